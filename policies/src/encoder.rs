@@ -1,0 +1,230 @@
+use serde::{Deserialize, Serialize};
+use tch::{Tensor, nn, nn::Module};
+
+use crate::Error;
+use crate::block::Block;
+use crate::scan::Summary;
+use crate::transformer::KeyValueCache;
+
+/// Which attention an encoder uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EncoderKind {
+    /// Attention as an RNN.
+    Aaren,
+    /// Causal multi-head attention.
+    Transformer,
+}
+
+impl std::fmt::Display for EncoderKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            EncoderKind::Aaren => "aaren",
+            EncoderKind::Transformer => "transformer",
+        })
+    }
+}
+
+/// Where the LayerNorms stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Norm {
+    /// After each residual sum.
+    Post,
+    /// Before attention and MLP, and once after the last block (GPT-2).
+    Pre,
+}
+
+/// Whether an Aaren head forgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Recency {
+    /// The paper's form: every token of the past keeps its weight.
+    None,
+    /// A learned decay per head and token: prefix n weighs token i by e^{s_i − λ(n−i)}.
+    Learned,
+}
+
+/// The shape of an encoder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncoderConfig {
+    /// The attention.
+    pub encoder: EncoderKind,
+    /// Width of a token.
+    pub width: i64,
+    /// Number of blocks.
+    pub layers: i64,
+    /// Attention heads in a block.
+    pub heads: i64,
+    /// Dropout probability after attention and after the MLP, in training.
+    pub dropout: f64,
+    /// Place of the LayerNorms.
+    pub norm: Norm,
+    /// Aaren's recency.
+    pub recency: Recency,
+}
+
+impl EncoderConfig {
+    fn validate(&self) -> Result<(), Error> {
+        for (key, found) in [("width", self.width), ("layers", self.layers), ("heads", self.heads)] {
+            if found < 1 {
+                return Err(Error::Size { key, found });
+            }
+        }
+        if self.width % self.heads != 0 {
+            return Err(Error::Heads { heads: self.heads, width: self.width });
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(Error::Dropout(self.dropout));
+        }
+        if self.recency == Recency::Learned && self.encoder != EncoderKind::Aaren {
+            return Err(Error::Recency(self.encoder));
+        }
+        Ok(())
+    }
+}
+
+/// Which tokens the last block's outputs are wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// All.
+    All,
+    /// Tokens `offset`, `offset + stride`, …
+    Every {
+        /// Distance between two of them.
+        stride: i64,
+        /// The first one.
+        offset: i64,
+    },
+}
+
+impl Rows {
+    /// The chosen rows of `x` along `dim`.
+    pub(crate) fn of(self, x: &Tensor, dim: i64) -> Tensor {
+        match self {
+            Rows::All => x.shallow_clone(),
+            Rows::Every { stride, offset } => x.slice(dim, offset, None, stride),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum LayerState {
+    Aaren(Summary),
+    Transformer(KeyValueCache),
+}
+
+impl LayerState {
+    fn tensors(&self) -> Vec<&Tensor> {
+        match self {
+            LayerState::Aaren(summary) => vec![&summary.max, &summary.weight, &summary.value],
+            LayerState::Transformer(cache) => vec![&cache.key, &cache.value],
+        }
+    }
+
+    fn map(&self, f: impl Fn(&Tensor) -> Tensor) -> LayerState {
+        match self {
+            LayerState::Aaren(summary) => LayerState::Aaren(Summary {
+                max: f(&summary.max),
+                weight: f(&summary.weight),
+                value: f(&summary.value),
+            }),
+            LayerState::Transformer(cache) => {
+                LayerState::Transformer(KeyValueCache { key: f(&cache.key), value: f(&cache.value) })
+            }
+        }
+    }
+}
+
+/// What an encoder remembers of the tokens so far: for each layer, Aaren's summary of the prefix or
+/// the Transformer's key/value cache.
+#[derive(Debug)]
+pub struct State {
+    layers: Vec<LayerState>,
+}
+
+impl State {
+    /// Size in bytes. Aaren: batch · layers · (2·heads + width) · 4, whatever the length (recency
+    /// adds nothing). Transformer: batch · layers · 2 · width · tokens · 4.
+    pub fn bytes(&self) -> usize {
+        let tensors = self.layers.iter().flat_map(LayerState::tensors);
+        tensors.map(|t| t.numel() * t.kind().elt_size_in_bytes()).sum()
+    }
+
+    /// The same state cut off from the graph that computed it.
+    pub fn detach(&self) -> State {
+        State { layers: self.layers.iter().map(|layer| layer.map(Tensor::detach)).collect() }
+    }
+
+    /// The state of the chosen batch rows (an int64 tensor of indices).
+    pub fn select(&self, rows: &Tensor) -> State {
+        State { layers: self.layers.iter().map(|layer| layer.map(|t| t.index_select(0, rows))).collect() }
+    }
+}
+
+/// A stack of blocks.
+#[derive(Debug)]
+pub struct Encoder {
+    blocks: Vec<Block>,
+    norm: Option<nn::LayerNorm>,
+}
+
+impl Encoder {
+    /// Creates the parameters under `path`, as `blocks.N.…` (and `norm` for [`Norm::Pre`]).
+    ///
+    /// # Errors
+    /// Where the configuration is impossible.
+    pub fn new(path: &nn::Path, config: &EncoderConfig) -> Result<Self, Error> {
+        config.validate()?;
+        let blocks = path / "blocks";
+        Ok(Self {
+            blocks: (0..config.layers).map(|layer| Block::new(&(&blocks / layer), config)).collect(),
+            norm: (config.norm == Norm::Pre)
+                .then(|| nn::layer_norm(path / "norm", vec![config.width], Default::default())),
+        })
+    }
+
+    /// The state before any token.
+    pub fn zero_state(&self, batch: i64) -> State {
+        State { layers: self.blocks.iter().map(|block| block.attention.zero_state(batch)).collect() }
+    }
+
+    /// One token `x` `[batch, width]`: its output and the state after it.
+    pub fn step(&self, x: &Tensor, state: &State) -> (Tensor, State) {
+        let mut x = x.shallow_clone();
+        let mut layers = Vec::with_capacity(self.blocks.len());
+        for (block, state) in self.blocks.iter().zip(&state.layers) {
+            let (y, after) = block.step(&x, state);
+            layers.push(after);
+            x = y;
+        }
+        (self.finish(x), State { layers })
+    }
+
+    /// All prefix outputs of `x` `[batch, tokens, width]`, and the state after it.
+    pub fn seq(&self, x: &Tensor, state: &State) -> (Tensor, State) {
+        self.forward(x, Some(state), Rows::All, false)
+    }
+
+    /// [`Encoder::seq`] with dropout (`train`), from an empty state (`None`), or for chosen rows only.
+    ///
+    /// All blocks but the last see every token; the last computes the chosen rows only.
+    pub fn forward(&self, x: &Tensor, state: Option<&State>, rows: Rows, train: bool) -> (Tensor, State) {
+        let mut x = x.shallow_clone();
+        let mut layers = Vec::with_capacity(self.blocks.len());
+        for (i, block) in self.blocks.iter().enumerate() {
+            let rows = if i + 1 == self.blocks.len() { rows } else { Rows::All };
+            let (y, after) = block.seq(&x, state.map(|state| &state.layers[i]), rows, train);
+            layers.push(after);
+            x = y;
+        }
+        (self.finish(x), State { layers })
+    }
+
+    fn finish(&self, x: Tensor) -> Tensor {
+        match &self.norm {
+            Some(norm) => norm.forward(&x),
+            None => x,
+        }
+    }
+}

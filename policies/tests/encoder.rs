@@ -1,0 +1,110 @@
+//! The encoders' contract: parameter counts, agreement of all ways to run one, state sizes.
+
+use aaren_policies::{Encoder, EncoderConfig, EncoderKind, Norm, Recency, Rows};
+use tch::{Device, Kind, Tensor, nn};
+
+fn config(encoder: EncoderKind, width: i64, layers: i64, heads: i64) -> EncoderConfig {
+    EncoderConfig { encoder, width, layers, heads, dropout: 0.1, norm: Norm::Post, recency: Recency::None }
+}
+
+fn parameters(config: &EncoderConfig) -> usize {
+    let store = nn::VarStore::new(Device::Cpu);
+    Encoder::new(&store.root(), config).unwrap();
+    store.trainable_variables().iter().map(Tensor::numel).sum()
+}
+
+/// The paper's comparison (§4): 3,152,384 parameters against 3,152,896.
+#[test]
+fn an_aaren_layer_has_one_width_more_parameters_than_its_twin() {
+    assert_eq!(parameters(&config(EncoderKind::Transformer, 512, 1, 8)), 3_152_384);
+    assert_eq!(parameters(&config(EncoderKind::Aaren, 512, 1, 8)), 3_152_896);
+    let recency = EncoderConfig { recency: Recency::Learned, ..config(EncoderKind::Aaren, 512, 1, 8) };
+    assert_eq!(parameters(&recency), 3_152_896 + 8);
+}
+
+fn variants() -> Vec<EncoderConfig> {
+    let aaren = config(EncoderKind::Aaren, 12, 3, 2);
+    vec![
+        EncoderConfig { norm: Norm::Pre, recency: Recency::Learned, ..aaren.clone() },
+        EncoderConfig { recency: Recency::Learned, ..aaren.clone() },
+        aaren,
+        EncoderConfig { norm: Norm::Pre, ..config(EncoderKind::Transformer, 12, 3, 2) },
+        config(EncoderKind::Transformer, 12, 3, 2),
+    ]
+}
+
+fn assert_close(found: &Tensor, expected: &Tensor, what: &str) {
+    let difference =
+        (found - expected).abs().max().double_value(&[]) / expected.abs().max().double_value(&[]);
+    assert!(difference < 1e-5, "{what}: off by {difference:e} of the largest output");
+}
+
+#[test]
+fn steps_pieces_and_chosen_rows_equal_one_pass() {
+    tch::manual_seed(1);
+    let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu));
+    for config in variants() {
+        let store = nn::VarStore::new(Device::Cpu);
+        let encoder = Encoder::new(&store.root(), &config).unwrap();
+        let what = format!("{config:?}");
+        let _guard = tch::no_grad_guard();
+        let (whole, _) = encoder.forward(&x, None, Rows::All, false);
+
+        let mut state = encoder.zero_state(2);
+        for t in 0..70 {
+            let (y, after) = encoder.step(&x.select(1, t), &state);
+            assert_close(&y, &whole.select(1, t), &what);
+            state = after;
+        }
+
+        let (first, state) = encoder.seq(&x.narrow(1, 0, 33), &encoder.zero_state(2));
+        let (second, _) = encoder.seq(&x.narrow(1, 33, 37), &state);
+        assert_close(&Tensor::cat(&[first, second], 1), &whole, &what);
+
+        let rows = Rows::Every { stride: 3, offset: 1 };
+        let (chosen, _) = encoder.forward(&x, None, rows, false);
+        assert_close(&chosen, &whole.slice(1, 1, None, 3), &what);
+
+        // One row alone continues as it did in the batch.
+        let row = Tensor::from_slice(&[1i64]);
+        let (alone, _) = encoder.seq(&x.narrow(1, 33, 37).index_select(0, &row), &state.select(&row));
+        assert_close(&alone, &whole.narrow(1, 33, 37).index_select(0, &row), &what);
+    }
+}
+
+#[test]
+fn aarens_state_is_constant_and_the_transformers_grows() {
+    let bytes = |config: &EncoderConfig, tokens: i64| {
+        let store = nn::VarStore::new(Device::Cpu);
+        let encoder = Encoder::new(&store.root(), config).unwrap();
+        let x = Tensor::randn([1, tokens, config.width], (Kind::Float, Device::Cpu));
+        encoder.seq(&x, &encoder.zero_state(1)).1.bytes()
+    };
+    let aaren = config(EncoderKind::Aaren, 128, 3, 4);
+    let recency = EncoderConfig { recency: Recency::Learned, ..aaren.clone() };
+    for tokens in [3, 3000] {
+        assert_eq!(bytes(&aaren, tokens), 3 * (2 * 4 + 128) * 4);
+        assert_eq!(bytes(&recency, tokens), 3 * (2 * 4 + 128) * 4);
+    }
+    let transformer = config(EncoderKind::Transformer, 128, 3, 4);
+    assert_eq!(bytes(&transformer, 3), 3 * 2 * 128 * 3 * 4);
+    assert_eq!(bytes(&transformer, 300), 3 * 2 * 128 * 300 * 4);
+}
+
+#[test]
+fn impossible_configurations_are_refused() {
+    let refused = |config: EncoderConfig| {
+        let store = nn::VarStore::new(Device::Cpu);
+        Encoder::new(&store.root(), &config).unwrap_err().to_string()
+    };
+    assert!(refused(config(EncoderKind::Aaren, 128, 3, 3)).contains("3 heads cannot share a width of 128"));
+    assert!(refused(config(EncoderKind::Aaren, 128, 0, 1)).contains("model.layers: found 0"));
+    let recency = EncoderConfig { recency: Recency::Learned, ..config(EncoderKind::Transformer, 8, 1, 1) };
+    assert!(refused(recency).contains("model.recency"));
+}
+
+#[test]
+fn unknown_devices_are_refused_in_one_sentence() {
+    let message = aaren_policies::open_device("gpu").unwrap_err().to_string();
+    assert!(message.contains("train.device: gpu") && message.contains("`cuda`"), "{message}");
+}
