@@ -1,0 +1,2 @@
+//! Offline datasets.
+pub struct Dataset;
