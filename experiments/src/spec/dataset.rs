@@ -1,0 +1,90 @@
+//! `dataset:` a D4RL file, a Minari folder, or a recipe's name.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+use super::document::nearest_file;
+use super::error::{Error, Place};
+use super::field::Field;
+use super::nearest::nearest;
+
+/// What the policies learn from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatasetSource {
+    /// A D4RL file or a Minari folder that exists, as an absolute path.
+    Path(PathBuf),
+    /// A recipe such as `hopper-medium-expert`, made here when first used.
+    Recipe(String),
+}
+
+/// The mixtures of behaviour that a recipe's name ends in, after the task and a `-`.
+pub const QUALITIES: &[&str] = &[
+    "random",
+    "medium-replay",
+    "medium-expert",
+    "medium",
+    "expert",
+];
+
+impl fmt::Display for DatasetSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DatasetSource::Path(path) => path.display().fmt(f),
+            DatasetSource::Recipe(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Serialize for DatasetSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A word `TASK-QUALITY` is a recipe, everything else a path (`./hopper-medium` names the folder).
+pub(super) fn read(field: Field, folder: &Path) -> Result<DatasetSource, Error> {
+    let text = field.text("a path or a recipe's name")?;
+    if is_recipe(text) {
+        return Ok(DatasetSource::Recipe(text.into()));
+    }
+    let path = match field.place() {
+        Place::Line(..) => folder.join(text),
+        Place::Override(_) => PathBuf::from(text),
+    };
+    match path.canonicalize() {
+        Ok(path) if path.to_str().is_some() => Ok(DatasetSource::Path(path)),
+        Ok(_) => Err(field.invalid("a path that is UTF-8 text, the folder's own included", None)),
+        Err(error) => {
+            let found = format!("`{}`, which cannot be opened ({error})", path.display());
+            let cure = nearest_file(&path).or_else(|| nearest_recipe(text));
+            Err(field.invalid_as(
+                found,
+                "a D4RL file, a Minari folder, or a recipe such as `hopper-medium`",
+                cure.as_deref(),
+            ))
+        }
+    }
+}
+
+fn is_recipe(text: &str) -> bool {
+    let is_task = |task: &str| {
+        task.starts_with(|c: char| c.is_ascii_lowercase())
+            && task
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
+    QUALITIES.iter().any(|quality| {
+        text.strip_suffix(quality)
+            .and_then(|rest| rest.strip_suffix('-'))
+            .is_some_and(is_task)
+    })
+}
+
+/// `hopper-medum` → `hopper-medium`.
+fn nearest_recipe(text: &str) -> Option<String> {
+    let (task, quality) = text.split_once('-')?;
+    let recipe = format!("{task}-{}", nearest(quality, QUALITIES.iter().copied())?);
+    is_recipe(&recipe).then(|| format!("did you mean the recipe `{recipe}`?"))
+}

@@ -1,0 +1,203 @@
+//! An experiment file with its `--set` overrides applied, not yet checked.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::{Error, Place, brief};
+use super::nearest::nearest;
+use super::node::{Entry, Node, Value, null};
+
+/// Experiment files are a page long; what is larger than this is something else.
+const LARGEST: u64 = 1 << 20;
+
+/// The parsed text of an experiment: knows the line of every key.
+#[derive(Clone, Debug)]
+pub struct Document {
+    path: Arc<Path>,
+    root: Node,
+}
+
+impl Document {
+    /// Reads and parses a file, then applies overrides in order.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], [`Error::Syntax`], [`Error::DuplicateKey`], or [`Error::Invalid`] for an
+    /// override that is not `KEY=VALUE`.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Document, Error> {
+        let unreadable = |reason: String, cure| Error::Unreadable {
+            path: path.to_owned(),
+            reason,
+            cure,
+        };
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+            .map_err(|error| {
+                let sibling = (error.kind() == std::io::ErrorKind::NotFound)
+                    .then(|| nearest_file(path))
+                    .flatten();
+                unreadable(format!("cannot be read: {error}"), sibling)
+            })?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(unreadable(
+                format!("is larger than {} MiB", LARGEST >> 20),
+                None,
+            ));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
+            unreadable(format!("is not UTF-8 text (line {line})"), None)
+        })?;
+        Document::parse(path, &text, overrides)
+    }
+
+    /// Parses `text` as the content of `path`, then applies overrides in order.
+    ///
+    /// # Errors
+    /// As [`Document::read`].
+    pub fn parse(path: &Path, text: &str, overrides: &[String]) -> Result<Document, Error> {
+        let path: Arc<Path> = path.into();
+        let root = Node::parse(text, &|line| Place::Line(path.clone(), line))?;
+        if root.entries().is_none() {
+            return Err(Error::Syntax {
+                place: root.place.clone(),
+                found: root.shown(),
+                expected: "the keys of an experiment, one `key: value` a line".into(),
+            });
+        }
+        let mut document = Document { path, root };
+        for text in overrides {
+            document.set(text)?;
+        }
+        Ok(document)
+    }
+
+    /// The experiment file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// An [`Error::Invalid`] at a key, for what turns out wrong after loading: a dataset that does not fit
+    /// the environment, an unknown environment. `key` is a path such as `env.kwargs.observe`.
+    pub fn invalid(&self, key: &str, found: &str, expected: &str, cure: Option<&str>) -> Error {
+        let mut place = &self.root.place;
+        let mut node = &self.root;
+        for part in key.split('.') {
+            let Some(entry) = node
+                .entries()
+                .and_then(|entries| entries.iter().find(|entry| entry.key == part))
+            else {
+                break;
+            };
+            place = &entry.place;
+            node = &entry.node;
+        }
+        Error::Invalid {
+            place: place.clone(),
+            key: key.into(),
+            found: found.into(),
+            expected: expected.into(),
+            cure: cure.map(Into::into),
+        }
+    }
+
+    pub(super) fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// What relative paths of the file are relative to.
+    pub(super) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// Applies `KEY.PATH=VALUE`, the value in YAML.
+    fn set(&mut self, text: &str) -> Result<(), Error> {
+        let place = Place::Override(text.into());
+        let invalid =
+            |key: &str, found: String, expected: &str, cure: Option<String>| Error::Invalid {
+                place: place.clone(),
+                key: brief(key),
+                found,
+                expected: expected.into(),
+                cure,
+            };
+        let Some((key, value)) = text.split_once('=') else {
+            return Err(invalid(
+                "--set",
+                "no `=`".into(),
+                "KEY=VALUE such as `train.updates=500`",
+                None,
+            ));
+        };
+        if key.split('.').any(|part| part.trim().is_empty()) {
+            return Err(invalid(
+                "--set",
+                format!("the key `{}`", brief(key)),
+                "a key such as `train.updates`",
+                None,
+            ));
+        }
+        let value = Node::parse(value, &|_| place.clone())?;
+
+        let mut node = &mut self.root;
+        let mut at = String::new();
+        for part in key.split('.').map(str::trim) {
+            if node.entries().is_none() {
+                let cure = format!("set it whole: --set '{at}=…'");
+                return Err(invalid(
+                    key,
+                    format!("{} at `{at}`", node.shown()),
+                    "a map to set a key of",
+                    Some(cure),
+                ));
+            }
+            if !matches!(node.value, Value::Map(_)) {
+                node.value = Value::Map(Vec::new());
+            }
+            let Value::Map(entries) = &mut node.value else {
+                unreachable!("made a map above")
+            };
+            let index = entries
+                .iter()
+                .position(|entry| entry.key == part)
+                .unwrap_or_else(|| {
+                    entries.push(Entry {
+                        key: part.into(),
+                        place: place.clone(),
+                        node: null(place.clone()),
+                    });
+                    entries.len() - 1
+                });
+            node = &mut entries[index].node;
+            at = if at.is_empty() {
+                part.into()
+            } else {
+                format!("{at}.{part}")
+            };
+        }
+        *node = value;
+        Ok(())
+    }
+}
+
+/// The file of the same folder whose name is nearest to the one asked for.
+pub(super) fn nearest_file(path: &Path) -> Option<String> {
+    let folder = match path.parent()? {
+        folder if folder.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
+    };
+    let names: Vec<String> = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .take(1000)
+        .collect();
+    let name = nearest(
+        path.file_name()?.to_str()?,
+        names.iter().map(String::as_str),
+    )?;
+    let found: PathBuf = path.with_file_name(name);
+    Some(format!("did you mean `{}`?", found.display()))
+}

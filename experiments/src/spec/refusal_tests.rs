@@ -1,0 +1,227 @@
+//! What is refused, and how the message puts it.
+
+use super::tests::{MINIMAL, load};
+use super::*;
+
+/// The message that refuses `text`.
+fn refusal(text: &str, overrides: &[&str]) -> String {
+    match load(text, overrides) {
+        Ok(spec) => panic!("accepted:\n{text}\nas {spec:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Each line goes below a valid head of two lines; the message has all parts.
+#[test]
+fn refusals_name_place_key_found_expected_and_cure() {
+    #[rustfmt::skip]
+    let cases: &[(&str, &[&str])] = &[
+        // unknown and duplicate keys
+        ("train:\n  lerning_rate: 1", &["x.yaml:4: unknown key `train.lerning_rate`", "did you mean `learning_rate`?"]),
+        ("polices: [aaren]", &["x.yaml:3: unknown key `polices`", "did you mean `policies`?"]),
+        ("learning_rate: 1", &["x.yaml:3:", "belongs under `train`"]),
+        ("evaluate: {batch: 3}", &["`evaluate.batch`", "belongs under `train`"]),
+        ("model: {encoder: aaren}", &["unknown key `model.encoder`", "expected one of `width`"]),
+        ("policies: [aaren: {head: 2}]", &["x.yaml:3: unknown key `policies[0].aaren.head`", "did you mean `heads`?"]),
+        ("seeds: [1]\nseeds: [2]", &["x.yaml:4: key `seeds` again", "first given at x.yaml:3"]),
+        ("model: {width: 8,\n  'width': 8}", &["x.yaml:4: key `width` again"]),
+        // wrong types
+        ("train: {updates: many}", &["x.yaml:3: `train.updates`", "found the text `many`", "expected a whole number of at least 1"]),
+        ("train: {updates: '500'}", &["found the text `500`", "write `500`"]),
+        ("train: {updates: 1e4}", &["found `1e4`", "write `10000`"]),
+        ("train: {updates: 2.5}", &["found `2.5`", "expected a whole number"]),
+        ("train: {updates: }", &["found nothing", "expected a whole number"]),
+        ("train: {updates: [5]}", &["found a list of 1"]),
+        ("train: 5", &["`train`: found `5`, expected a map with keys among `updates`"]),
+        ("train: [updates]", &["`train`: found a list of 1, expected a map"]),
+        ("model: {dropout: true}", &["`model.dropout`: found `true`", "expected a probability"]),
+        ("context: {carry: yes}", &["`context.carry`: found the text `yes`, expected `true` or `false`"]),
+        ("name: [a]", &["`name`: found a list of 1"]),
+        ("seeds: 3", &["`seeds`: found `3`", "write `[3]`"]),
+        ("seeds: {a: 1}", &["`seeds`: found a map, expected a list of seeds"]),
+        ("policies: aaren", &["`policies`: found the text `aaren`", "write `[aaren]`"]),
+        // impossible values
+        ("train: {updates: 0}", &["`train.updates`: found `0`, expected a whole number of at least 1"]),
+        ("train: {updates: -1}", &["found `-1`"]),
+        ("train: {updates: 99999999999999999999999999999999999999999999}", &["`train.updates`: found `9999"]),
+        ("train: {batch: 0}", &["`train.batch`: found `0`"]),
+        ("train: {batch: 1000000000000}", &["`train.batch`", "from 1 to 1000000"]),
+        ("train: {learning_rate: 0}", &["`train.learning_rate`: found `0`, expected a number above 0"]),
+        ("train: {learning_rate: -1e-3}", &["found `-1e-3`"]),
+        ("train: {learning_rate: .nan}", &["found `.nan`"]),
+        ("train: {learning_rate: 1e999}", &["found `1e999`"]),
+        ("train: {weight_decay: -0.1}", &["`train.weight_decay`: found `-0.1`, expected a number, 0 or more"]),
+        ("train: {clip: 0}", &["`train.clip`: found `0`, expected a number above 0"]),
+        ("train: {updates: 100, warmup: 101}", &["`train.warmup`: found 101 with 100 updates", "set train.warmup=10"]),
+        ("train: {schedule: cosin}", &["`train.schedule`", "one of `cosine`, `constant`", "did you mean `cosine`?"]),
+        ("train: {precision: float16}", &["`train.precision`", "did you mean `bfloat16`?"]),
+        ("train: {device: gpu}", &["`train.device`: found the text `gpu`, expected `cpu`, `cuda` or `cuda:N`", "write `cuda`"]),
+        ("train: {device: 'cuda:-1'}", &["`train.device`"]),
+        ("train: {threads: 0}", &["`train.threads`: found `0`"]),
+        ("model: {dropout: 1}", &["`model.dropout`: found `1`, expected a probability of at least 0 and below 1"]),
+        ("model: {dropout: -0.1}", &["found `-0.1`"]),
+        ("model: {width: 0}", &["`model.width`: found `0`"]),
+        ("model: {layers: 0}", &["`model.layers`: found `0`"]),
+        ("model: {\n  heads: 3}", &["x.yaml:4: `model.heads`: found 3 heads with width 128", "divides the width", "nearest: 2 heads"]),
+        ("policies:\n  - aaren\n  - small: {encoder: aaren, width: 6}\nmodel: {heads: 4}", &["x.yaml:5: `policies[1].small.width`: found 4 heads with width 6", "nearest: 3 heads"]),
+        ("context: {train: 0}", &["`context.train`: found `0`"]),
+        ("context: {rollout: {window: 0}}", &["`context.rollout.window`: found `0`"]),
+        ("context: {rollout: {windw: 4}}", &["unknown key `context.rollout.windw`", "did you mean `window`?"]),
+        ("context: {rollout: {window: 4, reset: 4}}", &["`context.rollout`: found both"]),
+        ("context: {rollout: window}", &["`context.rollout`", "write `{window: 20}`"]),
+        ("context: {rollout: {}}", &["`context.rollout`: found an empty map"]),
+        ("context: {rollout: 20}", &["`context.rollout`: found `20`, expected `unbounded`, `{window: K}`"]),
+        ("evaluate: {every: 0}", &["`evaluate.every`: found `0`"]),
+        ("evaluate: {episodes: 0}", &["`evaluate.episodes`: found `0`"]),
+        ("evaluate: {target_returns: []}", &["`evaluate.target_returns`: found an empty list"]),
+        ("evaluate: {target_returns: 3600}", &["write `[3600]`"]),
+        ("evaluate: {target_returns: [1, .inf]}", &["`evaluate.target_returns[1]`: found `.inf`"]),
+        ("evaluate: {target_returns: [1, 1.0]}", &["`evaluate.target_returns[1]`", "each target return once"]),
+        ("evaluate: {return_scale: 0}", &["`evaluate.return_scale`: found `0`"]),
+        ("seeds: []", &["`seeds`: found an empty list"]),
+        ("seeds: [0, 1,\n  0]", &["x.yaml:4: `seeds[2]`: found `0`, expected each seed once"]),
+        ("seeds: [-1]", &["`seeds[0]`: found `-1`, expected a whole number, 0 or more"]),
+        // policies
+        ("policies: []", &["`policies`: found an empty list"]),
+        ("policies:\n  - aaren\n  - arren", &["x.yaml:5: `policies[1]`: found the text `arren`", "did you mean `aaren`?"]),
+        ("policies: [aaren, aaren]", &["`policies[1]`: found a second policy called `aaren`"]),
+        ("policies: [aaren, AAREN: {encoder: aaren}]", &["found a second policy called `AAREN`"]),
+        ("policies: [mine: {heads: 2}]", &["`policies[0].mine.encoder` is missing", "`encoder: aaren`"]),
+        ("policies: [mine: {encoder: lstm}]", &["`policies[0].mine.encoder`: found the text `lstm`, expected one of `aaren`"]),
+        ("policies: [transformer: {encoder: aaren}]", &["`policies[0].transformer.encoder`", "give the policy another name"]),
+        ("policies: [transformer: {recency: learned}]", &["`policies[0].transformer.recency`", "`none` for a Transformer"]),
+        ("policies: [transformer: {carry: true}]", &["`policies[0].transformer.carry`", "`false` for a Transformer"]),
+        ("policies: [../../etc: {encoder: aaren}]", &["`policies[0]`: found the name `../../etc`", "safe as a folder's"]),
+        ("policies: [{aaren: {}, transformer: {}}]", &["`policies[0]`: found a map of several keys"]),
+        ("policies:\n  - aaren:\n    heads: 4", &["x.yaml:4: `policies[0]`: found a map of several keys", "indent"]),
+        ("policies: [[aaren]]", &["`policies[0]`: found a list of 1, expected a policy"]),
+        ("policies: [null]", &["`policies[0]`: found nothing"]),
+        // names
+        ("name: ../up", &["`name`: found the text `../up`", "safe as a folder's"]),
+        ("name: .hidden", &["`name`"]),
+        ("name: hopper medium", &["`name`", "`hopper-medium` would do"]),
+        ("name: ''", &["`name`: found the text ``"]),
+        // not a plain YAML document
+        ("a: b: c", &["x.yaml:3: not YAML", "one `key: value` a line"]),
+        ("model: {width: 3", &["not YAML"]),
+        ("model: [", &["not YAML"]),
+        ("\tmodel: 3", &["x.yaml:2: not YAML", "spaces for indentation"]),
+        ("seeds: *all", &["x.yaml:3: not YAML", "the value itself, written out"]),
+        ("model: &base {width: 8}", &["x.yaml:3: an anchor", "written out"]),
+        ("name: !!str a", &["x.yaml:3: a tag"]),
+        ("? {a: b}\n: c", &["x.yaml:3: a list or map as a key"]),
+        ("---\nenv: Hopper-v5", &["x.yaml:3: a second document"]),
+    ];
+    for (text, parts) in cases {
+        let message = refusal(&format!("{MINIMAL}{text}\n"), &[]);
+        assert!(message.contains("x.yaml:"), "no place in {message}");
+        for part in *parts {
+            assert!(
+                message.contains(part),
+                "{part:?} is not in\n  {message}\nfor\n{text}"
+            );
+        }
+        assert!(
+            !message.contains('\n') && message.chars().count() < 400,
+            "not one short line: {message}"
+        );
+    }
+}
+
+#[test]
+fn required_keys_and_other_documents() {
+    #[rustfmt::skip]
+    let cases: &[(&str, &[&str])] = &[
+        ("", &["x.yaml:1: `env` is missing", "Hopper-v4"]),
+        ("# nothing\n", &["`env` is missing"]),
+        ("env: Hopper-v4", &["x.yaml:1: `dataset` is missing", "a D4RL file"]),
+        ("envs: Hopper-v4\ndataset: hopper-medium", &["x.yaml:1: unknown key `envs`", "did you mean `env`?"]),
+        ("just text", &["x.yaml:1: the text `just text`; expected the keys of an experiment"]),
+        ("[1, 2]", &["x.yaml:1: a list of 2; expected the keys"]),
+        ("env: 'Hopper-v4\ndataset: x", &["not YAML"]),
+        ("env: {kwargs: {}}\ndataset: hopper-medium", &["`env.id` is missing"]),
+        ("env: {id: A, kwargs: 3}\ndataset: hopper-medium", &["x.yaml:1: `env.kwargs`: found `3`, expected a map"]),
+        ("env: {id: A, kwargs: {a: [.nan]}}\ndataset: hopper-medium", &["`env.kwargs.a[0]`: found `.nan`"]),
+        ("env: {id: A, kwarg: {}}\ndataset: hopper-medium", &["`env.kwarg`", "did you mean `kwargs`?"]),
+        ("env: []\ndataset: hopper-medium", &["`env`: found an empty list"]),
+        ("env: A\ndataset: hopper-medum", &["x.yaml:2: `dataset`", "did you mean the recipe `hopper-medium`?"]),
+        ("env: A\ndataset: no/such.hdf5", &["x.yaml:2: `dataset`: found `no/such.hdf5`, which cannot be opened"]),
+        ("env: A\ndataset: [hopper-medium]", &["`dataset`: found a list of 1"]),
+    ];
+    for (text, parts) in cases {
+        let message = refusal(text, &[]);
+        for part in *parts {
+            assert!(
+                message.contains(part),
+                "{part:?} is not in\n  {message}\nfor\n{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn refusals_of_overrides_name_the_override() {
+    #[rustfmt::skip]
+    let cases: &[(&str, &[&str])] = &[
+        ("train.updates=0", &["--set train.updates=0: `train.updates`: found `0`"]),
+        ("train.updats=5", &["--set train.updats=5: unknown key `train.updats`", "did you mean `updates`?"]),
+        ("train.updates", &["--set train.updates: `--set`: found no `=`", "`train.updates=500`"]),
+        ("=5", &["--set =5: `--set`: found the key ``"]),
+        ("train..updates=5", &["found the key `train..updates`"]),
+        ("train.updates=[5", &["--set train.updates=[5: not YAML"]),
+        ("train.updates=", &["`train.updates`: found nothing"]),
+        ("env.kwargs.observe=positions", &["found the text `Hopper-v4` at `env`", "set it whole: --set 'env=…'"]),
+        ("policies.aaren.heads=2", &["found a list of 1 at `policies`"]),
+        ("dataset=no/such.hdf5", &["--set dataset=no/such.hdf5: `dataset`: found `no/such.hdf5`"]),
+    ];
+    for (text, parts) in cases {
+        let message = refusal(&format!("{MINIMAL}policies: [aaren]\n"), &[text]);
+        for part in *parts {
+            assert!(
+                message.contains(part),
+                "{part:?} is not in\n  {message}\nfor --set {text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn files_that_are_no_experiment() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.yaml");
+    let refused = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        Spec::load(&file, &[]).unwrap_err().to_string()
+    };
+    assert!(refused(b"env: A\nname: \xff\n").contains("is not UTF-8 text (line 2)"));
+    assert!(refused(&vec![b'#'; (1 << 20) + 1]).contains("is larger than 1 MiB"));
+    assert!(refused(b"env: \0\ndataset: hopper-medium\x07\n").contains("x.yaml:"));
+    let message = Spec::load(folder.path(), &[]).unwrap_err().to_string();
+    assert!(message.contains("cannot be read"), "{message}");
+}
+
+/// Neither a billion laughs nor a deep nest costs more than the size of its text.
+#[test]
+fn bombs_are_refused() {
+    let laughs: String = std::iter::once("a0: &a0 [lol, lol]\n".to_owned())
+        .chain((1..30).map(|i| format!("a{i}: &a{i} [*a{0}, *a{0}]\n", i - 1)))
+        .collect();
+    assert!(refusal(&laughs, &[]).contains("x.yaml:1: an anchor"));
+    for nest in [
+        "[".repeat(100_000),
+        "{a: ".repeat(100_000),
+        "- ".repeat(100_000),
+        "? ".repeat(100_000),
+    ] {
+        let message = refusal(&format!("env: A\n{nest}"), &[]);
+        assert!(message.starts_with("x.yaml:2: "), "{message}");
+        refusal(&nest, &[]);
+    }
+    let stairs: String = (0..1000)
+        .map(|i| format!("{}a:\n", " ".repeat(i)))
+        .collect();
+    assert!(refusal(&stairs, &[]).contains("more than 32 levels"));
+    let keys: String = (0..50_000).map(|i| format!("k{i}: 1\n")).collect();
+    assert!(refusal(&keys, &[]).contains("x.yaml:1: unknown key `k0`"));
+    refusal(&format!("{}: 1", "k".repeat(1_000_000)), &[]);
+}

@@ -1,0 +1,286 @@
+//! What is accepted, and what it means.
+
+use std::path::Path;
+
+use super::*;
+
+pub(super) const MINIMAL: &str = "env: Hopper-v4\ndataset: hopper-medium\n";
+
+pub(super) fn load(text: &str, overrides: &[&str]) -> Result<Spec, Error> {
+    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+    Document::parse(Path::new("x.yaml"), text, &overrides)?.spec()
+}
+
+#[test]
+fn defaults_need_only_environment_and_dataset() {
+    let spec = load(MINIMAL, &[]).unwrap();
+    assert_eq!(spec.name, "x");
+    assert_eq!(
+        spec.env,
+        EnvSpec {
+            id: "Hopper-v4".into(),
+            kwargs: Default::default()
+        }
+    );
+    assert_eq!(spec.dataset, DatasetSource::Recipe("hopper-medium".into()));
+    assert_eq!(spec.seeds, [0]);
+    let [aaren, transformer] = spec.policies.as_slice() else {
+        panic!("{:?}", spec.policies)
+    };
+    assert_eq!(
+        (aaren.name.as_str(), aaren.model.encoder),
+        ("aaren", Encoder::Aaren)
+    );
+    assert_eq!(
+        (aaren.context.train, aaren.context.rollout),
+        (20, Rollout::Unbounded)
+    );
+    assert_eq!(
+        (transformer.name.as_str(), transformer.model.encoder),
+        ("transformer", Encoder::Transformer)
+    );
+    assert_eq!(transformer.context.rollout, Rollout::Window(20));
+    assert_eq!(
+        (spec.train.updates, spec.train.warmup, spec.evaluate.every),
+        (10_000, 1000, 2500)
+    );
+    assert_eq!(spec.evaluate.target_returns, None);
+    // Derived defaults follow what they derive from.
+    let short = load(MINIMAL, &["train.updates=500", "context.train=7"]).unwrap();
+    assert_eq!((short.train.warmup, short.evaluate.every), (50, 125));
+    assert_eq!(short.policies[1].context.rollout, Rollout::Window(7));
+}
+
+#[test]
+fn a_policy_differs_in_what_its_entry_says() {
+    let spec = load(
+        "
+env: {id: Hopper-v4, kwargs: {observe: positions}}
+dataset: hopper-medium-expert
+policies:
+  - aaren
+  - aaren-recency: {encoder: aaren, heads: 4, recency: learned, rollout: {reset: 50}}
+  - transformer
+  - transformer-cached:
+      encoder: transformer
+      rollout: unbounded
+  - aaren-long: {encoder: aaren, train: 100, rollout: 'window: 100'}
+model: {width: 64, heads: 2}
+context: {carry: true, rollout: unbounded}
+",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(spec.env.kwargs["observe"], "positions");
+    let heads: Vec<usize> = spec
+        .policies
+        .iter()
+        .map(|policy| policy.model.heads)
+        .collect();
+    assert_eq!(heads, [2, 4, 2, 2, 2]);
+    assert!(spec.policies.iter().all(|policy| policy.model.width == 64));
+    assert_eq!(spec.policies[1].model.recency, Recency::Learned);
+    let rollouts: Vec<String> = spec
+        .policies
+        .iter()
+        .map(|policy| policy.context.rollout.to_string())
+        .collect();
+    // A shared `unbounded` does not reach a Transformer, its own does.
+    assert_eq!(
+        rollouts,
+        [
+            "unbounded",
+            "reset: 50",
+            "window: 20",
+            "unbounded",
+            "window: 100"
+        ]
+    );
+    let carries: Vec<bool> = spec
+        .policies
+        .iter()
+        .map(|policy| policy.context.carry)
+        .collect();
+    assert_eq!(carries, [true, true, false, false, true]);
+}
+
+#[test]
+fn overrides_replace_and_add() {
+    let spec = load(
+        "env: Hopper-v4\ndataset: hopper-medium\ntrain: {updates: 300, batch: 8}\n",
+        &[
+            "train.updates=500",
+            "model.recency=learned",
+            "seeds=[3, 4]",
+            "context.rollout={window: 30}",
+            "train.updates=700",
+        ],
+    )
+    .unwrap();
+    assert_eq!((spec.train.updates, spec.train.batch), (700, 8));
+    assert_eq!(spec.seeds, [3, 4]);
+    assert_eq!(spec.policies[0].model.recency, Recency::Learned);
+    assert_eq!(spec.policies[1].model.recency, Recency::None);
+    assert!(
+        spec.policies
+            .iter()
+            .all(|policy| policy.context.rollout == Rollout::Window(30))
+    );
+}
+
+#[test]
+fn paths_are_relative_to_where_they_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir_all(data.join("experiments")).unwrap();
+    std::fs::write(data.join("hopper.hdf5"), "").unwrap();
+    let file = data.join("experiments/a.yaml");
+    std::fs::write(&file, "env: Hopper-v4\ndataset: ../hopper.hdf5\n").unwrap();
+    let expected = DatasetSource::Path(data.join("hopper.hdf5").canonicalize().unwrap());
+
+    let spec = Spec::load(&file, &[]).unwrap();
+    assert_eq!((spec.name.as_str(), &spec.dataset), ("a", &expected));
+
+    // The working directory of a test is the crate's folder.
+    let here = Spec::load(&file, &["dataset=Cargo.toml".into()]).unwrap();
+    assert_eq!(
+        here.dataset,
+        DatasetSource::Path(Path::new("Cargo.toml").canonicalize().unwrap())
+    );
+
+    // The effective spec stands in another folder and finds the same file.
+    let effective = folder.path().join("spec.yaml");
+    std::fs::write(&effective, spec.to_yaml()).unwrap();
+    assert_eq!(Spec::load(&effective, &[]).unwrap(), spec);
+
+    std::fs::write(&file, "env: Hopper-v4\ndataset: ../hoper.hdf5\n").unwrap();
+    let message = Spec::load(&file, &[]).unwrap_err().to_string();
+    for part in [
+        "a.yaml:2: `dataset`",
+        "hoper.hdf5`, which cannot be opened",
+        "did you mean",
+        "hopper.hdf5`?",
+    ] {
+        assert!(message.contains(part), "{part:?} is not in {message}");
+    }
+    let message = Spec::load(&data.join("experiments/aa.yaml"), &[])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("aa.yaml: cannot be read") && message.contains("a.yaml`?"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_example_of_the_readme_loads() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("experiments")).unwrap();
+    std::fs::create_dir_all(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/hopper-medium-expert.hdf5"), "").unwrap();
+    let file = folder.path().join("experiments/hopper-medium-expert.yaml");
+    std::fs::write(&file, EXAMPLE).unwrap();
+    let spec = Spec::load(&file, &[]).unwrap();
+    let names: Vec<&str> = spec
+        .policies
+        .iter()
+        .map(|policy| policy.name.as_str())
+        .collect();
+    assert_eq!(names, ["aaren", "aaren-recency", "transformer"]);
+    assert_eq!(
+        (spec.policies[1].model.heads, spec.policies[1].model.recency),
+        (4, Recency::Learned)
+    );
+    assert_eq!((spec.train.learning_rate, spec.train.clip), (1e-4, 0.25));
+    assert_eq!(spec.evaluate.target_returns, Some(vec![3600.0, 1800.0]));
+}
+
+pub(super) const EXAMPLE: &str = "\
+name: hopper-medium-expert
+env: Hopper-v4
+dataset: ../data/hopper-medium-expert.hdf5   # D4RL file, Minari folder, or a recipe's name
+policies:                                      # a name, or a name with what differs from `model`
+  - aaren
+  - aaren-recency: {encoder: aaren, heads: 4, recency: learned}
+  - transformer
+seeds: [0, 1, 2]
+model: {width: 128, layers: 3, heads: 1, dropout: 0.1, norm: post, recency: none}
+context: {train: 20, carry: false, rollout: unbounded}
+train: {updates: 10000, batch: 64, learning_rate: 1.0e-4, weight_decay: 1.0e-4, warmup: 1000, clip: 0.25, precision: float32, device: cpu}
+evaluate: {every: 2500, episodes: 20, target_returns: [3600, 1800], return_scale: 1000}
+";
+
+#[test]
+fn a_fingerprint_covers_what_determines_training() {
+    let of = |overrides: &[&str]| {
+        let spec = load(MINIMAL, overrides).unwrap();
+        spec.fingerprint(&spec.policies[0], spec.seeds[0])
+    };
+    let base = of(&[]);
+    assert_eq!(
+        base.hash(),
+        "614d777dd0b64217",
+        "checkpoints of earlier versions would be refused"
+    );
+    let indifferent = [
+        "train.threads=2",
+        "train.device=cuda",
+        "evaluate.episodes=3",
+        "context.rollout={reset: 9}",
+        "name=y",
+    ];
+    for text in indifferent {
+        assert_eq!(of(&[text]), base, "{text}");
+    }
+    let decisive = [
+        "train.batch=8",
+        "train.precision=bfloat16",
+        "model.norm=pre",
+        "context.train=9",
+        "seeds=[1]",
+        "env=Hopper-v5",
+    ];
+    for text in decisive {
+        assert_ne!(of(&[text]).hash(), base.hash(), "{text}");
+    }
+    assert_eq!(
+        base.differences(&of(&["train.batch=8", "model.heads=4"])),
+        ["model.heads: 1, 4", "train.batch: 64, 8"]
+    );
+    let stored = serde_json::to_string(&base).unwrap();
+    assert_eq!(serde_json::from_str::<Fingerprint>(&stored).unwrap(), base);
+}
+
+#[test]
+fn errors_after_loading_point_to_the_line() {
+    let document = Document::parse(
+        Path::new("x.yaml"),
+        "env:\n  id: Hopper-v4\ndataset: hopper-medium\n",
+        &[],
+    )
+    .unwrap();
+    let message = document
+        .invalid(
+            "dataset",
+            "17 observation entries",
+            "11, as Hopper-v4 has",
+            None,
+        )
+        .to_string();
+    assert_eq!(
+        message,
+        "x.yaml:3: `dataset`: found 17 observation entries, expected 11, as Hopper-v4 has"
+    );
+    let message = document
+        .invalid(
+            "env.id",
+            "`Hoper`",
+            "a known id",
+            Some("did you mean `Hopper`?"),
+        )
+        .to_string();
+    assert_eq!(
+        message,
+        "x.yaml:2: `env.id`: found `Hoper`, expected a known id; did you mean `Hopper`?"
+    );
+}
