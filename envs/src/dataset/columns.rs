@@ -1,0 +1,100 @@
+use std::path::{Path, PathBuf};
+
+use hdf5_pure::{DType, Dataset as Node, File};
+
+use crate::Error;
+
+/// One dataset of an HDF5 file, as float32 rows.
+pub(super) struct Column {
+    pub(super) rows: usize,
+    pub(super) size: usize,
+    pub(super) integer: bool,
+    pub(super) data: Vec<f32>,
+}
+
+/// An HDF5 file whose claims are checked against its size.
+pub(super) struct Columns {
+    file: File,
+    path: PathBuf,
+    bytes: u64,
+}
+
+/// Deflate packs at most 1032 bytes into one.
+const LARGEST_RATIO: u64 = 1032;
+
+impl Columns {
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let fail = |reason: String| Error::Open { path: path.to_owned(), reason };
+        let bytes = std::fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();
+        let file = File::open(path)
+            .map_err(|e| fail(format!("not a readable HDF5 file ({e}); is the download complete?")))?;
+        Ok(Self { file, path: path.to_owned(), bytes })
+    }
+
+    pub(super) fn groups(&self) -> Result<Vec<String>, Error> {
+        self.file.root().groups().map_err(|e| self.content("/", e.to_string(), "a readable list of groups"))
+    }
+
+    pub(super) fn content(&self, key: &str, found: impl Into<String>, expected: impl Into<String>) -> Error {
+        let (found, expected) = (found.into(), expected.into());
+        Error::Content { path: self.path.clone(), key: key.to_owned(), found, expected }
+    }
+
+    /// Reads `key`, one or two-dimensional, of numbers or booleans, all finite.
+    pub(super) fn read(&self, key: &str) -> Result<Column, Error> {
+        let node =
+            self.file.dataset(key).map_err(|e| self.content(key, e.to_string(), "a dataset of that name"))?;
+        let shape = node.shape().map_err(|e| self.content(key, e.to_string(), "a readable shape"))?;
+        let (rows, size) = match shape[..] {
+            [rows] => (rows, 1),
+            [rows, size] => (rows, size),
+            _ => return Err(self.content(key, format!("{} dimensions", shape.len()), "one or two")),
+        };
+        let elements = rows.checked_mul(size).filter(|&n| n <= self.bytes.saturating_mul(LARGEST_RATIO));
+        if elements.is_none() {
+            let found = format!("{rows} × {size} entries in a file of {} bytes", self.bytes);
+            return Err(self.content(key, found, "no more than the file can hold"));
+        }
+        let (integer, data) = self.numbers(key, &node)?;
+        if data.len() as u64 != rows * size {
+            return Err(self.content(key, format!("{} entries", data.len()), format!("{rows} × {size}")));
+        }
+        if let Some(index) = data.iter().position(|x| !x.is_finite()) {
+            let row = index / (size.max(1) as usize);
+            return Err(self.content(key, format!("{} at transition {row}", data[index]), "finite numbers"));
+        }
+        Ok(Column { rows: rows as usize, size: size as usize, integer, data })
+    }
+
+    fn numbers(&self, key: &str, node: &Node) -> Result<(bool, Vec<f32>), Error> {
+        let dtype = node.dtype().map_err(|e| self.content(key, e.to_string(), "a readable type"))?;
+        let bad = |e: hdf5_pure::Error| self.content(key, e.to_string(), "readable data");
+        Ok(match dtype {
+            DType::F32 => (false, node.read_f32().map_err(bad)?),
+            DType::F64 => (false, node.read_f64().map_err(bad)?.into_iter().map(|x| x as f32).collect()),
+            // h5py stores booleans as an enumeration of bytes.
+            DType::Enum(_) => (true, node.read_raw().map_err(bad)?.into_iter().map(f32::from).collect()),
+            DType::I8 | DType::I16 | DType::I32 | DType::I64 => {
+                (true, node.read_i64().map_err(bad)?.into_iter().map(|x| x as f32).collect())
+            }
+            DType::U8 | DType::U16 | DType::U32 | DType::U64 => {
+                (true, node.read_u64().map_err(bad)?.into_iter().map(|x| x as f32).collect())
+            }
+            other => return Err(self.content(key, format!("type {other}"), "numbers or booleans")),
+        })
+    }
+
+    /// Reads `key` as one flag for each of `rows` transitions.
+    pub(super) fn flags(&self, key: &str, rows: usize) -> Result<Vec<bool>, Error> {
+        let column = self.read(key)?;
+        self.expect_rows(key, &column, rows)?;
+        Ok(column.data.iter().map(|&x| x != 0.0).collect())
+    }
+
+    pub(super) fn expect_rows(&self, key: &str, column: &Column, rows: usize) -> Result<(), Error> {
+        if column.rows == rows {
+            return Ok(());
+        }
+        Err(self.content(key, format!("{} rows", column.rows), format!("{rows}, as the other keys have")))
+    }
+}
