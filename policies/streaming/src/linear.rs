@@ -197,14 +197,15 @@ impl Job {
             let x = self.x.add(token * self.inputs);
             for input in 0..self.inputs {
                 let line = weights.add(input * WIDTH);
-                let mut w = [L::splat(0.0); VECTORS];
-                for (v, w) in w.iter_mut().enumerate() {
-                    *w = W::load(line.add(v * L::N));
+                let mut inputs = [L::splat(0.0); TOKENS];
+                for (t, input_of_t) in inputs.iter_mut().enumerate() {
+                    *input_of_t = L::splat(*x.add(t * self.inputs + input));
                 }
-                for (t, sum) in sums.iter_mut().enumerate() {
-                    let x = L::splat(*x.add(t * self.inputs + input));
-                    for (sum, &w) in sum.iter_mut().zip(&w) {
-                        *sum = x.mul_add(w, *sum);
+                // With three tokens and four vectors this order needs 16 registers, AVX2's all.
+                for v in 0..VECTORS {
+                    let w: L = W::load(line.add(v * L::N));
+                    for (sum, &x) in sums.iter_mut().zip(&inputs) {
+                        sum[v] = x.mul_add(w, sum[v]);
                     }
                 }
             }

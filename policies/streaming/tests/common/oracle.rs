@@ -25,43 +25,53 @@ pub fn heads(f: &Fixture, episode: &Episode, first: usize, last: usize) -> Rows 
 
     let mut x = Rows::new();
     let mut states = Vec::new();
-    let push = |x: &mut Rows, part: &str, input: &[f64], t: usize| {
-        let known = f.header["max_timesteps"].as_u64().unwrap() as usize;
-        let token = linear(f, &format!("embed.{part}"), input);
-        let times = f.tensors["embed.timestep.weight"].1.chunks(token.len()).nth(t.min(known - 1)).unwrap();
-        let token: Vec<f64> = token.iter().zip(times).map(|(x, &time)| x + f64::from(time)).collect();
-        x.push(norm(f, "embed.norm", &token));
-    };
     for t in first..=last {
-        push(&mut x, "return", &[episode.returns_to_go[t] / scale], t);
+        x.push(token(f, "return", &[episode.returns_to_go[t] / scale], t));
         let o = &episode.observations[t];
         let normal: Vec<f64> = (0..o.len()).map(|i| (o[i] - mean[i]) / std[i]).collect();
         states.push(x.len());
-        push(&mut x, "state", &normal, t);
+        x.push(token(f, "state", &normal, t));
         if t < last {
-            push(&mut x, "action", &action_token(f, &episode.actions[t]), t);
+            x.push(token(f, "action", &action_token(f, &episode.actions[t]), t));
         }
     }
 
     for n in 0..layers {
-        let name = |part: &str| format!("blocks.{n}.{part}");
-        let normed: Rows = if pre { x.iter().map(|x| norm(f, &name("norm1"), x)).collect() } else { x.clone() };
-        let mixed = attention(f, &name("attention"), &normed, heads);
-        for (x, mixed) in x.iter_mut().zip(&mixed) {
-            *x = add(x, mixed);
-            if !pre {
-                *x = norm(f, &name("norm1"), x);
-            }
-            let input = if pre { norm(f, &name("norm2"), x) } else { x.clone() };
-            let hidden: Vec<f64> = linear(f, &name("mlp.up"), &input).into_iter().map(gelu).collect();
-            *x = add(x, &linear(f, &name("mlp.down"), &hidden));
-            if !pre {
-                *x = norm(f, &name("norm2"), x);
-            }
-        }
+        let norm1 = format!("blocks.{n}.norm1");
+        let input: Rows = if pre { x.iter().map(|x| norm(f, &norm1, x)).collect() } else { x.clone() };
+        let mixed = attention(f, &format!("blocks.{n}.attention"), &input, heads);
+        x = x.iter().zip(&mixed).map(|(x, mixed)| after_attention(f, n, x, mixed)).collect();
     }
-    let read = |&i: &usize| linear(f, "head", &if pre { norm(f, "norm", &x[i]) } else { x[i].clone() });
-    states.iter().map(read).collect()
+    states.iter().map(|&i| read(f, &x[i])).collect()
+}
+
+/// The embedded token of a `return`, `state` or `action` at timestep `t`.
+pub fn token(f: &Fixture, part: &str, input: &[f64], t: usize) -> Vec<f64> {
+    let known = f.header["max_timesteps"].as_u64().unwrap() as usize;
+    let token = linear(f, &format!("embed.{part}"), input);
+    let times = f.tensors["embed.timestep.weight"].1.chunks(token.len()).nth(t.min(known - 1)).unwrap();
+    let token: Vec<f64> = token.iter().zip(times).map(|(x, &time)| x + f64::from(time)).collect();
+    norm(f, "embed.norm", &token)
+}
+
+/// What block `n` makes of its input and its attention's output.
+pub fn after_attention(f: &Fixture, n: u64, x: &[f64], mixed: &[f64]) -> Vec<f64> {
+    let pre = f.header["model"]["norm"] == "pre";
+    let name = |part: &str| format!("blocks.{n}.{part}");
+    let mut x = add(x, mixed);
+    if !pre {
+        x = norm(f, &name("norm1"), &x);
+    }
+    let input = if pre { norm(f, &name("norm2"), &x) } else { x.clone() };
+    let hidden: Vec<f64> = linear(f, &name("mlp.up"), &input).into_iter().map(gelu).collect();
+    x = add(&x, &linear(f, &name("mlp.down"), &hidden));
+    if pre { x } else { norm(f, &name("norm2"), &x) }
+}
+
+/// The head's output for an output of the last block.
+pub fn read(f: &Fixture, x: &[f64]) -> Vec<f64> {
+    let pre = f.header["model"]["norm"] == "pre";
+    linear(f, "head", &if pre { norm(f, "norm", x) } else { x.to_vec() })
 }
 
 /// The environment's action for a head's output; discrete: its index.
@@ -123,11 +133,11 @@ fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize) -> Rows {
     outputs
 }
 
-fn vector(f: &Fixture, name: &str) -> Vec<f64> {
+pub fn vector(f: &Fixture, name: &str) -> Vec<f64> {
     f.tensors[name].1.iter().map(|&x| f64::from(x)).collect()
 }
 
-fn linear(f: &Fixture, name: &str, x: &[f64]) -> Vec<f64> {
+pub fn linear(f: &Fixture, name: &str, x: &[f64]) -> Vec<f64> {
     let weight = &f.tensors[&format!("{name}.weight")].1;
     let bias = &f.tensors[&format!("{name}.bias")].1;
     let row = |(row, &b): (&[f32], &f32)| row.iter().zip(x).fold(f64::from(b), |sum, (&w, x)| sum + f64::from(w) * x);
