@@ -67,6 +67,9 @@ impl Stream {
             return Err(mismatch(&found, &format!("{:?}", self.regime)));
         }
         let (timestep, return_to_go, tokens) = (numbers[4], f64::from_bits(numbers[5]), numbers[6]);
+        if timestep > 1 << 53 {
+            return Err(mismatch(&format!("timestep {timestep}"), &"one that can be reached"));
+        }
         if !return_to_go.is_finite() {
             return Err(mismatch(&format!("a return to go of {return_to_go}"), &"a finite one"));
         }

@@ -68,8 +68,9 @@ impl Stream {
             Regime::Window(timesteps) => timesteps.max(2),
             Regime::Unbounded | Regime::Reset(_) => 2,
         };
-        // A header may ask for any window, so only a plausible one is provided for in advance.
-        let expected = rows.min(weights.header.max_timesteps.max(2));
+        // A header may ask for any window, and its sizes multiply: provide for what is plausible,
+        // the rest grows with the timesteps that really come.
+        let expected = rows.min(weights.header.max_timesteps.max(2)).saturating_mul(row_length).min(1 << 20);
         let tokens = match regime {
             Regime::Window(timesteps) => 3 * timesteps.min(CHUNK),
             Regime::Unbounded | Regime::Reset(_) => 3,
@@ -77,7 +78,7 @@ impl Stream {
         let episode = Episode {
             timestep: 0,
             return_to_go: 0.0,
-            inputs: Vec::with_capacity(expected * row_length),
+            inputs: Vec::with_capacity(expected),
             rows: rows as u64,
             row_length,
         };

@@ -48,11 +48,6 @@ impl Cache {
         self.tokens = 0;
     }
 
-    /// Bytes allocated.
-    pub(crate) fn bytes(&self) -> usize {
-        self.blocks.iter().map(|block| size_of_val(&**block)).sum()
-    }
-
     /// Space for one more token, which counts from now on: its key and its value.
     fn push(&mut self, width: usize) -> (&mut [f32], &mut [f32]) {
         let (block, slot) = (self.tokens / BLOCK, self.tokens % BLOCK);

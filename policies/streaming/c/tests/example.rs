@@ -31,7 +31,7 @@ fn run(example: &Path, policy: &Path) -> Output {
 #[test]
 fn the_c_example_acts_as_rust_does() {
     let folder = tempfile::tempdir().unwrap();
-    let (shared, archive) = (library("libaaren_streaming_c.so"), library("libaaren_streaming_c.a"));
+    let (shared, archive) = (library(&format!("libaaren_streaming_c{}", std::env::consts::DLL_SUFFIX)), library("libaaren_streaming_c.a"));
     let shared_folder = shared.parent().unwrap().to_str().unwrap();
     let by_shared = folder.path().join("act-shared");
     compile(&by_shared, &["-L", shared_folder, "-laaren_streaming_c", &format!("-Wl,-rpath,{shared_folder}")]);

@@ -30,9 +30,6 @@ pub(crate) trait Lanes: Copy {
     unsafe fn pow2_biased(self) -> Self;
     /// The sum of the elements.
     unsafe fn sum(self) -> f32;
-    /// Ask for the cache line at `address`, which need not be valid.
-    #[inline(always)]
-    unsafe fn prefetch(_address: *const u8) {}
 }
 
 /// An element type that weights are stored in.
@@ -71,7 +68,7 @@ impl Weight for u16 {
 }
 
 /// The nearest bfloat16 of a finite number, ties to even.
-pub(crate) fn bf16_from_f32(x: f32) -> u16 {
+fn bf16_from_f32(x: f32) -> u16 {
     let bits = x.to_bits();
     let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1));
     (rounded >> 16) as u16

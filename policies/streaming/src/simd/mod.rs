@@ -9,7 +9,7 @@ mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(crate) use lanes::{Lanes, Weight, bf16_from_f32};
+pub(crate) use lanes::{Lanes, Weight};
 pub(crate) use scalar::Quad;
 
 /// A computation that can be compiled for any width of vector.

@@ -86,10 +86,6 @@ impl Lanes for __m256 {
             _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
         }
     }
-    #[inline(always)]
-    unsafe fn prefetch(address: *const u8) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
-    }
 }
 
 impl Lanes for __m512 {
@@ -156,9 +152,5 @@ impl Lanes for __m512 {
     #[inline(always)]
     unsafe fn sum(self) -> f32 {
         unsafe { _mm512_reduce_add_ps(self) }
-    }
-    #[inline(always)]
-    unsafe fn prefetch(address: *const u8) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
     }
 }
