@@ -1,1 +1,45 @@
-//! .
+//! Streams a trained policy of the project `aaren`: no libtorch, no Python, no allocation per step.
+//!
+//! A [`Policy`] holds the weights of a `policy.safetensors`; a [`Stream`] holds one episode.
+//!
+//! ```no_run
+//! # fn step(_: &[f32]) -> (Vec<f64>, f64) { (vec![], 0.0) }
+//! # fn main() -> Result<(), aaren_streaming::Error> {
+//! let policy = aaren_streaming::Policy::from_file("policy.safetensors")?;
+//! let mut stream = policy.stream();
+//! stream.reset(3600.0);
+//! let (mut observation, mut reward) = (vec![0.0; policy.observation_size()], 0.0);
+//! loop {
+//!     let action = stream.act(&observation, reward)?;
+//!     (observation, reward) = step(action);
+//! }
+//! # }
+//! ```
+//!
+//! Two encoders share everything but their attention: **Aaren** (arXiv 2405.13956), whose state is
+//! a few hundred floats however long the episode, and a **Transformer** with a growing key/value
+//! cache. The kernels are compiled for several instruction sets and one is chosen when a policy is
+//! loaded. Without the default feature `std` the crate needs only `alloc`.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod aaren;
+mod block;
+mod error;
+mod header;
+mod linear;
+mod policy;
+mod saved;
+mod simd;
+mod stream;
+mod transformer;
+mod vector;
+
+pub use error::Error;
+pub use header::{ActionSpace, Regime};
+pub use linear::Precision;
+pub use policy::{Options, Policy};
+pub use simd::InstructionSet;
+pub use stream::Stream;

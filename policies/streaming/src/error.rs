@@ -1,0 +1,95 @@
+//! What can go wrong.
+
+use alloc::string::String;
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The policy file cannot be read.
+    #[cfg(feature = "std")]
+    #[error("cannot read policy {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The bytes are not a complete safetensors file.
+    #[error("not a complete safetensors file: {0}; write the policy again with `aaren export`")]
+    Container(String),
+    /// The safetensors file has no policy header.
+    #[error("the safetensors file has no `aaren` entry in its metadata, so it is no policy; make one with `aaren export`")]
+    NoHeader,
+    /// The policy header is not the JSON expected.
+    #[error("policy header: {0}")]
+    Header(String),
+    /// A value of the header is impossible.
+    #[error("policy header, `{key}`: found {found}, expected {expected}")]
+    Value {
+        /// The key, with dots between its levels.
+        key: &'static str,
+        /// What the file says.
+        found: String,
+        /// What would be possible.
+        expected: String,
+    },
+    /// A tensor that the header calls for is missing.
+    #[error("tensor `{name}` is missing; the header asks for it")]
+    NoTensor {
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor has another element type or shape than the header asks for.
+    #[error("tensor `{name}`: found {found}, expected {expected}")]
+    Tensor {
+        /// The tensor.
+        name: String,
+        /// Element type and shape in the file.
+        found: String,
+        /// Element type and shape the header asks for.
+        expected: String,
+    },
+    /// A tensor holds an unusable number.
+    #[error("tensor `{name}`, element {index}: found {found}, expected {expected}")]
+    Element {
+        /// The tensor.
+        name: String,
+        /// Position in the flattened tensor.
+        index: usize,
+        /// The number.
+        found: f32,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// The processor lacks the instruction set asked for.
+    #[error("this processor has no {0:?} instructions; use `InstructionSet::best()`")]
+    InstructionSet(crate::InstructionSet),
+    /// A context of no timesteps.
+    #[error("a window or reset of 0 timesteps holds no token; use at least 1")]
+    EmptyContext,
+    /// An observation of the wrong length.
+    #[error("the observation has {found} entries, the policy takes {expected}")]
+    ObservationSize {
+        /// Entries given.
+        found: usize,
+        /// Entries the policy was trained on.
+        expected: usize,
+    },
+    /// A number given to the stream, or computed by it, is infinite or not a number.
+    #[error("{what} is {found}; reset the stream and check what feeds it")]
+    NotFinite {
+        /// Which number.
+        what: &'static str,
+        /// Its value.
+        found: f64,
+    },
+    /// Saved bytes do not restore this kind of stream.
+    #[error("saved state: found {found}, expected {expected}")]
+    Saved {
+        /// What the bytes hold.
+        found: String,
+        /// What a stream of this policy and regime needs.
+        expected: String,
+    },
+}

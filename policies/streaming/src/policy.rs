@@ -1,0 +1,289 @@
+//! A trained policy: read, checked, and packed for streaming.
+
+use alloc::{borrow::ToOwned, format, string::{String, ToString}, sync::Arc, vec::Vec};
+
+use safetensors::{Dtype, SafeTensors};
+
+use crate::aaren::{self, Aaren};
+use crate::block::{Attention, Block, Encoder, LayerNorm};
+use crate::header::{ActionSpace, EncoderKind, Header, Model, Norm, Recency, Regime};
+use crate::linear::{Linear, Precision};
+use crate::simd::InstructionSet;
+use crate::transformer::{self, Transformer};
+use crate::{Error, Stream};
+
+/// The weights of a trained policy, shared by all its streams: cloning copies a pointer.
+#[derive(Clone)]
+pub struct Policy(Arc<Weights>);
+
+/// How a policy is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How the encoder's matrices are kept in memory.
+    pub precision: Precision,
+    /// What the kernels are compiled for.
+    pub instructions: InstructionSet,
+}
+
+impl Default for Options {
+    /// float32 and the widest instructions that the processor has.
+    fn default() -> Options {
+        Options { precision: Precision::Float32, instructions: InstructionSet::best() }
+    }
+}
+
+/// Everything of a [`Policy`].
+pub(crate) struct Weights {
+    pub(crate) header: Header,
+    pub(crate) instructions: InstructionSet,
+    pub(crate) embedding: Embedding,
+    pub(crate) encoder: Encoder,
+    pub(crate) head: Linear,
+    /// Identifies the policy a saved state belongs to.
+    pub(crate) fingerprint: u64,
+}
+
+/// From an observation, an action or a return-to-go to a token.
+pub(crate) struct Embedding {
+    pub(crate) mean: Vec<f32>,
+    pub(crate) std: Vec<f32>,
+    pub(crate) return_to_go: Linear,
+    pub(crate) state: Linear,
+    pub(crate) action: Linear,
+    /// `[max_timesteps, width]`.
+    pub(crate) timestep: Vec<f32>,
+    pub(crate) norm: LayerNorm,
+}
+
+impl Policy {
+    /// Load a policy file.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or as [`from_bytes`](Self::from_bytes).
+    #[cfg(feature = "std")]
+    pub fn from_file(path: impl AsRef<std::path::Path>) -> Result<Policy, Error> {
+        Policy::from_file_with(path, Options::default())
+    }
+
+    /// Load a policy file in a chosen precision or for chosen instructions.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_file`](Self::from_file).
+    #[cfg(feature = "std")]
+    pub fn from_file_with(path: impl AsRef<std::path::Path>, options: Options) -> Result<Policy, Error> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Policy::from_bytes_with(&bytes, options)
+    }
+
+    /// Load a policy from the bytes of a policy file.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not a safetensors file with the header of a policy, if a tensor is missing,
+    /// has another type or shape than the header asks for, or holds a number that is not finite.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Policy, Error> {
+        Policy::from_bytes_with(bytes, Options::default())
+    }
+
+    /// Load a policy from bytes in a chosen precision or for chosen instructions.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_bytes`](Self::from_bytes), and if the processor lacks the instructions.
+    pub fn from_bytes_with(bytes: &[u8], options: Options) -> Result<Policy, Error> {
+        if !InstructionSet::available().any(|set| set == options.instructions) {
+            return Err(Error::InstructionSet(options.instructions));
+        }
+        let container = |error: safetensors::SafeTensorError| Error::Container(error.to_string());
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(container)?;
+        let json = metadata.metadata().as_ref().and_then(|entries| entries.get("aaren")).ok_or(Error::NoHeader)?;
+        let header = Header::parse(json)?;
+        let file = File(SafeTensors::deserialize(bytes).map_err(container)?);
+
+        // Nothing is allocated by the header's word alone: every size below is first held against
+        // a tensor whose bytes are there.
+        let (width, actions) = (header.model.width, header.action.size());
+        let embedding = Embedding {
+            mean: file.tensor("observation.mean", &[header.observation_size])?,
+            std: file.tensor("observation.std", &[header.observation_size])?,
+            return_to_go: file.linear("embed.return", width, 1, Precision::Float32)?,
+            state: file.linear("embed.state", width, header.observation_size, Precision::Float32)?,
+            action: file.linear("embed.action", width, actions, Precision::Float32)?,
+            timestep: file.tensor("embed.timestep.weight", &[header.max_timesteps, width])?,
+            norm: file.norm("embed.norm", width)?,
+        };
+        if let Some((index, &found)) = embedding.std.iter().enumerate().find(|(_, std)| **std <= 0.0) {
+            return Err(Error::Element { name: "observation.std".to_owned(), index, found, expected: "a positive number" });
+        }
+        let mut blocks = Vec::new();
+        for n in 0..header.model.layers {
+            blocks.push(file.block(n, &header.model, options.precision)?);
+        }
+        let last_norm = match header.model.norm {
+            Norm::Pre => Some(file.norm("norm", width)?),
+            Norm::Post => None,
+        };
+        let encoder = Encoder { blocks, norm: header.model.norm, last_norm, width, heads: header.model.heads };
+        let head = file.linear("head", actions, width, Precision::Float32)?;
+        let fingerprint = fingerprint(bytes);
+        Ok(Policy(Arc::new(Weights { header, instructions: options.instructions, embedding, encoder, head, fingerprint })))
+    }
+
+    /// A stream for one episode at a time, in the regime the file names.
+    pub fn stream(&self) -> Stream {
+        Stream::new(self.clone(), self.regime())
+    }
+
+    /// A stream in a regime of one's own choice.
+    ///
+    /// # Errors
+    ///
+    /// If the regime is a window or reset of no timesteps.
+    pub fn stream_with(&self, regime: Regime) -> Result<Stream, Error> {
+        match regime {
+            Regime::Window(0) | Regime::Reset(0) => Err(Error::EmptyContext),
+            _ => Ok(Stream::new(self.clone(), regime)),
+        }
+    }
+
+    /// The name the policy was trained under.
+    pub fn name(&self) -> &str {
+        &self.0.header.policy
+    }
+
+    /// Entries of an observation.
+    pub fn observation_size(&self) -> usize {
+        self.0.header.observation_size
+    }
+
+    /// What actions look like.
+    pub fn action_space(&self) -> &ActionSpace {
+        &self.0.header.action
+    }
+
+    /// The roll-out regime the file names.
+    pub fn regime(&self) -> Regime {
+        self.0.header.regime()
+    }
+
+    /// Returns to ask for, the first being the one to start with.
+    pub fn target_returns(&self) -> &[f64] {
+        &self.0.header.target_returns
+    }
+
+    /// The instructions its kernels use.
+    pub fn instructions(&self) -> InstructionSet {
+        self.0.instructions
+    }
+
+    /// Bytes of the encoder's packed weights: what one step reads.
+    pub fn encoder_bytes(&self) -> usize {
+        self.0.encoder.bytes()
+    }
+
+    pub(crate) fn weights(&self) -> &Weights {
+        &self.0
+    }
+}
+
+impl core::fmt::Debug for Policy {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Policy").field("header", &self.0.header).field("instructions", &self.0.instructions).finish_non_exhaustive()
+    }
+}
+
+/// The tensors of a policy file.
+struct File<'a>(SafeTensors<'a>);
+
+impl File<'_> {
+    /// A float32 tensor of the given shape, all finite.
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+        let view = self.0.tensor(name).map_err(|_| Error::NoTensor { name: name.to_owned() })?;
+        if view.dtype() != Dtype::F32 || view.shape() != shape {
+            return Err(Error::Tensor {
+                name: name.to_owned(),
+                found: format!("{:?} {}", view.dtype(), brief(view.shape())),
+                expected: format!("F32 {shape:?}"),
+            });
+        }
+        let floats: Vec<f32> =
+            view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        match floats.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+            Some((index, &found)) => Err(Error::Element { name: name.to_owned(), index, found, expected: "a finite number" }),
+            None => Ok(floats),
+        }
+    }
+
+    fn weight_and_bias(&self, name: &str, outputs: usize, inputs: usize) -> Result<(Vec<f32>, Vec<f32>), Error> {
+        let weight = self.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
+        Ok((weight, self.tensor(&format!("{name}.bias"), &[outputs])?))
+    }
+
+    fn linear(&self, name: &str, outputs: usize, inputs: usize, precision: Precision) -> Result<Linear, Error> {
+        let (weight, bias) = self.weight_and_bias(name, outputs, inputs)?;
+        Ok(Linear::new(&weight, &bias, precision))
+    }
+
+    fn norm(&self, name: &str, width: usize) -> Result<LayerNorm, Error> {
+        let gain = self.tensor(&format!("{name}.weight"), &[width])?;
+        Ok(LayerNorm { gain, bias: self.tensor(&format!("{name}.bias"), &[width])? })
+    }
+
+    fn block(&self, n: usize, model: &Model, precision: Precision) -> Result<Block, Error> {
+        let Model { width, heads, .. } = *model;
+        let name = |part: &str| format!("blocks.{n}.{part}");
+        let square = |part: &str| self.weight_and_bias(&name(&format!("attention.{part}")), width, width);
+        let (query, key, value, output) = (square("query")?, square("key")?, square("value")?, square("output")?);
+        let attention = match model.encoder {
+            EncoderKind::Aaren => {
+                let query_token = self.tensor(&name("attention.query_token"), &[width])?;
+                let recency = match model.recency {
+                    Recency::Learned => Some(self.tensor(&name("attention.recency"), &[heads])?),
+                    Recency::None => None,
+                };
+                let parameters = aaren::Parameters {
+                    query_token: &query_token,
+                    query: (&query.0, &query.1),
+                    key: &key.0,
+                    value: (&value.0, &value.1),
+                    output: (&output.0, &output.1),
+                    recency: recency.as_deref(),
+                };
+                Attention::Aaren(Aaren::new(&parameters, heads, precision))
+            }
+            EncoderKind::Transformer => {
+                let parameters = transformer::Parameters {
+                    query: (&query.0, &query.1),
+                    key: (&key.0, &key.1),
+                    value: (&value.0, &value.1),
+                    output: (&output.0, &output.1),
+                };
+                Attention::Transformer(Transformer::new(&parameters, heads, precision))
+            }
+        };
+        // `width` has tensors behind it by now, so four times it cannot overflow.
+        Ok(Block {
+            attention,
+            norm1: self.norm(&name("norm1"), width)?,
+            norm2: self.norm(&name("norm2"), width)?,
+            up: self.linear(&name("mlp.up"), 4 * width, width, precision)?,
+            down: self.linear(&name("mlp.down"), width, 4 * width, precision)?,
+        })
+    }
+}
+
+/// A shape to print, cut where a file lists absurdly many dimensions.
+fn brief(shape: &[usize]) -> String {
+    match shape.get(..8) {
+        Some(start) if shape.len() > 8 => format!("{start:?} and {} more dimensions", shape.len() - 8),
+        _ => format!("{shape:?}"),
+    }
+}
+
+/// FNV-1a, 64 bits.
+fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,159 @@
+//! Saving a stream in the middle of an episode, and going on from there.
+
+use alloc::{format, string::ToString, vec::Vec};
+
+use crate::block::Layers;
+use crate::{Error, Regime, Stream};
+
+/// Begins every saved state; the digit is the version of the layout.
+const MAGIC: &[u8; 8] = b"aaren-s1";
+
+impl Stream {
+    /// The stream as bytes: the episode so far, as much of it as the regime needs.
+    ///
+    /// All numbers little-endian: magic, policy fingerprint, regime, timestep, return-to-go, tokens
+    /// in the state, then the window's or the last timestep's inputs and the encoder's state.
+    pub fn save(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        let mut put = |number: u64| bytes.extend(number.to_le_bytes());
+        put(self.policy.weights().fingerprint);
+        let (kind, length) = numbered(self.regime);
+        put(kind);
+        put(length);
+        put(self.episode.timestep);
+        put(self.episode.return_to_go.to_bits());
+        let recomputed = matches!(self.regime, Regime::Window(_));
+        put(if recomputed { 0 } else { self.state.tokens });
+        let mut put = |x: &f32| bytes.extend(x.to_le_bytes());
+        for t in self.episode.timestep - self.remembered()..self.episode.timestep {
+            self.episode.row(t).iter().for_each(&mut put);
+        }
+        match &self.state.layers {
+            _ if recomputed => {}
+            Layers::Aaren(floats) => floats.iter().for_each(put),
+            Layers::Transformer(caches) => {
+                for (key, value) in caches.iter().flat_map(|cache| cache.rows(self.policy.weights().encoder.width)) {
+                    key.iter().chain(value).for_each(&mut put);
+                }
+            }
+        }
+        bytes
+    }
+
+    /// Go on from what [`save`](Self::save) returned.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes come from another policy or regime, are cut short or too long, or hold what no
+    /// stream can reach. The stream is then as it was.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let weights = self.policy.weights();
+        let mismatch = |found: &dyn core::fmt::Display, expected: &dyn core::fmt::Display| Error::Saved {
+            found: found.to_string(),
+            expected: expected.to_string(),
+        };
+        let Some((numbers, floats)) = bytes.split_at_checked(7 * size_of::<u64>()) else {
+            return Err(mismatch(&format!("{} bytes", bytes.len()), &"at least 56"));
+        };
+        let numbers: Vec<u64> = words(numbers);
+        if numbers[0] != u64::from_le_bytes(*MAGIC) {
+            return Err(mismatch(&"another beginning", &"`aaren-s1`, this version's"));
+        }
+        if numbers[1] != weights.fingerprint {
+            return Err(mismatch(&"the state of another policy", &format!("one of `{}`", self.policy.name())));
+        }
+        if (numbers[2], numbers[3]) != numbered(self.regime) {
+            let found = format!("regime {} of {}", numbers[2], numbers[3]);
+            return Err(mismatch(&found, &format!("{:?}", self.regime)));
+        }
+        let (timestep, return_to_go, tokens) = (numbers[4], f64::from_bits(numbers[5]), numbers[6]);
+        if timestep > 1 << 53 {
+            return Err(mismatch(&format!("timestep {timestep}"), &"one that can be reached"));
+        }
+        if !return_to_go.is_finite() {
+            return Err(mismatch(&format!("a return to go of {return_to_go}"), &"a finite one"));
+        }
+        let reached = match self.regime {
+            Regime::Window(_) => Some(0),
+            Regime::Unbounded => timestep.checked_mul(3).map(|tokens| tokens.saturating_sub(1)),
+            // Every fresh start pushes two tokens, every other timestep three.
+            Regime::Reset(length) => {
+                let since = if timestep == 0 { 0 } else { (timestep - 1) % length as u64 + 1 };
+                since.checked_mul(3).map(|tokens| tokens.saturating_sub(1))
+            }
+        };
+        if reached != Some(tokens) {
+            return Err(mismatch(&format!("{tokens} tokens at timestep {timestep}"), &"what the regime gives"));
+        }
+
+        let rows = timestep.min(self.keeps()) as usize;
+        let inputs = rows * self.episode.row_length;
+        let encoder = &weights.encoder;
+        let (layers, width) = (encoder.blocks.len(), encoder.width);
+        let state = match (&self.state.layers, self.regime) {
+            (_, Regime::Window(_)) => Some(0),
+            (Layers::Aaren(floats), _) => Some(floats.len()),
+            (Layers::Transformer(_), _) => (2 * layers * width).checked_mul(tokens as usize),
+        };
+        let expected = state.and_then(|state| state.checked_add(inputs)).and_then(|floats| floats.checked_mul(4));
+        if expected != Some(floats.len()) {
+            let expected = expected.map_or("fewer timesteps".to_string(), |bytes| format!("{bytes}"));
+            return Err(mismatch(&format!("{} bytes of numbers", floats.len()), &expected));
+        }
+        let floats: Vec<f32> = floats.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let (inputs, state) = floats.split_at(inputs);
+        // An Aaren that has seen no token has maxima of −∞.
+        if inputs.iter().chain(state).any(|x| x.is_nan() || (*x == f32::INFINITY) || (tokens > 0 && x.is_infinite())) {
+            return Err(mismatch(&"a number that is not finite", &"finite numbers"));
+        }
+
+        self.reset(return_to_go);
+        let row_length = self.episode.row_length;
+        for (t, row) in (timestep - rows as u64..timestep).zip(inputs.chunks_exact(row_length)) {
+            let start = (t % self.episode.rows) as usize * row_length;
+            if self.episode.inputs.len() < start + row_length {
+                self.episode.inputs.resize(start + row_length, 0.0);
+            }
+            self.episode.inputs[start..start + row_length].copy_from_slice(row);
+        }
+        self.episode.timestep = timestep;
+        self.state.tokens = tokens;
+        match &mut self.state.layers {
+            _ if state.is_empty() => {}
+            Layers::Aaren(floats) => floats.copy_from_slice(state),
+            Layers::Transformer(caches) => {
+                for (cache, layer) in caches.iter_mut().zip(state.chunks_exact(state.len() / layers)) {
+                    for token in layer.chunks_exact(2 * width) {
+                        cache.restore(width, token.iter().copied());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many timesteps' inputs a saved state keeps at most.
+    fn keeps(&self) -> u64 {
+        match self.regime {
+            Regime::Window(length) => length as u64,
+            Regime::Unbounded | Regime::Reset(_) => 1,
+        }
+    }
+
+    fn remembered(&self) -> u64 {
+        self.episode.timestep.min(self.keeps())
+    }
+}
+
+/// A regime as two numbers.
+fn numbered(regime: Regime) -> (u64, u64) {
+    match regime {
+        Regime::Unbounded => (0, 0),
+        Regime::Window(length) => (1, length as u64),
+        Regime::Reset(length) => (2, length as u64),
+    }
+}
+
+fn words(bytes: &[u8]) -> Vec<u64> {
+    bytes.chunks_exact(8).map(|b| u64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])).collect()
+}

@@ -1,0 +1,158 @@
+//! Random policies in the file format, and a float64 oracle that shares no code with the kernels.
+#![allow(dead_code)]
+
+pub mod oracle;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+/// SplitMix64.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in [−1, 1).
+    pub fn uniform(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    }
+}
+
+/// A policy before it is written: header and tensors.
+#[derive(Clone)]
+pub struct Fixture {
+    pub header: Value,
+    pub tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+}
+
+/// What a random policy is made of.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub encoder: &'static str,
+    pub width: usize,
+    pub layers: usize,
+    pub heads: usize,
+    pub norm: &'static str,
+    pub recency: &'static str,
+    pub observation: usize,
+    pub actions: usize,
+    pub discrete: bool,
+    pub max_timesteps: usize,
+    pub rollout: Value,
+}
+
+impl Config {
+    pub fn new(encoder: &'static str, width: usize, layers: usize, heads: usize) -> Config {
+        Config {
+            encoder,
+            width,
+            layers,
+            heads,
+            norm: "post",
+            recency: "none",
+            observation: 11,
+            actions: 3,
+            discrete: false,
+            max_timesteps: 1001,
+            rollout: json!("unbounded"),
+        }
+    }
+
+    /// Weights uniform in ±1/√inputs, as PyTorch begins; everything else random around its
+    /// usual value.
+    pub fn fixture(&self, seed: u64) -> Fixture {
+        let mut random = Random(seed);
+        let mut tensors = BTreeMap::new();
+        let mut put = |name: String, shape: &[usize], centre: f64, spread: f64| {
+            let floats = (0..shape.iter().product::<usize>()).map(|_| (centre + spread * random.uniform()) as f32);
+            tensors.insert(name, (shape.to_vec(), floats.collect::<Vec<f32>>()));
+        };
+        let (d, s, a) = (self.width, self.observation, self.actions);
+        put("observation.mean".into(), &[s], 0.0, 1.0);
+        put("observation.std".into(), &[s], 1.0, 0.5);
+        let mut linear = |name: &str, outputs: usize, inputs: usize| {
+            let spread = 1.0 / (inputs as f64).sqrt();
+            put(format!("{name}.weight"), &[outputs, inputs], 0.0, spread);
+            put(format!("{name}.bias"), &[outputs], 0.0, spread);
+        };
+        linear("embed.return", d, 1);
+        linear("embed.state", d, s);
+        linear("embed.action", d, a);
+        linear("head", a, d);
+        for n in 0..self.layers {
+            for part in ["query", "key", "value", "output"] {
+                linear(&format!("blocks.{n}.attention.{part}"), d, d);
+            }
+            linear(&format!("blocks.{n}.mlp.up"), 4 * d, d);
+            linear(&format!("blocks.{n}.mlp.down"), d, 4 * d);
+        }
+        put("embed.timestep.weight".into(), &[self.max_timesteps, d], 0.0, 1.0);
+        let mut norm = |name: &str| {
+            put(format!("{name}.weight"), &[d], 1.0, 0.5);
+            put(format!("{name}.bias"), &[d], 0.0, 0.5);
+        };
+        norm("embed.norm");
+        if self.norm == "pre" {
+            norm("norm");
+        }
+        for n in 0..self.layers {
+            norm(&format!("blocks.{n}.norm1"));
+            norm(&format!("blocks.{n}.norm2"));
+        }
+        for n in 0..self.layers {
+            if self.encoder == "aaren" {
+                put(format!("blocks.{n}.attention.query_token"), &[d], 0.0, 3.0);
+            }
+            if self.recency == "learned" {
+                put(format!("blocks.{n}.attention.recency"), &[self.heads], -2.0, 2.0);
+            }
+        }
+        let action = if self.discrete {
+            json!({"kind": "discrete", "choices": a})
+        } else {
+            let low: Vec<f32> = (0..a).map(|i| -1.0 - i as f32).collect();
+            let high: Vec<f32> = (0..a).map(|i| 2.0 + 0.5 * i as f32).collect();
+            json!({"kind": "continuous", "low": low, "high": high})
+        };
+        let header = json!({
+            "format": "aaren-policy", "version": 1,
+            "policy": "random", "seed": 0, "updates": 0, "dataset": "none",
+            "env": {"id": "Hopper-v4", "kwargs": {}},
+            "model": {"encoder": self.encoder, "width": d, "layers": self.layers, "heads": self.heads,
+                      "norm": self.norm, "recency": self.recency},
+            "observation_size": s, "max_timesteps": self.max_timesteps, "action": action,
+            "context": {"train": 20, "rollout": self.rollout},
+            "return_scale": 100.0, "target_returns": [300.0],
+        });
+        Fixture { header, tensors }
+    }
+}
+
+impl Fixture {
+    pub fn tensor(&mut self, name: &str) -> &mut Vec<f32> {
+        &mut self.tensors.get_mut(name).unwrap_or_else(|| panic!("no tensor {name}")).1
+    }
+
+    /// The bytes of a `policy.safetensors`.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut header = serde_json::Map::new();
+        header.insert("__metadata__".into(), json!({"aaren": self.header.to_string()}));
+        let mut data = Vec::new();
+        for (name, (shape, floats)) in &self.tensors {
+            let start = data.len();
+            data.extend(floats.iter().flat_map(|x| x.to_le_bytes()));
+            header.insert(name.clone(), json!({"dtype": "F32", "shape": shape, "data_offsets": [start, data.len()]}));
+        }
+        let json = Value::Object(header).to_string();
+        let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(json.as_bytes());
+        bytes.extend(data);
+        bytes
+    }
+}

@@ -1,0 +1,161 @@
+//! The definition, in float64 and without any cleverness: every output is a softmax over its whole
+//! prefix, every projection is computed, nothing is folded, packed or carried over.
+
+use super::Fixture;
+
+type Rows = Vec<Vec<f64>>;
+
+/// What happened in an episode, in the environment's units.
+#[derive(Clone, Default)]
+pub struct Episode {
+    pub returns_to_go: Vec<f64>,
+    pub observations: Vec<Vec<f64>>,
+    /// A discrete action is one entry, the index.
+    pub actions: Vec<Vec<f64>>,
+}
+
+/// The head's outputs at the state tokens of timesteps `first..=last`, the encoder having seen
+/// nothing before `first`.
+pub fn heads(f: &Fixture, episode: &Episode, first: usize, last: usize) -> Rows {
+    let model = &f.header["model"];
+    let (layers, heads) = (model["layers"].as_u64().unwrap(), model["heads"].as_u64().unwrap() as usize);
+    let pre = model["norm"] == "pre";
+    let scale = f.header["return_scale"].as_f64().unwrap();
+    let (mean, std) = (vector(f, "observation.mean"), vector(f, "observation.std"));
+
+    let mut x = Rows::new();
+    let mut states = Vec::new();
+    for t in first..=last {
+        x.push(token(f, "return", &[episode.returns_to_go[t] / scale], t));
+        let o = &episode.observations[t];
+        let normal: Vec<f64> = (0..o.len()).map(|i| (o[i] - mean[i]) / std[i]).collect();
+        states.push(x.len());
+        x.push(token(f, "state", &normal, t));
+        if t < last {
+            x.push(token(f, "action", &action_token(f, &episode.actions[t]), t));
+        }
+    }
+
+    for n in 0..layers {
+        let norm1 = format!("blocks.{n}.norm1");
+        let input: Rows = if pre { x.iter().map(|x| norm(f, &norm1, x)).collect() } else { x.clone() };
+        let mixed = attention(f, &format!("blocks.{n}.attention"), &input, heads);
+        x = x.iter().zip(&mixed).map(|(x, mixed)| after_attention(f, n, x, mixed)).collect();
+    }
+    states.iter().map(|&i| read(f, &x[i])).collect()
+}
+
+/// The embedded token of a `return`, `state` or `action` at timestep `t`.
+pub fn token(f: &Fixture, part: &str, input: &[f64], t: usize) -> Vec<f64> {
+    let known = f.header["max_timesteps"].as_u64().unwrap() as usize;
+    let token = linear(f, &format!("embed.{part}"), input);
+    let times = f.tensors["embed.timestep.weight"].1.chunks(token.len()).nth(t.min(known - 1)).unwrap();
+    let token: Vec<f64> = token.iter().zip(times).map(|(x, &time)| x + f64::from(time)).collect();
+    norm(f, "embed.norm", &token)
+}
+
+/// What block `n` makes of its input and its attention's output.
+pub fn after_attention(f: &Fixture, n: u64, x: &[f64], mixed: &[f64]) -> Vec<f64> {
+    let pre = f.header["model"]["norm"] == "pre";
+    let name = |part: &str| format!("blocks.{n}.{part}");
+    let mut x = add(x, mixed);
+    if !pre {
+        x = norm(f, &name("norm1"), &x);
+    }
+    let input = if pre { norm(f, &name("norm2"), &x) } else { x.clone() };
+    let hidden: Vec<f64> = linear(f, &name("mlp.up"), &input).into_iter().map(gelu).collect();
+    x = add(&x, &linear(f, &name("mlp.down"), &hidden));
+    if pre { x } else { norm(f, &name("norm2"), &x) }
+}
+
+/// The head's output for an output of the last block.
+pub fn read(f: &Fixture, x: &[f64]) -> Vec<f64> {
+    let pre = f.header["model"]["norm"] == "pre";
+    linear(f, "head", &if pre { norm(f, "norm", x) } else { x.to_vec() })
+}
+
+/// The environment's action for a head's output; discrete: its index.
+pub fn action(f: &Fixture, head: &[f64]) -> Vec<f64> {
+    let space = &f.header["action"];
+    if space["kind"] == "discrete" {
+        let best = head.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
+        return vec![best.0 as f64];
+    }
+    let bound = |key: &str, i: usize| space[key][i].as_f64().unwrap();
+    let within = |(i, x): (usize, &f64)| (bound("low", i) + bound("high", i)) / 2.0 + (bound("high", i) - bound("low", i)) / 2.0 * x.tanh();
+    head.iter().enumerate().map(within).collect()
+}
+
+fn action_token(f: &Fixture, action: &[f64]) -> Vec<f64> {
+    let space = &f.header["action"];
+    if space["kind"] == "discrete" {
+        let choices = space["choices"].as_u64().unwrap() as usize;
+        return (0..choices).map(|i| f64::from(i == action[0] as usize)).collect();
+    }
+    let bound = |key: &str, i: usize| space[key][i].as_f64().unwrap();
+    let scaled = |(i, a): (usize, &f64)| (a - (bound("low", i) + bound("high", i)) / 2.0) / ((bound("high", i) - bound("low", i)) / 2.0);
+    action.iter().enumerate().map(scaled).collect()
+}
+
+fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize) -> Rows {
+    let part = |part: &str, x: &[f64]| linear(f, &format!("{name}.{part}"), x);
+    let aaren = f.header["model"]["encoder"] == "aaren";
+    let learned = f.header["model"]["recency"] == "learned";
+    let keys: Rows = x.iter().map(|x| part("key", x)).collect();
+    let values: Rows = x.iter().map(|x| part("value", x)).collect();
+    let queries: Rows = if aaren {
+        vec![part("query", &vector(f, &format!("{name}.query_token"))); x.len()]
+    } else {
+        x.iter().map(|x| part("query", x)).collect()
+    };
+    let decay: Vec<f64> =
+        if learned { vector(f, &format!("{name}.recency")).iter().map(|r| (1.0 + r.exp()).ln()).collect() } else { vec![0.0; heads] };
+    let width = x[0].len();
+    let size = width / heads;
+    let mut outputs = Rows::new();
+    for n in 0..x.len() {
+        let mut mixed = vec![0.0; width];
+        for h in 0..heads {
+            let head = h * size..(h + 1) * size;
+            let dot = |i: usize| -> f64 { queries[n][head.clone()].iter().zip(&keys[i][head.clone()]).map(|(q, k)| q * k).sum() };
+            let scores: Vec<f64> = (0..=n).map(|i| dot(i) / (size as f64).sqrt() - decay[h] * (n - i) as f64).collect();
+            let max = scores.iter().copied().fold(f64::MIN, f64::max);
+            let total: f64 = scores.iter().map(|s| (s - max).exp()).sum();
+            for (i, s) in scores.iter().enumerate() {
+                let weight = (s - max).exp() / total;
+                for j in head.clone() {
+                    mixed[j] += weight * values[i][j];
+                }
+            }
+        }
+        outputs.push(part("output", &mixed));
+    }
+    outputs
+}
+
+pub fn vector(f: &Fixture, name: &str) -> Vec<f64> {
+    f.tensors[name].1.iter().map(|&x| f64::from(x)).collect()
+}
+
+pub fn linear(f: &Fixture, name: &str, x: &[f64]) -> Vec<f64> {
+    let weight = &f.tensors[&format!("{name}.weight")].1;
+    let bias = &f.tensors[&format!("{name}.bias")].1;
+    let row = |(row, &b): (&[f32], &f32)| row.iter().zip(x).fold(f64::from(b), |sum, (&w, x)| sum + f64::from(w) * x);
+    weight.chunks(x.len()).zip(bias).map(row).collect()
+}
+
+fn norm(f: &Fixture, name: &str, x: &[f64]) -> Vec<f64> {
+    let (gain, bias) = (vector(f, &format!("{name}.weight")), vector(f, &format!("{name}.bias")));
+    let n = x.len() as f64;
+    let mean = x.iter().sum::<f64>() / n;
+    let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+    (0..x.len()).map(|i| (x[i] - mean) / (variance + 1e-5).sqrt() * gain[i] + bias[i]).collect()
+}
+
+fn gelu(x: f64) -> f64 {
+    0.5 * x * (1.0 + libm::erf(x / 2f64.sqrt()))
+}
+
+fn add(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a + b).collect()
+}

@@ -1,0 +1,180 @@
+//! The runtime against the definition in float64, and against PyTorch.
+
+mod common;
+
+use aaren_streaming::{InstructionSet, Options, Policy, Regime, Stream};
+use common::oracle::{self, Episode};
+use common::{Config, Fixture, Random};
+
+/// Act for `timesteps` in random surroundings; returns what happened and the head's outputs.
+fn roll_out(stream: &mut Stream, timesteps: usize, seed: u64) -> (Episode, Vec<Vec<f64>>) {
+    let mut random = Random(seed);
+    let mut episode = Episode::default();
+    let mut heads = Vec::new();
+    stream.reset(300.0);
+    let mut reward = f64::NAN; // ignored at the first step
+    for _ in 0..timesteps {
+        let observation: Vec<f64> = (0..stream.policy().observation_size()).map(|_| 2.0 * random.uniform()).collect();
+        let action = stream.act(&observation, reward).unwrap().iter().map(|&a| f64::from(a)).collect();
+        reward = random.uniform();
+        episode.returns_to_go.push(stream.return_to_go());
+        episode.observations.push(observation);
+        episode.actions.push(action);
+        heads.push(stream.head_output().iter().map(|&x| f64::from(x)).collect());
+    }
+    (episode, heads)
+}
+
+/// What the oracle says at every timestep. It is given the actions the stream took, so that a
+/// difference is one of this timestep and not of what came of earlier ones.
+fn expected(f: &Fixture, episode: &Episode, regime: Regime) -> Vec<Vec<f64>> {
+    let timesteps = episode.observations.len();
+    match regime {
+        Regime::Unbounded => oracle::heads(f, episode, 0, timesteps - 1),
+        Regime::Window(k) => {
+            (0..timesteps).map(|t| oracle::heads(f, episode, (t + 1).saturating_sub(k), t).pop().unwrap()).collect()
+        }
+        Regime::Reset(k) => {
+            (0..timesteps).step_by(k).flat_map(|t| oracle::heads(f, episode, t, (t + k).min(timesteps) - 1)).collect()
+        }
+    }
+}
+
+/// The largest difference of any entry, relative to the largest entry of its timestep (or, where
+/// all of them happen to be near zero, to a tenth of the largest of the episode).
+fn difference(ours: &[Vec<f64>], exact: &[Vec<f64>]) -> f64 {
+    assert_eq!(ours.len(), exact.len());
+    let largest = |row: &[f64]| row.iter().fold(0.0, |size: f64, x| size.max(x.abs()));
+    let typical = 0.1 * exact.iter().fold(0.0, |size: f64, row| size.max(largest(row)));
+    let of_row = |(ours, exact): (&Vec<f64>, &Vec<f64>)| {
+        let size = largest(exact).max(typical);
+        ours.iter().zip(exact).fold(0.0, |worst: f64, (a, b)| worst.max((a - b).abs() / size))
+    };
+    ours.iter().zip(exact).map(of_row).fold(0.0, f64::max)
+}
+
+fn check(config: &Config, f: &Fixture, regime: Regime, timesteps: usize) {
+    let roll_out_with = |instructions| {
+        let options = Options { instructions, ..Options::default() };
+        let policy = Policy::from_bytes_with(&f.bytes(), options).unwrap();
+        roll_out(&mut policy.stream_with(regime).unwrap(), timesteps, 7)
+    };
+    let (episode, heads) = roll_out_with(InstructionSet::best());
+    let worst = difference(&heads, &expected(f, &episode, regime));
+    assert!(worst < 1e-4, "{config:?} {regime:?}: off by {worst:e}");
+    let actions: Vec<Vec<f64>> = heads.iter().map(|head| oracle::action(f, head)).collect();
+    if config.discrete {
+        assert_eq!(episode.actions, actions, "{config:?}: another choice than the largest logit");
+    } else {
+        let worst = difference(&episode.actions, &actions);
+        assert!(worst < 1e-6, "{config:?} {regime:?}: actions off by {worst:e}");
+    }
+    for set in InstructionSet::available().filter(|&set| set != InstructionSet::best()) {
+        let worst = difference(&roll_out_with(set).1, &heads);
+        assert!(worst < 1e-4, "{config:?} {regime:?}: {set:?} is {worst:e} off {:?}", InstructionSet::best());
+    }
+}
+
+#[test]
+fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() {
+    let regimes = [Regime::Unbounded, Regime::Window(7), Regime::Window(25), Regime::Window(1), Regime::Reset(7), Regime::Reset(1)];
+    for encoder in ["aaren", "transformer"] {
+        // Widths of whole panels, of wide and narrow ones, with single rows, and of single rows only.
+        for (i, (width, heads)) in [(64, 4), (80, 1), (100, 5), (9, 3), (5, 1), (24, 24)].into_iter().enumerate() {
+            let config = Config {
+                norm: if i % 2 == 0 { "post" } else { "pre" },
+                recency: if encoder == "aaren" && i % 3 != 1 { "learned" } else { "none" },
+                observation: 1 + 5 * i,
+                actions: 1 + i + i / 3 * 2,
+                discrete: i == 2,
+                max_timesteps: 20,
+                ..Config::new(encoder, width, 1 + i % 3, heads)
+            };
+            let f = config.fixture(i as u64);
+            for regime in regimes {
+                check(&config, &f, regime, 30);
+            }
+        }
+    }
+}
+
+#[test]
+fn episodes_of_1000_timesteps_agree_with_the_definition() {
+    for (encoder, recency) in [("aaren", "none"), ("aaren", "learned"), ("transformer", "none")] {
+        let config = Config { recency, ..Config::new(encoder, 16, 2, 2) };
+        check(&config, &config.fixture(1), Regime::Unbounded, 1000);
+    }
+}
+
+#[test]
+fn scores_of_ten_thousand_survive() {
+    for (encoder, recency) in [("aaren", "none"), ("aaren", "learned"), ("transformer", "none")] {
+        let config = Config { recency, ..Config::new(encoder, 32, 1, 2) };
+        let mut f = config.fixture(3);
+        f.tensor("blocks.0.attention.key.weight").iter_mut().for_each(|k| *k *= 2e4);
+        check(&config, &f, Regime::Unbounded, 200);
+    }
+}
+
+/// Sums of millions of terms, where plain float32 loses several per cent: without recency, and with
+/// a recency (λ ≈ 1e-6) whose decay is smaller than half a unit in the last place of the scores.
+#[test]
+fn a_million_steps_do_not_drift() {
+    for raw in [None, Some(-14.0)] {
+        let config = Config {
+            recency: if raw.is_some() { "learned" } else { "none" },
+            observation: 2,
+            actions: 2,
+            discrete: true,
+            max_timesteps: 1,
+            ..Config::new("aaren", 16, 1, 1)
+        };
+        let mut f = config.fixture(5);
+        let decay = raw.map_or(1.0, |raw: f64| (-(1.0 + raw.exp()).ln()).exp());
+        if let Some(raw) = raw {
+            f.tensor("blocks.0.attention.recency")[0] = raw as f32;
+        }
+        f.tensor("observation.mean").fill(0.0);
+        f.tensor("observation.std").fill(1.0);
+
+        // One return, three observations, two actions, one timestep embedding, one layer: the
+        // tokens come from a set of six, and the oracle needs each one's score and value once.
+        let query = oracle::linear(&f, "blocks.0.attention.query", &oracle::vector(&f, "blocks.0.attention.query_token"));
+        let with_weight = |part: &str, input: &[f64]| {
+            let x = oracle::token(&f, part, input, 0);
+            let key = oracle::linear(&f, "blocks.0.attention.key", &x);
+            let score: f64 = query.iter().zip(&key).map(|(q, k)| q * k).sum::<f64>() / 4.0;
+            let value = oracle::linear(&f, "blocks.0.attention.value", &x);
+            (x, score.exp(), value)
+        };
+        let observations = [[0.3, -0.7], [1.1, 0.2], [-0.4, 0.9]];
+        let return_token = with_weight("return", &[3.0]);
+        let state_tokens = observations.map(|o| with_weight("state", &o));
+        let action_tokens = [[1.0, 0.0], [0.0, 1.0]].map(|a| with_weight("action", &a));
+        let (mut sum, mut weighted) = (0.0, vec![0.0; 16]);
+        let mut push = |(_, weight, value): &(Vec<f64>, f64, Vec<f64>)| {
+            sum = sum * decay + weight;
+            weighted.iter_mut().zip(value).for_each(|(w, v)| *w = *w * decay + weight * v);
+            weighted.iter().map(|w| w / sum).collect::<Vec<f64>>()
+        };
+
+        let policy = Policy::from_bytes(&f.bytes()).unwrap();
+        let mut stream = policy.stream();
+        stream.reset(300.0);
+        let mut action = None;
+        for t in 0..1_000_000 {
+            action.map(|a: usize| push(&action_tokens[a]));
+            push(&return_token);
+            let mixed = push(&state_tokens[t % 3]);
+            action = Some(stream.act(&observations[t % 3], 0.0).unwrap()[0] as usize);
+            if t % 50_000 < 3 || t > 999_990 {
+                let mixed = oracle::linear(&f, "blocks.0.attention.output", &mixed);
+                let exact = oracle::read(&f, &oracle::after_attention(&f, 0, &state_tokens[t % 3].0, &mixed));
+                let ours: Vec<f64> = stream.head_output().iter().map(|&x| x.into()).collect();
+                let worst = difference(&[ours], &[exact]);
+                assert!(worst < 1e-4, "recency {raw:?}, step {t}: off by {worst:e}");
+            }
+        }
+        assert_eq!(stream.state_bytes(), (2 + 16) * 4);
+    }
+}

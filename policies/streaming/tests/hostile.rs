@@ -1,0 +1,195 @@
+//! Policy files from strangers: one clear error, no panic, no memory beyond what the file justifies.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use aaren_streaming::Policy;
+use common::{Config, Fixture};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// Keeps account of the bytes each thread holds, and of the most it held.
+struct Measuring;
+
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static MOST: Cell<isize> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Measuring {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        HELD.set(HELD.get() + layout.size() as isize);
+        MOST.set(MOST.get().max(HELD.get()));
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.set(HELD.get() - layout.size() as isize);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static MEASURING: Measuring = Measuring;
+
+/// Load and, if it loads, act; the error's message.
+fn try_out(bytes: &[u8]) -> Result<(), String> {
+    let before = HELD.get();
+    MOST.set(before);
+    let outcome = Policy::from_bytes(bytes).map_err(|error| error.to_string()).map(|policy| {
+        let mut stream = policy.stream();
+        for _ in 0..3 {
+            // An error is fine: weights may be finite and yet too large.
+            let _ = stream.act(&vec![0.5; policy.observation_size()], 1.0);
+        }
+    });
+    let most = MOST.get() - before;
+    // Most of it is the parsed header, whose tiniest values become 32-byte nodes.
+    assert!(most < 64 * bytes.len() as isize + 65_536, "{most} bytes for a file of {}", bytes.len());
+    outcome
+}
+
+fn small(encoder: &'static str) -> Fixture {
+    let config = Config { observation: 2, actions: 2, norm: "pre", max_timesteps: 4, ..Config::new(encoder, 4, 1, 2) };
+    config.fixture(0)
+}
+
+/// Every place in a JSON value.
+fn places(value: &Value, prefix: &str) -> Vec<String> {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(map) => map.iter().map(|(key, value)| (format!("{prefix}/{key}"), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(i, value)| (format!("{prefix}/{i}"), value)).collect(),
+        _ => Vec::new(),
+    };
+    children.into_iter().flat_map(|(path, value)| [vec![path.clone()], places(value, &path)].concat()).collect()
+}
+
+#[test]
+fn every_value_of_the_header_is_checked() {
+    let hostile = [
+        json!(0), json!(-1), json!(3), json!(u64::MAX), json!(1u64 << 62), json!(1e308), json!(-1e-300), json!(null),
+        json!(""), json!("pre"), json!("unbounded"), json!([]), json!([1, 1]), json!({}),
+        json!({"window": u64::MAX}), json!({"reset": 0}), json!({"window": 0}),
+    ];
+    let mut refused = 0;
+    for f in [small("aaren"), small("transformer")] {
+        try_out(&f.bytes()).unwrap();
+        for place in places(&f.header, "") {
+            for value in &hostile {
+                let mut f = f.clone();
+                *f.header.pointer_mut(&place).unwrap() = value.clone();
+                if let Err(message) = try_out(&f.bytes()) {
+                    refused += 1;
+                    let key = place.split('/').find(|part| !part.is_empty()).unwrap();
+                    let names_something = message.contains("tensor `") || message.contains("header");
+                    assert!(names_something, "{place} = {value} ({key}): {message}");
+                }
+            }
+        }
+    }
+    assert!(refused > 500, "only {refused} refused");
+}
+
+#[test]
+fn every_tensor_is_checked_and_named() {
+    for original in [small("aaren"), small("transformer")] {
+        for name in original.tensors.keys() {
+            let refuse = |change: &dyn Fn(&mut Fixture)| {
+                let mut f = original.clone();
+                change(&mut f);
+                let message = try_out(&f.bytes()).expect_err(name);
+                assert!(message.contains(&format!("`{name}`")), "{name}: {message}");
+            };
+            refuse(&|f| drop(f.tensors.remove(name)));
+            refuse(&|f| f.tensor(name)[0] = f32::NAN);
+            refuse(&|f| *f.tensor(name).last_mut().unwrap() = f32::NEG_INFINITY);
+            refuse(&|f| f.tensors.get_mut(name).unwrap().0.push(1));
+            refuse(&|f| {
+                let (shape, floats) = f.tensors.get_mut(name).unwrap();
+                floats.extend(floats.clone());
+                shape[0] *= 2;
+            });
+        }
+    }
+    let mut f = small("aaren");
+    f.tensor("observation.std")[1] = 0.0;
+    assert!(try_out(&f.bytes()).unwrap_err().contains("`observation.std`, element 1: found 0, expected a positive number"));
+}
+
+#[test]
+fn a_header_that_multiplies_sizes_gets_no_memory_for_them() {
+    // Long observations and long episodes: a window over both would hold their product.
+    let config = Config {
+        observation: 20_000,
+        actions: 1,
+        max_timesteps: 20_000,
+        rollout: json!({"window": 20_000}),
+        ..Config::new("aaren", 1, 1, 1)
+    };
+    let bytes = config.fixture(0).bytes();
+    let policy = Policy::from_bytes(&bytes).unwrap();
+    MOST.set(HELD.get());
+    let before = HELD.get();
+    let mut stream = policy.stream();
+    stream.act(&vec![0.0; 20_000], 0.0).unwrap();
+    assert!(MOST.get() - before < 8 << 20, "{} bytes", MOST.get() - before);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_files_neither_panic_nor_hoard(
+        transformer: bool,
+        cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 0..6),
+        length in prop::option::weighted(0.1, any::<u64>()),
+    ) {
+        let mut bytes = small(if transformer { "transformer" } else { "aaren" }).bytes();
+        let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        for (place, byte, in_header) in flips {
+            let place = place.index(if in_header { header } else { bytes.len() });
+            bytes[place] = byte;
+        }
+        if let Some(length) = length {
+            bytes[..8].copy_from_slice(&length.to_le_bytes());
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let _ = try_out(&bytes);
+    }
+
+    #[test]
+    fn damaged_states_neither_panic_nor_hoard(
+        regime in 0usize..3,
+        cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
+        numbers in prop::collection::vec((2usize..7, any::<u64>()), 0..3),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        use aaren_streaming::Regime::{Reset, Unbounded, Window};
+        let policy = Policy::from_bytes(&small("transformer").bytes()).unwrap();
+        let mut stream = policy.stream_with([Unbounded, Window(3), Reset(3)][regime]).unwrap();
+        for _ in 0..5 {
+            stream.act(&[0.5, 0.5], 1.0).unwrap();
+        }
+        let mut bytes = stream.save();
+        for (place, number) in numbers {
+            bytes[place * 8..(place + 1) * 8].copy_from_slice(&number.to_le_bytes());
+        }
+        for (place, byte) in flips {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let before = HELD.get();
+        MOST.set(before);
+        let _ = stream.restore(&bytes);
+        let _ = stream.act(&[0.5, 0.5], 1.0);
+        prop_assert!(MOST.get() - before < 16 * bytes.len() as isize + 65_536);
+    }
+}

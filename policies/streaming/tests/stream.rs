@@ -1,0 +1,195 @@
+//! What a stream promises besides its numbers: it does not allocate, it is independent of others,
+//! it can be saved, and it refuses what it cannot use.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use aaren_streaming::{Error, Options, Policy, Precision, Regime, Stream};
+use common::{Config, Random};
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn policy(encoder: &'static str) -> Policy {
+    Policy::from_bytes(&Config::new(encoder, 32, 2, 2).fixture(0).bytes()).unwrap()
+}
+
+/// Steps `from..to` of a made-up episode; the last action.
+fn steps(stream: &mut Stream, from: usize, to: usize) -> Vec<f32> {
+    let mut last = Vec::new();
+    for t in from..to {
+        let mut random = Random(t as u64);
+        let observation: Vec<f32> = (0..11).map(|_| random.uniform() as f32).collect();
+        last = stream.act(&observation, random.uniform()).unwrap().to_vec();
+    }
+    last
+}
+
+fn allocations(stream: &mut Stream, timesteps: usize) -> usize {
+    let before = ALLOCATIONS.get();
+    for t in 0..timesteps {
+        stream.act(&[t as f32 * 1e-3; 11], 1.0).unwrap();
+    }
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn a_step_allocates_nothing() {
+    let regimes = [Regime::Unbounded, Regime::Window(20), Regime::Reset(20)];
+    for regime in regimes {
+        let mut stream = policy("aaren").stream_with(regime).unwrap();
+        assert_eq!(allocations(&mut stream, 200), 0, "aaren {regime:?}");
+    }
+    for regime in regimes {
+        let mut stream = policy("transformer").stream_with(regime).unwrap();
+        // Two layers' caches grow by blocks of 256 tokens; what they once had, they keep.
+        let first = allocations(&mut stream, 200);
+        let blocks = if regime == Regime::Unbounded { 3 } else { 1 };
+        assert!(first >= 2 * blocks && first <= 4 * blocks, "transformer {regime:?}: {first}");
+        stream.reset(0.0);
+        assert_eq!(allocations(&mut stream, 200), 0, "transformer {regime:?}, second episode");
+    }
+}
+
+#[test]
+fn an_aaren_keeps_its_size_and_a_transformer_grows() {
+    let mut aaren = policy("aaren").stream();
+    let mut transformer = policy("transformer").stream();
+    for timesteps in [1, 10, 100] {
+        aaren.reset(0.0);
+        transformer.reset(0.0);
+        steps(&mut aaren, 0, timesteps);
+        steps(&mut transformer, 0, timesteps);
+        assert_eq!(aaren.state_bytes(), 2 * (2 * 2 + 32) * 4);
+        assert_eq!(transformer.state_bytes(), 2 * 2 * 32 * (3 * timesteps - 1) * 4);
+    }
+}
+
+#[test]
+fn streams_of_one_policy_are_independent() {
+    for encoder in ["aaren", "transformer"] {
+        let policy = policy(encoder);
+        let alone = steps(&mut policy.stream(), 0, 50);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let (mut stream, mut other) = (policy.stream(), policy.stream());
+                    steps(&mut other, 3, 10);
+                    for t in 0..50 {
+                        steps(&mut other, t + 7, t + 8);
+                        let action = steps(&mut stream, t, t + 1);
+                        assert!(t < 49 || action == alone);
+                    }
+                });
+            }
+        });
+        // A reset leaves nothing behind either.
+        let mut used = policy.stream();
+        steps(&mut used, 9, 30);
+        used.reset(0.0);
+        assert_eq!(steps(&mut used, 0, 50), alone);
+    }
+}
+
+#[test]
+fn a_saved_stream_goes_on_bit_for_bit() {
+    for encoder in ["aaren", "transformer"] {
+        let policy = policy(encoder);
+        for regime in [Regime::Unbounded, Regime::Window(7), Regime::Window(1), Regime::Reset(7)] {
+            for middle in [0, 1, 5, 7, 14, 20] {
+                let mut stream = policy.stream_with(regime).unwrap();
+                stream.reset(77.0);
+                steps(&mut stream, 0, middle);
+                let saved = stream.save();
+                let expected = steps(&mut stream, middle, middle + 9);
+
+                let mut other = policy.stream_with(regime).unwrap();
+                steps(&mut other, 2, 25);
+                other.restore(&saved).unwrap();
+                assert_eq!(other.save(), saved, "{encoder} {regime:?} {middle}");
+                assert_eq!(steps(&mut other, middle, middle + 9), expected, "{encoder} {regime:?} {middle}");
+                assert_eq!((other.timestep(), other.return_to_go()), (stream.timestep(), stream.return_to_go()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_saved_state_is_checked() {
+    let policy = policy("aaren");
+    let mut stream = policy.stream();
+    let expected = {
+        steps(&mut stream, 0, 5);
+        let saved = stream.save();
+        let mut wrong = vec![Vec::new(), saved[..saved.len() - 1].to_vec(), [&saved[..], &[0; 4]].concat()];
+        // Magic, fingerprint, regime, its length, timestep, return-to-go, tokens, and a float.
+        for byte in [7, 15, 16, 24, 38, 32, 47, 48, saved.len() - 1] {
+            let mut bytes = saved.clone();
+            bytes[byte] = if byte == 47 || byte == saved.len() - 1 { 0x7f } else { bytes[byte] ^ 1 };
+            if byte == 47 {
+                bytes[46] = 0xf0;
+            } else if byte == saved.len() - 1 {
+                bytes[byte - 1] = 0xc0;
+            }
+            wrong.push(bytes);
+        }
+        wrong.push(Policy::from_bytes(&Config::new("aaren", 32, 2, 2).fixture(1).bytes()).unwrap().stream().save());
+        wrong.push(policy.stream_with(Regime::Reset(3)).unwrap().save());
+        for (i, bytes) in wrong.iter().enumerate() {
+            assert!(matches!(stream.restore(bytes), Err(Error::Saved { .. })), "case {i}");
+        }
+        saved
+    };
+    assert_eq!(stream.save(), expected, "a refused restore changes nothing");
+}
+
+#[test]
+fn wrong_numbers_are_refused_and_leave_the_stream_as_it_was() {
+    let policy = policy("aaren");
+    let mut stream = policy.stream();
+    steps(&mut stream, 0, 3);
+    let before = stream.save();
+    assert!(matches!(stream.act(&[0.0; 10], 0.0), Err(Error::ObservationSize { found: 10, expected: 11 })));
+    assert!(matches!(stream.act(&[f32::NAN; 11], 0.0), Err(Error::NotFinite { .. })));
+    assert!(matches!(stream.act(&[0.0; 11], f64::INFINITY), Err(Error::NotFinite { .. })));
+    assert_eq!(stream.save(), before);
+    assert!(matches!(policy.stream_with(Regime::Window(0)), Err(Error::EmptyContext)));
+}
+
+#[test]
+fn bfloat16_weights_change_an_action_by_less_than_a_hundredth_of_its_range() {
+    for encoder in ["aaren", "transformer"] {
+        let bytes = Config::new(encoder, 128, 3, 4).fixture(0).bytes();
+        let options = Options { precision: Precision::Bfloat16, ..Options::default() };
+        let (exact, rounded) = (Policy::from_bytes(&bytes).unwrap(), Policy::from_bytes_with(&bytes, options).unwrap());
+        assert!(rounded.encoder_bytes() * 100 < exact.encoder_bytes() * 51);
+        let (exact, rounded) = (steps(&mut exact.stream(), 0, 100), steps(&mut rounded.stream(), 0, 100));
+        let range = |i: usize| 3.0 + 1.5 * i as f32;
+        let worst = (0..3).map(|i| (exact[i] - rounded[i]).abs() / range(i)).fold(0.0, f32::max);
+        assert!(worst > 0.0 && worst < 0.01, "{encoder}: {worst}");
+    }
+}
