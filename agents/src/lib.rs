@@ -1,1 +1,14 @@
-//! .
+//! Offline reinforcement-learning agents.
+//!
+//! * [`decision`]: the Decision-Transformer-style agent. It reads a trajectory as tokens
+//!   (return-to-go, state, action) and predicts actions: model, trainer, checkpoints, policy files,
+//!   and the actor that rolls out.
+//! * [`random_search`]: the behaviour agent that makes datasets from nothing.
+//! * [`file`]: files that are there whole or not at all.
+
+pub mod decision;
+mod error;
+pub mod file;
+pub mod random_search;
+
+pub use error::Error;

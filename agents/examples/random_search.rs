@@ -1,0 +1,31 @@
+//! Trains the behaviour policies of the recipes anew: prints their snapshots as JSON.
+//!
+//! `cargo run --release -p aaren-agents --example random_search -- SEED > agents/src/random_search/snapshots/hopper.json`
+
+use aaren_agents::random_search::{SearchConfig, search};
+use aaren_envs::EnvSpec;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let seed = std::env::args().nth(1).unwrap_or_default().parse().unwrap_or(0);
+    // Hopper's settings in the paper, table 9.
+    let config = SearchConfig {
+        directions: 8,
+        best: 4,
+        step_size: 0.01,
+        noise: 0.025,
+        survival_bonus: 1.0,
+        iterations: 900,
+        snapshot_every: 30,
+        seed,
+    };
+    let mut snapshots = Vec::new();
+    search(&EnvSpec::new("Hopper-v4"), &config, |snapshot| {
+        eprintln!(
+            "iteration {:5}  steps {:9}  return {:7.1} ± {:.1}",
+            snapshot.iteration, snapshot.steps, snapshot.return_mean, snapshot.return_std
+        );
+        snapshots.push(snapshot.clone());
+    })?;
+    println!("{}", serde_json::to_string_pretty(&snapshots)?);
+    Ok(())
+}

@@ -1,0 +1,154 @@
+use aaren_envs::{Dataset, EnvSpec};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tch::{Device, Tensor};
+
+use super::ActionScale;
+use super::model::ModelConfig;
+use crate::Error;
+
+/// Windows of a dataset, padded on the right.
+#[derive(Debug)]
+pub struct Batch {
+    /// Scaled returns-to-go, `[rows, timesteps, 1]`.
+    pub returns: Tensor,
+    /// Normalised observations, `[rows, timesteps, observation size]`.
+    pub states: Tensor,
+    /// Action tokens, `[rows, timesteps, action size]`.
+    pub actions: Tensor,
+    /// Timesteps within the episode, `[rows, timesteps]`, int64.
+    pub timesteps: Tensor,
+    /// 1 for real timesteps, 0 for padding, `[rows, timesteps]`.
+    pub mask: Tensor,
+}
+
+/// Draws training windows by (seed, update), so that any update can be repeated alone.
+///
+/// A window starts at a transition drawn uniformly from all (so trajectories count by their length)
+/// and ends with the window or the episode. Padding stands at the end, where a causal encoder never
+/// sees it, and is masked out of the loss.
+#[derive(Debug)]
+pub struct Windows<'d> {
+    dataset: &'d Dataset,
+    config: ModelConfig,
+    episode_of: Vec<u32>,
+    length: usize,
+    seed: u64,
+}
+
+impl<'d> Windows<'d> {
+    /// Windows of `length` timesteps.
+    ///
+    /// # Errors
+    /// Where the dataset's dimensions or actions do not fit the model.
+    pub fn new(
+        dataset: &'d Dataset,
+        env: &EnvSpec,
+        config: &ModelConfig,
+        length: usize,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        check_fit(dataset, env, config)?;
+        let mut episode_of = vec![0; dataset.transitions()];
+        for (index, episode) in dataset.episodes().iter().enumerate() {
+            episode_of[episode.start..episode.start + episode.length].fill(index as u32);
+        }
+        Ok(Self { dataset, config: config.clone(), episode_of, length, seed })
+    }
+
+    /// The `rows` windows of one update.
+    pub fn batch(&self, update: u64, rows: usize, device: Device) -> Batch {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(update);
+        let starts: Vec<usize> =
+            (0..rows).map(|_| random.random_range(0..self.dataset.transitions())).collect();
+        self.windows(&starts, device)
+    }
+
+    /// The windows that start at the given transitions.
+    fn windows(&self, starts: &[usize], device: Device) -> Batch {
+        let (rows, steps) = (starts.len(), self.length);
+        let (observation_size, action_size) = (self.config.observation_size, self.config.action.size());
+        let mut returns = Vec::with_capacity(rows * steps);
+        let mut states = Vec::with_capacity(rows * steps * observation_size);
+        let mut actions = Vec::with_capacity(rows * steps * action_size);
+        let mut timesteps = Vec::with_capacity(rows * steps);
+        let mut mask = Vec::with_capacity(rows * steps);
+        let columns = self.dataset.action_size();
+        for &start in starts {
+            let episode = &self.dataset.episodes()[self.episode_of[start] as usize];
+            let end = (start + steps).min(episode.start + episode.length);
+            for index in start..end {
+                returns
+                    .push((f64::from(self.dataset.returns_to_go()[index]) / self.config.return_scale) as f32);
+                let observation =
+                    &self.dataset.observations()[index * observation_size..][..observation_size];
+                let scale = self.config.observation_mean.iter().zip(&self.config.observation_std);
+                states.extend(observation.iter().zip(scale).map(|(o, (mean, std))| (o - mean) / std));
+                let action = &self.dataset.actions()[index * columns..][..columns];
+                self.config.action.push_token(action, &mut actions);
+                timesteps.push((index - episode.start) as i64);
+                mask.push(1.0f32);
+            }
+            let padding = steps - (end - start);
+            returns.resize(returns.len() + padding, 0.0);
+            states.resize(states.len() + padding * observation_size, 0.0);
+            actions.resize(actions.len() + padding * action_size, 0.0);
+            timesteps.resize(timesteps.len() + padding, 0);
+            mask.resize(mask.len() + padding, 0.0);
+        }
+        let tensor = |data: &[f32], columns: usize| {
+            Tensor::from_slice(data).view([rows as i64, steps as i64, columns as i64]).to_device(device)
+        };
+        Batch {
+            returns: tensor(&returns, 1),
+            states: tensor(&states, observation_size),
+            actions: tensor(&actions, action_size),
+            timesteps: Tensor::from_slice(&timesteps).view([rows as i64, steps as i64]).to_device(device),
+            mask: Tensor::from_slice(&mask).view([rows as i64, steps as i64]).to_device(device),
+        }
+    }
+}
+
+fn check_fit(dataset: &Dataset, env: &EnvSpec, config: &ModelConfig) -> Result<(), Error> {
+    let (name, env) = (dataset.name().to_owned(), env.id.clone());
+    if dataset.observation_size() != config.observation_size {
+        return Err(Error::Dimension {
+            dataset: name,
+            env,
+            what: "observations",
+            found: dataset.observation_size(),
+            expected: config.observation_size,
+        });
+    }
+    let kind = |discrete| if discrete { "discrete" } else { "continuous" };
+    let discrete = matches!(config.action, ActionScale::Discrete { .. });
+    if dataset.discrete() != discrete {
+        let (found, expected) = (kind(dataset.discrete()), kind(discrete));
+        return Err(Error::ActionKind { dataset: name, env, found, expected });
+    }
+    match config.action {
+        ActionScale::Continuous { ref low, .. } if dataset.action_size() != low.len() => {
+            Err(Error::Dimension {
+                dataset: name,
+                env,
+                what: "actions",
+                found: dataset.action_size(),
+                expected: low.len(),
+            })
+        }
+        ActionScale::Discrete { choices } => {
+            let outside = |a: &f32| *a < 0.0 || *a >= choices as f32 || a.fract() != 0.0;
+            match dataset.actions().iter().position(outside) {
+                Some(index) => Err(Error::ActionChoice {
+                    dataset: name,
+                    index,
+                    found: dataset.actions()[index],
+                    choices,
+                }),
+                None => Ok(()),
+            }
+        }
+        ActionScale::Continuous { .. } => Ok(()),
+    }
+}

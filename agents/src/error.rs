@@ -1,0 +1,112 @@
+use std::path::PathBuf;
+
+/// Everything that can go wrong in this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The encoder's configuration or the device.
+    #[error(transparent)]
+    Policy(#[from] aaren_policies::Error),
+    /// Environments and datasets.
+    #[error(transparent)]
+    Env(#[from] aaren_envs::Error),
+    /// No such recipe.
+    #[error("there is no dataset recipe {name}; known are {known}")]
+    Recipe {
+        /// What was asked for.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// The dataset does not fit the environment.
+    #[error(
+        "dataset {dataset} does not fit environment {env}: its {what} have {found} entries, the environment's have {expected}; choose the environment the data were made in"
+    )]
+    Dimension {
+        /// Name of the dataset.
+        dataset: String,
+        /// Id of the environment.
+        env: String,
+        /// `observations` or `actions`.
+        what: &'static str,
+        /// Entries in the data.
+        found: usize,
+        /// Entries in the environment.
+        expected: usize,
+    },
+    /// The kinds of action differ.
+    #[error(
+        "dataset {dataset} does not fit environment {env}: its actions are {found}, the environment's are {expected}"
+    )]
+    ActionKind {
+        /// Name of the dataset.
+        dataset: String,
+        /// Id of the environment.
+        env: String,
+        /// `discrete` or `continuous`.
+        found: &'static str,
+        /// `discrete` or `continuous`.
+        expected: &'static str,
+    },
+    /// A discrete action that the environment does not have.
+    #[error("dataset {dataset}: action {found} at transition {index} is not one of the environment's {choices} choices (0 to {})", choices - 1)]
+    ActionChoice {
+        /// Name of the dataset.
+        dataset: String,
+        /// Index of the transition.
+        index: usize,
+        /// What stands there.
+        found: f32,
+        /// Number of choices.
+        choices: usize,
+    },
+    /// A loss or gradient that is no number.
+    #[error(
+        "training stopped at update {update}: the {what} is {value} at learning rate {learning_rate:.3e}; lower train.learning_rate or train.clip, or look for outliers in the dataset"
+    )]
+    NonFinite {
+        /// Updates done before.
+        update: u64,
+        /// `loss` or `gradient norm`.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The learning rate of that update.
+        learning_rate: f64,
+    },
+    /// A file that cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that cannot be written.
+    #[error("{}: cannot be written: {source}; what stood there before is unharmed", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that is not what it should be.
+    #[error("{}: {found}; expected {expected}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        found: String,
+        /// What should be there.
+        expected: String,
+    },
+    /// A checkpoint of another experiment.
+    #[error("{}: this checkpoint was made under another spec (hash {found}, now {expected}); restore the YAML, or choose another --results folder", path.display())]
+    OtherSpec {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Hash in the file.
+        found: String,
+        /// Hash of the spec in force.
+        expected: String,
+    },
+}

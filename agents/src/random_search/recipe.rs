@@ -1,0 +1,154 @@
+//! Recipes: datasets made from committed snapshots of the search, with no download.
+
+use std::path::Path;
+
+use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use super::{LinearPolicy, Snapshot, standard_normal};
+use crate::Error;
+
+/// Snapshots of Hopper-v4, of `cargo run --release -p aaren-agents --example random_search`.
+const HOPPER: &str = include_str!("snapshots/hopper.json");
+
+/// Standard deviation of the Gaussian noise on every action, in units of the bounds: without it a
+/// deterministic policy would show an imitator no way back to its path.
+const ACTION_NOISE: f64 = 0.1;
+
+/// Transitions of a recipe's dataset, at least: the last episode is finished.
+pub const TRANSITIONS: usize = 200_000;
+
+/// Seed of the datasets that `aaren run` makes.
+pub const SEED: u64 = 0;
+
+/// The names of all recipes.
+pub fn names() -> &'static [&'static str] {
+    &["hopper-random", "hopper-medium", "hopper-medium-replay", "hopper-medium-expert", "hopper-expert"]
+}
+
+/// Who acts in an episode.
+enum Behaviour<'s> {
+    Random,
+    Policy(&'s LinearPolicy),
+}
+
+/// Makes the dataset of a recipe. `progress` is called with the transitions made so far.
+///
+/// `random` acts uniformly; `expert` is the best snapshot; `medium` the one whose return is nearest to
+/// 40 % of the expert's; `medium-replay` takes all snapshots up to medium in turn; `medium-expert` is
+/// half and half. The result depends on name, transitions and seed alone.
+///
+/// # Errors
+/// [`Error::Recipe`] for an unknown name.
+pub fn make(name: &str, transitions: usize, seed: u64, progress: impl Fn(usize)) -> Result<Dataset, Error> {
+    let unknown = || Error::Recipe { name: name.to_owned(), known: names().join(", ") };
+    let quality = name.strip_prefix("hopper-").filter(|_| names().contains(&name)).ok_or_else(unknown)?;
+    let env = EnvSpec::new("Hopper-v4");
+    let snapshots: Vec<Snapshot> = serde_json::from_str(HOPPER).expect("the committed snapshots are JSON");
+    let by_return = |a: &&Snapshot, b: &&Snapshot| a.return_mean.total_cmp(&b.return_mean);
+    let expert = snapshots.iter().max_by(by_return).expect("there are snapshots");
+    let off_medium = |s: &Snapshot| (s.return_mean - 0.4 * expert.return_mean).abs();
+    let medium = snapshots.iter().min_by(|a, b| off_medium(a).total_cmp(&off_medium(b))).expect("as above");
+    let half = transitions.div_ceil(2);
+    let plan: Vec<(Vec<Behaviour>, usize)> = match quality {
+        "random" => vec![(vec![Behaviour::Random], transitions)],
+        "medium" => vec![(vec![Behaviour::Policy(&medium.policy)], transitions)],
+        "expert" => vec![(vec![Behaviour::Policy(&expert.policy)], transitions)],
+        "medium-replay" => {
+            let early = snapshots.iter().filter(|s| s.iteration <= medium.iteration);
+            vec![(early.map(|s| Behaviour::Policy(&s.policy)).collect(), transitions)]
+        }
+        _ => vec![
+            (vec![Behaviour::Policy(&medium.policy)], half),
+            (vec![Behaviour::Policy(&expert.policy)], half),
+        ],
+    };
+    let mut all = Transitions::default();
+    let mut episode = 0;
+    for (behaviours, wanted) in plan {
+        let end = all.rewards.len() + wanted;
+        while all.rewards.len() < end {
+            // Episodes are made in parallel batches and taken in order, so threads do not matter.
+            let batch: Vec<Transitions> = (episode..episode + 16)
+                .into_par_iter()
+                .map(|index| {
+                    let behaviour = &behaviours[index as usize % behaviours.len()];
+                    record(&env, behaviour, seed.wrapping_mul(1_000_003).wrapping_add(index))
+                })
+                .collect::<Result<_, Error>>()?;
+            for one in batch {
+                if all.rewards.len() < end {
+                    append(&mut all, one);
+                    episode += 1;
+                }
+            }
+            progress(all.rewards.len());
+        }
+    }
+    let environment = env.make()?;
+    let (observation_size, action_size) = (environment.observation_size(), environment.action_space().size());
+    Ok(Dataset::new(name, all, observation_size, action_size, false))
+}
+
+/// Makes a recipe's dataset and writes it as a D4RL file that says how it was made.
+///
+/// # Errors
+/// As [`make`], and where the file cannot be written.
+pub fn write(
+    name: &str,
+    path: &Path,
+    transitions: usize,
+    seed: u64,
+    progress: impl Fn(usize),
+) -> Result<Dataset, Error> {
+    let dataset = make(name, transitions, seed, progress)?;
+    let metadata = [
+        ("recipe", name.to_owned()),
+        ("env_id", "Hopper-v4".to_owned()),
+        ("algorithm", "augmented random search V2-t, linear policy".to_owned()),
+        ("action_noise_std", ACTION_NOISE.to_string()),
+        ("seed", seed.to_string()),
+        ("mujoco_version", aaren_envs::mujoco_version().to_owned()),
+    ];
+    dataset.write_d4rl(path, &metadata)?;
+    Ok(dataset)
+}
+
+fn record(env: &EnvSpec, behaviour: &Behaviour, seed: u64) -> Result<Transitions, Error> {
+    let mut environment = env.make()?;
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut observation = vec![0.0; environment.observation_size()];
+    let mut action = vec![0.0; environment.action_space().size()];
+    let mut episode = Transitions::default();
+    environment.reset(seed, &mut observation);
+    loop {
+        match behaviour {
+            Behaviour::Random => action.iter_mut().for_each(|a| *a = random.random_range(-1.0..=1.0)),
+            Behaviour::Policy(policy) => {
+                policy.act(&observation, &mut action);
+                for (entry, a) in action.iter_mut().enumerate() {
+                    *a = policy.cut(entry, *a + (ACTION_NOISE * standard_normal(&mut random)) as f32);
+                }
+            }
+        }
+        episode.observations.extend(observation.iter().map(|&x| x as f32));
+        episode.actions.extend_from_slice(&action);
+        let step = environment.step(&action, &mut observation);
+        episode.rewards.push(step.reward as f32);
+        episode.terminals.push(step.terminated);
+        episode.timeouts.push(step.truncated && !step.terminated);
+        if step.done() {
+            return Ok(episode);
+        }
+    }
+}
+
+fn append(all: &mut Transitions, episode: Transitions) {
+    all.observations.extend(episode.observations);
+    all.actions.extend(episode.actions);
+    all.rewards.extend(episode.rewards);
+    all.terminals.extend(episode.terminals);
+    all.timeouts.extend(episode.timeouts);
+}
