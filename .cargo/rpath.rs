@@ -1,7 +1,8 @@
 //! Build script of every crate that links libtorch or MuJoCo: a library's rpath is not inherited by
 //! the binaries and tests that depend on it, so each package says where the libraries lie.
 
-fn main() {
+/// Prints the rpaths.
+pub fn main() {
     for (variable, folder) in [("LIBTORCH", "lib"), ("MUJOCO_DYNAMIC_LINK_DIR", "")] {
         println!("cargo:rerun-if-env-changed={variable}");
         if let Some(root) = std::env::var_os(variable) {

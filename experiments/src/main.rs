@@ -1,1 +1,46 @@
-fn main() {}
+//! The command `aaren`: offline reinforcement-learning experiments from YAML.
+
+mod cli;
+mod data;
+mod envs;
+mod evaluate;
+mod metrics;
+mod plot;
+mod report;
+mod run;
+mod setup;
+mod spec;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let command = cli::Cli::parse();
+    match command.execute() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if refused(&error) { 2 } else { 1 })
+        }
+    }
+}
+
+/// Whether the input was refused (exit 2) rather than the work failed (exit 1).
+fn refused(error: &anyhow::Error) -> bool {
+    use aaren_agents::Error as Agent;
+    use aaren_envs::Error as Env;
+    let by_env = |e: &Env| !matches!(e, Env::Mujoco { .. } | Env::Write { .. });
+    let by_agent = |e: &Agent| match e {
+        Agent::Env(e) => by_env(e),
+        Agent::Policy(e) => !matches!(e, aaren_policies::Error::Device { .. }),
+        Agent::NonFinite { .. } | Agent::Read { .. } | Agent::Write { .. } => false,
+        _ => true,
+    };
+    error.downcast_ref::<spec::Error>().is_some()
+        || error.downcast_ref::<cli::Usage>().is_some()
+        || error.downcast_ref::<aaren_streaming::Error>().is_some()
+        || error.downcast_ref().is_some_and(by_env)
+        || error.downcast_ref().is_some_and(by_agent)
+}

@@ -16,6 +16,6 @@ pub use actor::Actor;
 pub use checkpoint::Checkpoint;
 pub use model::{ActionScale, Model, ModelConfig};
 pub use optimizer::{AdamW, Schedule};
-pub use policy_file::{Header, PolicyFile, Rollout};
+pub use policy_file::{Header, HeaderContext, HeaderModel, PolicyFile, Rollout};
 pub use trainer::{TrainConfig, Trainer, Update};
 pub use windows::{Batch, Windows};

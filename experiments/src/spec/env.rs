@@ -1,31 +1,9 @@
 //! `env: Hopper-v4`, or `env: {id: Hopper-v4, kwargs: {observe: positions}}`.
 
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+pub use aaren_envs::EnvSpec;
 
 use super::error::Error;
 use super::field::Field;
-
-/// An environment's Gymnasium id and the arguments it is made with.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EnvSpec {
-    /// Such as `Hopper-v4`.
-    pub id: String,
-    /// Arguments that differ from the environment's defaults.
-    pub kwargs: serde_json::Map<String, serde_json::Value>,
-}
-
-impl Serialize for EnvSpec {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.kwargs.is_empty() {
-            return serializer.serialize_str(&self.id);
-        }
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("id", &self.id)?;
-        map.serialize_entry("kwargs", &self.kwargs)?;
-        map.end()
-    }
-}
 
 const KEYS: &[&str] = &["id", "kwargs"];
 const ID: &str = "an environment's id such as `Hopper-v4`";

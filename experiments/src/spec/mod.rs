@@ -35,16 +35,15 @@ mod round_trip_tests;
 #[cfg(test)]
 mod tests;
 
-pub use context::{ContextSpec, Rollout};
-pub use dataset::{DatasetSource, QUALITIES};
+pub use context::Rollout;
+pub use dataset::DatasetSource;
 pub use document::Document;
 pub use env::EnvSpec;
-pub use error::{Error, Place};
+pub use error::Error;
 pub use evaluate::EvaluateSpec;
-pub use fingerprint::Fingerprint;
 pub use model::{Encoder, ModelSpec, Norm, Recency};
 pub use policy::PolicySpec;
-pub use train::{Device, Precision, Schedule, TrainSpec};
+pub use train::{Precision, Schedule, TrainSpec};
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -1,0 +1,162 @@
+//! The command line: what clap parses, and which function does it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{data, envs, evaluate, run};
+
+/// A combination of arguments that makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Offline reinforcement learning with Aaren and Transformer agents.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true, after_help = "Examples:
+  aaren run experiments/demo.yaml
+  aaren evaluate results/demo/aaren-seed0 --episodes 50
+  aaren data info halfcheetah-medium.hdf5
+
+Exit status: 0 done, 1 failed, 2 the arguments, the experiment or its data were refused.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train every policy × seed of an experiment, evaluate, and report; run again to continue.
+    Run(RunArgs),
+    /// Roll out a trained policy.
+    Evaluate(EvaluateArgs),
+    /// Look at datasets, or make them from recipes.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Know the environments.
+    #[command(subcommand)]
+    Envs(EnvsCommand),
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  aaren run experiments/hopper-medium-expert.yaml
+  aaren run my.yaml --set train.updates=500 --set train.learning_rate=1e-3
+  aaren run my.yaml --set dataset=../data/walker2d-medium.hdf5 --results scratch")]
+pub struct RunArgs {
+    /// The experiment.
+    pub experiment: PathBuf,
+    /// Override a key of the experiment, as KEY=YAML; may be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Folder that gets a folder for this experiment.
+    #[arg(long, default_value = "results")]
+    pub results: PathBuf,
+    /// Print the summary as one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  aaren evaluate results/demo/aaren-seed0
+  aaren evaluate policy.safetensors --episodes 100 --seed 7 --target-return 3600 1800
+  aaren evaluate policy.safetensors --rollout window:20 --env Hopper-v5 --json")]
+pub struct EvaluateArgs {
+    /// A policy.safetensors, or the folder of a run that holds one.
+    pub policy: PathBuf,
+    /// Environment, where it is not the one the policy was trained for.
+    #[arg(long)]
+    pub env: Option<String>,
+    /// Episodes for each target return.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub episodes: u64,
+    /// Target returns; those of its training unless given.
+    #[arg(long, num_args = 1.., allow_negative_numbers = true)]
+    pub target_return: Vec<f64>,
+    /// Memory: unbounded, window:K or reset:K timesteps; that of its training unless given.
+    #[arg(long, value_parser = evaluate::parse_rollout)]
+    pub rollout: Option<aaren_agents::decision::Rollout>,
+    /// Decides the episodes: the same seed gives the same returns.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Where to compute: cpu (the streaming runtime) or cuda (libtorch).
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Print one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum DataCommand {
+    /// Check a dataset and show what it holds.
+    #[command(after_help = "Examples:
+  aaren data info hopper-medium.hdf5
+  aaren data info ~/.minari/datasets/mujoco/hopper/medium-v0 --json")]
+    Info {
+        /// A D4RL .hdf5 file or a Minari folder.
+        dataset: PathBuf,
+        /// Print one JSON object on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a dataset from a recipe: snapshots of a behaviour agent, replayed.
+    #[command(after_help = "Recipes: hopper-random, hopper-medium, hopper-medium-replay, hopper-medium-expert, hopper-expert
+
+Examples:
+  aaren data make hopper-medium-expert
+  aaren data make hopper-medium --transitions 1000000 --seed 1 --out medium.hdf5")]
+    Make {
+        /// Name of the recipe.
+        recipe: String,
+        /// Where to write; RECIPE.hdf5 unless given.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Transitions, at least; the last episode is finished.
+        #[arg(long, default_value_t = aaren_agents::random_search::recipe::TRANSITIONS)]
+        transitions: usize,
+        /// Decides the episodes.
+        #[arg(long, default_value_t = aaren_agents::random_search::recipe::SEED)]
+        seed: u64,
+        /// Print one JSON object on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum EnvsCommand {
+    /// Show the environments that are known.
+    List {
+        /// Print one JSON object on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Replay a trajectory of the Python environment and show the largest differences.
+    #[command(after_help = "Example:
+  python oracle/rollout.py Hopper-v5 --steps 500 | aaren envs check -")]
+    Check {
+        /// JSON lines of oracle/rollout.py; - reads standard input.
+        trajectory: PathBuf,
+        /// Print one JSON object on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn execute(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Run(args) => run::run(&args),
+            Command::Evaluate(args) => evaluate::command(&args),
+            Command::Data(DataCommand::Info { dataset, json }) => data::info(&dataset, json),
+            Command::Data(DataCommand::Make { recipe, out, transitions, seed, json }) => {
+                data::make(&recipe, out, transitions, seed, json)
+            }
+            Command::Envs(EnvsCommand::List { json }) => envs::list(json),
+            Command::Envs(EnvsCommand::Check { trajectory, json }) => envs::check(&trajectory, json),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `aaren data`.
+
+use std::path::{Path, PathBuf};
+
+use aaren_agents::random_search::recipe;
+use aaren_envs::{Dataset, dataset::Summary, reference_scores};
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::Usage;
+
+pub fn info(path: &Path, json: bool) -> Result<()> {
+    show(&Dataset::load(path)?.summary(), json)
+}
+
+pub fn make(name: &str, out: Option<PathBuf>, transitions: usize, seed: u64, json: bool) -> Result<()> {
+    if transitions == 0 {
+        return Err(Usage("--transitions: found 0, expected at least 1".into()).into());
+    }
+    let path = out.unwrap_or_else(|| format!("{name}.hdf5").into());
+    let bar = bar(transitions, name);
+    let dataset = recipe::write(name, &path, transitions, seed, |made| bar.set_position(made as u64))?;
+    bar.finish_and_clear();
+    let summary = dataset.summary();
+    show(&summary, json)?;
+    if let (false, Some(scores)) = (json, reference_scores(name)) {
+        println!("score         {:.1} (normalised)", scores.normalised(summary.return_mean));
+        println!("written to    {}", path.display());
+    }
+    Ok(())
+}
+
+/// A recipe's dataset from `folder`, made there first where it is missing.
+pub fn cached(name: &str, folder: &Path) -> Result<Dataset> {
+    let path = folder.join(format!("{name}.hdf5"));
+    if !path.exists() {
+        std::fs::create_dir_all(folder)?;
+        let bar = bar(recipe::TRANSITIONS, name);
+        recipe::write(name, &path, recipe::TRANSITIONS, recipe::SEED, |made| bar.set_position(made as u64))?;
+        bar.finish_and_clear();
+    }
+    Ok(Dataset::load(&path)?)
+}
+
+fn bar(transitions: usize, name: &str) -> ProgressBar {
+    let style = "making {msg} {wide_bar} {human_pos}/{human_len} transitions, {per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(style).expect("a valid template");
+    ProgressBar::new(transitions as u64).with_style(style).with_message(name.to_owned())
+}
+
+fn show(summary: &Summary, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(summary)?);
+    } else {
+        println!("{summary}");
+    }
+    Ok(())
+}

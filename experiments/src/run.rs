@@ -1,0 +1,85 @@
+//! `aaren run`: YAML → spec → dataset → training → report.
+
+use std::thread::available_parallelism;
+
+use aaren_agents::decision::Windows;
+use aaren_agents::file;
+use aaren_envs::Dataset;
+use aaren_policies::open_device;
+use anyhow::{Context, Result, bail};
+
+use crate::cli::RunArgs;
+use crate::spec::{DatasetSource, Precision, Spec};
+use crate::{data, report, setup, train};
+
+pub fn run(args: &RunArgs) -> Result<()> {
+    let spec = Spec::load(&args.experiment, &args.overrides)?;
+    if spec.train.precision == Precision::Bfloat16 {
+        bail!(crate::cli::Usage("train.precision: bfloat16 is not there yet; set `precision: float32`".into()));
+    }
+    if let Some(policy) = spec.policies.iter().find(|policy| policy.context.carry) {
+        let name = &policy.name;
+        bail!(crate::cli::Usage(format!("policy {name}: context.carry is not there yet; set `carry: false`")));
+    }
+    let environment = spec.env.make()?;
+    let device = open_device(&spec.train.device.to_string())?;
+    let threads = spec.train.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
+    tch::set_num_threads(threads as i32);
+    let dataset = match &spec.dataset {
+        DatasetSource::Path(path) => Dataset::load(path)?,
+        DatasetSource::Recipe(name) => data::cached(name, &args.results.join("datasets"))?,
+    };
+    eprintln!("{}", dataset.summary());
+    let models: Vec<_> =
+        spec.policies.iter().map(|policy| setup::model(&spec, policy, &environment, &dataset)).collect();
+    // Every policy is checked against the data before the first is trained.
+    for model in &models {
+        Windows::new(&dataset, &spec.env, model, 1, 0)?;
+    }
+    let targets =
+        spec.evaluate.target_returns.clone().unwrap_or_else(|| train::default_targets(&spec.env, &dataset));
+
+    let folder = args.results.join(&spec.name);
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    file::write(&folder.join("spec.yaml"), spec.to_yaml().as_bytes())?;
+    let mut finished = Vec::new();
+    let mut failed = Vec::new();
+    for (policy, model) in spec.policies.iter().zip(&models) {
+        for &seed in &spec.seeds {
+            let run = train::Run {
+                spec: &spec,
+                policy,
+                seed,
+                model: model.clone(),
+                targets: &targets,
+                dataset: &dataset,
+                device,
+                folder: train::folder(&args.results, &spec, policy, seed),
+            };
+            // A run that diverges must not take the others with it.
+            match run.execute() {
+                Ok(done) => finished.push(done),
+                Err(error) if error.downcast_ref().is_some_and(diverged) => {
+                    eprintln!("{} seed {seed}: {error:#}", policy.name);
+                    failed.push(format!("{} seed {seed}", policy.name));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    if !finished.is_empty() {
+        let report = report::Report::new(&spec, &dataset, &targets, threads, &finished);
+        report.write(&folder)?;
+        if args.json {
+            println!("{}", report.json());
+        } else {
+            println!("{}", report.table());
+            println!("written to {}", folder.display());
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("did not finish: {}", failed.join(", ")) }
+}
+
+fn diverged(error: &aaren_agents::Error) -> bool {
+    matches!(error, aaren_agents::Error::NonFinite { .. })
+}

@@ -1,0 +1,68 @@
+//! From the spec's words to what the agents take.
+
+use aaren_agents::decision::{self, ActionScale, ModelConfig, TrainConfig};
+use aaren_envs::{Dataset, Environment};
+use aaren_policies as policies;
+
+use crate::spec::{Encoder, ModelSpec, Norm, PolicySpec, Recency, Rollout, Schedule, Spec};
+
+pub fn rollout(rollout: Rollout) -> decision::Rollout {
+    match rollout {
+        Rollout::Unbounded => decision::Rollout::Unbounded,
+        Rollout::Window(timesteps) => decision::Rollout::Window(timesteps),
+        Rollout::Reset(timesteps) => decision::Rollout::Reset(timesteps),
+    }
+}
+
+pub fn encoder(model: &ModelSpec) -> policies::EncoderConfig {
+    policies::EncoderConfig {
+        encoder: match model.encoder {
+            Encoder::Aaren => policies::EncoderKind::Aaren,
+            Encoder::Transformer => policies::EncoderKind::Transformer,
+        },
+        width: model.width as i64,
+        layers: model.layers as i64,
+        heads: model.heads as i64,
+        dropout: model.dropout,
+        norm: match model.norm {
+            Norm::Post => policies::Norm::Post,
+            Norm::Pre => policies::Norm::Pre,
+        },
+        recency: match model.recency {
+            Recency::None => policies::Recency::None,
+            Recency::Learned => policies::Recency::Learned,
+        },
+    }
+}
+
+/// Model of a policy for this environment, with the dataset's statistics.
+pub fn model(spec: &Spec, policy: &PolicySpec, environment: &Environment, dataset: &Dataset) -> ModelConfig {
+    let (observation_mean, observation_std) = dataset.observation_statistics();
+    let longest = dataset.episodes().iter().map(|episode| episode.length).max().unwrap_or(0);
+    ModelConfig {
+        encoder: encoder(&policy.model),
+        observation_size: environment.observation_size(),
+        action: ActionScale::of(environment.action_space()),
+        max_timesteps: longest.max(environment.max_episode_steps()),
+        return_scale: spec.evaluate.return_scale,
+        observation_mean,
+        observation_std,
+    }
+}
+
+pub fn train(spec: &Spec, policy: &PolicySpec, seed: u64) -> TrainConfig {
+    TrainConfig {
+        updates: spec.train.updates,
+        batch: spec.train.batch,
+        context: policy.context.train,
+        learning_rate: spec.train.learning_rate,
+        weight_decay: spec.train.weight_decay,
+        warmup: spec.train.warmup,
+        schedule: match spec.train.schedule {
+            Schedule::Cosine => decision::Schedule::Cosine,
+            Schedule::Constant => decision::Schedule::Constant,
+        },
+        clip: spec.train.clip,
+        seed,
+    }
+}

@@ -1,0 +1,261 @@
+//! One policy, one seed: training with evaluations on the way, continued where a checkpoint stands.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use aaren_agents::decision::{
+    Checkpoint, Header, HeaderContext, HeaderModel, ModelConfig, PolicyFile, Trainer,
+};
+use aaren_agents::file;
+use aaren_envs::{Dataset, EnvSpec, ReferenceScores, reference_scores};
+use aaren_streaming::Policy;
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use crate::evaluate::{Cost, Episode, Evaluation, cost};
+use crate::metrics::{Metrics, Record};
+use crate::setup;
+use crate::spec::{PolicySpec, Spec};
+
+/// Updates between two lines of `metrics.jsonl`.
+const LOG_EVERY: u64 = 20;
+/// Updates between two checkpoints, at most.
+const CHECKPOINT_EVERY: u64 = 500;
+
+/// What a run remembers beside the weights.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Every evaluation so far.
+    pub evaluations: Vec<Evaluated>,
+    /// Seconds spent in updates.
+    pub training_seconds: f64,
+}
+
+/// All episodes of one evaluation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Evaluated {
+    /// Updates done before it.
+    pub update: u64,
+    /// Its episodes.
+    pub episodes: Vec<Episode>,
+}
+
+/// A finished run.
+pub struct Finished {
+    /// Its policy's place in the spec.
+    pub policy: PolicySpec,
+    /// Its seed.
+    pub seed: u64,
+    /// Trainable parameters.
+    pub parameters: usize,
+    /// Everything it measured.
+    pub progress: Progress,
+    /// Time and memory of a step.
+    pub cost: Cost,
+}
+
+/// Everything that one run needs.
+pub struct Run<'r> {
+    /// The experiment.
+    pub spec: &'r Spec,
+    /// The policy.
+    pub policy: &'r PolicySpec,
+    /// The seed.
+    pub seed: u64,
+    /// Its model.
+    pub model: ModelConfig,
+    /// Target returns of the evaluations.
+    pub targets: &'r [f64],
+    /// What it learns from.
+    pub dataset: &'r Dataset,
+    /// Where it computes.
+    pub device: Device,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+impl Run<'_> {
+    /// Trains to the end.
+    pub fn execute(&self) -> Result<Finished> {
+        let spec = self.spec;
+        std::fs::create_dir_all(&self.folder).with_context(|| self.folder.display().to_string())?;
+        let config = setup::train(spec, self.policy, self.seed);
+        let mut trainer = Trainer::new(self.model.clone(), config, self.dataset, &spec.env, self.device)?;
+        let hash = spec.fingerprint(self.policy, self.seed).hash();
+        let path = self.folder.join("checkpoint.safetensors");
+        let mut progress = Progress::default();
+        if path.exists() {
+            let checkpoint = Checkpoint::load(&path, &hash)?;
+            trainer.restore(&checkpoint)?;
+            progress = serde_json::from_value(checkpoint.progress.clone()).unwrap_or_default();
+        }
+        let single = spec.single(self.policy, self.seed);
+        file::write(&self.folder.join("spec.yaml"), single.to_yaml().as_bytes())?;
+        let mut metrics = Metrics::open(&self.folder, trainer.done())?;
+        let bar = self.bar(trainer.done());
+        let total = spec.train.updates;
+        let mut started = Instant::now();
+        let mut logged = Instant::now();
+        while trainer.done() < total {
+            let update = trainer.update()?;
+            let done = trainer.done();
+            bar.inc(1);
+            if done.is_multiple_of(LOG_EVERY) || done == total {
+                let loss = update.loss.double_value(&[]);
+                let rate = ((done - 1) % LOG_EVERY + 1) as f64 / logged.elapsed().as_secs_f64();
+                bar.set_message(format!("loss {loss:.4}"));
+                let values = [
+                    ("train/loss", loss),
+                    ("train/learning_rate", update.learning_rate),
+                    ("train/gradient_norm", update.gradient_norm.double_value(&[])),
+                    ("train/updates_per_second", rate),
+                ];
+                let values = values.map(|(tag, value)| (tag.to_owned(), value)).to_vec();
+                metrics.add(&Record { update: done, values })?;
+                logged = Instant::now();
+            }
+            let evaluate = done.is_multiple_of(spec.evaluate.every) || done == total;
+            if evaluate || done.is_multiple_of(CHECKPOINT_EVERY) {
+                progress.training_seconds += started.elapsed().as_secs_f64();
+                if evaluate {
+                    let evaluated = Evaluated { update: done, episodes: self.evaluate(&trainer)? };
+                    self.announce(&evaluated, &mut metrics, &bar)?;
+                    progress.evaluations.push(evaluated);
+                    self.write_evaluations(&progress)?;
+                }
+                trainer.checkpoint(&hash, serde_json::to_value(&progress)?).save(&path)?;
+                (started, logged) = (Instant::now(), Instant::now());
+            }
+        }
+        bar.finish_and_clear();
+        let file = self.policy_file(&trainer);
+        file.save(&self.folder.join("policy.safetensors"))?;
+        self.write_evaluations(&progress)?;
+        let streaming = Policy::from_bytes(&file.to_bytes())?;
+        let cost = cost(&streaming, setup::rollout(self.policy.context.rollout), self.targets[0])?;
+        Ok(Finished {
+            policy: self.policy.clone(),
+            seed: self.seed,
+            parameters: trainer.model().parameters(),
+            progress,
+            cost,
+        })
+    }
+
+    fn bar(&self, done: u64) -> ProgressBar {
+        let style = "{prefix} {wide_bar} {human_pos}/{human_len} updates, {msg}, {per_sec}, {eta} left";
+        ProgressBar::new(self.spec.train.updates)
+            .with_style(ProgressStyle::with_template(style).expect("a valid template"))
+            .with_prefix(format!("{} seed {}", self.policy.name, self.seed))
+            .with_position(done)
+            .with_message("loss –")
+    }
+
+    fn policy_file(&self, trainer: &Trainer) -> PolicyFile {
+        let (format, version) = Header::format();
+        let model = &self.model.encoder;
+        let header = Header {
+            format,
+            version,
+            policy: self.policy.name.clone(),
+            seed: self.seed,
+            updates: trainer.done(),
+            dataset: self.dataset.name().to_owned(),
+            env: self.spec.env.clone(),
+            model: HeaderModel {
+                encoder: model.encoder,
+                width: model.width,
+                layers: model.layers,
+                heads: model.heads,
+                norm: model.norm,
+                recency: model.recency,
+            },
+            observation_size: self.model.observation_size,
+            max_timesteps: self.model.max_timesteps,
+            action: self.model.action.clone(),
+            context: HeaderContext {
+                train: self.policy.context.train,
+                rollout: setup::rollout(self.policy.context.rollout),
+            },
+            return_scale: self.model.return_scale,
+            target_returns: self.targets.to_vec(),
+        };
+        PolicyFile::new(trainer.model(), header)
+    }
+
+    fn evaluate(&self, trainer: &Trainer) -> Result<Vec<Episode>> {
+        let evaluation = Evaluation {
+            env: &self.spec.env,
+            rollout: setup::rollout(self.policy.context.rollout),
+            targets: self.targets,
+            episodes: self.spec.evaluate.episodes as u64,
+            seed: self.seed,
+        };
+        let bar = ProgressBar::hidden();
+        if self.device == Device::Cpu {
+            let policy = Policy::from_bytes(&self.policy_file(trainer).to_bytes())?;
+            evaluation.stream(&policy, &bar)
+        } else {
+            evaluation.batch(trainer.model(), &bar)
+        }
+    }
+
+    fn announce(&self, evaluated: &Evaluated, metrics: &mut Metrics, bar: &ProgressBar) -> Result<()> {
+        let scores = reference_scores(&self.spec.env.id);
+        let mut values = Vec::new();
+        let mut text = format!("{} seed {}, update {}:", self.policy.name, self.seed, evaluated.update);
+        for &target in self.targets {
+            let mean = mean_return(evaluated, target);
+            values.push((format!("evaluation/return/target {target}"), mean));
+            text += &format!(" return {mean:.1}");
+            if let Some(scores) = scores {
+                let score = scores.normalised(mean);
+                values.push((format!("evaluation/normalised_score/target {target}"), score));
+                text += &format!(" (score {score:.1})");
+            }
+            text += &format!(" for target {target};");
+        }
+        metrics.add(&Record { update: evaluated.update, values })?;
+        bar.suspend(|| eprintln!("{}", text.trim_end_matches(';')));
+        Ok(())
+    }
+
+    fn write_evaluations(&self, progress: &Progress) -> Result<()> {
+        let text = evaluations_csv(progress, reference_scores(&self.spec.env.id));
+        Ok(file::write(&self.folder.join("evaluations.csv"), text.as_bytes())?)
+    }
+}
+
+/// Mean return of one target's episodes.
+pub fn mean_return(evaluated: &Evaluated, target: f64) -> f64 {
+    let returns = evaluated.episodes.iter().filter(|e| e.target_return == target).map(|e| e.total_return);
+    returns.clone().sum::<f64>() / returns.count().max(1) as f64
+}
+
+fn evaluations_csv(progress: &Progress, scores: Option<ReferenceScores>) -> String {
+    let mut text = "update,target_return,episode,return,normalised_score,length,terminated,unstable\n".to_owned();
+    for evaluated in &progress.evaluations {
+        for episode in &evaluated.episodes {
+            let score = scores.map_or(String::new(), |s| s.normalised(episode.total_return).to_string());
+            let Episode { target_return, episode: index, total_return, length, terminated, unstable } = episode;
+            text += &format!(
+                "{},{target_return},{index},{total_return},{score},{length},{terminated},{unstable}\n",
+                evaluated.update
+            );
+        }
+    }
+    text
+}
+
+/// Folder of one run.
+pub fn folder(results: &Path, spec: &Spec, policy: &PolicySpec, seed: u64) -> PathBuf {
+    results.join(&spec.name).join(format!("{}-seed{seed}", policy.name))
+}
+
+/// Target returns where the spec names none: the expert's reference, or the best return in the data.
+pub fn default_targets(env: &EnvSpec, dataset: &Dataset) -> Vec<f64> {
+    let best = dataset.episodes().iter().map(|e| e.total_return).fold(f64::NEG_INFINITY, f64::max);
+    vec![reference_scores(&env.id).map_or(best, |scores| scores.expert)]
+}
