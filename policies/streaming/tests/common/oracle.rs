@@ -161,19 +161,19 @@ fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize) -> Rows {
     let width = x[0].len();
     let size = width / heads;
     let mut outputs = Rows::new();
-    for n in 0..x.len() {
+    for (n, query) in queries.iter().enumerate() {
         let mut mixed = vec![0.0; width];
-        for h in 0..heads {
+        for (h, decay) in decay.iter().enumerate() {
             let head = h * size..(h + 1) * size;
             let dot = |i: usize| -> f64 {
-                queries[n][head.clone()]
+                query[head.clone()]
                     .iter()
                     .zip(&keys[i][head.clone()])
                     .map(|(q, k)| q * k)
                     .sum()
             };
             let scores: Vec<f64> = (0..=n)
-                .map(|i| dot(i) / (size as f64).sqrt() - decay[h] * (n - i) as f64)
+                .map(|i| dot(i) / (size as f64).sqrt() - decay * (n - i) as f64)
                 .collect();
             let max = scores.iter().copied().fold(f64::MIN, f64::max);
             let total: f64 = scores.iter().map(|s| (s - max).exp()).sum();
