@@ -15,14 +15,26 @@ use aaren_streaming::{InstructionSet, Options, Policy, Precision, Regime, Stream
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = match std::env::args().nth(1) {
         Some(path) => vec![std::fs::read(path)?],
-        None => ["aaren", "transformer"].map(|encoder| common::Config::new(encoder, 128, 3, 1).fixture(0).bytes()).to_vec(),
+        None => ["aaren", "transformer"]
+            .map(|encoder| common::Config::new(encoder, 128, 3, 1).fixture(0).bytes())
+            .to_vec(),
     };
     println!("{:<54}{:>9}{:>9}{:>9}", "µs per step", "min", "p50", "p99");
     for bytes in &files {
         for instructions in InstructionSet::available() {
             for precision in [Precision::Float32, Precision::Bfloat16] {
-                let policy = Policy::from_bytes_with(bytes, Options { precision, instructions })?;
-                let aaren = policy.stream().act(&vec![0.0; policy.observation_size()], 0.0).is_ok() && constant(&policy);
+                let policy = Policy::from_bytes_with(
+                    bytes,
+                    Options {
+                        precision,
+                        instructions,
+                    },
+                )?;
+                let aaren = policy
+                    .stream()
+                    .act(&vec![0.0; policy.observation_size()], 0.0)
+                    .is_ok()
+                    && constant(&policy);
                 let last = if aaren { 100_000 } else { 1000 };
                 let mut regimes = vec![(Regime::Unbounded, 10), (Regime::Unbounded, 1000)];
                 if aaren {
@@ -34,8 +46,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     times.sort_by(f64::total_cmp);
                     let at = |quantile: f64| times[((times.len() - 1) as f64 * quantile) as usize];
                     let encoder = if aaren { "aaren" } else { "transformer" };
-                    let what = format!("{encoder} {instructions:?} {precision:?} {regime:?} at {timestep}");
-                    println!("{what:<54}{:>9.1}{:>9.1}{:>9.1}", at(0.0), at(0.5), at(0.99));
+                    let what = format!(
+                        "{encoder} {instructions:?} {precision:?} {regime:?} at {timestep}"
+                    );
+                    println!(
+                        "{what:<54}{:>9.1}{:>9.1}{:>9.1}",
+                        at(0.0),
+                        at(0.5),
+                        at(0.99)
+                    );
                 }
             }
         }
@@ -47,7 +66,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn constant(policy: &Policy) -> bool {
     let mut stream = policy.stream();
     let observation = vec![0.0; policy.observation_size()];
-    let mut bytes = || stream.act(&observation, 0.0).map(|_| ()).map(|()| stream.state_bytes());
+    let mut bytes = || {
+        stream
+            .act(&observation, 0.0)
+            .map(|_| ())
+            .map(|()| stream.state_bytes())
+    };
     bytes().ok() == bytes().ok()
 }
 

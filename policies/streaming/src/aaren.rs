@@ -42,17 +42,23 @@ impl Aaren {
         let head_width = width / heads;
         let scale = 1.0 / libm::sqrt(head_width as f64);
         let query: Vec<f64> = (p.query.0.chunks_exact(width).zip(p.query.1))
-            .map(|(row, &bias)| row.iter().zip(p.query_token).fold(f64::from(bias), |sum, (&w, &q)| sum + f64::from(w) * f64::from(q)))
+            .map(|(row, &bias)| {
+                row.iter()
+                    .zip(p.query_token)
+                    .fold(f64::from(bias), |sum, (&w, &q)| {
+                        sum + f64::from(w) * f64::from(q)
+                    })
+            })
             .collect();
 
         let mut weight = p.value.0.to_vec();
         let mut bias = p.value.1.to_vec();
         for h in 0..heads {
             let mut score = alloc::vec![0.0; width];
-            for row in h * head_width..(h + 1) * head_width {
-                let keys = &p.key[row * width..(row + 1) * width];
+            let rows = p.key.chunks_exact(width).zip(&query).skip(h * head_width);
+            for (keys, &q) in rows.take(head_width) {
                 for (r, &k) in score.iter_mut().zip(keys) {
-                    *r += f64::from(k) * query[row] * scale;
+                    *r += f64::from(k) * q * scale;
                 }
             }
             weight.extend(score.iter().map(|&r| r as f32));
@@ -65,7 +71,9 @@ impl Aaren {
         Aaren {
             values_and_scores: Linear::new(&weight, &bias, precision),
             output: Linear::new(p.output.0, p.output.1, precision),
-            decay: p.recency.map_or(alloc::vec![0.0; heads], |raw| raw.iter().map(|&r| softplus(r)).collect()),
+            decay: p.recency.map_or(alloc::vec![0.0; heads], |raw| {
+                raw.iter().map(|&r| softplus(r)).collect()
+            }),
             width,
         }
     }
@@ -91,7 +99,6 @@ impl Aaren {
     pub(crate) fn forward<L: Lanes>(
         &self,
         x: &[f32],
-        tokens: usize,
         from: usize,
         state: &mut [f32],
         count: u64,
@@ -99,7 +106,7 @@ impl Aaren {
         y: &mut [f32],
     ) {
         let (width, heads) = (self.width, self.decay.len());
-        let head_width = width / heads;
+        let (tokens, head_width) = (x.len() / width, width / heads);
         let row = self.values_and_scores.outputs();
         let projected = &mut scratch.projected[..tokens * row];
         let mixed = &mut scratch.mixed[..(tokens - from) * width];
@@ -113,7 +120,15 @@ impl Aaren {
             for h in 0..heads {
                 let span = h * head_width..(h + 1) * head_width;
                 let w = &mut weighted[span.clone()];
-                merge::<L>(&mut maxima[h], &mut sums[h], w, self.decay[h], scores[h], &values[span.clone()], dither);
+                merge::<L>(
+                    &mut maxima[h],
+                    &mut sums[h],
+                    w,
+                    self.decay[h],
+                    scores[h],
+                    &values[span.clone()],
+                    dither,
+                );
                 if t >= from {
                     let mixed = &mut mixed[(t - from) * width..(t - from + 1) * width];
                     scale_into::<L>(&mut mixed[span], w, 1.0 / sums[h]);
@@ -132,15 +147,30 @@ pub(crate) struct AarenScratch {
 
 impl AarenScratch {
     pub(crate) fn new(width: usize, heads: usize, tokens: usize) -> AarenScratch {
-        AarenScratch { projected: alloc::vec![0.0; tokens * (width + heads)], mixed: alloc::vec![0.0; tokens * width] }
+        AarenScratch {
+            projected: alloc::vec![0.0; tokens * (width + heads)],
+            mixed: alloc::vec![0.0; tokens * width],
+        }
     }
 }
 
 /// Merge a token of score `s` and value `v` into one head's (m, u, w).
 #[inline(always)]
-fn merge<L: Lanes>(m: &mut f32, u: &mut f32, w: &mut [f32], decay: f64, s: f32, v: &[f32], dither: f32) {
+fn merge<L: Lanes>(
+    m: &mut f32,
+    u: &mut f32,
+    w: &mut [f32],
+    decay: f64,
+    s: f32,
+    v: &[f32],
+    dither: f32,
+) {
     let decayed = f64::from(*m) - decay;
-    let maximum = if s > decayed as f32 { s } else { decayed as f32 };
+    let maximum = if s > decayed as f32 {
+        s
+    } else {
+        decayed as f32
+    };
     // What the stored sums must be multiplied by is exact however `maximum` was rounded.
     let shrink = Shrink::by(decayed - f64::from(maximum));
     // SAFETY: plain f32 arithmetic.

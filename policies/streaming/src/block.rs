@@ -30,6 +30,10 @@ impl LayerNorm {
 }
 
 /// The attention of one block.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one per layer, and both are large"
+)]
 pub(crate) enum Attention {
     Aaren(Aaren),
     Transformer(Transformer),
@@ -92,19 +96,31 @@ impl Encoder {
                 Attention::Aaren(aaren) => aaren.bytes(),
                 Attention::Transformer(transformer) => transformer.bytes(),
             };
-            attention + block.norm1.bytes() + block.norm2.bytes() + block.up.bytes() + block.down.bytes()
+            attention
+                + block.norm1.bytes()
+                + block.norm2.bytes()
+                + block.up.bytes()
+                + block.down.bytes()
         });
         blocks.sum::<usize>() + self.last_norm.as_ref().map_or(0, LayerNorm::bytes)
     }
 
     fn is_aaren(&self) -> bool {
-        matches!(self.blocks.first(), Some(Block { attention: Attention::Aaren(_), .. }))
+        matches!(
+            self.blocks.first(),
+            Some(Block {
+                attention: Attention::Aaren(_),
+                ..
+            })
+        )
     }
 
     /// The state before any token.
     pub(crate) fn zero_state(&self) -> State {
         let layers = if self.is_aaren() {
-            Layers::Aaren(alloc::vec![0.0; self.blocks.len() * Aaren::state_length(self.width, self.heads)])
+            Layers::Aaren(
+                alloc::vec![0.0; self.blocks.len() * Aaren::state_length(self.width, self.heads)],
+            )
         } else {
             Layers::Transformer(self.blocks.iter().map(|_| Cache::default()).collect())
         };
@@ -130,7 +146,10 @@ impl Encoder {
     pub(crate) fn state_bytes(&self, state: &State) -> usize {
         match &state.layers {
             Layers::Aaren(floats) => size_of_val(&**floats),
-            Layers::Transformer(caches) => caches.iter().map(|c| 2 * self.width * c.tokens() * size_of::<f32>()).sum(),
+            Layers::Transformer(caches) => caches
+                .iter()
+                .map(|c| 2 * self.width * c.tokens() * size_of::<f32>())
+                .sum(),
         }
     }
 
@@ -155,7 +174,13 @@ impl Encoder {
     /// token's row of `scratch.x` becomes the encoder's output; the other rows are left undefined,
     /// for in the last block nobody needs more of them than their part of the state.
     #[inline(always)]
-    pub(crate) fn forward<L: Lanes>(&self, scratch: &mut Scratch, tokens: usize, state: &mut State, read: bool) {
+    pub(crate) fn forward<L: Lanes>(
+        &self,
+        scratch: &mut Scratch,
+        tokens: usize,
+        state: &mut State,
+        read: bool,
+    ) {
         let width = self.width;
         for (n, block) in self.blocks.iter().enumerate() {
             let last = n + 1 == self.blocks.len();
@@ -172,7 +197,15 @@ impl Encoder {
 impl Block {
     /// All tokens enter the state of layer `n`; rows from `from` on become the block's outputs.
     #[inline(always)]
-    fn forward<L: Lanes>(&self, encoder: &Encoder, scratch: &mut Scratch, tokens: usize, from: usize, state: &mut State, n: usize) {
+    fn forward<L: Lanes>(
+        &self,
+        encoder: &Encoder,
+        scratch: &mut Scratch,
+        tokens: usize,
+        from: usize,
+        state: &mut State,
+        n: usize,
+    ) {
         let width = encoder.width;
         let pre = matches!(encoder.norm, Norm::Pre);
         let outputs = tokens - from;
@@ -192,10 +225,14 @@ impl Block {
             (Attention::Aaren(aaren), Layers::Aaren(floats), AttentionScratch::Aaren(scratch)) => {
                 let length = Aaren::state_length(width, encoder.heads);
                 let layer = &mut floats[n * length..(n + 1) * length];
-                aaren.forward::<L>(input, tokens, from, layer, state.tokens, scratch, branch);
+                aaren.forward::<L>(input, from, layer, state.tokens, scratch, branch);
             }
-            (Attention::Transformer(transformer), Layers::Transformer(caches), AttentionScratch::Transformer(scratch)) => {
-                transformer.forward::<L>(input, tokens, from, &mut caches[n], scratch, branch);
+            (
+                Attention::Transformer(transformer),
+                Layers::Transformer(caches),
+                AttentionScratch::Transformer(scratch),
+            ) => {
+                transformer.forward::<L>(input, from, &mut caches[n], scratch, branch);
             }
             _ => unreachable!("state and scratch are made by the encoder they are used with"),
         }

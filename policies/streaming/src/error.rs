@@ -19,7 +19,9 @@ pub enum Error {
     #[error("not a complete safetensors file: {0}; write the policy again with `aaren export`")]
     Container(String),
     /// The safetensors file has no policy header.
-    #[error("the safetensors file has no `aaren` entry in its metadata, so it is no policy; make one with `aaren export`")]
+    #[error(
+        "the safetensors file has no `aaren` entry in its metadata, so it is no policy; make one with `aaren export`"
+    )]
     NoHeader,
     /// The policy header is not the JSON expected.
     #[error("policy header: {0}")]

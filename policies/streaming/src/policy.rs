@@ -1,6 +1,12 @@
 //! A trained policy: read, checked, and packed for streaming.
 
-use alloc::{borrow::ToOwned, format, string::{String, ToString}, sync::Arc, vec::Vec};
+use alloc::{
+    borrow::ToOwned,
+    format,
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
 
 use safetensors::{Dtype, SafeTensors};
 
@@ -28,7 +34,10 @@ pub struct Options {
 impl Default for Options {
     /// float32 and the widest instructions that the processor has.
     fn default() -> Options {
-        Options { precision: Precision::Float32, instructions: InstructionSet::best() }
+        Options {
+            precision: Precision::Float32,
+            instructions: InstructionSet::best(),
+        }
     }
 }
 
@@ -72,9 +81,15 @@ impl Policy {
     ///
     /// As [`from_file`](Self::from_file).
     #[cfg(feature = "std")]
-    pub fn from_file_with(path: impl AsRef<std::path::Path>, options: Options) -> Result<Policy, Error> {
+    pub fn from_file_with(
+        path: impl AsRef<std::path::Path>,
+        options: Options,
+    ) -> Result<Policy, Error> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(|source| Error::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         Policy::from_bytes_with(&bytes, options)
     }
 
@@ -99,7 +114,11 @@ impl Policy {
         }
         let container = |error: safetensors::SafeTensorError| Error::Container(error.to_string());
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(container)?;
-        let json = metadata.metadata().as_ref().and_then(|entries| entries.get("aaren")).ok_or(Error::NoHeader)?;
+        let json = metadata
+            .metadata()
+            .as_ref()
+            .and_then(|entries| entries.get("aaren"))
+            .ok_or(Error::NoHeader)?;
         let header = Header::parse(json)?;
         let file = File(SafeTensors::deserialize(bytes).map_err(container)?);
 
@@ -110,13 +129,28 @@ impl Policy {
             mean: file.tensor("observation.mean", &[header.observation_size])?,
             std: file.tensor("observation.std", &[header.observation_size])?,
             return_to_go: file.linear("embed.return", width, 1, Precision::Float32)?,
-            state: file.linear("embed.state", width, header.observation_size, Precision::Float32)?,
+            state: file.linear(
+                "embed.state",
+                width,
+                header.observation_size,
+                Precision::Float32,
+            )?,
             action: file.linear("embed.action", width, actions, Precision::Float32)?,
             timestep: file.tensor("embed.timestep.weight", &[header.max_timesteps, width])?,
             norm: file.norm("embed.norm", width)?,
         };
-        if let Some((index, &found)) = embedding.std.iter().enumerate().find(|(_, std)| **std <= 0.0) {
-            return Err(Error::Element { name: "observation.std".to_owned(), index, found, expected: "a positive number" });
+        if let Some((index, &found)) = embedding
+            .std
+            .iter()
+            .enumerate()
+            .find(|(_, std)| **std <= 0.0)
+        {
+            return Err(Error::Element {
+                name: "observation.std".to_owned(),
+                index,
+                found,
+                expected: "a positive number",
+            });
         }
         let mut blocks = Vec::new();
         for n in 0..header.model.layers {
@@ -126,10 +160,23 @@ impl Policy {
             Norm::Pre => Some(file.norm("norm", width)?),
             Norm::Post => None,
         };
-        let encoder = Encoder { blocks, norm: header.model.norm, last_norm, width, heads: header.model.heads };
+        let encoder = Encoder {
+            blocks,
+            norm: header.model.norm,
+            last_norm,
+            width,
+            heads: header.model.heads,
+        };
         let head = file.linear("head", actions, width, Precision::Float32)?;
         let fingerprint = fingerprint(bytes);
-        Ok(Policy(Arc::new(Weights { header, instructions: options.instructions, embedding, encoder, head, fingerprint })))
+        Ok(Policy(Arc::new(Weights {
+            header,
+            instructions: options.instructions,
+            embedding,
+            encoder,
+            head,
+            fingerprint,
+        })))
     }
 
     /// A stream for one episode at a time, in the regime the file names.
@@ -191,7 +238,10 @@ impl Policy {
 
 impl core::fmt::Debug for Policy {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Policy").field("header", &self.0.header).field("instructions", &self.0.instructions).finish_non_exhaustive()
+        f.debug_struct("Policy")
+            .field("header", &self.0.header)
+            .field("instructions", &self.0.instructions)
+            .finish_non_exhaustive()
     }
 }
 
@@ -201,7 +251,9 @@ struct File<'a>(SafeTensors<'a>);
 impl File<'_> {
     /// A float32 tensor of the given shape, all finite.
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
-        let view = self.0.tensor(name).map_err(|_| Error::NoTensor { name: name.to_owned() })?;
+        let view = self.0.tensor(name).map_err(|_| Error::NoTensor {
+            name: name.to_owned(),
+        })?;
         if view.dtype() != Dtype::F32 || view.shape() != shape {
             return Err(Error::Tensor {
                 name: name.to_owned(),
@@ -209,34 +261,62 @@ impl File<'_> {
                 expected: format!("F32 {shape:?}"),
             });
         }
-        let floats: Vec<f32> =
-            view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let floats: Vec<f32> = view
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect();
         match floats.iter().enumerate().find(|(_, x)| !x.is_finite()) {
-            Some((index, &found)) => Err(Error::Element { name: name.to_owned(), index, found, expected: "a finite number" }),
+            Some((index, &found)) => Err(Error::Element {
+                name: name.to_owned(),
+                index,
+                found,
+                expected: "a finite number",
+            }),
             None => Ok(floats),
         }
     }
 
-    fn weight_and_bias(&self, name: &str, outputs: usize, inputs: usize) -> Result<(Vec<f32>, Vec<f32>), Error> {
+    fn weight_and_bias(
+        &self,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<(Vec<f32>, Vec<f32>), Error> {
         let weight = self.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
         Ok((weight, self.tensor(&format!("{name}.bias"), &[outputs])?))
     }
 
-    fn linear(&self, name: &str, outputs: usize, inputs: usize, precision: Precision) -> Result<Linear, Error> {
+    fn linear(
+        &self,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+        precision: Precision,
+    ) -> Result<Linear, Error> {
         let (weight, bias) = self.weight_and_bias(name, outputs, inputs)?;
         Ok(Linear::new(&weight, &bias, precision))
     }
 
     fn norm(&self, name: &str, width: usize) -> Result<LayerNorm, Error> {
         let gain = self.tensor(&format!("{name}.weight"), &[width])?;
-        Ok(LayerNorm { gain, bias: self.tensor(&format!("{name}.bias"), &[width])? })
+        Ok(LayerNorm {
+            gain,
+            bias: self.tensor(&format!("{name}.bias"), &[width])?,
+        })
     }
 
     fn block(&self, n: usize, model: &Model, precision: Precision) -> Result<Block, Error> {
         let Model { width, heads, .. } = *model;
         let name = |part: &str| format!("blocks.{n}.{part}");
-        let square = |part: &str| self.weight_and_bias(&name(&format!("attention.{part}")), width, width);
-        let (query, key, value, output) = (square("query")?, square("key")?, square("value")?, square("output")?);
+        let square =
+            |part: &str| self.weight_and_bias(&name(&format!("attention.{part}")), width, width);
+        let (query, key, value, output) = (
+            square("query")?,
+            square("key")?,
+            square("value")?,
+            square("output")?,
+        );
         let attention = match model.encoder {
             EncoderKind::Aaren => {
                 let query_token = self.tensor(&name("attention.query_token"), &[width])?;
@@ -278,12 +358,16 @@ impl File<'_> {
 /// A shape to print, cut where a file lists absurdly many dimensions.
 fn brief(shape: &[usize]) -> String {
     match shape.get(..8) {
-        Some(start) if shape.len() > 8 => format!("{start:?} and {} more dimensions", shape.len() - 8),
+        Some(start) if shape.len() > 8 => {
+            format!("{start:?} and {} more dimensions", shape.len() - 8)
+        }
         _ => format!("{shape:?}"),
     }
 }
 
 /// FNV-1a, 64 bits.
 fn fingerprint(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

@@ -61,7 +61,10 @@ impl Episode {
 impl Stream {
     pub(crate) fn new(policy: Policy, regime: Regime) -> Stream {
         let weights = policy.weights();
-        let (observation, actions) = (weights.header.observation_size, weights.header.action.size());
+        let (observation, actions) = (
+            weights.header.observation_size,
+            weights.header.action.size(),
+        );
         let row_length = 1 + observation + actions;
         // Outside a window only this timestep and the last one's action are wanted.
         let rows = match regime {
@@ -70,7 +73,10 @@ impl Stream {
         };
         // A header may ask for any window, and its sizes multiply: provide for what is plausible,
         // the rest grows with the timesteps that really come.
-        let expected = rows.min(weights.header.max_timesteps.max(2)).saturating_mul(row_length).min(1 << 20);
+        let expected = rows
+            .min(weights.header.max_timesteps.max(2))
+            .saturating_mul(row_length)
+            .min(1 << 20);
         let tokens = match regime {
             Regime::Window(timesteps) => 3 * timesteps.min(CHUNK),
             Regime::Unbounded | Regime::Reset(_) => 3,
@@ -114,19 +120,41 @@ impl Stream {
     ///
     /// If the observation has the wrong length, or a number in it, the reward or the result is
     /// infinite or not a number. A refused observation or reward leaves the stream as it was.
-    pub fn act<T: Copy + Into<f64>>(&mut self, observation: &[T], previous_reward: f64) -> Result<&[f32], Error> {
+    pub fn act<T: Copy + Into<f64>>(
+        &mut self,
+        observation: &[T],
+        previous_reward: f64,
+    ) -> Result<&[f32], Error> {
         let policy = self.policy.weights();
         let (header, embedding) = (&policy.header, &policy.embedding);
         if observation.len() != header.observation_size {
-            return Err(Error::ObservationSize { found: observation.len(), expected: header.observation_size });
+            return Err(Error::ObservationSize {
+                found: observation.len(),
+                expected: header.observation_size,
+            });
         }
-        if let Some(found) = observation.iter().map(|&x| x.into()).find(|x| !x.is_finite()) {
-            return Err(Error::NotFinite { what: "an entry of the observation", found });
+        if let Some(found) = observation
+            .iter()
+            .map(|&x| x.into())
+            .find(|x| !x.is_finite())
+        {
+            return Err(Error::NotFinite {
+                what: "an entry of the observation",
+                found,
+            });
         }
         let episode = &mut self.episode;
-        let return_to_go = episode.return_to_go - if episode.timestep > 0 { previous_reward } else { 0.0 };
+        let return_to_go = episode.return_to_go
+            - if episode.timestep > 0 {
+                previous_reward
+            } else {
+                0.0
+            };
         if !return_to_go.is_finite() {
-            return Err(Error::NotFinite { what: "the return to go (target return less rewards)", found: return_to_go });
+            return Err(Error::NotFinite {
+                what: "the return to go (target return less rewards)",
+                found: return_to_go,
+            });
         }
         episode.return_to_go = return_to_go;
         let row = episode.next_row();
@@ -143,7 +171,7 @@ impl Stream {
                 ((timestep + 1).saturating_sub(length as u64), false)
             }
             Regime::Reset(length) => {
-                let fresh = timestep % length as u64 == 0;
+                let fresh = timestep.is_multiple_of(length as u64);
                 if fresh {
                     policy.encoder.clear(&mut self.state);
                 }
@@ -160,7 +188,10 @@ impl Stream {
             head: &mut self.head,
         });
         if let Some(&found) = self.head.iter().find(|x| !x.is_finite()) {
-            return Err(Error::NotFinite { what: "an output of the policy", found: found.into() });
+            return Err(Error::NotFinite {
+                what: "an output of the policy",
+                found: found.into(),
+            });
         }
         self.answer();
         self.episode.timestep += 1;
@@ -226,7 +257,11 @@ impl Stream {
     /// top: `(1 + observation size + action size) × 4` for each.
     pub fn state_bytes(&self) -> usize {
         let window = match self.regime {
-            Regime::Window(_) => self.episode.timestep.min(self.episode.rows) as usize * self.episode.row_length * size_of::<f32>(),
+            Regime::Window(_) => {
+                self.episode.timestep.min(self.episode.rows) as usize
+                    * self.episode.row_length
+                    * size_of::<f32>()
+            }
             Regime::Unbounded | Regime::Reset(_) => 0,
         };
         self.policy.weights().encoder.state_bytes(&self.state) + window
@@ -278,7 +313,11 @@ impl Kernel for Push<'_> {
             };
             let embedding = &self.policy.embedding;
             if self.begin_with_action {
-                push(&embedding.action, &self.episode.row(timestep - 1)[1 + observation..], timestep - 1);
+                push(
+                    &embedding.action,
+                    &self.episode.row(timestep - 1)[1 + observation..],
+                    timestep - 1,
+                );
             }
             for t in timestep..=end {
                 let row = self.episode.row(t);

@@ -24,8 +24,14 @@ impl<E: std::error::Error> From<E> for Failure {
 /// Run an entry point's body; on failure remember the message and return `failed`.
 fn guard<T>(failed: T, body: impl FnOnce() -> Result<T, Failure>) -> T {
     let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        Err(Failure(format!("internal error, please report it: {}", text.unwrap_or("panic"))))
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or(panic.downcast_ref::<&str>().copied());
+        Err(Failure(format!(
+            "internal error, please report it: {}",
+            text.unwrap_or("panic")
+        )))
     });
     outcome.unwrap_or_else(|Failure(message)| {
         let message = CString::new(message.replace('\0', " ")).unwrap_or_default();
@@ -52,7 +58,11 @@ unsafe fn given_mut<'a, T>(pointer: *mut T, name: &str) -> Result<&'a mut T, Fai
 /// # Safety
 ///
 /// `pointer` is null or valid for reads of `length` elements for the lifetime of the result.
-unsafe fn given_slice<'a, T>(pointer: *const T, length: usize, name: &str) -> Result<&'a [T], Failure> {
+unsafe fn given_slice<'a, T>(
+    pointer: *const T,
+    length: usize,
+    name: &str,
+) -> Result<&'a [T], Failure> {
     unsafe { given(pointer, name) }?;
     Ok(unsafe { std::slice::from_raw_parts(pointer, length) })
 }
@@ -92,7 +102,10 @@ pub unsafe extern "C" fn aaren_load_bytes(bytes: *const u8, length: usize) -> *m
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_policy_free(policy: *mut Policy) {
     if !policy.is_null() {
-        guard((), || Ok(drop(unsafe { Box::from_raw(policy) })));
+        guard((), || {
+            drop(unsafe { Box::from_raw(policy) });
+            Ok(())
+        });
     }
 }
 
@@ -103,7 +116,9 @@ pub unsafe extern "C" fn aaren_policy_free(policy: *mut Policy) {
 /// `policy` is null or a live policy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_observation_size(policy: *const Policy) -> usize {
-    guard(0, || Ok(unsafe { given(policy, "policy") }?.observation_size()))
+    guard(0, || {
+        Ok(unsafe { given(policy, "policy") }?.observation_size())
+    })
 }
 
 /// Entries of an action.
@@ -128,7 +143,13 @@ pub unsafe extern "C" fn aaren_action_size(policy: *const Policy) -> usize {
 /// `policy` is null or a live policy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_target_return(policy: *const Policy) -> f64 {
-    guard(0.0, || Ok(unsafe { given(policy, "policy") }?.target_returns().first().copied().unwrap_or(0.0)))
+    guard(0.0, || {
+        Ok(unsafe { given(policy, "policy") }?
+            .target_returns()
+            .first()
+            .copied()
+            .unwrap_or(0.0))
+    })
 }
 
 /// A stream in the regime the file names.
@@ -138,7 +159,11 @@ pub unsafe extern "C" fn aaren_target_return(policy: *const Policy) -> f64 {
 /// `policy` is null or a live policy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_stream_new(policy: *const Policy) -> *mut Stream {
-    guard(std::ptr::null_mut(), || Ok(Box::into_raw(Box::new(unsafe { given(policy, "policy") }?.stream()))))
+    guard(std::ptr::null_mut(), || {
+        Ok(Box::into_raw(Box::new(
+            unsafe { given(policy, "policy") }?.stream(),
+        )))
+    })
 }
 
 /// Free a stream.
@@ -149,7 +174,10 @@ pub unsafe extern "C" fn aaren_stream_new(policy: *const Policy) -> *mut Stream 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_stream_free(stream: *mut Stream) {
     if !stream.is_null() {
-        guard((), || Ok(drop(unsafe { Box::from_raw(stream) })));
+        guard((), || {
+            drop(unsafe { Box::from_raw(stream) });
+            Ok(())
+        });
     }
 }
 
@@ -187,7 +215,9 @@ pub unsafe extern "C" fn aaren_act(
         unsafe { given(action, "action") }?;
         let expected = unsafe { aaren_action_size(stream.policy()) };
         if action_size != expected {
-            return Err(Failure(format!("the action has room for {action_size} entries, the policy gives {expected}")));
+            return Err(Failure(format!(
+                "the action has room for {action_size} entries, the policy gives {expected}"
+            )));
         }
         let answer = stream.act(observation, previous_reward)?;
         // The caller's memory may be uninitialised, and may overlap the observation: no reference.
@@ -212,7 +242,11 @@ pub unsafe extern "C" fn aaren_state_size(stream: *const Stream) -> usize {
 ///
 /// `stream` is null or a live stream; `bytes` is valid for writes of `capacity` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn aaren_save(stream: *const Stream, bytes: *mut u8, capacity: usize) -> usize {
+pub unsafe extern "C" fn aaren_save(
+    stream: *const Stream,
+    bytes: *mut u8,
+    capacity: usize,
+) -> usize {
     guard(0, || {
         let saved = unsafe { given(stream, "stream") }?.save();
         if saved.len() <= capacity {
@@ -230,9 +264,14 @@ pub unsafe extern "C" fn aaren_save(stream: *const Stream, bytes: *mut u8, capac
 /// `stream` is null or a live stream that no other thread uses; `bytes` is null or valid for reads
 /// of `length` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn aaren_restore(stream: *mut Stream, bytes: *const u8, length: usize) -> c_int {
+pub unsafe extern "C" fn aaren_restore(
+    stream: *mut Stream,
+    bytes: *const u8,
+    length: usize,
+) -> c_int {
     guard(-1, || {
-        unsafe { given_mut(stream, "stream") }?.restore(unsafe { given_slice(bytes, length, "bytes") }?)?;
+        unsafe { given_mut(stream, "stream") }?
+            .restore(unsafe { given_slice(bytes, length, "bytes") }?)?;
         Ok(0)
     })
 }
@@ -240,5 +279,7 @@ pub unsafe extern "C" fn aaren_restore(stream: *mut Stream, bytes: *const u8, le
 /// The message of this thread's last failure.
 #[unsafe(no_mangle)]
 pub extern "C" fn aaren_last_error() -> *const c_char {
-    LAST_ERROR.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
+    LAST_ERROR
+        .try_with(|last| last.borrow().as_ptr())
+        .unwrap_or(c"".as_ptr())
 }

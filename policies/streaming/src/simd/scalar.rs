@@ -16,10 +16,6 @@ impl Lanes for f32 {
         unsafe { *from }
     }
     #[inline(always)]
-    unsafe fn load_bf16(from: *const u16) -> f32 {
-        f32::from_bits(u32::from(unsafe { *from }) << 16)
-    }
-    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         unsafe { *to = self }
     }
@@ -51,6 +47,10 @@ impl Lanes for f32 {
     unsafe fn mul_add(self, a: f32, b: f32) -> f32 {
         // `f32::mul_add` would call the C library where the target has no such instruction.
         self * a + b
+    }
+    #[inline(always)]
+    unsafe fn low_half(self) -> f32 {
+        f32::from_bits(self.to_bits() << 16)
     }
     #[inline(always)]
     unsafe fn exponent(self) -> f32 {
@@ -96,11 +96,6 @@ impl Lanes for Quad {
         Quad(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
     }
     #[inline(always)]
-    unsafe fn load_bf16(from: *const u16) -> Quad {
-        let halves = unsafe { from.cast::<[u16; 4]>().read_unaligned() };
-        Quad(halves.map(|h| f32::from_bits(u32::from(h) << 16)))
-    }
-    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
     }
@@ -134,12 +129,20 @@ impl Lanes for Quad {
         unsafe {
             use core::arch::aarch64::{vfmaq_f32, vld1q_f32, vst1q_f32};
             let mut out = [0.0; 4];
-            let fused = vfmaq_f32(vld1q_f32(b.0.as_ptr()), vld1q_f32(self.0.as_ptr()), vld1q_f32(a.0.as_ptr()));
+            let fused = vfmaq_f32(
+                vld1q_f32(b.0.as_ptr()),
+                vld1q_f32(self.0.as_ptr()),
+                vld1q_f32(a.0.as_ptr()),
+            );
             vst1q_f32(out.as_mut_ptr(), fused);
             Quad(out)
         }
         #[cfg(not(target_arch = "aarch64"))]
         self.zip(a, |x, y| x * y).zip(b, |x, y| x + y)
+    }
+    #[inline(always)]
+    unsafe fn low_half(self) -> Quad {
+        self.map(|x| f32::from_bits(x.to_bits() << 16))
     }
     #[inline(always)]
     unsafe fn exponent(self) -> Quad {

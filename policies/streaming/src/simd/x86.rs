@@ -32,10 +32,6 @@ impl Lanes for __m256 {
         unsafe { _mm256_loadu_ps(from) }
     }
     #[inline(always)]
-    unsafe fn load_bf16(from: *const u16) -> __m256 {
-        unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast())))) }
-    }
-    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         unsafe { _mm256_storeu_ps(to, self) }
     }
@@ -68,6 +64,10 @@ impl Lanes for __m256 {
         unsafe { _mm256_fmadd_ps(self, a, b) }
     }
     #[inline(always)]
+    unsafe fn low_half(self) -> __m256 {
+        unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(self))) }
+    }
+    #[inline(always)]
     unsafe fn exponent(self) -> __m256 {
         unsafe { _mm256_and_ps(self, _mm256_castsi256_ps(_mm256_set1_epi32(0x7f80_0000))) }
     }
@@ -81,7 +81,10 @@ impl Lanes for __m256 {
     #[inline(always)]
     unsafe fn sum(self) -> f32 {
         unsafe {
-            let quad = _mm_add_ps(_mm256_castps256_ps128(self), _mm256_extractf128_ps::<1>(self));
+            let quad = _mm_add_ps(
+                _mm256_castps256_ps128(self),
+                _mm256_extractf128_ps::<1>(self),
+            );
             let pair = _mm_add_ps(quad, _mm_movehl_ps(quad, quad));
             _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
         }
@@ -98,10 +101,6 @@ impl Lanes for __m512 {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m512 {
         unsafe { _mm512_loadu_ps(from) }
-    }
-    #[inline(always)]
-    unsafe fn load_bf16(from: *const u16) -> __m512 {
-        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast())))) }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -134,6 +133,10 @@ impl Lanes for __m512 {
     #[inline(always)]
     unsafe fn mul_add(self, a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_fmadd_ps(self, a, b) }
+    }
+    #[inline(always)]
+    unsafe fn low_half(self) -> __m512 {
+        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(self))) }
     }
     #[inline(always)]
     unsafe fn exponent(self) -> __m512 {
