@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         );
         snapshots.push(snapshot.clone());
     })?;
-    println!("{}", serde_json::to_string_pretty(&snapshots)?);
+    let lines: Vec<String> = snapshots.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+    println!("[\n{}\n]", lines.join(",\n"));
     Ok(())
 }

@@ -1,0 +1,37 @@
+# make demo    install what is missing, build, train Aaren and the Transformer, compare them
+# make test    install what is missing, then every test
+# make deps    only install (CUDA=1: also the libraries that a GPU needs, 2 GB)
+# make oracle  compare the environments with Python Gymnasium's
+
+PYTHON ?= python3
+DEPS := .deps
+SITE := $(DEPS)/site
+# One stamp for each state of requirements.txt, so that a second call costs nothing.
+STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
+PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
+
+.PHONY: demo test deps oracle
+
+demo: deps
+	cargo run --release --locked --bin aaren -- run experiments/demo.yaml
+
+test: deps
+	cargo test --locked --workspace
+
+deps: $(STAMP)
+
+$(STAMP): requirements.txt
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.95 or newer"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is missing or older than 3.10"; exit 1; }
+	rm -rf $(DEPS) && mkdir -p $(DEPS)/mujoco
+	$(PIP) --target $(SITE) --no-deps --only-binary=:all: --require-hashes -r requirements.txt
+	$(if $(CUDA),$(PIP) --target $(SITE) --upgrade torch==2.13.0)
+	ln -s ../site/mujoco/libmujoco.so.3.17.0 $(DEPS)/mujoco/libmujoco.so
+	ln -s ../site/mujoco/libmujoco.so.3.17.0 $(DEPS)/mujoco/libmujoco.so.3.17.0
+	touch $@
+
+oracle: deps
+	$(PYTHON) -m venv $(DEPS)/oracle
+	$(DEPS)/oracle/bin/$(PIP:$(PYTHON)%=python%) "gymnasium[mujoco]==1.4.0" "mujoco==3.17.0"
+	cargo build --release --locked --bin aaren
+	PYTHON=$(DEPS)/oracle/bin/python sh oracle/compare.sh
