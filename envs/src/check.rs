@@ -1,8 +1,9 @@
-use std::collections::HashMap;
 use std::io::BufRead;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use crate::environment::State;
 use crate::{EnvSpec, Environment, Error};
 
 /// How far an environment is from a trajectory of the Python one.
@@ -16,7 +17,7 @@ pub struct Check {
     pub max_observation_difference: f64,
     /// Largest absolute difference of a reward.
     pub max_reward_difference: f64,
-    /// Whether every terminated and truncated flag was equal.
+    /// Whether every terminated and truncated flag was equal, and no step unstable.
     pub flags_equal: bool,
 }
 
@@ -24,12 +25,11 @@ pub struct Check {
 struct Line {
     env: Option<String>,
     #[serde(default)]
-    kwargs: serde_json::Map<String, serde_json::Value>,
-    state: HashMap<String, Vec<f64>>,
+    kwargs: Map<String, Value>,
+    state: State,
     observation: Vec<f64>,
     action: Option<Action>,
-    #[serde(default)]
-    reward: f64,
+    reward: Option<f64>,
     #[serde(default)]
     terminated: bool,
     #[serde(default)]
@@ -47,52 +47,89 @@ enum Action {
 /// every reset, applies each action, and compares what comes back over whole episodes.
 ///
 /// # Errors
-/// [`Error::Trajectory`] where a line is not of that form, and the errors of [`EnvSpec::make`].
+/// [`Error::Trajectory`] where a line is not of that form or a number of ours is none, and the errors of
+/// [`EnvSpec::make`].
 pub fn check(trajectory: impl BufRead) -> Result<Check, Error> {
-    let mut replay: Option<(Environment, Check)> = None;
+    let mut replay: Option<Replay> = None;
     for (index, text) in trajectory.lines().enumerate() {
         let fail = |reason: String| Error::Trajectory { line: index + 1, reason };
-        let text = text.map_err(|e| fail(e.to_string()))?;
-        let line: Line = serde_json::from_str(&text).map_err(|e| fail(e.to_string()))?;
-        let Some((environment, check)) = &mut replay else {
-            let id = line.env.ok_or_else(|| fail("the first line names no env".into()))?;
-            let mut environment = EnvSpec { id: id.clone(), kwargs: line.kwargs }.make()?;
-            environment.set_state(&line.state).map_err(fail)?;
-            let (zero, flags_equal) = (0.0, true);
-            replay = Some((
-                environment,
-                Check {
-                    env: id,
-                    steps: 0,
-                    max_observation_difference: zero,
-                    max_reward_difference: zero,
-                    flags_equal,
-                },
-            ));
-            continue;
+        let line = text.map_err(|e| e.to_string());
+        let line = line.and_then(|text| serde_json::from_str(&text).map_err(|e| e.to_string()));
+        let line: Line = line.map_err(fail)?;
+        let replay = match &mut replay {
+            Some(replay) => replay,
+            None => {
+                let id = line.env.clone().ok_or_else(|| fail("the first line names no env".into()))?;
+                replay.insert(Replay::new(EnvSpec { id, kwargs: line.kwargs.clone() })?)
+            }
         };
-        let Some(action) = line.action else {
-            environment.set_state(&line.state).map_err(fail)?;
-            environment.restart();
-            continue;
-        };
-        let action = match action {
-            Action::Discrete(choice) => vec![choice as f32],
-            Action::Continuous(entries) => entries,
-        };
-        let mut observation = vec![0.0; environment.observation_size()];
-        if line.observation.len() != observation.len() {
-            let (found, expected) = (line.observation.len(), observation.len());
-            return Err(fail(format!("the observation has {found} entries, expected {expected}")));
-        }
-        let step = environment.step(&action, &mut observation);
-        let off = observation.iter().zip(&line.observation).map(|(a, b)| (a - b).abs());
-        check.max_observation_difference = off.fold(check.max_observation_difference, f64::max);
-        check.max_reward_difference = check.max_reward_difference.max((step.reward - line.reward).abs());
-        check.flags_equal &= (step.terminated, step.truncated) == (line.terminated, line.truncated);
-        check.steps += 1;
+        replay.take(&line).map_err(fail)?;
     }
     replay
-        .map(|(_, check)| check)
+        .map(|replay| replay.check)
         .ok_or(Error::Trajectory { line: 1, reason: "the trajectory is empty".into() })
+}
+
+struct Replay {
+    environment: Environment,
+    observation: Vec<f64>,
+    check: Check,
+}
+
+impl Replay {
+    fn new(spec: EnvSpec) -> Result<Self, Error> {
+        let environment = spec.make()?;
+        let check = Check {
+            env: spec.id,
+            steps: 0,
+            max_observation_difference: 0.0,
+            max_reward_difference: 0.0,
+            flags_equal: true,
+        };
+        Ok(Self { observation: vec![0.0; environment.observation_size()], environment, check })
+    }
+
+    fn take(&mut self, line: &Line) -> Result<(), String> {
+        let (found, expected) = (line.observation.len(), self.observation.len());
+        if found != expected {
+            return Err(format!("the observation has {found} entries, expected {expected}"));
+        }
+        match &line.action {
+            None => {
+                self.environment.set_state(&line.state).map_err(|e| e.to_string())?;
+                self.environment.observe(&mut self.observation);
+            }
+            Some(action) => {
+                let action = match action {
+                    Action::Discrete(choice) => &[*choice as f32][..],
+                    Action::Continuous(entries) => entries,
+                };
+                let space = self.environment.action_space();
+                if !space.takes(action) {
+                    return Err(format!("{action:?} is no action of {space:?}"));
+                }
+                let step = self.environment.step(action, &mut self.observation);
+                let reward = line.reward.ok_or("the step has no reward")?;
+                larger(&mut self.check.max_reward_difference, step.reward, reward, "reward")?;
+                self.check.flags_equal &= (step.terminated, step.truncated, step.unstable)
+                    == (line.terminated, line.truncated, false);
+                self.check.steps += 1;
+            }
+        }
+        for (index, (&ours, &theirs)) in self.observation.iter().zip(&line.observation).enumerate() {
+            let what = format_args!("observation's entry {index}");
+            larger(&mut self.check.max_observation_difference, ours, theirs, what)?;
+        }
+        Ok(())
+    }
+}
+
+/// Raises `largest` to the difference of two numbers, which has to be one.
+fn larger(largest: &mut f64, ours: f64, theirs: f64, what: impl std::fmt::Display) -> Result<(), String> {
+    let difference = (ours - theirs).abs();
+    if !difference.is_finite() {
+        return Err(format!("the {what} is {ours} here and {theirs} there"));
+    }
+    *largest = largest.max(difference);
+    Ok(())
 }

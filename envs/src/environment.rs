@@ -1,12 +1,8 @@
-use std::collections::HashMap;
-
-use gymnasium_rs::core::{Env, Info, Options, Reward, Space};
-use ndarray::{Array1, Array3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
-use crate::EnvSpec;
+use crate::{EnvSpec, Error};
 
 /// The actions an environment takes.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +26,24 @@ impl ActionSpace {
             ActionSpace::Continuous { low, .. } => low.len(),
         }
     }
+
+    /// Entries of the slice that [`Environment::step`] takes: a discrete action is one entry, its index.
+    pub fn entries(&self) -> usize {
+        match self {
+            ActionSpace::Discrete(_) => 1,
+            ActionSpace::Continuous { low, .. } => low.len(),
+        }
+    }
+
+    /// Whether `action` has the right number of entries and, if discrete, is one of the choices.
+    pub(crate) fn takes(&self, action: &[f32]) -> bool {
+        match self {
+            ActionSpace::Discrete(choices) => {
+                matches!(action, [index] if (0.0..*choices as f32).contains(index) && index.fract() == 0.0)
+            }
+            ActionSpace::Continuous { low, .. } => action.len() == low.len(),
+        }
+    }
 }
 
 /// What one step brought.
@@ -41,7 +55,7 @@ pub struct Step {
     pub terminated: bool,
     /// The time limit ended the episode.
     pub truncated: bool,
-    /// The simulation blew up (a MuJoCo warning or a state that is no number); this ends the episode too.
+    /// The simulation blew up (a MuJoCo warning, a state or a reward that is no number); this ends the episode too.
     pub unstable: bool,
 }
 
@@ -52,16 +66,34 @@ impl Step {
     }
 }
 
-/// The physics and task of one environment; [`Environment`] adds seed and time limit.
+/// The state of an environment between two steps, as `oracle/rollout.py` prints it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum State {
+    /// Of a MuJoCo environment.
+    Mujoco {
+        /// Generalised positions.
+        qpos: Vec<f64>,
+        /// Generalised velocities.
+        qvel: Vec<f64>,
+    },
+    /// Of a classic control environment.
+    Classic {
+        /// The entries of Gymnasium's `state`.
+        state: Vec<f64>,
+    },
+}
+
+/// The physics and the task of one environment; [`Environment`] adds seed and time limit.
 pub(crate) trait Dynamics: Send {
     fn observation_size(&self) -> usize;
     fn action_space(&self) -> &ActionSpace;
     fn reset(&mut self, random: &mut ChaCha8Rng);
-    /// Leaves `truncated` alone.
     fn step(&mut self, action: &[f32]) -> Step;
     fn observe(&self, observation: &mut [f64]);
-    /// The state by name, as the oracle prints it.
-    fn set_state(&mut self, state: &HashMap<String, Vec<f64>>) -> Result<(), String>;
+    fn state(&self) -> Option<State>;
+    /// Starts an episode in `state`; the error says what does not fit.
+    fn set_state(&mut self, state: &State) -> Result<(), String>;
 }
 
 /// An environment that behaves as Gymnasium's of the same id.
@@ -70,7 +102,8 @@ pub struct Environment {
     dynamics: Box<dyn Dynamics>,
     max_episode_steps: usize,
     elapsed: usize,
-    resets: i32,
+    /// The seed of the last reset through the gymnasium-rs interface.
+    pub(crate) last_seed: i32,
 }
 
 impl std::fmt::Debug for Environment {
@@ -81,7 +114,7 @@ impl std::fmt::Debug for Environment {
 
 impl Environment {
     pub(crate) fn new(spec: EnvSpec, dynamics: Box<dyn Dynamics>, max_episode_steps: usize) -> Self {
-        Self { spec, dynamics, max_episode_steps, elapsed: 0, resets: 0 }
+        Self { spec, dynamics, max_episode_steps, elapsed: 0, last_seed: 0 }
     }
 
     /// What made it.
@@ -105,69 +138,55 @@ impl Environment {
     }
 
     /// Starts an episode. The same seed gives the same episode, bit for bit, whatever went before.
+    ///
+    /// # Panics
+    /// If `observation` has not [`observation_size`](Self::observation_size) entries.
     pub fn reset(&mut self, seed: u64, observation: &mut [f64]) {
         self.dynamics.reset(&mut ChaCha8Rng::seed_from_u64(seed));
         self.elapsed = 0;
-        self.dynamics.observe(observation);
+        self.observe(observation);
     }
 
     /// One step. A continuous `action` has [`ActionSpace::size`] entries; a discrete one is its index.
+    ///
+    /// # Panics
+    /// If `action` or `observation` has another length than the environment's, or there is no choice of
+    /// that index.
     pub fn step(&mut self, action: &[f32], observation: &mut [f64]) -> Step {
+        let space = self.dynamics.action_space();
+        assert!(space.takes(action), "{}: {action:?} is no action of {space:?}", self.spec.id);
         let step = self.dynamics.step(action);
         self.elapsed += 1;
+        self.observe(observation);
+        Step {
+            truncated: step.truncated || self.elapsed >= self.max_episode_steps,
+            unstable: step.unstable || !step.reward.is_finite(),
+            ..step
+        }
+    }
+
+    /// The observation of the current state, as the last reset or step wrote it.
+    ///
+    /// # Panics
+    /// If `observation` has not [`observation_size`](Self::observation_size) entries.
+    pub fn observe(&self, observation: &mut [f64]) {
+        let (found, expected) = (observation.len(), self.dynamics.observation_size());
+        assert_eq!(found, expected, "{}: entries of the observation", self.spec.id);
         self.dynamics.observe(observation);
-        Step { truncated: self.elapsed >= self.max_episode_steps, ..step }
     }
 
-    /// Puts the environment into a state that the oracle printed.
-    pub(crate) fn set_state(&mut self, state: &HashMap<String, Vec<f64>>) -> Result<(), String> {
-        self.dynamics.set_state(state)
+    /// The current state; `None` from a foreign environment.
+    pub fn state(&self) -> Option<State> {
+        self.dynamics.state()
     }
 
-    /// Forgets the elapsed steps, as a reset does.
-    pub(crate) fn restart(&mut self) {
+    /// Starts an episode in `state` instead of in a random one.
+    ///
+    /// # Errors
+    /// [`Error::State`] where the state is not one of this environment.
+    pub fn set_state(&mut self, state: &State) -> Result<(), Error> {
         self.elapsed = 0;
+        let id = &self.spec.id;
+        self.dynamics.set_state(state).map_err(|reason| Error::State { id: id.clone(), reason })
     }
-}
-
-/// So that it plugs in wherever a gymnasium-rs environment does. `reset` without a seed counts on.
-impl Env<Array1<f64>, Array1<f32>> for Environment {
-    fn observation_space(&self) -> Space {
-        let size = self.observation_size();
-        Space::Box {
-            low: Array1::from_elem(size, f32::NEG_INFINITY),
-            high: Array1::from_elem(size, f32::INFINITY),
-        }
-    }
-
-    fn action_space(&self) -> Space {
-        match self.dynamics.action_space() {
-            ActionSpace::Discrete(choices) => Space::Discrete(*choices as i32),
-            ActionSpace::Continuous { low, high } => {
-                Space::Box { low: Array1::from_vec(low.clone()), high: Array1::from_vec(high.clone()) }
-            }
-        }
-    }
-
-    fn reset(&mut self, seed: Option<i32>, _options: Options) -> (Array1<f64>, Info) {
-        let mut observation = Array1::zeros(self.observation_size());
-        self.resets = seed.unwrap_or(self.resets + 1);
-        let slice = observation.as_slice_mut().expect("a fresh array is contiguous");
-        Environment::reset(self, self.resets as u64, slice);
-        (observation, Info::new())
-    }
-
-    fn step(&mut self, action: Array1<f32>) -> (Array1<f64>, Reward, bool, bool, Info) {
-        let mut observation = Array1::zeros(self.observation_size());
-        let slice = observation.as_slice_mut().expect("a fresh array is contiguous");
-        let step = Environment::step(self, &action.to_vec(), slice);
-        let info = Info::from([("unstable".to_owned(), Value::Bool(step.unstable))]);
-        (observation, step.reward as f32, step.terminated || step.unstable, step.truncated, info)
-    }
-
-    fn render(&self) -> Option<Array3<u8>> {
-        None
-    }
-
-    fn close(&mut self) {}
 }

@@ -31,6 +31,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A state that is not one of the environment.
+    #[error("state of {id}: {reason}")]
+    State {
+        /// The environment.
+        id: String,
+        /// What is wrong, with what is expected.
+        reason: String,
+    },
     /// A trajectory that cannot be replayed.
     #[error("trajectory, line {line}: {reason}")]
     Trajectory {

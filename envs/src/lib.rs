@@ -1,23 +1,27 @@
 //! Gymnasium environments in Rust, and offline datasets.
 //!
 //! An [`EnvSpec`] (id and keyword arguments, as in Gymnasium) makes an [`Environment`], which also is a
-//! `gymnasium_rs::core::Env`; [`check`] replays a trajectory of the Python environment and reports the
-//! largest difference. [`dataset`] reads and writes offline datasets.
+//! `gymnasium_rs::core::Env`; a [`VectorEnv`] steps many of them at once. [`check`] replays a trajectory
+//! of the Python environment and reports the largest difference. [`dataset`] reads and writes offline
+//! datasets.
 
 mod check;
+mod classic_control;
 pub mod dataset;
 mod environment;
 mod error;
-mod hopper;
+mod gymnasium;
+mod kwargs;
 mod mujoco;
-mod pendulum;
 mod scores;
 mod spec;
+mod vector;
 
 pub use check::{Check, check};
 pub use dataset::Dataset;
-pub use environment::{ActionSpace, Environment, Step};
+pub use environment::{ActionSpace, Environment, State, Step};
 pub use error::Error;
 pub use mujoco::mujoco_version;
 pub use scores::{ReferenceScores, reference_scores};
-pub use spec::{EnvSpec, ids};
+pub use spec::{EnvSpec, ids, register};
+pub use vector::VectorEnv;

@@ -1,12 +1,24 @@
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::{PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::classic_control::{Acrobot, CartPole, MountainCar, MountainCarContinuous, Pendulum};
 use crate::environment::Dynamics;
-use crate::hopper::Hopper;
-use crate::pendulum::Pendulum;
+use crate::kwargs::parse;
+use crate::mujoco::{Version, ant, half_cheetah, hopper, walker2d};
 use crate::{Environment, Error};
 
 /// Which environment, with which keyword arguments: in YAML `Hopper-v4` or `{id: Hopper-v4, kwargs: {…}}`.
+///
+/// The arguments are those of Gymnasium's environment of that id (also `max_episode_steps`, which
+/// `gymnasium.make` takes), and one of ours: `observe: positions` hides the velocities.
+/// An interval is `[low, high]`, `null` or YAML's `.inf` leaving an end open.
+///
+/// The name of a D4RL dataset (`hopper-medium-v2`) stands for the -v4 environment with the observation
+/// of those data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Form")]
 pub struct EnvSpec {
@@ -37,9 +49,36 @@ impl From<Form> for EnvSpec {
     }
 }
 
-/// The ids that [`EnvSpec::make`] knows.
+/// The ids of the environments of this crate.
 pub fn ids() -> &'static [&'static str] {
-    &["Hopper-v4", "Hopper-v5", "Pendulum-v1"]
+    &[
+        "Acrobot-v1",
+        "Ant-v4",
+        "Ant-v5",
+        "CartPole-v1",
+        "HalfCheetah-v4",
+        "HalfCheetah-v5",
+        "Hopper-v4",
+        "Hopper-v5",
+        "MountainCar-v0",
+        "MountainCarContinuous-v0",
+        "Pendulum-v1",
+        "Walker2d-v4",
+        "Walker2d-v5",
+    ]
+}
+
+type Constructor = Box<dyn Fn(&EnvSpec) -> Result<Environment, Error> + Send + Sync>;
+
+static REGISTERED: RwLock<BTreeMap<String, Constructor>> = RwLock::new(BTreeMap::new());
+
+/// Makes [`EnvSpec::make`] know another environment, such as one of
+/// [`Environment::from_gymnasium`]. An id registered before, or of this crate, is replaced.
+pub fn register(
+    id: impl Into<String>,
+    make: impl Fn(&EnvSpec) -> Result<Environment, Error> + Send + Sync + 'static,
+) {
+    REGISTERED.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), Box::new(make));
 }
 
 impl EnvSpec {
@@ -53,34 +92,67 @@ impl EnvSpec {
     /// # Errors
     /// [`Error::UnknownEnv`], [`Error::Kwargs`], [`Error::Mujoco`].
     pub fn make(&self) -> Result<Environment, Error> {
-        let (dynamics, limit): (Box<dyn Dynamics>, _) = match canonical(&self.id) {
-            "Hopper-v4" => (Box::new(Hopper::new(&self.id, false, self.kwargs()?)?), 1000),
-            "Hopper-v5" => (Box::new(Hopper::new(&self.id, true, self.kwargs()?)?), 1000),
-            "Pendulum-v1" => (Box::new(Pendulum::new(self.kwargs()?)), 200),
-            _ => {
-                let nearest = ids().iter().max_by(|a, b| {
-                    strsim::jaro_winkler(a, &self.id).total_cmp(&strsim::jaro_winkler(b, &self.id))
-                });
-                let nearest = nearest.map_or_else(String::new, ToString::to_string);
-                return Err(Error::UnknownEnv { id: self.id.clone(), nearest });
+        let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(make) = registered.get(&self.id) {
+            return make(self);
+        }
+        let mut kwargs = self.kwargs.clone();
+        let limit = kwargs.remove("max_episode_steps");
+        let id = &self.id;
+        let (dynamics, usual_limit): (Box<dyn Dynamics>, usize) = match self.resolve(&mut kwargs) {
+            "Acrobot-v1" => (Box::new(Acrobot::new(parse(id, kwargs, &[])?)), 500),
+            "CartPole-v1" => (Box::new(CartPole::new(parse(id, kwargs, &[])?)), 500),
+            "MountainCar-v0" => (Box::new(MountainCar::new(parse(id, kwargs, &[])?)), 200),
+            "MountainCarContinuous-v0" => {
+                (Box::new(MountainCarContinuous::new(parse(id, kwargs, &[])?)), 999)
             }
+            "Pendulum-v1" => (Box::new(Pendulum::new(parse(id, kwargs, &[])?)), 200),
+            "Ant-v4" => (Box::new(ant(id, Version::V4, kwargs)?), 1000),
+            "Ant-v5" => (Box::new(ant(id, Version::V5, kwargs)?), 1000),
+            "HalfCheetah-v4" => (Box::new(half_cheetah(id, Version::V4, kwargs)?), 1000),
+            "HalfCheetah-v5" => (Box::new(half_cheetah(id, Version::V5, kwargs)?), 1000),
+            "Hopper-v4" => (Box::new(hopper(id, Version::V4, kwargs)?), 1000),
+            "Hopper-v5" => (Box::new(hopper(id, Version::V5, kwargs)?), 1000),
+            "Walker2d-v4" => (Box::new(walker2d(id, Version::V4, kwargs)?), 1000),
+            "Walker2d-v5" => (Box::new(walker2d(id, Version::V5, kwargs)?), 1000),
+            _ => {
+                let known = ids().iter().copied().chain(registered.keys().map(String::as_str));
+                return Err(Error::UnknownEnv { id: id.clone(), nearest: nearest(id, known).to_owned() });
+            }
+        };
+        let limit = match limit {
+            None => usual_limit,
+            Some(limit) => serde_json::from_value::<NonZeroUsize>(limit)
+                .map_err(|e| Error::Kwargs { id: id.clone(), reason: format!("`max_episode_steps`: {e}") })?
+                .get(),
         };
         Ok(Environment::new(self.clone(), dynamics, limit))
     }
 
-    fn kwargs<K: DeserializeOwned>(&self) -> Result<K, Error> {
-        serde_json::from_value(Value::Object(self.kwargs.clone()))
-            .map_err(|error| Error::Kwargs { id: self.id.clone(), reason: error.to_string() })
+    /// Gymnasium's id for a D4RL dataset's name: those data were made in what is now called v4.
+    fn resolve(&self, kwargs: &mut Map<String, Value>) -> &str {
+        const QUALITIES: [&str; 7] =
+            ["random", "medium", "expert", "mixed", "medium-replay", "medium-expert", "full-replay"];
+        let parts = self.id.split_once('-').and_then(|(family, rest)| {
+            let (quality, version) = rest.rsplit_once("-v")?;
+            (QUALITIES.contains(&quality) && ["0", "1", "2"].contains(&version)).then_some(family)
+        });
+        match parts {
+            Some("ant") => {
+                kwargs.entry("observe").or_insert("d4rl".into());
+                "Ant-v4"
+            }
+            Some("halfcheetah") => "HalfCheetah-v4",
+            Some("hopper") => "Hopper-v4",
+            Some("walker2d") => "Walker2d-v4",
+            _ => &self.id,
+        }
     }
 }
 
-/// Gymnasium's id for a D4RL dataset's name: those data were made in what is now called v4.
-fn canonical(id: &str) -> &str {
-    const QUALITIES: [&str; 6] =
-        ["random", "medium", "expert", "medium-replay", "medium-expert", "full-replay"];
-    let dataset = id.strip_prefix("hopper-").and_then(|rest| rest.rsplit_once("-v"));
-    match dataset {
-        Some((quality, "0" | "1" | "2")) if QUALITIES.contains(&quality) => "Hopper-v4",
-        _ => id,
-    }
+/// The name that is spelt most like `name`.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
+    let name = name.to_lowercase();
+    let likeness = |other: &str| strsim::jaro_winkler(&other.to_lowercase(), &name);
+    known.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or_default()
 }

@@ -1,45 +1,120 @@
 //! The environments against trajectories of Python Gymnasium 1.4.0 with MuJoCo 3.17.0, which
 //! `oracle/rollout.py` printed (`make oracle` compares many more, afresh).
 
-use std::io::BufReader;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use aaren_envs::{EnvSpec, check};
+use aaren_envs::{ActionSpace, Check, EnvSpec, Environment, Error, State, check, ids};
+use serde_json::json;
 
-fn differences(trajectory: &str) -> (f64, f64, usize) {
-    let path = format!("{}/tests/trajectories/{trajectory}.jsonl", env!("CARGO_MANIFEST_DIR"));
-    let file = std::fs::File::open(path).unwrap();
-    let check = check(BufReader::new(file)).unwrap();
-    assert!(check.flags_equal && check.steps > 0, "{check:?}");
-    (check.max_observation_difference, check.max_reward_difference, check.steps)
+fn trajectories() -> Vec<(PathBuf, String)> {
+    let folder = format!("{}/tests/trajectories", env!("CARGO_MANIFEST_DIR"));
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+fn spec(value: serde_json::Value) -> EnvSpec {
+    serde_json::from_value(value).unwrap()
+}
+
+/// MuJoCo within 1e-9, classic control (float32 in Gymnasium) within 1e-6; every id, flags included.
+#[test]
+fn every_environment_behaves_as_gymnasiums() {
+    let mut seen = BTreeSet::new();
+    for (path, text) in trajectories() {
+        let Check { env, steps, max_observation_difference, max_reward_difference, flags_equal } =
+            check(text.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let tolerance = if env.ends_with("-v4") || env.ends_with("-v5") { 1e-9 } else { 1e-6 };
+        assert!(
+            max_observation_difference < tolerance && max_reward_difference < tolerance && flags_equal,
+            "{}: {max_observation_difference:e}, {max_reward_difference:e}, flags equal: {flags_equal}",
+            path.display()
+        );
+        assert!(steps > 0);
+        seen.insert(env);
+    }
+    assert_eq!(seen, ids().iter().map(ToString::to_string).collect());
 }
 
 #[test]
-fn hopper_equals_gymnasiums() {
-    for trajectory in ["hopper-v4", "hopper-v5", "hopper-v5-kwargs"] {
-        let (observation, reward, steps) = differences(trajectory);
-        println!("{trajectory}: {steps} steps, observation {observation:e}, reward {reward:e}");
-        assert!(observation == 0.0 && reward < 1e-9, "{trajectory}: {observation:e}, {reward:e}");
+fn the_check_notices_every_kind_of_difference() {
+    let trajectories = trajectories();
+    let (_, text) = trajectories.iter().find(|(path, _)| path.ends_with("hopper-v5.jsonl")).unwrap();
+    let with = |line: usize, key: &str, value: serde_json::Value| {
+        let mut lines: Vec<serde_json::Value> =
+            text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        lines[line][key] = value;
+        check(lines.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n").as_bytes())
+    };
+    let observation: Vec<f64> = vec![9.0; 11];
+    assert!(with(0, "observation", json!(observation)).unwrap().max_observation_difference > 1.0);
+    assert!(with(3, "observation", json!(observation)).unwrap().max_observation_difference > 1.0);
+    assert!(with(3, "reward", json!(1e6)).unwrap().max_reward_difference > 1e5);
+    assert!(!with(3, "truncated", json!(true)).unwrap().flags_equal);
+    for (line, key, value, said) in [
+        (3, "action", json!([0.5]), "line 4: [0.5] is no action"),
+        (3, "observation", json!([0.5]), "line 4: the observation has 1 entries, expected 11"),
+        (0, "state", json!({"qpos": [0.0], "qvel": []}), "line 1: state of Hopper-v5: found 1 entries"),
+        (0, "state", json!({"state": [0.0]}), "line 1: state of Hopper-v5: expected qpos and qvel"),
+        (0, "env", json!("Hoper-v5"), "nearest known one is Hopper-v5"),
+    ] {
+        let message = with(line, key, value).unwrap_err().to_string();
+        assert!(message.contains(said), "{message}");
+    }
+    assert!(matches!(check(&b""[..]), Err(Error::Trajectory { line: 1, .. })));
+}
+
+/// What `gymnasium.make(id)` shows: entries of an observation, actions and their bound, time limit.
+#[test]
+fn sizes_bounds_and_time_limits_are_gymnasiums() {
+    let discrete = |choices| (choices, None);
+    let continuous = |entries, bound| (entries, Some(bound));
+    for (id, observation, action, limit) in [
+        ("Acrobot-v1", 6, discrete(3), 500),
+        ("Ant-v4", 27, continuous(8, 1.0), 1000),
+        ("Ant-v5", 105, continuous(8, 1.0), 1000),
+        ("CartPole-v1", 4, discrete(2), 500),
+        ("HalfCheetah-v4", 17, continuous(6, 1.0), 1000),
+        ("HalfCheetah-v5", 17, continuous(6, 1.0), 1000),
+        ("Hopper-v4", 11, continuous(3, 1.0), 1000),
+        ("Hopper-v5", 11, continuous(3, 1.0), 1000),
+        ("MountainCar-v0", 2, discrete(3), 200),
+        ("MountainCarContinuous-v0", 2, continuous(1, 1.0), 999),
+        ("Pendulum-v1", 3, continuous(1, 2.0), 200),
+        ("Walker2d-v4", 17, continuous(6, 1.0), 1000),
+        ("Walker2d-v5", 17, continuous(6, 1.0), 1000),
+    ] {
+        let environment = EnvSpec::new(id).make().unwrap();
+        let expected = match action {
+            (choices, None) => ActionSpace::Discrete(choices),
+            (n, Some(bound)) => ActionSpace::Continuous { low: vec![-bound; n], high: vec![bound; n] },
+        };
+        assert_eq!(environment.action_space(), &expected, "{id}");
+        assert_eq!(
+            (environment.observation_size(), environment.max_episode_steps()),
+            (observation, limit),
+            "{id}"
+        );
     }
 }
 
-#[test]
-fn pendulum_equals_gymnasiums() {
-    for trajectory in ["pendulum-v1", "pendulum-v1-kwargs"] {
-        let (observation, reward, _) = differences(trajectory);
-        assert!(observation < 1e-6 && reward < 1e-6, "{trajectory}: {observation:e}, {reward:e}");
+/// An action of alternating sign, or choice.
+fn action(space: &ActionSpace, t: usize) -> Vec<f32> {
+    match space {
+        ActionSpace::Discrete(choices) => vec![(t % choices) as f32],
+        ActionSpace::Continuous { low, .. } => vec![(t as f32).sin(); low.len()],
     }
 }
 
 #[test]
 fn a_reset_after_a_dirty_episode_is_a_fresh_environment() {
-    for id in aaren_envs::ids() {
-        let episode = |environment: &mut aaren_envs::Environment| {
+    for id in ids() {
+        let episode = |environment: &mut Environment| {
             let mut observation = vec![0.0; environment.observation_size()];
             environment.reset(5, &mut observation);
             let mut trace = observation.clone();
             for t in 0..40 {
-                let action = vec![(t as f32).sin(); environment.action_space().size()];
-                let step = environment.step(&action, &mut observation);
+                let step = environment.step(&action(environment.action_space(), t), &mut observation);
                 trace.extend(&observation);
                 trace.push(step.reward);
             }
@@ -48,10 +123,33 @@ fn a_reset_after_a_dirty_episode_is_a_fresh_environment() {
         let mut dirty = EnvSpec::new(*id).make().unwrap();
         let mut observation = vec![0.0; dirty.observation_size()];
         dirty.reset(9, &mut observation);
-        for _ in 0..100 {
-            dirty.step(&vec![1.0; dirty.action_space().size()], &mut observation);
+        for t in 0..100 {
+            dirty.step(&action(dirty.action_space(), t / 7), &mut observation);
         }
-        assert_eq!(episode(&mut dirty), episode(&mut EnvSpec::new(*id).make().unwrap()), "{id}");
+        let fresh = episode(&mut EnvSpec::new(*id).make().unwrap());
+        assert_eq!(episode(&mut dirty), fresh, "{id}");
+        let mut other = vec![0.0; observation.len()];
+        dirty.reset(5, &mut observation);
+        dirty.reset(6, &mut other);
+        assert_ne!(observation, other, "{id}: another seed starts elsewhere");
+    }
+}
+
+#[test]
+fn a_state_taken_over_continues_alike() {
+    for id in ids() {
+        let (mut one, mut two) = (EnvSpec::new(*id).make().unwrap(), EnvSpec::new(*id).make().unwrap());
+        let mut observations = [vec![0.0; one.observation_size()], vec![0.0; one.observation_size()]];
+        one.reset(3, &mut observations[0]);
+        let state = one.state().unwrap();
+        two.set_state(&state).unwrap();
+        let action = action(one.action_space(), 1);
+        let steps = (one.step(&action, &mut observations[0]), two.step(&action, &mut observations[1]));
+        assert_eq!(
+            (steps.0, &observations[0], one.state()),
+            (steps.1, &observations[1], two.state()),
+            "{id}"
+        );
     }
 }
 
@@ -64,25 +162,78 @@ fn a_simulation_that_blows_up_ends_its_episode() {
     assert!(step.unstable && step.done());
     hopper.reset(0, &mut observation);
     assert!(!hopper.step(&[0.0; 3], &mut observation).unstable, "a reset forgets it");
+    assert!(hopper.step(&[f32::INFINITY; 3], &mut observation).unstable, "its cost is infinite");
+    hopper
+        .set_state(&State::Mujoco { qpos: vec![0.0, 1.0, 0.0, 0.0, 0.0, 0.0], qvel: vec![1e9; 6] })
+        .unwrap();
+    assert!(hopper.step(&[0.0; 3], &mut observation).unstable, "too fast to simulate");
 }
 
 #[test]
-fn hidden_velocities_leave_five_entries() {
-    let spec: EnvSpec =
-        serde_json::from_str(r#"{"id": "Hopper-v4", "kwargs": {"observe": "positions"}}"#).unwrap();
-    let mut hopper = spec.make().unwrap();
-    let mut observation = [f64::NAN; 5];
-    hopper.reset(0, &mut observation);
-    assert!(hopper.observation_size() == 5 && observation.iter().all(|x| x.is_finite()));
+fn positions_are_the_observation_without_velocities() {
+    let expected: [(&str, &[usize]); 9] = [
+        ("Acrobot-v1", &[0, 1, 2, 3]),
+        ("Ant-v5", &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
+        ("CartPole-v1", &[0, 2]),
+        ("HalfCheetah-v4", &[0, 1, 2, 3, 4, 5, 6, 7]),
+        ("Hopper-v4", &[0, 1, 2, 3, 4]),
+        ("MountainCar-v0", &[0]),
+        ("MountainCarContinuous-v0", &[0]),
+        ("Pendulum-v1", &[0, 1]),
+        ("Walker2d-v5", &[0, 1, 2, 3, 4, 5, 6, 7]),
+    ];
+    for (id, positions) in expected {
+        let mut all = EnvSpec::new(id).make().unwrap();
+        let mut some = spec(json!({"id": id, "kwargs": {"observe": "positions"}})).make().unwrap();
+        let mut observations = [vec![0.0; all.observation_size()], vec![f64::NAN; some.observation_size()]];
+        all.reset(1, &mut observations[0]);
+        some.reset(1, &mut observations[1]);
+        let picked: Vec<f64> = positions.iter().map(|&index| observations[0][index]).collect();
+        assert_eq!(observations[1], picked, "{id}");
+    }
+}
+
+/// D4RL's datasets: 111 entries of Ant, of which the 84 contact forces are zero.
+#[test]
+fn names_of_d4rl_datasets_stand_for_their_environments() {
+    for (name, id, size) in [
+        ("hopper-medium-v2", "Hopper-v4", 11),
+        ("halfcheetah-medium-replay-v2", "HalfCheetah-v4", 17),
+        ("walker2d-expert-v0", "Walker2d-v4", 17),
+        ("ant-medium-expert-v2", "Ant-v4", 111),
+    ] {
+        let (mut one, mut two) = (EnvSpec::new(name).make().unwrap(), EnvSpec::new(id).make().unwrap());
+        let mut observations = [vec![f64::NAN; one.observation_size()], vec![0.0; two.observation_size()]];
+        assert_eq!(observations[0].len(), size, "{name}");
+        one.reset(1, &mut observations[0]);
+        two.reset(1, &mut observations[1]);
+        observations[1].resize(size, 0.0);
+        assert_eq!(observations[0], observations[1], "{name}");
+        assert!(aaren_envs::reference_scores(name).is_some());
+    }
+    assert!(EnvSpec::new("hopper-mediocre-v2").make().is_err());
 }
 
 #[test]
-fn unknown_names_are_refused_with_the_nearest_known_one() {
+fn unknown_names_and_impossible_values_are_refused() {
     let message = EnvSpec::new("Hoper-v4").make().unwrap_err().to_string();
-    assert!(message.contains("Hoper-v4") && message.contains("Hopper-v4"), "{message}");
-    let spec: EnvSpec = serde_json::from_str(r#"{"id": "Hopper-v5", "kwargs": {"noise": 1}}"#).unwrap();
-    let message = spec.make().unwrap_err().to_string();
-    assert!(message.contains("unknown field `noise`") && message.contains("reset_noise_scale"), "{message}");
+    assert!(message.contains("no environment Hoper-v4") && message.contains("Hopper-v4"), "{message}");
+    for (id, kwargs, said) in [
+        ("Hopper-v5", json!({"reset_noise": 1}), "no `reset_noise`; the nearest one is `reset_noise_scale`"),
+        ("Hopper-v4", json!({"frame_skip": 2}), "no `frame_skip`"),
+        ("Ant-v5", json!({"use_contact_forces": true}), "no `use_contact_forces`"),
+        ("Ant-v5", json!({"main_body": "head"}), "`main_body`: no such body; expected a number below 14"),
+        ("Ant-v5", json!({"main_body": 14}), "`main_body`: no such body"),
+        ("Hopper-v5", json!({"frame_skip": 0}), "`frame_skip`: invalid value: integer `0`"),
+        ("Hopper-v5", json!({"healthy_reward": "much"}), "`healthy_reward`: invalid type: string \"much\""),
+        ("Hopper-v5", json!({"healthy_z_range": [2, 1]}), "`healthy_z_range`: the range [2, 1] is empty"),
+        ("Hopper-v5", json!({"reset_noise_scale": -1}), "`reset_noise_scale`: found -1"),
+        ("Hopper-v5", json!({"observe": "d4rl"}), "`observe`: unknown variant `d4rl`"),
+        ("Pendulum-v1", json!({"max_episode_steps": 0}), "`max_episode_steps`: invalid value: integer `0`"),
+    ] {
+        let message = spec(json!({"id": id, "kwargs": kwargs})).make().unwrap_err().to_string();
+        assert!(message.contains(said), "{message}");
+    }
 }
 
 /// D4RL's `infos.py`: hopper-random 0, hopper-expert 100.

@@ -1,0 +1,117 @@
+use std::f64::consts::PI;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+
+use super::{entries, observe};
+use crate::environment::{ActionSpace, Dynamics, State, Step};
+use crate::kwargs::Observe;
+
+const DT: f64 = 0.2;
+const GRAVITY: f64 = 9.8;
+const MAX_VELOCITIES: [f64; 2] = [4.0 * PI, 9.0 * PI];
+/// Cosines and sines of the angles.
+const POSITIONS: [usize; 4] = [0, 1, 2, 3];
+
+/// Acrobot of Gymnasium (`envs/classic_control/acrobot.py`): swing two links up by the joint between them.
+pub(crate) struct Acrobot {
+    kwargs: Kwargs,
+    action_space: ActionSpace,
+    /// Both angles in rad (the second one relative to the first), both velocities in rad/s.
+    state: [f64; 4],
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Kwargs {
+    observe: Observe,
+}
+
+impl Acrobot {
+    pub(crate) fn new(kwargs: Kwargs) -> Self {
+        Self { kwargs, action_space: ActionSpace::Discrete(3), state: [0.0; 4] }
+    }
+}
+
+/// Time derivative of the state, "book" form; masses, lengths and moments of inertia are 1, centres of
+/// mass at 0.5.
+fn derivative([theta1, theta2, dtheta1, dtheta2]: [f64; 4], torque: f64) -> [f64; 4] {
+    let (sin, cos) = (theta2.sin(), theta2.cos());
+    let d1 = 0.25 + (1.25 + cos) + 1.0 + 1.0;
+    let d2 = 0.25 + 0.5 * cos + 1.0;
+    let phi2 = 0.5 * GRAVITY * (theta1 + theta2 - PI / 2.0).cos();
+    let phi1 = -0.5 * (dtheta2 * dtheta2) * sin - dtheta2 * dtheta1 * sin
+        + 1.5 * GRAVITY * (theta1 - PI / 2.0).cos()
+        + phi2;
+    let ddtheta2 =
+        (torque + d2 / d1 * phi1 - 0.5 * (dtheta1 * dtheta1) * sin - phi2) / (0.25 + 1.0 - d2 * d2 / d1);
+    let ddtheta1 = -(d2 * ddtheta2 + phi1) / d1;
+    [dtheta1, dtheta2, ddtheta1, ddtheta2]
+}
+
+/// One Runge-Kutta step of the fourth order.
+fn integrate(state: [f64; 4], torque: f64) -> [f64; 4] {
+    let along = |k: [f64; 4], dt: f64| std::array::from_fn(|i| state[i] + dt * k[i]);
+    let k1 = derivative(state, torque);
+    let k2 = derivative(along(k1, DT / 2.0), torque);
+    let k3 = derivative(along(k2, DT / 2.0), torque);
+    let k4 = derivative(along(k3, DT), torque);
+    std::array::from_fn(|i| state[i] + DT / 6.0 * (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i]))
+}
+
+/// The angle within ±π, by whole turns.
+fn wrap(mut angle: f64) -> f64 {
+    while angle > PI {
+        angle -= 2.0 * PI;
+    }
+    while angle < -PI {
+        angle += 2.0 * PI;
+    }
+    angle
+}
+
+impl Dynamics for Acrobot {
+    fn observation_size(&self) -> usize {
+        if self.kwargs.observe == Observe::All { 6 } else { POSITIONS.len() }
+    }
+
+    fn action_space(&self) -> &ActionSpace {
+        &self.action_space
+    }
+
+    fn reset(&mut self, random: &mut ChaCha8Rng) {
+        // Gymnasium's first state is float32.
+        self.state = std::array::from_fn(|_| f64::from(random.random_range(-0.1f32..=0.1)));
+    }
+
+    fn step(&mut self, action: &[f32]) -> Step {
+        let [theta1, theta2, dtheta1, dtheta2] = integrate(self.state, f64::from(action[0]) - 1.0);
+        let [fastest1, fastest2] = MAX_VELOCITIES;
+        let (theta1, theta2) = (wrap(theta1), wrap(theta2));
+        let velocities = (dtheta1.clamp(-fastest1, fastest1), dtheta2.clamp(-fastest2, fastest2));
+        self.state = [theta1, theta2, velocities.0, velocities.1];
+        let terminated = -theta1.cos() - (theta2 + theta1).cos() > 1.0;
+        Step { reward: if terminated { 0.0 } else { -1.0 }, terminated, ..Step::default() }
+    }
+
+    fn observe(&self, observation: &mut [f64]) {
+        let [theta1, theta2, dtheta1, dtheta2] = self.state;
+        let entries = [theta1.cos(), theta1.sin(), theta2.cos(), theta2.sin(), dtheta1, dtheta2];
+        observe(entries, &POSITIONS, self.kwargs.observe, observation);
+    }
+
+    fn state(&self) -> Option<State> {
+        Some(State::Classic { state: self.state.to_vec() })
+    }
+
+    fn set_state(&mut self, state: &State) -> Result<(), String> {
+        let found: [f64; 4] = entries(state)?;
+        let [fastest1, fastest2] = MAX_VELOCITIES;
+        if found.iter().zip([PI, PI, fastest1, fastest2]).any(|(x, most)| x.abs() > most) {
+            return Err(format!("found {found:?}, expected angles within ±π and velocities within ±4π, ±9π"));
+        }
+        self.state = found;
+        Ok(())
+    }
+}

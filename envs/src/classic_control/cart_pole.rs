@@ -1,0 +1,94 @@
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+
+use super::{entries, observe};
+use crate::environment::{ActionSpace, Dynamics, State, Step};
+use crate::kwargs::Observe;
+
+const GRAVITY: f64 = 9.8;
+const POLE_MASS: f64 = 0.1;
+const TOTAL_MASS: f64 = POLE_MASS + 1.0;
+/// Half the pole's length.
+const LENGTH: f64 = 0.5;
+const POLE_MASS_LENGTH: f64 = POLE_MASS * LENGTH;
+const FORCE: f64 = 10.0;
+const DT: f64 = 0.02;
+const MAX_ANGLE: f64 = 12.0 * 2.0 * std::f64::consts::PI / 360.0;
+const MAX_POSITION: f64 = 2.4;
+/// Of the cart and of the pole.
+const POSITIONS: [usize; 2] = [0, 2];
+
+/// CartPole of Gymnasium (`envs/classic_control/cartpole.py`): keep the pole upright.
+pub(crate) struct CartPole {
+    kwargs: Kwargs,
+    action_space: ActionSpace,
+    /// Position in m and velocity of the cart, angle in rad and angular velocity of the pole.
+    state: [f64; 4],
+    /// Whether the episode has terminated; further steps are worth nothing.
+    over: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Kwargs {
+    /// 0 for each step and -1 for the fall, instead of 1 for each step.
+    sutton_barto_reward: bool,
+    observe: Observe,
+}
+
+impl CartPole {
+    pub(crate) fn new(kwargs: Kwargs) -> Self {
+        Self { kwargs, action_space: ActionSpace::Discrete(2), state: [0.0; 4], over: false }
+    }
+}
+
+impl Dynamics for CartPole {
+    fn observation_size(&self) -> usize {
+        if self.kwargs.observe == Observe::All { 4 } else { POSITIONS.len() }
+    }
+
+    fn action_space(&self) -> &ActionSpace {
+        &self.action_space
+    }
+
+    fn reset(&mut self, random: &mut ChaCha8Rng) {
+        self.state = std::array::from_fn(|_| random.random_range(-0.05..=0.05));
+        self.over = false;
+    }
+
+    fn step(&mut self, action: &[f32]) -> Step {
+        let [x, x_dot, theta, theta_dot] = self.state;
+        let force = if action[0] == 1.0 { FORCE } else { -FORCE };
+        let (sin, cos) = (theta.sin(), theta.cos());
+        let pull = (force + POLE_MASS_LENGTH * (theta_dot * theta_dot) * sin) / TOTAL_MASS;
+        let theta_acc =
+            (GRAVITY * sin - cos * pull) / (LENGTH * (4.0 / 3.0 - POLE_MASS * (cos * cos) / TOTAL_MASS));
+        let x_acc = pull - POLE_MASS_LENGTH * theta_acc * cos / TOTAL_MASS;
+        let [x, theta] = [x + DT * x_dot, theta + DT * theta_dot];
+        self.state = [x, x_dot + DT * x_acc, theta, theta_dot + DT * theta_acc];
+        let terminated = x.abs() > MAX_POSITION || theta.abs() > MAX_ANGLE;
+        let reward = match (self.kwargs.sutton_barto_reward, terminated) {
+            (true, false) => 0.0,
+            (true, true) => -1.0,
+            (false, true) if self.over => 0.0,
+            (false, _) => 1.0,
+        };
+        self.over |= terminated;
+        Step { reward, terminated, ..Step::default() }
+    }
+
+    fn observe(&self, observation: &mut [f64]) {
+        observe(self.state, &POSITIONS, self.kwargs.observe, observation);
+    }
+
+    fn state(&self) -> Option<State> {
+        Some(State::Classic { state: self.state.to_vec() })
+    }
+
+    fn set_state(&mut self, state: &State) -> Result<(), String> {
+        self.state = entries(state)?;
+        self.over = false;
+        Ok(())
+    }
+}

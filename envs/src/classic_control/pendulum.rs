@@ -1,0 +1,84 @@
+use std::f64::consts::PI;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+
+use super::{entries, observe};
+use crate::environment::{ActionSpace, Dynamics, State, Step};
+use crate::kwargs::Observe;
+
+const MAX_SPEED: f64 = 8.0;
+const MAX_TORQUE: f32 = 2.0;
+const DT: f64 = 0.05;
+/// Cosine and sine of the angle.
+const POSITIONS: [usize; 2] = [0, 1];
+
+/// Pendulum of Gymnasium (`envs/classic_control/pendulum.py`): swing up and stay there.
+pub(crate) struct Pendulum {
+    kwargs: Kwargs,
+    action_space: ActionSpace,
+    /// Angle from upright in rad, angular velocity in rad/s; mass and length are 1.
+    state: [f64; 2],
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Kwargs {
+    g: f64,
+    observe: Observe,
+}
+
+impl Default for Kwargs {
+    fn default() -> Self {
+        Self { g: 10.0, observe: Observe::All }
+    }
+}
+
+impl Pendulum {
+    pub(crate) fn new(kwargs: Kwargs) -> Self {
+        let action_space = ActionSpace::Continuous { low: vec![-MAX_TORQUE], high: vec![MAX_TORQUE] };
+        Self { kwargs, action_space, state: [0.0; 2] }
+    }
+}
+
+impl Dynamics for Pendulum {
+    fn observation_size(&self) -> usize {
+        if self.kwargs.observe == Observe::All { 3 } else { POSITIONS.len() }
+    }
+
+    fn action_space(&self) -> &ActionSpace {
+        &self.action_space
+    }
+
+    fn reset(&mut self, random: &mut ChaCha8Rng) {
+        self.state = [random.random_range(-PI..=PI), random.random_range(-1.0..=1.0)];
+    }
+
+    fn step(&mut self, action: &[f32]) -> Step {
+        let [angle, velocity] = self.state;
+        // The torque is float32 and stays so in NumPy's products with it.
+        let torque = action[0].clamp(-MAX_TORQUE, MAX_TORQUE);
+        let from_upright = (angle + PI).rem_euclid(2.0 * PI) - PI;
+        let cost =
+            from_upright * from_upright + 0.1 * (velocity * velocity) + f64::from(0.001 * (torque * torque));
+        let acceleration = 3.0 * self.kwargs.g / 2.0 * angle.sin() + f64::from(3.0 * torque);
+        let velocity = (velocity + acceleration * DT).clamp(-MAX_SPEED, MAX_SPEED);
+        self.state = [angle + velocity * DT, velocity];
+        Step { reward: -cost, ..Step::default() }
+    }
+
+    fn observe(&self, observation: &mut [f64]) {
+        let [angle, velocity] = self.state;
+        observe([angle.cos(), angle.sin(), velocity], &POSITIONS, self.kwargs.observe, observation);
+    }
+
+    fn state(&self) -> Option<State> {
+        Some(State::Classic { state: self.state.to_vec() })
+    }
+
+    fn set_state(&mut self, state: &State) -> Result<(), String> {
+        self.state = entries(state)?;
+        Ok(())
+    }
+}
