@@ -1,0 +1,364 @@
+//! Lines with bands over two axes.
+
+use super::axis::{Axis, Domain};
+use super::style::{AXIS, FONT_SIZE, GAP, GRID, LEVEL, MARGIN, WIDTH, colour};
+use super::svg::{Anchor, Svg, shortened, text_width};
+
+/// Series over two axes.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// Printed above; a figure with a caption does without.
+    pub title: Option<String>,
+    /// Horizontal axis.
+    pub x: Axis,
+    /// Vertical axis.
+    pub y: Axis,
+    /// What is drawn, later ones on top.
+    pub series: Vec<Series>,
+    /// Horizontal lines to compare with.
+    pub levels: Vec<Level>,
+}
+
+/// One line of a figure.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// Name in the legend.
+    pub name: String,
+    /// Measured points (x, y) in order of x, each marked.
+    pub points: Vec<(f64, f64)>,
+    /// Interval (low, high) around each point, such as the 95 % interval of its mean.
+    pub band: Option<Vec<(f64, f64)>>,
+    /// Place in the palette: a policy keeps its own in every figure.
+    pub colour: usize,
+    /// Not measured but computed, as a fitted power: thin, dashed, without marks.
+    pub reference: bool,
+}
+
+/// A value of y to compare with, such as the expert's score.
+#[derive(Clone, Debug)]
+pub struct Level {
+    /// Where.
+    pub y: f64,
+    /// Name at the right end.
+    pub label: String,
+}
+
+const PLOT_HEIGHT: f64 = 190.0;
+/// Names of levels and in the legend are cut at these widths.
+const LONGEST_LEVEL: f64 = 120.0;
+const LONGEST_NAME: f64 = WIDTH - 2.0 * MARGIN - LEGEND_SAMPLE - GAP;
+const LEGEND_SAMPLE: f64 = 22.0;
+const LEGEND_ROW: f64 = 17.0;
+/// Beyond this many points marks would hide the line.
+const MOST_MARKED: usize = 60;
+
+/// The rectangle of the data, with the two axes that span it.
+struct Frame {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+    x: Domain,
+    y: Domain,
+}
+
+impl Frame {
+    fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        (self.x_at(x), self.y_at(y))
+    }
+
+    fn x_at(&self, x: f64) -> f64 {
+        self.left + self.x.position(x) * (self.right - self.left)
+    }
+
+    fn y_at(&self, y: f64) -> f64 {
+        self.bottom - self.y.position(y) * (self.bottom - self.top)
+    }
+}
+
+impl Figure {
+    /// The figure as a complete SVG document.
+    pub fn to_svg(&self) -> String {
+        let series: Vec<Series> = self
+            .series
+            .iter()
+            .map(|series| self.drawable(series))
+            .collect();
+        let levels: Vec<Level> = self
+            .levels
+            .iter()
+            .filter(|level| self.y.scale.draws(level.y))
+            .map(|level| Level {
+                y: level.y,
+                label: shortened(&level.label, LONGEST_LEVEL),
+            })
+            .collect();
+        let x = Domain::covering(
+            self.x.scale,
+            series
+                .iter()
+                .flat_map(|series| &series.points)
+                .map(|point| point.0),
+        );
+        let bands = series
+            .iter()
+            .flat_map(|series| series.band.iter().flatten())
+            .flat_map(|&(low, high)| [low, high]);
+        let points = series
+            .iter()
+            .flat_map(|series| &series.points)
+            .map(|point| point.1);
+        let y = Domain::covering(
+            self.y.scale,
+            points
+                .chain(bands)
+                .chain(levels.iter().map(|level| level.y)),
+        );
+
+        let legend = legend_rows(&series);
+        let title_height = if self.title.is_some() {
+            LEGEND_ROW + 4.0
+        } else {
+            0.0
+        };
+        let top = MARGIN + title_height + legend.len() as f64 * LEGEND_ROW + 4.0;
+        let widest = |labels: &mut dyn Iterator<Item = f64>| labels.fold(0.0, f64::max);
+        let y_ticks = y.ticks(5);
+        let numbers = widest(
+            &mut y_ticks
+                .iter()
+                .filter_map(|tick| tick.label.as_deref())
+                .map(text_width),
+        );
+        let level_labels = widest(&mut levels.iter().map(|level| text_width(&level.label) + GAP));
+        let frame = Frame {
+            left: MARGIN + FONT_SIZE + GAP + numbers + GAP,
+            // The last number of the x axis hangs over by half its width.
+            right: WIDTH - MARGIN - level_labels.max(8.0),
+            top,
+            bottom: top + PLOT_HEIGHT,
+            x,
+            y,
+        };
+        let mut svg = Svg::new(
+            WIDTH,
+            frame.bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE + MARGIN,
+        );
+
+        if let Some(title) = &self.title {
+            svg.bold_text((MARGIN, MARGIN + FONT_SIZE), Anchor::Start, title);
+        }
+        draw_legend(&mut svg, &series, &legend, MARGIN + title_height);
+        self.draw_axes(&mut svg, &frame);
+        draw_levels(&mut svg, &levels, &frame);
+        for series in &series {
+            draw_band(&mut svg, series, &frame);
+        }
+        // Computed lines below measured ones.
+        let (references, measured): (Vec<_>, Vec<_>) = series
+            .iter()
+            .enumerate()
+            .partition(|(_, series)| series.reference);
+        for (index, series) in references.into_iter().chain(measured) {
+            draw_line(&mut svg, series, index, &frame);
+        }
+        if series.iter().all(|series| series.points.is_empty()) {
+            let middle = (
+                (frame.left + frame.right) / 2.0,
+                (frame.top + frame.bottom) / 2.0,
+            );
+            svg.faint_text(middle, Anchor::Middle, "no data");
+        }
+        svg.finish(
+            self.title
+                .as_ref()
+                .unwrap_or(&format!("{} by {}", self.y.label, self.x.label)),
+        )
+    }
+
+    /// The points that have a place on both axes, with their part of the band.
+    fn drawable(&self, series: &Series) -> Series {
+        let draws = |&(x, y): &(f64, f64)| self.x.scale.draws(x) && self.y.scale.draws(y);
+        let keep: Vec<bool> = series.points.iter().map(draws).collect();
+        let kept = |values: &[(f64, f64)]| {
+            values
+                .iter()
+                .zip(&keep)
+                .filter(|(_, keep)| **keep)
+                .map(|(value, _)| *value)
+                .collect::<Vec<_>>()
+        };
+        let points = kept(&series.points);
+        let band = series.band.as_ref().map(|band| {
+            // A missing or undrawable edge falls back on the point itself; a zero on a log axis is clipped.
+            let edge = |edge: f64, y: f64| {
+                if edge.is_finite() && edge.abs() <= 1e100 {
+                    edge
+                } else {
+                    y
+                }
+            };
+            points
+                .iter()
+                .zip(kept(band))
+                .map(|(&(_, y), (low, high))| (edge(low, y).min(y), edge(high, y).max(y)))
+                .collect()
+        });
+        Series {
+            points,
+            band,
+            name: shortened(&series.name, LONGEST_NAME),
+            ..series.clone()
+        }
+    }
+
+    fn draw_axes(&self, svg: &mut Svg, frame: &Frame) {
+        for tick in frame.y.ticks(5) {
+            let y = frame.y_at(tick.value);
+            let length = if tick.label.is_some() { 4.0 } else { 2.0 };
+            if let Some(label) = &tick.label {
+                svg.line((frame.left, y), (frame.right, y), GRID, 0.8, false);
+                svg.text((frame.left - GAP, y + 0.35 * FONT_SIZE), Anchor::End, label);
+            }
+            svg.line((frame.left - length, y), (frame.left, y), AXIS, 0.8, false);
+        }
+        for tick in frame.x.ticks_across(frame.right - frame.left) {
+            let x = frame.x_at(tick.value);
+            let length = if tick.label.is_some() { 4.0 } else { 2.0 };
+            if let Some(label) = &tick.label {
+                svg.line((x, frame.top), (x, frame.bottom), GRID, 0.8, false);
+                svg.text((x, frame.bottom + 4.0 + FONT_SIZE), Anchor::Middle, label);
+            }
+            svg.line(
+                (x, frame.bottom),
+                (x, frame.bottom + length),
+                AXIS,
+                0.8,
+                false,
+            );
+        }
+        svg.path(
+            &[
+                (frame.left, frame.top),
+                (frame.left, frame.bottom),
+                (frame.right, frame.bottom),
+            ],
+            AXIS,
+            1.0,
+            false,
+        );
+        let middle = (frame.left + frame.right) / 2.0;
+        svg.text(
+            (middle, frame.bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE),
+            Anchor::Middle,
+            &self.x.label,
+        );
+        svg.upright_text(
+            (MARGIN + FONT_SIZE - 2.0, (frame.top + frame.bottom) / 2.0),
+            &self.y.label,
+        );
+    }
+}
+
+fn draw_levels(svg: &mut Svg, levels: &[Level], frame: &Frame) {
+    // Names that would overlap move apart, from below upwards.
+    let mut labels: Vec<(f64, &str)> = levels
+        .iter()
+        .map(|level| (frame.y_at(level.y), level.label.as_str()))
+        .collect();
+    labels.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut above = f64::INFINITY;
+    for (y, label) in labels {
+        svg.line((frame.left, y), (frame.right, y), LEVEL, 1.0, true);
+        let text_y = y.min(above);
+        svg.faint_text(
+            (frame.right + GAP, text_y + 0.35 * FONT_SIZE),
+            Anchor::Start,
+            label,
+        );
+        above = text_y - FONT_SIZE - 1.0;
+    }
+}
+
+fn draw_band(svg: &mut Svg, series: &Series, frame: &Frame) {
+    let Some(band) = &series.band else { return };
+    let edges = series.points.iter().zip(band);
+    if let ([(x, _)], [(low, high)]) = (series.points.as_slice(), band.as_slice()) {
+        svg.line(
+            frame.at((*x, *low)),
+            frame.at((*x, *high)),
+            colour(series.colour),
+            1.2,
+            false,
+        );
+        return;
+    }
+    let lower = edges.clone().map(|(&(x, _), &(low, _))| frame.at((x, low)));
+    let upper = edges.rev().map(|(&(x, _), &(_, high))| frame.at((x, high)));
+    let outline: Vec<(f64, f64)> = lower.chain(upper).collect();
+    svg.area(&outline, colour(series.colour), 0.16);
+}
+
+fn draw_line(svg: &mut Svg, series: &Series, index: usize, frame: &Frame) {
+    let points: Vec<(f64, f64)> = series.points.iter().map(|&point| frame.at(point)).collect();
+    let width = if series.reference { 1.0 } else { 1.8 };
+    svg.path(&points, colour(series.colour), width, series.reference);
+    if !series.reference && points.len() <= MOST_MARKED {
+        for point in points {
+            svg.marker(point, index, colour(series.colour));
+        }
+    }
+}
+
+/// The names of the legend broken into rows: indices and x positions.
+fn legend_rows(series: &[Series]) -> Vec<Vec<(usize, f64)>> {
+    let mut rows: Vec<Vec<(usize, f64)>> = Vec::new();
+    let mut x = f64::INFINITY;
+    for (index, series) in series
+        .iter()
+        .enumerate()
+        .filter(|(_, series)| !series.name.is_empty())
+    {
+        let width = LEGEND_SAMPLE + GAP + text_width(&series.name) + 10.0;
+        if x + width > WIDTH {
+            x = MARGIN;
+            rows.push(Vec::new());
+        }
+        if let Some(row) = rows.last_mut() {
+            row.push((index, x));
+        }
+        x += width;
+    }
+    rows
+}
+
+fn draw_legend(svg: &mut Svg, series: &[Series], rows: &[Vec<(usize, f64)>], top: f64) {
+    for (row, names) in rows.iter().enumerate() {
+        let y = top + row as f64 * LEGEND_ROW + FONT_SIZE / 2.0;
+        for &(index, x) in names {
+            let Series {
+                name,
+                colour: hue,
+                reference,
+                points,
+                ..
+            } = &series[index];
+            let width = if *reference { 1.0 } else { 1.8 };
+            svg.line(
+                (x, y),
+                (x + LEGEND_SAMPLE, y),
+                colour(*hue),
+                width,
+                *reference,
+            );
+            if !reference && points.len() <= MOST_MARKED {
+                svg.marker((x + LEGEND_SAMPLE / 2.0, y), index, colour(*hue));
+            }
+            svg.text(
+                (x + LEGEND_SAMPLE + GAP, y + 0.35 * FONT_SIZE),
+                Anchor::Start,
+                name,
+            );
+        }
+    }
+}
