@@ -1,5 +1,7 @@
 //! Axes: range, ticks, and numbers in plain style.
 
+use super::svg::text_width;
+
 /// How values map to positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
@@ -138,6 +140,19 @@ impl Domain {
         }
     }
 
+    /// Marks whose numbers stand side by side in `room` pixels.
+    pub fn ticks_across(&self, room: f64) -> Vec<Tick> {
+        let fits = |ticks: &[Tick]| {
+            let labels = ticks.iter().filter_map(|tick| tick.label.as_deref());
+            labels.map(|label| text_width(label) + 12.0).sum::<f64>() <= room
+        };
+        let fewer = [6, 5, 4, 3, 2].into_iter().map(|count| self.ticks(count));
+        fewer
+            .into_iter()
+            .find(|ticks| fits(ticks))
+            .unwrap_or_else(|| self.ticks(1))
+    }
+
     fn linear_ticks(&self, count: usize) -> Vec<Tick> {
         let step = nice_step((self.high - self.low) / count as f64);
         let (first, last) = (
@@ -190,6 +205,15 @@ impl Domain {
                 })
                 .collect();
         }
+        // Written out as long as all of them are short.
+        let plain = powers.iter().all(|power| (-2..=4).contains(power));
+        let number = |power| {
+            if plain {
+                short_power(1, power)
+            } else {
+                power_of_ten(power)
+            }
+        };
         let every = powers.len().div_ceil(count) as i32;
         let numbered = |power: i32| power.rem_euclid(every) == 0;
         let digits = if every == 1 { 1..10 } else { 1..2 };
@@ -197,7 +221,7 @@ impl Domain {
             .flat_map(|power| digits.clone().map(move |digit| (power, digit)))
             .map(|(power, digit)| Tick {
                 value: f64::from(digit) * 10f64.powi(power),
-                label: (digit == 1 && numbered(power)).then(|| power_of_ten(power)),
+                label: (digit == 1 && numbered(power)).then(|| number(power)),
             })
             .filter(|tick| within(tick.value))
             .collect()
@@ -215,14 +239,16 @@ impl Domain {
     }
 }
 
-/// The 1, 2 or 5 times a power of ten next above `rough`.
+/// The 1, 2 or 5 times a power of ten nearest to `rough` in ratio.
 fn nice_step(rough: f64) -> f64 {
     let power = 10f64.powf(rough.log10().floor());
-    let digit = [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .find(|digit| digit * power >= rough * 0.999)
-        .unwrap_or(10.0);
-    digit * power
+    // Between 1, 2, 5 and 10 the geometric means divide.
+    match rough / power {
+        digit if digit < 1.414 => power,
+        digit if digit < 3.162 => 2.0 * power,
+        digit if digit < 7.071 => 5.0 * power,
+        _ => 10.0 * power,
+    }
 }
 
 /// Numbers of evenly spaced ticks: as many decimals as the step needs, k, M or G when long.
@@ -231,7 +257,7 @@ fn linear_labels(values: &[f64], step: f64) -> Vec<String> {
         .iter()
         .fold(0.0, |largest: f64, value| largest.max(value.abs()));
     let (unit, suffix) = match largest {
-        l if l >= 1e13 || (l > 0.0 && step < 1e-4) => {
+        l if !(1e-3..1e13).contains(&l) => {
             return values
                 .iter()
                 .map(|&value| scientific(value, step))
@@ -281,12 +307,6 @@ fn short_power(digit: i32, power: i32) -> String {
 }
 
 fn power_of_ten(power: i32) -> String {
-    match power {
-        0 => return "1".into(),
-        1 => return "10".into(),
-        2 => return "100".into(),
-        _ => {}
-    }
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let superscript = power
         .to_string()

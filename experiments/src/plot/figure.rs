@@ -2,7 +2,7 @@
 
 use super::axis::{Axis, Domain};
 use super::style::{AXIS, FONT_SIZE, GAP, GRID, LEVEL, MARGIN, WIDTH, colour};
-use super::svg::{Anchor, Svg, text_width};
+use super::svg::{Anchor, Svg, shortened, text_width};
 
 /// Series over two axes.
 #[derive(Clone, Debug)]
@@ -44,6 +44,9 @@ pub struct Level {
 }
 
 const PLOT_HEIGHT: f64 = 190.0;
+/// Names of levels and in the legend are cut at these widths.
+const LONGEST_LEVEL: f64 = 120.0;
+const LONGEST_NAME: f64 = WIDTH - 2.0 * MARGIN - LEGEND_SAMPLE - GAP;
 const LEGEND_SAMPLE: f64 = 22.0;
 const LEGEND_ROW: f64 = 17.0;
 /// Beyond this many points marks would hide the line.
@@ -81,10 +84,14 @@ impl Figure {
             .iter()
             .map(|series| self.drawable(series))
             .collect();
-        let levels: Vec<&Level> = self
+        let levels: Vec<Level> = self
             .levels
             .iter()
             .filter(|level| self.y.scale.draws(level.y))
+            .map(|level| Level {
+                y: level.y,
+                label: shortened(&level.label, LONGEST_LEVEL),
+            })
             .collect();
         let x = Domain::covering(
             self.x.scale,
@@ -200,6 +207,7 @@ impl Figure {
         Series {
             points,
             band,
+            name: shortened(&series.name, LONGEST_NAME),
             ..series.clone()
         }
     }
@@ -214,7 +222,7 @@ impl Figure {
             }
             svg.line((frame.left - length, y), (frame.left, y), AXIS, 0.8, false);
         }
-        for tick in frame.x.ticks(6) {
+        for tick in frame.x.ticks_across(frame.right - frame.left) {
             let x = frame.x_at(tick.value);
             let length = if tick.label.is_some() { 4.0 } else { 2.0 };
             if let Some(label) = &tick.label {
@@ -252,7 +260,7 @@ impl Figure {
     }
 }
 
-fn draw_levels(svg: &mut Svg, levels: &[&Level], frame: &Frame) {
+fn draw_levels(svg: &mut Svg, levels: &[Level], frame: &Frame) {
     // Names that would overlap move apart, from below upwards.
     let mut labels: Vec<(f64, &str)> = levels
         .iter()

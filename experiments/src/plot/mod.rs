@@ -1,4 +1,4 @@
-//! Figures as SVG: lines with bands over two axes.
+//! Figures as SVG: lines over an axis, and dots with intervals.
 //!
 //! Sized for one column of a paper (about 85 mm), on white, readable in grey and by the colour-blind: the
 //! palette of Okabe and Ito (2008), and a marker of its own for every series. The legend stands above the
@@ -8,9 +8,14 @@
 //! decades of a logarithmic axis to chance.
 
 mod axis;
+mod dot_chart;
 mod figure;
 mod style;
 mod svg;
 
-pub use axis::Axis;
+#[cfg(test)]
+mod tests;
+
+pub use axis::{Axis, Scale};
+pub use dot_chart::{DotChart, Row};
 pub use figure::{Figure, Level, Series};

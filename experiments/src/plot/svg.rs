@@ -207,3 +207,19 @@ pub(super) fn text_width(text: &str) -> f64 {
     };
     FONT_SIZE * text.chars().map(em).sum::<f64>()
 }
+
+/// `text`, or as much of it as fits in `room` pixels with an ellipsis.
+pub(super) fn shortened(text: &str, room: f64) -> String {
+    if text_width(text) <= room {
+        return text.to_owned();
+    }
+    let mut short = String::new();
+    for c in text.chars() {
+        if text_width(&short) + text_width("m…") > room {
+            break;
+        }
+        short.push(c);
+    }
+    short.push('…');
+    short
+}

@@ -1,0 +1,150 @@
+//! One dot with an interval per row: scores by policy.
+
+use super::axis::{Axis, Domain};
+use super::figure::Level;
+use super::style::{AXIS, FONT_SIZE, GAP, GRID, LEVEL, MARGIN, WIDTH, colour};
+use super::svg::{Anchor, Svg, shortened, text_width};
+
+/// Rows of named values on one axis.
+#[derive(Clone, Debug)]
+pub struct DotChart {
+    /// Printed above; a figure with a caption does without.
+    pub title: Option<String>,
+    /// Axis of the values.
+    pub axis: Axis,
+    /// From top to bottom.
+    pub rows: Vec<Row>,
+    /// Values to compare with, drawn through all rows (`Level::y` is the value).
+    pub levels: Vec<Level>,
+}
+
+/// One value of a dot chart.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Name at the left.
+    pub name: String,
+    /// The dot, such as a mean over seeds.
+    pub value: f64,
+    /// Interval (low, high) around it, such as the mean's 95 % interval.
+    pub interval: Option<(f64, f64)>,
+    /// What the value sums up, such as the score of each seed; drawn small and pale.
+    pub samples: Vec<f64>,
+    /// Place in the palette: a policy keeps its own in every figure.
+    pub colour: usize,
+}
+
+const ROW_HEIGHT: f64 = 26.0;
+
+impl DotChart {
+    /// The chart as a complete SVG document.
+    pub fn to_svg(&self) -> String {
+        let draws = |value: &f64| self.axis.scale.draws(*value);
+        let values = self.rows.iter().flat_map(|row| {
+            let ends = row.interval.map(|(low, high)| [low, high]);
+            std::iter::once(row.value)
+                .chain(ends.into_iter().flatten())
+                .chain(row.samples.iter().copied())
+        });
+        let domain = Domain::covering(
+            self.axis.scale,
+            values.chain(self.levels.iter().map(|level| level.y)),
+        );
+        let levels: Vec<&Level> = self.levels.iter().filter(|level| draws(&level.y)).collect();
+
+        let names = self
+            .rows
+            .iter()
+            .map(|row| text_width(&row.name))
+            .fold(0.0, f64::max);
+        let numbers = self
+            .rows
+            .iter()
+            .map(|row| text_width(&number(row.value)))
+            .fold(0.0, f64::max);
+        let title_height = if self.title.is_some() {
+            FONT_SIZE + 9.0
+        } else {
+            0.0
+        };
+        let levels_height = if levels.is_empty() {
+            0.0
+        } else {
+            FONT_SIZE + 4.0
+        };
+        let top = MARGIN + title_height + levels_height;
+        let bottom = top + ROW_HEIGHT * self.rows.len().max(1) as f64;
+        // Long names do not push the data out of the picture.
+        let left = (MARGIN + names + GAP + 4.0).min(0.5 * WIDTH);
+        let right = WIDTH - MARGIN - numbers - GAP;
+        let x_at = |value: f64| left + domain.position(value) * (right - left);
+        let mut svg = Svg::new(WIDTH, bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE + MARGIN);
+
+        if let Some(title) = &self.title {
+            svg.bold_text((MARGIN, MARGIN + FONT_SIZE), Anchor::Start, title);
+        }
+        for tick in domain.ticks_across(right - left) {
+            let x = x_at(tick.value);
+            if let Some(label) = &tick.label {
+                svg.line((x, top), (x, bottom), GRID, 0.8, false);
+                svg.text((x, bottom + 4.0 + FONT_SIZE), Anchor::Middle, label);
+            }
+            let length = if tick.label.is_some() { 4.0 } else { 2.0 };
+            svg.line((x, bottom), (x, bottom + length), AXIS, 0.8, false);
+        }
+        svg.line((left, bottom), (right, bottom), AXIS, 1.0, false);
+        svg.text(
+            (
+                (left + right) / 2.0,
+                bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE,
+            ),
+            Anchor::Middle,
+            &self.axis.label,
+        );
+        for level in levels {
+            let x = x_at(level.y);
+            svg.line((x, top), (x, bottom), LEVEL, 1.0, true);
+            // Kept inside the picture at either end.
+            let half = text_width(&level.label) / 2.0;
+            let middle = x.min(WIDTH - MARGIN - half).max(MARGIN + half);
+            svg.faint_text((middle, top - GAP), Anchor::Middle, &level.label);
+        }
+        for (index, row) in self.rows.iter().enumerate() {
+            let y = top + ROW_HEIGHT * (index as f64 + 0.5);
+            let hue = colour(row.colour);
+            svg.text(
+                (left - GAP - 4.0, y + 0.35 * FONT_SIZE),
+                Anchor::End,
+                &shortened(&row.name, left - MARGIN - GAP - 4.0),
+            );
+            for &sample in row.samples.iter().filter(|value| draws(value)) {
+                svg.circle((x_at(sample), y), 2.2, hue, 0.35);
+            }
+            if let Some((low, high)) = row.interval.filter(|(low, high)| draws(low) && draws(high))
+            {
+                svg.line((x_at(low), y), (x_at(high), y), hue, 2.0, false);
+            }
+            if draws(&row.value) {
+                svg.marker((x_at(row.value), y), 0, hue);
+            }
+            svg.text(
+                (WIDTH - MARGIN, y + 0.35 * FONT_SIZE),
+                Anchor::End,
+                &number(row.value),
+            );
+        }
+        svg.finish(self.title.as_ref().unwrap_or(&self.axis.label))
+    }
+}
+
+/// Three or four digits, as scores and times are quoted.
+fn number(value: f64) -> String {
+    let text = match value.abs() {
+        _ if !value.is_finite() => return "–".into(),
+        0.0 => "0".into(),
+        v if !(1e-3..1e6).contains(&v) => format!("{value:.1e}"),
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 1.0 => format!("{value:.1}"),
+        _ => format!("{value:.3}"),
+    };
+    text.replace('-', "−")
+}

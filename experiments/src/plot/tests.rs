@@ -1,0 +1,200 @@
+use proptest::prelude::*;
+use roxmltree::Document;
+
+use super::axis::{Domain, Tick};
+use super::*;
+
+fn series(name: &str, points: &[(f64, f64)]) -> Series {
+    Series {
+        name: name.into(),
+        points: points.to_vec(),
+        band: None,
+        colour: 0,
+        reference: false,
+    }
+}
+
+fn figure(x: Axis, y: Axis, series: Vec<Series>) -> Figure {
+    Figure {
+        title: None,
+        x,
+        y,
+        series,
+        levels: Vec::new(),
+    }
+}
+
+fn labels(ticks: Vec<Tick>) -> Vec<String> {
+    ticks.into_iter().filter_map(|tick| tick.label).collect()
+}
+
+fn ticks(scale: Scale, low: f64, high: f64) -> Vec<String> {
+    labels(Domain::covering(scale, [low, high].into_iter()).ticks(5))
+}
+
+#[test]
+fn numbers_are_plain_and_round() {
+    assert_eq!(
+        ticks(Scale::Linear, 3.0, 98.0),
+        ["0", "20", "40", "60", "80", "100"]
+    );
+    assert_eq!(
+        ticks(Scale::Linear, 2500.0, 10_000.0),
+        ["0", "2k", "4k", "6k", "8k", "10k"]
+    );
+    assert_eq!(
+        ticks(Scale::Linear, 0.0, 2.5e6),
+        ["0", "0.5M", "1.0M", "1.5M", "2.0M", "2.5M"]
+    );
+    assert_eq!(
+        ticks(Scale::Linear, -1500.0, -900.0),
+        ["−1500", "−1400", "−1300", "−1200", "−1100", "−1000", "−900"]
+    );
+    assert_eq!(
+        ticks(Scale::Linear, 1e-5, 5e-5),
+        ["0", "1·10⁻⁵", "2·10⁻⁵", "3·10⁻⁵", "4·10⁻⁵", "5·10⁻⁵"]
+    );
+    assert_eq!(
+        ticks(Scale::Log, 1.0, 10_000.0),
+        ["1", "10", "100", "1000", "10k"]
+    );
+    assert_eq!(
+        ticks(Scale::Log, 1632.0, 9e7),
+        ["10⁴", "10⁵", "10⁶", "10⁷", "10⁸"]
+    );
+    assert_eq!(
+        ticks(Scale::Log, 20.0, 1000.0),
+        ["20", "50", "100", "200", "500", "1000"]
+    );
+    assert_eq!(
+        ticks(Scale::Log, 1e-30, 1e30),
+        ["10⁻²⁶", "10⁻¹³", "10⁰", "10¹³", "10²⁶"]
+    );
+}
+
+#[test]
+fn points_lie_where_their_values_say() {
+    let domain = Domain::covering(Scale::Log, [1.0, 10_000.0].into_iter());
+    assert!((domain.position(100.0) - 0.5).abs() < 1e-12);
+    assert_eq!(domain.position(0.0), 0.0);
+    let domain = Domain::covering(Scale::Linear, [0.0, 100.0].into_iter());
+    assert_eq!(domain.position(0.0), 0.0);
+    assert!((domain.position(26.0) - 0.25).abs() < 1e-12);
+}
+
+/// Measured points that can be drawn are marked, others leave no trace.
+#[test]
+fn what_cannot_be_drawn_is_left_out() {
+    let points = [
+        (0.0, 1.0),
+        (1.0, 0.0),
+        (1.0, 5.0),
+        (10.0, f64::NAN),
+        (f64::INFINITY, 2.0),
+        (100.0, -3.0),
+        (100.0, 7.0),
+    ];
+    let marks = |x, y| {
+        let svg = figure(x, y, vec![series("", &points)]).to_svg();
+        assert!(!svg.contains("NaN") && !svg.contains("inf"));
+        Document::parse(&svg)
+            .unwrap()
+            .descendants()
+            .filter(|node| node.has_tag_name("circle"))
+            .count()
+    };
+    assert_eq!(marks(Axis::linear("x"), Axis::linear("y")), 5);
+    assert_eq!(marks(Axis::log("x"), Axis::linear("y")), 4);
+    assert_eq!(marks(Axis::log("x"), Axis::log("y")), 2);
+}
+
+#[test]
+fn texts_are_escaped_and_kept_inside() {
+    let long = "a <very> \"long\" & winding \u{1} name ".repeat(5);
+    let mut figure = figure(
+        Axis::linear("x < y"),
+        Axis::log("y"),
+        vec![series(&long, &[(1.0, 1.0)])],
+    );
+    figure.levels = vec![Level {
+        y: 1.0,
+        label: long.clone(),
+    }];
+    let svg = figure.to_svg();
+    let document = Document::parse(&svg).unwrap();
+    assert!(
+        document
+            .descendants()
+            .any(|node| node.text() == Some("x < y"))
+    );
+    let row = Row {
+        name: long,
+        value: 1.0,
+        interval: None,
+        samples: Vec::new(),
+        colour: 0,
+    };
+    let chart = DotChart {
+        title: None,
+        axis: Axis::linear("x"),
+        rows: vec![row],
+        levels: Vec::new(),
+    };
+    Document::parse(&chart.to_svg()).unwrap();
+}
+
+fn value() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        any::<f64>(),
+        -1e4..1e4,
+        Just(0.0),
+        Just(1.0),
+        Just(f64::MAX),
+        Just(f64::MIN_POSITIVE),
+        Just(1e100)
+    ]
+}
+
+fn axis() -> impl Strategy<Value = Axis> {
+    any::<bool>().prop_map(|log| {
+        if log {
+            Axis::log("log")
+        } else {
+            Axis::linear("linear")
+        }
+    })
+}
+
+proptest! {
+    /// Any numbers give a well-formed picture with every coordinate inside it.
+    #[test]
+    fn any_numbers_can_be_plotted(
+        x in axis(), y in axis(), level in value(),
+        points in prop::collection::vec((value(), value()), 0..8),
+        band in proptest::option::of(prop::collection::vec((value(), value()), 0..8)),
+    ) {
+        let series = Series { band, ..series("policy", &points) };
+        let levels = vec![Level { y: level, label: "level".into() }];
+        let rows = points.iter().map(|&(value, other)| Row {
+            name: "policy".into(), value, interval: Some((value, other)), samples: vec![other], colour: 1,
+        });
+        let chart = DotChart { title: None, axis: y.clone(), rows: rows.collect(), levels: levels.clone() };
+        let figure = Figure { title: Some("title".into()), x, y, series: vec![series], levels };
+        for svg in [figure.to_svg(), chart.to_svg()] {
+            let document = Document::parse(&svg).unwrap();
+            let size = |name| document.root_element().attribute(name).unwrap().parse::<f64>().unwrap();
+            let inside = |x: f64, y: f64| (0.0..=size("width")).contains(&x) && (0.0..=size("height")).contains(&y);
+            for node in document.descendants() {
+                if let Some(data) = node.attribute("d") {
+                    for point in data.split(['M', 'L', 'Z']).filter(|point| !point.is_empty()) {
+                        let (x, y) = point.split_once(' ').unwrap();
+                        prop_assert!(inside(x.parse().unwrap(), y.parse().unwrap()), "{} in {}", data, svg);
+                    }
+                }
+                if let (Some(x), Some(y)) = (node.attribute("x"), node.attribute("y")) {
+                    prop_assert!(inside(x.parse().unwrap(), y.parse().unwrap()), "{:?} in {}", node, svg);
+                }
+            }
+        }
+    }
+}
