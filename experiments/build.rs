@@ -8,6 +8,7 @@ fn main() {
     println!("cargo:rerun-if-changed=../.git/HEAD");
     let commit = std::process::Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
     let commit = commit.ok().filter(|output| output.status.success());
-    let commit = commit.map_or_else(|| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let commit = commit
+        .map_or_else(|| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     println!("cargo:rustc-env=AAREN_COMMIT={commit}");
 }

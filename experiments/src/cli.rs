@@ -13,12 +13,16 @@ pub struct Usage(pub String);
 
 /// Offline reinforcement learning with Aaren and Transformer agents.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true, after_help = "Examples:
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "Examples:
   aaren run experiments/demo.yaml
   aaren evaluate results/demo/aaren-seed0 --episodes 50
   aaren data info halfcheetah-medium.hdf5
 
-Exit status: 0 done, 1 failed, 2 the arguments, the experiment or its data were refused.")]
+Exit status: 0 done, 1 failed, 2 the arguments, the experiment or its data were refused."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -102,11 +106,13 @@ pub enum DataCommand {
         json: bool,
     },
     /// Make a dataset from a recipe: snapshots of a behaviour agent, replayed.
-    #[command(after_help = "Recipes: hopper-random, hopper-medium, hopper-medium-replay, hopper-medium-expert, hopper-expert
+    #[command(
+        after_help = "Recipes: hopper-random, hopper-medium, hopper-medium-replay, hopper-medium-expert, hopper-expert
 
 Examples:
   aaren data make hopper-medium-expert
-  aaren data make hopper-medium --transitions 1000000 --seed 1 --out medium.hdf5")]
+  aaren data make hopper-medium --transitions 1000000 --seed 1 --out medium.hdf5"
+    )]
     Make {
         /// Name of the recipe.
         recipe: String,

@@ -15,7 +15,7 @@ use serde_json::json;
 use tch::Device;
 
 use crate::cli::{EvaluateArgs, Usage};
-use crate::report::Statistics;
+use crate::statistics::{bootstrap_mean, growth_exponent, mean, percentile};
 
 /// One episode of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,7 +108,8 @@ impl Evaluation<'_> {
                 let kept: Vec<usize> = (0..over.len()).filter(|&row| !over[row]).collect();
                 if kept.len() < over.len() {
                     bar.inc((over.len() - kept.len()) as u64);
-                    observations = kept.iter().flat_map(|&row| observations[row * size..][..size].to_vec()).collect();
+                    observations =
+                        kept.iter().flat_map(|&row| observations[row * size..][..size].to_vec()).collect();
                     rewards = kept.iter().map(|&row| rewards[row]).collect();
                     let mut row = 0;
                     environments.retain(|(_, episode)| {
@@ -124,7 +125,9 @@ impl Evaluation<'_> {
                 }
             }
         }
-        done.sort_by(|a, b| (b.target_return, a.episode).partial_cmp(&(a.target_return, b.episode)).expect("finite"));
+        done.sort_by(|a, b| {
+            (b.target_return, a.episode).partial_cmp(&(a.target_return, b.episode)).expect("finite")
+        });
         Ok(done)
     }
 }
@@ -153,46 +156,69 @@ pub fn regime(rollout: Rollout) -> Regime {
 }
 
 /// Time and memory of a policy in the streaming runtime, on one thread.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Cost {
-    /// Bytes kept of the episode after its first timestep.
-    pub state_bytes_first: usize,
-    /// The same at its end.
-    pub state_bytes: usize,
-    /// Timesteps of the episode.
-    pub timesteps: usize,
-    /// Median time of a step, in µs.
+    /// Memory of the policy.
+    pub regime: String,
+    /// By timestep.
+    pub points: Vec<CostPoint>,
+    /// Median time of a step at timestep 1000, in µs.
     pub step_us_p50: f64,
-    /// 99th percentile.
+    /// 99th percentile there.
     pub step_us_p99: f64,
+    /// Bytes kept of the episode at timestep 1000.
+    pub state_bytes: usize,
+    /// Fitted exponent p of bytes ∝ timestep^p: 0 is constant, 1 linear.
+    pub memory_exponent: Option<f64>,
 }
 
-/// Timesteps over which [`cost`] measures: the time limit of the locomotion tasks.
-const COST_TIMESTEPS: usize = 1000;
+/// [`Cost`] at one timestep, counted from 1.
+#[derive(Clone, Debug, Serialize)]
+pub struct CostPoint {
+    /// The timestep.
+    pub timestep: usize,
+    /// Bytes kept of the episode after it.
+    pub state_bytes: usize,
+    /// Median time of a step, in µs.
+    pub step_us: f64,
+}
 
-/// Measures [`Cost`] over an episode of fixed length, so that policies that fall early compare too.
+/// Timesteps at which [`cost`] looks.
+const COST_TIMESTEPS: [usize; 6] = [1, 10, 20, 100, 300, 1000];
+const COST_EPISODES: usize = 5;
+
+/// Measures [`Cost`] over episodes of fixed length, so that policies that fall early compare too.
 pub fn cost(policy: &Policy, rollout: Rollout, target: f64) -> Result<Cost> {
     let mut stream = policy.stream_with(regime(rollout))?;
     let observation = vec![0.0f32; policy.observation_size()];
-    let mut times = Vec::with_capacity(COST_TIMESTEPS);
-    let mut first = 0;
-    stream.reset(target);
-    for timestep in 0..COST_TIMESTEPS {
-        let start = Instant::now();
-        stream.act(&observation, 1.0)?;
-        times.push(start.elapsed().as_secs_f64() * 1e6);
-        if timestep == 0 {
-            first = stream.state_bytes();
+    let end = COST_TIMESTEPS[COST_TIMESTEPS.len() - 1];
+    let (mut times, mut bytes) = (vec![Vec::new(); end], vec![0; end]);
+    for _ in 0..COST_EPISODES {
+        stream.reset(target);
+        for timestep in 0..end {
+            let start = Instant::now();
+            stream.act(&observation, 1.0)?;
+            times[timestep].push(start.elapsed().as_secs_f64() * 1e6);
+            bytes[timestep] = stream.state_bytes();
         }
     }
-    times.sort_by(f64::total_cmp);
-    let at = |q: f64| times[((times.len() - 1) as f64 * q).round() as usize];
+    // A step's neighbours cost the same: they make its percentiles stable.
+    let around = |timestep: usize| times[timestep * 9 / 10..timestep].concat();
+    let points: Vec<CostPoint> = COST_TIMESTEPS
+        .map(|timestep| CostPoint {
+            timestep,
+            state_bytes: bytes[timestep - 1],
+            step_us: percentile(&around(timestep), 50.0),
+        })
+        .into();
+    let memory: Vec<(f64, f64)> = points.iter().map(|p| (p.timestep as f64, p.state_bytes as f64)).collect();
     Ok(Cost {
-        state_bytes_first: first,
-        state_bytes: stream.state_bytes(),
-        timesteps: COST_TIMESTEPS,
-        step_us_p50: at(0.5),
-        step_us_p99: at(0.99),
+        regime: rollout.to_string(),
+        step_us_p50: percentile(&around(end), 50.0),
+        step_us_p99: percentile(&around(end), 99.0),
+        state_bytes: bytes[end - 1],
+        memory_exponent: growth_exponent(&memory),
+        points,
     })
 }
 
@@ -230,8 +256,7 @@ pub fn command(args: &EvaluateArgs) -> Result<()> {
     }
     let targets = if args.target_return.is_empty() { &header.target_returns } else { &args.target_return };
     let rollout = args.rollout.unwrap_or(header.context.rollout);
-    let evaluation =
-        Evaluation { env: &env, rollout, targets, episodes: args.episodes, seed: args.seed };
+    let evaluation = Evaluation { env: &env, rollout, targets, episodes: args.episodes, seed: args.seed };
     let style = "{wide_bar} {pos}/{len} episodes, {per_sec}, {eta} left";
     let bar = ProgressBar::new(targets.len() as u64 * args.episodes)
         .with_style(ProgressStyle::with_template(style).expect("a valid template"));
@@ -248,7 +273,8 @@ pub fn command(args: &EvaluateArgs) -> Result<()> {
         let returns: Vec<f64> = of_target.iter().map(|e| e.total_return).collect();
         let lengths: Vec<f64> = of_target.iter().map(|e| e.length as f64).collect();
         let normalised = scores.map(|s| returns.iter().map(|&r| s.normalised(r)).collect::<Vec<_>>());
-        rows.push((target, Statistics::of(&returns), normalised.map(|n| Statistics::of(&n)), Statistics::of(&lengths)));
+        let estimate = |values: Vec<f64>| bootstrap_mean(&[values], args.seed);
+        rows.push((target, estimate(returns), normalised.map(estimate), mean(&lengths)));
     }
     if args.json {
         let targets: Vec<_> = rows
@@ -257,16 +283,25 @@ pub fn command(args: &EvaluateArgs) -> Result<()> {
                 json!({"target_return": target, "raw_return": raw, "normalised_score": normalised, "episode_length": length})
             })
             .collect();
-        let protocol = json!({"env": env, "rollout": rollout.to_string(), "episodes": args.episodes, "seed": args.seed});
-        println!("{}", json!({"policy": header.policy, "protocol": protocol, "targets": targets, "episodes": episodes}));
+        let protocol =
+            json!({"env": env, "rollout": rollout.to_string(), "episodes": args.episodes, "seed": args.seed});
+        println!(
+            "{}",
+            json!({"policy": header.policy, "protocol": protocol, "targets": targets, "episodes": episodes})
+        );
         return Ok(());
     }
-    println!("{} (seed {}, {} updates) in {}, {rollout}, {} episodes, seed {}",
-        header.policy, header.seed, header.updates, env.id, args.episodes, args.seed);
-    println!("{:>13} {:>20} {:>20} {:>10}", "target return", "return ± 95 %", "normalised ± 95 %", "timesteps");
+    println!(
+        "{} (seed {}, {} updates) in {}, {rollout}, {} episodes, seed {}",
+        header.policy, header.seed, header.updates, env.id, args.episodes, args.seed
+    );
+    println!(
+        "{:>13} {:>20} {:>20} {:>10}",
+        "target return", "return ± 95 %", "normalised ± 95 %", "timesteps"
+    );
     for (target, raw, normalised, length) in rows {
         let normalised = normalised.map_or("no reference".into(), |n| n.to_string());
-        println!("{target:>13} {:>20} {normalised:>20} {:>10.1}", raw.to_string(), length.mean);
+        println!("{target:>13} {:>20} {normalised:>20} {:>10.1}", raw.to_string(), length);
     }
     Ok(())
 }
@@ -276,5 +311,9 @@ fn policy_path(path: &Path) -> Result<PathBuf> {
     if path.is_file() {
         return Ok(path);
     }
-    Err(Usage(format!("{}: no such policy; give a policy.safetensors or the folder of a finished run", path.display())).into())
+    Err(Usage(format!(
+        "{}: no such policy; give a policy.safetensors or the folder of a finished run",
+        path.display()
+    ))
+    .into())
 }

@@ -10,6 +10,7 @@ mod report;
 mod run;
 mod setup;
 mod spec;
+mod statistics;
 mod train;
 
 use std::process::ExitCode;

@@ -50,7 +50,8 @@ impl Metrics {
         fs::create_dir_all(&events).with_context(|| events.display().to_string())?;
         let mut board = SummaryWriter::new(&events);
         kept.iter().for_each(|record| show(&mut board, record));
-        let lines = OpenOptions::new().append(true).open(&path).with_context(|| path.display().to_string())?;
+        let lines =
+            OpenOptions::new().append(true).open(&path).with_context(|| path.display().to_string())?;
         Ok(Self { lines, path, board })
     }
 

@@ -1,50 +1,25 @@
-//! Summary of an experiment: `summary.json`, `summary.md`, `learning_curves.svg`.
+//! Summary of an experiment: `summary.json`, `summary.md`, and its pictures.
 
-use std::fmt;
 use std::path::Path;
 
 use aaren_agents::file;
 use aaren_envs::{Dataset, reference_scores};
 use anyhow::Result;
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::plot::{Axis, Figure, Level, Series};
+use crate::evaluate::{Cost, CostPoint, Episode};
+use crate::plot;
+use crate::plot::{Axis, DotChart, Figure, Level, Series};
 use crate::setup;
 use crate::spec::Spec;
+use crate::statistics::{Estimate, bootstrap_mean, mean};
 use crate::train::{Finished, mean_return};
-
-/// Mean with the half-width of its 95 % interval (normal approximation over the given values).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Statistics {
-    /// Mean.
-    pub mean: f64,
-    /// 1.96 standard errors; 0 for a single value.
-    pub ci95: f64,
-}
-
-impl Statistics {
-    /// Of at least one value.
-    pub fn of(values: &[f64]) -> Self {
-        let count = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / count;
-        let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
-        let error = if values.len() > 1 { (squares / (count - 1.0) / count).sqrt() } else { 0.0 };
-        Self { mean, ci95: 1.96 * error }
-    }
-}
-
-impl fmt::Display for Statistics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1} ± {:.1}", self.mean, self.ci95)
-    }
-}
 
 /// Everything that is reported of an experiment.
 pub struct Report {
     summary: Value,
     rows: Vec<Row>,
-    figure: Figure,
+    figures: Vec<(&'static str, String)>,
     normalised: bool,
 }
 
@@ -52,7 +27,8 @@ pub struct Report {
 struct Row {
     policy: String,
     parameters: usize,
-    score: Statistics,
+    score: Estimate,
+    per_seed: Vec<f64>,
     target: f64,
     rollout: String,
     state_bytes: usize,
@@ -62,10 +38,17 @@ struct Row {
 
 impl Report {
     /// Of the runs that finished.
-    pub fn new(spec: &Spec, dataset: &Dataset, targets: &[f64], threads: usize, finished: &[Finished]) -> Self {
+    pub fn new(
+        spec: &Spec,
+        dataset: &Dataset,
+        targets: &[f64],
+        threads: usize,
+        finished: &[Finished],
+    ) -> Self {
         let scores = reference_scores(&spec.env.id);
         let score = |episode_return: f64| scores.map_or(episode_return, |s| s.normalised(episode_return));
         let (mut policies, mut rows, mut series) = (serde_json::Map::new(), Vec::new(), Vec::new());
+        let mut costs: Vec<(usize, String, &Cost)> = Vec::new();
         for (place, policy) in spec.policies.iter().enumerate() {
             let runs: Vec<&Finished> = finished.iter().filter(|run| run.policy.name == policy.name).collect();
             let Some(first) = runs.first() else { continue };
@@ -82,11 +65,8 @@ impl Report {
                     "parameters": first.parameters,
                     "updates_per_second": updates_per_second,
                     "targets": by_target,
-                    "rollout": {
-                        "regime": rollout, "timesteps": first.cost.timesteps,
-                        "state_bytes_first": first.cost.state_bytes_first, "state_bytes": first.cost.state_bytes,
-                        "step_us_p50": first.cost.step_us_p50, "step_us_p99": first.cost.step_us_p99,
-                    },
+                    "rollout": first.cost,
+                    "unbounded_rollout": first.unbounded_cost,
                 }),
             );
             let last = |run: &Finished| {
@@ -97,43 +77,77 @@ impl Report {
             rows.push(Row {
                 policy: policy.name.clone(),
                 parameters: first.parameters,
-                score: Statistics::of(&runs.iter().flat_map(|run| last(run)).collect::<Vec<_>>()),
+                score: bootstrap_mean(&runs.iter().map(|run| last(run)).collect::<Vec<_>>(), 0),
+                per_seed: runs.iter().map(|run| mean(&last(run))).collect(),
                 target: targets[0],
                 rollout,
                 state_bytes: first.cost.state_bytes,
                 step_us: first.cost.step_us_p50,
                 updates_per_second,
             });
+            costs.push((place, policy.name.clone(), &first.cost));
+            if let Some(cost) = &first.unbounded_cost {
+                costs.push((place, format!("{}, growing cache", policy.name), cost));
+            }
             series.push(curve(&policy.name, place, &runs, targets[0], &score));
         }
-        let levels = if scores.is_some() { vec![Level { y: 100.0, label: "expert".into() }] } else { Vec::new() };
+        let levels =
+            if scores.is_some() { vec![Level { y: 100.0, label: "expert".into() }] } else { Vec::new() };
         let y = if scores.is_some() { "Normalised score" } else { "Return" };
-        let figure = Figure {
+        let curves = Figure {
             title: Some(spec.name.clone()),
             x: Axis::linear("Updates"),
             y: Axis::linear(y),
             series,
-            levels,
+            levels: levels.clone(),
         };
+        let dots = rows.iter().enumerate().map(|(place, row)| plot::Row {
+            name: row.policy.clone(),
+            value: row.score.value,
+            interval: Some(row.score.ci95),
+            samples: row.per_seed.clone(),
+            colour: place,
+        });
+        let scores_chart =
+            DotChart { title: Some(spec.name.clone()), axis: Axis::linear(y), rows: dots.collect(), levels };
+        let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
+            let series = costs.iter().map(|(colour, name, cost)| Series {
+                name: name.clone(),
+                points: cost.points.iter().map(|point| (point.timestep as f64, value(point))).collect(),
+                band: None,
+                colour: *colour,
+                reference: false,
+            });
+            let (x, y) = (Axis::log("Timestep of the episode"), Axis::log(label));
+            Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
+        };
+        let figures = vec![
+            ("learning_curves.svg", curves.to_svg()),
+            ("scores.svg", scores_chart.to_svg()),
+            ("memory.svg", over_time("Bytes kept of the episode", |point| point.state_bytes as f64)),
+            ("latency.svg", over_time("µs per environment step", |point| point.step_us)),
+        ];
         let protocol = json!({
             "env": spec.env, "dataset": dataset.summary(), "target_returns": targets,
             "padding": "right, masked", "sampling": "windows start at transitions drawn uniformly (trajectories by length)",
             "updates": spec.train.updates, "batch": spec.train.batch, "context": spec.policies[0].context.train,
             "seeds": spec.seeds, "episodes": spec.evaluate.episodes, "score_of": "last update",
-            "interval": "95 %, normal approximation over all episodes of all seeds",
+            "interval": "95 % percentile bootstrap over episodes, seeds resampled by themselves",
             "backend": "streaming runtime (scores and µs per step), libtorch (updates/s)", "threads": threads,
             "mujoco": aaren_envs::mujoco_version(), "aaren": env!("CARGO_PKG_VERSION"), "commit": env!("AAREN_COMMIT"),
         });
         let summary = json!({ "name": spec.name, "policies": policies, "protocol": protocol });
-        Self { summary, rows, figure, normalised: scores.is_some() }
+        Self { summary, rows, figures, normalised: scores.is_some() }
     }
 
-    /// Writes all three files.
+    /// Writes all files.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let json = serde_json::to_string_pretty(&self.summary)? + "\n";
         file::write(&folder.join("summary.json"), json.as_bytes())?;
         file::write(&folder.join("summary.md"), self.markdown().as_bytes())?;
-        file::write(&folder.join("learning_curves.svg"), self.figure.to_svg().as_bytes())?;
+        for (name, svg) in &self.figures {
+            file::write(&folder.join(name), svg.as_bytes())?;
+        }
         Ok(())
     }
 
@@ -145,7 +159,8 @@ impl Report {
     /// The table of policies, as Markdown that also reads well in a terminal.
     pub fn table(&self) -> String {
         let score = if self.normalised { "normalised score" } else { "return" };
-        let heads = ["policy", "parameters", score, "roll-out", "state bytes", "µs/step", "updates/s"].map(String::from);
+        let heads = ["policy", "parameters", score, "roll-out", "state bytes", "µs/step", "updates/s"]
+            .map(String::from);
         let cells = self.rows.iter().map(|row| {
             [
                 row.policy.clone(),
@@ -181,7 +196,8 @@ impl Report {
         let protocol = &self.summary["protocol"];
         let target = self.rows.first().map_or(0.0, |row| row.target);
         format!(
-            "# {}\n\n{}\n![Learning curves](learning_curves.svg)\n\n\
+            "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Scores](scores.svg)\n\n\
+             ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
              Scores are of the last update, at target return {target}: mean ± 95 % interval over all episodes of all \
              seeds. State bytes and median µs per step are of timestep 1000 in the streaming runtime on one core.\n\n\
              ## Protocol\n\n```json\n{}\n```\n",
@@ -203,19 +219,25 @@ fn target_summary(target: f64, runs: &[&Finished], normalised: bool, score: &imp
         run.progress.evaluations.iter().map(|evaluated| score(mean_return(evaluated, target))).collect()
     };
     let per_seed: Vec<f64> = runs.iter().filter_map(|run| means(run).last().copied()).collect();
-    let best: Vec<f64> = runs.iter().map(|run| means(run).into_iter().fold(f64::NEG_INFINITY, f64::max)).collect();
-    let scores: Vec<f64> = episodes.iter().map(|e| score(e.total_return)).collect();
-    let statistics = Statistics::of(&scores);
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let best: Vec<f64> =
+        runs.iter().map(|run| means(run).into_iter().fold(f64::NEG_INFINITY, f64::max)).collect();
+    let by_seed = |value: &dyn Fn(&Episode) -> f64| {
+        let of_run = |run: &&Finished| {
+            let last = run.progress.evaluations.last().map_or(&[][..], |evaluated| &evaluated.episodes);
+            last.iter().filter(|e| e.target_return == target).map(value).collect()
+        };
+        bootstrap_mean(&runs.iter().map(of_run).collect::<Vec<Vec<f64>>>(), 0)
+    };
+    let estimate = by_seed(&|e| score(e.total_return));
     let scored = json!({
-        "mean": statistics.mean, "ci95": statistics.ci95, "per_seed": per_seed,
+        "mean": estimate.value, "ci95": estimate.ci95, "per_seed": per_seed,
         "last": mean(&per_seed), "best": mean(&best),
     });
     json!({
         "target_return": target,
         "normalised_score": if normalised { scored } else { Value::Null },
-        "raw_return": Statistics::of(&episodes.iter().map(|e| e.total_return).collect::<Vec<_>>()),
-        "episode_length": Statistics::of(&episodes.iter().map(|e| e.length as f64).collect::<Vec<_>>()),
+        "raw_return": by_seed(&|e| e.total_return),
+        "episode_length": by_seed(&|e| e.length as f64),
         "unstable_episodes": episodes.iter().filter(|e| e.unstable).count(),
     })
 }
@@ -224,16 +246,15 @@ fn target_summary(target: f64, runs: &[&Finished], normalised: bool, score: &imp
 fn curve(name: &str, colour: usize, runs: &[&Finished], target: f64, score: &impl Fn(f64) -> f64) -> Series {
     let (mut points, mut band) = (Vec::new(), Vec::new());
     for (index, evaluated) in runs[0].progress.evaluations.iter().enumerate() {
-        let scores: Vec<f64> = runs
-            .iter()
-            .filter_map(|run| run.progress.evaluations.get(index))
-            .flat_map(|evaluated| &evaluated.episodes)
-            .filter(|episode| episode.target_return == target)
-            .map(|episode| score(episode.total_return))
-            .collect();
-        let Statistics { mean, ci95 } = Statistics::of(&scores);
-        points.push((evaluated.update as f64, mean));
-        band.push((mean - ci95, mean + ci95));
+        let of_run = |run: &&Finished| {
+            let episodes =
+                run.progress.evaluations.get(index).map_or(&[][..], |evaluated| &evaluated.episodes);
+            let of_target = episodes.iter().filter(|episode| episode.target_return == target);
+            of_target.map(|episode| score(episode.total_return)).collect()
+        };
+        let estimate = bootstrap_mean(&runs.iter().map(of_run).collect::<Vec<Vec<f64>>>(), 0);
+        points.push((evaluated.update as f64, estimate.value));
+        band.push(estimate.ci95);
     }
     Series { name: name.to_owned(), points, band: Some(band), colour, reference: false }
 }

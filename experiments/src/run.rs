@@ -8,33 +8,36 @@ use aaren_envs::Dataset;
 use aaren_policies::open_device;
 use anyhow::{Context, Result, bail};
 
-use crate::cli::RunArgs;
-use crate::spec::{DatasetSource, Precision, Spec};
+use crate::cli::{RunArgs, Usage};
+use crate::spec::{DatasetSource, Document, Precision};
 use crate::{data, report, setup, train};
 
 pub fn run(args: &RunArgs) -> Result<()> {
-    let spec = Spec::load(&args.experiment, &args.overrides)?;
+    let document = Document::read(&args.experiment, &args.overrides)?;
+    let spec = document.spec()?;
     if spec.train.precision == Precision::Bfloat16 {
-        bail!(crate::cli::Usage("train.precision: bfloat16 is not there yet; set `precision: float32`".into()));
+        bail!(Usage("train.precision: bfloat16 is not there yet; set `precision: float32`".into()));
     }
     if let Some(policy) = spec.policies.iter().find(|policy| policy.context.carry) {
         let name = &policy.name;
-        bail!(crate::cli::Usage(format!("policy {name}: context.carry is not there yet; set `carry: false`")));
+        bail!(Usage(format!("policy {name}: context.carry is not there yet; set `carry: false`")));
     }
-    let environment = spec.env.make()?;
+    let at = |key: &str| document.place(key).to_string();
+    let environment = spec.env.make().with_context(|| at("env"))?;
     let device = open_device(&spec.train.device.to_string())?;
     let threads = spec.train.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
     tch::set_num_threads(threads as i32);
     let dataset = match &spec.dataset {
-        DatasetSource::Path(path) => Dataset::load(path)?,
-        DatasetSource::Recipe(name) => data::cached(name, &args.results.join("datasets"))?,
-    };
+        DatasetSource::Path(path) => Dataset::load(path).map_err(anyhow::Error::from),
+        DatasetSource::Recipe(name) => data::cached(name, &args.results.join("datasets")),
+    }
+    .with_context(|| at("dataset"))?;
     eprintln!("{}", dataset.summary());
     let models: Vec<_> =
         spec.policies.iter().map(|policy| setup::model(&spec, policy, &environment, &dataset)).collect();
     // Every policy is checked against the data before the first is trained.
     for model in &models {
-        Windows::new(&dataset, &spec.env, model, 1, 0)?;
+        Windows::new(&dataset, &spec.env, model, 1, 0).with_context(|| at("dataset"))?;
     }
     let targets =
         spec.evaluate.target_returns.clone().unwrap_or_else(|| train::default_targets(&spec.env, &dataset));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use aaren_agents::decision::{
-    Checkpoint, Header, HeaderContext, HeaderModel, ModelConfig, PolicyFile, Trainer,
+    Checkpoint, Header, HeaderContext, HeaderModel, ModelConfig, PolicyFile, Rollout, Trainer,
 };
 use aaren_agents::file;
 use aaren_envs::{Dataset, EnvSpec, ReferenceScores, reference_scores};
@@ -46,14 +46,14 @@ pub struct Evaluated {
 pub struct Finished {
     /// Its policy's place in the spec.
     pub policy: PolicySpec,
-    /// Its seed.
-    pub seed: u64,
     /// Trainable parameters.
     pub parameters: usize,
     /// Everything it measured.
     pub progress: Progress,
     /// Time and memory of a step.
     pub cost: Cost,
+    /// The same with the whole episode in memory, where the roll-out recomputes a window.
+    pub unbounded_cost: Option<Cost>,
 }
 
 /// Everything that one run needs.
@@ -87,7 +87,7 @@ impl Run<'_> {
         let path = self.folder.join("checkpoint.safetensors");
         let mut progress = Progress::default();
         if path.exists() {
-            let checkpoint = Checkpoint::load(&path, &hash)?;
+            let checkpoint = Checkpoint::load(&path, &hash).map_err(|error| self.name_difference(error))?;
             trainer.restore(&checkpoint)?;
             progress = serde_json::from_value(checkpoint.progress.clone()).unwrap_or_default();
         }
@@ -134,14 +134,28 @@ impl Run<'_> {
         file.save(&self.folder.join("policy.safetensors"))?;
         self.write_evaluations(&progress)?;
         let streaming = Policy::from_bytes(&file.to_bytes())?;
-        let cost = cost(&streaming, setup::rollout(self.policy.context.rollout), self.targets[0])?;
+        let rollout = setup::rollout(self.policy.context.rollout);
+        let windowed = matches!(rollout, Rollout::Window(_));
+        let unbounded_cost =
+            windowed.then(|| cost(&streaming, Rollout::Unbounded, self.targets[0])).transpose()?;
         Ok(Finished {
             policy: self.policy.clone(),
-            seed: self.seed,
             parameters: trainer.model().parameters(),
             progress,
-            cost,
+            cost: cost(&streaming, rollout, self.targets[0])?,
+            unbounded_cost,
         })
+    }
+
+    /// Says which settings a checkpoint of another spec was made with.
+    fn name_difference(&self, error: aaren_agents::Error) -> anyhow::Error {
+        let before = Spec::load(&self.folder.join("spec.yaml"), &[]);
+        let (aaren_agents::Error::OtherSpec { .. }, Ok(before)) = (&error, before) else {
+            return error.into();
+        };
+        let there = before.fingerprint(&before.policies[0], self.seed);
+        let differences = self.spec.fingerprint(self.policy, self.seed).differences(&there).join("; ");
+        anyhow::Error::from(error).context(format!("now and in the checkpoint: {differences}"))
     }
 
     fn bar(&self, done: u64) -> ProgressBar {
@@ -235,11 +249,13 @@ pub fn mean_return(evaluated: &Evaluated, target: f64) -> f64 {
 }
 
 fn evaluations_csv(progress: &Progress, scores: Option<ReferenceScores>) -> String {
-    let mut text = "update,target_return,episode,return,normalised_score,length,terminated,unstable\n".to_owned();
+    let mut text =
+        "update,target_return,episode,return,normalised_score,length,terminated,unstable\n".to_owned();
     for evaluated in &progress.evaluations {
         for episode in &evaluated.episodes {
             let score = scores.map_or(String::new(), |s| s.normalised(episode.total_return).to_string());
-            let Episode { target_return, episode: index, total_return, length, terminated, unstable } = episode;
+            let Episode { target_return, episode: index, total_return, length, terminated, unstable } =
+                episode;
             text += &format!(
                 "{},{target_return},{index},{total_return},{score},{length},{terminated},{unstable}\n",
                 evaluated.update

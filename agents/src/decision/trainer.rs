@@ -133,4 +133,12 @@ impl<'d> Trainer<'d> {
         self.done = checkpoint.updates;
         Ok(())
     }
+
+    /// Starts the optimiser's moments afresh. With it a test shows that they matter to a resumed run.
+    #[doc(hidden)]
+    pub fn forget_moments(&mut self) {
+        let (first, second, updates) = self.optimizer.state();
+        let (first, second) = (first.zeros_like(), second.zeros_like());
+        self.optimizer.restore(&first, &second, updates);
+    }
 }

@@ -23,18 +23,12 @@ pub struct Axis {
 impl Axis {
     /// A linear axis.
     pub fn linear(label: impl Into<String>) -> Axis {
-        Axis {
-            label: label.into(),
-            scale: Scale::Linear,
-        }
+        Axis { label: label.into(), scale: Scale::Linear }
     }
 
     /// A logarithmic axis.
     pub fn log(label: impl Into<String>) -> Axis {
-        Axis {
-            label: label.into(),
-            scale: Scale::Log,
-        }
+        Axis { label: label.into(), scale: Scale::Log }
     }
 }
 
@@ -84,15 +78,9 @@ impl Domain {
         let (low, high) = values
             .filter(|&value| scale.draws(value))
             .map(|value| scale.measure(value))
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-                (low.min(value), high.max(value))
-            });
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
         if low > high {
-            return Domain {
-                scale,
-                low: 0.0,
-                high: 1.0,
-            };
+            return Domain { scale, low: 0.0, high: 1.0 };
         }
         // All values alike, or differing by rounding only: show some surroundings.
         if high - low <= 1e-9 * high.abs().max(low.abs()) {
@@ -101,18 +89,11 @@ impl Domain {
                 Scale::Linear => 0.5 * high.abs(),
                 Scale::Log => 0.5,
             };
-            return Domain {
-                scale,
-                low: low - room,
-                high: high + room,
-            };
+            return Domain { scale, low: low - room, high: high + room };
         }
         let padding = PADDING * (high - low);
         let (from_zero, to_zero) = match scale {
-            Scale::Linear => (
-                low >= 0.0 && low <= 0.5 * high,
-                high <= 0.0 && high >= 0.5 * low,
-            ),
+            Scale::Linear => (low >= 0.0 && low <= 0.5 * high, high <= 0.0 && high >= 0.5 * low),
             Scale::Log => (false, false),
         };
         Domain {
@@ -147,53 +128,30 @@ impl Domain {
             labels.map(|label| text_width(label) + 12.0).sum::<f64>() <= room
         };
         let fewer = [6, 5, 4, 3, 2].into_iter().map(|count| self.ticks(count));
-        fewer
-            .into_iter()
-            .find(|ticks| fits(ticks))
-            .unwrap_or_else(|| self.ticks(1))
+        fewer.into_iter().find(|ticks| fits(ticks)).unwrap_or_else(|| self.ticks(1))
     }
 
     fn linear_ticks(&self, count: usize) -> Vec<Tick> {
         let step = nice_step((self.high - self.low) / count as f64);
-        let (first, last) = (
-            (self.low / step - 1e-9).ceil(),
-            (self.high / step + 1e-9).floor(),
-        );
-        let values: Vec<f64> = (0..=(last - first) as usize)
-            .map(|i| (first + i as f64) * step)
-            .collect();
+        let (first, last) = ((self.low / step - 1e-9).ceil(), (self.high / step + 1e-9).floor());
+        let values: Vec<f64> = (0..=(last - first) as usize).map(|i| (first + i as f64) * step).collect();
         let labels = linear_labels(&values, step);
-        values
-            .into_iter()
-            .zip(labels)
-            .map(|(value, label)| Tick {
-                value,
-                label: Some(label),
-            })
-            .collect()
+        values.into_iter().zip(labels).map(|(value, label)| Tick { value, label: Some(label) }).collect()
     }
 
     fn log_ticks(&self, count: usize) -> Vec<Tick> {
         let within = |value: f64| (self.low - 1e-9..=self.high + 1e-9).contains(&value.log10());
         let decades = (self.low.floor() as i32)..=(self.high.ceil() as i32);
-        let powers: Vec<i32> = decades
-            .clone()
-            .filter(|&power| within(10f64.powi(power)))
-            .collect();
+        let powers: Vec<i32> = decades.clone().filter(|&power| within(10f64.powi(power))).collect();
         if powers.len() < 3 {
             // Too few powers of ten to read the axis by: number 1, 2 and 5, or all if that is still too few.
-            let digits: Vec<(i32, i32)> = decades
-                .flat_map(|power| (1..10).map(move |digit| (power, digit)))
-                .collect();
+            let digits: Vec<(i32, i32)> =
+                decades.flat_map(|power| (1..10).map(move |digit| (power, digit))).collect();
             let inside: Vec<(i32, i32)> = digits
                 .into_iter()
                 .filter(|&(power, digit)| within(f64::from(digit) * 10f64.powi(power)))
                 .collect();
-            let few = inside
-                .iter()
-                .filter(|(_, digit)| matches!(digit, 1 | 2 | 5))
-                .count()
-                < 2;
+            let few = inside.iter().filter(|(_, digit)| matches!(digit, 1 | 2 | 5)).count() < 2;
             if inside.len() < 2 {
                 return self.log_ticks_by_value(count);
             }
@@ -208,11 +166,7 @@ impl Domain {
         // Written out as long as all of them are short.
         let plain = powers.iter().all(|power| (-2..=4).contains(power));
         let number = |power| {
-            if plain {
-                short_power(1, power)
-            } else {
-                power_of_ten(power)
-            }
+            if plain { short_power(1, power) } else { power_of_ten(power) }
         };
         let every = powers.len().div_ceil(count) as i32;
         let numbered = |power: i32| power.rem_euclid(every) == 0;
@@ -230,12 +184,7 @@ impl Domain {
     /// A range so narrow that no round number of one digit lies in it: ticks as on a linear axis.
     fn log_ticks_by_value(&self, count: usize) -> Vec<Tick> {
         let (low, high) = (10f64.powf(self.low), 10f64.powf(self.high));
-        Domain {
-            scale: Scale::Linear,
-            low,
-            high,
-        }
-        .linear_ticks(count)
+        Domain { scale: Scale::Linear, low, high }.linear_ticks(count)
     }
 }
 
@@ -253,15 +202,10 @@ fn nice_step(rough: f64) -> f64 {
 
 /// Numbers of evenly spaced ticks: as many decimals as the step needs, k, M or G when long.
 fn linear_labels(values: &[f64], step: f64) -> Vec<String> {
-    let largest = values
-        .iter()
-        .fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    let largest = values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
     let (unit, suffix) = match largest {
         l if !(1e-3..1e13).contains(&l) => {
-            return values
-                .iter()
-                .map(|&value| scientific(value, step))
-                .collect();
+            return values.iter().map(|&value| scientific(value, step)).collect();
         }
         l if l >= 1e9 => (1e9, "G"),
         l if l >= 1e6 => (1e6, "M"),
@@ -285,10 +229,7 @@ fn scientific(value: f64, step: f64) -> String {
     let power = value.abs().log10().floor();
     let decimals = (power - step.log10().floor()).clamp(0.0, 9.0) as usize;
     let digits = value / 10f64.powf(power);
-    minus(format!(
-        "{digits:.decimals$}·{}",
-        power_of_ten(power as i32)
-    ))
+    minus(format!("{digits:.decimals$}·{}", power_of_ten(power as i32)))
 }
 
 /// `digit · 10^power`, written out where that is short.
@@ -296,11 +237,7 @@ fn short_power(digit: i32, power: i32) -> String {
     match power {
         0..=3 => format!("{}", digit * 10i32.pow(power as u32)),
         4..=5 => format!("{}k", digit * 10i32.pow(power as u32 - 3)),
-        -3..=-1 => format!(
-            "{:.*}",
-            power.unsigned_abs() as usize,
-            f64::from(digit) * 10f64.powi(power)
-        ),
+        -3..=-1 => format!("{:.*}", power.unsigned_abs() as usize, f64::from(digit) * 10f64.powi(power)),
         _ if digit == 1 => power_of_ten(power),
         _ => format!("{digit}·{}", power_of_ten(power)),
     }

@@ -41,36 +41,15 @@ impl DotChart {
         let draws = |value: &f64| self.axis.scale.draws(*value);
         let values = self.rows.iter().flat_map(|row| {
             let ends = row.interval.map(|(low, high)| [low, high]);
-            std::iter::once(row.value)
-                .chain(ends.into_iter().flatten())
-                .chain(row.samples.iter().copied())
+            std::iter::once(row.value).chain(ends.into_iter().flatten()).chain(row.samples.iter().copied())
         });
-        let domain = Domain::covering(
-            self.axis.scale,
-            values.chain(self.levels.iter().map(|level| level.y)),
-        );
+        let domain = Domain::covering(self.axis.scale, values.chain(self.levels.iter().map(|level| level.y)));
         let levels: Vec<&Level> = self.levels.iter().filter(|level| draws(&level.y)).collect();
 
-        let names = self
-            .rows
-            .iter()
-            .map(|row| text_width(&row.name))
-            .fold(0.0, f64::max);
-        let numbers = self
-            .rows
-            .iter()
-            .map(|row| text_width(&number(row.value)))
-            .fold(0.0, f64::max);
-        let title_height = if self.title.is_some() {
-            FONT_SIZE + 9.0
-        } else {
-            0.0
-        };
-        let levels_height = if levels.is_empty() {
-            0.0
-        } else {
-            FONT_SIZE + 4.0
-        };
+        let names = self.rows.iter().map(|row| text_width(&row.name)).fold(0.0, f64::max);
+        let numbers = self.rows.iter().map(|row| text_width(&number(row.value))).fold(0.0, f64::max);
+        let title_height = if self.title.is_some() { FONT_SIZE + 9.0 } else { 0.0 };
+        let levels_height = if levels.is_empty() { 0.0 } else { FONT_SIZE + 4.0 };
         let top = MARGIN + title_height + levels_height;
         let bottom = top + ROW_HEIGHT * self.rows.len().max(1) as f64;
         // Long names do not push the data out of the picture.
@@ -93,10 +72,7 @@ impl DotChart {
         }
         svg.line((left, bottom), (right, bottom), AXIS, 1.0, false);
         svg.text(
-            (
-                (left + right) / 2.0,
-                bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE,
-            ),
+            ((left + right) / 2.0, bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE),
             Anchor::Middle,
             &self.axis.label,
         );
@@ -119,18 +95,13 @@ impl DotChart {
             for &sample in row.samples.iter().filter(|value| draws(value)) {
                 svg.circle((x_at(sample), y), 2.2, hue, 0.35);
             }
-            if let Some((low, high)) = row.interval.filter(|(low, high)| draws(low) && draws(high))
-            {
+            if let Some((low, high)) = row.interval.filter(|(low, high)| draws(low) && draws(high)) {
                 svg.line((x_at(low), y), (x_at(high), y), hue, 2.0, false);
             }
             if draws(&row.value) {
                 svg.marker((x_at(row.value), y), 0, hue);
             }
-            svg.text(
-                (WIDTH - MARGIN, y + 0.35 * FONT_SIZE),
-                Anchor::End,
-                &number(row.value),
-            );
+            svg.text((WIDTH - MARGIN, y + 0.35 * FONT_SIZE), Anchor::End, &number(row.value));
         }
         svg.finish(self.title.as_ref().unwrap_or(&self.axis.label))
     }

@@ -79,57 +79,30 @@ impl Frame {
 impl Figure {
     /// The figure as a complete SVG document.
     pub fn to_svg(&self) -> String {
-        let series: Vec<Series> = self
-            .series
-            .iter()
-            .map(|series| self.drawable(series))
-            .collect();
+        let series: Vec<Series> = self.series.iter().map(|series| self.drawable(series)).collect();
         let levels: Vec<Level> = self
             .levels
             .iter()
             .filter(|level| self.y.scale.draws(level.y))
-            .map(|level| Level {
-                y: level.y,
-                label: shortened(&level.label, LONGEST_LEVEL),
-            })
+            .map(|level| Level { y: level.y, label: shortened(&level.label, LONGEST_LEVEL) })
             .collect();
         let x = Domain::covering(
             self.x.scale,
-            series
-                .iter()
-                .flat_map(|series| &series.points)
-                .map(|point| point.0),
+            series.iter().flat_map(|series| &series.points).map(|point| point.0),
         );
         let bands = series
             .iter()
             .flat_map(|series| series.band.iter().flatten())
             .flat_map(|&(low, high)| [low, high]);
-        let points = series
-            .iter()
-            .flat_map(|series| &series.points)
-            .map(|point| point.1);
-        let y = Domain::covering(
-            self.y.scale,
-            points
-                .chain(bands)
-                .chain(levels.iter().map(|level| level.y)),
-        );
+        let points = series.iter().flat_map(|series| &series.points).map(|point| point.1);
+        let y = Domain::covering(self.y.scale, points.chain(bands).chain(levels.iter().map(|level| level.y)));
 
         let legend = legend_rows(&series);
-        let title_height = if self.title.is_some() {
-            LEGEND_ROW + 4.0
-        } else {
-            0.0
-        };
+        let title_height = if self.title.is_some() { LEGEND_ROW + 4.0 } else { 0.0 };
         let top = MARGIN + title_height + legend.len() as f64 * LEGEND_ROW + 4.0;
         let widest = |labels: &mut dyn Iterator<Item = f64>| labels.fold(0.0, f64::max);
         let y_ticks = y.ticks(5);
-        let numbers = widest(
-            &mut y_ticks
-                .iter()
-                .filter_map(|tick| tick.label.as_deref())
-                .map(text_width),
-        );
+        let numbers = widest(&mut y_ticks.iter().filter_map(|tick| tick.label.as_deref()).map(text_width));
         let level_labels = widest(&mut levels.iter().map(|level| text_width(&level.label) + GAP));
         let frame = Frame {
             left: MARGIN + FONT_SIZE + GAP + numbers + GAP,
@@ -140,10 +113,7 @@ impl Figure {
             x,
             y,
         };
-        let mut svg = Svg::new(
-            WIDTH,
-            frame.bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE + MARGIN,
-        );
+        let mut svg = Svg::new(WIDTH, frame.bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE + MARGIN);
 
         if let Some(title) = &self.title {
             svg.bold_text((MARGIN, MARGIN + FONT_SIZE), Anchor::Start, title);
@@ -155,25 +125,16 @@ impl Figure {
             draw_band(&mut svg, series, &frame);
         }
         // Computed lines below measured ones.
-        let (references, measured): (Vec<_>, Vec<_>) = series
-            .iter()
-            .enumerate()
-            .partition(|(_, series)| series.reference);
+        let (references, measured): (Vec<_>, Vec<_>) =
+            series.iter().enumerate().partition(|(_, series)| series.reference);
         for (index, series) in references.into_iter().chain(measured) {
             draw_line(&mut svg, series, index, &frame);
         }
         if series.iter().all(|series| series.points.is_empty()) {
-            let middle = (
-                (frame.left + frame.right) / 2.0,
-                (frame.top + frame.bottom) / 2.0,
-            );
+            let middle = ((frame.left + frame.right) / 2.0, (frame.top + frame.bottom) / 2.0);
             svg.faint_text(middle, Anchor::Middle, "no data");
         }
-        svg.finish(
-            self.title
-                .as_ref()
-                .unwrap_or(&format!("{} by {}", self.y.label, self.x.label)),
-        )
+        svg.finish(self.title.as_ref().unwrap_or(&format!("{} by {}", self.y.label, self.x.label)))
     }
 
     /// The points that have a place on both axes, with their part of the band.
@@ -181,22 +142,13 @@ impl Figure {
         let draws = |&(x, y): &(f64, f64)| self.x.scale.draws(x) && self.y.scale.draws(y);
         let keep: Vec<bool> = series.points.iter().map(draws).collect();
         let kept = |values: &[(f64, f64)]| {
-            values
-                .iter()
-                .zip(&keep)
-                .filter(|(_, keep)| **keep)
-                .map(|(value, _)| *value)
-                .collect::<Vec<_>>()
+            values.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(value, _)| *value).collect::<Vec<_>>()
         };
         let points = kept(&series.points);
         let band = series.band.as_ref().map(|band| {
             // A missing or undrawable edge falls back on the point itself; a zero on a log axis is clipped.
             let edge = |edge: f64, y: f64| {
-                if edge.is_finite() && edge.abs() <= 1e100 {
-                    edge
-                } else {
-                    y
-                }
+                if edge.is_finite() && edge.abs() <= 1e100 { edge } else { y }
             };
             points
                 .iter()
@@ -204,12 +156,7 @@ impl Figure {
                 .map(|(&(_, y), (low, high))| (edge(low, y).min(y), edge(high, y).max(y)))
                 .collect()
         });
-        Series {
-            points,
-            band,
-            name: shortened(&series.name, LONGEST_NAME),
-            ..series.clone()
-        }
+        Series { points, band, name: shortened(&series.name, LONGEST_NAME), ..series.clone() }
     }
 
     fn draw_axes(&self, svg: &mut Svg, frame: &Frame) {
@@ -229,53 +176,30 @@ impl Figure {
                 svg.line((x, frame.top), (x, frame.bottom), GRID, 0.8, false);
                 svg.text((x, frame.bottom + 4.0 + FONT_SIZE), Anchor::Middle, label);
             }
-            svg.line(
-                (x, frame.bottom),
-                (x, frame.bottom + length),
-                AXIS,
-                0.8,
-                false,
-            );
+            svg.line((x, frame.bottom), (x, frame.bottom + length), AXIS, 0.8, false);
         }
         svg.path(
-            &[
-                (frame.left, frame.top),
-                (frame.left, frame.bottom),
-                (frame.right, frame.bottom),
-            ],
+            &[(frame.left, frame.top), (frame.left, frame.bottom), (frame.right, frame.bottom)],
             AXIS,
             1.0,
             false,
         );
         let middle = (frame.left + frame.right) / 2.0;
-        svg.text(
-            (middle, frame.bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE),
-            Anchor::Middle,
-            &self.x.label,
-        );
-        svg.upright_text(
-            (MARGIN + FONT_SIZE - 2.0, (frame.top + frame.bottom) / 2.0),
-            &self.y.label,
-        );
+        svg.text((middle, frame.bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE), Anchor::Middle, &self.x.label);
+        svg.upright_text((MARGIN + FONT_SIZE - 2.0, (frame.top + frame.bottom) / 2.0), &self.y.label);
     }
 }
 
 fn draw_levels(svg: &mut Svg, levels: &[Level], frame: &Frame) {
     // Names that would overlap move apart, from below upwards.
-    let mut labels: Vec<(f64, &str)> = levels
-        .iter()
-        .map(|level| (frame.y_at(level.y), level.label.as_str()))
-        .collect();
+    let mut labels: Vec<(f64, &str)> =
+        levels.iter().map(|level| (frame.y_at(level.y), level.label.as_str())).collect();
     labels.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut above = f64::INFINITY;
     for (y, label) in labels {
         svg.line((frame.left, y), (frame.right, y), LEVEL, 1.0, true);
         let text_y = y.min(above);
-        svg.faint_text(
-            (frame.right + GAP, text_y + 0.35 * FONT_SIZE),
-            Anchor::Start,
-            label,
-        );
+        svg.faint_text((frame.right + GAP, text_y + 0.35 * FONT_SIZE), Anchor::Start, label);
         above = text_y - FONT_SIZE - 1.0;
     }
 }
@@ -284,13 +208,7 @@ fn draw_band(svg: &mut Svg, series: &Series, frame: &Frame) {
     let Some(band) = &series.band else { return };
     let edges = series.points.iter().zip(band);
     if let ([(x, _)], [(low, high)]) = (series.points.as_slice(), band.as_slice()) {
-        svg.line(
-            frame.at((*x, *low)),
-            frame.at((*x, *high)),
-            colour(series.colour),
-            1.2,
-            false,
-        );
+        svg.line(frame.at((*x, *low)), frame.at((*x, *high)), colour(series.colour), 1.2, false);
         return;
     }
     let lower = edges.clone().map(|(&(x, _), &(low, _))| frame.at((x, low)));
@@ -314,11 +232,7 @@ fn draw_line(svg: &mut Svg, series: &Series, index: usize, frame: &Frame) {
 fn legend_rows(series: &[Series]) -> Vec<Vec<(usize, f64)>> {
     let mut rows: Vec<Vec<(usize, f64)>> = Vec::new();
     let mut x = f64::INFINITY;
-    for (index, series) in series
-        .iter()
-        .enumerate()
-        .filter(|(_, series)| !series.name.is_empty())
-    {
+    for (index, series) in series.iter().enumerate().filter(|(_, series)| !series.name.is_empty()) {
         let width = LEGEND_SAMPLE + GAP + text_width(&series.name) + 10.0;
         if x + width > WIDTH {
             x = MARGIN;
@@ -336,29 +250,13 @@ fn draw_legend(svg: &mut Svg, series: &[Series], rows: &[Vec<(usize, f64)>], top
     for (row, names) in rows.iter().enumerate() {
         let y = top + row as f64 * LEGEND_ROW + FONT_SIZE / 2.0;
         for &(index, x) in names {
-            let Series {
-                name,
-                colour: hue,
-                reference,
-                points,
-                ..
-            } = &series[index];
+            let Series { name, colour: hue, reference, points, .. } = &series[index];
             let width = if *reference { 1.0 } else { 1.8 };
-            svg.line(
-                (x, y),
-                (x + LEGEND_SAMPLE, y),
-                colour(*hue),
-                width,
-                *reference,
-            );
+            svg.line((x, y), (x + LEGEND_SAMPLE, y), colour(*hue), width, *reference);
             if !reference && points.len() <= MOST_MARKED {
                 svg.marker((x + LEGEND_SAMPLE / 2.0, y), index, colour(*hue));
             }
-            svg.text(
-                (x + LEGEND_SAMPLE + GAP, y + 0.35 * FONT_SIZE),
-                Anchor::Start,
-                name,
-            );
+            svg.text((x + LEGEND_SAMPLE + GAP, y + 0.35 * FONT_SIZE), Anchor::Start, name);
         }
     }
 }

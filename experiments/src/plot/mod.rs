@@ -16,6 +16,6 @@ mod svg;
 #[cfg(test)]
 mod tests;
 
-pub use axis::{Axis, Scale};
+pub use axis::Axis;
 pub use dot_chart::{DotChart, Row};
 pub use figure::{Figure, Level, Series};

@@ -1,9 +1,7 @@
 //! What all figures share.
 
 /// Palette of Okabe and Ito (2008) without its yellow, which white swallows.
-const COLOURS: [&str; 7] = [
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555",
-];
+const COLOURS: [&str; 7] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555"];
 
 pub(super) const INK: &str = "#222";
 pub(super) const AXIS: &str = "#555";

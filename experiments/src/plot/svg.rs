@@ -21,21 +21,10 @@ pub(super) struct Svg {
 
 impl Svg {
     pub fn new(width: f64, height: f64) -> Svg {
-        Svg {
-            body: String::new(),
-            width,
-            height,
-        }
+        Svg { body: String::new(), width, height }
     }
 
-    pub fn line(
-        &mut self,
-        from: (f64, f64),
-        to: (f64, f64),
-        stroke: &str,
-        width: f64,
-        dashed: bool,
-    ) {
+    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: &str, width: f64, dashed: bool) {
         self.path(&[from, to], stroke, width, dashed);
     }
 
@@ -43,11 +32,7 @@ impl Svg {
         if points.is_empty() {
             return;
         }
-        let dashes = if dashed {
-            r#" stroke-dasharray="4 3""#
-        } else {
-            ""
-        };
+        let dashes = if dashed { r#" stroke-dasharray="4 3""# } else { "" };
         let data = data(points);
         self.push(format_args!(
             r#"<path d="{data}" fill="none" stroke="{stroke}" stroke-width="{width}" stroke-linejoin="round"{dashes}/>"#
@@ -59,9 +44,7 @@ impl Svg {
             return;
         }
         let data = data(outline);
-        self.push(format_args!(
-            r#"<path d="{data}Z" fill="{fill}" fill-opacity="{opacity}"/>"#
-        ));
+        self.push(format_args!(r#"<path d="{data}Z" fill="{fill}" fill-opacity="{opacity}"/>"#));
     }
 
     pub fn circle(&mut self, (x, y): (f64, f64), radius: f64, fill: &str, opacity: f64) {
@@ -77,9 +60,8 @@ impl Svg {
         let rim = r##"stroke="#fff" stroke-width="0.8""##;
         let corners: &[(f64, f64)] = match shape % 6 {
             0 => {
-                return self.push(format_args!(
-                    r#"<circle cx="{cx}" cy="{cy}" r="3.2" fill="{fill}" {rim}/>"#
-                ));
+                return self
+                    .push(format_args!(r#"<circle cx="{cx}" cy="{cy}" r="3.2" fill="{fill}" {rim}/>"#));
             }
             1 => &[(-2.9, -2.9), (2.9, -2.9), (2.9, 2.9), (-2.9, 2.9)],
             2 => &[(0.0, -3.8), (3.5, 2.5), (-3.5, 2.5)],
@@ -119,11 +101,7 @@ impl Svg {
 
     /// Text read from below to above, centred on `at`.
     pub fn upright_text(&mut self, (x, y): (f64, f64), text: &str) {
-        let turn = format!(
-            r#" transform="rotate(-90 {} {})""#,
-            coordinate(x),
-            coordinate(y)
-        );
+        let turn = format!(r#" transform="rotate(-90 {} {})""#, coordinate(x), coordinate(y));
         self.styled_text((x, y), Anchor::Middle, text, &turn);
     }
 
@@ -134,9 +112,7 @@ impl Svg {
             Anchor::End => r#" text-anchor="end""#,
         };
         let (x, y, text) = (coordinate(x), coordinate(y), escape(text));
-        self.push(format_args!(
-            r#"<text x="{x}" y="{y}"{anchor}{style}>{text}</text>"#
-        ));
+        self.push(format_args!(r#"<text x="{x}" y="{y}"{anchor}{style}>{text}</text>"#));
     }
 
     fn push(&mut self, element: std::fmt::Arguments) {
@@ -145,12 +121,8 @@ impl Svg {
 
     /// The whole document; `title` is what screen readers say.
     pub fn finish(self, title: &str) -> String {
-        let (width, height, body, title) = (
-            coordinate(self.width),
-            coordinate(self.height),
-            self.body,
-            escape(title),
-        );
+        let (width, height, body, title) =
+            (coordinate(self.width), coordinate(self.height), self.body, escape(title));
         format!(
             r##"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" font-family="Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif" font-size="{FONT_SIZE}" fill="{INK}">
 <title>{title}</title>
@@ -196,8 +168,8 @@ fn escape(text: &str) -> String {
 /// Width of text in pixels, estimated from above: no font is at hand, and the viewer chooses it.
 pub(super) fn text_width(text: &str) -> f64 {
     let em = |c: char| match c {
-        'i' | 'j' | 'l' | 't' | 'f' | 'r' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | ' '
-        | '(' | ')' | '-' => 0.36,
+        'i' | 'j' | 'l' | 't' | 'f' | 'r' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | ' ' | '(' | ')'
+        | '-' => 0.36,
         'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.92,
         c if c.is_uppercase() => 0.72,
         c if c.is_ascii() => 0.6,

@@ -1,27 +1,15 @@
 use proptest::prelude::*;
 use roxmltree::Document;
 
-use super::axis::{Domain, Tick};
+use super::axis::{Domain, Scale, Tick};
 use super::*;
 
 fn series(name: &str, points: &[(f64, f64)]) -> Series {
-    Series {
-        name: name.into(),
-        points: points.to_vec(),
-        band: None,
-        colour: 0,
-        reference: false,
-    }
+    Series { name: name.into(), points: points.to_vec(), band: None, colour: 0, reference: false }
 }
 
 fn figure(x: Axis, y: Axis, series: Vec<Series>) -> Figure {
-    Figure {
-        title: None,
-        x,
-        y,
-        series,
-        levels: Vec::new(),
-    }
+    Figure { title: None, x, y, series, levels: Vec::new() }
 }
 
 fn labels(ticks: Vec<Tick>) -> Vec<String> {
@@ -34,42 +22,18 @@ fn ticks(scale: Scale, low: f64, high: f64) -> Vec<String> {
 
 #[test]
 fn numbers_are_plain_and_round() {
-    assert_eq!(
-        ticks(Scale::Linear, 3.0, 98.0),
-        ["0", "20", "40", "60", "80", "100"]
-    );
-    assert_eq!(
-        ticks(Scale::Linear, 2500.0, 10_000.0),
-        ["0", "2k", "4k", "6k", "8k", "10k"]
-    );
-    assert_eq!(
-        ticks(Scale::Linear, 0.0, 2.5e6),
-        ["0", "0.5M", "1.0M", "1.5M", "2.0M", "2.5M"]
-    );
+    assert_eq!(ticks(Scale::Linear, 3.0, 98.0), ["0", "20", "40", "60", "80", "100"]);
+    assert_eq!(ticks(Scale::Linear, 2500.0, 10_000.0), ["0", "2k", "4k", "6k", "8k", "10k"]);
+    assert_eq!(ticks(Scale::Linear, 0.0, 2.5e6), ["0", "0.5M", "1.0M", "1.5M", "2.0M", "2.5M"]);
     assert_eq!(
         ticks(Scale::Linear, -1500.0, -900.0),
         ["−1500", "−1400", "−1300", "−1200", "−1100", "−1000", "−900"]
     );
-    assert_eq!(
-        ticks(Scale::Linear, 1e-5, 5e-5),
-        ["0", "1·10⁻⁵", "2·10⁻⁵", "3·10⁻⁵", "4·10⁻⁵", "5·10⁻⁵"]
-    );
-    assert_eq!(
-        ticks(Scale::Log, 1.0, 10_000.0),
-        ["1", "10", "100", "1000", "10k"]
-    );
-    assert_eq!(
-        ticks(Scale::Log, 1632.0, 9e7),
-        ["10⁴", "10⁵", "10⁶", "10⁷", "10⁸"]
-    );
-    assert_eq!(
-        ticks(Scale::Log, 20.0, 1000.0),
-        ["20", "50", "100", "200", "500", "1000"]
-    );
-    assert_eq!(
-        ticks(Scale::Log, 1e-30, 1e30),
-        ["10⁻²⁶", "10⁻¹³", "10⁰", "10¹³", "10²⁶"]
-    );
+    assert_eq!(ticks(Scale::Linear, 1e-5, 5e-5), ["0", "1·10⁻⁵", "2·10⁻⁵", "3·10⁻⁵", "4·10⁻⁵", "5·10⁻⁵"]);
+    assert_eq!(ticks(Scale::Log, 1.0, 10_000.0), ["1", "10", "100", "1000", "10k"]);
+    assert_eq!(ticks(Scale::Log, 1632.0, 9e7), ["10⁴", "10⁵", "10⁶", "10⁷", "10⁸"]);
+    assert_eq!(ticks(Scale::Log, 20.0, 1000.0), ["20", "50", "100", "200", "500", "1000"]);
+    assert_eq!(ticks(Scale::Log, 1e-30, 1e30), ["10⁻²⁶", "10⁻¹³", "10⁰", "10¹³", "10²⁶"]);
 }
 
 #[test]
@@ -97,11 +61,7 @@ fn what_cannot_be_drawn_is_left_out() {
     let marks = |x, y| {
         let svg = figure(x, y, vec![series("", &points)]).to_svg();
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
-        Document::parse(&svg)
-            .unwrap()
-            .descendants()
-            .filter(|node| node.has_tag_name("circle"))
-            .count()
+        Document::parse(&svg).unwrap().descendants().filter(|node| node.has_tag_name("circle")).count()
     };
     assert_eq!(marks(Axis::linear("x"), Axis::linear("y")), 5);
     assert_eq!(marks(Axis::log("x"), Axis::linear("y")), 4);
@@ -111,35 +71,13 @@ fn what_cannot_be_drawn_is_left_out() {
 #[test]
 fn texts_are_escaped_and_kept_inside() {
     let long = "a <very> \"long\" & winding \u{1} name ".repeat(5);
-    let mut figure = figure(
-        Axis::linear("x < y"),
-        Axis::log("y"),
-        vec![series(&long, &[(1.0, 1.0)])],
-    );
-    figure.levels = vec![Level {
-        y: 1.0,
-        label: long.clone(),
-    }];
+    let mut figure = figure(Axis::linear("x < y"), Axis::log("y"), vec![series(&long, &[(1.0, 1.0)])]);
+    figure.levels = vec![Level { y: 1.0, label: long.clone() }];
     let svg = figure.to_svg();
     let document = Document::parse(&svg).unwrap();
-    assert!(
-        document
-            .descendants()
-            .any(|node| node.text() == Some("x < y"))
-    );
-    let row = Row {
-        name: long,
-        value: 1.0,
-        interval: None,
-        samples: Vec::new(),
-        colour: 0,
-    };
-    let chart = DotChart {
-        title: None,
-        axis: Axis::linear("x"),
-        rows: vec![row],
-        levels: Vec::new(),
-    };
+    assert!(document.descendants().any(|node| node.text() == Some("x < y")));
+    let row = Row { name: long, value: 1.0, interval: None, samples: Vec::new(), colour: 0 };
+    let chart = DotChart { title: None, axis: Axis::linear("x"), rows: vec![row], levels: Vec::new() };
     Document::parse(&chart.to_svg()).unwrap();
 }
 
@@ -156,13 +94,7 @@ fn value() -> impl Strategy<Value = f64> {
 }
 
 fn axis() -> impl Strategy<Value = Axis> {
-    any::<bool>().prop_map(|log| {
-        if log {
-            Axis::log("log")
-        } else {
-            Axis::linear("linear")
-        }
-    })
+    any::<bool>().prop_map(|log| if log { Axis::log("log") } else { Axis::linear("linear") })
 }
 
 proptest! {

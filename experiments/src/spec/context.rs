@@ -62,43 +62,26 @@ const LONGEST: usize = 1_000_000;
 
 impl ContextSpec {
     pub(super) fn read(encoder: Encoder, settings: &Settings) -> Result<ContextSpec, Error> {
-        let train = settings
-            .get("train")
-            .map_or(Ok(20), |field| timesteps(&field))?;
+        let train = settings.get("train").map_or(Ok(20), |field| timesteps(&field))?;
         Ok(match encoder {
             Encoder::Aaren => ContextSpec {
                 train,
-                carry: settings
-                    .get("carry")
-                    .map_or(Ok(false), |field| field.boolean())?,
-                rollout: settings
-                    .get("rollout")
-                    .map_or(Ok(Rollout::Unbounded), |field| rollout(&field))?,
+                carry: settings.get("carry").map_or(Ok(false), |field| field.boolean())?,
+                rollout: settings.get("rollout").map_or(Ok(Rollout::Unbounded), |field| rollout(&field))?,
             },
             Encoder::Transformer => {
                 if let Some(field) = settings.own("carry")
                     && field.boolean()?
                 {
-                    let expected =
-                        "`false` for a Transformer: it has no state of constant size to carry";
+                    let expected = "`false` for a Transformer: it has no state of constant size to carry";
                     return Err(field.invalid(expected, Some("remove it, or set `encoder: aaren`")));
                 }
-                let shared = match settings
-                    .shared("rollout")
-                    .map(|field| rollout(&field))
-                    .transpose()?
-                {
+                let shared = match settings.shared("rollout").map(|field| rollout(&field)).transpose()? {
                     None | Some(Rollout::Unbounded) => Rollout::Window(train),
                     Some(bounded) => bounded,
                 };
-                let rollout = settings
-                    .own("rollout")
-                    .map_or(Ok(shared), |field| rollout(&field))?;
-                ContextSpec {
-                    train,
-                    carry: false,
-                    rollout,
-                }
+                let rollout = settings.own("rollout").map_or(Ok(shared), |field| rollout(&field))?;
+                ContextSpec { train, carry: false, rollout }
             }
         })
     }
@@ -106,18 +89,9 @@ impl ContextSpec {
 
 /// Checks each value of the `context` section by itself.
 pub(super) fn check_types(section: &Fields) -> Result<(), Error> {
-    section
-        .get("train")
-        .map(|field| timesteps(&field))
-        .transpose()?;
-    section
-        .get("carry")
-        .map(|field| field.boolean())
-        .transpose()?;
-    section
-        .get("rollout")
-        .map(|field| rollout(&field))
-        .transpose()?;
+    section.get("train").map(|field| timesteps(&field)).transpose()?;
+    section.get("carry").map(|field| field.boolean()).transpose()?;
+    section.get("rollout").map(|field| rollout(&field)).transpose()?;
     Ok(())
 }
 
@@ -133,21 +107,14 @@ fn rollout(field: &Field) -> Result<Rollout, Error> {
             (Some(window), None) => timesteps(&window).map(Rollout::Window),
             (None, Some(reset)) => timesteps(&reset).map(Rollout::Reset),
             (None, None) => Err(field.invalid_as("an empty map".into(), ROLLOUT, None)),
-            (Some(_), Some(_)) => Err(field.invalid_as(
-                "both `window` and `reset`".into(),
-                ROLLOUT,
-                Some("keep one"),
-            )),
+            (Some(_), Some(_)) => {
+                Err(field.invalid_as("both `window` and `reset`".into(), ROLLOUT, Some("keep one")))
+            }
         };
     }
     let text = field.text(ROLLOUT)?;
     let words: Vec<&str> = text.splitn(2, ':').map(str::trim).collect();
-    let timesteps = |digits: &str| {
-        digits
-            .parse()
-            .ok()
-            .filter(|timesteps| (1..=LONGEST).contains(timesteps))
-    };
+    let timesteps = |digits: &str| digits.parse().ok().filter(|timesteps| (1..=LONGEST).contains(timesteps));
     match words.as_slice() {
         ["unbounded"] => Ok(Rollout::Unbounded),
         ["window", digits] if let Some(k) = timesteps(digits) => Ok(Rollout::Window(k)),

@@ -20,13 +20,7 @@ pub enum DatasetSource {
 }
 
 /// The mixtures of behaviour that a recipe's name ends in, after the task and a `-`.
-pub const QUALITIES: &[&str] = &[
-    "random",
-    "medium-replay",
-    "medium-expert",
-    "medium",
-    "expert",
-];
+pub const QUALITIES: &[&str] = &["random", "medium-replay", "medium-expert", "medium", "expert"];
 
 impl fmt::Display for DatasetSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,14 +65,10 @@ pub(super) fn read(field: Field, folder: &Path) -> Result<DatasetSource, Error> 
 fn is_recipe(text: &str) -> bool {
     let is_task = |task: &str| {
         task.starts_with(|c: char| c.is_ascii_lowercase())
-            && task
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && task.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
     };
     QUALITIES.iter().any(|quality| {
-        text.strip_suffix(quality)
-            .and_then(|rest| rest.strip_suffix('-'))
-            .is_some_and(is_task)
+        text.strip_suffix(quality).and_then(|rest| rest.strip_suffix('-')).is_some_and(is_task)
     })
 }
 

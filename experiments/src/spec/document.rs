@@ -26,25 +26,17 @@ impl Document {
     /// [`Error::Unreadable`], [`Error::Syntax`], [`Error::DuplicateKey`], or [`Error::Invalid`] for an
     /// override that is not `KEY=VALUE`.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Document, Error> {
-        let unreadable = |reason: String, cure| Error::Unreadable {
-            path: path.to_owned(),
-            reason,
-            cure,
-        };
+        let unreadable = |reason: String, cure| Error::Unreadable { path: path.to_owned(), reason, cure };
         let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-            .map_err(|error| {
-                let sibling = (error.kind() == std::io::ErrorKind::NotFound)
-                    .then(|| nearest_file(path))
-                    .flatten();
+        File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(
+            |error| {
+                let sibling =
+                    (error.kind() == std::io::ErrorKind::NotFound).then(|| nearest_file(path)).flatten();
                 unreadable(format!("cannot be read: {error}"), sibling)
-            })?;
+            },
+        )?;
         if bytes.len() as u64 > LARGEST {
-            return Err(unreadable(
-                format!("is larger than {} MiB", LARGEST >> 20),
-                None,
-            ));
+            return Err(unreadable(format!("is larger than {} MiB", LARGEST >> 20), None));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -80,28 +72,21 @@ impl Document {
         &self.path
     }
 
-    /// An [`Error::Invalid`] at a key, for what turns out wrong after loading: a dataset that does not fit
-    /// the environment, an unknown environment. `key` is a path such as `env.kwargs.observe`.
-    pub fn invalid(&self, key: &str, found: &str, expected: &str, cure: Option<&str>) -> Error {
+    /// Where a key was written, for what turns out wrong after loading: a dataset that does not fit the
+    /// environment, an unknown environment. `key` is a path such as `env.kwargs.observe`.
+    pub fn place(&self, key: &str) -> &Place {
         let mut place = &self.root.place;
         let mut node = &self.root;
         for part in key.split('.') {
-            let Some(entry) = node
-                .entries()
-                .and_then(|entries| entries.iter().find(|entry| entry.key == part))
+            let Some(entry) =
+                node.entries().and_then(|entries| entries.iter().find(|entry| entry.key == part))
             else {
                 break;
             };
             place = &entry.place;
             node = &entry.node;
         }
-        Error::Invalid {
-            place: place.clone(),
-            key: key.into(),
-            found: found.into(),
-            expected: expected.into(),
-            cure: cure.map(Into::into),
-        }
+        place
     }
 
     pub(super) fn root(&self) -> &Node {
@@ -116,21 +101,15 @@ impl Document {
     /// Applies `KEY.PATH=VALUE`, the value in YAML.
     fn set(&mut self, text: &str) -> Result<(), Error> {
         let place = Place::Override(text.into());
-        let invalid =
-            |key: &str, found: String, expected: &str, cure: Option<String>| Error::Invalid {
-                place: place.clone(),
-                key: brief(key),
-                found,
-                expected: expected.into(),
-                cure,
-            };
+        let invalid = |key: &str, found: String, expected: &str, cure: Option<String>| Error::Invalid {
+            place: place.clone(),
+            key: brief(key),
+            found,
+            expected: expected.into(),
+            cure,
+        };
         let Some((key, value)) = text.split_once('=') else {
-            return Err(invalid(
-                "--set",
-                "no `=`".into(),
-                "KEY=VALUE such as `train.updates=500`",
-                None,
-            ));
+            return Err(invalid("--set", "no `=`".into(), "KEY=VALUE such as `train.updates=500`", None));
         };
         if key.split('.').any(|part| part.trim().is_empty()) {
             return Err(invalid(
@@ -157,26 +136,13 @@ impl Document {
             if !matches!(node.value, Value::Map(_)) {
                 node.value = Value::Map(Vec::new());
             }
-            let Value::Map(entries) = &mut node.value else {
-                unreachable!("made a map above")
-            };
-            let index = entries
-                .iter()
-                .position(|entry| entry.key == part)
-                .unwrap_or_else(|| {
-                    entries.push(Entry {
-                        key: part.into(),
-                        place: place.clone(),
-                        node: null(place.clone()),
-                    });
-                    entries.len() - 1
-                });
+            let Value::Map(entries) = &mut node.value else { unreachable!("made a map above") };
+            let index = entries.iter().position(|entry| entry.key == part).unwrap_or_else(|| {
+                entries.push(Entry { key: part.into(), place: place.clone(), node: null(place.clone()) });
+                entries.len() - 1
+            });
             node = &mut entries[index].node;
-            at = if at.is_empty() {
-                part.into()
-            } else {
-                format!("{at}.{part}")
-            };
+            at = if at.is_empty() { part.into() } else { format!("{at}.{part}") };
         }
         *node = value;
         Ok(())
@@ -194,10 +160,7 @@ pub(super) fn nearest_file(path: &Path) -> Option<String> {
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .take(1000)
         .collect();
-    let name = nearest(
-        path.file_name()?.to_str()?,
-        names.iter().map(String::as_str),
-    )?;
+    let name = nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
     let found: PathBuf = path.with_file_name(name);
     Some(format!("did you mean `{}`?", found.display()))
 }

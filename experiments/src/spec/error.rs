@@ -56,9 +56,7 @@ pub enum Error {
         cure: String,
     },
     /// The same key twice in one map.
-    #[error(
-        "{place}: key `{key}` again, first given at {first}; expected each key once: remove one of them"
-    )]
+    #[error("{place}: key `{key}` again, first given at {first}; expected each key once: remove one of them")]
     DuplicateKey {
         /// Where it stands for the second time.
         place: Place,
@@ -112,12 +110,10 @@ pub(super) fn brief(text: &str) -> String {
         .take(LONGEST)
         .flat_map(|c| {
             let printable = !c.is_control();
-            printable.then_some(c).into_iter().chain(
-                (!printable)
-                    .then(|| c.escape_default())
-                    .into_iter()
-                    .flatten(),
-            )
+            printable
+                .then_some(c)
+                .into_iter()
+                .chain((!printable).then(|| c.escape_default()).into_iter().flatten())
         })
         .collect();
     if text.chars().nth(LONGEST).is_some() {

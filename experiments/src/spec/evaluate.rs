@@ -28,16 +28,11 @@ impl EvaluateSpec {
             every: fields
                 .get("every")
                 .map_or(Ok((updates / 4).max(1)), |field| field.integer(1, u64::MAX))?,
-            episodes: fields
-                .get("episodes")
-                .map_or(Ok(20), |field| field.size(1, 100_000))?,
-            target_returns: fields
-                .get("target_returns")
-                .map(|field| target_returns(&field))
-                .transpose()?,
-            return_scale: fields.get("return_scale").map_or(Ok(1000.0), |field| {
-                field.number("a number above 0", |scale| scale > 0.0)
-            })?,
+            episodes: fields.get("episodes").map_or(Ok(20), |field| field.size(1, 100_000))?,
+            target_returns: fields.get("target_returns").map(|field| target_returns(&field)).transpose()?,
+            return_scale: fields
+                .get("return_scale")
+                .map_or(Ok(1000.0), |field| field.number("a number above 0", |scale| scale > 0.0))?,
         })
     }
 }

@@ -24,60 +24,30 @@ pub(super) struct Field<'a> {
 
 impl<'a> Fields<'a> {
     /// The fields of `node`, which must be a map (or nothing) with keys among `keys`.
-    pub fn open(
-        node: &'a Node,
-        path: &str,
-        keys: &'static [&'static str],
-    ) -> Result<Fields<'a>, Error> {
-        let field = Field {
-            path: path.into(),
-            node,
-        };
+    pub fn open(node: &'a Node, path: &str, keys: &'static [&'static str]) -> Result<Fields<'a>, Error> {
+        let field = Field { path: path.into(), node };
         let Some(entries) = node.entries() else {
             return Err(field.invalid(&format!("a map with keys among {}", list(keys)), None));
         };
-        let fields = Fields {
-            path: path.into(),
-            place: &node.place,
-            entries,
-            keys,
-        };
-        match entries
-            .iter()
-            .find(|entry| !keys.contains(&entry.key.as_str()))
-        {
+        let fields = Fields { path: path.into(), place: &node.place, entries, keys };
+        match entries.iter().find(|entry| !keys.contains(&entry.key.as_str())) {
             Some(entry) => Err(fields.unknown(entry)),
             None => Ok(fields),
         }
     }
 
     /// The map at `key`; an empty one if absent.
-    pub fn section(
-        &self,
-        key: &'static str,
-        keys: &'static [&'static str],
-    ) -> Result<Fields<'a>, Error> {
+    pub fn section(&self, key: &'static str, keys: &'static [&'static str]) -> Result<Fields<'a>, Error> {
         match self.get(key) {
             Some(field) => field.fields(keys),
-            None => Ok(Fields {
-                path: key.into(),
-                place: self.place,
-                entries: &[],
-                keys,
-            }),
+            None => Ok(Fields { path: key.into(), place: self.place, entries: &[], keys }),
         }
     }
 
     pub fn get(&self, key: &'static str) -> Option<Field<'a>> {
-        debug_assert!(
-            self.keys.contains(&key),
-            "{key} is read, so it has to be in the list of keys"
-        );
+        debug_assert!(self.keys.contains(&key), "{key} is read, so it has to be in the list of keys");
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        Some(Field {
-            path: join(&self.path, key),
-            node: &entry.node,
-        })
+        Some(Field { path: join(&self.path, key), node: &entry.node })
     }
 
     pub fn required(&self, key: &'static str, expected: &str) -> Result<Field<'a>, Error> {
@@ -85,32 +55,19 @@ impl<'a> Fields<'a> {
     }
 
     pub fn missing(&self, key: &str, expected: &str) -> Error {
-        Error::MissingKey {
-            place: self.place.clone(),
-            key: join(&self.path, key),
-            expected: expected.into(),
-        }
+        Error::MissingKey { place: self.place.clone(), key: join(&self.path, key), expected: expected.into() }
     }
 
     fn unknown(&self, entry: &Entry) -> Error {
-        let elsewhere = SECTIONS
-            .iter()
-            .find(|(_, keys)| keys.contains(&entry.key.as_str()));
+        let elsewhere = SECTIONS.iter().find(|(_, keys)| keys.contains(&entry.key.as_str()));
         let cure = match (nearest(&entry.key, self.keys.iter().copied()), elsewhere) {
             (_, Some((section, _))) if self.path != *section => {
-                format!(
-                    "it belongs under `{section}`: `{section}: {{{}: …}}`",
-                    entry.key
-                )
+                format!("it belongs under `{section}`: `{section}: {{{}: …}}`", entry.key)
             }
             (Some(key), _) => format!("did you mean `{key}`?"),
             (None, _) => format!("expected one of {}", list(self.keys)),
         };
-        Error::UnknownKey {
-            place: entry.place.clone(),
-            key: join(&self.path, &brief(&entry.key)),
-            cure,
-        }
+        Error::UnknownKey { place: entry.place.clone(), key: join(&self.path, &brief(&entry.key)), cure }
     }
 }
 
@@ -147,10 +104,7 @@ impl<'a> Field<'a> {
             Value::Map(entries) => match entries.as_slice() {
                 [entry] => Some((
                     &entry.key,
-                    Field {
-                        path: join(&self.path, &brief(&entry.key)),
-                        node: &entry.node,
-                    },
+                    Field { path: join(&self.path, &brief(&entry.key)), node: &entry.node },
                 )),
                 _ => None,
             },
@@ -186,9 +140,7 @@ impl<'a> Field<'a> {
     /// A finite number for which `valid` holds; `expected` says when.
     pub fn number(&self, expected: &str, valid: impl Fn(f64) -> bool) -> Result<f64, Error> {
         match &self.node.value {
-            Value::Scalar(scalar) => scalar
-                .number()
-                .filter(|&number| number.is_finite() && valid(number)),
+            Value::Scalar(scalar) => scalar.number().filter(|&number| number.is_finite() && valid(number)),
             _ => None,
         }
         .ok_or_else(|| self.invalid(expected, None))
@@ -205,9 +157,7 @@ impl<'a> Field<'a> {
     /// Text; a plain number is taken as it is written.
     pub fn text(&self, expected: &str) -> Result<&'a str, Error> {
         match &self.node.value {
-            Value::Scalar(scalar) if !scalar.is_null() && !scalar.text.is_empty() => {
-                Ok(&scalar.text)
-            }
+            Value::Scalar(scalar) if !scalar.is_null() && !scalar.text.is_empty() => Ok(&scalar.text),
             _ => Err(self.invalid(expected, None)),
         }
     }
@@ -220,8 +170,7 @@ impl<'a> Field<'a> {
         match words.iter().find(|(name, _)| *name == text) {
             Some(&(_, value)) => Ok(value),
             None => {
-                let cure = nearest(text, names.iter().copied())
-                    .map(|name| format!("did you mean `{name}`?"));
+                let cure = nearest(text, names.iter().copied()).map(|name| format!("did you mean `{name}`?"));
                 Err(self.invalid(&expected, cure.as_deref()))
             }
         }
@@ -233,10 +182,7 @@ impl<'a> Field<'a> {
             Value::List(items) if !items.is_empty() => Ok(items
                 .iter()
                 .enumerate()
-                .map(|(index, node)| Field {
-                    path: format!("{}[{index}]", self.path),
-                    node,
-                })
+                .map(|(index, node)| Field { path: format!("{}[{index}]", self.path), node })
                 .collect()),
             Value::Scalar(scalar) if !scalar.is_null() => {
                 let cure = format!("write `[{}]`", brief(&scalar.text));
@@ -261,19 +207,11 @@ impl<'a> Field<'a> {
     /// Any value, as JSON has it.
     pub fn json(&self) -> Result<serde_json::Value, Error> {
         match &self.node.value {
-            Value::Scalar(scalar) => scalar
-                .resolve()
-                .ok_or_else(|| self.invalid("a finite number", None)),
+            Value::Scalar(scalar) => scalar.resolve().ok_or_else(|| self.invalid("a finite number", None)),
             Value::List(items) => items
                 .iter()
                 .enumerate()
-                .map(|(index, node)| {
-                    Field {
-                        path: format!("{}[{index}]", self.path),
-                        node,
-                    }
-                    .json()
-                })
+                .map(|(index, node)| Field { path: format!("{}[{index}]", self.path), node }.json())
                 .collect(),
             Value::Map(_) => Ok(serde_json::Value::Object(self.json_map()?)),
         }
@@ -287,10 +225,7 @@ impl<'a> Field<'a> {
         entries
             .iter()
             .map(|entry| {
-                let field = Field {
-                    path: join(&self.path, &brief(&entry.key)),
-                    node: &entry.node,
-                };
+                let field = Field { path: join(&self.path, &brief(&entry.key)), node: &entry.node };
                 Ok((entry.key.clone(), field.json()?))
             })
             .collect()
@@ -316,17 +251,9 @@ fn as_integer(text: &str) -> Option<u64> {
 
 /// `path` is empty for the top level.
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.into()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.into() } else { format!("{path}.{key}") }
 }
 
 fn list(words: &[&str]) -> String {
-    words
-        .iter()
-        .map(|word| format!("`{word}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }

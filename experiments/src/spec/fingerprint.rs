@@ -19,11 +19,7 @@ impl Spec {
     pub fn fingerprint(&self, policy: &PolicySpec, seed: u64) -> Fingerprint {
         let dataset = match &self.dataset {
             DatasetSource::Recipe(name) => name.clone(),
-            DatasetSource::Path(path) => path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            DatasetSource::Path(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         };
         let mut settings = BTreeMap::new();
         let mut insert = |key: &str, value: Value| flatten(key, &value, &mut settings);
@@ -44,11 +40,8 @@ impl Spec {
 impl Fingerprint {
     /// 16 hexadecimal digits (FNV-1a, 64 bit), the same for the same settings on every machine.
     pub fn hash(&self) -> String {
-        let bytes = self
-            .0
-            .iter()
-            .flat_map(|(key, value)| [key.as_str(), "=", value, "\n"])
-            .flat_map(str::bytes);
+        let bytes =
+            self.0.iter().flat_map(|(key, value)| [key.as_str(), "=", value, "\n"]).flat_map(str::bytes);
         let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
@@ -57,11 +50,9 @@ impl Fingerprint {
 
     /// What differs, one `key: here, there` each; empty if and only if the two are equal.
     pub fn differences(&self, there: &Fingerprint) -> Vec<String> {
-        let keys: std::collections::BTreeSet<&String> =
-            self.0.keys().chain(there.0.keys()).collect();
-        let shown = |settings: &BTreeMap<String, String>, key| {
-            settings.get(key).map_or("absent", |v| v).to_owned()
-        };
+        let keys: std::collections::BTreeSet<&String> = self.0.keys().chain(there.0.keys()).collect();
+        let shown =
+            |settings: &BTreeMap<String, String>, key| settings.get(key).map_or("absent", |v| v).to_owned();
         keys.into_iter()
             .filter(|&key| self.0.get(key) != there.0.get(key))
             .map(|key| format!("{key}: {}, {}", shown(&self.0, key), shown(&there.0, key)))
@@ -76,9 +67,9 @@ fn json(value: &impl Serialize) -> Value {
 /// Maps become key paths, so that the order of keys does not matter.
 fn flatten(key: &str, value: &Value, settings: &mut BTreeMap<String, String>) {
     match value {
-        Value::Object(map) => map
-            .iter()
-            .for_each(|(part, value)| flatten(&format!("{key}.{part}"), value, settings)),
+        Value::Object(map) => {
+            map.iter().for_each(|(part, value)| flatten(&format!("{key}.{part}"), value, settings))
+        }
         value => {
             settings.insert(key.into(), value.to_string());
         }

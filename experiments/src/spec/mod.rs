@@ -71,9 +71,8 @@ pub struct Spec {
     pub evaluate: EvaluateSpec,
 }
 
-const KEYS: &[&str] = &[
-    "name", "env", "dataset", "policies", "seeds", "model", "context", "train", "evaluate",
-];
+const KEYS: &[&str] =
+    &["name", "env", "dataset", "policies", "seeds", "model", "context", "train", "evaluate"];
 
 /// The sections whose keys are often written one level too high or too low.
 const SECTIONS: &[(&str, &[&str])] = &[
@@ -101,11 +100,7 @@ impl Spec {
 
     /// The same experiment reduced to one policy and one seed: the spec of one results folder.
     pub fn single(&self, policy: &PolicySpec, seed: u64) -> Spec {
-        Spec {
-            policies: vec![policy.clone()],
-            seeds: vec![seed],
-            ..self.clone()
-        }
+        Spec { policies: vec![policy.clone()], seeds: vec![seed], ..self.clone() }
     }
 }
 
@@ -130,10 +125,7 @@ impl Document {
             )?,
             policies: policy::read(fields.get("policies"), &model, &context)?,
             seeds: seeds(&fields)?,
-            evaluate: EvaluateSpec::read(
-                &fields.section("evaluate", evaluate::KEYS)?,
-                train.updates,
-            )?,
+            evaluate: EvaluateSpec::read(&fields.section("evaluate", evaluate::KEYS)?, train.updates)?,
             train,
         })
     }
@@ -142,19 +134,12 @@ impl Document {
         match fields.get("name") {
             Some(field) => field.folder_name(),
             None => {
-                let stem = self
-                    .path()
-                    .file_stem()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
+                let stem = self.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 if field::is_folder_name(&stem) {
                     return Ok(stem);
                 }
-                Err(fields.missing(
-                    "name",
-                    &format!("{}, as the file's own name is not one", field::FOLDER_NAME),
-                ))
+                Err(fields
+                    .missing("name", &format!("{}, as the file's own name is not one", field::FOLDER_NAME)))
             }
         }
     }

@@ -55,10 +55,8 @@ pub struct ModelSpec {
     pub recency: Recency,
 }
 
-pub(super) const ENCODERS: &[(&str, Encoder)] = &[
-    ("aaren", Encoder::Aaren),
-    ("transformer", Encoder::Transformer),
-];
+pub(super) const ENCODERS: &[(&str, Encoder)] =
+    &[("aaren", Encoder::Aaren), ("transformer", Encoder::Transformer)];
 const NORMS: &[(&str, Norm)] = &[("post", Norm::Post), ("pre", Norm::Pre)];
 const RECENCIES: &[(&str, Recency)] = &[("none", Recency::None), ("learned", Recency::Learned)];
 
@@ -79,64 +77,35 @@ impl ModelSpec {
         if !model.width.is_multiple_of(model.heads) {
             let field = settings.nearest_of("heads", "width");
             let found = format!("{} heads with width {}", model.heads, model.width);
-            let cure = format!(
-                "nearest: {} heads",
-                nearest_divisor(model.width, model.heads)
-            );
-            return Err(field.invalid_as(
-                found,
-                "a number of heads that divides the width",
-                Some(&cure),
-            ));
+            let cure = format!("nearest: {} heads", nearest_divisor(model.width, model.heads));
+            return Err(field.invalid_as(found, "a number of heads that divides the width", Some(&cure)));
         }
         Ok(model)
     }
 }
 
 fn recency(encoder: Encoder, settings: &Settings) -> Result<Recency, Error> {
-    let read =
-        |field: Option<Field>| field.map_or(Ok(Recency::None), |field| field.one_of(RECENCIES));
+    let read = |field: Option<Field>| field.map_or(Ok(Recency::None), |field| field.one_of(RECENCIES));
     match encoder {
         Encoder::Aaren => read(settings.get("recency")),
         Encoder::Transformer => match read(settings.own("recency"))? {
             Recency::None => Ok(Recency::None),
-            Recency::Learned => Err(settings
-                .own("recency")
-                .expect("it was read as learned")
-                .invalid(
-                    "`none` for a Transformer: recency decays an Aaren's state",
-                    Some("remove it, or set `encoder: aaren`"),
-                )),
+            Recency::Learned => Err(settings.own("recency").expect("it was read as learned").invalid(
+                "`none` for a Transformer: recency decays an Aaren's state",
+                Some("remove it, or set `encoder: aaren`"),
+            )),
         },
     }
 }
 
 /// Checks each value of the `model` section by itself; together they are checked for each policy.
 pub(super) fn check_types(section: &Fields) -> Result<(), Error> {
-    section
-        .get("width")
-        .map(|field| width(&field))
-        .transpose()?;
-    section
-        .get("layers")
-        .map(|field| layers(&field))
-        .transpose()?;
-    section
-        .get("heads")
-        .map(|field| heads(&field))
-        .transpose()?;
-    section
-        .get("dropout")
-        .map(|field| dropout(&field))
-        .transpose()?;
-    section
-        .get("norm")
-        .map(|field| field.one_of(NORMS))
-        .transpose()?;
-    section
-        .get("recency")
-        .map(|field| field.one_of(RECENCIES))
-        .transpose()?;
+    section.get("width").map(|field| width(&field)).transpose()?;
+    section.get("layers").map(|field| layers(&field)).transpose()?;
+    section.get("heads").map(|field| heads(&field)).transpose()?;
+    section.get("dropout").map(|field| dropout(&field)).transpose()?;
+    section.get("norm").map(|field| field.one_of(NORMS)).transpose()?;
+    section.get("recency").map(|field| field.one_of(RECENCIES)).transpose()?;
     Ok(())
 }
 
@@ -153,9 +122,7 @@ fn heads(field: &Field) -> Result<usize, Error> {
 }
 
 fn dropout(field: &Field) -> Result<f64, Error> {
-    field.number("a probability of at least 0 and below 1", |p| {
-        (0.0..1.0).contains(&p)
-    })
+    field.number("a probability of at least 0 and below 1", |p| (0.0..1.0).contains(&p))
 }
 
 fn nearest_divisor(width: usize, heads: usize) -> usize {

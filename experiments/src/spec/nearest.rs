@@ -1,24 +1,11 @@
 //! The nearest valid word to a misspelt one.
 
 /// The candidate with the smallest edit distance, if it is near enough to be what was meant.
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let word: Vec<char> = word
-        .to_lowercase()
-        .replace('-', "_")
-        .chars()
-        .take(64)
-        .collect();
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word: Vec<char> = word.to_lowercase().replace('-', "_").chars().take(64).collect();
     candidates
         .into_iter()
-        .map(|candidate| {
-            (
-                distance(&word, &candidate.to_lowercase().replace('-', "_")),
-                candidate,
-            )
-        })
+        .map(|candidate| (distance(&word, &candidate.to_lowercase().replace('-', "_")), candidate))
         .min_by_key(|&(distance, _)| distance)
         .filter(|&(distance, candidate)| distance <= 1 + word.len().max(candidate.len()) / 3)
         .map(|(_, candidate)| candidate)
@@ -27,11 +14,7 @@ pub(super) fn nearest<'a>(
 /// Optimal string alignment distance: insertions, deletions, substitutions, swaps of neighbours.
 fn distance(a: &[char], b: &str) -> usize {
     let b: Vec<char> = b.chars().take(64).collect();
-    let mut rows = [
-        vec![0; b.len() + 1],
-        (0..=b.len()).collect(),
-        vec![0; b.len() + 1],
-    ];
+    let mut rows = [vec![0; b.len() + 1], (0..=b.len()).collect(), vec![0; b.len() + 1]];
     for i in 1..=a.len() {
         let [before, above, row] = &mut rows;
         row[0] = i;

@@ -71,14 +71,10 @@ impl Scalar {
         }
         let text = self.text.as_str();
         if let Some(digits) = text.strip_prefix("0x") {
-            return i128::from_str_radix(digits, 16)
-                .ok()
-                .filter(|_| !digits.starts_with(['+', '-']));
+            return i128::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with(['+', '-']));
         }
         if let Some(digits) = text.strip_prefix("0o") {
-            return i128::from_str_radix(digits, 8)
-                .ok()
-                .filter(|_| !digits.starts_with(['+', '-']));
+            return i128::from_str_radix(digits, 8).ok().filter(|_| !digits.starts_with(['+', '-']));
         }
         text.parse().ok()
     }
@@ -91,11 +87,7 @@ impl Scalar {
         let text = self.text.as_str();
         match text.trim_start_matches(['+', '-']) {
             ".inf" | ".Inf" | ".INF" => {
-                return Some(if text.starts_with('-') {
-                    f64::NEG_INFINITY
-                } else {
-                    f64::INFINITY
-                });
+                return Some(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY });
             }
             ".nan" | ".NaN" | ".NAN" => return Some(f64::NAN),
             _ => {}
@@ -104,9 +96,7 @@ impl Scalar {
         if !text.contains(|c: char| c.is_ascii_digit()) {
             return None;
         }
-        self.integer()
-            .map(|integer| integer as f64)
-            .or_else(|| text.parse().ok())
+        self.integer().map(|integer| integer as f64).or_else(|| text.parse().ok())
     }
 
     pub fn is_null(&self) -> bool {
@@ -142,10 +132,7 @@ impl Node {
     ///
     /// `place` gives the place of a line, counted from 1.
     pub fn parse(text: &str, place: &dyn Fn(usize) -> Place) -> Result<Node, Error> {
-        let mut reader = Reader {
-            parser: Parser::new_from_str(text),
-            place,
-        };
+        let mut reader = Reader { parser: Parser::new_from_str(text), place };
         let node = loop {
             let (event, line) = reader.next()?;
             match event {
@@ -159,11 +146,7 @@ impl Node {
             match event {
                 Event::StreamEnd => return Ok(node),
                 Event::DocumentStart(_) => {
-                    return Err(reader.syntax(
-                        line,
-                        "a second document",
-                        "one document: remove this `---`",
-                    ));
+                    return Err(reader.syntax(line, "a second document", "one document: remove this `---`"));
                 }
                 _ => {}
             }
@@ -173,13 +156,7 @@ impl Node {
 
 /// A key without a value.
 pub(super) fn null(place: Place) -> Node {
-    Node {
-        place,
-        value: Value::Scalar(Scalar {
-            text: String::new(),
-            plain: true,
-        }),
-    }
+    Node { place, value: Value::Scalar(Scalar { text: String::new(), plain: true }) }
 }
 
 struct Reader<'a> {
@@ -192,11 +169,7 @@ impl<'a> Reader<'a> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, span.start.line())),
             Some(Err(error)) => {
-                let found = format!(
-                    "not YAML: {}, column {}",
-                    error.info(),
-                    error.marker().col() + 1
-                );
+                let found = format!("not YAML: {}, column {}", error.info(), error.marker().col() + 1);
                 Err(self.syntax(error.marker().line(), &found, syntax_cure(error.info())))
             }
             None => Ok((Event::StreamEnd, 1)),
@@ -204,11 +177,7 @@ impl<'a> Reader<'a> {
     }
 
     fn syntax(&self, line: usize, found: &str, expected: &str) -> Error {
-        Error::Syntax {
-            place: (self.place)(line),
-            found: found.into(),
-            expected: expected.into(),
-        }
+        Error::Syntax { place: (self.place)(line), found: found.into(), expected: expected.into() }
     }
 
     fn node(&mut self, event: Event<'a>, line: usize, depth: usize) -> Result<Node, Error> {
@@ -224,10 +193,7 @@ impl<'a> Reader<'a> {
                     let found = "text with a Unicode line separator";
                     return Err(self.syntax(line, found, "text without it"));
                 }
-                Value::Scalar(Scalar {
-                    text: text.into_owned(),
-                    plain: style == ScalarStyle::Plain,
-                })
+                Value::Scalar(Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain })
             }
             Event::SequenceStart(anchor, tag) => {
                 self.plain_node(line, anchor, tag.is_some())?;
@@ -244,18 +210,11 @@ impl<'a> Reader<'a> {
                 self.map(depth)?
             }
             Event::Alias(_) => {
-                return Err(self.syntax(
-                    line,
-                    "an alias (`*name`)",
-                    "the value itself, written out",
-                ));
+                return Err(self.syntax(line, "an alias (`*name`)", "the value itself, written out"));
             }
             _ => return Err(self.syntax(line, "not YAML: a value is missing", "`key: value`")),
         };
-        Ok(Node {
-            place: (self.place)(line),
-            value,
-        })
+        Ok(Node { place: (self.place)(line), value })
     }
 
     fn map(&mut self, depth: usize) -> Result<Value, Error> {
@@ -266,22 +225,13 @@ impl<'a> Reader<'a> {
             if event == Event::MappingEnd {
                 return Ok(Value::Map(entries));
             }
-            let Value::Scalar(Scalar { text: key, .. }) = self.node(event, line, depth + 1)?.value
-            else {
-                return Err(self.syntax(
-                    line,
-                    "a list or map as a key",
-                    "a word as a key, `key: value`",
-                ));
+            let Value::Scalar(Scalar { text: key, .. }) = self.node(event, line, depth + 1)?.value else {
+                return Err(self.syntax(line, "a list or map as a key", "a word as a key, `key: value`"));
             };
             let place = (self.place)(line);
             if let Some(&first) = seen.get(&key) {
                 let first = entries[first].place.clone();
-                return Err(Error::DuplicateKey {
-                    place,
-                    key: brief(&key),
-                    first,
-                });
+                return Err(Error::DuplicateKey { place, key: brief(&key), first });
             }
             let (event, line) = self.next()?;
             let node = self.node(event, line, depth + 1)?;
@@ -293,11 +243,7 @@ impl<'a> Reader<'a> {
     /// Anchors and tags are refused: a spec is written out, and nothing in it expands.
     fn plain_node(&self, line: usize, anchor: usize, tagged: bool) -> Result<(), Error> {
         if anchor != 0 {
-            return Err(self.syntax(
-                line,
-                "an anchor (`&name`)",
-                "values written out where they are used",
-            ));
+            return Err(self.syntax(line, "an anchor (`&name`)", "values written out where they are used"));
         }
         if tagged {
             return Err(self.syntax(line, "a tag (`!name`)", "the value without its tag"));
@@ -309,20 +255,12 @@ impl<'a> Reader<'a> {
 /// What to write, for the mistakes that people make in YAML.
 fn syntax_cure(info: &str) -> &'static str {
     const CURES: &[(&str, &str)] = &[
-        (
-            "mapping values are not allowed",
-            "one `key: value` a line, or `{key: value}` inside another value",
-        ),
+        ("mapping values are not allowed", "one `key: value` a line, or `{key: value}` inside another value"),
         ("tab", "spaces for indentation"),
         ("unknown anchor", "the value itself, written out"),
         ("quoted scalar", "text between matching quotes"),
-        (
-            "did not find expected node content",
-            "a value, or the bracket that closes the list or map",
-        ),
+        ("did not find expected node content", "a value, or the bracket that closes the list or map"),
     ];
     let cure = CURES.iter().find(|(symptom, _)| info.contains(symptom));
-    cure.map_or("`key: value` lines, indented with spaces", |&(_, cure)| {
-        cure
-    })
+    cure.map_or("`key: value` lines, indented with spaces", |&(_, cure)| cure)
 }

@@ -31,21 +31,13 @@ impl Serialize for PolicySpec {
             context: &'a ContextSpec,
         }
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(
-            &self.name,
-            &Difference {
-                model: &self.model,
-                context: &self.context,
-            },
-        )?;
+        map.serialize_entry(&self.name, &Difference { model: &self.model, context: &self.context })?;
         map.end()
     }
 }
 
-const KEYS: &[&str] = &[
-    "encoder", "width", "layers", "heads", "dropout", "norm", "recency", "train", "carry",
-    "rollout",
-];
+const KEYS: &[&str] =
+    &["encoder", "width", "layers", "heads", "dropout", "norm", "recency", "train", "carry", "rollout"];
 const ENTRY: &str = "a policy: `aaren`, `transformer`, or a name with what differs, `- aaren-small: {encoder: aaren, width: 64}`";
 
 /// What a policy's own entry says, else what the sections say that all policies share.
@@ -61,11 +53,7 @@ impl<'a> Settings<'a> {
     }
 
     pub fn shared(&self, key: &'static str) -> Option<Field<'a>> {
-        let section = if super::model::KEYS.contains(&key) {
-            self.model
-        } else {
-            self.context
-        };
+        let section = if super::model::KEYS.contains(&key) { self.model } else { self.context };
         section.get(key)
     }
 
@@ -84,17 +72,9 @@ impl<'a> Settings<'a> {
 }
 
 /// The policies of the list; Aaren and Transformer if there is none.
-pub(super) fn read(
-    field: Option<Field>,
-    model: &Fields,
-    context: &Fields,
-) -> Result<Vec<PolicySpec>, Error> {
+pub(super) fn read(field: Option<Field>, model: &Fields, context: &Fields) -> Result<Vec<PolicySpec>, Error> {
     let complete = |name: &str, encoder, own| {
-        let settings = Settings {
-            own,
-            model,
-            context,
-        };
+        let settings = Settings { own, model, context };
         Ok(PolicySpec {
             name: name.into(),
             model: ModelSpec::read(encoder, &settings)?,
@@ -102,10 +82,7 @@ pub(super) fn read(
         })
     };
     let Some(field) = field else {
-        return ENCODERS
-            .iter()
-            .map(|&(name, encoder)| complete(name, encoder, None))
-            .collect();
+        return ENCODERS.iter().map(|&(name, encoder)| complete(name, encoder, None)).collect();
     };
     let mut names = HashSet::new();
     field
@@ -119,14 +96,11 @@ pub(super) fn read(
                     complete(name, encoder(name, &fields)?, Some(fields))?
                 }
                 None if item.is_map() => {
-                    let cure =
-                        "indent what differs below the name, one `- name: {…}` for each policy";
+                    let cure = "indent what differs below the name, one `- name: {…}` for each policy";
                     return Err(item.invalid_as("a map of several keys".into(), ENTRY, Some(cure)));
                 }
                 None => {
-                    let encoder = item
-                        .one_of(ENCODERS)
-                        .map_err(|error| expect_entry(error, item))?;
+                    let encoder = item.one_of(ENCODERS).map_err(|error| expect_entry(error, item))?;
                     complete(item.text(ENTRY)?, encoder, None)?
                 }
             };
@@ -135,25 +109,16 @@ pub(super) fn read(
                 Ok(policy)
             } else {
                 let found = format!("a second policy called `{}`", policy.name);
-                Err(item.invalid_as(
-                    found,
-                    "a name of its own for each policy",
-                    Some("rename one of them"),
-                ))
+                Err(item.invalid_as(found, "a name of its own for each policy", Some("rename one of them")))
             }
         })
         .collect()
 }
 
 fn encoder(name: &str, fields: &Fields) -> Result<Encoder, Error> {
-    let named = ENCODERS
-        .iter()
-        .find(|(word, _)| *word == name)
-        .map(|&(_, encoder)| encoder);
+    let named = ENCODERS.iter().find(|(word, _)| *word == name).map(|&(_, encoder)| encoder);
     let Some(field) = fields.get("encoder") else {
-        return named.ok_or_else(|| {
-            fields.missing("encoder", "`encoder: aaren` or `encoder: transformer`")
-        });
+        return named.ok_or_else(|| fields.missing("encoder", "`encoder: aaren` or `encoder: transformer`"));
     };
     let encoder = field.one_of(ENCODERS)?;
     match named {

@@ -116,15 +116,9 @@ fn refusals_name_place_key_found_expected_and_cure() {
         let message = refusal(&format!("{MINIMAL}{text}\n"), &[]);
         assert!(message.contains("x.yaml:"), "no place in {message}");
         for part in *parts {
-            assert!(
-                message.contains(part),
-                "{part:?} is not in\n  {message}\nfor\n{text}"
-            );
+            assert!(message.contains(part), "{part:?} is not in\n  {message}\nfor\n{text}");
         }
-        assert!(
-            !message.contains('\n') && message.chars().count() < 400,
-            "not one short line: {message}"
-        );
+        assert!(!message.contains('\n') && message.chars().count() < 400, "not one short line: {message}");
     }
 }
 
@@ -151,10 +145,7 @@ fn required_keys_and_other_documents() {
     for (text, parts) in cases {
         let message = refusal(text, &[]);
         for part in *parts {
-            assert!(
-                message.contains(part),
-                "{part:?} is not in\n  {message}\nfor\n{text}"
-            );
+            assert!(message.contains(part), "{part:?} is not in\n  {message}\nfor\n{text}");
         }
     }
 }
@@ -177,10 +168,7 @@ fn refusals_of_overrides_name_the_override() {
     for (text, parts) in cases {
         let message = refusal(&format!("{MINIMAL}policies: [aaren]\n"), &[text]);
         for part in *parts {
-            assert!(
-                message.contains(part),
-                "{part:?} is not in\n  {message}\nfor --set {text}"
-            );
+            assert!(message.contains(part), "{part:?} is not in\n  {message}\nfor --set {text}");
         }
     }
 }
@@ -207,19 +195,12 @@ fn bombs_are_refused() {
         .chain((1..30).map(|i| format!("a{i}: &a{i} [*a{0}, *a{0}]\n", i - 1)))
         .collect();
     assert!(refusal(&laughs, &[]).contains("x.yaml:1: an anchor"));
-    for nest in [
-        "[".repeat(100_000),
-        "{a: ".repeat(100_000),
-        "- ".repeat(100_000),
-        "? ".repeat(100_000),
-    ] {
+    for nest in ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(100_000), "? ".repeat(100_000)] {
         let message = refusal(&format!("env: A\n{nest}"), &[]);
         assert!(message.starts_with("x.yaml:2: "), "{message}");
         refusal(&nest, &[]);
     }
-    let stairs: String = (0..1000)
-        .map(|i| format!("{}a:\n", " ".repeat(i)))
-        .collect();
+    let stairs: String = (0..1000).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
     assert!(refusal(&stairs, &[]).contains("more than 32 levels"));
     let keys: String = (0..50_000).map(|i| format!("k{i}: 1\n")).collect();
     assert!(refusal(&keys, &[]).contains("x.yaml:1: unknown key `k0`"));

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
+use super::context::ContextSpec;
 use super::tests::{EXAMPLE, MINIMAL, load};
+use super::train::Device;
 use super::*;
 
 /// Any text but the three separators that are refused.

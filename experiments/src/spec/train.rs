@@ -89,48 +89,28 @@ pub(super) const KEYS: &[&str] = &[
     "device",
     "threads",
 ];
-const SCHEDULES: &[(&str, Schedule)] = &[
-    ("cosine", Schedule::Cosine),
-    ("constant", Schedule::Constant),
-];
-const PRECISIONS: &[(&str, Precision)] = &[
-    ("float32", Precision::Float32),
-    ("bfloat16", Precision::Bfloat16),
-];
+const SCHEDULES: &[(&str, Schedule)] = &[("cosine", Schedule::Cosine), ("constant", Schedule::Constant)];
+const PRECISIONS: &[(&str, Precision)] =
+    &[("float32", Precision::Float32), ("bfloat16", Precision::Bfloat16)];
 
 impl TrainSpec {
     pub(super) fn read(fields: &Fields) -> Result<TrainSpec, Error> {
-        let updates = fields
-            .get("updates")
-            .map_or(Ok(10_000), |field| field.integer(1, u64::MAX))?;
+        let updates = fields.get("updates").map_or(Ok(10_000), |field| field.integer(1, u64::MAX))?;
         Ok(TrainSpec {
             updates,
-            batch: fields
-                .get("batch")
-                .map_or(Ok(64), |field| field.size(1, 1_000_000))?,
-            learning_rate: fields
-                .get("learning_rate")
-                .map_or(Ok(1e-4), |field| positive(&field))?,
-            weight_decay: fields.get("weight_decay").map_or(Ok(1e-4), |field| {
-                field.number("a number, 0 or more", |decay| decay >= 0.0)
-            })?,
+            batch: fields.get("batch").map_or(Ok(64), |field| field.size(1, 1_000_000))?,
+            learning_rate: fields.get("learning_rate").map_or(Ok(1e-4), |field| positive(&field))?,
+            weight_decay: fields
+                .get("weight_decay")
+                .map_or(Ok(1e-4), |field| field.number("a number, 0 or more", |decay| decay >= 0.0))?,
             warmup: warmup(fields.get("warmup"), updates)?,
-            schedule: fields
-                .get("schedule")
-                .map_or(Ok(Schedule::Cosine), |field| field.one_of(SCHEDULES))?,
-            clip: fields
-                .get("clip")
-                .map_or(Ok(0.25), |field| positive(&field))?,
+            schedule: fields.get("schedule").map_or(Ok(Schedule::Cosine), |field| field.one_of(SCHEDULES))?,
+            clip: fields.get("clip").map_or(Ok(0.25), |field| positive(&field))?,
             precision: fields
                 .get("precision")
                 .map_or(Ok(Precision::Float32), |field| field.one_of(PRECISIONS))?,
-            device: fields
-                .get("device")
-                .map_or(Ok(Device::Cpu), |field| device(&field))?,
-            threads: fields
-                .get("threads")
-                .map(|field| field.size(1, 1024))
-                .transpose()?,
+            device: fields.get("device").map_or(Ok(Device::Cpu), |field| device(&field))?,
+            threads: fields.get("threads").map(|field| field.size(1, 1024)).transpose()?,
         })
     }
 }
@@ -148,10 +128,7 @@ fn warmup(field: Option<Field>, updates: u64) -> Result<u64, Error> {
         return Ok(warmup);
     }
     let found = format!("{warmup} with {updates} updates");
-    let cure = format!(
-        "remove it for a tenth of the updates, or set train.warmup={}",
-        updates / 10
-    );
+    let cure = format!("remove it for a tenth of the updates, or set train.warmup={}", updates / 10);
     Err(field.invalid_as(found, "at most as many as `train.updates`", Some(&cure)))
 }
 
@@ -162,14 +139,10 @@ fn device(field: &Field) -> Result<Device, Error> {
         "cuda" => Ok(Device::Cuda(0)),
         text => {
             // An index beyond any machine's would overflow what libtorch keeps it in.
-            let index = text
-                .strip_prefix("cuda:")
-                .and_then(|index| index.parse().ok())
-                .filter(|&index| index < 128);
+            let index =
+                text.strip_prefix("cuda:").and_then(|index| index.parse().ok()).filter(|&index| index < 128);
             let cure = text.eq_ignore_ascii_case("gpu").then_some("write `cuda`");
-            index
-                .map(Device::Cuda)
-                .ok_or_else(|| field.invalid(expected, cure))
+            index.map(Device::Cuda).ok_or_else(|| field.invalid(expected, cure))
         }
     }
 }

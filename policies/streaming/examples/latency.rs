@@ -23,17 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for bytes in &files {
         for instructions in InstructionSet::available() {
             for precision in [Precision::Float32, Precision::Bfloat16] {
-                let policy = Policy::from_bytes_with(
-                    bytes,
-                    Options {
-                        precision,
-                        instructions,
-                    },
-                )?;
-                let aaren = policy
-                    .stream()
-                    .act(&vec![0.0; policy.observation_size()], 0.0)
-                    .is_ok()
+                let policy = Policy::from_bytes_with(bytes, Options { precision, instructions })?;
+                let aaren = policy.stream().act(&vec![0.0; policy.observation_size()], 0.0).is_ok()
                     && constant(&policy);
                 let last = if aaren { 100_000 } else { 1000 };
                 let mut regimes = vec![(Regime::Unbounded, 10), (Regime::Unbounded, 1000)];
@@ -46,15 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     times.sort_by(f64::total_cmp);
                     let at = |quantile: f64| times[((times.len() - 1) as f64 * quantile) as usize];
                     let encoder = if aaren { "aaren" } else { "transformer" };
-                    let what = format!(
-                        "{encoder} {instructions:?} {precision:?} {regime:?} at {timestep}"
-                    );
-                    println!(
-                        "{what:<54}{:>9.1}{:>9.1}{:>9.1}",
-                        at(0.0),
-                        at(0.5),
-                        at(0.99)
-                    );
+                    let what = format!("{encoder} {instructions:?} {precision:?} {regime:?} at {timestep}");
+                    println!("{what:<54}{:>9.1}{:>9.1}{:>9.1}", at(0.0), at(0.5), at(0.99));
                 }
             }
         }
@@ -66,12 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn constant(policy: &Policy) -> bool {
     let mut stream = policy.stream();
     let observation = vec![0.0; policy.observation_size()];
-    let mut bytes = || {
-        stream
-            .act(&observation, 0.0)
-            .map(|_| ())
-            .map(|()| stream.state_bytes())
-    };
+    let mut bytes = || stream.act(&observation, 0.0).map(|_| ()).map(|()| stream.state_bytes());
     bytes().ok() == bytes().ok()
 }
 

@@ -45,9 +45,7 @@ impl Aaren {
             .map(|(row, &bias)| {
                 row.iter()
                     .zip(p.query_token)
-                    .fold(f64::from(bias), |sum, (&w, &q)| {
-                        sum + f64::from(w) * f64::from(q)
-                    })
+                    .fold(f64::from(bias), |sum, (&w, &q)| sum + f64::from(w) * f64::from(q))
             })
             .collect();
 
@@ -71,9 +69,9 @@ impl Aaren {
         Aaren {
             values_and_scores: Linear::new(&weight, &bias, precision),
             output: Linear::new(p.output.0, p.output.1, precision),
-            decay: p.recency.map_or(alloc::vec![0.0; heads], |raw| {
-                raw.iter().map(|&r| softplus(r)).collect()
-            }),
+            decay: p
+                .recency
+                .map_or(alloc::vec![0.0; heads], |raw| raw.iter().map(|&r| softplus(r)).collect()),
             width,
         }
     }
@@ -156,21 +154,9 @@ impl AarenScratch {
 
 /// Merge a token of score `s` and value `v` into one head's (m, u, w).
 #[inline(always)]
-fn merge<L: Lanes>(
-    m: &mut f32,
-    u: &mut f32,
-    w: &mut [f32],
-    decay: f64,
-    s: f32,
-    v: &[f32],
-    dither: f32,
-) {
+fn merge<L: Lanes>(m: &mut f32, u: &mut f32, w: &mut [f32], decay: f64, s: f32, v: &[f32], dither: f32) {
     let decayed = f64::from(*m) - decay;
-    let maximum = if s > decayed as f32 {
-        s
-    } else {
-        decayed as f32
-    };
+    let maximum = if s > decayed as f32 { s } else { decayed as f32 };
     // What the stored sums must be multiplied by is exact however `maximum` was rounded.
     let shrink = Shrink::by(decayed - f64::from(maximum));
     // SAFETY: plain f32 arithmetic.

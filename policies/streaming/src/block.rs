@@ -30,10 +30,7 @@ impl LayerNorm {
 }
 
 /// The attention of one block.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one per layer, and both are large"
-)]
+#[expect(clippy::large_enum_variant, reason = "there is one per layer, and both are large")]
 pub(crate) enum Attention {
     Aaren(Aaren),
     Transformer(Transformer),
@@ -96,31 +93,19 @@ impl Encoder {
                 Attention::Aaren(aaren) => aaren.bytes(),
                 Attention::Transformer(transformer) => transformer.bytes(),
             };
-            attention
-                + block.norm1.bytes()
-                + block.norm2.bytes()
-                + block.up.bytes()
-                + block.down.bytes()
+            attention + block.norm1.bytes() + block.norm2.bytes() + block.up.bytes() + block.down.bytes()
         });
         blocks.sum::<usize>() + self.last_norm.as_ref().map_or(0, LayerNorm::bytes)
     }
 
     fn is_aaren(&self) -> bool {
-        matches!(
-            self.blocks.first(),
-            Some(Block {
-                attention: Attention::Aaren(_),
-                ..
-            })
-        )
+        matches!(self.blocks.first(), Some(Block { attention: Attention::Aaren(_), .. }))
     }
 
     /// The state before any token.
     pub(crate) fn zero_state(&self) -> State {
         let layers = if self.is_aaren() {
-            Layers::Aaren(
-                alloc::vec![0.0; self.blocks.len() * Aaren::state_length(self.width, self.heads)],
-            )
+            Layers::Aaren(alloc::vec![0.0; self.blocks.len() * Aaren::state_length(self.width, self.heads)])
         } else {
             Layers::Transformer(self.blocks.iter().map(|_| Cache::default()).collect())
         };
@@ -146,10 +131,9 @@ impl Encoder {
     pub(crate) fn state_bytes(&self, state: &State) -> usize {
         match &state.layers {
             Layers::Aaren(floats) => size_of_val(&**floats),
-            Layers::Transformer(caches) => caches
-                .iter()
-                .map(|c| 2 * self.width * c.tokens() * size_of::<f32>())
-                .sum(),
+            Layers::Transformer(caches) => {
+                caches.iter().map(|c| 2 * self.width * c.tokens() * size_of::<f32>()).sum()
+            }
         }
     }
 

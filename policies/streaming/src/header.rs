@@ -115,22 +115,10 @@ impl Header {
     pub(crate) fn parse(json: &str) -> Result<Header, Error> {
         let Version { format, version } = parse(json)?;
         check("format", format == FORMAT, &format, FORMAT)?;
-        check(
-            "version",
-            version == VERSION,
-            version,
-            "1, the version this build reads",
-        )?;
+        check("version", version == VERSION, version, "1, the version this build reads")?;
 
         let header: Header = parse(json)?;
-        let Model {
-            width,
-            layers,
-            heads,
-            encoder,
-            recency,
-            ..
-        } = header.model;
+        let Model { width, layers, heads, encoder, recency, .. } = header.model;
         check("model.width", width > 0, width, "at least 1")?;
         check("model.layers", layers > 0, layers, "at least 1")?;
         check(
@@ -140,36 +128,12 @@ impl Header {
             format!("a divisor of the width {width}"),
         )?;
         let recency_fits = encoder == EncoderKind::Aaren || recency == Recency::None;
-        check(
-            "model.recency",
-            recency_fits,
-            "learned",
-            "none, as the encoder is a transformer",
-        )?;
-        check(
-            "observation_size",
-            header.observation_size > 0,
-            header.observation_size,
-            "at least 1",
-        )?;
-        check(
-            "max_timesteps",
-            header.max_timesteps > 0,
-            header.max_timesteps,
-            "at least 1",
-        )?;
+        check("model.recency", recency_fits, "learned", "none, as the encoder is a transformer")?;
+        check("observation_size", header.observation_size > 0, header.observation_size, "at least 1")?;
+        check("max_timesteps", header.max_timesteps > 0, header.max_timesteps, "at least 1")?;
         let scale = header.return_scale;
-        check(
-            "return_scale",
-            scale.is_finite() && scale > 0.0,
-            scale,
-            "a positive number",
-        )?;
-        if let Some(target) = header
-            .target_returns
-            .iter()
-            .find(|target| !target.is_finite())
-        {
+        check("return_scale", scale.is_finite() && scale > 0.0, scale, "a positive number")?;
+        if let Some(target) = header.target_returns.iter().find(|target| !target.is_finite()) {
             check("target_returns", false, target, "finite numbers")?;
         }
         match &header.action {
@@ -177,12 +141,7 @@ impl Header {
                 check("action.choices", *choices > 0, choices, "at least 1")?
             }
             ActionSpace::Continuous { low, high } => {
-                check(
-                    "action.low",
-                    !low.is_empty(),
-                    "no entries",
-                    "one per action dimension",
-                )?;
+                check("action.low", !low.is_empty(), "no entries", "one per action dimension")?;
                 check(
                     "action.high",
                     low.len() == high.len(),
@@ -191,12 +150,7 @@ impl Header {
                 )?;
                 for (l, h) in low.iter().zip(high) {
                     let usable = l.is_finite() && h.is_finite() && l < h && (h - l).is_finite();
-                    check(
-                        "action",
-                        usable,
-                        format!("bounds [{l}, {h}]"),
-                        "finite bounds, low < high",
-                    )?;
+                    check("action", usable, format!("bounds [{l}, {h}]"), "finite bounds, low < high")?;
                 }
             }
         }
@@ -218,19 +172,10 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Error> {
     serde_json::from_str(json).map_err(|error| Error::Header(error.to_string()))
 }
 
-fn check(
-    key: &'static str,
-    holds: bool,
-    found: impl ToString,
-    expected: impl ToString,
-) -> Result<(), Error> {
+fn check(key: &'static str, holds: bool, found: impl ToString, expected: impl ToString) -> Result<(), Error> {
     if holds {
         Ok(())
     } else {
-        Err(Error::Value {
-            key,
-            found: found.to_string(),
-            expected: expected.to_string(),
-        })
+        Err(Error::Value { key, found: found.to_string(), expected: expected.to_string() })
     }
 }

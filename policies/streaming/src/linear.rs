@@ -133,20 +133,14 @@ fn pack(weight: &[f32], inputs: usize, outputs: usize, precision: Precision) -> 
     let words = packed.as_mut_slice();
     let mut output = 0;
     while output < outputs {
-        let width = if outputs - output >= WIDE {
-            WIDE
-        } else {
-            NARROW
-        };
+        let width = if outputs - output >= WIDE { WIDE } else { NARROW };
         let panel = &mut words[output * lines..(output + width) * lines];
         for (line, words) in panel.chunks_exact_mut(width).enumerate() {
             for (column, word) in words.iter_mut().enumerate() {
                 let row = &weight[(output + column) * inputs..(output + column + 1) * inputs];
                 *word = match precision {
                     Precision::Float32 => row[line],
-                    Precision::Bfloat16 => {
-                        pair(row[2 * line], row.get(2 * line + 1).copied().unwrap_or(0.0))
-                    }
+                    Precision::Bfloat16 => pair(row[2 * line], row.get(2 * line + 1).copied().unwrap_or(0.0)),
                 };
             }
         }
@@ -168,11 +162,7 @@ fn pair(first: f32, second: f32) -> f32 {
     };
     let low = rounded(second, 0);
     let high = rounded(first, low);
-    let high = if high & 0x7fff < SMALLEST {
-        high & 0x8000 | SMALLEST
-    } else {
-        high
-    };
+    let high = if high & 0x7fff < SMALLEST { high & 0x8000 | SMALLEST } else { high };
     f32::from_bits(high << 16 | low)
 }
 
@@ -314,11 +304,7 @@ impl Aligned {
     fn zeroed(length: usize) -> Aligned {
         let storage = alloc::vec![0.0f32; length + Self::LINE];
         let past = storage.as_ptr().addr() / size_of::<f32>() % Self::LINE;
-        Aligned {
-            storage,
-            start: (Self::LINE - past) % Self::LINE,
-            length,
-        }
+        Aligned { storage, start: (Self::LINE - past) % Self::LINE, length }
     }
 
     fn as_slice(&self) -> &[f32] {
@@ -336,29 +322,13 @@ mod tests {
 
     #[test]
     fn a_pair_holds_both_weights_to_half_a_unit_of_bfloat16() {
-        let weights = [
-            1.0,
-            -1.0,
-            0.3,
-            -7e-4,
-            3.999,
-            1e-20,
-            -65504.0,
-            1.003_906_2,
-            2.5e30,
-        ];
+        let weights = [1.0, -1.0, 0.3, -7e-4, 3.999, 1e-20, -65504.0, 1.003_906_2, 2.5e30];
         for &first in &weights {
             for second in weights.into_iter().chain([0.0, f32::MAX]) {
                 let word = pair(first, second);
-                assert!(
-                    (word / first - 1.0).abs() <= 1.0 / 256.0,
-                    "{first} {second}: {word}"
-                );
+                assert!((word / first - 1.0).abs() <= 1.0 / 256.0, "{first} {second}: {word}");
                 let low = f32::from_bits(word.to_bits() << 16);
-                assert!(
-                    (low - second).abs() <= second.abs() / 256.0,
-                    "{first} {second}: {low}"
-                );
+                assert!((low - second).abs() <= second.abs() / 256.0, "{first} {second}: {low}");
             }
         }
         for extreme in [0.0, -0.0, f32::MAX, f32::MIN, 1e-45] {

@@ -34,10 +34,7 @@ pub struct Options {
 impl Default for Options {
     /// float32 and the widest instructions that the processor has.
     fn default() -> Options {
-        Options {
-            precision: Precision::Float32,
-            instructions: InstructionSet::best(),
-        }
+        Options { precision: Precision::Float32, instructions: InstructionSet::best() }
     }
 }
 
@@ -81,15 +78,9 @@ impl Policy {
     ///
     /// As [`from_file`](Self::from_file).
     #[cfg(feature = "std")]
-    pub fn from_file_with(
-        path: impl AsRef<std::path::Path>,
-        options: Options,
-    ) -> Result<Policy, Error> {
+    pub fn from_file_with(path: impl AsRef<std::path::Path>, options: Options) -> Result<Policy, Error> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         Policy::from_bytes_with(&bytes, options)
     }
 
@@ -114,11 +105,8 @@ impl Policy {
         }
         let container = |error: safetensors::SafeTensorError| Error::Container(error.to_string());
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(container)?;
-        let json = metadata
-            .metadata()
-            .as_ref()
-            .and_then(|entries| entries.get("aaren"))
-            .ok_or(Error::NoHeader)?;
+        let json =
+            metadata.metadata().as_ref().and_then(|entries| entries.get("aaren")).ok_or(Error::NoHeader)?;
         let header = Header::parse(json)?;
         let file = File(SafeTensors::deserialize(bytes).map_err(container)?);
 
@@ -129,22 +117,12 @@ impl Policy {
             mean: file.tensor("observation.mean", &[header.observation_size])?,
             std: file.tensor("observation.std", &[header.observation_size])?,
             return_to_go: file.linear("embed.return", width, 1, Precision::Float32)?,
-            state: file.linear(
-                "embed.state",
-                width,
-                header.observation_size,
-                Precision::Float32,
-            )?,
+            state: file.linear("embed.state", width, header.observation_size, Precision::Float32)?,
             action: file.linear("embed.action", width, actions, Precision::Float32)?,
             timestep: file.tensor("embed.timestep.weight", &[header.max_timesteps, width])?,
             norm: file.norm("embed.norm", width)?,
         };
-        if let Some((index, &found)) = embedding
-            .std
-            .iter()
-            .enumerate()
-            .find(|(_, std)| **std <= 0.0)
-        {
+        if let Some((index, &found)) = embedding.std.iter().enumerate().find(|(_, std)| **std <= 0.0) {
             return Err(Error::Element {
                 name: "observation.std".to_owned(),
                 index,
@@ -160,13 +138,8 @@ impl Policy {
             Norm::Pre => Some(file.norm("norm", width)?),
             Norm::Post => None,
         };
-        let encoder = Encoder {
-            blocks,
-            norm: header.model.norm,
-            last_norm,
-            width,
-            heads: header.model.heads,
-        };
+        let encoder =
+            Encoder { blocks, norm: header.model.norm, last_norm, width, heads: header.model.heads };
         let head = file.linear("head", actions, width, Precision::Float32)?;
         let fingerprint = fingerprint(bytes);
         Ok(Policy(Arc::new(Weights {
@@ -251,9 +224,7 @@ struct File<'a>(SafeTensors<'a>);
 impl File<'_> {
     /// A float32 tensor of the given shape, all finite.
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
-        let view = self.0.tensor(name).map_err(|_| Error::NoTensor {
-            name: name.to_owned(),
-        })?;
+        let view = self.0.tensor(name).map_err(|_| Error::NoTensor { name: name.to_owned() })?;
         if view.dtype() != Dtype::F32 || view.shape() != shape {
             return Err(Error::Tensor {
                 name: name.to_owned(),
@@ -261,18 +232,12 @@ impl File<'_> {
                 expected: format!("F32 {shape:?}"),
             });
         }
-        let floats: Vec<f32> = view
-            .data()
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect();
+        let floats: Vec<f32> =
+            view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         match floats.iter().enumerate().find(|(_, x)| !x.is_finite()) {
-            Some((index, &found)) => Err(Error::Element {
-                name: name.to_owned(),
-                index,
-                found,
-                expected: "a finite number",
-            }),
+            Some((index, &found)) => {
+                Err(Error::Element { name: name.to_owned(), index, found, expected: "a finite number" })
+            }
             None => Ok(floats),
         }
     }
@@ -300,23 +265,15 @@ impl File<'_> {
 
     fn norm(&self, name: &str, width: usize) -> Result<LayerNorm, Error> {
         let gain = self.tensor(&format!("{name}.weight"), &[width])?;
-        Ok(LayerNorm {
-            gain,
-            bias: self.tensor(&format!("{name}.bias"), &[width])?,
-        })
+        Ok(LayerNorm { gain, bias: self.tensor(&format!("{name}.bias"), &[width])? })
     }
 
     fn block(&self, n: usize, model: &Model, precision: Precision) -> Result<Block, Error> {
         let Model { width, heads, .. } = *model;
         let name = |part: &str| format!("blocks.{n}.{part}");
-        let square =
-            |part: &str| self.weight_and_bias(&name(&format!("attention.{part}")), width, width);
-        let (query, key, value, output) = (
-            square("query")?,
-            square("key")?,
-            square("value")?,
-            square("output")?,
-        );
+        let square = |part: &str| self.weight_and_bias(&name(&format!("attention.{part}")), width, width);
+        let (query, key, value, output) =
+            (square("query")?, square("key")?, square("value")?, square("output")?);
         let attention = match model.encoder {
             EncoderKind::Aaren => {
                 let query_token = self.tensor(&name("attention.query_token"), &[width])?;
@@ -367,7 +324,7 @@ fn brief(shape: &[usize]) -> String {
 
 /// FNV-1a, 64 bits.
 fn fingerprint(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

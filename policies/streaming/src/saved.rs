@@ -32,9 +32,8 @@ impl Stream {
             _ if recomputed => {}
             Layers::Aaren(floats) => floats.iter().for_each(put),
             Layers::Transformer(caches) => {
-                for (key, value) in caches
-                    .iter()
-                    .flat_map(|cache| cache.rows(self.policy.weights().encoder.width))
+                for (key, value) in
+                    caches.iter().flat_map(|cache| cache.rows(self.policy.weights().encoder.width))
                 {
                     key.iter().chain(value).for_each(&mut put);
                 }
@@ -51,20 +50,16 @@ impl Stream {
     /// stream can reach. The stream is then as it was.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let weights = self.policy.weights();
-        let mismatch =
-            |found: &dyn core::fmt::Display, expected: &dyn core::fmt::Display| Error::Saved {
-                found: found.to_string(),
-                expected: expected.to_string(),
-            };
+        let mismatch = |found: &dyn core::fmt::Display, expected: &dyn core::fmt::Display| Error::Saved {
+            found: found.to_string(),
+            expected: expected.to_string(),
+        };
         let Some((numbers, floats)) = bytes.split_at_checked(7 * size_of::<u64>()) else {
             return Err(mismatch(&format!("{} bytes", bytes.len()), &"at least 56"));
         };
         let numbers: Vec<u64> = words(numbers);
         if numbers[0] != u64::from_le_bytes(*MAGIC) {
-            return Err(mismatch(
-                &"another beginning",
-                &"`aaren-s1`, this version's",
-            ));
+            return Err(mismatch(&"another beginning", &"`aaren-s1`, this version's"));
         }
         if numbers[1] != weights.fingerprint {
             return Err(mismatch(
@@ -78,29 +73,17 @@ impl Stream {
         }
         let (timestep, return_to_go, tokens) = (numbers[4], f64::from_bits(numbers[5]), numbers[6]);
         if timestep > 1 << 53 {
-            return Err(mismatch(
-                &format!("timestep {timestep}"),
-                &"one that can be reached",
-            ));
+            return Err(mismatch(&format!("timestep {timestep}"), &"one that can be reached"));
         }
         if !return_to_go.is_finite() {
-            return Err(mismatch(
-                &format!("a return to go of {return_to_go}"),
-                &"a finite one",
-            ));
+            return Err(mismatch(&format!("a return to go of {return_to_go}"), &"a finite one"));
         }
         let reached = match self.regime {
             Regime::Window(_) => Some(0),
-            Regime::Unbounded => timestep
-                .checked_mul(3)
-                .map(|tokens| tokens.saturating_sub(1)),
+            Regime::Unbounded => timestep.checked_mul(3).map(|tokens| tokens.saturating_sub(1)),
             // Every fresh start pushes two tokens, every other timestep three.
             Regime::Reset(length) => {
-                let since = if timestep == 0 {
-                    0
-                } else {
-                    (timestep - 1) % length as u64 + 1
-                };
+                let since = if timestep == 0 { 0 } else { (timestep - 1) % length as u64 + 1 };
                 since.checked_mul(3).map(|tokens| tokens.saturating_sub(1))
             }
         };
@@ -120,21 +103,14 @@ impl Stream {
             (Layers::Aaren(floats), _) => Some(floats.len()),
             (Layers::Transformer(_), _) => (2 * layers * width).checked_mul(tokens as usize),
         };
-        let expected = state
-            .and_then(|state| state.checked_add(inputs))
-            .and_then(|floats| floats.checked_mul(4));
+        let expected =
+            state.and_then(|state| state.checked_add(inputs)).and_then(|floats| floats.checked_mul(4));
         if expected != Some(floats.len()) {
-            let expected =
-                expected.map_or("fewer timesteps".to_string(), |bytes| format!("{bytes}"));
-            return Err(mismatch(
-                &format!("{} bytes of numbers", floats.len()),
-                &expected,
-            ));
+            let expected = expected.map_or("fewer timesteps".to_string(), |bytes| format!("{bytes}"));
+            return Err(mismatch(&format!("{} bytes of numbers", floats.len()), &expected));
         }
-        let floats: Vec<f32> = floats
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect();
+        let floats: Vec<f32> =
+            floats.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         let (inputs, state) = floats.split_at(inputs);
         // An Aaren that has seen no token has maxima of −∞.
         if inputs
@@ -160,10 +136,7 @@ impl Stream {
             _ if state.is_empty() => {}
             Layers::Aaren(floats) => floats.copy_from_slice(state),
             Layers::Transformer(caches) => {
-                for (cache, layer) in caches
-                    .iter_mut()
-                    .zip(state.chunks_exact(state.len() / layers))
-                {
+                for (cache, layer) in caches.iter_mut().zip(state.chunks_exact(state.len() / layers)) {
                     for token in layer.chunks_exact(2 * width) {
                         cache.restore(width, token.iter().copied());
                     }

@@ -61,10 +61,7 @@ impl Episode {
 impl Stream {
     pub(crate) fn new(policy: Policy, regime: Regime) -> Stream {
         let weights = policy.weights();
-        let (observation, actions) = (
-            weights.header.observation_size,
-            weights.header.action.size(),
-        );
+        let (observation, actions) = (weights.header.observation_size, weights.header.action.size());
         let row_length = 1 + observation + actions;
         // Outside a window only this timestep and the last one's action are wanted.
         let rows = match regime {
@@ -73,10 +70,7 @@ impl Stream {
         };
         // A header may ask for any window, and its sizes multiply: provide for what is plausible,
         // the rest grows with the timesteps that really come.
-        let expected = rows
-            .min(weights.header.max_timesteps.max(2))
-            .saturating_mul(row_length)
-            .min(1 << 20);
+        let expected = rows.min(weights.header.max_timesteps.max(2)).saturating_mul(row_length).min(1 << 20);
         let tokens = match regime {
             Regime::Window(timesteps) => 3 * timesteps.min(CHUNK),
             Regime::Unbounded | Regime::Reset(_) => 3,
@@ -133,23 +127,11 @@ impl Stream {
                 expected: header.observation_size,
             });
         }
-        if let Some(found) = observation
-            .iter()
-            .map(|&x| x.into())
-            .find(|x| !x.is_finite())
-        {
-            return Err(Error::NotFinite {
-                what: "an entry of the observation",
-                found,
-            });
+        if let Some(found) = observation.iter().map(|&x| x.into()).find(|x| !x.is_finite()) {
+            return Err(Error::NotFinite { what: "an entry of the observation", found });
         }
         let episode = &mut self.episode;
-        let return_to_go = episode.return_to_go
-            - if episode.timestep > 0 {
-                previous_reward
-            } else {
-                0.0
-            };
+        let return_to_go = episode.return_to_go - if episode.timestep > 0 { previous_reward } else { 0.0 };
         if !return_to_go.is_finite() {
             return Err(Error::NotFinite {
                 what: "the return to go (target return less rewards)",
@@ -188,10 +170,7 @@ impl Stream {
             head: &mut self.head,
         });
         if let Some(&found) = self.head.iter().find(|x| !x.is_finite()) {
-            return Err(Error::NotFinite {
-                what: "an output of the policy",
-                found: found.into(),
-            });
+            return Err(Error::NotFinite { what: "an output of the policy", found: found.into() });
         }
         self.answer();
         self.episode.timestep += 1;
@@ -313,11 +292,7 @@ impl Kernel for Push<'_> {
             };
             let embedding = &self.policy.embedding;
             if self.begin_with_action {
-                push(
-                    &embedding.action,
-                    &self.episode.row(timestep - 1)[1 + observation..],
-                    timestep - 1,
-                );
+                push(&embedding.action, &self.episode.row(timestep - 1)[1 + observation..], timestep - 1);
             }
             for t in timestep..=end {
                 let row = self.episode.row(t);

@@ -52,15 +52,11 @@ impl Cache {
     fn push(&mut self, width: usize) -> (&mut [f32], &mut [f32]) {
         let (block, slot) = (self.tokens / BLOCK, self.tokens % BLOCK);
         if block == self.blocks.len() {
-            self.blocks
-                .push(alloc::vec![0.0; 2 * BLOCK * width].into_boxed_slice());
+            self.blocks.push(alloc::vec![0.0; 2 * BLOCK * width].into_boxed_slice());
         }
         self.tokens += 1;
         let (keys, values) = self.blocks[block].split_at_mut(BLOCK * width);
-        (
-            &mut keys[slot * width..(slot + 1) * width],
-            &mut values[slot * width..(slot + 1) * width],
-        )
+        (&mut keys[slot * width..(slot + 1) * width], &mut values[slot * width..(slot + 1) * width])
     }
 
     /// Keys and values of tokens `first..first + count`, which must lie in one block.
@@ -79,10 +75,7 @@ impl Cache {
     /// Append a token read back from [`rows`](Self::rows).
     pub(crate) fn restore(&mut self, width: usize, key_and_value: impl Iterator<Item = f32>) {
         let (key, value) = self.push(width);
-        key.iter_mut()
-            .chain(value)
-            .zip(key_and_value)
-            .for_each(|(to, from)| *to = from);
+        key.iter_mut().chain(value).zip(key_and_value).for_each(|(to, from)| *to = from);
     }
 }
 
@@ -97,12 +90,7 @@ pub(crate) struct TransformerScratch {
 impl TransformerScratch {
     pub(crate) fn new(width: usize, tokens: usize) -> TransformerScratch {
         let buffer = || alloc::vec![0.0; tokens * width];
-        TransformerScratch {
-            query: buffer(),
-            key: buffer(),
-            value: buffer(),
-            mixed: buffer(),
-        }
+        TransformerScratch { query: buffer(), key: buffer(), value: buffer(), mixed: buffer() }
     }
 }
 
@@ -111,8 +99,7 @@ impl Transformer {
         let width = p.query.1.len();
         // Scores are divided by √d_h: let the query do it.
         let scale = 1.0 / libm::sqrt((width / heads) as f64);
-        let scaled =
-            |x: &[f32]| -> Vec<f32> { x.iter().map(|&x| (f64::from(x) * scale) as f32).collect() };
+        let scaled = |x: &[f32]| -> Vec<f32> { x.iter().map(|&x| (f64::from(x) * scale) as f32).collect() };
         Transformer {
             query: Linear::new(&scaled(p.query.0), &scaled(p.query.1), precision),
             key: Linear::new(p.key.0, p.key.1, precision),
@@ -124,10 +111,7 @@ impl Transformer {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        [&self.query, &self.key, &self.value, &self.output]
-            .iter()
-            .map(|linear| linear.bytes())
-            .sum()
+        [&self.query, &self.key, &self.value, &self.output].iter().map(|linear| linear.bytes()).sum()
     }
 
     /// Append the tokens `x` (`[tokens, width]`) to `cache`; attention's output of the tokens from
@@ -144,10 +128,7 @@ impl Transformer {
         let width = self.width;
         let tokens = x.len() / width;
         let asking = tokens - from;
-        let (keys, values) = (
-            &mut scratch.key[..tokens * width],
-            &mut scratch.value[..tokens * width],
-        );
+        let (keys, values) = (&mut scratch.key[..tokens * width], &mut scratch.value[..tokens * width]);
         self.key.apply::<L>(x, tokens, keys);
         self.value.apply::<L>(x, tokens, values);
         let before = cache.tokens();

@@ -32,9 +32,7 @@ pub(crate) use for_lanes;
 pub(crate) fn add_assign<L: Lanes>(x: &mut [f32], y: &[f32]) {
     assert_eq!(x.len(), y.len());
     let (to, from) = (x.as_mut_ptr(), y.as_ptr());
-    unsafe {
-        for_lanes!(L, i in x.len() => L::load(to.add(i)).add(L::load(from.add(i))).store(to.add(i)))
-    }
+    unsafe { for_lanes!(L, i in x.len() => L::load(to.add(i)).add(L::load(from.add(i))).store(to.add(i))) }
 }
 
 /// `to = from · factor`.
@@ -76,9 +74,7 @@ pub(crate) fn dot<L: Lanes>(a: &[f32], b: &[f32]) -> f32 {
 
 /// The largest element, −∞ for an empty slice.
 pub(crate) fn max(x: &[f32]) -> f32 {
-    x.iter()
-        .copied()
-        .fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
+    x.iter().copied().fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a })
 }
 
 /// `x = eˣ⁻ᵐ` for every element; returns the sum of the results.
@@ -236,8 +232,7 @@ mod tests {
             let error = |(&x, &y): (&f32, &f32)| {
                 let (x, y) = (f64::from(x), f64::from(y));
                 if self.gelu {
-                    (y - 0.5 * x * (1.0 + libm::erf(x * core::f64::consts::FRAC_1_SQRT_2))).abs()
-                        / x.abs()
+                    (y - 0.5 * x * (1.0 + libm::erf(x * core::f64::consts::FRAC_1_SQRT_2))).abs() / x.abs()
                 } else {
                     (y - libm::exp(x)).abs() / libm::exp(x)
                 }
@@ -248,23 +243,15 @@ mod tests {
 
     /// 100 003 arguments: odd, so that every instruction set has elements left over.
     fn grid(from: f32, to: f32) -> Vec<f32> {
-        (0..100_003)
-            .map(|i| from + (to - from) * i as f32 / 100_002.0)
-            .collect()
+        (0..100_003).map(|i| from + (to - from) * i as f32 / 100_002.0).collect()
     }
 
     #[test]
     fn exp_and_gelu_agree_with_libm_on_every_instruction_set() {
         for set in InstructionSet::available() {
-            let error = set.run(Worst {
-                x: grid(-87.0, 88.0),
-                gelu: false,
-            });
+            let error = set.run(Worst { x: grid(-87.0, 88.0), gelu: false });
             assert!(error < 3e-7, "exp on {set:?}: {error:e}");
-            let error = set.run(Worst {
-                x: grid(-12.0, 13.0),
-                gelu: true,
-            });
+            let error = set.run(Worst { x: grid(-12.0, 13.0), gelu: true });
             assert!(error < 1e-6, "GELU on {set:?}: {error:e}");
         }
     }

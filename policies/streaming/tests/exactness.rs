@@ -14,15 +14,9 @@ fn roll_out(stream: &mut Stream, timesteps: usize, seed: u64) -> (Episode, Vec<V
     stream.reset(300.0);
     let mut reward = f64::NAN; // ignored at the first step
     for _ in 0..timesteps {
-        let observation: Vec<f64> = (0..stream.policy().observation_size())
-            .map(|_| 2.0 * random.uniform())
-            .collect();
-        let action = stream
-            .act(&observation, reward)
-            .unwrap()
-            .iter()
-            .map(|&a| f64::from(a))
-            .collect();
+        let observation: Vec<f64> =
+            (0..stream.policy().observation_size()).map(|_| 2.0 * random.uniform()).collect();
+        let action = stream.act(&observation, reward).unwrap().iter().map(|&a| f64::from(a)).collect();
         reward = random.uniform();
         episode.returns_to_go.push(stream.return_to_go());
         episode.observations.push(observation);
@@ -39,11 +33,7 @@ fn expected(f: &Fixture, episode: &Episode, regime: Regime) -> Vec<Vec<f64>> {
     match regime {
         Regime::Unbounded => oracle::heads(f, episode, 0, timesteps - 1),
         Regime::Window(k) => (0..timesteps)
-            .map(|t| {
-                oracle::heads(f, episode, (t + 1).saturating_sub(k), t)
-                    .pop()
-                    .unwrap()
-            })
+            .map(|t| oracle::heads(f, episode, (t + 1).saturating_sub(k), t).pop().unwrap())
             .collect(),
         Regime::Reset(k) => (0..timesteps)
             .step_by(k)
@@ -57,25 +47,17 @@ fn expected(f: &Fixture, episode: &Episode, regime: Regime) -> Vec<Vec<f64>> {
 fn difference(ours: &[Vec<f64>], exact: &[Vec<f64>]) -> f64 {
     assert_eq!(ours.len(), exact.len());
     let largest = |row: &[f64]| row.iter().fold(0.0, |size: f64, x| size.max(x.abs()));
-    let typical = 0.1
-        * exact
-            .iter()
-            .fold(0.0, |size: f64, row| size.max(largest(row)));
+    let typical = 0.1 * exact.iter().fold(0.0, |size: f64, row| size.max(largest(row)));
     let of_row = |(ours, exact): (&Vec<f64>, &Vec<f64>)| {
         let size = largest(exact).max(typical);
-        ours.iter()
-            .zip(exact)
-            .fold(0.0, |worst: f64, (a, b)| worst.max((a - b).abs() / size))
+        ours.iter().zip(exact).fold(0.0, |worst: f64, (a, b)| worst.max((a - b).abs() / size))
     };
     ours.iter().zip(exact).map(of_row).fold(0.0, f64::max)
 }
 
 fn check(config: &Config, f: &Fixture, regime: Regime, timesteps: usize) {
     let roll_out_with = |instructions| {
-        let options = Options {
-            instructions,
-            ..Options::default()
-        };
+        let options = Options { instructions, ..Options::default() };
         let policy = Policy::from_bytes_with(&f.bytes(), options).unwrap();
         roll_out(&mut policy.stream_with(regime).unwrap(), timesteps, 7)
     };
@@ -84,24 +66,14 @@ fn check(config: &Config, f: &Fixture, regime: Regime, timesteps: usize) {
     assert!(worst < 1e-4, "{config:?} {regime:?}: off by {worst:e}");
     let actions: Vec<Vec<f64>> = heads.iter().map(|head| oracle::action(f, head)).collect();
     if config.discrete {
-        assert_eq!(
-            episode.actions, actions,
-            "{config:?}: another choice than the largest logit"
-        );
+        assert_eq!(episode.actions, actions, "{config:?}: another choice than the largest logit");
     } else {
         let worst = difference(&episode.actions, &actions);
-        assert!(
-            worst < 1e-6,
-            "{config:?} {regime:?}: actions off by {worst:e}"
-        );
+        assert!(worst < 1e-6, "{config:?} {regime:?}: actions off by {worst:e}");
     }
     for set in InstructionSet::available().filter(|&set| set != InstructionSet::best()) {
         let worst = difference(&roll_out_with(set).1, &heads);
-        assert!(
-            worst < 1e-4,
-            "{config:?} {regime:?}: {set:?} is {worst:e} off {:?}",
-            InstructionSet::best()
-        );
+        assert!(worst < 1e-4, "{config:?} {regime:?}: {set:?} is {worst:e} off {:?}", InstructionSet::best());
     }
 }
 
@@ -117,17 +89,12 @@ fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() 
     ];
     for encoder in ["aaren", "transformer"] {
         // Widths of whole panels, of wide and narrow ones, with single rows, and of single rows only.
-        for (i, (width, heads)) in [(64, 4), (80, 1), (100, 5), (9, 3), (5, 1), (24, 24)]
-            .into_iter()
-            .enumerate()
+        for (i, (width, heads)) in
+            [(64, 4), (80, 1), (100, 5), (9, 3), (5, 1), (24, 24)].into_iter().enumerate()
         {
             let config = Config {
                 norm: if i % 2 == 0 { "post" } else { "pre" },
-                recency: if encoder == "aaren" && i % 3 != 1 {
-                    "learned"
-                } else {
-                    "none"
-                },
+                recency: if encoder == "aaren" && i % 3 != 1 { "learned" } else { "none" },
                 observation: 1 + 5 * i,
                 actions: 1 + i + i / 3 * 2,
                 discrete: i == 2,
@@ -144,34 +111,18 @@ fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() 
 
 #[test]
 fn episodes_of_1000_timesteps_agree_with_the_definition() {
-    for (encoder, recency) in [
-        ("aaren", "none"),
-        ("aaren", "learned"),
-        ("transformer", "none"),
-    ] {
-        let config = Config {
-            recency,
-            ..Config::new(encoder, 16, 2, 2)
-        };
+    for (encoder, recency) in [("aaren", "none"), ("aaren", "learned"), ("transformer", "none")] {
+        let config = Config { recency, ..Config::new(encoder, 16, 2, 2) };
         check(&config, &config.fixture(1), Regime::Unbounded, 1000);
     }
 }
 
 #[test]
 fn scores_of_ten_thousand_survive() {
-    for (encoder, recency) in [
-        ("aaren", "none"),
-        ("aaren", "learned"),
-        ("transformer", "none"),
-    ] {
-        let config = Config {
-            recency,
-            ..Config::new(encoder, 32, 1, 2)
-        };
+    for (encoder, recency) in [("aaren", "none"), ("aaren", "learned"), ("transformer", "none")] {
+        let config = Config { recency, ..Config::new(encoder, 32, 1, 2) };
         let mut f = config.fixture(3);
-        f.tensor("blocks.0.attention.key.weight")
-            .iter_mut()
-            .for_each(|k| *k *= 2e4);
+        f.tensor("blocks.0.attention.key.weight").iter_mut().for_each(|k| *k *= 2e4);
         check(&config, &f, Regime::Unbounded, 200);
     }
 }
@@ -218,10 +169,7 @@ fn a_million_steps_do_not_drift() {
         let (mut sum, mut weighted) = (0.0, vec![0.0; 16]);
         let mut push = |(_, weight, value): &(Vec<f64>, f64, Vec<f64>)| {
             sum = sum * decay + weight;
-            weighted
-                .iter_mut()
-                .zip(value)
-                .for_each(|(w, v)| *w = *w * decay + weight * v);
+            weighted.iter_mut().zip(value).for_each(|(w, v)| *w = *w * decay + weight * v);
             weighted.iter().map(|w| w / sum).collect::<Vec<f64>>()
         };
 
@@ -236,10 +184,7 @@ fn a_million_steps_do_not_drift() {
             action = Some(stream.act(&observations[t % 3], 0.0).unwrap()[0] as usize);
             if t % 50_000 < 3 || t > 999_990 {
                 let mixed = oracle::linear(&f, "blocks.0.attention.output", &mixed);
-                let exact = oracle::read(
-                    &f,
-                    &oracle::after_attention(&f, 0, &state_tokens[t % 3].0, &mixed),
-                );
+                let exact = oracle::read(&f, &oracle::after_attention(&f, 0, &state_tokens[t % 3].0, &mixed));
                 let ours: Vec<f64> = stream.head_output().iter().map(|&x| x.into()).collect();
                 let worst = difference(&[ours], &[exact]);
                 assert!(worst < 1e-4, "recency {raw:?}, step {t}: off by {worst:e}");

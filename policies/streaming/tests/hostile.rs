@@ -38,48 +38,32 @@ static MEASURING: Measuring = Measuring;
 fn try_out(bytes: &[u8]) -> Result<(), String> {
     let before = HELD.get();
     MOST.set(before);
-    let outcome = Policy::from_bytes(bytes)
-        .map_err(|error| error.to_string())
-        .map(|policy| {
-            let mut stream = policy.stream();
-            for _ in 0..3 {
-                // An error is fine: weights may be finite and yet too large.
-                let _ = stream.act(&vec![0.5; policy.observation_size()], 1.0);
-            }
-        });
+    let outcome = Policy::from_bytes(bytes).map_err(|error| error.to_string()).map(|policy| {
+        let mut stream = policy.stream();
+        for _ in 0..3 {
+            // An error is fine: weights may be finite and yet too large.
+            let _ = stream.act(&vec![0.5; policy.observation_size()], 1.0);
+        }
+    });
     let most = MOST.get() - before;
     // Most of it is the parsed header, whose tiniest values become 32-byte nodes.
-    assert!(
-        most < 64 * bytes.len() as isize + 65_536,
-        "{most} bytes for a file of {}",
-        bytes.len()
-    );
+    assert!(most < 64 * bytes.len() as isize + 65_536, "{most} bytes for a file of {}", bytes.len());
     outcome
 }
 
 fn small(encoder: &'static str) -> Fixture {
-    let config = Config {
-        observation: 2,
-        actions: 2,
-        norm: "pre",
-        max_timesteps: 4,
-        ..Config::new(encoder, 4, 1, 2)
-    };
+    let config =
+        Config { observation: 2, actions: 2, norm: "pre", max_timesteps: 4, ..Config::new(encoder, 4, 1, 2) };
     config.fixture(0)
 }
 
 /// Every place in a JSON value.
 fn places(value: &Value, prefix: &str) -> Vec<String> {
     let children: Vec<(String, &Value)> = match value {
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| (format!("{prefix}/{key}"), value))
-            .collect(),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(i, value)| (format!("{prefix}/{i}"), value))
-            .collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (format!("{prefix}/{key}"), value)).collect(),
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(i, value)| (format!("{prefix}/{i}"), value)).collect()
+        }
         _ => Vec::new(),
     };
     children
@@ -119,8 +103,7 @@ fn every_value_of_the_header_is_checked() {
                 if let Err(message) = try_out(&f.bytes()) {
                     refused += 1;
                     let key = place.split('/').find(|part| !part.is_empty()).unwrap();
-                    let names_something =
-                        message.contains("tensor `") || message.contains("header");
+                    let names_something = message.contains("tensor `") || message.contains("header");
                     assert!(names_something, "{place} = {value} ({key}): {message}");
                 }
             }
@@ -175,11 +158,7 @@ fn a_header_that_multiplies_sizes_gets_no_memory_for_them() {
     let before = HELD.get();
     let mut stream = policy.stream();
     stream.act(&vec![0.0; 20_000], 0.0).unwrap();
-    assert!(
-        MOST.get() - before < 8 << 20,
-        "{} bytes",
-        MOST.get() - before
-    );
+    assert!(MOST.get() - before < 8 << 20, "{} bytes", MOST.get() - before);
 }
 
 proptest! {

@@ -70,11 +70,7 @@ use serde_json::json;
 /// The snippet's `policy`.
 fn policy(encoder: &'static str) -> Policy {
     let config = Config {
-        recency: if encoder == "aaren" {
-            "learned"
-        } else {
-            "none"
-        },
+        recency: if encoder == "aaren" { "learned" } else { "none" },
         observation: 3,
         actions: 2,
         max_timesteps: 5,
@@ -116,10 +112,7 @@ fn actions_are_those_of_pytorch() {
             let observation = [t + 0.5, 2.0 * t, 3.0 * t - 1.0].map(f32::sin);
             let action = stream.act(&observation, 1.5).unwrap();
             for (ours, theirs) in action.iter().zip(expected) {
-                assert!(
-                    (ours - theirs).abs() < 2e-6,
-                    "{encoder} at {t}: {action:?}, PyTorch {expected:?}"
-                );
+                assert!((ours - theirs).abs() < 2e-6, "{encoder} at {t}: {action:?}, PyTorch {expected:?}");
             }
         }
     }

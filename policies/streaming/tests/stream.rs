@@ -69,16 +69,9 @@ fn a_step_allocates_nothing() {
         // Two layers' caches grow by blocks of 256 tokens; what they once had, they keep.
         let first = allocations(&mut stream, 200);
         let blocks = if regime == Regime::Unbounded { 3 } else { 1 };
-        assert!(
-            first >= 2 * blocks && first <= 4 * blocks,
-            "transformer {regime:?}: {first}"
-        );
+        assert!(first >= 2 * blocks && first <= 4 * blocks, "transformer {regime:?}: {first}");
         stream.reset(0.0);
-        assert_eq!(
-            allocations(&mut stream, 200),
-            0,
-            "transformer {regime:?}, second episode"
-        );
+        assert_eq!(allocations(&mut stream, 200), 0, "transformer {regime:?}, second episode");
     }
 }
 
@@ -92,10 +85,7 @@ fn an_aaren_keeps_its_size_and_a_transformer_grows() {
         steps(&mut aaren, 0, timesteps);
         steps(&mut transformer, 0, timesteps);
         assert_eq!(aaren.state_bytes(), 2 * (2 * 2 + 32) * 4);
-        assert_eq!(
-            transformer.state_bytes(),
-            2 * 2 * 32 * (3 * timesteps - 1) * 4
-        );
+        assert_eq!(transformer.state_bytes(), 2 * 2 * 32 * (3 * timesteps - 1) * 4);
     }
 }
 
@@ -129,12 +119,7 @@ fn streams_of_one_policy_are_independent() {
 fn a_saved_stream_goes_on_bit_for_bit() {
     for encoder in ["aaren", "transformer"] {
         let policy = policy(encoder);
-        for regime in [
-            Regime::Unbounded,
-            Regime::Window(7),
-            Regime::Window(1),
-            Regime::Reset(7),
-        ] {
+        for regime in [Regime::Unbounded, Regime::Window(7), Regime::Window(1), Regime::Reset(7)] {
             for middle in [0, 1, 5, 7, 14, 20] {
                 let mut stream = policy.stream_with(regime).unwrap();
                 stream.reset(77.0);
@@ -146,11 +131,7 @@ fn a_saved_stream_goes_on_bit_for_bit() {
                 steps(&mut other, 2, 25);
                 other.restore(&saved).unwrap();
                 assert_eq!(other.save(), saved, "{encoder} {regime:?} {middle}");
-                assert_eq!(
-                    steps(&mut other, middle, middle + 9),
-                    expected,
-                    "{encoder} {regime:?} {middle}"
-                );
+                assert_eq!(steps(&mut other, middle, middle + 9), expected, "{encoder} {regime:?} {middle}");
                 assert_eq!(
                     (other.timestep(), other.return_to_go()),
                     (stream.timestep(), stream.return_to_go())
@@ -167,19 +148,11 @@ fn a_saved_state_is_checked() {
     let expected = {
         steps(&mut stream, 0, 5);
         let saved = stream.save();
-        let mut wrong = vec![
-            Vec::new(),
-            saved[..saved.len() - 1].to_vec(),
-            [&saved[..], &[0; 4]].concat(),
-        ];
+        let mut wrong = vec![Vec::new(), saved[..saved.len() - 1].to_vec(), [&saved[..], &[0; 4]].concat()];
         // Magic, fingerprint, regime, its length, timestep, return-to-go, tokens, and a float.
         for byte in [7, 15, 16, 24, 38, 32, 47, 48, saved.len() - 1] {
             let mut bytes = saved.clone();
-            bytes[byte] = if byte == 47 || byte == saved.len() - 1 {
-                0x7f
-            } else {
-                bytes[byte] ^ 1
-            };
+            bytes[byte] = if byte == 47 || byte == saved.len() - 1 { 0x7f } else { bytes[byte] ^ 1 };
             if byte == 47 {
                 bytes[46] = 0xf0;
             } else if byte == saved.len() - 1 {
@@ -188,17 +161,11 @@ fn a_saved_state_is_checked() {
             wrong.push(bytes);
         }
         wrong.push(
-            Policy::from_bytes(&Config::new("aaren", 32, 2, 2).fixture(1).bytes())
-                .unwrap()
-                .stream()
-                .save(),
+            Policy::from_bytes(&Config::new("aaren", 32, 2, 2).fixture(1).bytes()).unwrap().stream().save(),
         );
         wrong.push(policy.stream_with(Regime::Reset(3)).unwrap().save());
         for (i, bytes) in wrong.iter().enumerate() {
-            assert!(
-                matches!(stream.restore(bytes), Err(Error::Saved { .. })),
-                "case {i}"
-            );
+            assert!(matches!(stream.restore(bytes), Err(Error::Saved { .. })), "case {i}");
         }
         saved
     };
@@ -211,49 +178,24 @@ fn wrong_numbers_are_refused_and_leave_the_stream_as_it_was() {
     let mut stream = policy.stream();
     steps(&mut stream, 0, 3);
     let before = stream.save();
-    assert!(matches!(
-        stream.act(&[0.0; 10], 0.0),
-        Err(Error::ObservationSize {
-            found: 10,
-            expected: 11
-        })
-    ));
-    assert!(matches!(
-        stream.act(&[f32::NAN; 11], 0.0),
-        Err(Error::NotFinite { .. })
-    ));
-    assert!(matches!(
-        stream.act(&[0.0; 11], f64::INFINITY),
-        Err(Error::NotFinite { .. })
-    ));
+    assert!(matches!(stream.act(&[0.0; 10], 0.0), Err(Error::ObservationSize { found: 10, expected: 11 })));
+    assert!(matches!(stream.act(&[f32::NAN; 11], 0.0), Err(Error::NotFinite { .. })));
+    assert!(matches!(stream.act(&[0.0; 11], f64::INFINITY), Err(Error::NotFinite { .. })));
     assert_eq!(stream.save(), before);
-    assert!(matches!(
-        policy.stream_with(Regime::Window(0)),
-        Err(Error::EmptyContext)
-    ));
+    assert!(matches!(policy.stream_with(Regime::Window(0)), Err(Error::EmptyContext)));
 }
 
 #[test]
 fn bfloat16_weights_change_an_action_by_less_than_a_hundredth_of_its_range() {
     for encoder in ["aaren", "transformer"] {
         let bytes = Config::new(encoder, 128, 3, 4).fixture(0).bytes();
-        let options = Options {
-            precision: Precision::Bfloat16,
-            ..Options::default()
-        };
-        let (exact, rounded) = (
-            Policy::from_bytes(&bytes).unwrap(),
-            Policy::from_bytes_with(&bytes, options).unwrap(),
-        );
+        let options = Options { precision: Precision::Bfloat16, ..Options::default() };
+        let (exact, rounded) =
+            (Policy::from_bytes(&bytes).unwrap(), Policy::from_bytes_with(&bytes, options).unwrap());
         assert!(rounded.encoder_bytes() * 100 < exact.encoder_bytes() * 51);
-        let (exact, rounded) = (
-            steps(&mut exact.stream(), 0, 100),
-            steps(&mut rounded.stream(), 0, 100),
-        );
+        let (exact, rounded) = (steps(&mut exact.stream(), 0, 100), steps(&mut rounded.stream(), 0, 100));
         let range = |i: usize| 3.0 + 1.5 * i as f32;
-        let worst = (0..3)
-            .map(|i| (exact[i] - rounded[i]).abs() / range(i))
-            .fold(0.0, f32::max);
+        let worst = (0..3).map(|i| (exact[i] - rounded[i]).abs() / range(i)).fold(0.0, f32::max);
         assert!(worst > 0.0 && worst < 0.01, "{encoder}: {worst}");
     }
 }

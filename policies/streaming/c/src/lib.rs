@@ -24,14 +24,9 @@ impl<E: std::error::Error> From<E> for Failure {
 /// Run an entry point's body; on failure remember the message and return `failed`.
 fn guard<T>(failed: T, body: impl FnOnce() -> Result<T, Failure>) -> T {
     let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or(panic.downcast_ref::<&str>().copied());
-        Err(Failure(format!(
-            "internal error, please report it: {}",
-            text.unwrap_or("panic")
-        )))
+        let text =
+            panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(Failure(format!("internal error, please report it: {}", text.unwrap_or("panic"))))
     });
     outcome.unwrap_or_else(|Failure(message)| {
         let message = CString::new(message.replace('\0', " ")).unwrap_or_default();
@@ -58,11 +53,7 @@ unsafe fn given_mut<'a, T>(pointer: *mut T, name: &str) -> Result<&'a mut T, Fai
 /// # Safety
 ///
 /// `pointer` is null or valid for reads of `length` elements for the lifetime of the result.
-unsafe fn given_slice<'a, T>(
-    pointer: *const T,
-    length: usize,
-    name: &str,
-) -> Result<&'a [T], Failure> {
+unsafe fn given_slice<'a, T>(pointer: *const T, length: usize, name: &str) -> Result<&'a [T], Failure> {
     unsafe { given(pointer, name) }?;
     Ok(unsafe { std::slice::from_raw_parts(pointer, length) })
 }
@@ -116,9 +107,7 @@ pub unsafe extern "C" fn aaren_policy_free(policy: *mut Policy) {
 /// `policy` is null or a live policy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_observation_size(policy: *const Policy) -> usize {
-    guard(0, || {
-        Ok(unsafe { given(policy, "policy") }?.observation_size())
-    })
+    guard(0, || Ok(unsafe { given(policy, "policy") }?.observation_size()))
 }
 
 /// Entries of an action.
@@ -143,13 +132,7 @@ pub unsafe extern "C" fn aaren_action_size(policy: *const Policy) -> usize {
 /// `policy` is null or a live policy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_target_return(policy: *const Policy) -> f64 {
-    guard(0.0, || {
-        Ok(unsafe { given(policy, "policy") }?
-            .target_returns()
-            .first()
-            .copied()
-            .unwrap_or(0.0))
-    })
+    guard(0.0, || Ok(unsafe { given(policy, "policy") }?.target_returns().first().copied().unwrap_or(0.0)))
 }
 
 /// A stream in the regime the file names.
@@ -159,11 +142,7 @@ pub unsafe extern "C" fn aaren_target_return(policy: *const Policy) -> f64 {
 /// `policy` is null or a live policy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_stream_new(policy: *const Policy) -> *mut Stream {
-    guard(std::ptr::null_mut(), || {
-        Ok(Box::into_raw(Box::new(
-            unsafe { given(policy, "policy") }?.stream(),
-        )))
-    })
+    guard(std::ptr::null_mut(), || Ok(Box::into_raw(Box::new(unsafe { given(policy, "policy") }?.stream()))))
 }
 
 /// Free a stream.
@@ -242,11 +221,7 @@ pub unsafe extern "C" fn aaren_state_size(stream: *const Stream) -> usize {
 ///
 /// `stream` is null or a live stream; `bytes` is valid for writes of `capacity` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn aaren_save(
-    stream: *const Stream,
-    bytes: *mut u8,
-    capacity: usize,
-) -> usize {
+pub unsafe extern "C" fn aaren_save(stream: *const Stream, bytes: *mut u8, capacity: usize) -> usize {
     guard(0, || {
         let saved = unsafe { given(stream, "stream") }?.save();
         if saved.len() <= capacity {
@@ -264,14 +239,9 @@ pub unsafe extern "C" fn aaren_save(
 /// `stream` is null or a live stream that no other thread uses; `bytes` is null or valid for reads
 /// of `length` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn aaren_restore(
-    stream: *mut Stream,
-    bytes: *const u8,
-    length: usize,
-) -> c_int {
+pub unsafe extern "C" fn aaren_restore(stream: *mut Stream, bytes: *const u8, length: usize) -> c_int {
     guard(-1, || {
-        unsafe { given_mut(stream, "stream") }?
-            .restore(unsafe { given_slice(bytes, length, "bytes") }?)?;
+        unsafe { given_mut(stream, "stream") }?.restore(unsafe { given_slice(bytes, length, "bytes") }?)?;
         Ok(0)
     })
 }
@@ -279,7 +249,5 @@ pub unsafe extern "C" fn aaren_restore(
 /// The message of this thread's last failure.
 #[unsafe(no_mangle)]
 pub extern "C" fn aaren_last_error() -> *const c_char {
-    LAST_ERROR
-        .try_with(|last| last.borrow().as_ptr())
-        .unwrap_or(c"".as_ptr())
+    LAST_ERROR.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
 }

@@ -10,11 +10,7 @@ use aaren_streaming::Policy;
 
 /// The library beside this test, under the name the linker looks for.
 fn library(name: &str) -> PathBuf {
-    let deps = std::env::current_exe()
-        .unwrap()
-        .parent()
-        .unwrap()
-        .to_path_buf();
+    let deps = std::env::current_exe().unwrap().parent().unwrap().to_path_buf();
     let candidates = [deps.join(name), deps.parent().unwrap().join(name)];
     candidates
         .iter()
@@ -26,64 +22,34 @@ fn library(name: &str) -> PathBuf {
 fn compile(to: &Path, link: &[&str]) {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut cc = Command::new(std::env::var_os("CC").unwrap_or("cc".into()));
-    cc.args(["-std=c99", "-Wall", "-Wextra", "-Werror"])
-        .arg(crate_folder.join("examples/act.c"));
-    cc.arg("-I")
-        .arg(crate_folder.join("include"))
-        .args(link)
-        .arg("-o")
-        .arg(to);
+    cc.args(["-std=c99", "-Wall", "-Wextra", "-Werror"]).arg(crate_folder.join("examples/act.c"));
+    cc.arg("-I").arg(crate_folder.join("include")).args(link).arg("-o").arg(to);
     let output = cc.output().expect("a C compiler");
-    assert!(
-        output.status.success(),
-        "{cc:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{cc:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn run(example: &Path, policy: &Path) -> Output {
-    Command::new(example)
-        .arg(policy)
-        .arg("50")
-        .output()
-        .unwrap()
+    Command::new(example).arg(policy).arg("50").output().unwrap()
 }
 
 #[test]
 fn the_c_example_acts_as_rust_does() {
     let folder = tempfile::tempdir().unwrap();
     let (shared, archive) = (
-        library(&format!(
-            "libaaren_streaming_c{}",
-            std::env::consts::DLL_SUFFIX
-        )),
+        library(&format!("libaaren_streaming_c{}", std::env::consts::DLL_SUFFIX)),
         library("libaaren_streaming_c.a"),
     );
     let shared_folder = shared.parent().unwrap().to_str().unwrap();
     let by_shared = folder.path().join("act-shared");
     compile(
         &by_shared,
-        &[
-            "-L",
-            shared_folder,
-            "-laaren_streaming_c",
-            &format!("-Wl,-rpath,{shared_folder}"),
-        ],
+        &["-L", shared_folder, "-laaren_streaming_c", &format!("-Wl,-rpath,{shared_folder}")],
     );
     let by_archive = folder.path().join("act-static");
-    compile(
-        &by_archive,
-        &[archive.to_str().unwrap(), "-lpthread", "-ldl", "-lm"],
-    );
+    compile(&by_archive, &[archive.to_str().unwrap(), "-lpthread", "-ldl", "-lm"]);
 
-    let discrete = common::Config {
-        discrete: true,
-        ..common::Config::new("transformer", 24, 1, 2)
-    };
-    for (i, config) in [common::Config::new("aaren", 40, 2, 2), discrete]
-        .iter()
-        .enumerate()
-    {
+    let discrete = common::Config { discrete: true, ..common::Config::new("transformer", 24, 1, 2) };
+    for (i, config) in [common::Config::new("aaren", 40, 2, 2), discrete].iter().enumerate() {
         let path = folder.path().join(format!("{i}.safetensors"));
         std::fs::write(&path, config.fixture(1).bytes()).unwrap();
         let policy = Policy::from_file(&path).unwrap();
@@ -91,9 +57,7 @@ fn the_c_example_acts_as_rust_does() {
         stream.reset(300.0);
         let mut expected = Vec::new();
         for t in 0..50 {
-            let observation: Vec<f32> = (0..11)
-                .map(|i| ((t * 7 + i * 3) % 11) as f32 / 11.0)
-                .collect();
+            let observation: Vec<f32> = (0..11).map(|i| ((t * 7 + i * 3) % 11) as f32 / 11.0).collect();
             expected.push(stream.act(&observation, 1.0).unwrap().to_vec());
         }
         for example in [&by_shared, &by_archive] {

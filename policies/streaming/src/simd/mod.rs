@@ -41,24 +41,16 @@ impl InstructionSet {
     pub fn available() -> impl Iterator<Item = InstructionSet> {
         #[cfg(all(target_arch = "x86_64", feature = "std"))]
         let sets = {
-            let avx2 = std::arch::is_x86_feature_detected!("avx2")
-                && std::arch::is_x86_feature_detected!("fma");
+            let avx2 =
+                std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
             let avx512 = avx2 && std::arch::is_x86_feature_detected!("avx512f");
-            [
-                Some(Self::Portable),
-                avx2.then_some(Self::Avx2),
-                avx512.then_some(Self::Avx512),
-            ]
+            [Some(Self::Portable), avx2.then_some(Self::Avx2), avx512.then_some(Self::Avx512)]
         };
         #[cfg(all(target_arch = "x86_64", not(feature = "std")))]
         let sets = {
             let avx2 = cfg!(target_feature = "avx2") && cfg!(target_feature = "fma");
             let avx512 = avx2 && cfg!(target_feature = "avx512f");
-            [
-                Some(Self::Portable),
-                avx2.then_some(Self::Avx2),
-                avx512.then_some(Self::Avx512),
-            ]
+            [Some(Self::Portable), avx2.then_some(Self::Avx2), avx512.then_some(Self::Avx512)]
         };
         #[cfg(not(target_arch = "x86_64"))]
         let sets = [Some(Self::Portable)];

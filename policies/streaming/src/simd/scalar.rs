@@ -129,11 +129,8 @@ impl Lanes for Quad {
         unsafe {
             use core::arch::aarch64::{vfmaq_f32, vld1q_f32, vst1q_f32};
             let mut out = [0.0; 4];
-            let fused = vfmaq_f32(
-                vld1q_f32(b.0.as_ptr()),
-                vld1q_f32(self.0.as_ptr()),
-                vld1q_f32(a.0.as_ptr()),
-            );
+            let fused =
+                vfmaq_f32(vld1q_f32(b.0.as_ptr()), vld1q_f32(self.0.as_ptr()), vld1q_f32(a.0.as_ptr()));
             vst1q_f32(out.as_mut_ptr(), fused);
             Quad(out)
         }

@@ -70,8 +70,8 @@ impl Config {
         let mut random = Random(seed);
         let mut tensors = BTreeMap::new();
         let mut put = |name: String, shape: &[usize], centre: f64, spread: f64| {
-            let floats = (0..shape.iter().product::<usize>())
-                .map(|_| (centre + spread * random.uniform()) as f32);
+            let floats =
+                (0..shape.iter().product::<usize>()).map(|_| (centre + spread * random.uniform()) as f32);
             tensors.insert(name, (shape.to_vec(), floats.collect::<Vec<f32>>()));
         };
         let (d, s, a) = (self.width, self.observation, self.actions);
@@ -93,12 +93,7 @@ impl Config {
             linear(&format!("blocks.{n}.mlp.up"), 4 * d, d);
             linear(&format!("blocks.{n}.mlp.down"), d, 4 * d);
         }
-        put(
-            "embed.timestep.weight".into(),
-            &[self.max_timesteps, d],
-            0.0,
-            1.0,
-        );
+        put("embed.timestep.weight".into(), &[self.max_timesteps, d], 0.0, 1.0);
         let mut norm = |name: &str| {
             put(format!("{name}.weight"), &[d], 1.0, 0.5);
             put(format!("{name}.bias"), &[d], 0.0, 0.5);
@@ -116,12 +111,7 @@ impl Config {
                 put(format!("blocks.{n}.attention.query_token"), &[d], 0.0, 3.0);
             }
             if self.recency == "learned" {
-                put(
-                    format!("blocks.{n}.attention.recency"),
-                    &[self.heads],
-                    -2.0,
-                    2.0,
-                );
+                put(format!("blocks.{n}.attention.recency"), &[self.heads], -2.0, 2.0);
             }
         }
         let action = if self.discrete {
@@ -147,20 +137,13 @@ impl Config {
 
 impl Fixture {
     pub fn tensor(&mut self, name: &str) -> &mut Vec<f32> {
-        &mut self
-            .tensors
-            .get_mut(name)
-            .unwrap_or_else(|| panic!("no tensor {name}"))
-            .1
+        &mut self.tensors.get_mut(name).unwrap_or_else(|| panic!("no tensor {name}")).1
     }
 
     /// The bytes of a `policy.safetensors`.
     pub fn bytes(&self) -> Vec<u8> {
         let mut header = serde_json::Map::new();
-        header.insert(
-            "__metadata__".into(),
-            json!({"aaren": self.header.to_string()}),
-        );
+        header.insert("__metadata__".into(), json!({"aaren": self.header.to_string()}));
         let mut data = Vec::new();
         for (name, (shape, floats)) in &self.tensors {
             let start = data.len();

@@ -18,10 +18,7 @@ pub struct Episode {
 /// nothing before `first`.
 pub fn heads(f: &Fixture, episode: &Episode, first: usize, last: usize) -> Rows {
     let model = &f.header["model"];
-    let (layers, heads) = (
-        model["layers"].as_u64().unwrap(),
-        model["heads"].as_u64().unwrap() as usize,
-    );
+    let (layers, heads) = (model["layers"].as_u64().unwrap(), model["heads"].as_u64().unwrap() as usize);
     let pre = model["norm"] == "pre";
     let scale = f.header["return_scale"].as_f64().unwrap();
     let (mean, std) = (vector(f, "observation.mean"), vector(f, "observation.std"));
@@ -41,17 +38,9 @@ pub fn heads(f: &Fixture, episode: &Episode, first: usize, last: usize) -> Rows 
 
     for n in 0..layers {
         let norm1 = format!("blocks.{n}.norm1");
-        let input: Rows = if pre {
-            x.iter().map(|x| norm(f, &norm1, x)).collect()
-        } else {
-            x.clone()
-        };
+        let input: Rows = if pre { x.iter().map(|x| norm(f, &norm1, x)).collect() } else { x.clone() };
         let mixed = attention(f, &format!("blocks.{n}.attention"), &input, heads);
-        x = x
-            .iter()
-            .zip(&mixed)
-            .map(|(x, mixed)| after_attention(f, n, x, mixed))
-            .collect();
+        x = x.iter().zip(&mixed).map(|(x, mixed)| after_attention(f, n, x, mixed)).collect();
     }
     states.iter().map(|&i| read(f, &x[i])).collect()
 }
@@ -60,16 +49,8 @@ pub fn heads(f: &Fixture, episode: &Episode, first: usize, last: usize) -> Rows 
 pub fn token(f: &Fixture, part: &str, input: &[f64], t: usize) -> Vec<f64> {
     let known = f.header["max_timesteps"].as_u64().unwrap() as usize;
     let token = linear(f, &format!("embed.{part}"), input);
-    let times = f.tensors["embed.timestep.weight"]
-        .1
-        .chunks(token.len())
-        .nth(t.min(known - 1))
-        .unwrap();
-    let token: Vec<f64> = token
-        .iter()
-        .zip(times)
-        .map(|(x, &time)| x + f64::from(time))
-        .collect();
+    let times = f.tensors["embed.timestep.weight"].1.chunks(token.len()).nth(t.min(known - 1)).unwrap();
+    let token: Vec<f64> = token.iter().zip(times).map(|(x, &time)| x + f64::from(time)).collect();
     norm(f, "embed.norm", &token)
 }
 
@@ -81,15 +62,8 @@ pub fn after_attention(f: &Fixture, n: u64, x: &[f64], mixed: &[f64]) -> Vec<f64
     if !pre {
         x = norm(f, &name("norm1"), &x);
     }
-    let input = if pre {
-        norm(f, &name("norm2"), &x)
-    } else {
-        x.clone()
-    };
-    let hidden: Vec<f64> = linear(f, &name("mlp.up"), &input)
-        .into_iter()
-        .map(gelu)
-        .collect();
+    let input = if pre { norm(f, &name("norm2"), &x) } else { x.clone() };
+    let hidden: Vec<f64> = linear(f, &name("mlp.up"), &input).into_iter().map(gelu).collect();
     x = add(&x, &linear(f, &name("mlp.down"), &hidden));
     if pre { x } else { norm(f, &name("norm2"), &x) }
 }
@@ -97,28 +71,19 @@ pub fn after_attention(f: &Fixture, n: u64, x: &[f64], mixed: &[f64]) -> Vec<f64
 /// The head's output for an output of the last block.
 pub fn read(f: &Fixture, x: &[f64]) -> Vec<f64> {
     let pre = f.header["model"]["norm"] == "pre";
-    linear(
-        f,
-        "head",
-        &if pre { norm(f, "norm", x) } else { x.to_vec() },
-    )
+    linear(f, "head", &if pre { norm(f, "norm", x) } else { x.to_vec() })
 }
 
 /// The environment's action for a head's output; discrete: its index.
 pub fn action(f: &Fixture, head: &[f64]) -> Vec<f64> {
     let space = &f.header["action"];
     if space["kind"] == "discrete" {
-        let best = head
-            .iter()
-            .enumerate()
-            .max_by(|a, b| a.1.total_cmp(b.1))
-            .unwrap();
+        let best = head.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
         return vec![best.0 as f64];
     }
     let bound = |key: &str, i: usize| space[key][i].as_f64().unwrap();
     let within = |(i, x): (usize, &f64)| {
-        (bound("low", i) + bound("high", i)) / 2.0
-            + (bound("high", i) - bound("low", i)) / 2.0 * x.tanh()
+        (bound("low", i) + bound("high", i)) / 2.0 + (bound("high", i) - bound("low", i)) / 2.0 * x.tanh()
     };
     head.iter().enumerate().map(within).collect()
 }
@@ -127,14 +92,11 @@ fn action_token(f: &Fixture, action: &[f64]) -> Vec<f64> {
     let space = &f.header["action"];
     if space["kind"] == "discrete" {
         let choices = space["choices"].as_u64().unwrap() as usize;
-        return (0..choices)
-            .map(|i| f64::from(i == action[0] as usize))
-            .collect();
+        return (0..choices).map(|i| f64::from(i == action[0] as usize)).collect();
     }
     let bound = |key: &str, i: usize| space[key][i].as_f64().unwrap();
     let scaled = |(i, a): (usize, &f64)| {
-        (a - (bound("low", i) + bound("high", i)) / 2.0)
-            / ((bound("high", i) - bound("low", i)) / 2.0)
+        (a - (bound("low", i) + bound("high", i)) / 2.0) / ((bound("high", i) - bound("low", i)) / 2.0)
     };
     action.iter().enumerate().map(scaled).collect()
 }
@@ -151,10 +113,7 @@ fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize) -> Rows {
         x.iter().map(|x| part("query", x)).collect()
     };
     let decay: Vec<f64> = if learned {
-        vector(f, &format!("{name}.recency"))
-            .iter()
-            .map(|r| (1.0 + r.exp()).ln())
-            .collect()
+        vector(f, &format!("{name}.recency")).iter().map(|r| (1.0 + r.exp()).ln()).collect()
     } else {
         vec![0.0; heads]
     };
@@ -166,15 +125,10 @@ fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize) -> Rows {
         for (h, decay) in decay.iter().enumerate() {
             let head = h * size..(h + 1) * size;
             let dot = |i: usize| -> f64 {
-                query[head.clone()]
-                    .iter()
-                    .zip(&keys[i][head.clone()])
-                    .map(|(q, k)| q * k)
-                    .sum()
+                query[head.clone()].iter().zip(&keys[i][head.clone()]).map(|(q, k)| q * k).sum()
             };
-            let scores: Vec<f64> = (0..=n)
-                .map(|i| dot(i) / (size as f64).sqrt() - decay * (n - i) as f64)
-                .collect();
+            let scores: Vec<f64> =
+                (0..=n).map(|i| dot(i) / (size as f64).sqrt() - decay * (n - i) as f64).collect();
             let max = scores.iter().copied().fold(f64::MIN, f64::max);
             let total: f64 = scores.iter().map(|s| (s - max).exp()).sum();
             for (i, s) in scores.iter().enumerate() {
@@ -197,24 +151,17 @@ pub fn linear(f: &Fixture, name: &str, x: &[f64]) -> Vec<f64> {
     let weight = &f.tensors[&format!("{name}.weight")].1;
     let bias = &f.tensors[&format!("{name}.bias")].1;
     let row = |(row, &b): (&[f32], &f32)| {
-        row.iter()
-            .zip(x)
-            .fold(f64::from(b), |sum, (&w, x)| sum + f64::from(w) * x)
+        row.iter().zip(x).fold(f64::from(b), |sum, (&w, x)| sum + f64::from(w) * x)
     };
     weight.chunks(x.len()).zip(bias).map(row).collect()
 }
 
 fn norm(f: &Fixture, name: &str, x: &[f64]) -> Vec<f64> {
-    let (gain, bias) = (
-        vector(f, &format!("{name}.weight")),
-        vector(f, &format!("{name}.bias")),
-    );
+    let (gain, bias) = (vector(f, &format!("{name}.weight")), vector(f, &format!("{name}.bias")));
     let n = x.len() as f64;
     let mean = x.iter().sum::<f64>() / n;
     let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
-    (0..x.len())
-        .map(|i| (x[i] - mean) / (variance + 1e-5).sqrt() * gain[i] + bias[i])
-        .collect()
+    (0..x.len()).map(|i| (x[i] - mean) / (variance + 1e-5).sqrt() * gain[i] + bias[i]).collect()
 }
 
 fn gelu(x: f64) -> f64 {

@@ -1,0 +1,258 @@
+//! The decision agent: roll-outs agree with the training pass and with the streaming runtime, padding
+//! never counts, and training goes on bit for bit where a checkpoint stands.
+
+use aaren_agents::decision::*;
+use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
+use aaren_policies::{EncoderConfig, EncoderKind, Norm, Recency};
+use tch::{Device, Kind, Tensor};
+
+const OBSERVATIONS: usize = 3;
+
+/// Libtorch's generator is one for the whole process: tests that draw from it take turns.
+fn generator() -> std::sync::MutexGuard<'static, ()> {
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn config(encoder: EncoderKind, norm: Norm, recency: Recency) -> ModelConfig {
+    ModelConfig {
+        encoder: EncoderConfig { encoder, width: 16, layers: 3, heads: 2, dropout: 0.1, norm, recency },
+        observation_size: OBSERVATIONS,
+        action: ActionScale::Continuous { low: vec![-2.0], high: vec![2.0] },
+        max_timesteps: 50,
+        return_scale: 100.0,
+        observation_mean: vec![0.1, -0.2, 0.3],
+        observation_std: vec![0.5, 1.0, 2.0],
+    }
+}
+
+fn configs() -> Vec<ModelConfig> {
+    vec![
+        config(EncoderKind::Aaren, Norm::Post, Recency::None),
+        config(EncoderKind::Aaren, Norm::Pre, Recency::Learned),
+        config(EncoderKind::Transformer, Norm::Post, Recency::None),
+    ]
+}
+
+/// Pendulum-like episodes of 30 and 7 timesteps.
+fn dataset() -> Dataset {
+    let count = 37;
+    let ends = |at: &[usize]| (0..count).map(|i| at.contains(&i)).collect();
+    let transitions = Transitions {
+        observations: (0..OBSERVATIONS * count).map(|i| (i as f32 * 0.7).sin()).collect(),
+        actions: (0..count).map(|i| 2.0 * (i as f32).cos()).collect(),
+        rewards: (0..count).map(|i| -(i as f32)).collect(),
+        terminals: ends(&[]),
+        timeouts: ends(&[29, 36]),
+    };
+    Dataset::new("toy", transitions, OBSERVATIONS, 1, false)
+}
+
+fn header(config: &ModelConfig, rollout: Rollout) -> Header {
+    let (format, version) = Header::format();
+    let encoder = &config.encoder;
+    Header {
+        format,
+        version,
+        policy: "test".into(),
+        seed: 0,
+        updates: 0,
+        dataset: "toy".into(),
+        env: EnvSpec::new("Pendulum-v1"),
+        model: HeaderModel {
+            encoder: encoder.encoder,
+            width: encoder.width,
+            layers: encoder.layers,
+            heads: encoder.heads,
+            norm: encoder.norm,
+            recency: encoder.recency,
+        },
+        observation_size: OBSERVATIONS,
+        max_timesteps: config.max_timesteps,
+        action: config.action.clone(),
+        context: HeaderContext { train: 20, rollout },
+        return_scale: config.return_scale,
+        target_returns: vec![-150.0],
+    }
+}
+
+fn observation(t: usize) -> Vec<f32> {
+    (0..OBSERVATIONS).map(|i| ((3 * t + i) as f32 * 0.9).sin()).collect()
+}
+
+fn reward(t: usize) -> f64 {
+    -(t as f64 * 0.3).cos().abs()
+}
+
+/// 120 timesteps pass the last timestep embedding and several windows.
+const STEPS: usize = 120;
+
+#[test]
+fn libtorch_and_streaming_roll_outs_agree() {
+    let _turn = generator();
+    for config in configs() {
+        tch::manual_seed(3);
+        let model = Model::new(config.clone(), Device::Cpu).unwrap();
+        for rollout in [Rollout::Unbounded, Rollout::Window(20), Rollout::Reset(7)] {
+            let bytes = PolicyFile::new(&model, header(&config, rollout)).to_bytes();
+            let policy = aaren_streaming::Policy::from_bytes(&bytes).unwrap();
+            let mut stream = policy.stream();
+            stream.reset(-150.0);
+            let mut actor = Actor::new(&model, rollout, &[-150.0, -90.0]);
+            let mut previous = 0.0;
+            for t in 0..STEPS {
+                let rows = [observation(t), observation(t + 1)].concat();
+                let expected = actor.act(&rows, &[previous, previous])[0][0];
+                let found = stream.act(&observation(t), previous).unwrap()[0];
+                previous = reward(t);
+                assert!(
+                    (found - expected).abs() < 2e-4,
+                    "{config:?}, {rollout}, timestep {t}: streaming {found}, libtorch {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unbounded_roll_out_is_the_training_pass_step_by_step() {
+    let _turn = generator();
+    let _guard = tch::no_grad_guard();
+    for config in configs() {
+        tch::manual_seed(4);
+        let model = Model::new(config.clone(), Device::Cpu).unwrap();
+        let mut actor = Actor::new(&model, Rollout::Unbounded, &[-150.0]);
+        let (mut returns, mut states, mut actions) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut left, mut expected) = (-150.0, Vec::new());
+        for t in 0..30 {
+            let previous = if t == 0 { 0.0 } else { reward(t - 1) };
+            left -= previous;
+            let action = actor.act(&observation(t), &[previous])[0][0];
+            returns.push((left / config.return_scale) as f32);
+            let scale = config.observation_mean.iter().zip(&config.observation_std);
+            states.extend(observation(t).iter().zip(scale).map(|(o, (mean, std))| (o - mean) / std));
+            actions.push(action / 2.0);
+            expected.push(action / 2.0);
+        }
+        let tensor = |data: &[f32]| Tensor::from_slice(data).view([1, 30, -1]);
+        let batch = Batch {
+            returns: tensor(&returns),
+            states: tensor(&states),
+            actions: tensor(&actions),
+            timesteps: Tensor::arange(30, (Kind::Int64, Device::Cpu)).unsqueeze(0),
+            mask: Tensor::ones([1, 30], (Kind::Float, Device::Cpu)),
+        };
+        let found = model.predict(&batch, false).view([30]);
+        let off = (found - Tensor::from_slice(&expected)).abs().max().double_value(&[]);
+        assert!(off < 1e-5, "{config:?}: off by {off:e}");
+    }
+}
+
+#[test]
+fn padding_changes_neither_loss_nor_predictions() {
+    let _turn = generator();
+    let data = dataset();
+    let env = EnvSpec::new("Pendulum-v1");
+    for config in configs() {
+        tch::manual_seed(5);
+        let model = Model::new(config.clone(), Device::Cpu).unwrap();
+        // The same starts: windows of 40 are padded everywhere, those of 30 hold the same real timesteps.
+        let loss = |length| {
+            let windows = Windows::new(&data, &env, &config, length, 1).unwrap();
+            let batch = windows.batch(0, 8, Device::Cpu);
+            (model.loss(&batch, false).double_value(&[]), batch.mask.sum(Kind::Float).double_value(&[]))
+        };
+        let (short, long) = (loss(30), loss(40));
+        assert_eq!(short.1, long.1);
+        assert!((short.0 - long.0).abs() < 1e-6, "{config:?}: {short:?} against {long:?}");
+    }
+}
+
+fn train_config(updates: u64) -> TrainConfig {
+    TrainConfig {
+        updates,
+        batch: 4,
+        context: 10,
+        learning_rate: 1e-3,
+        weight_decay: 1e-4,
+        warmup: 3,
+        schedule: Schedule::Cosine,
+        clip: 0.25,
+        seed: 11,
+    }
+}
+
+#[test]
+fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
+    let _turn = generator();
+    let data = dataset();
+    let env = EnvSpec::new("Pendulum-v1");
+    let model = config(EncoderKind::Aaren, Norm::Post, Recency::Learned);
+    let trainer = || Trainer::new(model.clone(), train_config(12), &data, &env, Device::Cpu).unwrap();
+    let bytes =
+        |trainer: &Trainer| PolicyFile::new(trainer.model(), header(&model, Rollout::Unbounded)).to_bytes();
+
+    let mut straight = trainer();
+    (0..12).for_each(|_| drop(straight.update().unwrap()));
+
+    let path = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("resume.safetensors");
+    let mut first = trainer();
+    (0..5).for_each(|_| drop(first.update().unwrap()));
+    first.checkpoint("spec", serde_json::json!({"seconds": 1})).save(&path).unwrap();
+    let checkpoint = Checkpoint::load(&path, "spec").unwrap();
+    assert_eq!(checkpoint.progress["seconds"], 1);
+    let mut resumed = trainer();
+    resumed.restore(&checkpoint).unwrap();
+    assert_eq!(resumed.done(), 5);
+    (5..12).for_each(|_| drop(resumed.update().unwrap()));
+    assert!(bytes(&straight) == bytes(&resumed), "resuming changed the weights");
+
+    // Weights alone are not enough: without the moments the run is another one.
+    let mut forgetful = trainer();
+    forgetful.restore(&checkpoint).unwrap();
+    forgetful.forget_moments();
+    (5..12).for_each(|_| drop(forgetful.update().unwrap()));
+    assert!(bytes(&straight) != bytes(&forgetful), "the optimiser's moments do not matter?");
+
+    let damaged = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = std::fs::read(&path).unwrap();
+        change(&mut bytes);
+        let broken = path.with_file_name("broken.safetensors");
+        std::fs::write(&broken, bytes).unwrap();
+        Checkpoint::load(&broken, "spec").unwrap_err().to_string()
+    };
+    let last = std::fs::metadata(&path).unwrap().len() as usize - 3;
+    assert!(damaged(&|bytes| bytes[last] ^= 1).contains("checksum"));
+    assert!(damaged(&|bytes| bytes.truncate(last)).contains("not a safetensors file"));
+    assert!(Checkpoint::load(&path, "other").unwrap_err().to_string().contains("another spec"));
+}
+
+/// `torch.optim.AdamW([p], lr=0.1, weight_decay=0.01)` on loss = Σ p³ with `clip_grad_norm_([p], 1.0)`,
+/// three updates from p = [1, -2, 0.5].
+#[test]
+fn adamw_is_pytorchs() {
+    let parameter = Tensor::from_slice(&[1.0f32, -2.0, 0.5]).set_requires_grad(true);
+    let mut optimizer = AdamW::new(vec![parameter.shallow_clone()], 0.01, 1.0);
+    let mut norms = Vec::new();
+    for _ in 0..3 {
+        let loss = parameter.pow_tensor_scalar(3).sum(Kind::Float);
+        norms.push(optimizer.update(&loss, 0.1).double_value(&[]));
+    }
+    let found = Vec::<f32>::try_from(&parameter).unwrap();
+    let expected = [0.7039876, -2.293818, 0.2153687];
+    assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
+    assert!((norms[0] - 12.3921).abs() < 1e-3, "{norms:?}");
+}
+
+#[test]
+fn a_dataset_of_other_dimensions_is_refused() {
+    let data = dataset();
+    let env = EnvSpec::new("Hopper-v4");
+    let mut model = config(EncoderKind::Aaren, Norm::Post, Recency::None);
+    model.observation_size = 11;
+    let message = Windows::new(&data, &env, &model, 20, 0).unwrap_err().to_string();
+    assert!(
+        message.contains("toy") && message.contains("have 3 entries, the environment's have 11"),
+        "{message}"
+    );
+}
