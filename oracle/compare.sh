@@ -11,20 +11,31 @@ import json, sys
 check = json.load(sys.stdin)
 kwargs, scale, seed = sys.argv[1:]
 print("| {env} | `{kwargs}` | {scale} | {seed} | {steps} | {max_observation_difference:.1e} | {max_reward_difference:.1e} | {flags_equal} |".format(kwargs=kwargs, scale=scale, seed=seed, **check))
-tolerance = 1e-9 if check["env"].startswith("Hopper") else 1e-6
+tolerance = 1e-9 if check["env"].startswith(("Hopper", "HalfCheetah", "Walker2d", "Ant")) else 1e-6
 sys.exit(not (check["flags_equal"] and max(check["max_observation_difference"], check["max_reward_difference"]) <= tolerance))
 ' "$2" "$3" "$seed"
     done
 }
 echo "| environment | kwargs | action scale | seed | steps | observation | reward | flags equal |"
 echo "|---|---|---|---|---|---|---|---|"
-for id in Hopper-v4 Hopper-v5; do
-    compare $id '{}' 1.0 "1 2 3"
-    compare $id '{}' 0.1 "4 5"
-    compare $id '{}' 1.8 "6 7"
-    compare $id '{"terminate_when_unhealthy": false, "exclude_current_positions_from_observation": false, "healthy_reward": 0.3, "ctrl_cost_weight": 0.1, "forward_reward_weight": 2.5}' 1.0 "8"
-    compare $id '{"healthy_z_range": [0.9, 2.0], "healthy_angle_range": [-0.1, 0.1], "reset_noise_scale": 0.05}' 1.0 "9"
+for id in Hopper-v4 Hopper-v5 HalfCheetah-v4 HalfCheetah-v5 Walker2d-v4 Walker2d-v5 Ant-v4 Ant-v5; do
+    compare $id '{}' 1.0 "1 2"
+    compare $id '{}' 0.1 "3"
+    compare $id '{}' 1.8 "4"
+    compare $id '{"exclude_current_positions_from_observation": false, "ctrl_cost_weight": 0.2, "reset_noise_scale": 0.05}' 1.0 "5"
 done
-compare Pendulum-v1 '{}' 1.0 "1 2 3"
-compare Pendulum-v1 '{}' 1.7 "4"
-compare Pendulum-v1 '{"g": 9.81}' 1.0 "5"
+for id in Hopper-v4 Hopper-v5; do
+    compare $id '{"terminate_when_unhealthy": false, "healthy_reward": 0.3, "forward_reward_weight": 2.5}' 1.0 "6"
+    compare $id '{"healthy_z_range": [0.9, 2.0], "healthy_angle_range": [-0.1, 0.1]}' 1.0 "7"
+done
+for id in Walker2d-v4 Walker2d-v5; do
+    compare $id '{"terminate_when_unhealthy": false, "healthy_z_range": [0.9, 1.5]}' 1.0 "6"
+done
+compare Ant-v4 '{"use_contact_forces": true}' 1.0 "6"
+compare Ant-v5 '{"include_cfrc_ext_in_observation": false, "contact_cost_weight": 0.01}' 1.0 "6"
+for id in CartPole-v1 Acrobot-v1 MountainCar-v0 MountainCarContinuous-v0 Pendulum-v1; do
+    compare $id '{}' 1.0 "1 2"
+done
+compare MountainCarContinuous-v0 '{}' 1.7 "3"
+compare Pendulum-v1 '{}' 1.7 "3"
+compare Pendulum-v1 '{"g": 9.81}' 1.0 "4"

@@ -15,7 +15,7 @@ const HOPPER: &str = include_str!("snapshots/hopper.json");
 
 /// Standard deviation of the Gaussian noise on every action, in units of the bounds: without it a
 /// deterministic policy would show an imitator no way back to its path.
-const ACTION_NOISE: f64 = 0.1;
+const ACTION_NOISE: f64 = 0.03;
 
 /// Transitions of a recipe's dataset, at least: the last episode is finished.
 pub const TRANSITIONS: usize = 200_000;
