@@ -25,14 +25,15 @@ pub fn list(as_json: bool) -> Result<()> {
         println!("{}", json!({ "envs": rows }));
         return Ok(());
     }
-    println!("{:<14} {:>11}  {:<14} {:>9}  normalised score", "id", "observation", "action", "timesteps");
+    println!("{:<24} {:>11}  {:<14} {:>9}  normalised score", "id", "observation", "action", "timesteps");
     for row in rows {
         let action = format!("{} {}", row["action_size"], row["action_kind"].as_str().unwrap_or_default());
         let score = if row["normalised_score"] == true { "D4RL's references" } else { "no reference" };
         let id = row["id"].as_str().unwrap_or_default();
         println!(
-            "{id:<14} {:>11}  {action:<14} {:>9}  {score}",
-            row["observation_size"], row["max_episode_steps"]
+            "{id:<24} {:>11}  {action:<14} {:>9}  {score}",
+            row["observation_size"].to_string(),
+            row["max_episode_steps"].to_string()
         );
     }
     Ok(())

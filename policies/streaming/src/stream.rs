@@ -144,8 +144,14 @@ impl Stream {
         for (i, (to, &x)) in row[1..].iter_mut().zip(observation).enumerate() {
             *to = ((x.into() - f64::from(embedding.mean[i])) / f64::from(embedding.std[i])) as f32;
         }
+        self.push()
+    }
 
-        let timestep = episode.timestep;
+    /// Runs the timestep whose return-to-go and state stand in the episode's next row. Not generic: the
+    /// kernels are compiled once, here, and not in every crate that calls [`Stream::act`].
+    fn push(&mut self) -> Result<&[f32], Error> {
+        let policy = self.policy.weights();
+        let timestep = self.episode.timestep;
         let (first, begin_with_action) = match self.regime {
             Regime::Unbounded => (timestep, timestep > 0),
             Regime::Window(length) => {
