@@ -128,7 +128,10 @@ impl Model {
         let embed_state = linear(&embed / "state", config.observation_size as i64, width);
         let embed_action = linear(&embed / "action", action, width);
         let timesteps = config.max_timesteps as i64;
-        let embed_timestep = nn::embedding(&embed / "timestep", timesteps, width, Default::default());
+        // Small, as in GPT-2: with PyTorch's N(0, 1) the timestep drowns what happened at it.
+        let small =
+            nn::EmbeddingConfig { ws_init: nn::Init::Randn { mean: 0.0, stdev: 0.02 }, ..Default::default() };
+        let embed_timestep = nn::embedding(&embed / "timestep", timesteps, width, small);
         let embed_norm = nn::layer_norm(&embed / "norm", vec![width], Default::default());
         let encoder = Encoder::new(&root, &config.encoder)?;
         let head = linear(&root / "head", width, action);
