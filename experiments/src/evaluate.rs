@@ -55,7 +55,6 @@ impl Evaluation<'_> {
 
     /// Rolls a policy out in the streaming runtime, episodes in parallel.
     pub fn stream(&self, policy: &Policy, bar: &ProgressBar) -> Result<Vec<Episode>> {
-        self.env.make()?;
         let all: Vec<(f64, u64)> =
             self.targets.iter().flat_map(|&target| (0..self.episodes).map(move |e| (target, e))).collect();
         all.into_par_iter()

@@ -8,12 +8,11 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::evaluate::{Cost, CostPoint, Episode};
-use crate::plot;
-use crate::plot::{Axis, DotChart, Figure, Level, Series};
+use crate::plot::{self, Axis, DotChart, Figure, Level, Series};
 use crate::setup;
 use crate::spec::Spec;
 use crate::statistics::{Estimate, bootstrap_mean, mean};
-use crate::train::{Finished, mean_return};
+use crate::train::{Evaluated, Finished};
 
 /// Everything that is reported of an experiment.
 pub struct Report {
@@ -26,6 +25,8 @@ pub struct Report {
 /// One policy in the table.
 struct Row {
     policy: String,
+    /// Its place in the spec, which fixes its colour in every figure.
+    place: usize,
     parameters: usize,
     score: Estimate,
     per_seed: Vec<f64>,
@@ -69,16 +70,14 @@ impl Report {
                     "unbounded_rollout": first.unbounded_cost,
                 }),
             );
-            let last = |run: &Finished| {
-                let episodes = &run.progress.evaluations.last().map_or(&[][..], |e| &e.episodes);
-                let of_target = episodes.iter().filter(|e| e.target_return == targets[0]);
-                of_target.map(|e| score(e.total_return)).collect::<Vec<_>>()
-            };
+            let last =
+                values(&runs, |run| run.progress.evaluations.last(), targets[0], |e| score(e.total_return));
             rows.push(Row {
                 policy: policy.name.clone(),
+                place,
                 parameters: first.parameters,
-                score: bootstrap_mean(&runs.iter().map(|run| last(run)).collect::<Vec<_>>(), 0),
-                per_seed: runs.iter().map(|run| mean(&last(run))).collect(),
+                score: bootstrap_mean(&last, 0),
+                per_seed: last.iter().map(|seed| mean(seed)).collect(),
                 target: targets[0],
                 rollout,
                 state_bytes: first.cost.state_bytes,
@@ -101,12 +100,12 @@ impl Report {
             series,
             levels: levels.clone(),
         };
-        let dots = rows.iter().enumerate().map(|(place, row)| plot::Row {
+        let dots = rows.iter().map(|row| plot::Row {
             name: row.policy.clone(),
             value: row.score.value,
             interval: Some(row.score.ci95),
             samples: row.per_seed.clone(),
-            colour: place,
+            colour: row.place,
         });
         let scores_chart =
             DotChart { title: Some(spec.name.clone()), axis: Axis::linear(y), rows: dots.collect(), levels };
@@ -208,37 +207,40 @@ impl Report {
     }
 }
 
+/// A value of every episode of one target return, a list for each run's chosen evaluation.
+fn values<'r>(
+    runs: &[&'r Finished],
+    evaluation: impl Fn(&'r Finished) -> Option<&'r Evaluated>,
+    target: f64,
+    value: impl Fn(&Episode) -> f64,
+) -> Vec<Vec<f64>> {
+    runs.iter()
+        .filter_map(|run| evaluation(run))
+        .map(|evaluated| evaluated.of_target(target).map(&value).collect())
+        .collect()
+}
+
 fn target_summary(target: f64, runs: &[&Finished], normalised: bool, score: &impl Fn(f64) -> f64) -> Value {
-    let episodes: Vec<_> = runs
-        .iter()
-        .filter_map(|run| run.progress.evaluations.last())
-        .flat_map(|evaluated| &evaluated.episodes)
-        .filter(|episode| episode.target_return == target)
-        .collect();
+    let of_last =
+        |value: &dyn Fn(&Episode) -> f64| values(runs, |run| run.progress.evaluations.last(), target, value);
     let means = |run: &&Finished| -> Vec<f64> {
-        run.progress.evaluations.iter().map(|evaluated| score(mean_return(evaluated, target))).collect()
+        run.progress.evaluations.iter().map(|evaluated| score(evaluated.mean_return(target))).collect()
     };
     let per_seed: Vec<f64> = runs.iter().filter_map(|run| means(run).last().copied()).collect();
     let best: Vec<f64> =
         runs.iter().map(|run| means(run).into_iter().fold(f64::NEG_INFINITY, f64::max)).collect();
-    let by_seed = |value: &dyn Fn(&Episode) -> f64| {
-        let of_run = |run: &&Finished| {
-            let last = run.progress.evaluations.last().map_or(&[][..], |evaluated| &evaluated.episodes);
-            last.iter().filter(|e| e.target_return == target).map(value).collect()
-        };
-        bootstrap_mean(&runs.iter().map(of_run).collect::<Vec<Vec<f64>>>(), 0)
-    };
-    let estimate = by_seed(&|e| score(e.total_return));
+    let estimate = bootstrap_mean(&of_last(&|e| score(e.total_return)), 0);
     let scored = json!({
         "mean": estimate.value, "ci95": estimate.ci95, "per_seed": per_seed,
         "last": mean(&per_seed), "best": mean(&best),
     });
+    let unstable: f64 = of_last(&|e| f64::from(e.unstable)).iter().flatten().sum();
     json!({
         "target_return": target,
         "normalised_score": if normalised { scored } else { Value::Null },
-        "raw_return": by_seed(&|e| e.total_return),
-        "episode_length": by_seed(&|e| e.length as f64),
-        "unstable_episodes": episodes.iter().filter(|e| e.unstable).count(),
+        "raw_return": bootstrap_mean(&of_last(&|e| e.total_return), 0),
+        "episode_length": bootstrap_mean(&of_last(&|e| e.length as f64), 0),
+        "unstable_episodes": unstable as u64,
     })
 }
 
@@ -246,13 +248,13 @@ fn target_summary(target: f64, runs: &[&Finished], normalised: bool, score: &imp
 fn curve(name: &str, colour: usize, runs: &[&Finished], target: f64, score: &impl Fn(f64) -> f64) -> Series {
     let (mut points, mut band) = (Vec::new(), Vec::new());
     for (index, evaluated) in runs[0].progress.evaluations.iter().enumerate() {
-        let of_run = |run: &&Finished| {
-            let episodes =
-                run.progress.evaluations.get(index).map_or(&[][..], |evaluated| &evaluated.episodes);
-            let of_target = episodes.iter().filter(|episode| episode.target_return == target);
-            of_target.map(|episode| score(episode.total_return)).collect()
-        };
-        let estimate = bootstrap_mean(&runs.iter().map(of_run).collect::<Vec<Vec<f64>>>(), 0);
+        let scores = values(
+            runs,
+            |run| run.progress.evaluations.get(index),
+            target,
+            |episode| score(episode.total_return),
+        );
+        let estimate = bootstrap_mean(&scores, 0);
         points.push((evaluated.update as f64, estimate.value));
         band.push(estimate.ci95);
     }

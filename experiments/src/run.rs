@@ -2,7 +2,7 @@
 
 use std::thread::available_parallelism;
 
-use aaren_agents::decision::Windows;
+use aaren_agents::decision::check_fit;
 use aaren_agents::file;
 use aaren_envs::Dataset;
 use aaren_policies::open_device;
@@ -33,11 +33,15 @@ pub fn run(args: &RunArgs) -> Result<()> {
     }
     .with_context(|| at("dataset"))?;
     eprintln!("{}", dataset.summary());
-    let models: Vec<_> =
-        spec.policies.iter().map(|policy| setup::model(&spec, policy, &environment, &dataset)).collect();
+    let statistics = dataset.observation_statistics();
+    let models: Vec<_> = spec
+        .policies
+        .iter()
+        .map(|policy| setup::model(&spec, policy, &environment, &dataset, &statistics))
+        .collect();
     // Every policy is checked against the data before the first is trained.
     for model in &models {
-        Windows::new(&dataset, &spec.env, model, 1, 0).with_context(|| at("dataset"))?;
+        check_fit(&dataset, &spec.env, model).with_context(|| at("dataset"))?;
     }
     let targets =
         spec.evaluate.target_returns.clone().unwrap_or_else(|| train::default_targets(&spec.env, &dataset));

@@ -35,9 +35,14 @@ pub fn encoder(model: &ModelSpec) -> policies::EncoderConfig {
     }
 }
 
-/// Model of a policy for this environment, with the dataset's statistics.
-pub fn model(spec: &Spec, policy: &PolicySpec, environment: &Environment, dataset: &Dataset) -> ModelConfig {
-    let (observation_mean, observation_std) = dataset.observation_statistics();
+/// Model of a policy for this environment, with the mean and standard deviation of the observations.
+pub fn model(
+    spec: &Spec,
+    policy: &PolicySpec,
+    environment: &Environment,
+    dataset: &Dataset,
+    (mean, std): &(Vec<f32>, Vec<f32>),
+) -> ModelConfig {
     let longest = dataset.episodes().iter().map(|episode| episode.length).max().unwrap_or(0);
     ModelConfig {
         encoder: encoder(&policy.model),
@@ -45,8 +50,8 @@ pub fn model(spec: &Spec, policy: &PolicySpec, environment: &Environment, datase
         action: ActionScale::of(environment.action_space()),
         max_timesteps: longest.max(environment.max_episode_steps()),
         return_scale: spec.evaluate.return_scale,
-        observation_mean,
-        observation_std,
+        observation_mean: mean.clone(),
+        observation_std: std.clone(),
     }
 }
 

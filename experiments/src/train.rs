@@ -18,6 +18,7 @@ use crate::evaluate::{Cost, Episode, Evaluation, cost};
 use crate::metrics::{Metrics, Record};
 use crate::setup;
 use crate::spec::{PolicySpec, Spec};
+use crate::statistics::mean;
 
 /// Updates between two lines of `metrics.jsonl`.
 const LOG_EVERY: u64 = 20;
@@ -40,6 +41,18 @@ pub struct Evaluated {
     pub update: u64,
     /// Its episodes.
     pub episodes: Vec<Episode>,
+}
+
+impl Evaluated {
+    /// The episodes of one target return.
+    pub fn of_target(&self, target: f64) -> impl Iterator<Item = &Episode> {
+        self.episodes.iter().filter(move |episode| episode.target_return == target)
+    }
+
+    /// Their mean return.
+    pub fn mean_return(&self, target: f64) -> f64 {
+        mean(&self.of_target(target).map(|episode| episode.total_return).collect::<Vec<_>>())
+    }
 }
 
 /// A finished run.
@@ -132,7 +145,6 @@ impl Run<'_> {
         bar.finish_and_clear();
         let file = self.policy_file(&trainer);
         file.save(&self.folder.join("policy.safetensors"))?;
-        self.write_evaluations(&progress)?;
         let streaming = Policy::from_bytes(&file.to_bytes())?;
         let rollout = setup::rollout(self.policy.context.rollout);
         let windowed = matches!(rollout, Rollout::Window(_));
@@ -221,7 +233,7 @@ impl Run<'_> {
         let mut values = Vec::new();
         let mut text = format!("{} seed {}, update {}:", self.policy.name, self.seed, evaluated.update);
         for &target in self.targets {
-            let mean = mean_return(evaluated, target);
+            let mean = evaluated.mean_return(target);
             values.push((format!("evaluation/return/target {target}"), mean));
             text += &format!(" return {mean:.1}");
             if let Some(scores) = scores {
@@ -240,12 +252,6 @@ impl Run<'_> {
         let text = evaluations_csv(progress, reference_scores(&self.spec.env.id));
         Ok(file::write(&self.folder.join("evaluations.csv"), text.as_bytes())?)
     }
-}
-
-/// Mean return of one target's episodes.
-pub fn mean_return(evaluated: &Evaluated, target: f64) -> f64 {
-    let returns = evaluated.episodes.iter().filter(|e| e.target_return == target).map(|e| e.total_return);
-    returns.clone().sum::<f64>() / returns.count().max(1) as f64
 }
 
 fn evaluations_csv(progress: &Progress, scores: Option<ReferenceScores>) -> String {

@@ -18,4 +18,4 @@ pub use model::{ActionScale, Model, ModelConfig};
 pub use optimizer::{AdamW, Schedule};
 pub use policy_file::{Header, HeaderContext, HeaderModel, PolicyFile, Rollout};
 pub use trainer::{TrainConfig, Trainer, Update};
-pub use windows::{Batch, Windows};
+pub use windows::{Batch, Windows, check_fit};

@@ -110,7 +110,11 @@ impl<'d> Windows<'d> {
     }
 }
 
-fn check_fit(dataset: &Dataset, env: &EnvSpec, config: &ModelConfig) -> Result<(), Error> {
+/// Whether a dataset fits a model of an environment.
+///
+/// # Errors
+/// Where dimensions, kind of action or a discrete action do not fit.
+pub fn check_fit(dataset: &Dataset, env: &EnvSpec, config: &ModelConfig) -> Result<(), Error> {
     let (name, env) = (dataset.name().to_owned(), env.id.clone());
     if dataset.observation_size() != config.observation_size {
         return Err(Error::Dimension {

@@ -67,16 +67,6 @@ pub(super) fn write(dataset: &Dataset, path: &Path, metadata: &[(&str, String)])
     }
     let group = group.finish();
     file.add_group(group);
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
-    let written = file.finish().map_err(|e| e.to_string()).and_then(|bytes| {
-        std::fs::write(&temporary, bytes)
-            .and_then(|()| std::fs::rename(&temporary, path))
-            .map_err(|e| e.to_string())
-    });
-    written.map_err(|reason| {
-        let _ = std::fs::remove_file(&temporary);
-        fail(reason)
-    })
+    let bytes = file.finish().map_err(|e| fail(e.to_string()))?;
+    crate::write_whole(path, &bytes).map_err(|e| fail(e.to_string()))
 }
