@@ -1,6 +1,7 @@
 use tch::{Kind, Tensor, nn};
 
 use crate::encoder::{EncoderConfig, Recency, Rows};
+use crate::linear::{linear, x_linear};
 use crate::scan::{self, Summary};
 
 /// Attention with a learned, input-independent query (arXiv 2405.13956, §3).
@@ -22,7 +23,7 @@ pub struct Aaren {
 impl Aaren {
     pub(crate) fn new(path: &nn::Path, config: &EncoderConfig) -> Self {
         let width = config.width;
-        let linear = |name| nn::linear(path / name, width, width, Default::default());
+        let linear = |name| linear(path / name, width, width);
         let recency = (config.recency == Recency::Learned).then(|| {
             // λ = softplus(raw) starts at 0.05·{1, 2, 4, 8, …}: time constants of 20 tokens and less.
             let decay = Tensor::arange(config.heads, (Kind::Float, path.device())).exp2() * 0.05;
@@ -80,9 +81,4 @@ impl Aaren {
             scan::recurrence(&scores.squeeze_dim(2), &values.squeeze_dim(2), self.decay().as_ref(), state);
         (x_linear(&state.output().view_as(x), &self.output), state)
     }
-}
-
-/// `x Wᵀ + b`.
-pub(crate) fn x_linear(x: &Tensor, layer: &nn::Linear) -> Tensor {
-    x.linear(&layer.ws, layer.bs.as_ref())
 }

@@ -1,8 +1,9 @@
 use tch::{Tensor, nn, nn::Module};
 
-use crate::aaren::{Aaren, x_linear};
+use crate::aaren::Aaren;
 use crate::dropout::dropout;
 use crate::encoder::{EncoderConfig, EncoderKind, LayerState, Norm, Rows};
+use crate::linear::{linear, x_linear};
 use crate::transformer::CausalAttention;
 
 /// The one part in which the two encoders differ.
@@ -79,8 +80,8 @@ impl Block {
             attention,
             norm1: nn::layer_norm(path / "norm1", vec![width], Default::default()),
             norm2: nn::layer_norm(path / "norm2", vec![width], Default::default()),
-            up: nn::linear(path / "mlp" / "up", width, 4 * width, Default::default()),
-            down: nn::linear(path / "mlp" / "down", 4 * width, width, Default::default()),
+            up: linear(path / "mlp" / "up", width, 4 * width),
+            down: linear(path / "mlp" / "down", 4 * width, width),
             order: config.norm,
             dropout: config.dropout,
         }

@@ -16,6 +16,7 @@ mod device;
 mod dropout;
 mod encoder;
 mod error;
+mod linear;
 pub mod scan;
 mod transformer;
 
@@ -23,4 +24,5 @@ pub use aaren::Aaren;
 pub use device::open_device;
 pub use encoder::{Encoder, EncoderConfig, EncoderKind, Norm, Recency, Rows, State};
 pub use error::Error;
+pub use linear::linear;
 pub use transformer::{CausalAttention, KeyValueCache};

@@ -1,7 +1,7 @@
 use tch::{Kind, Tensor, nn};
 
-use crate::aaren::x_linear;
 use crate::encoder::{EncoderConfig, Rows};
+use crate::linear::{linear, x_linear};
 
 /// Keys and values of all tokens so far, each `[batch, heads, tokens, width of a head]`.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct CausalAttention {
 
 impl CausalAttention {
     pub(crate) fn new(path: &nn::Path, config: &EncoderConfig) -> Self {
-        let linear = |name| nn::linear(path / name, config.width, config.width, Default::default());
+        let linear = |name| linear(path / name, config.width, config.width);
         Self {
             query: linear("query"),
             key: linear("key"),

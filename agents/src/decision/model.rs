@@ -1,5 +1,5 @@
 use aaren_envs::ActionSpace;
-use aaren_policies::{Encoder, EncoderConfig, Rows, State};
+use aaren_policies::{Encoder, EncoderConfig, Rows, State, linear};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
@@ -123,7 +123,6 @@ impl Model {
         let root = store.root();
         let embed = &root / "embed";
         let (width, action) = (config.encoder.width, config.action.size() as i64);
-        let linear = |path, from, to| nn::linear(path, from, to, Default::default());
         let embed_return = linear(&embed / "return", 1, width);
         let embed_state = linear(&embed / "state", config.observation_size as i64, width);
         let embed_action = linear(&embed / "action", action, width);
