@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{data, envs, evaluate, run};
+use crate::{bench, data, envs, evaluate, run};
 
 /// A combination of arguments that makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,8 @@ enum Command {
     Run(RunArgs),
     /// Roll out a trained policy.
     Evaluate(EvaluateArgs),
+    /// Measure speed and memory, as ratios to what one would run instead.
+    Bench(BenchArgs),
     /// Look at datasets, or make them from recipes.
     #[command(subcommand)]
     Data(DataCommand),
@@ -90,6 +92,53 @@ pub struct EvaluateArgs {
     /// Print one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  aaren bench
+  aaren bench step --json
+  aaren bench train --threads 1")]
+pub struct BenchArgs {
+    /// What to measure; everything unless given.
+    #[arg(value_enum)]
+    pub subject: Option<BenchSubject>,
+    /// Threads of libtorch, for us and for the reference, in training.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: u16,
+    /// Python with PyTorch and Gymnasium, for the references; `make bench` installs it.
+    #[arg(long, default_value = ".deps/python/bin/python")]
+    pub python: PathBuf,
+    /// Folder for bench.json and bench.md.
+    #[arg(long, default_value = "results")]
+    pub results: PathBuf,
+    /// Print one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `aaren bench` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum BenchSubject {
+    /// Updates per second.
+    Train,
+    /// Time of one environment step of a policy.
+    Step,
+    /// Steps per second of the environments.
+    Env,
+    /// Time and memory of loading data.
+    Data,
+}
+
+impl BenchSubject {
+    pub fn name(self) -> &'static str {
+        match self {
+            BenchSubject::Train => "train",
+            BenchSubject::Step => "step",
+            BenchSubject::Env => "env",
+            BenchSubject::Data => "data",
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -157,6 +206,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => run::run(&args),
             Command::Evaluate(args) => evaluate::command(&args),
+            Command::Bench(args) => bench::run(&args),
             Command::Data(DataCommand::Info { dataset, json }) => data::info(&dataset, json),
             Command::Data(DataCommand::Make { recipe, out, transitions, seed, json }) => {
                 data::make(&recipe, out, transitions, seed, json)

@@ -1,7 +1,6 @@
 //! Roll-outs of trained policies, and `aaren evaluate`.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use aaren_agents::decision::{Actor, Model, PolicyFile, Rollout};
 use aaren_envs::{EnvSpec, reference_scores};
@@ -15,7 +14,7 @@ use serde_json::json;
 use tch::Device;
 
 use crate::cli::{EvaluateArgs, Usage};
-use crate::statistics::{bootstrap_mean, growth_exponent, mean, percentile};
+use crate::statistics::{bootstrap_mean, mean};
 
 /// One episode of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,73 +151,6 @@ pub fn regime(rollout: Rollout) -> Regime {
         Rollout::Window(timesteps) => Regime::Window(timesteps),
         Rollout::Reset(timesteps) => Regime::Reset(timesteps),
     }
-}
-
-/// Time and memory of a policy in the streaming runtime, on one thread.
-#[derive(Clone, Debug, Serialize)]
-pub struct Cost {
-    /// Memory of the policy.
-    pub regime: String,
-    /// By timestep.
-    pub points: Vec<CostPoint>,
-    /// Median time of a step at timestep 1000, in µs.
-    pub step_us_p50: f64,
-    /// 99th percentile there.
-    pub step_us_p99: f64,
-    /// Bytes kept of the episode at timestep 1000.
-    pub state_bytes: usize,
-    /// Fitted exponent p of bytes ∝ timestep^p: 0 is constant, 1 linear.
-    pub memory_exponent: Option<f64>,
-}
-
-/// [`Cost`] at one timestep, counted from 1.
-#[derive(Clone, Debug, Serialize)]
-pub struct CostPoint {
-    /// The timestep.
-    pub timestep: usize,
-    /// Bytes kept of the episode after it.
-    pub state_bytes: usize,
-    /// Median time of a step, in µs.
-    pub step_us: f64,
-}
-
-/// Timesteps at which [`cost`] looks.
-const COST_TIMESTEPS: [usize; 6] = [1, 10, 20, 100, 300, 1000];
-const COST_EPISODES: usize = 5;
-
-/// Measures [`Cost`] over episodes of fixed length, so that policies that fall early compare too.
-pub fn cost(policy: &Policy, rollout: Rollout, target: f64) -> Result<Cost> {
-    let mut stream = policy.stream_with(regime(rollout))?;
-    let observation = vec![0.0f32; policy.observation_size()];
-    let end = COST_TIMESTEPS[COST_TIMESTEPS.len() - 1];
-    let (mut times, mut bytes) = (vec![Vec::new(); end], vec![0; end]);
-    for _ in 0..COST_EPISODES {
-        stream.reset(target);
-        for timestep in 0..end {
-            let start = Instant::now();
-            stream.act(&observation, 1.0)?;
-            times[timestep].push(start.elapsed().as_secs_f64() * 1e6);
-            bytes[timestep] = stream.state_bytes();
-        }
-    }
-    // A step's neighbours cost the same: they make its percentiles stable.
-    let around = |timestep: usize| times[timestep * 9 / 10..timestep].concat();
-    let points: Vec<CostPoint> = COST_TIMESTEPS
-        .map(|timestep| CostPoint {
-            timestep,
-            state_bytes: bytes[timestep - 1],
-            step_us: percentile(&around(timestep), 50.0),
-        })
-        .into();
-    let memory: Vec<(f64, f64)> = points.iter().map(|p| (p.timestep as f64, p.state_bytes as f64)).collect();
-    Ok(Cost {
-        regime: rollout.to_string(),
-        step_us_p50: percentile(&around(end), 50.0),
-        step_us_p99: percentile(&around(end), 99.0),
-        state_bytes: bytes[end - 1],
-        memory_exponent: growth_exponent(&memory),
-        points,
-    })
 }
 
 /// `unbounded`, `window:K` or `reset:K`.

@@ -1,6 +1,8 @@
 //! The command `aaren`: offline reinforcement-learning experiments from YAML.
 
+mod bench;
 mod cli;
+mod cost;
 mod data;
 mod envs;
 mod evaluate;

@@ -7,7 +7,8 @@ use aaren_envs::{Dataset, reference_scores};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::evaluate::{Cost, CostPoint, Episode};
+use crate::cost::{Cost, CostPoint};
+use crate::evaluate::Episode;
 use crate::plot::{self, Axis, DotChart, Figure, Level, Series};
 use crate::setup;
 use crate::spec::Spec;
@@ -45,17 +46,19 @@ impl Report {
         targets: &[f64],
         threads: usize,
         finished: &[Finished],
+        costs: &[Cost],
     ) -> Self {
         let scores = reference_scores(&spec.env.id);
         let score = |episode_return: f64| scores.map_or(episode_return, |s| s.normalised(episode_return));
         let (mut policies, mut rows, mut series) = (serde_json::Map::new(), Vec::new(), Vec::new());
-        let mut costs: Vec<(usize, String, &Cost)> = Vec::new();
+        let mut curves_of: Vec<(usize, String, &Cost)> = Vec::new();
         for (place, policy) in spec.policies.iter().enumerate() {
             let runs: Vec<&Finished> = finished.iter().filter(|run| run.policy.name == policy.name).collect();
             let Some(first) = runs.first() else { continue };
             let seconds: f64 = runs.iter().map(|run| run.progress.training_seconds).sum();
             let updates_per_second = (runs.len() as u64 * spec.train.updates) as f64 / seconds;
             let rollout = setup::rollout(policy.context.rollout).to_string();
+            let of_policy: Vec<&Cost> = costs.iter().filter(|cost| cost.policy == policy.name).collect();
             let by_target: Vec<Value> = targets
                 .iter()
                 .map(|&target| target_summary(target, &runs, scores.is_some(), &score))
@@ -66,8 +69,8 @@ impl Report {
                     "parameters": first.parameters,
                     "updates_per_second": updates_per_second,
                     "targets": by_target,
-                    "rollout": first.cost,
-                    "unbounded_rollout": first.unbounded_cost,
+                    "rollout": of_policy[0],
+                    "unbounded_rollout": of_policy.get(1),
                 }),
             );
             let last =
@@ -80,13 +83,13 @@ impl Report {
                 per_seed: last.iter().map(|seed| mean(seed)).collect(),
                 target: targets[0],
                 rollout,
-                state_bytes: first.cost.state_bytes,
-                step_us: first.cost.step_us_p50,
+                state_bytes: of_policy[0].state_bytes,
+                step_us: of_policy[0].step_us_p50,
                 updates_per_second,
             });
-            costs.push((place, policy.name.clone(), &first.cost));
-            if let Some(cost) = &first.unbounded_cost {
-                costs.push((place, format!("{}, growing cache", policy.name), cost));
+            curves_of.push((place, policy.name.clone(), of_policy[0]));
+            if let Some(cost) = of_policy.get(1) {
+                curves_of.push((place, format!("{}, growing cache", policy.name), cost));
             }
             series.push(curve(&policy.name, place, &runs, targets[0], &score));
         }
@@ -110,7 +113,7 @@ impl Report {
         let scores_chart =
             DotChart { title: Some(spec.name.clone()), axis: Axis::linear(y), rows: dots.collect(), levels };
         let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
-            let series = costs.iter().map(|(colour, name, cost)| Series {
+            let series = curves_of.iter().map(|(colour, name, cost)| Series {
                 name: name.clone(),
                 points: cost.points.iter().map(|point| (point.timestep as f64, value(point))).collect(),
                 band: None,
@@ -124,7 +127,7 @@ impl Report {
             ("learning_curves.svg", curves.to_svg()),
             ("scores.svg", scores_chart.to_svg()),
             ("memory.svg", over_time("Bytes kept of the episode", |point| point.state_bytes as f64)),
-            ("latency.svg", over_time("µs per environment step", |point| point.step_us)),
+            ("latency.svg", over_time("µs per environment step", |point| point.step_us_p50)),
         ];
         let protocol = json!({
             "env": spec.env, "dataset": dataset.summary(), "target_returns": targets,

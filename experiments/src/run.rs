@@ -2,14 +2,15 @@
 
 use std::thread::available_parallelism;
 
-use aaren_agents::decision::check_fit;
+use aaren_agents::decision::{Rollout, check_fit};
 use aaren_agents::file;
 use aaren_envs::Dataset;
 use aaren_policies::open_device;
 use anyhow::{Context, Result, bail};
 
 use crate::cli::{RunArgs, Usage};
-use crate::spec::{DatasetSource, Document, Precision};
+use crate::cost::{self, Cost, Subject};
+use crate::spec::{DatasetSource, Document, Precision, Spec};
 use crate::{data, report, setup, train};
 
 pub fn run(args: &RunArgs) -> Result<()> {
@@ -75,7 +76,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
         }
     }
     if !finished.is_empty() {
-        let report = report::Report::new(&spec, &dataset, &targets, threads, &finished);
+        let costs = measure(&spec, &finished)?;
+        let report = report::Report::new(&spec, &dataset, &targets, threads, &finished, &costs);
         report.write(&folder)?;
         if args.json {
             println!("{}", report.json());
@@ -85,6 +87,20 @@ pub fn run(args: &RunArgs) -> Result<()> {
         }
     }
     if failed.is_empty() { Ok(()) } else { bail!("did not finish: {}", failed.join(", ")) }
+}
+
+/// Time and memory of each policy, with its own memory and, where that is a window, with all of the episode.
+fn measure(spec: &Spec, finished: &[train::Finished]) -> Result<Vec<Cost>> {
+    let mut subjects = Vec::new();
+    for policy in &spec.policies {
+        let Some(run) = finished.iter().find(|run| run.policy.name == policy.name) else { continue };
+        let rollout = setup::rollout(policy.context.rollout);
+        subjects.push(Subject::streaming(&policy.name, &run.streaming, rollout)?);
+        if matches!(rollout, Rollout::Window(_)) {
+            subjects.push(Subject::streaming(&policy.name, &run.streaming, Rollout::Unbounded)?);
+        }
+    }
+    cost::measure(&mut subjects, &cost::SHORT, &cost::TIMESTEPS)
 }
 
 fn diverged(error: &aaren_agents::Error) -> bool {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use aaren_agents::decision::{
-    Checkpoint, Header, HeaderContext, HeaderModel, ModelConfig, PolicyFile, Rollout, Trainer,
+    Checkpoint, Header, HeaderContext, HeaderModel, ModelConfig, PolicyFile, Trainer,
 };
 use aaren_agents::file;
 use aaren_envs::{Dataset, EnvSpec, ReferenceScores, reference_scores};
@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use crate::evaluate::{Cost, Episode, Evaluation, cost};
+use crate::evaluate::{Episode, Evaluation};
 use crate::metrics::{Metrics, Record};
 use crate::setup;
 use crate::spec::{PolicySpec, Spec};
@@ -63,10 +63,8 @@ pub struct Finished {
     pub parameters: usize,
     /// Everything it measured.
     pub progress: Progress,
-    /// Time and memory of a step.
-    pub cost: Cost,
-    /// The same with the whole episode in memory, where the roll-out recomputes a window.
-    pub unbounded_cost: Option<Cost>,
+    /// What it learned, ready to act.
+    pub streaming: Policy,
 }
 
 /// Everything that one run needs.
@@ -145,17 +143,11 @@ impl Run<'_> {
         bar.finish_and_clear();
         let file = self.policy_file(&trainer);
         file.save(&self.folder.join("policy.safetensors"))?;
-        let streaming = Policy::from_bytes(&file.to_bytes())?;
-        let rollout = setup::rollout(self.policy.context.rollout);
-        let windowed = matches!(rollout, Rollout::Window(_));
-        let unbounded_cost =
-            windowed.then(|| cost(&streaming, Rollout::Unbounded, self.targets[0])).transpose()?;
         Ok(Finished {
             policy: self.policy.clone(),
             parameters: trainer.model().parameters(),
             progress,
-            cost: cost(&streaming, rollout, self.targets[0])?,
-            unbounded_cost,
+            streaming: Policy::from_bytes(&file.to_bytes())?,
         })
     }
 

@@ -1,0 +1,48 @@
+use std::time::Instant;
+
+use aaren_agents::decision::Windows;
+use aaren_envs::{Dataset, EnvSpec};
+use anyhow::{Context, Result};
+use tch::Device;
+
+use super::Row;
+use super::train::{dataset, model};
+use crate::cost::{grown, peak_reset};
+use crate::statistics::percentile;
+
+/// Loading of a D4RL file of one million transitions of Hopper, and drawing a batch of 64 × 20 from it.
+pub fn measure() -> Result<Vec<Row>> {
+    let folder = std::env::temp_dir().join(format!("aaren-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let path = folder.join("million.hdf5");
+    let written = dataset(1000).write_d4rl(&path, &[]);
+    let measured = written.map_err(anyhow::Error::from).and_then(|()| {
+        let before = peak_reset();
+        let start = Instant::now();
+        let dataset = Dataset::load(&path)?;
+        Ok((start.elapsed().as_secs_f64(), before.and_then(grown), dataset))
+    });
+    let _ = std::fs::remove_dir_all(&folder);
+    let (seconds, bytes, dataset) = measured?;
+    let windows = Windows::new(&dataset, &EnvSpec::new("Hopper-v4"), &model("aaren", 1), 20, 0)?;
+    let times: Vec<f64> = (0..200)
+        .map(|update| {
+            let start = Instant::now();
+            windows.batch(update, 64, Device::Cpu);
+            start.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    let row = |policy: &str, value, unit| Row {
+        what: "data",
+        policy: policy.into(),
+        value,
+        unit,
+        ..Row::default()
+    };
+    let mut rows = vec![row("load 1 M transitions", seconds, "s")];
+    if let Some(bytes) = bytes {
+        rows.push(row("peak memory while loading", bytes as f64 / 1e6, "MB"));
+    }
+    rows.push(row("batch of 64 × 20", percentile(&times, 50.0), "ms"));
+    Ok(rows)
+}

@@ -1,0 +1,134 @@
+//! `aaren bench`: the performance figures, beside what a user would run instead, in one run.
+
+mod data;
+mod env;
+mod python;
+mod step;
+mod train;
+
+use aaren_agents::file;
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::cli::{BenchArgs, BenchSubject};
+use python::Python;
+
+/// One measured figure.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Row {
+    /// `train`, `step`, `env` or `data`.
+    pub what: &'static str,
+    /// The policy, or what else was measured.
+    pub policy: String,
+    /// What computed it.
+    pub backend: Option<&'static str>,
+    /// Precision of the weights.
+    pub precision: Option<&'static str>,
+    /// Timesteps of a training window, or memory in roll-out.
+    pub context: Option<String>,
+    /// Timestep of the episode.
+    pub at: Option<usize>,
+    /// The figure: a median.
+    pub value: f64,
+    /// Its unit.
+    pub unit: &'static str,
+    /// 99th percentile, for times.
+    pub p99: Option<f64>,
+    /// The same of the reference.
+    pub reference: Option<f64>,
+    /// What the reference is.
+    pub against: Option<String>,
+    /// How many times better than the reference.
+    pub ratio: Option<f64>,
+}
+
+impl Row {
+    /// With a reference for which more is better.
+    fn rate_against(mut self, against: impl Into<String>, reference: Option<f64>) -> Self {
+        self.ratio = reference.map(|reference| self.value / reference);
+        self.reference = reference;
+        self.against = Some(against.into());
+        self
+    }
+
+    /// With a reference for which less is better.
+    fn time_against(mut self, against: impl Into<String>, reference: Option<f64>) -> Self {
+        self.ratio = reference.map(|reference| reference / self.value);
+        self.reference = reference;
+        self.against = Some(against.into());
+        self
+    }
+}
+
+pub fn run(args: &BenchArgs) -> Result<()> {
+    tch::set_num_threads(args.threads.into());
+    let python = Python::new(&args.python);
+    if !python.found() {
+        eprintln!(
+            "{}: not found, so no figure has a reference; `make bench` installs it",
+            args.python.display()
+        );
+    }
+    let wanted = |subject: BenchSubject| args.subject.is_none_or(|chosen| chosen == subject);
+    let mut rows = Vec::new();
+    if wanted(BenchSubject::Env) {
+        rows.extend(env::measure(&python)?);
+    }
+    if wanted(BenchSubject::Step) {
+        rows.extend(step::measure(&python)?);
+    }
+    if wanted(BenchSubject::Data) {
+        rows.extend(data::measure()?);
+    }
+    if wanted(BenchSubject::Train) {
+        rows.extend(train::measure(&python, args.threads)?);
+    }
+    let json = serde_json::json!({ "threads": args.threads, "rows": rows });
+    let name = args.subject.map_or("bench".to_owned(), |subject| format!("bench-{}", subject.name()));
+    std::fs::create_dir_all(&args.results).with_context(|| args.results.display().to_string())?;
+    let text = serde_json::to_string_pretty(&json)? + "\n";
+    file::write(&args.results.join(format!("{name}.json")), text.as_bytes())?;
+    let table = table(&rows);
+    file::write(&args.results.join(format!("{name}.md")), table.as_bytes())?;
+    if args.json {
+        println!("{json}")
+    } else {
+        println!("{table}")
+    }
+    Ok(())
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text =
+        "| what | policy | backend | precision | context | at | median | p99 | unit | reference | ratio |\n\
+                    |---|---|---|---|---|---:|---:|---:|---|---|---:|\n"
+            .to_owned();
+    let number = |value: Option<f64>| value.map_or(String::new(), significant);
+    for row in rows {
+        let reference = match (&row.against, row.reference) {
+            (Some(against), Some(value)) => format!("{} ({against})", significant(value)),
+            (Some(against), None) => format!("not measured ({against})"),
+            (None, _) => String::new(),
+        };
+        text += &format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {reference} | {} |\n",
+            row.what,
+            row.policy,
+            row.backend.unwrap_or_default(),
+            row.precision.unwrap_or_default(),
+            row.context.as_deref().unwrap_or_default(),
+            row.at.map_or(String::new(), |at| at.to_string()),
+            significant(row.value),
+            number(row.p99),
+            row.unit,
+            row.ratio.map_or(String::new(), |ratio| format!("{ratio:.2} ×")),
+        );
+    }
+    text
+}
+
+/// Three significant digits.
+fn significant(value: f64) -> String {
+    let decimals = (2 - value.abs().max(1e-9).log10().floor() as i32).clamp(0, 6);
+    format!("{value:.*}", decimals as usize)
+}
