@@ -3,7 +3,7 @@
 
 use aaren_agents::decision::*;
 use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
-use aaren_policies::{EncoderConfig, EncoderKind, Norm, Recency};
+use aaren_policies::{EncoderConfig, EncoderKind, Norm, Pass, Precision, Recency};
 use tch::{Device, Kind, Tensor};
 
 const OBSERVATIONS: usize = 3;
@@ -142,7 +142,7 @@ fn an_unbounded_roll_out_is_the_training_pass_step_by_step() {
             timesteps: Tensor::arange(30, (Kind::Int64, Device::Cpu)).unsqueeze(0),
             mask: Tensor::ones([1, 30], (Kind::Float, Device::Cpu)),
         };
-        let found = model.predict(&batch, false).view([30]);
+        let found = model.predict(&batch, Pass::Inference).view([30]);
         let off = (found - Tensor::from_slice(&expected)).abs().max().double_value(&[]);
         assert!(off < 1e-5, "{config:?}: off by {off:e}");
     }
@@ -160,7 +160,10 @@ fn padding_changes_neither_loss_nor_predictions() {
         let loss = |length| {
             let windows = Windows::new(&data, &env, &config, length, 1).unwrap();
             let batch = windows.batch(0, 8, Device::Cpu);
-            (model.loss(&batch, false).double_value(&[]), batch.mask.sum(Kind::Float).double_value(&[]))
+            (
+                model.loss(&batch, Pass::Inference).double_value(&[]),
+                batch.mask.sum(Kind::Float).double_value(&[]),
+            )
         };
         let (short, long) = (loss(30), loss(40));
         assert_eq!(short.1, long.1);
@@ -178,6 +181,7 @@ fn train_config(updates: u64) -> TrainConfig {
         warmup: 3,
         schedule: Schedule::Cosine,
         clip: 0.25,
+        precision: Precision::Float32,
         seed: 11,
     }
 }

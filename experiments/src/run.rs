@@ -10,15 +10,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::cli::{RunArgs, Usage};
 use crate::cost::{self, Cost, Subject};
-use crate::spec::{DatasetSource, Document, Precision, Spec};
+use crate::spec::{DatasetSource, Document, Spec};
 use crate::{data, report, setup, train};
 
 pub fn run(args: &RunArgs) -> Result<()> {
     let document = Document::read(&args.experiment, &args.overrides)?;
     let spec = document.spec()?;
-    if spec.train.precision == Precision::Bfloat16 {
-        bail!(Usage("train.precision: bfloat16 is not there yet; set `precision: float32`".into()));
-    }
     if let Some(policy) = spec.policies.iter().find(|policy| policy.context.carry) {
         let name = &policy.name;
         bail!(Usage(format!("policy {name}: context.carry is not there yet; set `carry: false`")));

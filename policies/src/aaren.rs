@@ -1,7 +1,7 @@
 use tch::{Kind, Tensor, nn};
 
 use crate::encoder::{EncoderConfig, Recency, Rows};
-use crate::linear::{linear, x_linear};
+use crate::linear::{float, linear, x_linear};
 use crate::scan::{self, Summary};
 
 /// Attention with a learned, input-independent query (arXiv 2405.13956, §3).
@@ -60,7 +60,7 @@ impl Aaren {
         let query = x_linear(&self.query_token.unsqueeze(0), &self.query).view([self.heads, head_width, 1]);
         let key = self.key.ws.view([self.heads, head_width, width]);
         let folded = (key * query).sum_dim_intlist(1, false, None::<Kind>) / (head_width as f64).sqrt();
-        let scores = x.matmul(&folded.tr()).transpose(1, 2);
+        let scores = float(x).matmul(&folded.tr()).transpose(1, 2);
         let values = x_linear(x, &self.value).view([batch, tokens, self.heads, head_width]).transpose(1, 2);
         (scores, values)
     }

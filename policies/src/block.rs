@@ -3,7 +3,7 @@ use tch::{Tensor, nn, nn::Module};
 use crate::aaren::Aaren;
 use crate::dropout::dropout;
 use crate::encoder::{EncoderConfig, EncoderKind, LayerState, Norm, Rows};
-use crate::linear::{linear, x_linear};
+use crate::linear::{Pass, linear, x_linear};
 use crate::transformer::CausalAttention;
 
 /// The one part in which the two encoders differ.
@@ -92,13 +92,13 @@ impl Block {
         x: &Tensor,
         state: Option<&LayerState>,
         rows: Rows,
-        train: bool,
+        pass: Pass,
     ) -> (Tensor, LayerState) {
         let (mixed, state) = match self.order {
             Norm::Post => self.attention.seq(x, state, rows),
             Norm::Pre => self.attention.seq(&self.norm1.forward(x), state, rows),
         };
-        (self.residual(&rows.of(x, 1), &mixed, train), state)
+        (self.residual(&rows.of(x, 1), &mixed, pass), state)
     }
 
     pub(crate) fn step(&self, x: &Tensor, state: &LayerState) -> (Tensor, LayerState) {
@@ -106,14 +106,14 @@ impl Block {
             Norm::Post => self.attention.step(x, state),
             Norm::Pre => self.attention.step(&self.norm1.forward(x), state),
         };
-        (self.residual(x, &mixed, false), state)
+        (self.residual(x, &mixed, Pass::Inference), state)
     }
 
-    fn residual(&self, x: &Tensor, mixed: &Tensor, train: bool) -> Tensor {
-        let x = x + dropout(mixed, self.dropout, train);
+    fn residual(&self, x: &Tensor, mixed: &Tensor, pass: Pass) -> Tensor {
+        let x = x + dropout(mixed, self.dropout, pass);
         let mlp = |x: &Tensor| {
             let hidden = x_linear(x, &self.up).gelu("none");
-            dropout(&x_linear(&hidden, &self.down), self.dropout, train)
+            dropout(&x_linear(&hidden, &self.down), self.dropout, pass)
         };
         match self.order {
             Norm::Post => {

@@ -1,12 +1,14 @@
 use tch::{Kind, Tensor};
 
+use crate::linear::Pass;
+
 /// Inverted dropout with a cheap mask: one 64-bit draw of libtorch's generator serves four elements.
 ///
 /// The probability is rounded to 1/32768. `Tensor::dropout` makes one Bernoulli draw for each
 /// element, which was a sixth of a whole training update.
-pub(crate) fn dropout(x: &Tensor, probability: f64, training: bool) -> Tensor {
+pub(crate) fn dropout(x: &Tensor, probability: f64, pass: Pass) -> Tensor {
     let dropped = (probability * 32768.0).round() as i64;
-    if !training || dropped == 0 {
+    if pass == Pass::Inference || dropped == 0 {
         return x.shallow_clone();
     }
     let elements = x.numel() as i64;

@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
-use tch::{Tensor, nn, nn::Module};
+use tch::{Kind, Tensor, nn, nn::Module};
 
 use crate::Error;
 use crate::block::Block;
+use crate::linear::{Pass, Precision, float};
 use crate::scan::Summary;
 use crate::transformer::KeyValueCache;
 
@@ -203,18 +204,21 @@ impl Encoder {
 
     /// All prefix outputs of `x` `[batch, tokens, width]`, and the state after it.
     pub fn seq(&self, x: &Tensor, state: &State) -> (Tensor, State) {
-        self.forward(x, Some(state), Rows::All, false)
+        self.forward(x, Some(state), Rows::All, Pass::Inference)
     }
 
-    /// [`Encoder::seq`] with dropout (`train`), from an empty state (`None`), or for chosen rows only.
+    /// [`Encoder::seq`] in training, from an empty state (`None`), or for chosen rows only.
     ///
     /// All blocks but the last see every token; the last computes the chosen rows only.
-    pub fn forward(&self, x: &Tensor, state: Option<&State>, rows: Rows, train: bool) -> (Tensor, State) {
-        let mut x = x.shallow_clone();
+    pub fn forward(&self, x: &Tensor, state: Option<&State>, rows: Rows, pass: Pass) -> (Tensor, State) {
+        let mut x = match pass {
+            Pass::Training(Precision::Bfloat16) => x.to_kind(Kind::BFloat16),
+            _ => x.shallow_clone(),
+        };
         let mut layers = Vec::with_capacity(self.blocks.len());
         for (i, block) in self.blocks.iter().enumerate() {
             let rows = if i + 1 == self.blocks.len() { rows } else { Rows::All };
-            let (y, after) = block.seq(&x, state.map(|state| &state.layers[i]), rows, train);
+            let (y, after) = block.seq(&x, state.map(|state| &state.layers[i]), rows, pass);
             layers.push(after);
             x = y;
         }
@@ -222,9 +226,9 @@ impl Encoder {
     }
 
     fn finish(&self, x: Tensor) -> Tensor {
-        match &self.norm {
+        float(&match &self.norm {
             Some(norm) => norm.forward(&x),
             None => x,
-        }
+        })
     }
 }

@@ -24,5 +24,5 @@ pub use aaren::Aaren;
 pub use device::open_device;
 pub use encoder::{Encoder, EncoderConfig, EncoderKind, Norm, Recency, Rows, State};
 pub use error::Error;
-pub use linear::linear;
+pub use linear::{Pass, Precision, linear};
 pub use transformer::{CausalAttention, KeyValueCache};

@@ -1,4 +1,25 @@
-use tch::{Tensor, nn};
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor, nn};
+
+/// Arithmetic of an encoder in training; its weights, sums of attention and gradients of weights are
+/// float32 either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Throughout.
+    Float32,
+    /// Activations and matrix products in bfloat16.
+    Bfloat16,
+}
+
+/// What a pass through an encoder is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Acting: float32, no dropout.
+    Inference,
+    /// Learning: dropout.
+    Training(Precision),
+}
 
 /// A linear layer with PyTorch's initial weights, U(−1/√from, 1/√from) for weights and bias.
 ///
@@ -10,7 +31,16 @@ pub fn linear<'a>(path: impl std::borrow::Borrow<nn::Path<'a>>, from: i64, to: i
     nn::linear(path, from, to, nn::LinearConfig { ws_init, ..Default::default() })
 }
 
-/// `x Wᵀ + b`.
+/// `x Wᵀ + b` in the arithmetic of `x`.
 pub(crate) fn x_linear(x: &Tensor, layer: &nn::Linear) -> Tensor {
-    x.linear(&layer.ws, layer.bs.as_ref())
+    if x.kind() == layer.ws.kind() {
+        return x.linear(&layer.ws, layer.bs.as_ref());
+    }
+    let bias = layer.bs.as_ref().map(|bias| bias.to_kind(x.kind()));
+    x.linear(&layer.ws.to_kind(x.kind()), bias)
+}
+
+/// `x` in float32, where the range or the sums of attention need it.
+pub(crate) fn float(x: &Tensor) -> Tensor {
+    x.to_kind(Kind::Float)
 }

@@ -16,6 +16,8 @@
 
 use tch::{Kind, Tensor};
 
+use crate::linear::float;
+
 /// Length of the chunks in which [`chunked`] uses dense weights. A window of 20 timesteps (60
 /// tokens) is one chunk; measured best on long windows too among 16, 32, 64 and 128.
 pub const CHUNK: i64 = 64;
@@ -209,22 +211,24 @@ pub fn chunked_by(
     }
     let weights = (logits - max.unsqueeze(-1)).exp();
     let mut weight = weights.sum_dim_intlist(-1, false, None::<Kind>);
-    let mut value = weights.matmul(&values);
-    if let (Some(before), Some(carried)) = (&before, carried) {
-        let share = (carried - &max).exp();
-        weight += &share * before.weight.unsqueeze(-1);
-        value += share.unsqueeze(-1) * before.value.unsqueeze(-2);
+    let share = carried.map(|carried| (carried - &max).exp());
+    if let (Some(before), Some(share)) = (&before, &share) {
+        weight += share * before.weight.unsqueeze(-1);
     }
-    let outputs = (&value / weight.unsqueeze(-1))
-        .reshape([batch, heads, chunks * chunk, head_width])
-        .narrow(2, 0, tokens);
+    // Divided before the product: a chunk's weights are fewer than its values.
+    let mut outputs = (weights / weight.unsqueeze(-1)).to_kind(values.kind()).matmul(&values);
+    if let (Some(before), Some(share)) = (&before, &share) {
+        outputs += (share / &weight).unsqueeze(-1) * before.value.unsqueeze(-2);
+    }
     let last = chunk - padding - 1;
+    let at_last = |x: &Tensor| x.select(2, chunks - 1).select(2, last);
+    let weight = at_last(&weight);
     let final_state = Summary {
-        max: (max + top).select(2, chunks - 1).select(2, last),
-        weight: weight.select(2, chunks - 1).select(2, last),
-        value: value.select(2, chunks - 1).select(2, last),
+        max: at_last(&(max + top)),
+        value: float(&at_last(&outputs)) * weight.unsqueeze(-1),
+        weight,
     };
-    (outputs, final_state)
+    (outputs.reshape([batch, heads, chunks * chunk, head_width]).narrow(2, 0, tokens), final_state)
 }
 
 /// The state before each chunk, `[batch, heads, chunks]`; `None` where there is nothing before.
@@ -257,7 +261,8 @@ fn chunk_states(
     let summaries = Summary {
         max: (max + top.narrow(2, 0, full)).squeeze_dim(-1),
         weight: weights.sum_dim_intlist(-1, false, None::<Kind>),
-        value: weights.unsqueeze(-2).matmul(&values.narrow(2, 0, full)).squeeze_dim(-2),
+        value: float(&weights.unsqueeze(-2).to_kind(values.kind()).matmul(&values.narrow(2, 0, full)))
+            .squeeze_dim(-2),
     };
     let empty;
     let state = match state {

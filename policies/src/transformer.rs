@@ -63,7 +63,7 @@ impl CausalAttention {
             let future = Tensor::arange(past + tokens, options).gt_tensor(&at);
             scores = scores.masked_fill(&future, f64::NEG_INFINITY);
         }
-        let mixed = scores.softmax(-1, None::<Kind>).matmul(&value);
+        let mixed = scores.softmax(-1, Kind::Float).to_kind(value.kind()).matmul(&value);
         let mixed = mixed.transpose(1, 2).reshape([batch, -1, width]);
         (x_linear(&mixed, &self.output), KeyValueCache { key, value })
     }

@@ -1,6 +1,6 @@
 //! The encoders' contract: parameter counts, agreement of all ways to run one, state sizes.
 
-use aaren_policies::{Encoder, EncoderConfig, EncoderKind, Norm, Recency, Rows};
+use aaren_policies::{Encoder, EncoderConfig, EncoderKind, Norm, Pass, Recency, Rows};
 use tch::{Device, Kind, Tensor, nn};
 
 fn config(encoder: EncoderKind, width: i64, layers: i64, heads: i64) -> EncoderConfig {
@@ -48,7 +48,7 @@ fn steps_pieces_and_chosen_rows_equal_one_pass() {
         let encoder = Encoder::new(&store.root(), &config).unwrap();
         let what = format!("{config:?}");
         let _guard = tch::no_grad_guard();
-        let (whole, _) = encoder.forward(&x, None, Rows::All, false);
+        let (whole, _) = encoder.forward(&x, None, Rows::All, Pass::Inference);
 
         let mut state = encoder.zero_state(2);
         for t in 0..70 {
@@ -62,7 +62,7 @@ fn steps_pieces_and_chosen_rows_equal_one_pass() {
         assert_close(&Tensor::cat(&[first, second], 1), &whole, &what);
 
         let rows = Rows::Every { stride: 3, offset: 1 };
-        let (chosen, _) = encoder.forward(&x, None, rows, false);
+        let (chosen, _) = encoder.forward(&x, None, rows, Pass::Inference);
         assert_close(&chosen, &whole.slice(1, 1, None, 3), &what);
 
         // One row alone continues as it did in the batch.

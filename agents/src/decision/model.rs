@@ -1,5 +1,5 @@
 use aaren_envs::ActionSpace;
-use aaren_policies::{Encoder, EncoderConfig, Rows, State, linear};
+use aaren_policies::{Encoder, EncoderConfig, Pass, Rows, State, linear};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
@@ -190,10 +190,10 @@ impl Model {
     }
 
     /// Predicted actions `[rows, timesteps, action size]`: tanh for continuous ones, else logits.
-    pub fn predict(&self, batch: &Batch, train: bool) -> Tensor {
+    pub fn predict(&self, batch: &Batch, pass: Pass) -> Tensor {
         let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
         let state_tokens = Rows::Every { stride: TOKENS, offset: 1 };
-        let (outputs, _) = self.encoder.forward(&tokens, None, state_tokens, train);
+        let (outputs, _) = self.encoder.forward(&tokens, None, state_tokens, pass);
         self.act(&outputs)
     }
 
@@ -206,8 +206,8 @@ impl Model {
     }
 
     /// The loss over real timesteps only: mean squared error of the action entries, or cross-entropy.
-    pub fn loss(&self, batch: &Batch, train: bool) -> Tensor {
-        let predicted = self.predict(batch, train);
+    pub fn loss(&self, batch: &Batch, pass: Pass) -> Tensor {
+        let predicted = self.predict(batch, pass);
         let (errors, terms) = match self.config.action {
             ActionScale::Continuous { .. } => {
                 let entries = batch.actions.size()[2] as f64;
@@ -249,7 +249,7 @@ impl Model {
         let last = tokens.len() as i64 - 1;
         let tokens = self.embed_norm.forward(&Tensor::cat(&tokens, 1));
         let rows = Rows::Every { stride: TOKENS, offset: last };
-        let (outputs, state) = self.encoder.forward(&tokens, Some(state), rows, false);
+        let (outputs, state) = self.encoder.forward(&tokens, Some(state), rows, Pass::Inference);
         (self.act(&outputs.squeeze_dim(1)), state)
     }
 }

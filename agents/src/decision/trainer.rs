@@ -1,4 +1,5 @@
 use aaren_envs::{Dataset, EnvSpec};
+use aaren_policies::{Pass, Precision};
 use tch::{Device, Tensor};
 
 use super::checkpoint::Checkpoint;
@@ -24,6 +25,8 @@ pub struct TrainConfig {
     pub schedule: Schedule,
     /// Largest norm of the gradient.
     pub clip: f64,
+    /// Arithmetic of the encoder.
+    pub precision: Precision,
     /// Decides initial weights, windows and dropout.
     pub seed: u64,
 }
@@ -94,7 +97,7 @@ impl<'d> Trainer<'d> {
         let batch = self.windows.batch(update, config.batch, self.model.device());
         // Dropout draws from libtorch's generator, whose state cannot be saved: key it instead.
         tch::manual_seed((config.seed ^ (update + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)) as i64);
-        let loss = self.model.loss(&batch, true);
+        let loss = self.model.loss(&batch, Pass::Training(config.precision));
         let gradient_norm = self.optimizer.update(&loss, learning_rate);
         self.done += 1;
         if self.model.device() == Device::Cpu || self.done.is_multiple_of(50) {

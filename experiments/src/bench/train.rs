@@ -6,7 +6,7 @@ use aaren_agents::decision::{
 };
 use aaren_envs::dataset::Transitions;
 use aaren_envs::{Dataset, EnvSpec};
-use aaren_policies::{EncoderConfig, EncoderKind, Norm, Recency};
+use aaren_policies::{EncoderConfig, EncoderKind, Norm, Precision, Recency};
 use anyhow::Result;
 use tch::Device;
 
@@ -31,8 +31,8 @@ pub fn measure(python: &Python, threads: u16) -> Result<Vec<Row>> {
         ] {
             let mut model = model(encoder, heads);
             model.encoder.recency = recency;
-            for precision in ["float32"] {
-                let trainer = trainer(&model, &dataset, context, batch)?;
+            for (precision, kind) in [("float32", Precision::Float32), ("bfloat16", Precision::Bfloat16)] {
+                let trainer = trainer(&model, &dataset, context, batch, kind)?;
                 contenders.push((name, precision, trainer, Vec::new()));
             }
         }
@@ -81,6 +81,7 @@ fn trainer<'d>(
     dataset: &'d Dataset,
     context: usize,
     batch: usize,
+    precision: Precision,
 ) -> Result<Trainer<'d>> {
     let config = TrainConfig {
         updates: u64::MAX,
@@ -91,6 +92,7 @@ fn trainer<'d>(
         warmup: 1,
         schedule: Schedule::Constant,
         clip: 0.25,
+        precision,
         seed: 0,
     };
     Ok(Trainer::new(model.clone(), config, dataset, &EnvSpec::new("Hopper-v4"), Device::Cpu)?)

@@ -43,7 +43,7 @@ pub use error::Error;
 pub use evaluate::EvaluateSpec;
 pub use model::{Encoder, ModelSpec, Norm, Recency};
 pub use policy::PolicySpec;
-pub use train::{Precision, Schedule, TrainSpec};
+pub use train::{Schedule, TrainSpec};
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aaren_policies::Precision;
 use serde::{Serialize, Serializer};
 
 use super::error::Error;
@@ -16,17 +17,6 @@ pub enum Schedule {
     /// As it is.
     Constant,
 }
-
-/// Arithmetic of the linear layers; weights and optimiser stay float32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// IEEE single precision.
-    Float32,
-    /// bfloat16 products, float32 master weights.
-    Bfloat16,
-}
-
 /// Where tensors live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
