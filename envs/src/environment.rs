@@ -55,7 +55,8 @@ pub struct Step {
     pub terminated: bool,
     /// The time limit ended the episode.
     pub truncated: bool,
-    /// The simulation blew up (a MuJoCo warning, a state or a reward that is no number); this ends the episode too.
+    /// The simulation blew up (a MuJoCo warning; a state, observation or reward that is no number); this ends the
+    /// episode too.
     pub unstable: bool,
 }
 
@@ -160,7 +161,9 @@ impl Environment {
         self.observe(observation);
         Step {
             truncated: step.truncated || self.elapsed >= self.max_episode_steps,
-            unstable: step.unstable || !step.reward.is_finite(),
+            unstable: step.unstable
+                || !step.reward.is_finite()
+                || observation.iter().any(|entry| !entry.is_finite()),
             ..step
         }
     }

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes `bytes` to a temporary name beside `path`, flushes them to the disk, and renames.
+/// Writes `bytes` to a temporary name beside `path`, flushes them to the disk, and renames. Safe against
+/// a kill or a power cut at any moment; two writers of one path at the same time must be kept apart.
 ///
 /// # Errors
 /// What the file system says; whatever stood at `path` before is then still there.
@@ -18,5 +19,9 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     });
     written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
-    })
+    })?;
+    // The new name has to reach the disk too; not every file system can be asked for that.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use aaren_agents::random_search::recipe;
 use aaren_envs::{Dataset, dataset::Summary, reference_scores};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Usage;
+use crate::lock;
 
 pub fn info(path: &Path, json: bool) -> Result<()> {
     show(&Dataset::load(path)?.summary(), json)
@@ -34,7 +35,11 @@ pub fn make(name: &str, out: Option<PathBuf>, transitions: usize, seed: u64, jso
 pub fn cached(name: &str, folder: &Path) -> Result<Dataset> {
     let path = folder.join(format!("{name}.hdf5"));
     if !path.exists() {
-        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    // Another experiment may be making it at this moment.
+    let _claim = lock::wait_for(folder)?;
+    if !path.exists() {
         let bar = bar(recipe::TRANSITIONS, name);
         recipe::write(name, &path, recipe::TRANSITIONS, recipe::SEED, |made| bar.set_position(made as u64))?;
         bar.finish_and_clear();

@@ -14,6 +14,7 @@ use serde_json::json;
 use tch::Device;
 
 use crate::cli::{EvaluateArgs, Usage};
+use crate::interrupt;
 use crate::statistics::{bootstrap_mean, mean};
 
 /// One episode of an evaluation.
@@ -52,7 +53,7 @@ impl Evaluation<'_> {
         self.seed.wrapping_mul(1_000_003).wrapping_add(episode)
     }
 
-    /// Rolls a policy out in the streaming runtime, episodes in parallel.
+    /// Rolls a policy out in the streaming runtime, episodes in parallel; a signal cuts them short.
     pub fn stream(&self, policy: &Policy, bar: &ProgressBar) -> Result<Vec<Episode>> {
         let all: Vec<(f64, u64)> =
             self.targets.iter().flat_map(|&target| (0..self.episodes).map(move |e| (target, e))).collect();
@@ -68,7 +69,7 @@ impl Evaluation<'_> {
                 loop {
                     let step = environment.step(stream.act(&observation, reward)?, &mut observation);
                     reward = step.reward;
-                    if episode.take(&step) {
+                    if episode.take(&step) || interrupt::signal().is_some() {
                         bar.inc(1);
                         return Ok(episode);
                     }
@@ -77,7 +78,7 @@ impl Evaluation<'_> {
             .collect()
     }
 
-    /// Rolls a model out on libtorch, all episodes of a target as one batch.
+    /// Rolls a model out on libtorch, all episodes of a target as one batch; a signal cuts them short.
     pub fn batch(&self, model: &Model, bar: &ProgressBar) -> Result<Vec<Episode>> {
         let mut done = Vec::new();
         for &target in self.targets {
@@ -100,7 +101,7 @@ impl Evaluation<'_> {
                     .map(|(((environment, episode), action), (observation, reward))| {
                         let step = environment.step(action, observation);
                         *reward = step.reward;
-                        episode.take(&step)
+                        episode.take(&step) || interrupt::signal().is_some()
                     })
                     .collect();
                 let kept: Vec<usize> = (0..over.len()).filter(|&row| !over[row]).collect();
@@ -137,7 +138,10 @@ impl Episode {
 
     /// Takes in a step; whether the episode is over.
     fn take(&mut self, step: &aaren_envs::Step) -> bool {
-        self.total_return += step.reward;
+        // Where the simulation blew up, the reward is of no state of the task.
+        if !step.unstable {
+            self.total_return += step.reward;
+        }
         self.length += 1;
         self.terminated = step.terminated;
         self.unstable = step.unstable;

@@ -1,11 +1,14 @@
 //! The command `aaren`: offline reinforcement-learning experiments from YAML.
 
 mod bench;
+mod board;
 mod cli;
 mod cost;
 mod data;
 mod envs;
 mod evaluate;
+mod interrupt;
+mod lock;
 mod metrics;
 mod plot;
 mod report;
@@ -22,13 +25,13 @@ use clap::Parser;
 fn main() -> ExitCode {
     keep_freed_memory();
     let command = cli::Cli::parse();
-    match command.execute() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(if refused(&error) { 2 } else { 1 })
-        }
+    let Err(error) = command.execute() else { return ExitCode::SUCCESS };
+    if let Some(interrupted) = error.downcast_ref::<interrupt::Interrupted>() {
+        eprintln!("{interrupted}");
+        return ExitCode::from(128 + interrupted.signal as u8);
     }
+    eprintln!("error: {error:#}");
+    ExitCode::from(if refused(&error) { 2 } else { 1 })
 }
 
 /// Tells the allocator to keep what it has: the tensors of an update come and go at the next one, and

@@ -1,13 +1,14 @@
 //! What a run writes while it trains: `metrics.jsonl` and TensorBoard's event files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use aaren_agents::file;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use tensorboard_rs::summary_writer::SummaryWriter;
+
+use crate::board::Board;
 
 /// One line of `metrics.jsonl`: scalars by name after so many updates.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,16 +24,23 @@ pub struct Record {
 pub struct Metrics {
     lines: File,
     path: PathBuf,
-    board: SummaryWriter,
+    records: usize,
+    board: Board,
+    board_path: PathBuf,
 }
 
 impl Metrics {
-    /// Opens the files in `folder`, keeping what was written up to `update`.
-    pub fn open(folder: &Path, update: u64) -> Result<Self> {
+    /// Opens the files in `folder`, keeping the first `records` that were written up to `update`.
+    pub fn open(folder: &Path, update: u64, records: Option<usize>) -> Result<Self> {
         let path = folder.join("metrics.jsonl");
-        let kept: Vec<Record> = fs::read_to_string(&path)
-            .unwrap_or_default()
+        let shown = || path.display().to_string();
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            bytes => bytes.with_context(shown)?,
+        };
+        let kept: Vec<Record> = String::from_utf8_lossy(&bytes)
             .lines()
+            .take(records.unwrap_or(usize::MAX))
             .filter_map(|line| serde_json::from_str(line).ok())
             .filter(|record: &Record| record.update <= update)
             .collect();
@@ -42,31 +50,28 @@ impl Metrics {
             text.push('\n');
         }
         file::write(&path, text.as_bytes())?;
-        let events = folder.join("tensorboard");
-        if events.exists() {
-            fs::remove_dir_all(&events).with_context(|| events.display().to_string())?;
-        }
-        // The writer panics where it cannot write, so the folder is made here.
-        fs::create_dir_all(&events).with_context(|| events.display().to_string())?;
-        let mut board = SummaryWriter::new(&events);
-        kept.iter().for_each(|record| show(&mut board, record));
-        let lines =
-            OpenOptions::new().append(true).open(&path).with_context(|| path.display().to_string())?;
-        Ok(Self { lines, path, board })
+        let lines = OpenOptions::new().append(true).open(&path).with_context(shown)?;
+        let board_path = folder.join("tensorboard");
+        let board = Board::create(&board_path, &kept).with_context(|| board_path.display().to_string())?;
+        Ok(Self { lines, path, records: kept.len(), board, board_path })
+    }
+
+    /// How many records the files hold.
+    pub fn records(&self) -> usize {
+        self.records
     }
 
     /// Adds one record to both.
     pub fn add(&mut self, record: &Record) -> Result<()> {
         let line = serde_json::to_string(record)? + "\n";
         self.lines.write_all(line.as_bytes()).with_context(|| self.path.display().to_string())?;
-        show(&mut self.board, record);
-        self.board.flush();
+        self.board.add(record).with_context(|| self.board_path.display().to_string())?;
+        self.records += 1;
         Ok(())
     }
-}
 
-fn show(board: &mut SummaryWriter, record: &Record) {
-    for (tag, value) in &record.values {
-        board.add_scalar(tag, *value as f32, record.update as usize);
+    /// Flushes `metrics.jsonl` to the disk, so that no checkpoint is ahead of it.
+    pub fn sync(&self) -> Result<()> {
+        self.lines.sync_all().with_context(|| self.path.display().to_string())
     }
 }

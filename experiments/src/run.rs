@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::cli::{RunArgs, Usage};
 use crate::cost::{self, Cost, Subject};
 use crate::spec::{DatasetSource, Document, Spec};
-use crate::{data, report, setup, train};
+use crate::{data, interrupt, lock, report, setup, train};
 
 pub fn run(args: &RunArgs) -> Result<()> {
     let document = Document::read(&args.experiment, &args.overrides)?;
@@ -46,7 +46,10 @@ pub fn run(args: &RunArgs) -> Result<()> {
 
     let folder = args.results.join(&spec.name);
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let _claim = lock::claim(&folder)?;
+    interrupt::watch()?;
     file::write(&folder.join("spec.yaml"), spec.to_yaml().as_bytes())?;
+    let data = setup::checksum(&dataset);
     let mut finished = Vec::new();
     let mut failed = Vec::new();
     for (policy, model) in spec.policies.iter().zip(&models) {
@@ -58,15 +61,16 @@ pub fn run(args: &RunArgs) -> Result<()> {
                 model: model.clone(),
                 targets: &targets,
                 dataset: &dataset,
+                data,
                 device,
                 folder: train::folder(&args.results, &spec, policy, seed),
             };
             // A run that diverges must not take the others with it.
             match run.execute() {
                 Ok(done) => finished.push(done),
-                Err(error) if error.downcast_ref().is_some_and(diverged) => {
-                    eprintln!("{} seed {seed}: {error:#}", policy.name);
-                    failed.push(format!("{} seed {seed}", policy.name));
+                Err(error) if diverged(&error) => {
+                    eprintln!("{run}: {error:#}");
+                    failed.push(run.to_string());
                 }
                 Err(error) => return Err(error),
             }
@@ -100,6 +104,9 @@ fn measure(spec: &Spec, finished: &[train::Finished]) -> Result<Vec<Cost>> {
     cost::measure(&mut subjects, &cost::SHORT, &cost::TIMESTEPS)
 }
 
-fn diverged(error: &aaren_agents::Error) -> bool {
-    matches!(error, aaren_agents::Error::NonFinite { .. })
+/// Whether training ran into numbers that are none, or into weights that no policy can act with.
+fn diverged(error: &anyhow::Error) -> bool {
+    use aaren_streaming::Error as Streaming;
+    matches!(error.downcast_ref(), Some(aaren_agents::Error::NonFinite { .. }))
+        || matches!(error.downcast_ref(), Some(Streaming::NotFinite { .. } | Streaming::Element { .. }))
 }

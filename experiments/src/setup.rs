@@ -35,6 +35,21 @@ pub fn encoder(model: &ModelSpec) -> policies::EncoderConfig {
     }
 }
 
+/// Checksum of everything a trainer takes from a dataset.
+pub fn checksum(dataset: &Dataset) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for column in [dataset.observations(), dataset.actions(), dataset.returns_to_go()] {
+        let mut bytes = Vec::with_capacity(4 * 4096);
+        for part in column.chunks(4096) {
+            bytes.clear();
+            bytes.extend(part.iter().flat_map(|x| x.to_le_bytes()));
+            hasher.update(&bytes);
+        }
+    }
+    dataset.episodes().iter().for_each(|episode| hasher.update(&(episode.start as u64).to_le_bytes()));
+    hasher.finalize()
+}
+
 /// Model of a policy for this environment, with the mean and standard deviation of the observations.
 pub fn model(
     spec: &Spec,

@@ -9,12 +9,14 @@ use aaren_agents::decision::{
 use aaren_agents::file;
 use aaren_envs::{Dataset, EnvSpec, ReferenceScores, reference_scores};
 use aaren_streaming::Policy;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
+use crate::cli::Usage;
 use crate::evaluate::{Episode, Evaluation};
+use crate::interrupt::{self, Interrupted};
 use crate::metrics::{Metrics, Record};
 use crate::setup;
 use crate::spec::{PolicySpec, Spec};
@@ -22,7 +24,7 @@ use crate::statistics::mean;
 
 /// Updates between two lines of `metrics.jsonl`.
 const LOG_EVERY: u64 = 20;
-/// Updates between two checkpoints, at most.
+/// Updates between two checkpoints, at most; there is one after every evaluation.
 const CHECKPOINT_EVERY: u64 = 500;
 
 /// What a run remembers beside the weights.
@@ -32,6 +34,12 @@ pub struct Progress {
     pub evaluations: Vec<Evaluated>,
     /// Seconds spent in updates.
     pub training_seconds: f64,
+    /// Records of `metrics.jsonl` that belong to it; none in the oldest checkpoints.
+    #[serde(default)]
+    pub records: Option<usize>,
+    /// Checksum of the dataset; none in the oldest checkpoints.
+    #[serde(default)]
+    pub data: Option<u32>,
 }
 
 /// All episodes of one evaluation.
@@ -81,10 +89,18 @@ pub struct Run<'r> {
     pub targets: &'r [f64],
     /// What it learns from.
     pub dataset: &'r Dataset,
+    /// Checksum of its content.
+    pub data: u32,
     /// Where it computes.
     pub device: Device,
     /// Its folder.
     pub folder: PathBuf,
+}
+
+impl std::fmt::Display for Run<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} seed {}", self.policy.name, self.seed)
+    }
 }
 
 impl Run<'_> {
@@ -94,28 +110,48 @@ impl Run<'_> {
         std::fs::create_dir_all(&self.folder).with_context(|| self.folder.display().to_string())?;
         let config = setup::train(spec, self.policy, self.seed);
         let mut trainer = Trainer::new(self.model.clone(), config, self.dataset, &spec.env, self.device)?;
-        let hash = spec.fingerprint(self.policy, self.seed).hash();
-        let path = self.folder.join("checkpoint.safetensors");
-        let mut progress = Progress::default();
-        if path.exists() {
-            let checkpoint = Checkpoint::load(&path, &hash).map_err(|error| self.name_difference(error))?;
-            trainer.restore(&checkpoint)?;
-            progress = serde_json::from_value(checkpoint.progress.clone()).unwrap_or_default();
-        }
+        let mut progress = self.resume(&mut trainer)?;
         let single = spec.single(self.policy, self.seed);
         file::write(&self.folder.join("spec.yaml"), single.to_yaml().as_bytes())?;
-        let mut metrics = Metrics::open(&self.folder, trainer.done())?;
+        let mut metrics = Metrics::open(&self.folder, trainer.done(), progress.records)?;
         let bar = self.bar(trainer.done());
         let total = spec.train.updates;
-        let mut started = Instant::now();
-        let mut logged = Instant::now();
-        while trainer.done() < total {
-            let update = trainer.update()?;
+        let mut saved = trainer.done();
+        let mut logged = (trainer.done(), progress.training_seconds);
+        loop {
+            let done = trainer.done();
+            let due = done > 0 && (done.is_multiple_of(spec.evaluate.every) || done == total);
+            let evaluated = progress.evaluations.last().map(|evaluated| evaluated.update);
+            if due && evaluated != Some(done) {
+                let evaluated = Evaluated { update: done, episodes: self.evaluate(&trainer)? };
+                // After a signal the episodes were cut short: the evaluation is left to the next run.
+                if interrupt::signal().is_none() {
+                    self.announce(&evaluated, &mut metrics, &bar)?;
+                    progress.evaluations.push(evaluated);
+                    self.write_evaluations(&progress)?;
+                    saved = self.save(&trainer, &mut progress, &metrics)?;
+                }
+            } else if done >= saved + CHECKPOINT_EVERY {
+                saved = self.save(&trainer, &mut progress, &metrics)?;
+            }
+            if let Some(signal) = interrupt::signal() {
+                self.save(&trainer, &mut progress, &metrics)?;
+                bar.finish_and_clear();
+                let (run, checkpoint) = (self.to_string(), self.checkpoint());
+                return Err(Interrupted { signal, run, update: done, updates: total, checkpoint }.into());
+            }
+            if done == total {
+                break;
+            }
+            let started = Instant::now();
+            let update = trainer.update().map_err(|error| self.name_checkpoint(error, saved))?;
             let done = trainer.done();
             bar.inc(1);
-            if done.is_multiple_of(LOG_EVERY) || done == total {
-                let loss = update.loss.double_value(&[]);
-                let rate = ((done - 1) % LOG_EVERY + 1) as f64 / logged.elapsed().as_secs_f64();
+            let log = done.is_multiple_of(LOG_EVERY) || done == total;
+            let loss = log.then(|| update.loss.double_value(&[]));
+            progress.training_seconds += started.elapsed().as_secs_f64();
+            if let Some(loss) = loss {
+                let rate = (done - logged.0) as f64 / (progress.training_seconds - logged.1);
                 bar.set_message(format!("loss {loss:.4}"));
                 let values = [
                     ("train/loss", loss),
@@ -125,19 +161,7 @@ impl Run<'_> {
                 ];
                 let values = values.map(|(tag, value)| (tag.to_owned(), value)).to_vec();
                 metrics.add(&Record { update: done, values })?;
-                logged = Instant::now();
-            }
-            let evaluate = done.is_multiple_of(spec.evaluate.every) || done == total;
-            if evaluate || done.is_multiple_of(CHECKPOINT_EVERY) {
-                progress.training_seconds += started.elapsed().as_secs_f64();
-                if evaluate {
-                    let evaluated = Evaluated { update: done, episodes: self.evaluate(&trainer)? };
-                    self.announce(&evaluated, &mut metrics, &bar)?;
-                    progress.evaluations.push(evaluated);
-                    self.write_evaluations(&progress)?;
-                }
-                trainer.checkpoint(&hash, serde_json::to_value(&progress)?).save(&path)?;
-                (started, logged) = (Instant::now(), Instant::now());
+                logged = (done, progress.training_seconds);
             }
         }
         bar.finish_and_clear();
@@ -151,6 +175,53 @@ impl Run<'_> {
         })
     }
 
+    fn checkpoint(&self) -> PathBuf {
+        self.folder.join("checkpoint.safetensors")
+    }
+
+    /// Takes up a checkpoint where there is one.
+    fn resume(&self, trainer: &mut Trainer) -> Result<Progress> {
+        let path = self.checkpoint();
+        if !path.exists() {
+            return Ok(Progress { data: Some(self.data), ..Progress::default() });
+        }
+        let hash = self.spec.fingerprint(self.policy, self.seed).hash();
+        let checkpoint = Checkpoint::load(&path, &hash).map_err(|error| self.name_difference(error))?;
+        let shown = path.display();
+        let progress: Progress = serde_json::from_value(checkpoint.progress.clone()).with_context(|| {
+            format!("{shown}: its progress is not readable; remove the file to start that policy afresh")
+        })?;
+        if let Some(data) = progress.data.filter(|&data| data != self.data) {
+            bail!(Usage(format!(
+                "dataset {}: found content of checksum {:08x}, expected {data:08x}, which {shown} was trained \
+                 on; restore the dataset, or choose another --results folder",
+                self.dataset.name(),
+                self.data,
+            )));
+        }
+        trainer.restore(&checkpoint)?;
+        Ok(progress)
+    }
+
+    /// Writes a checkpoint; the updates it stands at.
+    fn save(&self, trainer: &Trainer, progress: &mut Progress, metrics: &Metrics) -> Result<u64> {
+        metrics.sync()?;
+        progress.records = Some(metrics.records());
+        let hash = self.spec.fingerprint(self.policy, self.seed).hash();
+        trainer.checkpoint(&hash, serde_json::to_value(progress)?).save(&self.checkpoint())?;
+        Ok(trainer.done())
+    }
+
+    /// Adds to an error of training what is left of it.
+    fn name_checkpoint(&self, error: aaren_agents::Error, saved: u64) -> anyhow::Error {
+        let path = self.checkpoint();
+        let left = match saved {
+            0 => "there is no checkpoint yet".into(),
+            _ => format!("the last good checkpoint is {}, after update {saved}", path.display()),
+        };
+        anyhow::Error::from(error).context(left)
+    }
+
     /// Says which settings a checkpoint of another spec was made with.
     fn name_difference(&self, error: aaren_agents::Error) -> anyhow::Error {
         let before = Spec::load(&self.folder.join("spec.yaml"), &[]);
@@ -159,14 +230,14 @@ impl Run<'_> {
         };
         let there = before.fingerprint(&before.policies[0], self.seed);
         let differences = self.spec.fingerprint(self.policy, self.seed).differences(&there).join("; ");
-        anyhow::Error::from(error).context(format!("now and in the checkpoint: {differences}"))
+        anyhow::Error::from(error).context(format!("the checkpoint differs in {differences}"))
     }
 
     fn bar(&self, done: u64) -> ProgressBar {
         let style = "{prefix} {wide_bar} {human_pos}/{human_len} updates, {msg}, {per_sec}, {eta} left";
         ProgressBar::new(self.spec.train.updates)
             .with_style(ProgressStyle::with_template(style).expect("a valid template"))
-            .with_prefix(format!("{} seed {}", self.policy.name, self.seed))
+            .with_prefix(self.to_string())
             .with_position(done)
             .with_message("loss –")
     }
@@ -223,7 +294,7 @@ impl Run<'_> {
     fn announce(&self, evaluated: &Evaluated, metrics: &mut Metrics, bar: &ProgressBar) -> Result<()> {
         let scores = reference_scores(&self.spec.env.id);
         let mut values = Vec::new();
-        let mut text = format!("{} seed {}, update {}:", self.policy.name, self.seed, evaluated.update);
+        let mut text = format!("{self}, update {}:", evaluated.update);
         for &target in self.targets {
             let mean = evaluated.mean_return(target);
             values.push((format!("evaluation/return/target {target}"), mean));

@@ -180,7 +180,7 @@ fn a_fingerprint_covers_what_determines_training() {
     }
     assert_eq!(
         base.differences(&of(&["train.batch=8", "model.heads=4"])),
-        ["model.heads: 1, 4", "train.batch: 64, 8"]
+        ["model.heads: found 4, expected 1", "train.batch: found 8, expected 64"]
     );
     let stored = serde_json::to_string(&base).unwrap();
     assert_eq!(serde_json::from_str::<Fingerprint>(&stored).unwrap(), base);

@@ -1,0 +1,108 @@
+use super::{SearchConfig, Snapshot};
+
+/// A robot of D4RL's locomotion datasets, and how its behaviour policies are found.
+pub struct Robot {
+    /// Its name in D4RL's dataset names.
+    pub name: &'static str,
+    /// Its environment.
+    pub env: &'static str,
+    /// The search: the paper's settings for V2-t (table 9), where the survival bonus does not count; a third
+    /// of the paper's directions for Ant, whose steps are slow.
+    pub search: SearchConfig,
+    snapshots: &'static str,
+}
+
+/// All robots of the recipes.
+pub const ROBOTS: [Robot; 4] = [
+    Robot {
+        name: "hopper",
+        env: "Hopper-v4",
+        search: SearchConfig {
+            directions: 8,
+            best: 4,
+            step_size: 0.01,
+            noise: 0.025,
+            survival_bonus: 1.0,
+            iterations: 160,
+            snapshot_every: 5,
+            seed: 2,
+        },
+        snapshots: include_str!("snapshots/hopper.json"),
+    },
+    Robot {
+        name: "halfcheetah",
+        env: "HalfCheetah-v4",
+        search: SearchConfig {
+            directions: 32,
+            best: 4,
+            step_size: 0.02,
+            noise: 0.03,
+            survival_bonus: 0.0,
+            iterations: 100,
+            snapshot_every: 5,
+            seed: 0,
+        },
+        snapshots: include_str!("snapshots/halfcheetah.json"),
+    },
+    Robot {
+        name: "walker2d",
+        env: "Walker2d-v4",
+        search: SearchConfig {
+            directions: 40,
+            best: 30,
+            step_size: 0.03,
+            noise: 0.025,
+            survival_bonus: 1.0,
+            iterations: 400,
+            snapshot_every: 10,
+            seed: 0,
+        },
+        snapshots: include_str!("snapshots/walker2d.json"),
+    },
+    Robot {
+        name: "ant",
+        env: "Ant-v4",
+        search: SearchConfig {
+            directions: 20,
+            best: 10,
+            step_size: 0.015,
+            noise: 0.025,
+            survival_bonus: 1.0,
+            iterations: 300,
+            snapshot_every: 10,
+            seed: 0,
+        },
+        snapshots: include_str!("snapshots/ant.json"),
+    },
+];
+
+impl Robot {
+    /// The committed snapshots of its search, in order.
+    pub fn snapshots(&self) -> Vec<Snapshot> {
+        serde_json::from_str(self.snapshots).expect("the committed snapshots are JSON")
+    }
+}
+
+/// The snapshot with the highest return, less its standard deviation: an expert falls seldom.
+pub(super) fn expert(snapshots: &[Snapshot]) -> &Snapshot {
+    let reliable = |s: &Snapshot| s.return_mean - s.return_std;
+    let better = |a: &&Snapshot, b: &&Snapshot| reliable(a).total_cmp(&reliable(b));
+    snapshots.iter().max_by(better).expect("a search takes at least one snapshot")
+}
+
+/// The snapshot whose return is nearest to 40 % of the expert's, of those before the expert.
+pub(super) fn medium(snapshots: &[Snapshot]) -> &Snapshot {
+    let expert = expert(snapshots);
+    let off = |s: &Snapshot| (s.return_mean - 0.4 * expert.return_mean).abs();
+    let before = snapshots.iter().filter(|s| s.iteration <= expert.iteration);
+    before.min_by(|a, b| off(a).total_cmp(&off(b))).expect("the expert itself is among them")
+}
+
+/// What the recipes need of a search: at most ten snapshots up to medium, evenly spaced, and the expert.
+pub fn thin(snapshots: &[Snapshot]) -> Vec<Snapshot> {
+    let (medium, expert) = (medium(snapshots), expert(snapshots));
+    let early: Vec<&Snapshot> = snapshots.iter().filter(|s| s.iteration <= medium.iteration).collect();
+    let every = early.len().div_ceil(10);
+    let spaced = early.iter().rev().step_by(every).rev().map(|s| (*s).clone());
+    spaced.chain((expert != medium).then(|| expert.clone())).collect()
+}
