@@ -1,5 +1,6 @@
 //! Properties: the effective spec loads as itself, and no text brings the loader down.
 
+use aaren_policies::Precision;
 use proptest::prelude::*;
 
 use super::context::ContextSpec;
