@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything that can go wrong in this crate.
 #[derive(Debug, thiserror::Error)]
@@ -75,4 +75,16 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+}
+
+impl Error {
+    pub(crate) fn content(
+        path: &Path,
+        key: &str,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        let (path, key) = (path.to_owned(), key.to_owned());
+        Self::Content { path, key, found: found.into(), expected: expected.into() }
+    }
 }

@@ -1,6 +1,6 @@
 //! Datasets: round trips, episode splitting, and files that are refused.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aaren_envs::Dataset;
 use aaren_envs::dataset::{End, Transitions};
@@ -87,4 +87,72 @@ fn bad_files_are_refused_with_file_key_and_place() {
         assert!(message.contains("cut.hdf5"), "{message}");
     }
     assert!(Dataset::load(&scratch("")).unwrap_err().to_string().contains("no data/main_data.hdf5"));
+}
+
+/// `envs/tests/minari-arrow` was written by minari 0.5.4 with `MINARI_DATASETS_PATH` set to that folder:
+///
+/// ```python
+/// import minari, numpy as np, gymnasium as gym
+/// from minari.data_collector import EpisodeBuffer
+/// Box, Discrete = gym.spaces.Box, gym.spaces.Discrete
+/// def buffers(actions):
+///     for i, steps in enumerate([3, 2]):
+///         x = np.arange(2 * steps + 2, dtype=np.float64).reshape(-1, 2) / 4 + 10 * i
+///         a = np.arange(steps) % 2 if actions == "discrete" else (np.arange(steps, dtype=np.float32).reshape(-1, 1) / 8 + i)
+///         yield EpisodeBuffer(id=i, observations=x, actions=a, rewards=[float(i + t) for t in range(steps)],
+///               terminations=[i == 0 and t == steps - 1 for t in range(steps)],
+///               truncations=[i == 1 and t == steps - 1 for t in range(steps)], infos={"n": np.arange(steps + 1)})
+/// for kind, space in [("continuous", Box(-1, 1, (1,))), ("discrete", Discrete(2))]:
+///     minari.create_dataset_from_buffers(f"{kind}-v0", list(buffers(kind)), action_space=space,
+///         observation_space=Box(-np.inf, np.inf, (2,), np.float64), data_format="arrow")
+/// ```
+fn arrow(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/minari-arrow").join(format!("{kind}-v0"))
+}
+
+#[test]
+fn arrow_of_the_minari_library_is_read() {
+    let read = Dataset::load(&arrow("continuous")).unwrap();
+    assert_eq!((read.observation_size(), read.action_size(), read.discrete()), (2, 1, false));
+    assert_eq!(read.observations(), [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 10.0, 10.25, 10.5, 10.75]);
+    assert_eq!(read.actions(), [0.0, 0.125, 0.25, 1.0, 1.125]);
+    assert_eq!(read.rewards(), [0.0, 1.0, 2.0, 1.0, 2.0]);
+    let ends: Vec<_> = read.episodes().iter().map(|episode| (episode.length, episode.end)).collect();
+    assert_eq!(ends, [(3, End::Terminated), (2, End::Truncated)]);
+
+    let read = Dataset::load(&arrow("discrete")).unwrap();
+    assert_eq!((read.action_size(), read.discrete()), (1, true));
+    assert_eq!(read.actions(), [0.0, 1.0, 0.0, 0.0, 1.0]);
+}
+
+/// Loads `dataset` with `file`, a part of it, cut short at every n-th byte and with single bits flipped: that is
+/// an error or a dataset.
+fn damage(dataset: &Path, file: &Path) {
+    let whole = std::fs::read(file).unwrap();
+    for kept in (0..whole.len()).step_by(whole.len() / 200 + 1) {
+        std::fs::write(file, &whole[..kept]).unwrap();
+        let _ = Dataset::load(dataset);
+    }
+    for bit in (0..8 * whole.len()).step_by(8 * whole.len() / 2000 + 1) {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(file, &bytes).unwrap();
+        let _ = Dataset::load(dataset);
+    }
+    std::fs::write(file, &whole).unwrap();
+    Dataset::load(dataset).unwrap();
+}
+
+#[test]
+fn damaged_files_never_panic() {
+    let made = Dataset::new("toy", transitions(&[NO, TERMINAL, NO, NO, TIMEOUT, NO]), 2, 1, false);
+    let d4rl = scratch("damaged.hdf5");
+    made.write_d4rl(&d4rl, &[]).unwrap();
+    damage(&d4rl, &d4rl);
+
+    let (from, to) = (arrow("continuous").join("data/0/part-0.arrow"), scratch("damaged-arrow"));
+    let part = to.join("data/0/part-0.arrow");
+    std::fs::create_dir_all(part.parent().unwrap()).unwrap();
+    std::fs::copy(from, &part).unwrap();
+    damage(&to, &part);
 }

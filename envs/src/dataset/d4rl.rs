@@ -2,31 +2,32 @@ use std::path::Path;
 
 use hdf5_pure::FileBuilder;
 
-use super::columns::Columns;
+use super::hdf5::Hdf5;
 use super::{Dataset, End, Transitions};
 use crate::Error;
 
 /// D4RL's flat layout: `observations actions rewards terminals timeouts`, a row for each transition.
 pub(super) fn load(path: &Path) -> Result<Dataset, Error> {
-    let columns = Columns::open(path)?;
-    let rewards = columns.read("rewards")?;
+    let file = Hdf5::open(path)?;
+    let rewards = file.read("rewards")?;
     let rows = rewards.rows;
     if rows == 0 {
-        return Err(columns.content("rewards", "no transitions", "at least one"));
+        return Err(file.content("rewards", "no transitions", "at least one"));
     }
-    let (observations, actions) = (columns.read("observations")?, columns.read("actions")?);
-    columns.expect_rows("observations", &observations, rows)?;
-    columns.expect_rows("actions", &actions, rows)?;
-    if rewards.size != 1 {
-        return Err(columns.content("rewards", format!("{} columns", rewards.size), "one"));
-    }
+    rewards.expect(path, "rewards", rows, true)?;
+    let read = |key: &str, scalar: bool| {
+        let column = file.read(key)?;
+        column.expect(path, key, rows, scalar)?;
+        Ok::<_, Error>(column)
+    };
+    let (observations, actions) = (read("observations", false)?, read("actions", false)?);
     let (sizes, discrete) = ((observations.size, actions.size), actions.integer);
     let transitions = Transitions {
         observations: observations.data,
         actions: actions.data,
         rewards: rewards.data,
-        terminals: columns.flags("terminals", rows)?,
-        timeouts: columns.flags("timeouts", rows)?,
+        terminals: read("terminals", true)?.flags().collect(),
+        timeouts: read("timeouts", true)?.flags().collect(),
     };
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let dataset = Dataset::new(&name, transitions, sizes.0, sizes.1, discrete);

@@ -1,10 +1,11 @@
 //! Offline datasets: episodes of observations, actions and rewards.
 //!
-//! [`Dataset::load`] reads D4RL's HDF5 files and Minari's folders (HDF5 form);
+//! [`Dataset::load`] reads D4RL's HDF5 files and Minari's folders (HDF5 and Arrow form);
 //! [`Dataset::write_d4rl`] writes the former.
 
-mod columns;
+mod column;
 mod d4rl;
+mod hdf5;
 mod minari;
 mod summary;
 

@@ -2,27 +2,20 @@ use std::path::{Path, PathBuf};
 
 use hdf5_pure::{DType, Dataset as Node, File};
 
+use super::column::Column;
 use crate::Error;
 
-/// One dataset of an HDF5 file, as float32 rows.
-pub(super) struct Column {
-    pub(super) rows: usize,
-    pub(super) size: usize,
-    pub(super) integer: bool,
-    pub(super) data: Vec<f32>,
-}
-
 /// An HDF5 file whose claims are checked against its size.
-pub(super) struct Columns {
+pub(super) struct Hdf5 {
     file: File,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     bytes: u64,
 }
 
 /// Deflate packs at most 1032 bytes into one.
 const LARGEST_RATIO: u64 = 1032;
 
-impl Columns {
+impl Hdf5 {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let fail = |reason: String| Error::Open { path: path.to_owned(), reason };
         let bytes = std::fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();
@@ -36,8 +29,7 @@ impl Columns {
     }
 
     pub(super) fn content(&self, key: &str, found: impl Into<String>, expected: impl Into<String>) -> Error {
-        let (found, expected) = (found.into(), expected.into());
-        Error::Content { path: self.path.clone(), key: key.to_owned(), found, expected }
+        Error::content(&self.path, key, found, expected)
     }
 
     /// Reads `key`, one or two-dimensional, of numbers or booleans, all finite.
@@ -56,14 +48,7 @@ impl Columns {
             return Err(self.content(key, found, "no more than the file can hold"));
         }
         let (integer, data) = self.numbers(key, &node)?;
-        if data.len() as u64 != rows * size {
-            return Err(self.content(key, format!("{} entries", data.len()), format!("{rows} × {size}")));
-        }
-        if let Some(index) = data.iter().position(|x| !x.is_finite()) {
-            let row = index / (size.max(1) as usize);
-            return Err(self.content(key, format!("{} at transition {row}", data[index]), "finite numbers"));
-        }
-        Ok(Column { rows: rows as usize, size: size as usize, integer, data })
+        Column::new(&self.path, key, (rows as usize, size as usize), integer, data)
     }
 
     fn numbers(&self, key: &str, node: &Node) -> Result<(bool, Vec<f32>), Error> {
@@ -82,19 +67,5 @@ impl Columns {
             }
             other => return Err(self.content(key, format!("type {other}"), "numbers or booleans")),
         })
-    }
-
-    /// Reads `key` as one flag for each of `rows` transitions.
-    pub(super) fn flags(&self, key: &str, rows: usize) -> Result<Vec<bool>, Error> {
-        let column = self.read(key)?;
-        self.expect_rows(key, &column, rows)?;
-        Ok(column.data.iter().map(|&x| x != 0.0).collect())
-    }
-
-    pub(super) fn expect_rows(&self, key: &str, column: &Column, rows: usize) -> Result<(), Error> {
-        if column.rows == rows {
-            return Ok(());
-        }
-        Err(self.content(key, format!("{} rows", column.rows), format!("{rows}, as the other keys have")))
     }
 }
