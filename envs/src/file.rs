@@ -25,3 +25,22 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
 }
+
+/// Makes the folder `path`, which must not exist: `fill` fills it under a temporary name beside it, which
+/// is then renamed.
+pub(crate) fn folder_whole(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    if path.symlink_metadata().is_ok() {
+        let reason = "it exists already; remove it or give another name";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::create_dir(&temporary)?;
+    fill(&temporary).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
+        let _ = fs::remove_dir_all(&temporary);
+    })
+}

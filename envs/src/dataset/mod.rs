@@ -1,7 +1,7 @@
 //! Offline datasets: episodes of observations, actions and rewards.
 //!
 //! [`Dataset::load`] reads D4RL's HDF5 files and Minari's folders (HDF5 and Arrow form);
-//! [`Dataset::write_d4rl`] writes the former.
+//! [`Dataset::write_d4rl`] and [`Dataset::write_minari`] write the former and the HDF5 form of the latter.
 
 mod column;
 mod d4rl;
@@ -125,6 +125,30 @@ impl Dataset {
     /// [`Error::Write`]; whatever stood at `path` before is then still there.
     pub fn write_d4rl(&self, path: &Path, metadata: &[(&str, String)]) -> Result<(), Error> {
         d4rl::write(self, path, metadata)
+    }
+
+    /// Writes a folder that the minari library (0.5.4) loads: its HDF5 form, observations and rewards as
+    /// float64, with the spaces and the specification of the environment `env_id`.
+    ///
+    /// Minari holds one observation more than actions; a dataset holds none after the last action, so that
+    /// the last observation of each episode is there twice, which `description` says. An episode
+    /// that the data cut off has neither a termination nor a truncation.
+    ///
+    /// Minari finds a dataset by its place below `MINARI_DATASETS_PATH`, which is its id: `hopper/medium-v0`.
+    /// Into `metadata.json` go also `metadata`, where `dataset_id` replaces the id made of the last two
+    /// names of `folder`. Minari's own keys for them are `algorithm_name`, `author`, `author_email`,
+    /// `code_permalink`, `description`.
+    ///
+    /// # Errors
+    /// [`Error::Write`] where `folder` exists (it is never replaced), cannot be written, or the environment
+    /// is not of the sizes of these data; and those of [`EnvSpec::make`](crate::EnvSpec::make).
+    pub fn write_minari(
+        &self,
+        folder: &Path,
+        env_id: &str,
+        metadata: &[(&str, String)],
+    ) -> Result<(), Error> {
+        minari::write(self, folder, env_id, metadata)
     }
 
     /// Name of the file or folder, or of the recipe.

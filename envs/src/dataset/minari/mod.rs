@@ -2,7 +2,11 @@
 
 mod arrow;
 mod episodes;
+mod gymnasium;
 mod hdf5;
+mod write;
+
+pub(super) use write::write;
 
 use std::path::Path;
 
