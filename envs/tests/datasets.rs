@@ -156,11 +156,11 @@ fn a_written_minari_folder_reads_back_the_same() {
 /// an error or a dataset.
 fn damage(dataset: &Path, file: &Path) {
     let whole = std::fs::read(file).unwrap();
-    for kept in (0..whole.len()).step_by(whole.len() / 200 + 1) {
+    for kept in (0..whole.len()).step_by(whole.len() / 100 + 1) {
         std::fs::write(file, &whole[..kept]).unwrap();
         let _ = Dataset::load(dataset);
     }
-    for bit in (0..8 * whole.len()).step_by(8 * whole.len() / 2000 + 1) {
+    for bit in (0..8 * whole.len()).step_by(8 * whole.len() / 500 + 1) {
         let mut bytes = whole.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
         std::fs::write(file, &bytes).unwrap();
