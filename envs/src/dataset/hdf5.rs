@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use hdf5_pure::{DType, Dataset as Node, File};
+use hdf5_pure::{DType, Dataset as Node, File, Layout};
 
 use super::column::Column;
 use crate::Error;
@@ -42,13 +42,41 @@ impl Hdf5 {
             [rows, size] => (rows, size),
             _ => return Err(self.content(key, format!("{} dimensions", shape.len()), "one or two")),
         };
-        let elements = rows.checked_mul(size).filter(|&n| n <= self.bytes.saturating_mul(LARGEST_RATIO));
-        if elements.is_none() {
-            let found = format!("{rows} × {size} entries in a file of {} bytes", self.bytes);
-            return Err(self.content(key, found, "no more than the file can hold"));
+        if size == 0 {
+            return Err(self.content(key, "no columns", "at least one"));
+        }
+        let held = self.held(&node).map_err(|e| self.content(key, e.to_string(), "a readable layout"))?;
+        if rows.checked_mul(size).is_none_or(|entries| entries > held) {
+            let found = format!("{rows} × {size} entries where at most {held} are stored");
+            return Err(self.content(key, found, "no more than that"));
         }
         let (integer, data) = self.numbers(key, &node)?;
         Column::new(&self.path, key, (rows as usize, size as usize), integer, data)
+    }
+
+    /// The most entries that a dataset's stored bytes can be. What was never written would be read as
+    /// zeros, so that a few bytes could claim any size.
+    fn held(&self, node: &Node) -> Result<u64, hdf5_pure::Error> {
+        let entry = node.element_size()?;
+        if !(1..=8).contains(&entry) {
+            return Ok(0);
+        }
+        let chunk_shape = match node.layout()? {
+            Layout::Chunked { chunk_shape, .. } => chunk_shape,
+            Layout::Compact { size } | Layout::Contiguous { address: Some(_), size } => {
+                return Ok(size.min(self.bytes) / entry);
+            }
+            _ => return Ok(0),
+        };
+        let ratio = if node.filters().is_empty() { 1 } else { LARGEST_RATIO };
+        let unpacked = |bytes: u64| bytes.min(self.bytes).saturating_mul(ratio) / entry;
+        // The library cannot list the chunks of one kind of index; then the file's size has to do.
+        let Ok(chunks) = node.chunks() else { return Ok(unpacked(self.bytes)) };
+        let in_chunk = chunk_shape.iter().fold(1, |entries: u64, &edge| entries.saturating_mul(edge));
+        if chunks.iter().any(|chunk| in_chunk > unpacked(chunk.storage_size)) {
+            return Ok(0);
+        }
+        Ok(in_chunk.saturating_mul(chunks.len() as u64).min(unpacked(self.bytes)))
     }
 
     fn numbers(&self, key: &str, node: &Node) -> Result<(bool, Vec<f32>), Error> {
