@@ -1,6 +1,7 @@
 # make demo    install what is missing, build, train Aaren and the Transformer, compare them
 # make test    install what is missing, then every test
 # make deps    only install (CUDA=1: also the libraries that a GPU needs, 2 GB)
+# make snapshots  train the behaviour policies of the dataset recipes anew
 # make oracle  compare the environments with Python Gymnasium's
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test deps oracle
+.PHONY: demo test deps snapshots oracle
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml
@@ -29,6 +30,15 @@ $(STAMP): requirements.txt
 	ln -s ../site/mujoco/libmujoco.so.3.17.0 $(DEPS)/mujoco/libmujoco.so
 	ln -s ../site/mujoco/libmujoco.so.3.17.0 $(DEPS)/mujoco/libmujoco.so.3.17.0
 	touch $@
+
+ROBOTS := hopper halfcheetah walker2d ant
+
+snapshots: deps
+	cargo build --release --locked -p aaren-agents --example random_search
+	for robot in $(ROBOTS); do \
+	  target/release/examples/random_search $$robot > target/snapshots.json && \
+	  mv target/snapshots.json agents/src/random_search/snapshots/$$robot.json || exit 1; \
+	done
 
 oracle: deps
 	$(PYTHON) -m venv $(DEPS)/oracle

@@ -5,8 +5,10 @@
 
 mod policy;
 pub mod recipe;
+mod robots;
 
 pub use policy::{LinearPolicy, Whitening};
+pub use robots::{ROBOTS, Robot, thin};
 
 use aaren_envs::{EnvSpec, Environment};
 use rand::{RngExt, SeedableRng};
@@ -31,6 +33,8 @@ pub struct SearchConfig {
     pub survival_bonus: f64,
     /// Iterations.
     pub iterations: u64,
+    /// Timesteps of an episode of the search, at most; a snapshot is tested over whole ones.
+    pub horizon: usize,
     /// A snapshot is taken every so many iterations.
     pub snapshot_every: u64,
     /// Decides everything.
@@ -88,7 +92,7 @@ pub fn search(env: &EnvSpec, config: &SearchConfig, mut report: impl FnMut(&Snap
                 let tried = policy.moved(&directions[index / 2], sign);
                 // Both signs of a direction meet the same episode.
                 let seed = config.seed ^ (iteration << 20) ^ (index as u64 / 2);
-                Rollout::run(&mut env.make()?, &tried, seed, config.survival_bonus)
+                Rollout::run(&mut env.make()?, &tried, seed, config.survival_bonus, config.horizon)
             })
             .collect::<Result<_, Error>>()?;
         update(&mut policy, &directions, &rollouts, config);
@@ -102,7 +106,7 @@ pub fn search(env: &EnvSpec, config: &SearchConfig, mut report: impl FnMut(&Snap
 
 fn test(env: &EnvSpec, policy: &LinearPolicy, seed: u64) -> Result<Vec<f64>, Error> {
     let episode =
-        |index| Ok(Rollout::run(&mut env.make()?, policy, seed.wrapping_add(index), 0.0)?.total_return);
+        |index| Ok(Rollout::run(&mut env.make()?, policy, seed.wrapping_add(index), 0.0, usize::MAX)?.total_return);
     (0..TEST_EPISODES).into_par_iter().map(episode).collect()
 }
 
@@ -149,6 +153,7 @@ impl Rollout {
         policy: &LinearPolicy,
         seed: u64,
         bonus: f64,
+        horizon: usize,
     ) -> Result<Self, Error> {
         let size = environment.observation_size();
         let mut observation = vec![0.0; size];
@@ -161,7 +166,7 @@ impl Rollout {
             let step = environment.step(&action, &mut observation);
             rollout.total_return += step.reward - bonus;
             rollout.steps += 1;
-            if step.done() {
+            if step.done() || rollout.steps == horizon as u64 {
                 return Ok(rollout);
             }
         }

@@ -7,11 +7,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{LinearPolicy, Snapshot, standard_normal};
+use super::robots::{expert, medium};
+use super::{LinearPolicy, ROBOTS, Robot, standard_normal};
 use crate::Error;
-
-/// Snapshots of Hopper-v4, of `cargo run --release -p aaren-agents --example random_search`.
-const HOPPER: &str = include_str!("snapshots/hopper.json");
 
 /// Standard deviation of the Gaussian noise on every action, in units of the bounds: without it a
 /// deterministic policy would show an imitator no way back to its path.
@@ -23,9 +21,17 @@ pub const TRANSITIONS: usize = 200_000;
 /// Seed of the datasets that `aaren run` makes.
 pub const SEED: u64 = 0;
 
-/// The names of all recipes.
-pub fn names() -> &'static [&'static str] {
-    &["hopper-random", "hopper-medium", "hopper-medium-replay", "hopper-medium-expert", "hopper-expert"]
+/// What a recipe's name ends in, after the robot and a `-`.
+pub const QUALITIES: [&str; 5] = ["random", "medium", "medium-replay", "medium-expert", "expert"];
+
+fn find(name: &str) -> Result<(&'static Robot, &str), Error> {
+    let parts = name.split_once('-').filter(|(_, quality)| QUALITIES.contains(quality));
+    let found = parts.and_then(|(name, quality)| Some((ROBOTS.iter().find(|r| r.name == name)?, quality)));
+    found.ok_or_else(|| {
+        let robots = ROBOTS.each_ref().map(|robot| robot.name).join(", ");
+        let known = format!("ROBOT-QUALITY with {robots} and {}", QUALITIES.join(", "));
+        Error::Recipe { name: name.to_owned(), known }
+    })
 }
 
 /// Who acts in an episode.
@@ -43,14 +49,10 @@ enum Behaviour<'s> {
 /// # Errors
 /// [`Error::Recipe`] for an unknown name.
 pub fn make(name: &str, transitions: usize, seed: u64, progress: impl Fn(usize)) -> Result<Dataset, Error> {
-    let unknown = || Error::Recipe { name: name.to_owned(), known: names().join(", ") };
-    let quality = name.strip_prefix("hopper-").filter(|_| names().contains(&name)).ok_or_else(unknown)?;
-    let env = EnvSpec::new("Hopper-v4");
-    let snapshots: Vec<Snapshot> = serde_json::from_str(HOPPER).expect("the committed snapshots are JSON");
-    let by_return = |a: &&Snapshot, b: &&Snapshot| a.return_mean.total_cmp(&b.return_mean);
-    let expert = snapshots.iter().max_by(by_return).expect("there are snapshots");
-    let off_medium = |s: &Snapshot| (s.return_mean - 0.4 * expert.return_mean).abs();
-    let medium = snapshots.iter().min_by(|a, b| off_medium(a).total_cmp(&off_medium(b))).expect("as above");
+    let (robot, quality) = find(name)?;
+    let env = EnvSpec::new(robot.env);
+    let snapshots = robot.snapshots();
+    let (medium, expert) = (medium(&snapshots), expert(&snapshots));
     let half = transitions.div_ceil(2);
     let plan: Vec<(Vec<Behaviour>, usize)> = match quality {
         "random" => vec![(vec![Behaviour::Random], transitions)],
@@ -103,10 +105,11 @@ pub fn write(
     seed: u64,
     progress: impl Fn(usize),
 ) -> Result<Dataset, Error> {
+    let (robot, _) = find(name)?;
     let dataset = make(name, transitions, seed, progress)?;
     let metadata = [
         ("recipe", name.to_owned()),
-        ("env_id", "Hopper-v4".to_owned()),
+        ("env_id", robot.env.to_owned()),
         ("algorithm", "augmented random search V2-t, linear policy".to_owned()),
         ("action_noise_std", ACTION_NOISE.to_string()),
         ("seed", seed.to_string()),

@@ -6,8 +6,7 @@ pub struct Robot {
     pub name: &'static str,
     /// Its environment.
     pub env: &'static str,
-    /// The search: the paper's settings for V2-t (table 9), where the survival bonus does not count; a third
-    /// of the paper's directions for Ant, whose steps are slow.
+    /// The search: the paper's settings for V2-t (table 9), where the survival bonus does not count.
     pub search: SearchConfig,
     snapshots: &'static str,
 }
@@ -24,6 +23,7 @@ pub const ROBOTS: [Robot; 4] = [
             noise: 0.025,
             survival_bonus: 1.0,
             iterations: 160,
+            horizon: 1000,
             snapshot_every: 5,
             seed: 2,
         },
@@ -39,6 +39,7 @@ pub const ROBOTS: [Robot; 4] = [
             noise: 0.03,
             survival_bonus: 0.0,
             iterations: 100,
+            horizon: 1000,
             snapshot_every: 5,
             seed: 0,
         },
@@ -54,6 +55,7 @@ pub const ROBOTS: [Robot; 4] = [
             noise: 0.025,
             survival_bonus: 1.0,
             iterations: 400,
+            horizon: 1000,
             snapshot_every: 10,
             seed: 0,
         },
@@ -63,12 +65,13 @@ pub const ROBOTS: [Robot; 4] = [
         name: "ant",
         env: "Ant-v4",
         search: SearchConfig {
-            directions: 20,
-            best: 10,
+            directions: 60,
+            best: 20,
             step_size: 0.015,
             noise: 0.025,
             survival_bonus: 1.0,
             iterations: 300,
+            horizon: 250,
             snapshot_every: 10,
             seed: 0,
         },
