@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{bench, data, envs, evaluate, run};
+use crate::{bench, compare, data, envs, evaluate, run};
 
 /// A combination of arguments that makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,8 @@ enum Command {
     Run(RunArgs),
     /// Roll out a trained policy.
     Evaluate(EvaluateArgs),
+    /// Compare memory and time of acting and training with the Transformer.
+    Compare(CompareArgs),
     /// Measure speed and memory, as ratios to what one would run instead.
     Bench(BenchArgs),
     /// Look at datasets, or make them from recipes.
@@ -87,6 +89,28 @@ pub struct EvaluateArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Where to compute: cpu (the streaming runtime) or cuda (libtorch).
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Print one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  aaren compare experiments/hopper-medium-expert.yaml
+  aaren compare results/demo/aaren-seed0 results/demo/transformer-seed0")]
+pub struct CompareArgs {
+    /// An experiment (its trained policies, else untrained ones of the same shape), or folders of runs.
+    #[arg(required = true, value_name = "EXPERIMENT.yaml|RUN_DIR")]
+    pub of: Vec<PathBuf>,
+    /// Override a key of the experiment, as KEY=YAML; may be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Folder that holds the experiment's results, and gets the comparison.
+    #[arg(long, default_value = "results")]
+    pub results: PathBuf,
+    /// Where libtorch computes: cpu or cuda.
     #[arg(long, default_value = "cpu")]
     pub device: String,
     /// Print one JSON object on stdout.
@@ -206,6 +230,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => run::run(&args),
             Command::Evaluate(args) => evaluate::command(&args),
+            Command::Compare(args) => compare::run(&args),
             Command::Bench(args) => bench::run(&args),
             Command::Data(DataCommand::Info { dataset, json }) => data::info(&dataset, json),
             Command::Data(DataCommand::Make { recipe, out, transitions, seed, json }) => {

@@ -133,6 +133,9 @@ pub const LONG: [Plan; 3] = [
 /// Timesteps of interest.
 pub const TIMESTEPS: [usize; 8] = [1, 10, 20, 100, 300, 1000, 3000, 10_000];
 
+/// Growth is fitted from this timestep on: before it, fixed costs and a window that is still filling hide it.
+pub const FIT_FROM: usize = 100;
+
 /// Measures all subjects over episodes of fixed length, so that policies that fall early compare too.
 ///
 /// The longest episode of each comes first and alone, when its memory is still untouched; then the
@@ -170,6 +173,9 @@ impl Record {
         self.times.resize(self.times.len().max(timesteps), Vec::new());
         self.state_bytes.resize(self.times.len(), 0);
         subject.reset();
+        if !look.is_empty() {
+            release_freed_memory();
+        }
         let before = resident_bytes();
         for timestep in 0..timesteps {
             let start = Instant::now();
@@ -203,7 +209,8 @@ impl Record {
         }
         let last = points.last().expect("there is a timestep of interest");
         let fit = |value: fn(&CostPoint) -> f64| {
-            growth_exponent(&points.iter().map(|p| (p.timestep as f64, value(p))).collect::<Vec<_>>())
+            let far = points.iter().filter(|p| p.timestep >= FIT_FROM);
+            growth_exponent(&far.map(|p| (p.timestep as f64, value(p))).collect::<Vec<_>>())
         };
         Cost {
             policy: subject.policy.clone(),
@@ -234,6 +241,15 @@ pub fn peak_reset() -> Option<usize> {
 /// By how much the peak of resident memory since [`peak_reset`] exceeds what was resident then.
 pub fn grown(before: usize) -> Option<usize> {
     Some(status("VmHWM:")?.saturating_sub(before))
+}
+
+/// Gives back what earlier measurements left, which the next would otherwise fill unseen.
+pub fn release_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: malloc_trim only returns free memory to the system.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 fn status(key: &str) -> Option<usize> {

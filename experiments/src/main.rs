@@ -3,6 +3,7 @@
 mod bench;
 mod board;
 mod cli;
+mod compare;
 mod cost;
 mod data;
 mod envs;
@@ -15,6 +16,7 @@ mod report;
 mod run;
 mod setup;
 mod spec;
+mod stand_in;
 mod statistics;
 mod train;
 

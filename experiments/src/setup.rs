@@ -70,6 +70,20 @@ pub fn model(
     }
 }
 
+/// The same without data: nothing but the sizes and the standard scale.
+pub fn untrained_model(spec: &Spec, policy: &PolicySpec, environment: &Environment) -> ModelConfig {
+    let observation_size = environment.observation_size();
+    ModelConfig {
+        encoder: encoder(&policy.model),
+        observation_size,
+        action: ActionScale::of(environment.action_space()),
+        max_timesteps: environment.max_episode_steps(),
+        return_scale: spec.evaluate.return_scale,
+        observation_mean: vec![0.0; observation_size],
+        observation_std: vec![1.0; observation_size],
+    }
+}
+
 pub fn train(spec: &Spec, policy: &PolicySpec, seed: u64) -> TrainConfig {
     TrainConfig {
         updates: spec.train.updates,

@@ -114,6 +114,12 @@ impl PolicyFile {
         Self { header, tensors }
     }
 
+    /// Trainable parameters of its model.
+    pub fn parameters(&self) -> usize {
+        let weights = self.tensors.iter().filter(|(name, _)| !name.starts_with("observation."));
+        weights.map(|(_, tensor)| tensor.numel()).sum()
+    }
+
     /// The bytes of the file; equal weights and headers give equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let header = serde_json::to_string(&self.header).expect("a header is plain JSON");

@@ -105,8 +105,9 @@ pub fn search(env: &EnvSpec, config: &SearchConfig, mut report: impl FnMut(&Snap
 }
 
 fn test(env: &EnvSpec, policy: &LinearPolicy, seed: u64) -> Result<Vec<f64>, Error> {
-    let episode =
-        |index| Ok(Rollout::run(&mut env.make()?, policy, seed.wrapping_add(index), 0.0, usize::MAX)?.total_return);
+    let episode = |index| {
+        Ok(Rollout::run(&mut env.make()?, policy, seed.wrapping_add(index), 0.0, usize::MAX)?.total_return)
+    };
     (0..TEST_EPISODES).into_par_iter().map(episode).collect()
 }
 

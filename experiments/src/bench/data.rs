@@ -2,12 +2,13 @@ use std::time::Instant;
 
 use aaren_agents::decision::Windows;
 use aaren_envs::{Dataset, EnvSpec};
+use aaren_policies::{EncoderKind, Recency};
 use anyhow::{Context, Result};
 use tch::Device;
 
 use super::Row;
-use super::train::{dataset, model};
 use crate::cost::{grown, peak_reset};
+use crate::stand_in::{dataset, hopper};
 use crate::statistics::percentile;
 
 /// Loading of a D4RL file of one million transitions of Hopper, and drawing a batch of 64 × 20 from it.
@@ -15,7 +16,8 @@ pub fn measure() -> Result<Vec<Row>> {
     let folder = std::env::temp_dir().join(format!("aaren-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let path = folder.join("million.hdf5");
-    let written = dataset(1000).write_d4rl(&path, &[]);
+    let config = hopper(EncoderKind::Aaren, 1, Recency::None);
+    let written = dataset(&config, 1000).write_d4rl(&path, &[]);
     let measured = written.map_err(anyhow::Error::from).and_then(|()| {
         let before = peak_reset();
         let start = Instant::now();
@@ -24,7 +26,7 @@ pub fn measure() -> Result<Vec<Row>> {
     });
     let _ = std::fs::remove_dir_all(&folder);
     let (seconds, bytes, dataset) = measured?;
-    let windows = Windows::new(&dataset, &EnvSpec::new("Hopper-v4"), &model("aaren", 1), 20, 0)?;
+    let windows = Windows::new(&dataset, &EnvSpec::new("Hopper-v4"), &config, 20, 0)?;
     let times: Vec<f64> = (0..200)
         .map(|update| {
             let start = Instant::now();

@@ -1,11 +1,13 @@
 use aaren_agents::decision::Rollout;
+use aaren_envs::EnvSpec;
+use aaren_policies::{EncoderKind, Recency};
 use aaren_streaming::{Options, Policy, Precision};
 use anyhow::Result;
 
 use super::Row;
 use super::python::Python;
-use super::train::{hopper, model};
 use crate::cost::{Plan, Subject, measure as measure_costs};
+use crate::stand_in::{hopper, policy, unbounded};
 
 /// Timestep of the comparison with the reference.
 const AT: usize = 1000;
@@ -24,20 +26,23 @@ pub fn measure(python: &Python) -> Result<Vec<Row>> {
     let (window, cached) = (theirs("window_us"), theirs("cached_us"));
     let mut rows = Vec::new();
     for (encoder, precision, rollout) in [
-        ("aaren", Precision::Float32, Rollout::Unbounded),
-        ("aaren", Precision::Bfloat16, Rollout::Unbounded),
-        ("transformer", Precision::Float32, Rollout::Window(20)),
-        ("transformer", Precision::Float32, Rollout::Unbounded),
+        (EncoderKind::Aaren, Precision::Float32, Rollout::Unbounded),
+        (EncoderKind::Aaren, Precision::Bfloat16, Rollout::Unbounded),
+        (EncoderKind::Transformer, Precision::Float32, Rollout::Window(20)),
+        (EncoderKind::Transformer, Precision::Float32, Rollout::Unbounded),
     ] {
         let options = Options { precision, ..Options::default() };
-        let policy = Policy::from_bytes_with(&hopper(&model(encoder, 1))?, options)?;
-        let plans = if encoder == "aaren" { &EPISODES[..] } else { &EPISODES[..2] };
-        let mut subjects = [Subject::streaming(encoder, &policy, rollout)?];
+        let config = hopper(encoder, 1, Recency::None);
+        let name = encoder.to_string();
+        let file = policy(&name, &config, &EnvSpec::new("Hopper-v4"), unbounded())?;
+        let policy = Policy::from_bytes_with(&file.to_bytes(), options)?;
+        let plans = if encoder == EncoderKind::Aaren { &EPISODES[..] } else { &EPISODES[..2] };
+        let mut subjects = [Subject::streaming(&name, &policy, rollout)?];
         let cost = &measure_costs(&mut subjects, plans, &[10, AT, 100_000])?[0];
         for point in &cost.points {
             let row = Row {
                 what: "step",
-                policy: encoder.into(),
+                policy: name.clone(),
                 backend: Some(cost.backend),
                 precision: Some(if precision == Precision::Float32 { "float32" } else { "bfloat16" }),
                 context: Some(cost.regime.clone()),
@@ -51,7 +56,7 @@ pub fn measure(python: &Python) -> Result<Vec<Row>> {
                 if rollout == Rollout::Unbounded {
                     rows.push(row.clone().time_against("PyTorch, cache at timestep 1000", cached));
                 }
-                if encoder == "aaren" || rollout != Rollout::Unbounded {
+                if encoder == EncoderKind::Aaren || rollout != Rollout::Unbounded {
                     rows.push(row.time_against("PyTorch, window of 20 recomputed", window));
                 }
             } else {

@@ -1,0 +1,116 @@
+//! `aaren compare`: memory and time against the Transformer.
+
+mod acting;
+mod claims;
+mod report;
+mod training;
+
+use std::path::{Path, PathBuf};
+
+use aaren_agents::decision::{HeaderContext, PolicyFile};
+use aaren_envs::EnvSpec;
+use aaren_policies::open_device;
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use crate::cli::{CompareArgs, Usage};
+use crate::spec::{Document, Spec};
+use crate::{setup, stand_in};
+
+/// What is compared.
+struct Compared {
+    /// The policies, trained or with their initial weights.
+    policies: Vec<PolicyFile>,
+    /// The environment of the first.
+    env: EnvSpec,
+    /// Whether all weights are trained ones.
+    trained: bool,
+    /// Scores by policy, where `aaren run` left a summary.
+    summary: Option<Value>,
+    /// Title of the report.
+    name: String,
+    /// Where it goes.
+    folder: PathBuf,
+}
+
+pub fn run(args: &CompareArgs) -> Result<()> {
+    let device = open_device(&args.device)?;
+    tch::set_num_threads(1);
+    let compared = match args.of.as_slice() {
+        [yaml] if yaml.is_file() => of_experiment(yaml, args)?,
+        folders => of_runs(folders, args)?,
+    };
+    let bar = ProgressBar::new_spinner()
+        .with_style(ProgressStyle::with_template("{spinner} {msg}, {elapsed}").expect("a valid template"));
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    let costs = acting::measure(&compared, device, &bar)?;
+    let training = training::measure(&compared, device, &bar)?;
+    bar.finish_and_clear();
+    let report = report::Report::new(&compared, &costs, &training);
+    std::fs::create_dir_all(&compared.folder).with_context(|| compared.folder.display().to_string())?;
+    report.write(&compared.folder)?;
+    if args.json {
+        println!("{}", report.json());
+    } else {
+        println!("{}", report.summary());
+        println!("written to {}", compared.folder.display());
+    }
+    Ok(())
+}
+
+/// The policies of an experiment: those that `aaren run` trained, else untrained ones of the same shape.
+fn of_experiment(yaml: &Path, args: &CompareArgs) -> Result<Compared> {
+    let document = Document::read(yaml, &args.overrides)?;
+    let spec = document.spec()?;
+    let environment = spec.env.make().with_context(|| document.place("env").to_string())?;
+    let folder = args.results.join(&spec.name);
+    let (mut policies, mut trained) = (Vec::new(), true);
+    for policy in &spec.policies {
+        let path = folder.join(format!("{}-seed{}", policy.name, spec.seeds[0])).join("policy.safetensors");
+        if path.is_file() {
+            policies.push(PolicyFile::load(&path)?);
+            continue;
+        }
+        trained = false;
+        let config = setup::untrained_model(&spec, policy, &environment);
+        let context =
+            HeaderContext { train: policy.context.train, rollout: setup::rollout(policy.context.rollout) };
+        policies.push(stand_in::policy(&policy.name, &config, &spec.env, context)?);
+    }
+    let Spec { name, env, .. } = spec;
+    Ok(Compared { policies, env, trained, summary: summary(&folder), name, folder })
+}
+
+/// The policies in folders of runs, or of experiments.
+fn of_runs(folders: &[PathBuf], args: &CompareArgs) -> Result<Compared> {
+    let mut policies: Vec<PolicyFile> = Vec::new();
+    for folder in folders {
+        let entries = std::fs::read_dir(folder).map_err(|e| {
+            Usage(format!("{}: {e}; give an experiment's YAML or folders of runs", folder.display()))
+        })?;
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort();
+        paths.push(folder.clone());
+        for path in paths.iter().map(|path| path.join("policy.safetensors")).filter(|path| path.is_file()) {
+            let file = PolicyFile::load(&path)?;
+            // Seeds of a policy cost the same.
+            if policies.iter().all(|other| other.header.policy != file.header.policy) {
+                policies.push(file);
+            }
+        }
+    }
+    let Some(first) = policies.first() else {
+        bail!(Usage(format!(
+            "{}: no policy.safetensors in it; give folders of finished runs",
+            folders[0].display()
+        )));
+    };
+    let env = first.header.env.clone();
+    let (summary, folder) = (summary(&folders[0]), args.results.join("compare"));
+    Ok(Compared { policies, env, trained: true, summary, name: "comparison".into(), folder })
+}
+
+fn summary(folder: &Path) -> Option<Value> {
+    serde_json::from_slice(&std::fs::read(folder.join("summary.json")).ok()?).ok()
+}
