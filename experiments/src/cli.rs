@@ -180,7 +180,8 @@ pub enum DataCommand {
     },
     /// Make a dataset from a recipe: snapshots of a behaviour agent, replayed.
     #[command(
-        after_help = "Recipes: hopper-random, hopper-medium, hopper-medium-replay, hopper-medium-expert, hopper-expert
+        after_help = "Recipes: ROBOT-QUALITY, of hopper, halfcheetah, walker2d, ant
+and random, medium, medium-replay, medium-expert, expert.
 
 Examples:
   aaren data make hopper-medium-expert
@@ -198,6 +199,22 @@ Examples:
         /// Decides the episodes.
         #[arg(long, default_value_t = aaren_agents::random_search::recipe::SEED)]
         seed: u64,
+        /// Print one JSON object on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Turn a D4RL file into a Minari folder, or the other way.
+    #[command(after_help = "Examples:
+  aaren data convert hopper-medium.hdf5 ~/.minari/datasets/hopper/medium-v0 --env Hopper-v4
+  aaren data convert ~/.minari/datasets/mujoco/hopper/expert-v0 hopper-expert.hdf5")]
+    Convert {
+        /// A D4RL .hdf5 file or a Minari folder.
+        dataset: PathBuf,
+        /// A name that ends in .hdf5 for D4RL, else a folder for Minari; its last two names are the dataset's id.
+        out: PathBuf,
+        /// The environment of the data, which a Minari folder must name.
+        #[arg(long)]
+        env: Option<String>,
         /// Print one JSON object on stdout.
         #[arg(long)]
         json: bool,
@@ -235,6 +252,9 @@ impl Cli {
             Command::Data(DataCommand::Info { dataset, json }) => data::info(&dataset, json),
             Command::Data(DataCommand::Make { recipe, out, transitions, seed, json }) => {
                 data::make(&recipe, out, transitions, seed, json)
+            }
+            Command::Data(DataCommand::Convert { dataset, out, env, json }) => {
+                data::convert(&dataset, &out, env.as_deref(), json)
             }
             Command::Envs(EnvsCommand::List { json }) => envs::list(json),
             Command::Envs(EnvsCommand::Check { trajectory, json }) => envs::check(&trajectory, json),

@@ -31,6 +31,30 @@ pub fn make(name: &str, out: Option<PathBuf>, transitions: usize, seed: u64, jso
     Ok(())
 }
 
+pub fn convert(from: &Path, out: &Path, env: Option<&str>, json: bool) -> Result<()> {
+    let dataset = Dataset::load(from)?;
+    let source = ("converted_from", dataset.name().to_owned());
+    if out.extension().is_some_and(|extension| extension == "hdf5") {
+        if out.exists() {
+            return Err(Usage(format!("{}: exists already; choose another name", out.display())).into());
+        }
+        let mut metadata = vec![source];
+        metadata.extend(env.map(|env| ("env_id", env.to_owned())));
+        dataset.write_d4rl(out, &metadata)?;
+    } else {
+        let Some(env) = env else {
+            let reason = "a Minari folder names its environment; add --env ID, such as --env Hopper-v4 (for D4RL, end the name in .hdf5)";
+            return Err(Usage(format!("{}: {reason}", out.display())).into());
+        };
+        dataset.write_minari(out, env, &[source])?;
+    }
+    show(&Dataset::load(out)?.summary(), json)?;
+    if !json {
+        println!("written to    {}", out.display());
+    }
+    Ok(())
+}
+
 /// A recipe's dataset from `folder`, made there first where it is missing.
 pub fn cached(name: &str, folder: &Path) -> Result<Dataset> {
     let path = folder.join(format!("{name}.hdf5"));
