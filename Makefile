@@ -1,8 +1,10 @@
 # make demo    install what is missing, build, train Aaren and the Transformer, compare them
 # make test    install what is missing, then every test
+# make soak    the long forms of the tests that damage files (10 minutes each) and kill runs (30 times)
 # make deps    only install (CUDA=1: also the libraries that a GPU needs, 2 GB)
 # make snapshots  train the behaviour policies of the dataset recipes anew
 # make oracle  compare the environments with Python Gymnasium's
+# make bench   compare the speed with PyTorch's and Python Gymnasium's
 
 PYTHON ?= python3
 DEPS := .deps
@@ -11,7 +13,7 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test deps snapshots oracle
+.PHONY: demo test soak deps snapshots python oracle bench
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml
@@ -19,9 +21,14 @@ demo: deps
 test: deps
 	cargo test --locked --workspace
 
+soak: deps
+	AAREN_KILLS=30 cargo test --locked -p aaren-experiments --test kill -- --nocapture killed
+	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-envs -p aaren-agents -p aaren-streaming --test hostile -- --nocapture --test-threads 1
+	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-experiments --bin aaren -- --nocapture damaged
+
 deps: $(STAMP)
 
-$(STAMP): requirements.txt
+$(STAMP):
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.95 or newer"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is missing or older than 3.10"; exit 1; }
 	rm -rf $(DEPS) && mkdir -p $(DEPS)/mujoco
@@ -40,8 +47,18 @@ snapshots: deps
 	  mv target/snapshots.json agents/src/random_search/snapshots/$$robot.json || exit 1; \
 	done
 
-oracle: deps
-	$(PYTHON) -m venv $(DEPS)/oracle
-	$(DEPS)/oracle/bin/$(PIP:$(PYTHON)%=python%) "gymnasium[mujoco]==1.4.0" "mujoco==3.17.0"
+# What we compare with, in an environment of its own.
+python: $(DEPS)/python/installed
+
+$(DEPS)/python/installed: | deps
+	$(PYTHON) -m venv $(DEPS)/python
+	$(DEPS)/python/bin/$(PIP:$(PYTHON)%=python%) "gymnasium[mujoco]==1.4.0" "mujoco==3.17.0" torch==2.13.0 numpy
+	touch $@
+
+oracle: deps python
 	cargo build --release --locked --bin aaren
-	PYTHON=$(DEPS)/oracle/bin/python sh oracle/compare.sh
+	PYTHON=$(DEPS)/python/bin/python sh oracle/compare.sh
+
+bench: deps python
+	cargo build --release --locked --bin aaren
+	target/release/aaren bench

@@ -179,14 +179,12 @@ pub enum DataCommand {
         json: bool,
     },
     /// Make a dataset from a recipe: snapshots of a behaviour agent, replayed.
-    #[command(
-        after_help = "Recipes: ROBOT-QUALITY, of hopper, halfcheetah, walker2d, ant
+    #[command(after_help = "Recipes: ROBOT-QUALITY, of hopper, halfcheetah, walker2d, ant
 and random, medium, medium-replay, medium-expert, expert.
 
 Examples:
   aaren data make hopper-medium-expert
-  aaren data make hopper-medium --transitions 1000000 --seed 1 --out medium.hdf5"
-    )]
+  aaren data make hopper-medium --transitions 1000000 --seed 1 --out medium.hdf5")]
     Make {
         /// Name of the recipe.
         recipe: String,

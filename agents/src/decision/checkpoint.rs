@@ -63,7 +63,7 @@ impl Checkpoint {
         let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let bad = |found: String| Error::Format {
             path: path.to_owned(),
-            found,
+            found: found.replace(char::is_control, "?"),
             expected: "a checkpoint written by `aaren run`; remove the file to start that policy afresh"
                 .into(),
         };

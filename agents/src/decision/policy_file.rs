@@ -142,7 +142,7 @@ impl PolicyFile {
         let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let bad = |found: String| Error::Format {
             path: path.to_owned(),
-            found,
+            found: found.replace(char::is_control, "?"),
             expected: "a policy written by `aaren run` or `aaren export`".into(),
         };
         let (header, tensors) = TensorBytes::parse(&bytes, "aaren").map_err(bad)?;
@@ -154,7 +154,9 @@ impl PolicyFile {
                 "its format is {format} version {version}, not {FORMAT} version {VERSION}"
             )));
         }
-        Ok(Self { header, tensors: tensors.into_tensors() })
+        let tensors = tensors.into_tensors();
+        header.check(tensors.iter().map(|(_, tensor)| tensor.numel()).sum()).map_err(bad)?;
+        Ok(Self { header, tensors })
     }
 
     /// The model, ready to act on `device`.
@@ -172,11 +174,6 @@ impl PolicyFile {
             let tensor = find_tensor(&self.tensors, name, &[header.observation_size as i64]).map_err(bad)?;
             Ok(Vec::try_from(tensor).expect("a float vector"))
         };
-        let largest = self.tensors.iter().map(|(_, t)| t.numel()).max().unwrap_or(0);
-        let sizes = [header.observation_size, header.max_timesteps, header.model.width as usize];
-        if sizes.iter().any(|&size| size > largest) || header.model.layers as usize > self.tensors.len() {
-            return Err(bad("its header promises more than the file holds".into()));
-        }
         let model = Model::new(
             ModelConfig {
                 encoder: EncoderConfig {
@@ -206,6 +203,49 @@ impl PolicyFile {
 }
 
 impl Header {
+    /// Whether its values are possible, and no more than `held` numbers are needed for them: libtorch
+    /// would panic at the former and take whatever memory the latter ask for.
+    fn check(&self, held: usize) -> Result<(), String> {
+        let HeaderModel { width, layers, heads, .. } = self.model;
+        let sizes = [
+            ("model.width", width),
+            ("model.layers", layers),
+            ("model.heads", heads),
+            ("observation_size", self.observation_size as i64),
+            ("max_timesteps", self.max_timesteps as i64),
+            ("action", self.action.size() as i64),
+        ];
+        if let Some((key, found)) = sizes.into_iter().find(|&(_, found)| found < 1) {
+            return Err(format!("`{key}` of its header is {found}, not at least 1"));
+        }
+        // Attention and MLP hold more than 8 width² a layer, the embeddings a row for each of their inputs.
+        let inputs: f64 = sizes[3..].iter().map(|&(_, size)| size as f64).sum();
+        if (8.0 * layers as f64 * width as f64 + inputs) * width as f64 > held as f64 {
+            return Err(format!("its header promises more than the {held} numbers that it holds"));
+        }
+        let usable = match &self.action {
+            ActionScale::Discrete { .. } => true,
+            ActionScale::Continuous { low, high } => {
+                let finite = |(low, high): (&f32, &f32)| low < high && (high - low).is_finite();
+                low.len() == high.len() && low.iter().zip(high).all(finite)
+            }
+        };
+        if !usable {
+            return Err("`action` of its header is not finite bounds, low < high".into());
+        }
+        if matches!(self.context.rollout, Rollout::Window(0) | Rollout::Reset(0)) {
+            return Err("`context.rollout` of its header has no timesteps".into());
+        }
+        let targets = &self.target_returns;
+        if !(self.return_scale.is_finite() && self.return_scale > 0.0) {
+            return Err(format!("`return_scale` of its header is {}, not positive", self.return_scale));
+        }
+        if targets.is_empty() || targets.iter().any(|target| !target.is_finite()) {
+            return Err("`target_returns` of its header are not finite numbers".into());
+        }
+        Ok(())
+    }
+
     /// `format` and `version` of files written now.
     pub fn format() -> (String, u32) {
         (FORMAT.into(), VERSION)

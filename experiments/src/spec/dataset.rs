@@ -51,7 +51,9 @@ pub(super) fn read(field: Field, folder: &Path) -> Result<DatasetSource, Error> 
         Ok(path) if path.to_str().is_some() => Ok(DatasetSource::Path(path)),
         Ok(_) => Err(field.invalid("a path that is UTF-8 text, the folder's own included", None)),
         Err(error) => {
-            let found = format!("`{}`, which cannot be opened ({error})", path.display());
+            // Whole, as a place to look at, but on one line.
+            let shown = path.display().to_string().replace(char::is_control, "?");
+            let found = format!("`{shown}`, which cannot be opened ({error})");
             let cure = nearest_file(&path).or_else(|| nearest_recipe(text));
             Err(field.invalid_as(
                 found,

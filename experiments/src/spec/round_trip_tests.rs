@@ -1,5 +1,6 @@
 //! Properties: the effective spec loads as itself, and no text brings the loader down.
 
+use aaren_fuzz::{Measuring, fuzz};
 use aaren_policies::Precision;
 use proptest::prelude::*;
 
@@ -7,6 +8,23 @@ use super::context::ContextSpec;
 use super::tests::{EXAMPLE, MINIMAL, load};
 use super::train::Device;
 use super::*;
+
+#[global_allocator]
+static MEASURING: Measuring = Measuring;
+
+/// Damaged files: accepted or refused in one line, no panic, no memory beyond what the file justifies.
+#[test]
+fn damaged_files_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.yaml");
+    let example = EXAMPLE.replace("../data/hopper-medium-expert.hdf5", "hopper-medium");
+    let originals = [example.into_bytes(), MINIMAL.into()];
+    fuzz("YAML", &originals, |bytes| {
+        let _ = std::fs::remove_file(&path);
+        std::fs::write(&path, bytes).unwrap();
+        Spec::load(&path, &[]).map(drop)
+    });
+}
 
 /// Any text but the three separators that are refused.
 fn text() -> impl Strategy<Value = String> {

@@ -1,6 +1,6 @@
 //! What can go wrong.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -94,4 +94,9 @@ pub enum Error {
         /// What a stream of this policy and regime needs.
         expected: String,
     },
+}
+
+/// What a file says, without the line breaks and other control characters that it may hold.
+pub(crate) fn one_line(found: &impl ToString) -> String {
+    found.to_string().replace(char::is_control, "?")
 }

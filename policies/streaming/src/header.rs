@@ -8,7 +8,7 @@ use alloc::{
 
 use serde::Deserialize;
 
-use crate::Error;
+use crate::{Error, error::one_line};
 
 /// The format's name and the version this crate reads.
 const FORMAT: &str = "aaren-policy";
@@ -169,13 +169,13 @@ impl Header {
 }
 
 fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Error> {
-    serde_json::from_str(json).map_err(|error| Error::Header(error.to_string()))
+    serde_json::from_str(json).map_err(|error| Error::Header(one_line(&error)))
 }
 
 fn check(key: &'static str, holds: bool, found: impl ToString, expected: impl ToString) -> Result<(), Error> {
     if holds {
         Ok(())
     } else {
-        Err(Error::Value { key, found: found.to_string(), expected: expected.to_string() })
+        Err(Error::Value { key, found: one_line(&found), expected: expected.to_string() })
     }
 }

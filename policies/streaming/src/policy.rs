@@ -1,17 +1,12 @@
 //! A trained policy: read, checked, and packed for streaming.
 
-use alloc::{
-    borrow::ToOwned,
-    format,
-    string::{String, ToString},
-    sync::Arc,
-    vec::Vec,
-};
+use alloc::{borrow::ToOwned, format, string::String, sync::Arc, vec::Vec};
 
 use safetensors::{Dtype, SafeTensors};
 
 use crate::aaren::{self, Aaren};
 use crate::block::{Attention, Block, Encoder, LayerNorm};
+use crate::error::one_line;
 use crate::header::{ActionSpace, EncoderKind, Header, Model, Norm, Recency, Regime};
 use crate::linear::{Linear, Precision};
 use crate::simd::InstructionSet;
@@ -103,7 +98,7 @@ impl Policy {
         if !InstructionSet::available().any(|set| set == options.instructions) {
             return Err(Error::InstructionSet(options.instructions));
         }
-        let container = |error: safetensors::SafeTensorError| Error::Container(error.to_string());
+        let container = |error: safetensors::SafeTensorError| Error::Container(one_line(&error));
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(container)?;
         let json =
             metadata.metadata().as_ref().and_then(|entries| entries.get("aaren")).ok_or(Error::NoHeader)?;

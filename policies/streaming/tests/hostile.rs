@@ -2,52 +2,31 @@
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use aaren_fuzz::{Measuring, fuzz, peak};
 use aaren_streaming::Policy;
 use common::{Config, Fixture};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// Keeps account of the bytes each thread holds, and of the most it held.
-struct Measuring;
-
-thread_local! {
-    static HELD: Cell<isize> = const { Cell::new(0) };
-    static MOST: Cell<isize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Measuring {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.set(HELD.get() + layout.size() as isize);
-        MOST.set(MOST.get().max(HELD.get()));
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.set(HELD.get() - layout.size() as isize);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
 static MEASURING: Measuring = Measuring;
 
 /// Load and, if it loads, act; the error's message.
+fn act(bytes: &[u8]) -> Result<(), String> {
+    let policy = Policy::from_bytes(bytes).map_err(|error| error.to_string())?;
+    let mut stream = policy.stream();
+    for _ in 0..3 {
+        // An error is fine: weights may be finite and yet too large.
+        let _ = stream.act(&vec![0.5; policy.observation_size()], 1.0);
+    }
+    Ok(())
+}
+
+/// The same, held to its memory.
 fn try_out(bytes: &[u8]) -> Result<(), String> {
-    let before = HELD.get();
-    MOST.set(before);
-    let outcome = Policy::from_bytes(bytes).map_err(|error| error.to_string()).map(|policy| {
-        let mut stream = policy.stream();
-        for _ in 0..3 {
-            // An error is fine: weights may be finite and yet too large.
-            let _ = stream.act(&vec![0.5; policy.observation_size()], 1.0);
-        }
-    });
-    let most = MOST.get() - before;
+    let (outcome, most) = peak(|| act(bytes));
     // Most of it is the parsed header, whose tiniest values become 32-byte nodes.
-    assert!(most < 64 * bytes.len() as isize + 65_536, "{most} bytes for a file of {}", bytes.len());
+    assert!(most < 64 * bytes.len() + 65_536, "{most} bytes for a file of {}", bytes.len());
     outcome
 }
 
@@ -154,37 +133,17 @@ fn a_header_that_multiplies_sizes_gets_no_memory_for_them() {
     };
     let bytes = config.fixture(0).bytes();
     let policy = Policy::from_bytes(&bytes).unwrap();
-    MOST.set(HELD.get());
-    let before = HELD.get();
-    let mut stream = policy.stream();
-    stream.act(&vec![0.0; 20_000], 0.0).unwrap();
-    assert!(MOST.get() - before < 8 << 20, "{} bytes", MOST.get() - before);
+    let ((), most) = peak(|| drop(policy.stream().act(&vec![0.0; 20_000], 0.0).unwrap()));
+    assert!(most < 8 << 20, "{most} bytes");
+}
+
+#[test]
+fn damaged_files_neither_panic_nor_hoard() {
+    fuzz("policy in the streaming runtime", &[small("aaren").bytes(), small("transformer").bytes()], try_out);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn damaged_files_neither_panic_nor_hoard(
-        transformer: bool,
-        cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
-        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 0..6),
-        length in prop::option::weighted(0.1, any::<u64>()),
-    ) {
-        let mut bytes = small(if transformer { "transformer" } else { "aaren" }).bytes();
-        let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-        for (place, byte, in_header) in flips {
-            let place = place.index(if in_header { header } else { bytes.len() });
-            bytes[place] = byte;
-        }
-        if let Some(length) = length {
-            bytes[..8].copy_from_slice(&length.to_le_bytes());
-        }
-        if let Some(cut) = cut {
-            bytes.truncate(cut.index(bytes.len()));
-        }
-        let _ = try_out(&bytes);
-    }
 
     #[test]
     fn damaged_states_neither_panic_nor_hoard(
@@ -210,10 +169,10 @@ proptest! {
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
-        let before = HELD.get();
-        MOST.set(before);
-        let _ = stream.restore(&bytes);
-        let _ = stream.act(&[0.5, 0.5], 1.0);
-        prop_assert!(MOST.get() - before < 16 * bytes.len() as isize + 65_536);
+        let ((), most) = peak(|| {
+            let _ = stream.restore(&bytes);
+            let _ = stream.act(&[0.5, 0.5], 1.0);
+        });
+        prop_assert!(most < 16 * bytes.len() + 65_536);
     }
 }
