@@ -66,7 +66,7 @@ pub enum Error {
     NonFinite {
         /// Updates done before.
         update: u64,
-        /// `loss` or `gradient norm`.
+        /// `loss`, `gradient norm`, or `state to save`.
         what: &'static str,
         /// Its value.
         value: f64,

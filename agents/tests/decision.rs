@@ -202,7 +202,7 @@ fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
     let path = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("resume.safetensors");
     let mut first = trainer();
     (0..5).for_each(|_| drop(first.update().unwrap()));
-    first.checkpoint("spec", serde_json::json!({"seconds": 1})).save(&path).unwrap();
+    first.checkpoint("spec", serde_json::json!({"seconds": 1})).unwrap().save(&path).unwrap();
     let checkpoint = Checkpoint::load(&path, "spec").unwrap();
     assert_eq!(checkpoint.progress["seconds"], 1);
     let mut resumed = trainer();

@@ -77,7 +77,7 @@ fn checkpoints() {
     trained.update().unwrap();
     let path = write("hostile-checkpoint", &[]);
     let progress = json!({"evaluations": [{"update": 1, "episodes": [1, 2, 3]}], "seconds": 0.25});
-    trained.checkpoint("0123456789abcdef", progress).save(&path).unwrap();
+    trained.checkpoint("0123456789abcdef", progress).unwrap().save(&path).unwrap();
     let original = std::fs::read(&path).unwrap();
     let resumed = std::cell::RefCell::new(trainer(&data));
     fuzz("checkpoint", &[original], |bytes| {

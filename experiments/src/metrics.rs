@@ -44,6 +44,9 @@ impl Metrics {
             .filter_map(|line| serde_json::from_str(line).ok())
             .filter(|record: &Record| record.update <= update)
             .collect();
+        if let Some(lost) = records.and_then(|records| records.checked_sub(kept.len())).filter(|&n| n > 0) {
+            eprintln!("{}: {lost} of the records before the checkpoint are lost", path.display());
+        }
         let mut text = String::new();
         for record in &kept {
             text += &serde_json::to_string(record)?;

@@ -129,13 +129,13 @@ impl Run<'_> {
                     self.announce(&evaluated, &mut metrics, &bar)?;
                     progress.evaluations.push(evaluated);
                     self.write_evaluations(&progress)?;
-                    saved = self.save(&trainer, &mut progress, &metrics)?;
+                    saved = self.save(&trainer, &mut progress, &metrics, saved)?;
                 }
             } else if done >= saved + CHECKPOINT_EVERY {
-                saved = self.save(&trainer, &mut progress, &metrics)?;
+                saved = self.save(&trainer, &mut progress, &metrics, saved)?;
             }
             if let Some(signal) = interrupt::signal() {
-                self.save(&trainer, &mut progress, &metrics)?;
+                self.save(&trainer, &mut progress, &metrics, saved)?;
                 bar.finish_and_clear();
                 let (run, checkpoint) = (self.to_string(), self.checkpoint());
                 return Err(Interrupted { signal, run, update: done, updates: total, checkpoint }.into());
@@ -203,12 +203,13 @@ impl Run<'_> {
         Ok(progress)
     }
 
-    /// Writes a checkpoint; the updates it stands at.
-    fn save(&self, trainer: &Trainer, progress: &mut Progress, metrics: &Metrics) -> Result<u64> {
+    /// Writes a checkpoint in the place of that after `saved` updates; the updates it stands at.
+    fn save(&self, trainer: &Trainer, progress: &mut Progress, metrics: &Metrics, saved: u64) -> Result<u64> {
         metrics.sync()?;
         progress.records = Some(metrics.records());
         let hash = self.spec.fingerprint(self.policy, self.seed).hash();
-        trainer.checkpoint(&hash, serde_json::to_value(progress)?).save(&self.checkpoint())?;
+        let checkpoint = trainer.checkpoint(&hash, serde_json::to_value(&*progress)?);
+        checkpoint.map_err(|error| self.name_checkpoint(error, saved))?.save(&self.checkpoint())?;
         Ok(trainer.done())
     }
 

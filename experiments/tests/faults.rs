@@ -134,6 +134,17 @@ fn absurd_learning_rates_end_every_run_with_its_numbers() {
     assert!(message.contains("error: did not finish: aaren seed 0, transformer seed 0"), "{message}");
 }
 
+/// A checkpoint that nobody could go on from never takes the place of a good one.
+#[test]
+fn weights_that_are_infinite_are_not_saved() {
+    let experiment = Experiment::new(YAML);
+    let rate = ["--set", "train.learning_rate=1e39", "--set", "train.warmup=0", "--set", "evaluate.every=1"];
+    let (code, message) = experiment.run("results", &rate);
+    assert_eq!(code, Some(1), "{message}");
+    assert!(message.contains("error: did not finish: aaren seed 0, transformer seed 0"), "{message}");
+    assert!(!experiment.file("results", RUNS[0], "checkpoint.safetensors").exists());
+}
+
 /// One run whose weights overflow, and one that goes on to its end and its report.
 #[test]
 fn a_run_that_diverges_leaves_the_others_alone() {

@@ -6,8 +6,9 @@ mod common;
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use common::{Experiment, RUNS, YAML, assert_same, edit_checkpoint, outcome, send, wait_until};
 use rand::rngs::StdRng;
@@ -32,7 +33,10 @@ fn killed_runs_lose_nothing() {
             let mut child = experiment.command(&results, &[]).spawn().unwrap();
             let moment = whole.mul_f64(random.random_range(0.0..0.7));
             let temporaries = RUNS.map(|run| experiment.file(&results, run, "checkpoint.safetensors.tmp"));
-            let writing = || temporaries.iter().any(|path| path.exists());
+            // One that an earlier kill left behind is older.
+            let spawned = SystemTime::now();
+            let modified = |path: &PathBuf| fs::metadata(path).and_then(|file| file.modified());
+            let writing = || temporaries.iter().any(|path| modified(path).is_ok_and(|time| time > spawned));
             let reached = if kills % 2 == 0 {
                 let deadline = Instant::now() + moment;
                 wait_until(&mut child, || Instant::now() >= deadline)

@@ -112,12 +112,22 @@ impl<'d> Trainer<'d> {
     }
 
     /// Everything that the next update depends on.
-    pub fn checkpoint(&self, spec: &str, progress: serde_json::Value) -> Checkpoint {
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] where a weight or a moment of the optimiser is no number: on a GPU that may
+    /// be known only now, and a checkpoint must be one to go on from.
+    pub fn checkpoint(&self, spec: &str, progress: serde_json::Value) -> Result<Checkpoint, Error> {
         let (first, second, _) = self.optimizer.state();
         let mut tensors = self.model.named_parameters();
         tensors.push(("optimizer.first".into(), first.shallow_clone()));
         tensors.push(("optimizer.second".into(), second.shallow_clone()));
-        Checkpoint { spec: spec.to_owned(), updates: self.done, progress, tensors }
+        if tensors.iter().any(|(_, tensor)| tensor.isfinite().all().int64_value(&[]) == 0) {
+            let (config, update) = (&self.config, self.done.saturating_sub(1));
+            let factor = config.schedule.factor(update, config.warmup, config.updates);
+            let (what, value, learning_rate) = ("state to save", f64::NAN, config.learning_rate * factor);
+            return Err(Error::NonFinite { update, what, value, learning_rate });
+        }
+        Ok(Checkpoint { spec: spec.to_owned(), updates: self.done, progress, tensors })
     }
 
     /// Goes on from a checkpoint.
