@@ -1,7 +1,10 @@
 #!/bin/sh
-# Compares the environments with Python Gymnasium's, step by step, and prints the largest differences.
+# Compares the environments with Python Gymnasium's, step by step, and prints the largest differences: a line for
+# each trajectory, then one for each environment.
 # Called by `make oracle`, which installs Gymnasium.
 set -eu
+rows=$(mktemp)
+trap 'rm -f "$rows" "$rows.line"' EXIT
 compare() { # id, kwargs, action scale, seeds
     for seed in $4; do
         "$PYTHON" oracle/rollout.py "$1" --steps 2500 --seed "$seed" --action-scale "$3" --kwargs "$2" |
@@ -13,7 +16,8 @@ kwargs, scale, seed = sys.argv[1:]
 print("| {env} | `{kwargs}` | {scale} | {seed} | {steps} | {max_observation_difference:.1e} | {max_reward_difference:.1e} | {flags_equal} |".format(kwargs=kwargs, scale=scale, seed=seed, **check))
 tolerance = 1e-9 if check["env"].startswith(("Hopper", "HalfCheetah", "Walker2d", "Ant")) else 1e-6
 sys.exit(not (check["flags_equal"] and max(check["max_observation_difference"], check["max_reward_difference"]) <= tolerance))
-' "$2" "$3" "$seed"
+' "$2" "$3" "$seed" > "$rows.line" || { cat "$rows.line"; exit 1; }
+        tee -a "$rows" < "$rows.line"
     done
 }
 echo "| environment | kwargs | action scale | seed | steps | observation | reward | flags equal |"
@@ -39,3 +43,14 @@ done
 compare MountainCarContinuous-v0 '{}' 1.7 "3"
 compare Pendulum-v1 '{}' 1.7 "3"
 compare Pendulum-v1 '{"g": 9.81}' 1.0 "4"
+echo
+echo "| environment | trajectories | steps | largest difference of observations | of rewards | flags |"
+echo "|---|---:|---:|---:|---:|---|"
+awk -F'|' '
+    { gsub(/ /, "", $2); runs[$2]++; steps[$2] += $6 }
+    $7 + 0 > observation[$2] { observation[$2] = $7 + 0 }
+    $8 + 0 > reward[$2] { reward[$2] = $8 + 0 }
+    END {
+        for (id in runs)
+            printf "| %s | %d | %d | %g | %g | equal |\n", id, runs[id], steps[id], observation[id], reward[id]
+    }' "$rows" | sort

@@ -93,3 +93,18 @@ fn minari_folders() {
         try_out(&folder)
     });
 }
+
+#[test]
+fn minari_folders_in_arrow_form() {
+    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/minari-arrow/continuous-v0/data");
+    let folder = scratch("arrow");
+    let episode = folder.join("data").join("0");
+    std::fs::create_dir_all(&episode).unwrap();
+    std::fs::copy(original.join("metadata.json"), folder.join("data").join("metadata.json")).unwrap();
+    let path = episode.join("part-0.arrow");
+    let files = ["0", "1"].map(|number| std::fs::read(original.join(number).join("part-0.arrow")).unwrap());
+    fuzz("Minari Arrow", &files, |bytes| {
+        write(&path, bytes);
+        try_out(&folder)
+    });
+}

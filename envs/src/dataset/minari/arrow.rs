@@ -39,9 +39,11 @@ fn read(path: &Path) -> Result<[Column; 5], Error> {
         path: path.to_owned(),
         reason: format!("{e}; is the download complete?"),
     })?;
-    let broken = |e: ArrowError| Error::Open {
-        path: path.to_owned(),
-        reason: format!("not a readable Arrow file ({e}); is the download complete?"),
+    let broken = |e: ArrowError| {
+        // Its messages run over several lines.
+        let found = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let reason = format!("not a readable Arrow file ({found}); is the download complete?");
+        Error::Open { path: path.to_owned(), reason }
     };
     let file = Buffer::from_vec(bytes);
     let footer = footer(&file).map_err(broken)?;
