@@ -23,7 +23,7 @@ test: deps
 
 soak: deps
 	AAREN_KILLS=30 cargo test --locked -p aaren-experiments --test kill -- --nocapture killed
-	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-envs -p aaren-agents -p aaren-streaming --test hostile -- --nocapture --test-threads 1
+	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-envs -p aaren-agents -p aaren-streaming --test hostile -- --nocapture
 	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-experiments --bin aaren -- --nocapture damaged
 
 deps: $(STAMP)
@@ -38,13 +38,13 @@ $(STAMP):
 	ln -s ../site/mujoco/libmujoco.so.3.17.0 $(DEPS)/mujoco/libmujoco.so.3.17.0
 	touch $@
 
-ROBOTS := hopper halfcheetah walker2d ant
+TASKS := cartpole hopper halfcheetah walker2d ant
 
 snapshots: deps
 	cargo build --release --locked -p aaren-agents --example random_search
-	for robot in $(ROBOTS); do \
-	  target/release/examples/random_search $$robot > target/snapshots.json && \
-	  mv target/snapshots.json agents/src/random_search/snapshots/$$robot.json || exit 1; \
+	for task in $(TASKS); do \
+	  target/release/examples/random_search $$task > target/snapshots.json && \
+	  mv target/snapshots.json agents/src/random_search/snapshots/$$task.json || exit 1; \
 	done
 
 # What we compare with, in an environment of its own.

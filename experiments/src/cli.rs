@@ -179,7 +179,7 @@ pub enum DataCommand {
         json: bool,
     },
     /// Make a dataset from a recipe: snapshots of a behaviour agent, replayed.
-    #[command(after_help = "Recipes: ROBOT-QUALITY, of hopper, halfcheetah, walker2d, ant
+    #[command(after_help = "Recipes: TASK-QUALITY, of cartpole, hopper, halfcheetah, walker2d, ant
 and random, medium, medium-replay, medium-expert, expert.
 
 Examples:

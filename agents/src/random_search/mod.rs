@@ -5,10 +5,10 @@
 
 mod policy;
 pub mod recipe;
-mod robots;
+mod tasks;
 
 pub use policy::{LinearPolicy, Whitening};
-pub use robots::{ROBOTS, Robot, thin};
+pub use tasks::{TASKS, Task, thin};
 
 use aaren_envs::{EnvSpec, Environment};
 use rand::{RngExt, SeedableRng};
@@ -158,7 +158,7 @@ impl Rollout {
     ) -> Result<Self, Error> {
         let size = environment.observation_size();
         let mut observation = vec![0.0; size];
-        let mut action = vec![0.0; environment.action_space().size()];
+        let mut action = vec![0.0; environment.action_space().entries()];
         let mut rollout = Self { total_return: 0.0, steps: 0, observations: Whitening::new(size) };
         environment.reset(seed, &mut observation);
         loop {

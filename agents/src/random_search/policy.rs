@@ -44,10 +44,10 @@ impl Whitening {
     }
 }
 
-/// action = weights · whitened observation, cut to the bounds.
+/// weights · whitened observation, cut to the bounds; of a discrete action the choice with the largest entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LinearPolicy {
-    /// `[action entries × observation entries]`.
+    /// `[entries of an action, or choices, × entries of an observation]`.
     pub(super) weights: Vec<f64>,
     pub(super) whitening: Whitening,
     low: Vec<f32>,
@@ -55,13 +55,13 @@ pub struct LinearPolicy {
 }
 
 impl LinearPolicy {
-    /// The policy that does nothing. A discrete action space has no linear policy: it gets no actions.
+    /// The policy that does nothing, or always the same.
     pub fn zero(observation_size: usize, actions: &ActionSpace) -> Self {
         let (low, high) = match actions {
             ActionSpace::Continuous { low, high } => (low.clone(), high.clone()),
             ActionSpace::Discrete(_) => (Vec::new(), Vec::new()),
         };
-        let weights = vec![0.0; low.len() * observation_size];
+        let weights = vec![0.0; actions.size() * observation_size];
         Self { weights, whitening: Whitening::new(observation_size), low, high }
     }
 
@@ -73,11 +73,17 @@ impl LinearPolicy {
 
     /// Writes the action for an observation.
     pub fn act(&self, observation: &[f64], action: &mut [f32]) {
-        let size = observation.len();
-        for (row, action) in action.iter_mut().enumerate() {
-            let weights = &self.weights[row * size..(row + 1) * size];
+        let rows = self.weights.chunks_exact(observation.len()).map(|weights| {
             let terms = weights.iter().enumerate().map(|(i, w)| w * self.whitening.whiten(i, observation[i]));
-            *action = self.cut(row, terms.sum::<f64>() as f32);
+            terms.sum::<f64>() as f32
+        });
+        if self.low.is_empty() {
+            let best = rows.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+            action[0] = best.map_or(0.0, |(choice, _)| choice as f32);
+        } else {
+            for (row, (action, value)) in action.iter_mut().zip(rows).enumerate() {
+                *action = self.cut(row, value);
+            }
         }
     }
 

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
+use aaren_envs::{ActionSpace, Dataset, EnvSpec, dataset::Transitions};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::robots::{expert, medium};
-use super::{LinearPolicy, ROBOTS, Robot, standard_normal};
+use super::tasks::{expert, medium};
+use super::{LinearPolicy, TASKS, Task, standard_normal};
 use crate::Error;
 
-/// Standard deviation of the Gaussian noise on every action, in units of the bounds: without it a
-/// deterministic policy would show an imitator no way back to its path.
+/// Standard deviation of the Gaussian noise on every action, in units of the bounds; how often a discrete one
+/// is drawn at random. Without it a deterministic policy would show an imitator no way back to its path.
 const ACTION_NOISE: f64 = 0.03;
 
 /// Transitions of a recipe's dataset, at least: the last episode is finished.
@@ -21,15 +21,15 @@ pub const TRANSITIONS: usize = 200_000;
 /// Seed of the datasets that `aaren run` makes.
 pub const SEED: u64 = 0;
 
-/// What a recipe's name ends in, after the robot and a `-`.
+/// What a recipe's name ends in, after the task and a `-`.
 pub const QUALITIES: [&str; 5] = ["random", "medium", "medium-replay", "medium-expert", "expert"];
 
-fn find(name: &str) -> Result<(&'static Robot, &str), Error> {
+fn find(name: &str) -> Result<(&'static Task, &str), Error> {
     let parts = name.split_once('-').filter(|(_, quality)| QUALITIES.contains(quality));
-    let found = parts.and_then(|(name, quality)| Some((ROBOTS.iter().find(|r| r.name == name)?, quality)));
+    let found = parts.and_then(|(name, quality)| Some((TASKS.iter().find(|r| r.name == name)?, quality)));
     found.ok_or_else(|| {
-        let robots = ROBOTS.each_ref().map(|robot| robot.name).join(", ");
-        let known = format!("ROBOT-QUALITY with {robots} and {}", QUALITIES.join(", "));
+        let tasks = TASKS.each_ref().map(|task| task.name).join(", ");
+        let known = format!("TASK-QUALITY with {tasks} and {}", QUALITIES.join(", "));
         Error::Recipe { name: name.to_owned(), known }
     })
 }
@@ -49,9 +49,9 @@ enum Behaviour<'s> {
 /// # Errors
 /// [`Error::Recipe`] for an unknown name.
 pub fn make(name: &str, transitions: usize, seed: u64, progress: impl Fn(usize)) -> Result<Dataset, Error> {
-    let (robot, quality) = find(name)?;
-    let env = EnvSpec::new(robot.env);
-    let snapshots = robot.snapshots();
+    let (task, quality) = find(name)?;
+    let env = EnvSpec::new(task.env);
+    let snapshots = task.snapshots();
     let (medium, expert) = (medium(&snapshots), expert(&snapshots));
     let half = transitions.div_ceil(2);
     let plan: Vec<(Vec<Behaviour>, usize)> = match quality {
@@ -90,8 +90,9 @@ pub fn make(name: &str, transitions: usize, seed: u64, progress: impl Fn(usize))
         }
     }
     let environment = env.make()?;
-    let (observation_size, action_size) = (environment.observation_size(), environment.action_space().size());
-    Ok(Dataset::new(name, all, observation_size, action_size, false))
+    let space = environment.action_space();
+    let discrete = matches!(space, ActionSpace::Discrete(_));
+    Ok(Dataset::new(name, all, environment.observation_size(), space.entries(), discrete))
 }
 
 /// Makes a recipe's dataset and writes it as a D4RL file that says how it was made.
@@ -105,11 +106,11 @@ pub fn write(
     seed: u64,
     progress: impl Fn(usize),
 ) -> Result<Dataset, Error> {
-    let (robot, _) = find(name)?;
+    let (task, _) = find(name)?;
     let dataset = make(name, transitions, seed, progress)?;
     let metadata = [
         ("recipe", name.to_owned()),
-        ("env_id", robot.env.to_owned()),
+        ("env_id", task.env.to_owned()),
         ("algorithm", "augmented random search V2-t, linear policy".to_owned()),
         ("action_noise_std", ACTION_NOISE.to_string()),
         ("seed", seed.to_string()),
@@ -123,16 +124,22 @@ fn record(env: &EnvSpec, behaviour: &Behaviour, seed: u64) -> Result<Transitions
     let mut environment = env.make()?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut observation = vec![0.0; environment.observation_size()];
-    let mut action = vec![0.0; environment.action_space().size()];
+    let mut action = vec![0.0; environment.action_space().entries()];
     let mut episode = Transitions::default();
     environment.reset(seed, &mut observation);
     loop {
         match behaviour {
-            Behaviour::Random => action.iter_mut().for_each(|a| *a = random.random_range(-1.0..=1.0)),
+            Behaviour::Random => draw(environment.action_space(), &mut random, &mut action),
             Behaviour::Policy(policy) => {
                 policy.act(&observation, &mut action);
-                for (entry, a) in action.iter_mut().enumerate() {
-                    *a = policy.cut(entry, *a + (ACTION_NOISE * standard_normal(&mut random)) as f32);
+                match environment.action_space() {
+                    ActionSpace::Continuous { .. } => {
+                        for (entry, a) in action.iter_mut().enumerate() {
+                            *a = policy.cut(entry, *a + (ACTION_NOISE * standard_normal(&mut random)) as f32);
+                        }
+                    }
+                    space if random.random::<f64>() < ACTION_NOISE => draw(space, &mut random, &mut action),
+                    ActionSpace::Discrete(_) => {}
                 }
             }
         }
@@ -144,6 +151,18 @@ fn record(env: &EnvSpec, behaviour: &Behaviour, seed: u64) -> Result<Transitions
         episode.timeouts.push(step.truncated && !step.terminated);
         if step.done() {
             return Ok(episode);
+        }
+    }
+}
+
+/// An action drawn uniformly.
+fn draw(space: &ActionSpace, random: &mut ChaCha8Rng, action: &mut [f32]) {
+    match space {
+        ActionSpace::Discrete(choices) => action[0] = random.random_range(0..*choices) as f32,
+        ActionSpace::Continuous { low, high } => {
+            for (a, (&low, &high)) in action.iter_mut().zip(low.iter().zip(high)) {
+                *a = random.random_range(low..=high);
+            }
         }
     }
 }

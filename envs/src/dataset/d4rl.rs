@@ -46,7 +46,9 @@ pub(super) fn write(dataset: &Dataset, path: &Path, metadata: &[(&str, String)])
         node.with_f32_data(data).with_shape(&shape).with_chunks(&chunk).with_deflate(4);
     };
     matrix("observations", &dataset.observations, size as u64);
-    matrix("actions", &dataset.actions, columns);
+    if !dataset.discrete {
+        matrix("actions", &dataset.actions, columns);
+    }
     // After the last observation of an episode the data hold none: it stands for its own successor.
     let mut next = dataset.observations.clone();
     for episode in &dataset.episodes {
@@ -54,6 +56,10 @@ pub(super) fn write(dataset: &Dataset, path: &Path, metadata: &[(&str, String)])
         next.copy_within(first + size..end, first);
     }
     matrix("next_observations", &next, size as u64);
+    if dataset.discrete {
+        let choices: Vec<i64> = dataset.actions.iter().map(|&choice| choice as i64).collect();
+        file.create_dataset("actions").with_i64_data(&choices).with_shape(&[rows]);
+    }
     file.create_dataset("rewards").with_f32_data(&dataset.rewards).with_shape(&[rows]);
     for (key, end) in [("terminals", End::Terminated), ("timeouts", End::Truncated)] {
         let mut flags = vec![0u8; dataset.transitions()];

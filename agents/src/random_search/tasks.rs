@@ -1,8 +1,8 @@
 use super::{SearchConfig, Snapshot};
 
-/// A robot of D4RL's locomotion datasets, and how its behaviour policies are found.
-pub struct Robot {
-    /// Its name in D4RL's dataset names.
+/// A task of the recipes, and how its behaviour policies are found.
+pub struct Task {
+    /// Its name in the names of datasets, which for robots are D4RL's.
     pub name: &'static str,
     /// Its environment.
     pub env: &'static str,
@@ -12,9 +12,25 @@ pub struct Robot {
     snapshots: &'static str,
 }
 
-/// All robots of the recipes.
-pub const ROBOTS: [Robot; 4] = [
-    Robot {
+/// All tasks of the recipes.
+pub const TASKS: [Task; 5] = [
+    Task {
+        name: "cartpole",
+        env: "CartPole-v1",
+        search: SearchConfig {
+            directions: 8,
+            best: 4,
+            step_size: 0.02,
+            noise: 0.02,
+            survival_bonus: 0.0,
+            iterations: 20,
+            horizon: 500,
+            snapshot_every: 1,
+            seed: 0,
+        },
+        snapshots: include_str!("snapshots/cartpole.json"),
+    },
+    Task {
         name: "hopper",
         env: "Hopper-v4",
         search: SearchConfig {
@@ -30,7 +46,7 @@ pub const ROBOTS: [Robot; 4] = [
         },
         snapshots: include_str!("snapshots/hopper.json"),
     },
-    Robot {
+    Task {
         name: "halfcheetah",
         env: "HalfCheetah-v4",
         search: SearchConfig {
@@ -46,7 +62,7 @@ pub const ROBOTS: [Robot; 4] = [
         },
         snapshots: include_str!("snapshots/halfcheetah.json"),
     },
-    Robot {
+    Task {
         name: "walker2d",
         env: "Walker2d-v4",
         search: SearchConfig {
@@ -62,7 +78,7 @@ pub const ROBOTS: [Robot; 4] = [
         },
         snapshots: include_str!("snapshots/walker2d.json"),
     },
-    Robot {
+    Task {
         name: "ant",
         env: "Ant-v4",
         search: SearchConfig {
@@ -80,7 +96,7 @@ pub const ROBOTS: [Robot; 4] = [
     },
 ];
 
-impl Robot {
+impl Task {
     /// The committed snapshots of its search, in order.
     pub fn snapshots(&self) -> Vec<Snapshot> {
         serde_json::from_str(self.snapshots).expect("the committed snapshots are JSON")
