@@ -1,9 +1,9 @@
 use tch::{Tensor, nn, nn::Module};
 
 use crate::aaren::Aaren;
-use crate::dropout::dropout;
+use crate::dropout::Dropout;
 use crate::encoder::{EncoderConfig, EncoderKind, LayerState, Norm, Rows};
-use crate::linear::{Pass, linear, x_linear};
+use crate::linear::{linear, x_linear};
 use crate::transformer::CausalAttention;
 
 /// The one part in which the two encoders differ.
@@ -64,7 +64,6 @@ pub(crate) struct Block {
     up: nn::Linear,
     down: nn::Linear,
     order: Norm,
-    dropout: f64,
 }
 
 impl Block {
@@ -83,7 +82,6 @@ impl Block {
             up: linear(path / "mlp" / "up", width, 4 * width),
             down: linear(path / "mlp" / "down", 4 * width, width),
             order: config.norm,
-            dropout: config.dropout,
         }
     }
 
@@ -92,13 +90,13 @@ impl Block {
         x: &Tensor,
         state: Option<&LayerState>,
         rows: Rows,
-        pass: Pass,
+        dropout: &Dropout,
     ) -> (Tensor, LayerState) {
         let (mixed, state) = match self.order {
             Norm::Post => self.attention.seq(x, state, rows),
             Norm::Pre => self.attention.seq(&self.norm1.forward(x), state, rows),
         };
-        (self.residual(&rows.of(x, 1), &mixed, pass), state)
+        (self.residual(&rows.of(x, 1), &mixed, Some(dropout)), state)
     }
 
     pub(crate) fn step(&self, x: &Tensor, state: &LayerState) -> (Tensor, LayerState) {
@@ -106,15 +104,13 @@ impl Block {
             Norm::Post => self.attention.step(x, state),
             Norm::Pre => self.attention.step(&self.norm1.forward(x), state),
         };
-        (self.residual(x, &mixed, Pass::Inference), state)
+        (self.residual(x, &mixed, None), state)
     }
 
-    fn residual(&self, x: &Tensor, mixed: &Tensor, pass: Pass) -> Tensor {
-        let x = x + dropout(mixed, self.dropout, pass);
-        let mlp = |x: &Tensor| {
-            let hidden = x_linear(x, &self.up).gelu("none");
-            dropout(&x_linear(&hidden, &self.down), self.dropout, pass)
-        };
+    fn residual(&self, x: &Tensor, mixed: &Tensor, dropout: Option<&Dropout>) -> Tensor {
+        let drop = |x: Tensor| dropout.map_or_else(|| x.shallow_clone(), |dropout| dropout.apply(&x));
+        let x = x + drop(mixed.shallow_clone());
+        let mlp = |x: &Tensor| drop(x_linear(&x_linear(x, &self.up).gelu("none"), &self.down));
         match self.order {
             Norm::Post => {
                 let x = self.norm1.forward(&x);

@@ -1,20 +1,42 @@
+use std::cell::Cell;
+
 use tch::{Kind, Tensor};
 
 use crate::linear::Pass;
 
-/// Inverted dropout with a cheap mask: one 64-bit draw of libtorch's generator serves four elements.
+/// Inverted dropout of one pass, with masks from one pool.
 ///
-/// The probability is rounded to 1/32768. `Tensor::dropout` makes one Bernoulli draw for each
-/// element, which was a sixth of a whole training update.
-pub(crate) fn dropout(x: &Tensor, probability: f64, pass: Pass) -> Tensor {
-    let dropped = (probability * 32768.0).round() as i64;
-    if pass == Pass::Inference || dropped == 0 {
-        return x.shallow_clone();
+/// The pool is drawn anew for every pass: one 64-bit draw of libtorch's generator serves four elements, and
+/// each call takes the pool's elements further on, so that no token and channel meets the same draw twice.
+/// The probability is rounded to 1/32768. `Tensor::dropout` makes one Bernoulli draw for each element of each
+/// call, which was a sixth of a whole training update.
+#[derive(Debug)]
+pub(crate) struct Dropout {
+    pool: Option<Tensor>,
+    calls: Cell<i64>,
+}
+
+/// How much further on: a prime, so that channels do not meet their like.
+const STRIDE: i64 = 1021;
+
+impl Dropout {
+    /// For `calls` calls with tensors of at most the size, and of the kind, of `x`.
+    pub(crate) fn new(x: &Tensor, probability: f64, calls: usize, pass: Pass) -> Self {
+        let dropped = (probability * 32768.0).round() as i64;
+        let draw = || {
+            let elements = x.numel() as i64 + calls as i64 * STRIDE;
+            let mut draws = Tensor::empty([(elements + 3) / 4], (Kind::Int64, x.device()));
+            let kept = draws.random_().view_dtype(Kind::Int16).bitwise_and(0x7fff).ge(dropped);
+            kept.to_kind(x.kind()) * (32768.0 / (32768 - dropped) as f64)
+        };
+        let pool = (pass != Pass::Inference && dropped > 0).then(draw);
+        Self { pool, calls: Cell::new(0) }
     }
-    let elements = x.numel() as i64;
-    let mut draws = Tensor::empty([(elements + 3) / 4], (Kind::Int64, x.device()));
-    let lanes = draws.random_().view_dtype(Kind::Int16).narrow(0, 0, elements);
-    let kept = lanes.bitwise_and(0x7fff).ge(dropped).view_as(x);
-    let scale = 32768.0 / (32768 - dropped) as f64;
-    x * (kept.to_kind(x.kind()) * scale)
+
+    /// `x` with some elements zero and the others larger; `x` itself outside of training.
+    pub(crate) fn apply(&self, x: &Tensor) -> Tensor {
+        let Some(pool) = &self.pool else { return x.shallow_clone() };
+        let call = self.calls.replace(self.calls.get() + 1);
+        x * pool.narrow(0, call * STRIDE, x.numel() as i64).view_as(x)
+    }
 }

@@ -3,6 +3,7 @@ use tch::{Kind, Tensor, nn, nn::Module};
 
 use crate::Error;
 use crate::block::Block;
+use crate::dropout::Dropout;
 use crate::linear::{Pass, Precision, float};
 use crate::scan::Summary;
 use crate::transformer::KeyValueCache;
@@ -168,6 +169,7 @@ impl State {
 pub struct Encoder {
     blocks: Vec<Block>,
     norm: Option<nn::LayerNorm>,
+    dropout: f64,
 }
 
 impl Encoder {
@@ -182,6 +184,7 @@ impl Encoder {
             blocks: (0..config.layers).map(|layer| Block::new(&(&blocks / layer), config)).collect(),
             norm: (config.norm == Norm::Pre)
                 .then(|| nn::layer_norm(path / "norm", vec![config.width], Default::default())),
+            dropout: config.dropout,
         })
     }
 
@@ -215,10 +218,12 @@ impl Encoder {
             Pass::Training(Precision::Bfloat16) => x.to_kind(Kind::BFloat16),
             _ => x.shallow_clone(),
         };
+        // After attention and after the MLP of every block.
+        let dropout = Dropout::new(&x, self.dropout, 2 * self.blocks.len(), pass);
         let mut layers = Vec::with_capacity(self.blocks.len());
         for (i, block) in self.blocks.iter().enumerate() {
             let rows = if i + 1 == self.blocks.len() { rows } else { Rows::All };
-            let (y, after) = block.seq(&x, state.map(|state| &state.layers[i]), rows, pass);
+            let (y, after) = block.seq(&x, state.map(|state| &state.layers[i]), rows, &dropout);
             layers.push(after);
             x = y;
         }

@@ -40,7 +40,7 @@ pub(crate) fn x_linear(x: &Tensor, layer: &nn::Linear) -> Tensor {
     x.linear(&layer.ws.to_kind(x.kind()), bias)
 }
 
-/// `x` in float32, where the range or the sums of attention need it.
+/// `x` with float32's mantissa at least, as the sums of attention need it.
 pub(crate) fn float(x: &Tensor) -> Tensor {
-    x.to_kind(Kind::Float)
+    if x.kind() == Kind::BFloat16 { x.to_kind(Kind::Float) } else { x.shallow_clone() }
 }

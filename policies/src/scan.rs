@@ -195,6 +195,20 @@ pub fn chunked_by(
 
     let before = chunk_states(&relative, &top, &values, decay, state);
     let logits = relative.unsqueeze(-2) + log_decay; // [batch, heads, chunks, n, i]
+    let last = chunk - padding - 1;
+    let at_last = |x: &Tensor| x.select(2, chunks - 1).select(2, last);
+    let whole = |outputs: Tensor| {
+        outputs.reshape([batch, heads, chunks * chunk, head_width]).narrow(2, 0, tokens)
+    };
+    if before.is_none() {
+        let outputs = logits.softmax(-1, None::<Kind>).to_kind(values.kind()).matmul(&values);
+        let logits = at_last(&logits);
+        let max = logits.amax(-1, false).detach();
+        let weight = (logits - max.unsqueeze(-1)).exp().sum_dim_intlist(-1, false, None::<Kind>);
+        let value = float(&at_last(&outputs)) * weight.unsqueeze(-1);
+        let max = max + top.select(2, 0).squeeze_dim(-1);
+        return (whole(outputs), Summary { max, weight, value });
+    }
     let mut max = logits.amax(-1, false).detach();
     let carried = before.as_ref().map(|before| {
         let aged = before.max.unsqueeze(-1) - &top;
@@ -220,15 +234,13 @@ pub fn chunked_by(
     if let (Some(before), Some(share)) = (&before, &share) {
         outputs += (share / &weight).unsqueeze(-1) * before.value.unsqueeze(-2);
     }
-    let last = chunk - padding - 1;
-    let at_last = |x: &Tensor| x.select(2, chunks - 1).select(2, last);
     let weight = at_last(&weight);
     let final_state = Summary {
         max: at_last(&(max + top)),
         value: float(&at_last(&outputs)) * weight.unsqueeze(-1),
         weight,
     };
-    (outputs.reshape([batch, heads, chunks * chunk, head_width]).narrow(2, 0, tokens), final_state)
+    (whole(outputs), final_state)
 }
 
 /// The state before each chunk, `[batch, heads, chunks]`; `None` where there is nothing before.

@@ -1,7 +1,7 @@
 use tch::{Kind, Tensor, nn};
 
 use crate::encoder::{EncoderConfig, Rows};
-use crate::linear::{linear, x_linear};
+use crate::linear::{float, linear, x_linear};
 
 /// Keys and values of all tokens so far, each `[batch, heads, tokens, width of a head]`.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl CausalAttention {
             let future = Tensor::arange(past + tokens, options).gt_tensor(&at);
             scores = scores.masked_fill(&future, f64::NEG_INFINITY);
         }
-        let mixed = scores.softmax(-1, Kind::Float).to_kind(value.kind()).matmul(&value);
+        let mixed = float(&scores).softmax(-1, None::<Kind>).to_kind(value.kind()).matmul(&value);
         let mixed = mixed.transpose(1, 2).reshape([batch, -1, width]);
         (x_linear(&mixed, &self.output), KeyValueCache { key, value })
     }

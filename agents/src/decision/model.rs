@@ -176,12 +176,12 @@ impl Model {
     fn tokens(&self, returns: &Tensor, states: &Tensor, actions: &Tensor, timesteps: &Tensor) -> Tensor {
         let time = self.time(timesteps);
         let tokens = [
-            self.embed_return.forward(returns) + &time,
-            self.embed_state.forward(states) + &time,
-            self.embed_action.forward(actions) + &time,
+            self.embed_return.forward(returns),
+            self.embed_state.forward(states),
+            self.embed_action.forward(actions),
         ];
         let (rows, steps) = timesteps.size2().expect("timesteps are [rows, timesteps]");
-        let tokens = Tensor::stack(&tokens, 2).view([rows, TOKENS * steps, self.config.encoder.width]);
+        let tokens = (Tensor::stack(&tokens, 2) + time.unsqueeze(2)).view([rows, TOKENS * steps, self.config.encoder.width]);
         self.embed_norm.forward(&tokens)
     }
 

@@ -15,7 +15,7 @@ pub fn measure(python: &Python, threads: u16) -> Result<Vec<Row>> {
     let env = EnvSpec::new("Hopper-v4");
     let dataset = dataset(&hopper(EncoderKind::Aaren, 1, Recency::None), 20);
     let mut rows = Vec::new();
-    for (context, batch, updates, rounds) in [(20, 64, 10, 4), (1000, 4, 2, 2)] {
+    for (context, batch, updates, rounds) in [(20, 64, 10, 6), (1000, 4, 2, 2)] {
         let mut contenders = Vec::new();
         for (name, encoder, heads, recency) in [
             ("aaren", EncoderKind::Aaren, 1, Recency::None),
