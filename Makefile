@@ -13,7 +13,7 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test soak deps snapshots python oracle bench
+.PHONY: demo test soak soak-kills soak-envs soak-agents soak-streaming soak-yaml deps snapshots python oracle bench
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml
@@ -21,9 +21,16 @@ demo: deps
 test: deps
 	cargo test --locked --workspace
 
-soak: deps
+# Side by side: `make -j soak`.
+soak: soak-kills soak-envs soak-agents soak-streaming soak-yaml
+
+soak-kills: deps
 	AAREN_KILLS=30 cargo test --locked -p aaren-experiments --test kill -- --nocapture killed
-	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-envs -p aaren-agents -p aaren-streaming --test hostile -- --nocapture
+
+soak-envs soak-agents soak-streaming: soak-%: deps
+	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-$* --test hostile -- --nocapture
+
+soak-yaml: deps
 	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-experiments --bin aaren -- --nocapture damaged
 
 deps: $(STAMP)

@@ -127,9 +127,9 @@ pub struct BenchArgs {
     /// What to measure; everything unless given.
     #[arg(value_enum)]
     pub subject: Option<BenchSubject>,
-    /// Threads of libtorch, for us and for the reference, in training.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: u16,
+    /// Threads of libtorch, for us and for the reference, in training; those that `aaren run` takes unless given.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
     /// Python with PyTorch and Gymnasium, for the references; `make bench` installs it.
     #[arg(long, default_value = ".deps/python/bin/python")]
     pub python: PathBuf,

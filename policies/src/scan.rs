@@ -197,9 +197,8 @@ pub fn chunked_by(
     let logits = relative.unsqueeze(-2) + log_decay; // [batch, heads, chunks, n, i]
     let last = chunk - padding - 1;
     let at_last = |x: &Tensor| x.select(2, chunks - 1).select(2, last);
-    let whole = |outputs: Tensor| {
-        outputs.reshape([batch, heads, chunks * chunk, head_width]).narrow(2, 0, tokens)
-    };
+    let whole =
+        |outputs: Tensor| outputs.reshape([batch, heads, chunks * chunk, head_width]).narrow(2, 0, tokens);
     if before.is_none() {
         let outputs = logits.softmax(-1, None::<Kind>).to_kind(values.kind()).matmul(&values);
         let logits = at_last(&logits);

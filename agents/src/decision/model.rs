@@ -181,7 +181,11 @@ impl Model {
             self.embed_action.forward(actions),
         ];
         let (rows, steps) = timesteps.size2().expect("timesteps are [rows, timesteps]");
-        let tokens = (Tensor::stack(&tokens, 2) + time.unsqueeze(2)).view([rows, TOKENS * steps, self.config.encoder.width]);
+        let tokens = (Tensor::stack(&tokens, 2) + time.unsqueeze(2)).view([
+            rows,
+            TOKENS * steps,
+            self.config.encoder.width,
+        ]);
         self.embed_norm.forward(&tokens)
     }
 

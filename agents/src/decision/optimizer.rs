@@ -88,8 +88,7 @@ impl AdamW {
         let piece = if self.flat.device() == Device::Cpu { PIECE } else { length };
         for start in (0..length).step_by(piece as usize) {
             let part = |tensor: &Tensor| tensor.narrow(0, start, piece.min(length - start));
-            let (mut flat, mut first, mut second) =
-                (part(&self.flat), part(&self.first), part(&self.second));
+            let (mut flat, mut first, mut second) = (part(&self.flat), part(&self.first), part(&self.second));
             let mut gradient = part(&gradient) * &clipped;
             let _ = first.lerp_(&gradient, 1.0 - beta1);
             let _ = second.lerp_(&gradient.square_(), 1.0 - beta2);

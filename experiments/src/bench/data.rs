@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tch::Device;
 
 use super::Row;
-use crate::cost::{grown, peak_reset};
+use crate::cost::{grown, peak_reset, release_freed_memory};
 use crate::stand_in::{dataset, hopper};
 use crate::statistics::percentile;
 
@@ -19,6 +19,7 @@ pub fn measure() -> Result<Vec<Row>> {
     let config = hopper(EncoderKind::Aaren, 1, Recency::None);
     let written = dataset(&config, 1000).write_d4rl(&path, &[]);
     let measured = written.map_err(anyhow::Error::from).and_then(|()| {
+        release_freed_memory();
         let before = peak_reset();
         let start = Instant::now();
         let dataset = Dataset::load(&path)?;

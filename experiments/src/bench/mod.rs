@@ -6,6 +6,8 @@ mod python;
 mod step;
 mod train;
 
+use std::thread::available_parallelism;
+
 use aaren_agents::file;
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -61,7 +63,8 @@ impl Row {
 }
 
 pub fn run(args: &BenchArgs) -> Result<()> {
-    tch::set_num_threads(args.threads.into());
+    let threads = args.threads.unwrap_or_else(|| available_parallelism().map_or(1, |n| n.get() as u16));
+    tch::set_num_threads(threads.into());
     let python = Python::new(&args.python);
     if !python.found() {
         eprintln!(
@@ -81,9 +84,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         rows.extend(data::measure()?);
     }
     if wanted(BenchSubject::Train) {
-        rows.extend(train::measure(&python, args.threads)?);
+        rows.extend(train::measure(&python, threads)?);
     }
-    let json = serde_json::json!({ "threads": args.threads, "rows": rows });
+    let json = serde_json::json!({ "training_threads": threads, "rows": rows });
     let name = args.subject.map_or("bench".to_owned(), |subject| format!("bench-{}", subject.name()));
     std::fs::create_dir_all(&args.results).with_context(|| args.results.display().to_string())?;
     let text = serde_json::to_string_pretty(&json)? + "\n";
