@@ -49,12 +49,19 @@ fn the_c_example_acts_as_rust_does() {
     compile(&by_archive, &[archive.to_str().unwrap(), "-lpthread", "-ldl", "-lm"]);
 
     let discrete = common::Config { discrete: true, ..common::Config::new("transformer", 24, 1, 2) };
+    // Policies that the demo trained, and two of other shapes.
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../results/reference/demo");
+    let mut policies =
+        ["aaren", "transformer"].map(|name| (demo.join(format!("{name}.safetensors")), 3600.0)).to_vec();
     for (i, config) in [common::Config::new("aaren", 40, 2, 2), discrete].iter().enumerate() {
         let path = folder.path().join(format!("{i}.safetensors"));
         std::fs::write(&path, config.fixture(1).bytes()).unwrap();
+        policies.push((path, 300.0));
+    }
+    for (path, target_return) in policies {
         let policy = Policy::from_file(&path).unwrap();
         let mut stream = policy.stream();
-        stream.reset(300.0);
+        stream.reset(target_return);
         let mut expected = Vec::new();
         for t in 0..50 {
             let observation: Vec<f32> = (0..11).map(|i| ((t * 7 + i * 3) % 11) as f32 / 11.0).collect();
