@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{bench, compare, data, envs, evaluate, run};
+use crate::{bench, compare, data, envs, evaluate, gather, run};
 
 /// A combination of arguments that makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,8 @@ enum Command {
     Evaluate(EvaluateArgs),
     /// Compare memory and time of acting and training with the Transformer.
     Compare(CompareArgs),
+    /// Gather many experiments into one table, dataset × policy, as Markdown, CSV and LaTeX.
+    Report(ReportArgs),
     /// Measure speed and memory, as ratios to what one would run instead.
     Bench(BenchArgs),
     /// Look at datasets, or make them from recipes.
@@ -116,6 +118,19 @@ pub struct CompareArgs {
     /// Print one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  aaren report results
+  aaren report results/hopper-medium results/walker2d-medium --out paper")]
+pub struct ReportArgs {
+    /// Results folders of experiments, or a folder that holds such.
+    #[arg(required = true, value_name = "RESULTS_DIR")]
+    pub folders: Vec<PathBuf>,
+    /// Folder for report.md, report.csv and report.tex.
+    #[arg(long, default_value = "results")]
+    pub out: PathBuf,
 }
 
 #[derive(Args)]
@@ -246,6 +261,7 @@ impl Cli {
             Command::Run(args) => run::run(&args),
             Command::Evaluate(args) => evaluate::command(&args),
             Command::Compare(args) => compare::run(&args),
+            Command::Report(args) => gather::run(&args),
             Command::Bench(args) => bench::run(&args),
             Command::Data(DataCommand::Info { dataset, json }) => data::info(&dataset, json),
             Command::Data(DataCommand::Make { recipe, out, transitions, seed, json }) => {

@@ -8,6 +8,7 @@ mod cost;
 mod data;
 mod envs;
 mod evaluate;
+mod gather;
 mod interrupt;
 mod lock;
 mod metrics;

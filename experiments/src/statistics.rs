@@ -33,10 +33,25 @@ pub fn percentile(values: &[f64], p: f64) -> f64 {
 /// itself (Agarwal et al. 2021). The same `seed` gives the same interval. A single value has itself as
 /// interval, an empty sample NaN.
 pub fn bootstrap_mean(strata: &[Vec<f64>], seed: u64) -> Estimate {
-    let statistic = |strata: &[Vec<f64>]| {
+    let mean_of_all = |strata: &[Vec<f64>]| {
         let count: usize = strata.iter().map(Vec::len).sum();
         strata.iter().flatten().sum::<f64>() / count as f64
     };
+    bootstrap(strata, seed, mean_of_all)
+}
+
+/// Interquartile mean of all values (the mean of the middle half, as `scipy.stats.trim_mean(x, 0.25)`) with the
+/// interval of [`bootstrap_mean`]: of the scores of all seeds, a stratum for each dataset (Agarwal et al. 2021).
+pub fn bootstrap_interquartile_mean(strata: &[Vec<f64>], seed: u64) -> Estimate {
+    let middle = |strata: &[Vec<f64>]| {
+        let all = sorted(&strata.concat());
+        let cut = all.len() / 4;
+        mean(&all[cut..all.len() - cut])
+    };
+    bootstrap(strata, seed, middle)
+}
+
+fn bootstrap(strata: &[Vec<f64>], seed: u64, statistic: impl Fn(&[Vec<f64>]) -> f64) -> Estimate {
     let mut resample = strata.to_vec();
     let value = statistic(&resample);
     let mut random = SplitMix64(seed);
@@ -134,6 +149,13 @@ mod tests {
         assert_ne!(found, bootstrap_mean(&[SCORES.to_vec()], 1));
         assert_eq!(bootstrap_mean(&[vec![3.0]], 0), Estimate { value: 3.0, ci95: (3.0, 3.0) });
         assert!(bootstrap_mean(&[vec![]], 0).ci95.0.is_nan());
+    }
+
+    /// `scipy.stats.trim_mean(x, 0.25)`
+    #[test]
+    fn interquartile_means_agree_with_scipy() {
+        assert_close(bootstrap_interquartile_mean(&[SCORES.to_vec()], 0).value, 78.71666666666667, 1e-12);
+        assert_close(bootstrap_interquartile_mean(&[vec![1.0, 9.0], vec![2.0, 4.0]], 0).value, 3.0, 1e-12);
     }
 
     /// Two seeds that differ, and do not vary in themselves, leave nothing to resample.
