@@ -7,7 +7,7 @@ use aaren_agents::Error;
 use aaren_agents::decision::*;
 use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
 use aaren_fuzz::{Measuring, fuzz};
-use aaren_policies::{EncoderConfig, EncoderKind, Norm, Recency};
+use aaren_policies::{EncoderConfig, EncoderKind, Norm, Precision, Recency};
 use serde_json::{Value, json};
 use tch::Device;
 
