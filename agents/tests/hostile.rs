@@ -64,6 +64,7 @@ fn trainer(data: &Dataset) -> Trainer<'_> {
         warmup: 0,
         schedule: Schedule::Constant,
         clip: 1.0,
+        precision: Precision::Float32,
         seed: 0,
     };
     let env = EnvSpec::new("MountainCarContinuous-v0");
