@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{bench, compare, data, envs, evaluate, gather, run};
+use crate::{bench, compare, data, envs, evaluate, report, run};
 
 /// A combination of arguments that makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -261,7 +261,7 @@ impl Cli {
             Command::Run(args) => run::run(&args),
             Command::Evaluate(args) => evaluate::command(&args),
             Command::Compare(args) => compare::run(&args),
-            Command::Report(args) => gather::run(&args),
+            Command::Report(args) => report::run(&args),
             Command::Bench(args) => bench::run(&args),
             Command::Data(DataCommand::Info { dataset, json }) => data::info(&dataset, json),
             Command::Data(DataCommand::Make { recipe, out, transitions, seed, json }) => {

@@ -8,7 +8,6 @@ mod cost;
 mod data;
 mod envs;
 mod evaluate;
-mod gather;
 mod interrupt;
 mod lock;
 mod metrics;
@@ -19,6 +18,7 @@ mod setup;
 mod spec;
 mod stand_in;
 mod statistics;
+mod summary;
 mod train;
 
 use std::process::ExitCode;

@@ -1,265 +1,191 @@
-//! Summary of an experiment: `summary.json`, `summary.md`, and its pictures.
+//! `aaren report`: many experiments in one table, dataset × policy.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use aaren_agents::file;
-use aaren_envs::{Dataset, reference_scores};
-use anyhow::Result;
-use serde_json::{Value, json};
+use anyhow::{Context, Result};
+use serde_json::Value;
 
-use crate::cost::{Cost, CostPoint};
-use crate::evaluate::Episode;
-use crate::plot::{self, Axis, DotChart, Figure, Level, Series};
-use crate::setup;
-use crate::spec::Spec;
-use crate::statistics::{Estimate, bootstrap_mean, mean};
-use crate::train::{Evaluated, Finished};
+use crate::cli::{ReportArgs, Usage};
+use crate::statistics::{Estimate, bootstrap_interquartile_mean, mean};
 
-/// Everything that is reported of an experiment.
-pub struct Report {
-    summary: Value,
-    rows: Vec<Row>,
-    figures: Vec<(&'static str, String)>,
-    normalised: bool,
-}
-
-/// One policy in the table.
-struct Row {
-    policy: String,
-    /// Its place in the spec, which fixes its colour in every figure.
-    place: usize,
-    parameters: usize,
+/// Scores of one policy on one dataset.
+struct Cell {
+    /// Mean over all episodes of all seeds, with its 95 % interval.
     score: Estimate,
+    /// A score for each seed, of the last update.
     per_seed: Vec<f64>,
-    target: f64,
-    rollout: String,
-    state_bytes: usize,
-    step_us: f64,
-    updates_per_second: f64,
+    /// Mean over the seeds of the best evaluation.
+    best: f64,
 }
 
-impl Report {
-    /// Of the runs that finished.
-    pub fn new(
-        spec: &Spec,
-        dataset: &Dataset,
-        targets: &[f64],
-        threads: usize,
-        finished: &[Finished],
-        costs: &[Cost],
-    ) -> Self {
-        let scores = reference_scores(&spec.env.id);
-        let score = |episode_return: f64| scores.map_or(episode_return, |s| s.normalised(episode_return));
-        let (mut policies, mut rows, mut series) = (serde_json::Map::new(), Vec::new(), Vec::new());
-        let mut curves_of: Vec<(usize, String, &Cost)> = Vec::new();
-        for (place, policy) in spec.policies.iter().enumerate() {
-            let runs: Vec<&Finished> = finished.iter().filter(|run| run.policy.name == policy.name).collect();
-            let Some(first) = runs.first() else { continue };
-            let seconds: f64 = runs.iter().map(|run| run.progress.training_seconds).sum();
-            let updates_per_second = (runs.len() as u64 * spec.train.updates) as f64 / seconds;
-            let rollout = setup::rollout(policy.context.rollout).to_string();
-            let of_policy: Vec<&Cost> = costs.iter().filter(|cost| cost.policy == policy.name).collect();
-            let by_target: Vec<Value> = targets
-                .iter()
-                .map(|&target| target_summary(target, &runs, scores.is_some(), &score))
-                .collect();
-            policies.insert(
-                policy.name.clone(),
-                json!({
-                    "parameters": first.parameters,
-                    "updates_per_second": updates_per_second,
-                    "targets": by_target,
-                    "rollout": of_policy[0],
-                    "unbounded_rollout": of_policy.get(1),
-                }),
-            );
-            let last =
-                values(&runs, |run| run.progress.evaluations.last(), targets[0], |e| score(e.total_return));
-            rows.push(Row {
-                policy: policy.name.clone(),
-                place,
-                parameters: first.parameters,
-                score: bootstrap_mean(&last, 0),
-                per_seed: last.iter().map(|seed| mean(seed)).collect(),
-                target: targets[0],
-                rollout,
-                state_bytes: of_policy[0].state_bytes,
-                step_us: of_policy[0].step_us_p50,
-                updates_per_second,
-            });
-            curves_of.push((place, policy.name.clone(), of_policy[0]));
-            if let Some(cost) = of_policy.get(1) {
-                curves_of.push((place, format!("{}, growing cache", policy.name), cost));
-            }
-            series.push(curve(&policy.name, place, &runs, targets[0], &score));
-        }
-        let levels =
-            if scores.is_some() { vec![Level { y: 100.0, label: "expert".into() }] } else { Vec::new() };
-        let y = if scores.is_some() { "Normalised score" } else { "Return" };
-        let curves = Figure {
-            title: Some(spec.name.clone()),
-            x: Axis::linear("Updates"),
-            y: Axis::linear(y),
-            series,
-            levels: levels.clone(),
-        };
-        let dots = rows.iter().map(|row| plot::Row {
-            name: row.policy.clone(),
-            value: row.score.value,
-            interval: Some(row.score.ci95),
-            samples: row.per_seed.clone(),
-            colour: row.place,
-        });
-        let scores_chart =
-            DotChart { title: Some(spec.name.clone()), axis: Axis::linear(y), rows: dots.collect(), levels };
-        let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
-            let series = curves_of.iter().map(|(colour, name, cost)| Series {
-                name: name.clone(),
-                points: cost.points.iter().map(|point| (point.timestep as f64, value(point))).collect(),
-                band: None,
-                colour: *colour,
-                reference: false,
-            });
-            let (x, y) = (Axis::log("Timestep of the episode"), Axis::log(label));
-            Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
-        };
-        let figures = vec![
-            ("learning_curves.svg", curves.to_svg()),
-            ("scores.svg", scores_chart.to_svg()),
-            ("memory.svg", over_time("Bytes kept of the episode", |point| point.state_bytes as f64)),
-            ("latency.svg", over_time("µs per environment step", |point| point.step_us_p50)),
-        ];
-        let protocol = json!({
-            "env": spec.env, "dataset": dataset.summary(), "target_returns": targets,
-            "padding": "right, masked", "sampling": "windows start at transitions drawn uniformly (trajectories by length)",
-            "updates": spec.train.updates, "batch": spec.train.batch, "context": spec.policies[0].context.train,
-            "seeds": spec.seeds, "episodes": spec.evaluate.episodes, "score_of": "last update",
-            "interval": "95 % percentile bootstrap over episodes, seeds resampled by themselves",
-            "backend": "streaming runtime (scores and µs per step), libtorch (updates/s)", "threads": threads,
-            "mujoco": aaren_envs::mujoco_version(), "aaren": env!("CARGO_PKG_VERSION"), "commit": env!("AAREN_COMMIT"),
-        });
-        let summary = json!({ "name": spec.name, "policies": policies, "protocol": protocol });
-        Self { summary, rows, figures, normalised: scores.is_some() }
-    }
+/// Dataset × policy.
+struct Table {
+    datasets: Vec<String>,
+    policies: Vec<String>,
+    cells: BTreeMap<(String, String), Cell>,
+}
 
-    /// Writes all files.
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        let json = serde_json::to_string_pretty(&self.summary)? + "\n";
-        file::write(&folder.join("summary.json"), json.as_bytes())?;
-        file::write(&folder.join("summary.md"), self.markdown().as_bytes())?;
-        for (name, svg) in &self.figures {
-            file::write(&folder.join(name), svg.as_bytes())?;
+pub fn run(args: &ReportArgs) -> Result<()> {
+    let mut table = Table { datasets: Vec::new(), policies: Vec::new(), cells: BTreeMap::new() };
+    for path in summaries(&args.folders)? {
+        let text = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        let summary = serde_json::from_slice(&text).map_err(|e| Usage(format!("{}: {e}", path.display())))?;
+        table.take(&summary, &path)?;
+    }
+    std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
+    let forms = [("report.md", table.markdown()), ("report.csv", table.csv()), ("report.tex", table.latex())];
+    for (name, text) in &forms {
+        file::write(&args.out.join(name), text.as_bytes())?;
+    }
+    println!("{}", forms[0].1);
+    println!("written to {}: report.md, report.csv, report.tex", args.out.display());
+    Ok(())
+}
+
+/// Every `summary.json` in the folders, or in folders right below them.
+fn summaries(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in folders {
+        let refused = |reason: String| Usage(format!("{}: {reason}", folder.display()));
+        let entries = std::fs::read_dir(folder).map_err(|e| refused(e.to_string()))?;
+        let mut inside: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        inside.sort();
+        inside.insert(0, folder.clone());
+        let before = found.len();
+        found.extend(inside.iter().map(|folder| folder.join("summary.json")).filter(|path| path.is_file()));
+        if found.len() == before {
+            return Err(refused("no summary.json in it; give results folders of `aaren run`".into()).into());
+        }
+    }
+    Ok(found)
+}
+
+impl Table {
+    fn take(&mut self, summary: &Value, path: &Path) -> Result<()> {
+        let wrong = |key: &str| {
+            Usage(format!("{}: no `{key}`; run `aaren run` again to write it anew", path.display()))
+        };
+        let dataset =
+            summary["protocol"]["dataset"]["name"].as_str().ok_or_else(|| wrong("protocol.dataset.name"))?;
+        let env = summary["protocol"]["env"]["id"].as_str().ok_or_else(|| wrong("protocol.env.id"))?;
+        let hidden = summary["protocol"]["env"]["kwargs"]["observe"]
+            .as_str()
+            .map_or(String::new(), |o| format!(", {o}"));
+        let row = format!("{dataset} ({env}{hidden})");
+        let policies = summary["policies"].as_object().ok_or_else(|| wrong("policies"))?;
+        for (policy, measured) in policies {
+            let target = &measured["targets"][0];
+            // A policy without reference scores has no place in an average.
+            let score = &target["normalised_score"];
+            if score.is_null() {
+                eprintln!("{}: {policy} has no normalised score and is left out", path.display());
+                continue;
+            }
+            let number = |value: &Value| value.as_f64().ok_or_else(|| wrong("normalised_score"));
+            let ci95 = (number(&score["ci95"][0])?, number(&score["ci95"][1])?);
+            let seeds = score["per_seed"].as_array().ok_or_else(|| wrong("normalised_score.per_seed"))?;
+            let cell = Cell {
+                score: Estimate { value: number(&score["mean"])?, ci95 },
+                per_seed: seeds.iter().map(number).collect::<Result<_, _>>()?,
+                best: number(&score["best"])?,
+            };
+            for (list, name) in [(&mut self.datasets, &row), (&mut self.policies, policy)] {
+                if !list.contains(name) {
+                    list.push(name.clone());
+                }
+            }
+            if self.cells.insert((row.clone(), policy.clone()), cell).is_some() {
+                let reason = format!("{policy} on {row} is in two summaries; give one of them");
+                return Err(Usage(format!("{}: {reason}", path.display())).into());
+            }
         }
         Ok(())
     }
 
-    /// `summary.json` on one line.
-    pub fn json(&self) -> String {
-        self.summary.to_string()
+    fn cell(&self, dataset: &str, policy: &str) -> Option<&Cell> {
+        self.cells.get(&(dataset.to_owned(), policy.to_owned()))
     }
 
-    /// The table of policies, as Markdown that also reads well in a terminal.
-    pub fn table(&self) -> String {
-        let score = if self.normalised { "normalised score" } else { "return" };
-        let heads = ["policy", "parameters", score, "roll-out", "state bytes", "µs/step", "updates/s"]
-            .map(String::from);
-        let cells = self.rows.iter().map(|row| {
-            [
-                row.policy.clone(),
-                row.parameters.to_string(),
-                row.score.to_string(),
-                row.rollout.clone(),
-                row.state_bytes.to_string(),
-                format!("{:.1}", row.step_us),
-                format!("{:.1}", row.updates_per_second),
-            ]
-        });
-        let lines: Vec<[String; 7]> = std::iter::once(heads).chain(cells).collect();
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-        let mut text = String::new();
-        for (index, line) in lines.iter().enumerate() {
-            for (column, cell) in line.iter().enumerate() {
-                let pad = " ".repeat(width(column) - cell.chars().count());
-                text += &if column == 0 { format!("| {cell}{pad} ") } else { format!("| {pad}{cell} ") };
-            }
-            text += "|\n";
-            if index == 0 {
-                for column in 0..7 {
-                    let dashes = "-".repeat(width(column) - usize::from(column > 0));
-                    text += &if column == 0 { format!("| {dashes} ") } else { format!("| {dashes}: ") };
-                }
-                text += "|\n";
-            }
+    /// The mean over datasets and the interquartile mean over all seeds, of a policy that all datasets have.
+    fn averages(&self, policy: &str) -> Option<(f64, Estimate)> {
+        let cells: Option<Vec<&Cell>> =
+            self.datasets.iter().map(|dataset| self.cell(dataset, policy)).collect();
+        let cells = cells.filter(|cells| !cells.is_empty())?;
+        let strata: Vec<Vec<f64>> = cells.iter().map(|cell| cell.per_seed.clone()).collect();
+        let means: Vec<f64> = cells.iter().map(|cell| cell.score.value).collect();
+        Some((mean(&means), bootstrap_interquartile_mean(&strata, 0)))
+    }
+
+    /// Rows of cells: every dataset, the mean, the interquartile mean.
+    fn rows(&self, plus_minus: &str) -> Vec<(String, Vec<String>)> {
+        let show = |e: &Estimate| e.to_string().replace("±", plus_minus);
+        let row = |name: &str, cell: &dyn Fn(&str) -> Option<String>| {
+            let cells = self.policies.iter().map(|policy| cell(policy).unwrap_or_else(|| "–".into()));
+            (name.to_owned(), cells.collect())
+        };
+        let mut rows: Vec<_> = self
+            .datasets
+            .iter()
+            .map(|dataset| row(dataset, &|policy| self.cell(dataset, policy).map(|cell| show(&cell.score))))
+            .collect();
+        rows.push(row("mean over datasets", &|policy| Some(format!("{:.1}", self.averages(policy)?.0))));
+        rows.push(row("interquartile mean over runs", &|policy| Some(show(&self.averages(policy)?.1))));
+        rows
+    }
+
+    fn markdown(&self) -> String {
+        let mut text = format!(
+            "| dataset | {} |\n|---|{}\n",
+            self.policies.join(" | "),
+            "---:|".repeat(self.policies.len())
+        );
+        for (name, cells) in self.rows("±") {
+            text += &format!("| {name} | {} |\n", cells.join(" | "));
+        }
+        text + "\nNormalised scores of the last update at the first target return, mean ± half of the 95 % bootstrap \
+                interval over the episodes of all seeds; the interquartile mean is over the runs of all datasets \
+                (Agarwal et al. 2021). The best evaluation of each run is in report.csv only.\n"
+    }
+
+    fn csv(&self) -> String {
+        let mut text = "dataset,policy,seeds,mean,ci95_low,ci95_high,last,best\n".to_owned();
+        for ((dataset, policy), cell) in &self.cells {
+            let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+            text += &format!(
+                "{},{},{},{},{},{},{},{}\n",
+                quoted(dataset),
+                quoted(policy),
+                cell.per_seed.len(),
+                cell.score.value,
+                cell.score.ci95.0,
+                cell.score.ci95.1,
+                mean(&cell.per_seed),
+                cell.best
+            );
         }
         text
     }
 
-    fn markdown(&self) -> String {
-        let protocol = &self.summary["protocol"];
-        let target = self.rows.first().map_or(0.0, |row| row.target);
-        format!(
-            "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Scores](scores.svg)\n\n\
-             ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
-             Scores are of the last update, at target return {target}: mean ± 95 % interval over all episodes of all \
-             seeds. State bytes and median µs per step are of timestep 1000 in the streaming runtime on one core.\n\n\
-             ## Protocol\n\n```json\n{}\n```\n",
-            self.summary["name"].as_str().unwrap_or_default(),
-            self.table(),
-            serde_json::to_string_pretty(protocol).unwrap_or_default()
-        )
+    fn latex(&self) -> String {
+        let escaped = |name: &str| {
+            name.replace('\\', "\\textbackslash ")
+                .replace('_', "\\_")
+                .replace('%', "\\%")
+                .replace('&', "\\&")
+                .replace('–', "--")
+        };
+        let mut text = format!("\\begin{{tabular}}{{l{}}}\n\\toprule\n", "r".repeat(self.policies.len()));
+        let heads: Vec<String> = self.policies.iter().map(|policy| escaped(policy)).collect();
+        text += &format!("dataset & {} \\\\\n\\midrule\n", heads.join(" & "));
+        for (index, (name, cells)) in self.rows("$\\pm$").into_iter().enumerate() {
+            if index == self.datasets.len() {
+                text += "\\midrule\n";
+            }
+            let cells: Vec<String> = cells.iter().map(|cell| cell.replace('–', "--")).collect();
+            text += &format!("{} & {} \\\\\n", escaped(&name), cells.join(" & "));
+        }
+        text + "\\bottomrule\n\\end{tabular}\n"
     }
-}
-
-/// A value of every episode of one target return, a list for each run's chosen evaluation.
-fn values<'r>(
-    runs: &[&'r Finished],
-    evaluation: impl Fn(&'r Finished) -> Option<&'r Evaluated>,
-    target: f64,
-    value: impl Fn(&Episode) -> f64,
-) -> Vec<Vec<f64>> {
-    runs.iter()
-        .filter_map(|run| evaluation(run))
-        .map(|evaluated| evaluated.of_target(target).map(&value).collect())
-        .collect()
-}
-
-fn target_summary(target: f64, runs: &[&Finished], normalised: bool, score: &impl Fn(f64) -> f64) -> Value {
-    let of_last =
-        |value: &dyn Fn(&Episode) -> f64| values(runs, |run| run.progress.evaluations.last(), target, value);
-    let means = |run: &&Finished| -> Vec<f64> {
-        run.progress.evaluations.iter().map(|evaluated| score(evaluated.mean_return(target))).collect()
-    };
-    let per_seed: Vec<f64> = runs.iter().filter_map(|run| means(run).last().copied()).collect();
-    let best: Vec<f64> =
-        runs.iter().map(|run| means(run).into_iter().fold(f64::NEG_INFINITY, f64::max)).collect();
-    let estimate = bootstrap_mean(&of_last(&|e| score(e.total_return)), 0);
-    let scored = json!({
-        "mean": estimate.value, "ci95": estimate.ci95, "per_seed": per_seed,
-        "last": mean(&per_seed), "best": mean(&best),
-    });
-    let unstable: f64 = of_last(&|e| f64::from(e.unstable)).iter().flatten().sum();
-    json!({
-        "target_return": target,
-        "normalised_score": if normalised { scored } else { Value::Null },
-        "raw_return": bootstrap_mean(&of_last(&|e| e.total_return), 0),
-        "episode_length": bootstrap_mean(&of_last(&|e| e.length as f64), 0),
-        "unstable_episodes": unstable as u64,
-    })
-}
-
-/// Mean over the episodes of all seeds at each evaluation, with its interval.
-fn curve(name: &str, colour: usize, runs: &[&Finished], target: f64, score: &impl Fn(f64) -> f64) -> Series {
-    let (mut points, mut band) = (Vec::new(), Vec::new());
-    for (index, evaluated) in runs[0].progress.evaluations.iter().enumerate() {
-        let scores = values(
-            runs,
-            |run| run.progress.evaluations.get(index),
-            target,
-            |episode| score(episode.total_return),
-        );
-        let estimate = bootstrap_mean(&scores, 0);
-        points.push((evaluated.update as f64, estimate.value));
-        band.push(estimate.ci95);
-    }
-    Series { name: name.to_owned(), points, band: Some(band), colour, reference: false }
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::cli::{RunArgs, Usage};
 use crate::cost::{self, Cost, Subject};
 use crate::spec::{DatasetSource, Document, Spec};
-use crate::{data, interrupt, lock, report, setup, train};
+use crate::{data, interrupt, lock, setup, summary, train};
 
 pub fn run(args: &RunArgs) -> Result<()> {
     let document = Document::read(&args.experiment, &args.overrides)?;
@@ -78,12 +78,12 @@ pub fn run(args: &RunArgs) -> Result<()> {
     }
     if !finished.is_empty() {
         let costs = measure(&spec, &finished)?;
-        let report = report::Report::new(&spec, &dataset, &targets, threads, &finished, &costs);
-        report.write(&folder)?;
+        let summary = summary::Summary::new(&spec, &dataset, &targets, threads, &finished, &costs);
+        summary.write(&folder)?;
         if args.json {
-            println!("{}", report.json());
+            println!("{}", summary.json());
         } else {
-            println!("{}", report.table());
+            println!("{}", summary.table());
             println!("written to {}", folder.display());
         }
     }
