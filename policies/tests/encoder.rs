@@ -1,6 +1,6 @@
 //! The encoders' contract: parameter counts, agreement of all ways to run one, state sizes.
 
-use aaren_policies::{Encoder, EncoderConfig, EncoderKind, Norm, Pass, Recency, Rows};
+use aaren_policies::{Encoder, EncoderConfig, EncoderKind, Norm, Pass, Precision, Recency, Rows};
 use tch::{Device, Kind, Tensor, nn};
 
 fn config(encoder: EncoderKind, width: i64, layers: i64, heads: i64) -> EncoderConfig {
@@ -70,6 +70,42 @@ fn steps_pieces_and_chosen_rows_equal_one_pass() {
         let (alone, _) = encoder.seq(&x.narrow(1, 33, 37).index_select(0, &row), &state.select(&row));
         assert_close(&alone, &whole.narrow(1, 33, 37).index_select(0, &row), &what);
     }
+}
+
+/// bfloat16 has 8 bits of mantissa: outputs agree within a few of its steps, and gradients point the same way.
+/// Dropout keeps the mean, and does nothing outside of training.
+#[test]
+fn bfloat16_and_dropout_change_little() {
+    tch::manual_seed(2);
+    let x = Tensor::randn([4, 150, 32], (Kind::Float, Device::Cpu));
+    let weigh = Tensor::randn([4, 150, 32], (Kind::Float, Device::Cpu));
+    for encoder in [EncoderKind::Aaren, EncoderKind::Transformer] {
+        let store = nn::VarStore::new(Device::Cpu);
+        let plain = EncoderConfig { dropout: 0.0, ..config(encoder, 32, 2, 2) };
+        let encoder = Encoder::new(&store.root(), &plain).unwrap();
+        let run = |precision| {
+            let (y, _) = encoder.forward(&x, None, Rows::All, Pass::Training(precision));
+            let loss = (&y * &weigh).sum(Kind::Float);
+            let gradients = Tensor::run_backward(&[loss], &store.trainable_variables(), false, false);
+            let defined =
+                gradients.iter().filter(|g| g.defined()).map(|g| g.reshape([-1])).collect::<Vec<_>>();
+            (y, Tensor::cat(&defined, 0))
+        };
+        let ((y, gradient), (rough, rough_gradient)) = (run(Precision::Float32), run(Precision::Bfloat16));
+        assert_eq!(rough.kind(), Kind::Float);
+        let off = (&rough - &y).abs().max().double_value(&[]);
+        assert!(off > 0.0 && off < 0.1, "outputs of size 1 off by {off}");
+        let cosine = Tensor::cosine_similarity(&gradient, &rough_gradient, 0, 1e-8).double_value(&[]);
+        assert!(cosine > 0.999, "cosine of the gradients {cosine}");
+    }
+
+    let store = nn::VarStore::new(Device::Cpu);
+    let half = EncoderConfig { dropout: 0.5, norm: Norm::Pre, ..config(EncoderKind::Aaren, 32, 1, 1) };
+    let encoder = Encoder::new(&store.root(), &half).unwrap();
+    let pass = |pass| encoder.forward(&x, None, Rows::All, pass).0;
+    assert_eq!(pass(Pass::Inference), pass(Pass::Inference));
+    let training = || pass(Pass::Training(Precision::Float32));
+    assert_ne!(training(), training());
 }
 
 #[test]
