@@ -21,14 +21,14 @@ pub struct Subject<'m> {
 }
 
 enum Backend<'m> {
-    Streaming(Stream),
+    Streaming(Box<Stream>),
     Libtorch(Actor<'m>, &'m Model),
 }
 
 impl<'m> Subject<'m> {
     /// On the streaming runtime.
     pub fn streaming(name: &str, policy: &Policy, rollout: Rollout) -> Result<Self> {
-        let backend = Backend::Streaming(policy.stream_with(regime(rollout))?);
+        let backend = Backend::Streaming(Box::new(policy.stream_with(regime(rollout))?));
         Ok(Self { policy: name.into(), rollout, backend, observation: vec![0.0; policy.observation_size()] })
     }
 
