@@ -94,6 +94,21 @@ fn minari_folders() {
     });
 }
 
+/// Files that long runs of the tests here found.
+#[test]
+fn found_before() {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files");
+    let folder = scratch("found");
+    let episode = folder.join("data").join("0");
+    std::fs::create_dir_all(&episode).unwrap();
+    std::fs::copy(files.join("type-name.arrow"), episode.join("part-0.arrow")).unwrap();
+    std::fs::write(folder.join("data").join("metadata.json"), r#"{"data_format": "arrow"}"#).unwrap();
+    for path in [files.join("chunk-offset.hdf5"), folder] {
+        let message = try_out(&path).unwrap_err().to_string();
+        assert!(!message.contains(char::is_control), "{message:?}");
+    }
+}
+
 #[test]
 fn minari_folders_in_arrow_form() {
     let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/minari-arrow/continuous-v0/data");

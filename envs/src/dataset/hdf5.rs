@@ -72,6 +72,11 @@ impl Hdf5 {
         let unpacked = |bytes: u64| bytes.min(self.bytes).saturating_mul(ratio) / entry;
         // The library cannot list the chunks of one kind of index; then the file's size has to do.
         let Ok(chunks) = node.chunks() else { return Ok(unpacked(self.bytes)) };
+        // The library adds a place inside the chunk to this without a check.
+        let far = |offset: &u64| offset.checked_add(u64::from(u32::MAX)).is_none();
+        if chunks.iter().any(|chunk| chunk.offset.iter().any(far)) {
+            return Ok(0);
+        }
         let in_chunk = chunk_shape.iter().fold(1, |entries: u64, &edge| entries.saturating_mul(edge));
         if chunks.iter().any(|chunk| in_chunk > unpacked(chunk.storage_size)) {
             return Ok(0);

@@ -57,7 +57,15 @@ fn read(path: &Path) -> Result<[Column; 5], Error> {
         let expected = "numbers or booleans, or lists of them of one size";
         *place = index;
         *kind = row(field.data_type())
-            .ok_or_else(|| Error::content(path, key, format!("type {}", field.data_type()), expected))?;
+            // A nested type carries names from the file.
+            .ok_or_else(|| {
+                Error::content(
+                    path,
+                    key,
+                    format!("type {}", field.data_type()).escape_debug().to_string(),
+                    expected,
+                )
+            })?;
     }
     let mut rows = 0;
     let mut data: [Vec<f32>; KEYS.len()] = Default::default();
