@@ -255,6 +255,11 @@ pub enum EnvsCommand {
 }
 
 impl Cli {
+    /// Whether libtorch will train.
+    pub fn trains(&self) -> bool {
+        matches!(self.command, Command::Run(_) | Command::Compare(_) | Command::Bench(_))
+    }
+
     /// Does what was asked for.
     pub fn execute(self) -> anyhow::Result<()> {
         match self.command {

@@ -26,9 +26,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    spin_briefly();
-    keep_freed_memory();
     let command = cli::Cli::parse();
+    if command.trains() {
+        spin_briefly();
+    }
+    keep_freed_memory();
     let Err(error) = command.execute() else { return ExitCode::SUCCESS };
     if let Some(interrupted) = error.downcast_ref::<interrupt::Interrupted>() {
         eprintln!("{interrupted}");

@@ -60,13 +60,10 @@ pub fn model(
 ) -> ModelConfig {
     let longest = dataset.episodes().iter().map(|episode| episode.length).max().unwrap_or(0);
     ModelConfig {
-        encoder: encoder(&policy.model),
-        observation_size: environment.observation_size(),
-        action: ActionScale::of(environment.action_space()),
         max_timesteps: longest.max(environment.max_episode_steps()),
-        return_scale: spec.evaluate.return_scale,
         observation_mean: mean.clone(),
         observation_std: std.clone(),
+        ..untrained_model(spec, policy, environment)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Stand-ins that cost what the real thing costs: an untrained policy, and data made up.
 
 use aaren_agents::decision::{
-    ActionScale, Header, HeaderContext, HeaderModel, Model, ModelConfig, PolicyFile, Rollout, Schedule,
-    TrainConfig, Trainer,
+    ActionScale, Header, HeaderContext, Model, ModelConfig, PolicyFile, Rollout, Schedule, TrainConfig,
+    Trainer,
 };
 use aaren_envs::dataset::Transitions;
 use aaren_envs::{Dataset, EnvSpec};
@@ -40,7 +40,6 @@ pub fn policy(name: &str, config: &ModelConfig, env: &EnvSpec, context: HeaderCo
     tch::manual_seed(0);
     let model = Model::new(config.clone(), Device::Cpu)?;
     let (format, version) = Header::format();
-    let encoder = &config.encoder;
     let header = Header {
         format,
         version,
@@ -49,14 +48,7 @@ pub fn policy(name: &str, config: &ModelConfig, env: &EnvSpec, context: HeaderCo
         updates: 0,
         dataset: "none".into(),
         env: env.clone(),
-        model: HeaderModel {
-            encoder: encoder.encoder,
-            width: encoder.width,
-            layers: encoder.layers,
-            heads: encoder.heads,
-            norm: encoder.norm,
-            recency: encoder.recency,
-        },
+        model: (&config.encoder).into(),
         observation_size: config.observation_size,
         max_timesteps: config.max_timesteps,
         action: config.action.clone(),

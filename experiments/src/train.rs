@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use aaren_agents::decision::{
-    Checkpoint, Header, HeaderContext, HeaderModel, ModelConfig, PolicyFile, Trainer,
-};
+use aaren_agents::decision::{Checkpoint, Header, HeaderContext, ModelConfig, PolicyFile, Trainer};
 use aaren_agents::file;
 use aaren_envs::{Dataset, EnvSpec, ReferenceScores, reference_scores};
 use aaren_streaming::Policy;
@@ -245,7 +243,6 @@ impl Run<'_> {
 
     fn policy_file(&self, trainer: &Trainer) -> PolicyFile {
         let (format, version) = Header::format();
-        let model = &self.model.encoder;
         let header = Header {
             format,
             version,
@@ -254,14 +251,7 @@ impl Run<'_> {
             updates: trainer.done(),
             dataset: self.dataset.name().to_owned(),
             env: self.spec.env.clone(),
-            model: HeaderModel {
-                encoder: model.encoder,
-                width: model.width,
-                layers: model.layers,
-                heads: model.heads,
-                norm: model.norm,
-                recency: model.recency,
-            },
+            model: (&self.model.encoder).into(),
             observation_size: self.model.observation_size,
             max_timesteps: self.model.max_timesteps,
             action: self.model.action.clone(),

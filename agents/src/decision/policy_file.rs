@@ -81,6 +81,13 @@ pub struct HeaderModel {
     pub recency: Recency,
 }
 
+impl From<&EncoderConfig> for HeaderModel {
+    fn from(config: &EncoderConfig) -> Self {
+        let EncoderConfig { encoder, width, layers, heads, norm, recency, .. } = *config;
+        Self { encoder, width, layers, heads, norm, recency }
+    }
+}
+
 /// Context of a policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeaderContext {
@@ -105,7 +112,7 @@ const FORMAT: &str = "aaren-policy";
 const VERSION: u32 = 1;
 
 impl PolicyFile {
-    /// The file of a model; `header`'s fields that the model knows are filled in from it.
+    /// The file of a model, with what is to be said of it.
     pub fn new(model: &Model, header: Header) -> Self {
         let mut tensors = model.named_parameters();
         let config = model.config();

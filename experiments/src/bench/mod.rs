@@ -46,19 +46,15 @@ pub struct Row {
 
 impl Row {
     /// With a reference for which more is better.
-    fn rate_against(mut self, against: impl Into<String>, reference: Option<f64>) -> Self {
-        self.ratio = reference.map(|reference| self.value / reference);
-        self.reference = reference;
-        self.against = Some(against.into());
-        self
+    fn rate_against(self, against: impl Into<String>, reference: Option<f64>) -> Self {
+        let ratio = reference.map(|reference| self.value / reference);
+        Self { ratio, reference, against: Some(against.into()), ..self }
     }
 
     /// With a reference for which less is better.
-    fn time_against(mut self, against: impl Into<String>, reference: Option<f64>) -> Self {
-        self.ratio = reference.map(|reference| reference / self.value);
-        self.reference = reference;
-        self.against = Some(against.into());
-        self
+    fn time_against(self, against: impl Into<String>, reference: Option<f64>) -> Self {
+        let row = self.rate_against(against, reference);
+        Self { ratio: row.ratio.map(f64::recip), ..row }
     }
 }
 
