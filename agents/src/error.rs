@@ -59,6 +59,9 @@ pub enum Error {
         /// Number of choices.
         choices: usize,
     },
+    /// Only an Aaren has a state of constant size to carry.
+    #[error("context.carry belongs to the aaren encoder, found encoder {0}; set `carry: false`")]
+    Carry(aaren_policies::EncoderKind),
     /// A loss or gradient that is no number.
     #[error(
         "training stopped at update {update}: the {what} is {value} at learning rate {learning_rate:.3e}; lower train.learning_rate or train.clip, or look for outliers in the dataset"

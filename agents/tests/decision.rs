@@ -11,6 +11,8 @@ const OBSERVATIONS: usize = 3;
 /// Libtorch's generator is one for the whole process: tests that draw from it take turns.
 fn generator() -> std::sync::MutexGuard<'static, ()> {
     static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    // Toy sizes: a second thread would only wait, and much longer where another process has its core.
+    tch::set_num_threads(1);
     TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
@@ -115,7 +117,7 @@ fn libtorch_and_streaming_roll_outs_agree() {
 }
 
 #[test]
-fn an_unbounded_roll_out_is_the_training_pass_step_by_step() {
+fn an_unbounded_roll_out_is_the_training_pass_step_by_step_and_chunk_by_chunk() {
     let _turn = generator();
     let _guard = tch::no_grad_guard();
     for config in configs() {
@@ -142,9 +144,27 @@ fn an_unbounded_roll_out_is_the_training_pass_step_by_step() {
             timesteps: Tensor::arange(30, (Kind::Int64, Device::Cpu)).unsqueeze(0),
             mask: Tensor::ones([1, 30], (Kind::Float, Device::Cpu)),
         };
-        let found = model.predict(&batch, Pass::Inference).view([30]);
+        let found = model.predict(&batch, None, Pass::Inference).0.view([30]);
         let off = (found - Tensor::from_slice(&expected)).abs().max().double_value(&[]);
         assert!(off < 1e-5, "{config:?}: off by {off:e}");
+
+        // So it is chunk by chunk, each from the state that the one before it left.
+        let mut state = None;
+        for (start, length) in [(0, 10), (10, 7), (17, 13)] {
+            let part = |tensor: &Tensor| tensor.narrow(1, start, length);
+            let chunk = Batch {
+                returns: part(&batch.returns),
+                states: part(&batch.states),
+                actions: part(&batch.actions),
+                timesteps: part(&batch.timesteps),
+                mask: part(&batch.mask),
+            };
+            let (found, after) = model.predict(&chunk, state.as_ref(), Pass::Inference);
+            state = Some(after);
+            let expected = Tensor::from_slice(&expected).narrow(0, start, length);
+            let off = (found.view([length]) - expected).abs().max().double_value(&[]);
+            assert!(off < 1e-5, "{config:?}, chunk from {start}: off by {off:e}");
+        }
     }
 }
 
@@ -161,7 +181,7 @@ fn padding_changes_neither_loss_nor_predictions() {
             let windows = Windows::new(&data, &env, &config, length, 1).unwrap();
             let batch = windows.batch(0, 8, Device::Cpu);
             (
-                model.loss(&batch, Pass::Inference).double_value(&[]),
+                model.loss(&batch, None, Pass::Inference).0.double_value(&[]),
                 batch.mask.sum(Kind::Float).double_value(&[]),
             )
         };
@@ -171,11 +191,12 @@ fn padding_changes_neither_loss_nor_predictions() {
     }
 }
 
-fn train_config(updates: u64) -> TrainConfig {
+fn train_config(updates: u64, carry: bool) -> TrainConfig {
     TrainConfig {
         updates,
         batch: 4,
         context: 10,
+        carry,
         learning_rate: 1e-3,
         weight_decay: 1e-4,
         warmup: 3,
@@ -188,11 +209,17 @@ fn train_config(updates: u64) -> TrainConfig {
 
 #[test]
 fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
+    for carry in [false, true] {
+        resumed_is_straight(carry);
+    }
+}
+
+fn resumed_is_straight(carry: bool) {
     let _turn = generator();
     let data = dataset();
     let env = EnvSpec::new("Pendulum-v1");
     let model = config(EncoderKind::Aaren, Norm::Post, Recency::Learned);
-    let trainer = || Trainer::new(model.clone(), train_config(12), &data, &env, Device::Cpu).unwrap();
+    let trainer = || Trainer::new(model.clone(), train_config(12, carry), &data, &env, Device::Cpu).unwrap();
     let bytes =
         |trainer: &Trainer| PolicyFile::new(trainer.model(), header(&model, Rollout::Unbounded)).to_bytes();
 

@@ -59,6 +59,7 @@ fn trainer(data: &Dataset) -> Trainer<'_> {
         updates: 3,
         batch: 2,
         context: 4,
+        carry: false,
         learning_rate: 1e-3,
         weight_decay: 0.0,
         warmup: 0,

@@ -88,6 +88,10 @@ pub enum State {
 /// The physics and the task of one environment; [`Environment`] adds seed and time limit.
 pub(crate) trait Dynamics: Send {
     fn observation_size(&self) -> usize;
+    /// Where `observe: positions` hides entries of the observation, those that are left of it.
+    fn observed(&self) -> Option<Vec<usize>> {
+        None
+    }
     fn action_space(&self) -> &ActionSpace;
     fn reset(&mut self, random: &mut ChaCha8Rng);
     fn step(&mut self, action: &[f32]) -> Step;
@@ -126,6 +130,11 @@ impl Environment {
     /// Entries of an observation.
     pub fn observation_size(&self) -> usize {
         self.dynamics.observation_size()
+    }
+
+    /// Where `observe: positions` hides entries of the observation, those that are left of it.
+    pub(crate) fn observed(&self) -> Option<Vec<usize>> {
+        self.dynamics.observed()
     }
 
     /// The actions it takes.

@@ -16,6 +16,7 @@ mod kwargs;
 mod mujoco;
 mod scores;
 mod spec;
+mod t_maze;
 mod vector;
 
 pub use check::{Check, check};

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::classic_control::{Acrobot, CartPole, MountainCar, MountainCarContinuous, Pendulum};
 use crate::environment::Dynamics;
 use crate::kwargs::parse;
+use crate::t_maze::TMaze;
 use crate::mujoco::{Version, ant, half_cheetah, hopper, walker2d};
 use crate::{Environment, Error};
 
@@ -15,6 +16,7 @@ use crate::{Environment, Error};
 ///
 /// The arguments are those of Gymnasium's environment of that id (also `max_episode_steps`, which
 /// `gymnasium.make` takes), and one of ours: `observe: positions` hides the velocities.
+/// `TMaze-v0` is ours; it takes `corridor`.
 /// An interval is `[low, high]`, `null` or YAML's `.inf` leaving an end open.
 ///
 /// The name of a D4RL dataset (`hopper-medium-v2`) stands for the -v4 environment with the observation
@@ -63,6 +65,7 @@ pub fn ids() -> &'static [&'static str] {
         "MountainCar-v0",
         "MountainCarContinuous-v0",
         "Pendulum-v1",
+        "TMaze-v0",
         "Walker2d-v4",
         "Walker2d-v5",
     ]
@@ -107,6 +110,11 @@ impl EnvSpec {
                 (Box::new(MountainCarContinuous::new(parse(id, kwargs, &[])?)), 999)
             }
             "Pendulum-v1" => (Box::new(Pendulum::new(parse(id, kwargs, &[])?)), 200),
+            "TMaze-v0" => {
+                let maze = TMaze::new(parse(id, kwargs, &[])?);
+                let limit = maze.time_limit();
+                (Box::new(maze), limit)
+            }
             "Ant-v4" => (Box::new(ant(id, Version::V4, kwargs)?), 1000),
             "Ant-v5" => (Box::new(ant(id, Version::V5, kwargs)?), 1000),
             "HalfCheetah-v4" => (Box::new(half_cheetah(id, Version::V4, kwargs)?), 1000),

@@ -195,7 +195,8 @@ pub enum DataCommand {
     },
     /// Make a dataset from a recipe: snapshots of a behaviour agent, replayed.
     #[command(after_help = "Recipes: TASK-QUALITY, of cartpole, hopper, halfcheetah, walker2d, ant
-and random, medium, medium-replay, medium-expert, expert.
+and random, medium, medium-replay, medium-expert, expert;
+t-maze-L and t-maze-L-M, with corridors of L to M steps.
 
 Examples:
   aaren data make hopper-medium-expert

@@ -8,7 +8,7 @@ use aaren_envs::Dataset;
 use aaren_policies::open_device;
 use anyhow::{Context, Result, bail};
 
-use crate::cli::{RunArgs, Usage};
+use crate::cli::RunArgs;
 use crate::cost::{self, Cost, Subject};
 use crate::spec::{DatasetSource, Document, Spec};
 use crate::{data, interrupt, lock, setup, summary, train};
@@ -16,10 +16,6 @@ use crate::{data, interrupt, lock, setup, summary, train};
 pub fn run(args: &RunArgs) -> Result<()> {
     let document = Document::read(&args.experiment, &args.overrides)?;
     let spec = document.spec()?;
-    if let Some(policy) = spec.policies.iter().find(|policy| policy.context.carry) {
-        let name = &policy.name;
-        bail!(Usage(format!("policy {name}: context.carry is not there yet; set `carry: false`")));
-    }
     let at = |key: &str| document.place(key).to_string();
     let environment = spec.env.make().with_context(|| at("env"))?;
     let device = open_device(&spec.train.device.to_string())?;
@@ -29,6 +25,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         DatasetSource::Path(path) => Dataset::load(path).map_err(anyhow::Error::from),
         DatasetSource::Recipe(name) => data::cached(name, &args.results.join("datasets")),
     }
+    .and_then(|dataset| Ok(dataset.observed_in(&spec.env)?))
     .with_context(|| at("dataset"))?;
     eprintln!("{}", dataset.summary());
     let statistics = dataset.observation_statistics();

@@ -86,6 +86,7 @@ pub fn train(spec: &Spec, policy: &PolicySpec, seed: u64) -> TrainConfig {
         updates: spec.train.updates,
         batch: spec.train.batch,
         context: policy.context.train,
+        carry: policy.context.carry,
         learning_rate: spec.train.learning_rate,
         weight_decay: spec.train.weight_decay,
         warmup: spec.train.warmup,

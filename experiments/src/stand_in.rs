@@ -95,6 +95,7 @@ pub fn trainer<'d>(
         updates: u64::MAX,
         batch,
         context,
+        carry: false,
         learning_rate: 1e-4,
         weight_decay: 1e-4,
         warmup: 1,

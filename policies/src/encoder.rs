@@ -149,8 +149,24 @@ impl State {
     /// Size in bytes. Aaren: batch · layers · (2·heads + width) · 4, whatever the length (recency
     /// adds nothing). Transformer: batch · layers · 2 · width · tokens · 4.
     pub fn bytes(&self) -> usize {
-        let tensors = self.layers.iter().flat_map(LayerState::tensors);
-        tensors.map(|t| t.numel() * t.kind().elt_size_in_bytes()).sum()
+        self.tensors().iter().map(|t| t.numel() * t.kind().elt_size_in_bytes()).sum()
+    }
+
+    /// Its tensors, layer by layer.
+    pub fn tensors(&self) -> Vec<&Tensor> {
+        self.layers.iter().flat_map(LayerState::tensors).collect()
+    }
+
+    /// Forgets everything in the given batch rows of an Aaren's state, which then are as of
+    /// [`Encoder::zero_state`].
+    pub fn forget(&mut self, rows: &Tensor) {
+        for layer in &mut self.layers {
+            if let LayerState::Aaren(Summary { max, weight, value }) = layer {
+                let _ = max.index_fill_(0, rows, f64::NEG_INFINITY);
+                let _ = weight.index_fill_(0, rows, 0.0);
+                let _ = value.index_fill_(0, rows, 0.0);
+            }
+        }
     }
 
     /// The same state cut off from the graph that computed it.

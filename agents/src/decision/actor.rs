@@ -106,7 +106,7 @@ impl<'m> Actor<'m> {
             timesteps: Tensor::arange_start(first, first + steps, options).expand([rows, steps], false),
             mask: Tensor::ones([rows, steps], (tch::Kind::Float, options.1)),
         };
-        self.model.predict(&batch, Pass::Inference).select(1, steps - 1)
+        self.model.predict(&batch, None, Pass::Inference).0.select(1, steps - 1)
     }
 
     /// Goes on with some of the rows only, after the others' episodes have ended.

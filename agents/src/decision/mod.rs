@@ -6,6 +6,7 @@
 
 mod actor;
 mod checkpoint;
+mod chunks;
 mod model;
 mod optimizer;
 mod policy_file;

@@ -193,12 +193,13 @@ impl Model {
         self.embed_timestep.forward(&timesteps.clamp_max(self.config.max_timesteps as i64 - 1))
     }
 
-    /// Predicted actions `[rows, timesteps, action size]`: tanh for continuous ones, else logits.
-    pub fn predict(&self, batch: &Batch, pass: Pass) -> Tensor {
+    /// Predicted actions `[rows, timesteps, action size]`: tanh for continuous ones, else logits. `before`
+    /// is the encoder's state before the batch, empty for `None`; the state after it is returned.
+    pub fn predict(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
         let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
         let state_tokens = Rows::Every { stride: TOKENS, offset: 1 };
-        let (outputs, _) = self.encoder.forward(&tokens, None, state_tokens, pass);
-        self.act(&outputs)
+        let (outputs, after) = self.encoder.forward(&tokens, before, state_tokens, pass);
+        (self.act(&outputs), after)
     }
 
     fn act(&self, outputs: &Tensor) -> Tensor {
@@ -209,9 +210,10 @@ impl Model {
         }
     }
 
-    /// The loss over real timesteps only: mean squared error of the action entries, or cross-entropy.
-    pub fn loss(&self, batch: &Batch, pass: Pass) -> Tensor {
-        let predicted = self.predict(batch, pass);
+    /// The loss over real timesteps only: mean squared error of the action entries, or cross-entropy. States
+    /// as for [`Model::predict`].
+    pub fn loss(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
+        let (predicted, after) = self.predict(batch, before, pass);
         let (errors, terms) = match self.config.action {
             ActionScale::Continuous { .. } => {
                 let entries = batch.actions.size()[2] as f64;
@@ -222,7 +224,7 @@ impl Model {
             }
         };
         let mask = batch.mask.unsqueeze(-1);
-        (errors * &mask).sum(None::<Kind>) / (mask.sum(None::<Kind>) * terms)
+        ((errors * &mask).sum(None::<Kind>) / (mask.sum(None::<Kind>) * terms), after)
     }
 
     /// The encoder's state before any token.

@@ -1,8 +1,9 @@
 use aaren_envs::{Dataset, EnvSpec};
-use aaren_policies::{Pass, Precision};
+use aaren_policies::{EncoderKind, Pass, Precision, State};
 use tch::{Device, Tensor};
 
 use super::checkpoint::Checkpoint;
+use super::chunks::Chunks;
 use super::{AdamW, Model, ModelConfig, Schedule, Windows};
 use crate::Error;
 
@@ -15,6 +16,9 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Timesteps in a window.
     pub context: usize,
+    /// Windows are the chunks of whole episodes, each trained from the state that the one before it left,
+    /// as RNNs are; no gradient flows from one to the other. For an Aaren.
+    pub carry: bool,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Decoupled weight decay.
@@ -45,21 +49,31 @@ pub struct Update {
 /// Trains one model on one dataset.
 ///
 /// Every random draw is keyed by (seed, update): an update depends on the weights, the moments and its
-/// number alone, so a run continued from a checkpoint is the run that was not interrupted.
+/// number alone (and on the state carried into it), so a run continued from a checkpoint is the run that was
+/// not interrupted.
 #[derive(Debug)]
 pub struct Trainer<'d> {
     model: Model,
     optimizer: AdamW,
     windows: Windows<'d>,
+    dataset: &'d Dataset,
+    carried: Option<Carried>,
     config: TrainConfig,
     done: u64,
+}
+
+/// What carry training takes from one update to the next.
+#[derive(Debug)]
+struct Carried {
+    chunks: Chunks,
+    state: State,
 }
 
 impl<'d> Trainer<'d> {
     /// A trainer at update 0.
     ///
     /// # Errors
-    /// Where the model is impossible or the dataset does not fit it.
+    /// Where the model is impossible or the dataset does not fit it, and [`Error::Carry`].
     pub fn new(
         model: ModelConfig,
         config: TrainConfig,
@@ -68,11 +82,18 @@ impl<'d> Trainer<'d> {
         device: Device,
     ) -> Result<Self, Error> {
         let windows = Windows::new(dataset, env, &model, config.context, config.seed)?;
+        if config.carry && model.encoder.encoder != EncoderKind::Aaren {
+            return Err(Error::Carry(model.encoder.encoder));
+        }
         tch::manual_seed(config.seed as i64);
         let model = Model::new(model, device)?;
         let parameters = model.named_parameters().into_iter().map(|(_, parameter)| parameter).collect();
         let optimizer = AdamW::new(parameters, config.weight_decay, config.clip);
-        Ok(Self { model, optimizer, windows, config, done: 0 })
+        let carried = config.carry.then(|| Carried {
+            chunks: Chunks::new(dataset, config.batch, config.context, config.seed),
+            state: model.zero_state(config.batch as i64),
+        });
+        Ok(Self { model, optimizer, windows, dataset, carried, config, done: 0 })
     }
 
     /// The model as trained so far.
@@ -94,10 +115,22 @@ impl<'d> Trainer<'d> {
         let (update, config) = (self.done, &self.config);
         let learning_rate =
             config.learning_rate * config.schedule.factor(update, config.warmup, config.updates);
-        let batch = self.windows.batch(update, config.batch, self.model.device());
+        let device = self.model.device();
+        let batch = match &mut self.carried {
+            None => self.windows.batch(update, config.batch, device),
+            Some(Carried { chunks, state }) => {
+                let step = chunks.step(self.dataset);
+                state.forget(&Tensor::from_slice(&step.fresh).to_device(device));
+                self.windows.windows(&step.starts, device)
+            }
+        };
         // Dropout draws from libtorch's generator, whose state cannot be saved: key it instead.
         tch::manual_seed((config.seed ^ (update + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)) as i64);
-        let loss = self.model.loss(&batch, Pass::Training(config.precision));
+        let before = self.carried.as_ref().map(|carried| &carried.state);
+        let (loss, after) = self.model.loss(&batch, before, Pass::Training(config.precision));
+        if let Some(carried) = &mut self.carried {
+            carried.state = after.detach();
+        }
         let gradient_norm = self.optimizer.update(&loss, learning_rate);
         self.done += 1;
         if self.model.device() == Device::Cpu || self.done.is_multiple_of(50) {
@@ -121,6 +154,10 @@ impl<'d> Trainer<'d> {
         let mut tensors = self.model.named_parameters();
         tensors.push(("optimizer.first".into(), first.shallow_clone()));
         tensors.push(("optimizer.second".into(), second.shallow_clone()));
+        if let Some(Carried { state, .. }) = &self.carried {
+            let tensors_of_state = state.tensors().into_iter().map(Tensor::shallow_clone);
+            tensors.extend((0..).map(|index| format!("carried.{index}")).zip(tensors_of_state));
+        }
         if tensors.iter().any(|(_, tensor)| tensor.isfinite().all().int64_value(&[]) == 0) {
             let (config, update) = (&self.config, self.done.saturating_sub(1));
             let factor = config.schedule.factor(update, config.warmup, config.updates);
@@ -144,6 +181,15 @@ impl<'d> Trainer<'d> {
         let second = checkpoint.tensor("optimizer.second", &length)?;
         self.optimizer.restore(first, second, checkpoint.updates);
         self.done = checkpoint.updates;
+        if let Some(carried) = &mut self.carried {
+            for (index, tensor) in carried.state.tensors().into_iter().enumerate() {
+                tensor.shallow_clone().copy_(checkpoint.tensor(&format!("carried.{index}"), &tensor.size())?);
+            }
+            carried.chunks = Chunks::new(self.dataset, self.config.batch, self.config.context, self.config.seed);
+            for _ in 0..checkpoint.updates {
+                carried.chunks.step(self.dataset);
+            }
+        }
         Ok(())
     }
 

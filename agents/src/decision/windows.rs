@@ -66,7 +66,7 @@ impl<'d> Windows<'d> {
     }
 
     /// The windows that start at the given transitions.
-    fn windows(&self, starts: &[usize], device: Device) -> Batch {
+    pub(super) fn windows(&self, starts: &[usize], device: Device) -> Batch {
         let (rows, steps) = (starts.len(), self.length);
         let (observation_size, action_size) = (self.config.observation_size, self.config.action.size());
         let mut returns = Vec::with_capacity(rows * steps);

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::tasks::{expert, medium};
-use super::{LinearPolicy, TASKS, Task, standard_normal};
+use super::{LinearPolicy, Snapshot, TASKS, Task, standard_normal};
 use crate::Error;
 
 /// Standard deviation of the Gaussian noise on every action, in units of the bounds; how often a discrete one
@@ -24,12 +24,31 @@ pub const SEED: u64 = 0;
 /// What a recipe's name ends in, after the task and a `-`.
 pub const QUALITIES: [&str; 5] = ["random", "medium", "medium-replay", "medium-expert", "expert"];
 
-fn find(name: &str) -> Result<(&'static Task, &str), Error> {
+/// What a recipe's name means.
+enum Recipe<'n> {
+    /// Snapshots of the search on a task, of that quality.
+    Search(&'static Task, &'n str),
+    /// A walk through the T-maze that turns at random, in corridors of these lengths.
+    TMaze(EnvSpec),
+}
+
+fn find(name: &str) -> Result<Recipe<'_>, Error> {
+    if let Some(lengths) = name.strip_prefix("t-maze-") {
+        let lengths: Result<Vec<usize>, _> = lengths.split('-').map(str::parse).collect();
+        if let Ok(lengths @ ([_] | [_, _])) = lengths.as_deref() {
+            let corridor = if let [length] = lengths { serde_json::json!(length) } else { lengths.into() };
+            let kwargs = serde_json::Map::from_iter([("corridor".to_owned(), corridor)]);
+            return Ok(Recipe::TMaze(EnvSpec { id: "TMaze-v0".into(), kwargs }));
+        }
+    }
     let parts = name.split_once('-').filter(|(_, quality)| QUALITIES.contains(quality));
     let found = parts.and_then(|(name, quality)| Some((TASKS.iter().find(|r| r.name == name)?, quality)));
-    found.ok_or_else(|| {
+    found.map(|(task, quality)| Recipe::Search(task, quality)).ok_or_else(|| {
         let tasks = TASKS.each_ref().map(|task| task.name).join(", ");
-        let known = format!("TASK-QUALITY with {tasks} and {}", QUALITIES.join(", "));
+        let known = format!(
+            "TASK-QUALITY with {tasks} and {}; t-maze-L and t-maze-L-M with corridors of L to M steps",
+            QUALITIES.join(", ")
+        );
         Error::Recipe { name: name.to_owned(), known }
     })
 }
@@ -38,34 +57,27 @@ fn find(name: &str) -> Result<(&'static Task, &str), Error> {
 enum Behaviour<'s> {
     Random,
     Policy(&'s LinearPolicy),
+    /// Forward through the T-maze, then a turn to either side.
+    Walk,
 }
 
 /// Makes the dataset of a recipe. `progress` is called with the transitions made so far.
 ///
 /// `random` acts uniformly; `expert` is the best snapshot; `medium` the one whose return is nearest to
 /// 40 % of the expert's; `medium-replay` takes all snapshots up to medium in turn; `medium-expert` is
-/// half and half. The result depends on name, transitions and seed alone.
+/// half and half. In a T-maze every second turn is the wrong one. The result depends on name, transitions and
+/// seed alone.
 ///
 /// # Errors
 /// [`Error::Recipe`] for an unknown name.
 pub fn make(name: &str, transitions: usize, seed: u64, progress: impl Fn(usize)) -> Result<Dataset, Error> {
-    let (task, quality) = find(name)?;
-    let env = EnvSpec::new(task.env);
-    let snapshots = task.snapshots();
-    let (medium, expert) = (medium(&snapshots), expert(&snapshots));
-    let half = transitions.div_ceil(2);
-    let plan: Vec<(Vec<Behaviour>, usize)> = match quality {
-        "random" => vec![(vec![Behaviour::Random], transitions)],
-        "medium" => vec![(vec![Behaviour::Policy(&medium.policy)], transitions)],
-        "expert" => vec![(vec![Behaviour::Policy(&expert.policy)], transitions)],
-        "medium-replay" => {
-            let early = snapshots.iter().filter(|s| s.iteration <= medium.iteration);
-            vec![(early.map(|s| Behaviour::Policy(&s.policy)).collect(), transitions)]
+    let snapshots;
+    let (env, plan) = match find(name)? {
+        Recipe::TMaze(env) => (env, vec![(vec![Behaviour::Walk], transitions)]),
+        Recipe::Search(task, quality) => {
+            snapshots = task.snapshots();
+            (EnvSpec::new(task.env), plan(&snapshots, quality, transitions))
         }
-        _ => vec![
-            (vec![Behaviour::Policy(&medium.policy)], half),
-            (vec![Behaviour::Policy(&expert.policy)], half),
-        ],
     };
     let mut all = Transitions::default();
     let mut episode = 0;
@@ -95,6 +107,25 @@ pub fn make(name: &str, transitions: usize, seed: u64, progress: impl Fn(usize))
     Ok(Dataset::new(name, all, environment.observation_size(), space.entries(), discrete))
 }
 
+/// Who acts in turn, and for how many transitions.
+fn plan<'s>(snapshots: &'s [Snapshot], quality: &str, transitions: usize) -> Vec<(Vec<Behaviour<'s>>, usize)> {
+    let (medium, expert) = (medium(snapshots), expert(snapshots));
+    let half = transitions.div_ceil(2);
+    match quality {
+        "random" => vec![(vec![Behaviour::Random], transitions)],
+        "medium" => vec![(vec![Behaviour::Policy(&medium.policy)], transitions)],
+        "expert" => vec![(vec![Behaviour::Policy(&expert.policy)], transitions)],
+        "medium-replay" => {
+            let early = snapshots.iter().filter(|s| s.iteration <= medium.iteration);
+            vec![(early.map(|s| Behaviour::Policy(&s.policy)).collect(), transitions)]
+        }
+        _ => vec![
+            (vec![Behaviour::Policy(&medium.policy)], half),
+            (vec![Behaviour::Policy(&expert.policy)], half),
+        ],
+    }
+}
+
 /// Makes a recipe's dataset and writes it as a D4RL file that says how it was made.
 ///
 /// # Errors
@@ -106,16 +137,21 @@ pub fn write(
     seed: u64,
     progress: impl Fn(usize),
 ) -> Result<Dataset, Error> {
-    let (task, _) = find(name)?;
     let dataset = make(name, transitions, seed, progress)?;
-    let metadata = [
-        ("recipe", name.to_owned()),
-        ("env_id", task.env.to_owned()),
-        ("algorithm", "augmented random search V2-t, linear policy".to_owned()),
-        ("action_noise_std", ACTION_NOISE.to_string()),
-        ("seed", seed.to_string()),
-        ("mujoco_version", aaren_envs::mujoco_version().to_owned()),
-    ];
+    let mut metadata = vec![("recipe", name.to_owned()), ("seed", seed.to_string())];
+    metadata.extend(match find(name)? {
+        Recipe::Search(task, _) => vec![
+            ("env_id", task.env.to_owned()),
+            ("algorithm", "augmented random search V2-t, linear policy".to_owned()),
+            ("action_noise_std", ACTION_NOISE.to_string()),
+            ("mujoco_version", aaren_envs::mujoco_version().to_owned()),
+        ],
+        Recipe::TMaze(env) => vec![
+            ("env_id", env.id),
+            ("env_kwargs", serde_json::Value::Object(env.kwargs).to_string()),
+            ("algorithm", "forward, then a turn to either side".to_owned()),
+        ],
+    });
     dataset.write_d4rl(path, &metadata)?;
     Ok(dataset)
 }
@@ -123,6 +159,10 @@ pub fn write(
 fn record(env: &EnvSpec, behaviour: &Behaviour, seed: u64) -> Result<Transitions, Error> {
     let mut environment = env.make()?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
+    if matches!(behaviour, Behaviour::Walk) {
+        // The environment draws the cue from this seed: a turn must not follow it.
+        random.set_stream(1);
+    }
     let mut observation = vec![0.0; environment.observation_size()];
     let mut action = vec![0.0; environment.action_space().entries()];
     let mut episode = Transitions::default();
@@ -130,6 +170,8 @@ fn record(env: &EnvSpec, behaviour: &Behaviour, seed: u64) -> Result<Transitions
     loop {
         match behaviour {
             Behaviour::Random => draw(environment.action_space(), &mut random, &mut action),
+            Behaviour::Walk if observation[1] == 1.0 => action[0] = random.random_range(1..=2u8).into(),
+            Behaviour::Walk => action[0] = 0.0,
             Behaviour::Policy(policy) => {
                 policy.act(&observation, &mut action);
                 match environment.action_space() {

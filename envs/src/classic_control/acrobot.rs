@@ -76,6 +76,10 @@ impl Dynamics for Acrobot {
         if self.kwargs.observe == Observe::All { 6 } else { POSITIONS.len() }
     }
 
+    fn observed(&self) -> Option<Vec<usize>> {
+        (self.kwargs.observe == Observe::Positions).then(|| POSITIONS.to_vec())
+    }
+
     fn action_space(&self) -> &ActionSpace {
         &self.action_space
     }

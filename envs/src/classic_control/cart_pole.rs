@@ -48,6 +48,10 @@ impl Dynamics for CartPole {
         if self.kwargs.observe == Observe::All { 4 } else { POSITIONS.len() }
     }
 
+    fn observed(&self) -> Option<Vec<usize>> {
+        (self.kwargs.observe == Observe::Positions).then(|| POSITIONS.to_vec())
+    }
+
     fn action_space(&self) -> &ActionSpace {
         &self.action_space
     }

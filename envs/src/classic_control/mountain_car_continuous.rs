@@ -43,6 +43,10 @@ impl Dynamics for MountainCarContinuous {
         if self.kwargs.observe == Observe::All { 2 } else { 1 }
     }
 
+    fn observed(&self) -> Option<Vec<usize>> {
+        (self.kwargs.observe == Observe::Positions).then(|| vec![0])
+    }
+
     fn action_space(&self) -> &ActionSpace {
         &self.action_space
     }

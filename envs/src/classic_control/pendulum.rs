@@ -47,6 +47,10 @@ impl Dynamics for Pendulum {
         if self.kwargs.observe == Observe::All { 3 } else { POSITIONS.len() }
     }
 
+    fn observed(&self) -> Option<Vec<usize>> {
+        (self.kwargs.observe == Observe::Positions).then(|| POSITIONS.to_vec())
+    }
+
     fn action_space(&self) -> &ActionSpace {
         &self.action_space
     }

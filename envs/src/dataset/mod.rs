@@ -13,7 +13,7 @@ pub use summary::Summary;
 
 use std::path::Path;
 
-use crate::Error;
+use crate::{EnvSpec, Error};
 
 /// How an episode ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,23 @@ impl Dataset {
         }
     }
 
+    /// The dataset as `env` shows the world: entries that its `observe: positions` hides are left out,
+    /// where these data hold them.
+    ///
+    /// # Errors
+    /// Those of [`EnvSpec::make`].
+    pub fn observed_in(mut self, env: &EnvSpec) -> Result<Self, Error> {
+        let Some(entries) = env.make()?.observed() else { return Ok(self) };
+        let mut whole = env.clone();
+        whole.kwargs.remove("observe");
+        if self.observation_size == whole.make()?.observation_size() {
+            let rows = self.observations.chunks_exact(self.observation_size);
+            self.observations = rows.flat_map(|row| entries.iter().map(|&entry| row[entry])).collect();
+            self.observation_size = entries.len();
+        }
+        Ok(self)
+    }
+
     /// Writes the layout of D4RL, readable by h5py: `observations`, `actions`, `rewards`, `terminals`,
     /// `timeouts`, `next_observations`, and `metadata/…` for each of `metadata`.
     ///
@@ -141,7 +158,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Write`] where `folder` exists (it is never replaced), cannot be written, or the environment
-    /// is not of the sizes of these data; and those of [`EnvSpec::make`](crate::EnvSpec::make).
+    /// is not of the sizes of these data; and those of [`EnvSpec::make`].
     pub fn write_minari(
         &self,
         folder: &Path,

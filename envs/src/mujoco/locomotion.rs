@@ -60,6 +60,11 @@ impl<T: Task> Dynamics for Locomotion<T> {
             + self.task.appended(&self.simulation)
     }
 
+    fn observed(&self) -> Option<Vec<usize>> {
+        let positions = self.simulation.qpos().len() - self.hidden_positions;
+        (!self.velocities).then(|| (0..positions).collect())
+    }
+
     fn action_space(&self) -> &ActionSpace {
         self.simulation.action_space()
     }

@@ -37,7 +37,7 @@ impl Serialize for DatasetSource {
     }
 }
 
-/// A word `TASK-QUALITY` is a recipe, everything else a path (`./hopper-medium` names the folder).
+/// A word `TASK-QUALITY` or `t-maze-L` is a recipe, everything else a path (`./hopper-medium` names the folder).
 pub(super) fn read(field: Field, folder: &Path) -> Result<DatasetSource, Error> {
     let text = field.text("a path or a recipe's name")?;
     if is_recipe(text) {
@@ -65,6 +65,9 @@ pub(super) fn read(field: Field, folder: &Path) -> Result<DatasetSource, Error> 
 }
 
 fn is_recipe(text: &str) -> bool {
+    if let Some(lengths) = text.strip_prefix("t-maze-") {
+        return lengths.chars().all(|c| c.is_ascii_digit() || c == '-');
+    }
     let is_task = |task: &str| {
         task.starts_with(|c: char| c.is_ascii_lowercase())
             && task.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')

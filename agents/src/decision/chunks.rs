@@ -1,0 +1,106 @@
+use aaren_envs::Dataset;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Which part of the data each row of a batch sees at an update, where the encoder's state is carried:
+/// chunk after chunk of an episode from its start to its end, then another episode.
+///
+/// Episodes are drawn uniformly, and each is seen whole, so that every transition counts alike. The first
+/// episode of a row starts at a transition drawn from all, or the rows would stay in step wherever
+/// episodes are of one length. The order depends on the seed alone.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    rows: Vec<Row>,
+    length: usize,
+}
+
+#[derive(Debug)]
+struct Row {
+    random: ChaCha8Rng,
+    /// Transition that the next chunk starts at, and the end of its episode.
+    next: usize,
+    end: usize,
+    /// Whether the next chunk is the first one of its episode.
+    fresh: bool,
+}
+
+/// Where the chunks of one update start.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// Transition that each row's chunk starts at.
+    pub starts: Vec<usize>,
+    /// Rows whose episode starts there: their state is of another episode.
+    pub fresh: Vec<i64>,
+}
+
+impl Chunks {
+    /// Chunks of `length` timesteps for so many rows.
+    pub fn new(dataset: &Dataset, rows: usize, length: usize, seed: u64) -> Self {
+        let row = |index| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream(index as u64);
+            let next = random.random_range(0..dataset.transitions());
+            let episodes = dataset.episodes();
+            let episode = &episodes[episodes.partition_point(|episode| episode.start <= next) - 1];
+            Row { random, next, end: episode.start + episode.length, fresh: true }
+        };
+        Self { rows: (0..rows).map(row).collect(), length }
+    }
+
+    /// The chunks of the next update.
+    pub fn step(&mut self, dataset: &Dataset) -> Step {
+        let mut step = Step { starts: Vec::with_capacity(self.rows.len()), fresh: Vec::new() };
+        for (index, row) in self.rows.iter_mut().enumerate() {
+            step.starts.push(row.next);
+            if row.fresh {
+                step.fresh.push(index as i64);
+            }
+            row.next += self.length;
+            row.fresh = row.next >= row.end;
+            if row.fresh {
+                let episode = &dataset.episodes()[row.random.random_range(0..dataset.episodes().len())];
+                (row.next, row.end) = (episode.start, episode.start + episode.length);
+            }
+        }
+        step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aaren_envs::dataset::Transitions;
+
+    use super::*;
+
+    #[test]
+    fn a_row_sees_episode_after_episode_whole() {
+        let lengths = [7, 1, 12];
+        let ends: Vec<bool> =
+            lengths.iter().flat_map(|&length| (1..=length).map(move |t| t == length)).collect();
+        let count = ends.len();
+        let transitions = Transitions {
+            observations: vec![0.0; count],
+            actions: vec![0.0; count],
+            rewards: vec![0.0; count],
+            timeouts: vec![false; count],
+            terminals: ends.clone(),
+        };
+        let dataset = Dataset::new("toy", transitions, 1, 1, false);
+        let mut chunks = Chunks::new(&dataset, 3, 5, 1);
+        let steps: Vec<Step> = (0..60).map(|_| chunks.step(&dataset)).collect();
+        let mut seen = vec![0; count];
+        for row in 0..3 {
+            let mut expected = None;
+            for (update, step) in steps.iter().enumerate() {
+                let (start, fresh) = (step.starts[row], step.fresh.contains(&(row as i64)));
+                let begins = start == 0 || ends[start - 1];
+                assert_eq!(fresh, update == 0 || begins, "row {row}, update {update}");
+                assert!(fresh || expected == Some(start), "row {row}, update {update}");
+                let end = (start..start + 5).find(|&t| ends[t]);
+                (start..=end.unwrap_or(start + 4)).for_each(|t| seen[t] += 1);
+                expected = end.is_none().then_some(start + 5);
+            }
+        }
+        assert!(seen.iter().all(|&times| times > 0), "{seen:?}");
+    }
+}

@@ -1,0 +1,139 @@
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+
+use crate::environment::{ActionSpace, Dynamics, State, Step};
+
+/// The longest corridor.
+const LONGEST: usize = 100_000;
+
+const FORWARD: f32 = 0.0;
+const LEFT: f32 = 1.0;
+
+/// A T-maze (Bakker 2001; passive, as in Ni et al. 2023): a cue that is seen at the start only tells which
+/// way to turn at the end of a corridor. What a policy does not remember it can only guess.
+///
+/// Actions: 0 forward, 1 left, 2 right; those that lead into a wall do nothing. Observation: the cue at the
+/// start (−1 left, 1 right; else 0), and whether this is the junction (1, else 0). The turn ends the episode,
+/// with reward 1 for the right one; every other reward is 0.
+pub(crate) struct TMaze {
+    kwargs: Kwargs,
+    action_space: ActionSpace,
+    cue: f64,
+    length: usize,
+    position: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Kwargs {
+    /// Steps from the start to the junction: a number, or the shortest and the longest `[low, high]`, between
+    /// which each episode's is drawn, uniformly on a logarithmic scale.
+    corridor: Corridor,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "CorridorForm")]
+struct Corridor {
+    low: usize,
+    high: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum CorridorForm {
+    Length(usize),
+    Range(usize, usize),
+}
+
+impl TryFrom<CorridorForm> for Corridor {
+    type Error = String;
+
+    fn try_from(form: CorridorForm) -> Result<Self, String> {
+        let (low, high) = match form {
+            CorridorForm::Length(length) => (length, length),
+            CorridorForm::Range(low, high) => (low, high),
+        };
+        if 1 <= low && low <= high && high <= LONGEST {
+            Ok(Corridor { low, high })
+        } else {
+            Err(format!("found {low} to {high}, expected lengths of 1 to {LONGEST}, the shortest first"))
+        }
+    }
+}
+
+impl Default for Kwargs {
+    fn default() -> Self {
+        Self { corridor: Corridor { low: 100, high: 100 } }
+    }
+}
+
+impl TMaze {
+    pub(crate) fn new(kwargs: Kwargs) -> Self {
+        let length = kwargs.corridor.low;
+        Self { kwargs, action_space: ActionSpace::Discrete(3), cue: 1.0, length, position: 0 }
+    }
+
+    /// Twice the steps that the longest corridor takes.
+    pub(crate) fn time_limit(&self) -> usize {
+        2 * (self.kwargs.corridor.high + 1)
+    }
+}
+
+impl Dynamics for TMaze {
+    fn observation_size(&self) -> usize {
+        2
+    }
+
+    fn action_space(&self) -> &ActionSpace {
+        &self.action_space
+    }
+
+    fn reset(&mut self, random: &mut ChaCha8Rng) {
+        let Corridor { low, high } = self.kwargs.corridor;
+        self.cue = if random.random() { 1.0 } else { -1.0 };
+        let ends = [low as f64, (high + 1) as f64].map(f64::ln);
+        let length = (ends[0] + random.random::<f64>() * (ends[1] - ends[0])).exp();
+        self.length = (length as usize).clamp(low, high);
+        self.position = 0;
+    }
+
+    fn step(&mut self, action: &[f32]) -> Step {
+        let junction = self.position == self.length;
+        match (junction, action[0] == FORWARD) {
+            (false, true) => self.position += 1,
+            (true, false) => {
+                let right_one = (action[0] == LEFT) == (self.cue < 0.0);
+                return Step { reward: f64::from(right_one), terminated: true, ..Step::default() };
+            }
+            _ => {}
+        }
+        Step::default()
+    }
+
+    fn observe(&self, observation: &mut [f64]) {
+        observation[0] = if self.position == 0 { self.cue } else { 0.0 };
+        observation[1] = f64::from(self.position == self.length);
+    }
+
+    fn state(&self) -> Option<State> {
+        Some(State::Classic { state: vec![self.cue, self.length as f64, self.position as f64] })
+    }
+
+    fn set_state(&mut self, state: &State) -> Result<(), String> {
+        let State::Classic { state } = state else { return Err("expected an entry `state`".into()) };
+        match state[..] {
+            [cue, length, position]
+                if cue.abs() == 1.0
+                    && [length, position].iter().all(|x| x.fract() == 0.0)
+                    && 0.0 <= position
+                    && position <= length
+                    && (1.0..=LONGEST as f64).contains(&length) =>
+            {
+                (self.cue, self.length, self.position) = (cue, length as usize, position as usize);
+                Ok(())
+            }
+            _ => Err(format!("found the state {state:?}, expected the cue (−1 or 1), length and position")),
+        }
+    }
+}
