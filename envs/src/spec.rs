@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use crate::classic_control::{Acrobot, CartPole, MountainCar, MountainCarContinuous, Pendulum};
 use crate::environment::Dynamics;
 use crate::kwargs::parse;
-use crate::t_maze::TMaze;
 use crate::mujoco::{Version, ant, half_cheetah, hopper, walker2d};
+use crate::t_maze::TMaze;
 use crate::{Environment, Error};
 
 /// Which environment, with which keyword arguments: in YAML `Hopper-v4` or `{id: Hopper-v4, kwargs: {…}}`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{bench, compare, data, envs, evaluate, report, run};
+use crate::{attention, bench, compare, data, envs, evaluate, report, run, sweep};
 
 /// A combination of arguments that makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,10 @@ enum Command {
     Evaluate(EvaluateArgs),
     /// Compare memory and time of acting and training with the Transformer.
     Compare(CompareArgs),
+    /// Roll the policies of an experiment out with several memories, or in several forms of the environment.
+    Sweep(SweepArgs),
+    /// Show how the policies of an experiment spread their attention over the past.
+    Attention(AttentionArgs),
     /// Gather many experiments into one table, dataset × policy, as Markdown, CSV and LaTeX.
     Report(ReportArgs),
     /// Measure speed and memory, as ratios to what one would run instead.
@@ -115,6 +119,54 @@ pub struct CompareArgs {
     /// Where libtorch computes: cpu or cuda.
     #[arg(long, default_value = "cpu")]
     pub device: String,
+    /// Print one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  aaren sweep results/hopper-positions --rollout unbounded --rollout window:20
+  aaren sweep results/t-maze --vary corridor=10,30,100,300,1000 --episodes 100")]
+pub struct SweepArgs {
+    /// Results folder of an experiment that `aaren run` has finished; gets sweep.json, sweep.md and sweep.svg.
+    pub experiment: PathBuf,
+    /// Memory: unbounded, window:K or reset:K timesteps; may be given again; each policy's own unless given.
+    #[arg(long, value_parser = evaluate::parse_rollout)]
+    pub rollout: Vec<aaren_agents::decision::Rollout>,
+    /// Values of a keyword argument of the environment.
+    #[arg(long, value_name = "KEY=A,B,…", value_parser = sweep::parse_vary)]
+    pub vary: Option<sweep::Vary>,
+    /// Episodes of each training seed.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub episodes: u64,
+    /// Target return; the first one of their training unless given.
+    #[arg(long, allow_negative_numbers = true)]
+    pub target_return: Option<f64>,
+    /// Decides the episodes: the same seed gives the same returns.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Print one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  aaren attention results/hopper-positions
+  aaren attention results/demo --timesteps 10 100 1000 --recent 5")]
+pub struct AttentionArgs {
+    /// Results folder of an experiment that `aaren run` has finished; gets attention.json, .md and .svg.
+    pub experiment: PathBuf,
+    /// Timesteps at which a policy acts, counted from 1; 20, 100, 500 and 1000 unless given.
+    #[arg(long, num_args = 1..)]
+    pub timesteps: Vec<usize>,
+    /// How many timesteps count as recent.
+    #[arg(long, default_value_t = 20)]
+    pub recent: usize,
+    /// Episodes of the dataset to look at, at most; those that are long enough.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub episodes: u16,
     /// Print one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
@@ -267,6 +319,8 @@ impl Cli {
             Command::Run(args) => run::run(&args),
             Command::Evaluate(args) => evaluate::command(&args),
             Command::Compare(args) => compare::run(&args),
+            Command::Sweep(args) => sweep::run(&args),
+            Command::Attention(args) => attention::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Bench(args) => bench::run(&args),
             Command::Data(DataCommand::Info { dataset, json }) => data::info(&dataset, json),

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Usage;
 use crate::lock;
+use crate::spec::{DatasetSource, Spec};
 
 pub fn info(path: &Path, json: bool) -> Result<()> {
     show(&Dataset::load(path)?.summary(), json)
@@ -55,8 +56,17 @@ pub fn convert(from: &Path, out: &Path, env: Option<&str>, json: bool) -> Result
     Ok(())
 }
 
+/// The dataset of an experiment, as its environment shows the world; recipes are kept below `results`.
+pub fn of(spec: &Spec, results: &Path) -> Result<Dataset> {
+    let dataset = match &spec.dataset {
+        DatasetSource::Path(path) => Dataset::load(path)?,
+        DatasetSource::Recipe(name) => cached(name, &results.join("datasets"))?,
+    };
+    Ok(dataset.observed_in(&spec.env)?)
+}
+
 /// A recipe's dataset from `folder`, made there first where it is missing.
-pub fn cached(name: &str, folder: &Path) -> Result<Dataset> {
+fn cached(name: &str, folder: &Path) -> Result<Dataset> {
     let path = folder.join(format!("{name}.hdf5"));
     if !path.exists() {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;

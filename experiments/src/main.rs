@@ -1,5 +1,6 @@
 //! The command `aaren`: offline reinforcement-learning experiments from YAML.
 
+mod attention;
 mod bench;
 mod board;
 mod cli;
@@ -19,7 +20,9 @@ mod spec;
 mod stand_in;
 mod statistics;
 mod summary;
+mod sweep;
 mod train;
+mod trained;
 
 use std::process::ExitCode;
 

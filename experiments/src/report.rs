@@ -145,7 +145,7 @@ impl Table {
             text += &format!("| {name} | {} |\n", cells.join(" | "));
         }
         text + "\nNormalised scores of the last update at the first target return, mean ± half of the 95 % bootstrap \
-                interval over the episodes of all seeds; the interquartile mean is over the runs of all datasets \
+                interval (seeds resampled, then the episodes of each); the interquartile mean is over the runs of all datasets \
                 (Agarwal et al. 2021). The best evaluation of each run is in report.csv only.\n"
     }
 

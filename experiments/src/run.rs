@@ -4,13 +4,12 @@ use std::thread::available_parallelism;
 
 use aaren_agents::decision::{Rollout, check_fit};
 use aaren_agents::file;
-use aaren_envs::Dataset;
 use aaren_policies::open_device;
 use anyhow::{Context, Result, bail};
 
 use crate::cli::RunArgs;
 use crate::cost::{self, Cost, Subject};
-use crate::spec::{DatasetSource, Document, Spec};
+use crate::spec::{Document, Spec};
 use crate::{data, interrupt, lock, setup, summary, train};
 
 pub fn run(args: &RunArgs) -> Result<()> {
@@ -21,12 +20,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let device = open_device(&spec.train.device.to_string())?;
     let threads = spec.train.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
     tch::set_num_threads(threads as i32);
-    let dataset = match &spec.dataset {
-        DatasetSource::Path(path) => Dataset::load(path).map_err(anyhow::Error::from),
-        DatasetSource::Recipe(name) => data::cached(name, &args.results.join("datasets")),
-    }
-    .and_then(|dataset| Ok(dataset.observed_in(&spec.env)?))
-    .with_context(|| at("dataset"))?;
+    let dataset = data::of(&spec, &args.results).with_context(|| at("dataset"))?;
     eprintln!("{}", dataset.summary());
     let statistics = dataset.observation_statistics();
     let models: Vec<_> = spec

@@ -29,37 +29,51 @@ pub fn percentile(values: &[f64], p: f64) -> f64 {
 }
 
 /// Mean of all values with its 95 % percentile-bootstrap interval (Efron 1979): the 2.5th and the 97.5th
-/// percentile over 10 000 resamples with replacement, every stratum (a training seed's episodes) resampled by
-/// itself (Agarwal et al. 2021). The same `seed` gives the same interval. A single value has itself as
-/// interval, an empty sample NaN.
-pub fn bootstrap_mean(strata: &[Vec<f64>], seed: u64) -> Estimate {
-    let mean_of_all = |strata: &[Vec<f64>]| {
-        let count: usize = strata.iter().map(Vec::len).sum();
-        strata.iter().flatten().sum::<f64>() / count as f64
+/// percentile over 10 000 resamples with replacement. `seeds` are the episodes of each training seed: seeds are
+/// resampled first, then the episodes of each, so that the interval tells what another training would give. The
+/// same `seed` gives the same interval. A single value has itself as interval, an empty sample NaN.
+pub fn bootstrap_mean(seeds: &[Vec<f64>], seed: u64) -> Estimate {
+    let mean_of_all = |seeds: &[Vec<f64>]| {
+        let count: usize = seeds.iter().map(Vec::len).sum();
+        seeds.iter().flatten().sum::<f64>() / count as f64
     };
-    bootstrap(strata, seed, mean_of_all)
+    bootstrap(seeds, seed, mean_of_all, |random, resample| {
+        for drawn in resample {
+            // A draw only where there is a choice.
+            let episodes = if seeds.len() > 1 { &seeds[random.below(seeds.len())] } else { &seeds[0] };
+            drawn.clear();
+            drawn.extend((0..episodes.len()).map(|_| episodes[random.below(episodes.len())]));
+        }
+    })
 }
 
-/// Interquartile mean of all values (the mean of the middle half, as `scipy.stats.trim_mean(x, 0.25)`) with the
-/// interval of [`bootstrap_mean`]: of the scores of all seeds, a stratum for each dataset (Agarwal et al. 2021).
+/// Interquartile mean of all values (the mean of the middle half, as `scipy.stats.trim_mean(x, 0.25)`) with its
+/// 95 % interval: of the scores of all seeds, a stratum for each dataset, resampled by itself (Agarwal et al. 2021).
 pub fn bootstrap_interquartile_mean(strata: &[Vec<f64>], seed: u64) -> Estimate {
     let middle = |strata: &[Vec<f64>]| {
         let all = sorted(&strata.concat());
         let cut = all.len() / 4;
         mean(&all[cut..all.len() - cut])
     };
-    bootstrap(strata, seed, middle)
+    bootstrap(strata, seed, middle, |random, resample| {
+        for (drawn, stratum) in resample.iter_mut().zip(strata) {
+            drawn.fill_with(|| stratum[random.below(stratum.len())]);
+        }
+    })
 }
 
-fn bootstrap(strata: &[Vec<f64>], seed: u64, statistic: impl Fn(&[Vec<f64>]) -> f64) -> Estimate {
-    let mut resample = strata.to_vec();
+fn bootstrap(
+    sample: &[Vec<f64>],
+    seed: u64,
+    statistic: impl Fn(&[Vec<f64>]) -> f64,
+    draw: impl Fn(&mut SplitMix64, &mut Vec<Vec<f64>>),
+) -> Estimate {
+    let mut resample = sample.to_vec();
     let value = statistic(&resample);
     let mut random = SplitMix64(seed);
     let mut resampled: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
-            for (drawn, stratum) in resample.iter_mut().zip(strata) {
-                drawn.fill_with(|| stratum[random.below(stratum.len())]);
-            }
+            draw(&mut random, &mut resample);
             statistic(&resample)
         })
         .collect();
@@ -158,10 +172,13 @@ mod tests {
         assert_close(bootstrap_interquartile_mean(&[vec![1.0, 9.0], vec![2.0, 4.0]], 0).value, 3.0, 1e-12);
     }
 
-    /// Two seeds that differ, and do not vary in themselves, leave nothing to resample.
+    /// Two seeds that differ, and do not vary in themselves: the interval is that of the seeds. Datasets that
+    /// do leave nothing to resample.
     #[test]
-    fn strata_are_resampled_by_themselves() {
+    fn seeds_are_resampled_and_datasets_are_not() {
         let found = bootstrap_mean(&[vec![10.0; 5], vec![80.0; 5]], 0);
+        assert_eq!(found, Estimate { value: 45.0, ci95: (10.0, 80.0) });
+        let found = bootstrap_interquartile_mean(&[vec![10.0; 4], vec![80.0; 4]], 0);
         assert_eq!(found, Estimate { value: 45.0, ci95: (45.0, 45.0) });
     }
 

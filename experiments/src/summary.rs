@@ -134,7 +134,7 @@ impl Summary {
             "padding": "right, masked", "sampling": "windows start at transitions drawn uniformly (trajectories by length)",
             "updates": spec.train.updates, "batch": spec.train.batch, "context": spec.policies[0].context.train,
             "seeds": spec.seeds, "episodes": spec.evaluate.episodes, "score_of": "last update",
-            "interval": "95 % percentile bootstrap over episodes, seeds resampled by themselves",
+            "interval": "95 % percentile bootstrap: training seeds resampled, then the episodes of each",
             "backend": "streaming runtime (scores and µs per step), libtorch (updates/s)", "threads": threads,
             "mujoco": aaren_envs::mujoco_version(), "aaren": env!("CARGO_PKG_VERSION"), "commit": env!("AAREN_COMMIT"),
         });

@@ -65,6 +65,19 @@ impl Aaren {
         (scores, values)
     }
 
+    /// Attention weights `[batch, heads, tokens at, tokens]` of the prefixes of `x` `[batch, tokens, width]`
+    /// that end with the tokens `at`: what [`Aaren::seq`] sums the values with, written out.
+    pub fn weights(&self, x: &Tensor, at: &[i64]) -> Tensor {
+        let (scores, _) = self.scores_and_values(x);
+        let tokens = Tensor::arange(scores.size()[2], (Kind::Int64, x.device()));
+        let age = Tensor::from_slice(at).to_device(x.device()).unsqueeze(1) - tokens;
+        let mut logits = scores.unsqueeze(2).masked_fill(&age.lt(0), f64::NEG_INFINITY);
+        if let Some(decay) = self.decay() {
+            logits = logits - decay.view([self.heads, 1, 1]) * &age;
+        }
+        logits.softmax(-1, None::<Kind>)
+    }
+
     /// Outputs at the chosen rows of `x` `[batch, tokens, width]`, and the state after it.
     pub fn seq(&self, x: &Tensor, state: Option<&Summary>, rows: Rows) -> (Tensor, Summary) {
         let (batch, _, width) = x.size3().expect("x is [batch, tokens, width]");
@@ -80,5 +93,33 @@ impl Aaren {
         let state =
             scan::recurrence(&scores.squeeze_dim(2), &values.squeeze_dim(2), self.decay().as_ref(), state);
         (x_linear(&state.output().view_as(x), &self.output), state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+    use crate::{EncoderKind, Norm};
+
+    #[test]
+    fn the_weights_are_those_that_the_scan_sums_values_with() {
+        tch::manual_seed(3);
+        for recency in [Recency::None, Recency::Learned] {
+            let store = nn::VarStore::new(Device::Cpu);
+            let (encoder, norm) = (EncoderKind::Aaren, Norm::Post);
+            let config =
+                EncoderConfig { encoder, width: 12, layers: 1, heads: 2, dropout: 0.0, norm, recency };
+            let layer = Aaren::new(&store.root(), &config);
+            let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu)) * 3.0;
+            let (_, values) = layer.scores_and_values(&x);
+            let at = [0, 1, 33, 69];
+            let mixed = layer.weights(&x, &at).matmul(&values).transpose(1, 2).reshape([2, -1, 12]);
+            let found = x_linear(&mixed, &layer.output);
+            let expected = layer.seq(&x, None, Rows::All).0.index_select(1, &Tensor::from_slice(&at));
+            let off = (found - expected).abs().max().double_value(&[]);
+            assert!(off < 1e-5, "{recency:?}: off by {off:e}");
+        }
     }
 }

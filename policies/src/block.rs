@@ -35,6 +35,13 @@ impl Attention {
         }
     }
 
+    fn weights(&self, x: &Tensor, at: &[i64]) -> Tensor {
+        match self {
+            Attention::Aaren(layer) => layer.weights(x, at),
+            Attention::Transformer(layer) => layer.weights(x, at),
+        }
+    }
+
     fn step(&self, x: &Tensor, state: &LayerState) -> (Tensor, LayerState) {
         match (self, state) {
             (Attention::Aaren(layer), LayerState::Aaren(state)) => {
@@ -97,6 +104,14 @@ impl Block {
             Norm::Pre => self.attention.seq(&self.norm1.forward(x), state, rows),
         };
         (self.residual(&rows.of(x, 1), &mixed, Some(dropout)), state)
+    }
+
+    /// The attention weights with which [`Block::seq`] reads `x`.
+    pub(crate) fn weights(&self, x: &Tensor, at: &[i64]) -> Tensor {
+        match self.order {
+            Norm::Post => self.attention.weights(x, at),
+            Norm::Pre => self.attention.weights(&self.norm1.forward(x), at),
+        }
     }
 
     pub(crate) fn step(&self, x: &Tensor, state: &LayerState) -> (Tensor, LayerState) {

@@ -246,6 +246,19 @@ impl Encoder {
         (self.finish(x), State { layers })
     }
 
+    /// Attention weights `[batch, heads, tokens at, tokens]` of each layer, for the prefixes of `x` `[batch,
+    /// tokens, width]` that end with the tokens `at`. Each row sums to 1.
+    pub fn attention(&self, x: &Tensor, at: &[i64]) -> Vec<Tensor> {
+        let mut x = x.shallow_clone();
+        let still = Dropout::new(&x, self.dropout, 0, Pass::Inference);
+        let mut layers = Vec::with_capacity(self.blocks.len());
+        for block in &self.blocks {
+            layers.push(block.weights(&x, at));
+            x = block.seq(&x, None, Rows::All, &still).0;
+        }
+        layers
+    }
+
     fn finish(&self, x: Tensor) -> Tensor {
         float(&match &self.norm {
             Some(norm) => norm.forward(&x),

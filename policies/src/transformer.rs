@@ -42,6 +42,18 @@ impl CausalAttention {
         KeyValueCache { key: Tensor::zeros(shape, options), value: Tensor::zeros(shape, options) }
     }
 
+    /// Attention weights `[batch, heads, tokens at, tokens]` of the tokens `at` of `x` `[batch, tokens, width]`.
+    pub fn weights(&self, x: &Tensor, at: &[i64]) -> Tensor {
+        let (batch, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
+        let split = |x: Tensor| x.view([batch, -1, self.heads, width / self.heads]).transpose(1, 2);
+        let at = Tensor::from_slice(at).to_device(x.device());
+        let query = split(x_linear(&x.index_select(1, &at), &self.query));
+        let scores = query.matmul(&split(x_linear(x, &self.key)).transpose(2, 3));
+        let future = Tensor::arange(tokens, (Kind::Int64, x.device())).gt_tensor(&at.unsqueeze(1));
+        let scale = ((width / self.heads) as f64).sqrt();
+        (scores / scale).masked_fill(&future, f64::NEG_INFINITY).softmax(-1, None::<Kind>)
+    }
+
     /// Outputs at the chosen rows of `x` `[batch, tokens, width]`, and the cache after it.
     pub fn seq(&self, x: &Tensor, cache: Option<&KeyValueCache>, rows: Rows) -> (Tensor, KeyValueCache) {
         let (batch, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
@@ -66,5 +78,29 @@ impl CausalAttention {
         let mixed = float(&scores).softmax(-1, None::<Kind>).to_kind(value.kind()).matmul(&value);
         let mixed = mixed.transpose(1, 2).reshape([batch, -1, width]);
         (x_linear(&mixed, &self.output), KeyValueCache { key, value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+    use crate::{EncoderKind, Norm, Recency};
+
+    #[test]
+    fn the_weights_are_those_that_values_are_summed_with() {
+        tch::manual_seed(4);
+        let store = nn::VarStore::new(Device::Cpu);
+        let (encoder, norm, recency) = (EncoderKind::Transformer, Norm::Post, Recency::None);
+        let config = EncoderConfig { encoder, width: 12, layers: 1, heads: 2, dropout: 0.0, norm, recency };
+        let layer = CausalAttention::new(&store.root(), &config);
+        let x = Tensor::randn([2, 9, 12], (Kind::Float, Device::Cpu)) * 3.0;
+        let (expected, cache) = layer.seq(&x, None, Rows::All);
+        let at = [0, 5, 8];
+        let mixed = layer.weights(&x, &at).matmul(&cache.value).transpose(1, 2).reshape([2, -1, 12]);
+        let expected = expected.index_select(1, &Tensor::from_slice(&at));
+        let off = (x_linear(&mixed, &layer.output) - expected).abs().max().double_value(&[]);
+        assert!(off < 1e-5, "off by {off:e}");
     }
 }

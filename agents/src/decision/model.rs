@@ -202,6 +202,17 @@ impl Model {
         (self.act(&outputs), after)
     }
 
+    /// Share of the attention that each layer pays to each timestep of a batch when it acts at the timesteps
+    /// `at`, `[rows, heads, timesteps at, timesteps]`; each row sums to 1.
+    pub fn attention(&self, batch: &Batch, at: &[usize]) -> Vec<Tensor> {
+        let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
+        let state_tokens: Vec<i64> = at.iter().map(|&timestep| TOKENS * timestep as i64 + 1).collect();
+        let layers = self.encoder.attention(&tokens, &state_tokens).into_iter();
+        let of_timesteps =
+            |weights: Tensor| weights.unflatten(-1, [-1, TOKENS]).sum_dim_intlist(-1, false, None);
+        layers.map(of_timesteps).collect()
+    }
+
     fn act(&self, outputs: &Tensor) -> Tensor {
         let head = self.head.forward(outputs);
         match self.config.action {

@@ -121,7 +121,7 @@ impl<'d> Trainer<'d> {
             Some(Carried { chunks, state }) => {
                 let step = chunks.step(self.dataset);
                 state.forget(&Tensor::from_slice(&step.fresh).to_device(device));
-                self.windows.windows(&step.starts, device)
+                self.windows.at(&step.starts, device)
             }
         };
         // Dropout draws from libtorch's generator, whose state cannot be saved: key it instead.
@@ -185,7 +185,8 @@ impl<'d> Trainer<'d> {
             for (index, tensor) in carried.state.tensors().into_iter().enumerate() {
                 tensor.shallow_clone().copy_(checkpoint.tensor(&format!("carried.{index}"), &tensor.size())?);
             }
-            carried.chunks = Chunks::new(self.dataset, self.config.batch, self.config.context, self.config.seed);
+            carried.chunks =
+                Chunks::new(self.dataset, self.config.batch, self.config.context, self.config.seed);
             for _ in 0..checkpoint.updates {
                 carried.chunks.step(self.dataset);
             }

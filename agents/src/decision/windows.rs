@@ -62,11 +62,11 @@ impl<'d> Windows<'d> {
         random.set_stream(update);
         let starts: Vec<usize> =
             (0..rows).map(|_| random.random_range(0..self.dataset.transitions())).collect();
-        self.windows(&starts, device)
+        self.at(&starts, device)
     }
 
     /// The windows that start at the given transitions.
-    pub(super) fn windows(&self, starts: &[usize], device: Device) -> Batch {
+    pub fn at(&self, starts: &[usize], device: Device) -> Batch {
         let (rows, steps) = (starts.len(), self.length);
         let (observation_size, action_size) = (self.config.observation_size, self.config.action.size());
         let mut returns = Vec::with_capacity(rows * steps);

@@ -108,7 +108,11 @@ pub fn make(name: &str, transitions: usize, seed: u64, progress: impl Fn(usize))
 }
 
 /// Who acts in turn, and for how many transitions.
-fn plan<'s>(snapshots: &'s [Snapshot], quality: &str, transitions: usize) -> Vec<(Vec<Behaviour<'s>>, usize)> {
+fn plan<'s>(
+    snapshots: &'s [Snapshot],
+    quality: &str,
+    transitions: usize,
+) -> Vec<(Vec<Behaviour<'s>>, usize)> {
     let (medium, expert) = (medium(snapshots), expert(snapshots));
     let half = transitions.div_ceil(2);
     match quality {

@@ -1,0 +1,210 @@
+//! `aaren sweep`: the policies of an experiment with several memories, or in several forms of the environment.
+
+use aaren_agents::decision::PolicyFile;
+use aaren_agents::file;
+use aaren_envs::{EnvSpec, reference_scores};
+use aaren_streaming::Policy;
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cli::{SweepArgs, Usage};
+use crate::evaluate::Evaluation;
+use crate::plot::{Axis, DotChart, Figure, Level, Row, Series};
+use crate::statistics::{Estimate, bootstrap_mean, mean};
+use crate::trained::Trained;
+
+/// Values of one keyword argument of the environment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vary {
+    key: String,
+    values: Vec<f64>,
+}
+
+/// `corridor=10,30,100`.
+pub fn parse_vary(text: &str) -> Result<Vary, String> {
+    let expected = || format!("found {text:?}, expected KEY=NUMBER,NUMBER,… such as corridor=10,30,100");
+    let (key, list) = text.split_once('=').ok_or_else(expected)?;
+    let values: Result<Vec<f64>, _> = list.split(',').map(|number| number.trim().parse()).collect();
+    let values = values.ok().filter(|values| values.iter().all(|value: &f64| value.is_finite()));
+    Ok(Vary { key: key.trim().to_owned(), values: values.ok_or_else(expected)? })
+}
+
+/// One policy with one memory in one form of the environment.
+#[derive(Serialize)]
+struct Cell {
+    policy: String,
+    #[serde(skip)]
+    place: usize,
+    rollout: String,
+    value: Option<f64>,
+    /// Over all episodes of all seeds; of normalised scores where the environment has reference scores.
+    score: Estimate,
+    per_seed: Vec<f64>,
+    mean_length: f64,
+}
+
+pub fn run(args: &SweepArgs) -> Result<()> {
+    let trained = Trained::open(&args.experiment)?;
+    let spec = &trained.spec;
+    let forms = forms(&spec.env, args.vary.as_ref())?;
+    let scores = reference_scores(&spec.env.id);
+    let rollouts = args.rollout.len().max(1);
+    let episodes = rollouts * forms.len() * spec.policies.len() * spec.seeds.len() * args.episodes as usize;
+    let style = "{prefix} {wide_bar} {human_pos}/{human_len} episodes, {per_sec}, {eta} left";
+    let bar = ProgressBar::new(episodes as u64)
+        .with_style(ProgressStyle::with_template(style).expect("a valid template"));
+    let mut cells = Vec::new();
+    for (place, policy) in spec.policies.iter().enumerate() {
+        bar.set_prefix(policy.name.clone());
+        let files =
+            trained.files(policy).map(|path| Ok((PolicyFile::load(&path)?, Policy::from_file(&path)?)));
+        let files: Vec<(PolicyFile, Policy)> = files.collect::<Result<_>>()?;
+        let header = &files[0].0.header;
+        let target = args.target_return.unwrap_or(header.target_returns[0]);
+        let own = [header.context.rollout];
+        for &rollout in if args.rollout.is_empty() { &own[..] } else { &args.rollout } {
+            for (value, env) in &forms {
+                let (mut by_seed, mut lengths) = (Vec::new(), Vec::new());
+                for (_, policy) in &files {
+                    let (targets, episodes, seed) = (&[target], args.episodes, args.seed);
+                    let evaluation = Evaluation { env, rollout, targets, episodes, seed };
+                    let episodes = evaluation.stream(policy, &bar)?;
+                    let score = |raw: f64| scores.map_or(raw, |scores| scores.normalised(raw));
+                    by_seed.push(episodes.iter().map(|e| score(e.total_return)).collect::<Vec<f64>>());
+                    lengths.extend(episodes.iter().map(|e| e.length as f64));
+                }
+                cells.push(Cell {
+                    policy: policy.name.clone(),
+                    place,
+                    rollout: rollout.to_string(),
+                    value: *value,
+                    score: bootstrap_mean(&by_seed, args.seed),
+                    per_seed: by_seed.iter().map(|seed| mean(seed)).collect(),
+                    mean_length: mean(&lengths),
+                });
+            }
+        }
+    }
+    bar.finish_and_clear();
+    let varied = args.vary.as_ref().map(|vary| vary.key.as_str());
+    let label = if scores.is_some() { "Normalised score" } else { "Return" };
+    let json = json!({
+        "name": spec.name, "varied": varied, "score": label.to_lowercase(), "cells": cells,
+        "protocol": {
+            "env": spec.env, "training_seeds": spec.seeds, "episodes": args.episodes, "seed": args.seed,
+            "target_return": args.target_return, "score_of": "last update",
+            "interval": "95 % percentile bootstrap, training seeds resampled, then the episodes of each",
+            "mujoco": aaren_envs::mujoco_version(), "aaren": env!("CARGO_PKG_VERSION"), "commit": env!("AAREN_COMMIT"),
+        },
+    });
+    let table = table(&cells, varied, label);
+    let about = format!(
+        "{} training seeds, {} episodes each: mean over all episodes ± half of the 95 % bootstrap interval (seeds \
+         resampled, then the episodes of each).",
+        spec.seeds.len(),
+        args.episodes
+    );
+    let markdown = format!("# {}\n\n{table}\n{about}\n\n![{label}](sweep.svg)\n", spec.name);
+    let write = |name: &str, text: &str| file::write(&trained.folder.join(name), text.as_bytes());
+    write("sweep.json", &(serde_json::to_string_pretty(&json)? + "\n"))?;
+    write("sweep.md", &markdown)?;
+    write("sweep.svg", &picture(&cells, varied, label))?;
+    if args.json {
+        println!("{json}");
+    } else {
+        println!("{table}\n{about}\nwritten to {}", trained.folder.display());
+    }
+    Ok(())
+}
+
+/// The forms of the environment, each with its value; each is made once, so that a bad one is refused at once.
+fn forms(env: &EnvSpec, vary: Option<&Vary>) -> Result<Vec<(Option<f64>, EnvSpec)>> {
+    let Some(vary) = vary else { return Ok(vec![(None, env.clone())]) };
+    let size = env.make()?.observation_size();
+    let form = |&value: &f64| {
+        let mut form = env.clone();
+        let number = if value.fract() == 0.0 { Value::from(value as i64) } else { Value::from(value) };
+        form.kwargs.insert(vary.key.clone(), number);
+        let found = form.make()?.observation_size();
+        if found != size {
+            let reason = format!("its observations have {found} entries, the policies' {size}");
+            return Err(Usage(format!("--vary {}={value}: {reason}", vary.key)).into());
+        }
+        Ok((Some(value), form))
+    };
+    vary.values.iter().map(form).collect()
+}
+
+fn name(cell: &Cell) -> String {
+    format!("{}, {}", cell.policy, cell.rollout)
+}
+
+/// A row for each policy and memory, a column for each value.
+fn table(cells: &[Cell], varied: Option<&str>, label: &str) -> String {
+    let mut text = "| policy | roll-out |".to_owned();
+    let mut values: Vec<Option<f64>> = Vec::new();
+    for cell in cells.iter().filter(|cell| name(cell) == name(&cells[0])) {
+        let column = match (varied, cell.value) {
+            (Some(key), Some(value)) => format!("{key} {value}"),
+            _ => label.to_lowercase(),
+        };
+        text += &format!(" {column} |");
+        values.push(cell.value);
+    }
+    text += &format!("\n|---|---|{}", "---:|".repeat(values.len()));
+    for cell in cells {
+        if cell.value == values[0] {
+            text += &format!("\n| {} | {} |", cell.policy, cell.rollout);
+        }
+        text += &format!(" {} |", shown(&cell.score));
+    }
+    text + "\n"
+}
+
+/// Two decimals for returns that are shares, as in a maze.
+fn shown(score: &Estimate) -> String {
+    if score.ci95.1.abs() <= 1.0 {
+        format!("{:.2} ± {:.2}", score.value, (score.ci95.1 - score.ci95.0) / 2.0)
+    } else {
+        score.to_string()
+    }
+}
+
+fn picture(cells: &[Cell], varied: Option<&str>, label: &str) -> String {
+    let mut levels = Vec::new();
+    if label.starts_with("Normalised") {
+        levels.push(Level { y: 100.0, label: "expert".into() });
+    }
+    let Some(key) = varied else {
+        let rows = cells.iter().map(|cell| Row {
+            name: name(cell),
+            value: cell.score.value,
+            interval: Some(cell.score.ci95),
+            samples: cell.per_seed.clone(),
+            colour: cell.place,
+        });
+        return DotChart { title: None, axis: Axis::linear(label), rows: rows.collect(), levels }.to_svg();
+    };
+    let mut series: Vec<Series> = Vec::new();
+    for cell in cells {
+        let point = (cell.value.unwrap_or_default(), cell.score.value);
+        let line = series.iter_mut().find(|line| line.name == name(cell));
+        if let Some((line, band)) = line.and_then(|line| Some((&mut line.points, line.band.as_mut()?))) {
+            line.push(point);
+            band.push(cell.score.ci95);
+        } else {
+            series.push(Series {
+                name: name(cell),
+                points: vec![point],
+                band: Some(vec![cell.score.ci95]),
+                colour: cell.place,
+                reference: false,
+            });
+        }
+    }
+    let positive = cells.iter().all(|cell| cell.value.is_some_and(|value| value > 0.0));
+    let axis = if positive { Axis::log } else { Axis::linear };
+    Figure { title: None, x: axis(key), y: Axis::linear(label), series, levels }.to_svg()
+}
