@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use aaren_envs::Dataset;
 use aaren_envs::dataset::{End, Transitions};
+use aaren_envs::{Dataset, EnvSpec};
 use proptest::prelude::*;
 
 /// Transitions of a toy task: observation 2 entries, action 1.
@@ -188,4 +188,28 @@ fn damaged_files_never_panic() {
     std::fs::create_dir_all(part.parent().unwrap()).unwrap();
     std::fs::copy(from, &part).unwrap();
     damage(&to, &part);
+}
+
+#[test]
+fn velocities_are_left_out_where_the_environment_hides_them() {
+    let env = |observe: &str| EnvSpec {
+        kwargs: serde_json::Map::from_iter([("observe".to_owned(), observe.into())]),
+        ..EnvSpec::new("CartPole-v1")
+    };
+    let cart_pole = || {
+        let Transitions { actions, rewards, terminals, timeouts, .. } = transitions(&[NO, NO, TERMINAL]);
+        let observations = (0..12).map(|i| i as f32).collect();
+        let actions = actions.iter().map(|_| 1.0).collect();
+        let columns = Transitions { observations, actions, rewards, terminals, timeouts };
+        Dataset::new("toy", columns, 4, 1, true)
+    };
+    let whole = cart_pole().observed_in(&env("all")).unwrap();
+    assert_eq!((whole.observation_size(), whole.observations().len()), (4, 12));
+    // Positions of the cart and of the pole.
+    let some = cart_pole().observed_in(&env("positions")).unwrap();
+    assert_eq!((some.observation_size(), some.observations()), (2, &[0.0, 2.0, 4.0, 6.0, 8.0, 10.0][..]));
+    assert_eq!(some.returns_to_go(), whole.returns_to_go());
+    // Data that were made without them are as the environment shows them.
+    let again = some.observed_in(&env("positions")).unwrap();
+    assert_eq!(again.observation_size(), 2);
 }

@@ -184,6 +184,6 @@ fn picture(spreads: &[Spread], recent: usize) -> String {
         colour: series.len(),
         reference: true,
     });
-    let y = Axis::linear(&format!("Share of the last {recent} timesteps"));
+    let y = Axis::linear(format!("Share of the last {recent} timesteps"));
     Figure { title: None, x: Axis::log("Timestep of the episode"), y, series, levels: Vec::new() }.to_svg()
 }

@@ -73,7 +73,7 @@ impl Aaren {
         let age = Tensor::from_slice(at).to_device(x.device()).unsqueeze(1) - tokens;
         let mut logits = scores.unsqueeze(2).masked_fill(&age.lt(0), f64::NEG_INFINITY);
         if let Some(decay) = self.decay() {
-            logits = logits - decay.view([self.heads, 1, 1]) * &age;
+            logits -= decay.view([self.heads, 1, 1]) * &age;
         }
         logits.softmax(-1, None::<Kind>)
     }

@@ -1,0 +1,62 @@
+//! What is asked of trained policies afterwards: `aaren sweep` and `aaren attention`.
+
+mod common;
+
+use std::process::Command;
+
+use common::{Experiment, YAML};
+
+/// `aaren COMMAND results/tiny …`: exit code, standard output, standard error.
+fn ask(experiment: &Experiment, command: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut aaren = Command::new(env!("CARGO_BIN_EXE_aaren"));
+    let output = aaren.current_dir(experiment.path("")).arg(command).arg("results/tiny").args(arguments);
+    let output = output.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_sweep_repeats_the_evaluation_and_attention_adds_up() {
+    let experiment = Experiment::new(&YAML.replace("every: 5", "every: 60"));
+    let (code, _, message) = ask(&experiment, "sweep", &[]);
+    assert!(code == Some(2) && message.contains("no spec.yaml in it"), "{message}");
+    let (code, message) = experiment.run("results", &["--set", "seeds=[0, 1]"]);
+    assert_eq!(code, Some(0), "{message}");
+
+    // The same memory, the same episodes: seed 0 gets what its training said of it.
+    let (code, _, message) = ask(&experiment, "sweep", &["--episodes", "2"]);
+    assert_eq!(code, Some(0), "{message}");
+    let sweep = experiment.json("results", "sweep.json");
+    for (place, run) in ["aaren-seed0", "transformer-seed0"].into_iter().enumerate() {
+        let csv = std::fs::read_to_string(experiment.file("results", run, "evaluations.csv")).unwrap();
+        let returns: Vec<f64> =
+            csv.lines().skip(1).map(|line| line.split(',').nth(3).unwrap().parse().unwrap()).collect();
+        let found = sweep["cells"][place]["per_seed"][0].as_f64().unwrap();
+        assert!((found - returns.iter().sum::<f64>() / 2.0).abs() < 1e-9, "{run}: {found}, {returns:?}");
+    }
+
+    let (code, table, message) = ask(
+        &experiment,
+        "sweep",
+        &["--rollout", "reset:1", "--rollout", "window:3", "--vary", "g=5,10", "--episodes", "1"],
+    );
+    assert_eq!(code, Some(0), "{message}");
+    assert!(table.starts_with("| policy | roll-out | g 5 | g 10 |\n"), "{table}");
+    assert_eq!(experiment.json("results", "sweep.json")["cells"].as_array().unwrap().len(), 8);
+    let (code, _, message) = ask(&experiment, "sweep", &["--vary", "gravity=5"]);
+    assert!(code == Some(2) && message.contains("there is no `gravity`"), "{message}");
+
+    let (code, _, message) = ask(&experiment, "attention", &["--timesteps", "1", "7", "40", "--recent", "5"]);
+    assert_eq!(code, Some(0), "{message}");
+    let spreads = experiment.json("results", "attention.json")["spreads"].clone();
+    let number = |place: usize, key: &str| spreads[place][key].as_f64().unwrap();
+    assert_eq!(spreads.as_array().map(Vec::len), Some(6));
+    for policy in [0, 3] {
+        assert!((number(policy, "recent") - 1.0).abs() < 1e-5, "one timestep has it all");
+        let (few, many) = (number(policy + 1, "recent"), number(policy + 2, "recent"));
+        assert!(0.0 < many && many < few && few < 1.0, "{few} of 7, {many} of 40");
+        assert!(number(policy + 2, "half") < number(policy + 2, "nine_tenths"));
+    }
+    let (code, _, message) = ask(&experiment, "attention", &["--timesteps", "41"]);
+    assert!(code == Some(2) && message.contains("has timesteps 1 to 40"), "{message}");
+}
