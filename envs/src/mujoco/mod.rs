@@ -4,6 +4,7 @@ mod ant;
 mod half_cheetah;
 mod hopper;
 mod locomotion;
+mod model;
 mod simulation;
 mod walker2d;
 

@@ -1,15 +1,14 @@
-use std::collections::HashMap;
-use std::ffi::c_char;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use mujoco_rs::mujoco_c::{mjtWarning, mju_user_warning};
+use mujoco_rs::mujoco_c::mjtWarning;
 use mujoco_rs::wrappers::{MjData, MjModel, MjtObjBase};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
+use super::model::load;
 use crate::Error;
 use crate::environment::{ActionSpace, State};
 
@@ -165,32 +164,8 @@ impl Simulation {
 }
 
 /// The `envs/mujoco/assets` folder of the gymnasium wheel: set now, else when this was built.
-fn assets() -> PathBuf {
+pub(super) fn assets() -> PathBuf {
     std::env::var_os("AAREN_MUJOCO_ASSETS")
         .or_else(|| option_env!("AAREN_MUJOCO_ASSETS").map(Into::into))
         .map_or_else(|| PathBuf::from("assets"), PathBuf::from)
-}
-
-fn load(path: &Path) -> Result<Arc<MjModel>, String> {
-    static MODELS: Mutex<Option<HashMap<PathBuf, Arc<MjModel>>>> = Mutex::new(None);
-    static QUIET: Once = Once::new();
-    extern "C" fn ignore(_message: *const c_char) {}
-    // Warnings are counted in the data, where `unstable` finds them; MuJoCo would print them and leave
-    // a log file behind.
-    // SAFETY: the handler is set once, before any model is loaded.
-    QUIET.call_once(|| unsafe {
-        mju_user_warning = Some(std::mem::transmute::<
-            extern "C" fn(*const c_char),
-            unsafe extern "C" fn(*const c_char),
-        >(ignore))
-    });
-    let mut models = MODELS.lock().unwrap_or_else(PoisonError::into_inner);
-    let models = models.get_or_insert_default();
-    if let Some(model) = models.get(path) {
-        return Ok(Arc::clone(model));
-    }
-    std::fs::metadata(path).map_err(|e| e.to_string())?;
-    let model = Arc::new(MjModel::from_xml(path).map_err(|e| e.to_string())?);
-    models.insert(path.to_owned(), Arc::clone(&model));
-    Ok(model)
 }
