@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use aaren_envs::Dataset;
 use aaren_envs::dataset::Transitions;
-use aaren_fuzz::{Measuring, fuzz};
-use hdf5_pure::FileBuilder;
+use aaren_fuzz::{Measuring, fuzz, peak};
+use arrow_ipc::{Field, FieldArgs, Footer, FooterArgs, Schema, SchemaArgs, Struct_, Struct_Args, Type};
+use flatbuffers::FlatBufferBuilder;
+use hdf5_pure::{Datatype, DatatypeByteOrder, FileBuilder, FixedPointLayout};
 
 #[global_allocator]
 static MEASURING: Measuring = Measuring;
@@ -94,19 +96,95 @@ fn minari_folders() {
     });
 }
 
+/// A Minari folder with one episode in Arrow form.
+fn arrow_folder(name: &str, episode: &[u8]) -> PathBuf {
+    let folder = scratch(name);
+    std::fs::create_dir_all(folder.join("data").join("0")).unwrap();
+    std::fs::write(folder.join("data").join("metadata.json"), r#"{"data_format": "arrow"}"#).unwrap();
+    write(&folder.join("data").join("0").join("part-0.arrow"), episode);
+    folder
+}
+
+fn refused(path: &Path) -> String {
+    let (outcome, held) = peak(|| try_out(path).map_err(|error| error.to_string()));
+    let message = outcome.unwrap_err();
+    assert!(!message.contains(char::is_control), "{message:?}");
+    assert!(held < 1 << 20, "{held} bytes of memory: {message}");
+    message
+}
+
 /// Files that long runs of the tests here found.
 #[test]
 fn found_before() {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files");
-    let folder = scratch("found");
-    let episode = folder.join("data").join("0");
-    std::fs::create_dir_all(&episode).unwrap();
-    std::fs::copy(files.join("type-name.arrow"), episode.join("part-0.arrow")).unwrap();
-    std::fs::write(folder.join("data").join("metadata.json"), r#"{"data_format": "arrow"}"#).unwrap();
-    for path in [files.join("chunk-offset.hdf5"), folder] {
-        let message = try_out(&path).unwrap_err().to_string();
-        assert!(!message.contains(char::is_control), "{message:?}");
+    refused(&files.join("chunk-offset.hdf5"));
+    refused(&files.join("chunk-size.hdf5"));
+    refused(&arrow_folder("found", include_bytes!("files/type-name.arrow")));
+    let path = scratch("found-members").join("data").join("main_data.hdf5");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    write(&path, include_bytes!("files/type-members.hdf5"));
+    let message = refused(&scratch("found-members"));
+    assert!(
+        message.contains("episode_1/terminations: found an enumeration of other things than integers"),
+        "{message}"
+    );
+}
+
+/// Parts within parts, each named more than once: they would unfold to more than any memory or time.
+#[test]
+fn small_files_that_unfold() {
+    let path = scratch("unfolds.hdf5");
+    // Above the tree of the root's members, eight nodes whose sixteen children are the same.
+    let mut bytes = include_bytes!("files/d4rl.hdf5").to_vec();
+    let mut tree = bytes.windows(6).position(|six| six == b"TREE\0\0").unwrap() as u64;
+    for level in 1..=8 {
+        let node = bytes.len() as u64;
+        bytes.extend_from_slice(&[b'T', b'R', b'E', b'E', 0, level, 16, 0]);
+        bytes.extend_from_slice(&[0xff; 16]);
+        (0..16).for_each(|_| bytes.extend([0, tree].map(u64::to_le_bytes).as_flattened()));
+        bytes.extend_from_slice(&[0; 8]);
+        tree = node;
     }
+    // The superblock and the root's header name the tree.
+    for place in [80, 120] {
+        bytes[place..place + 8].copy_from_slice(&tree.to_le_bytes());
+    }
+    write(&path, &bytes);
+    let message = refused(&path);
+    assert!(message.contains("named over and over"), "{message}");
+
+    // A type of a type of a type ….
+    let integer = FixedPointLayout { signed: true, bit_offset: 0, bit_precision: 32 };
+    let mut datatype =
+        Datatype::FixedPoint { size: 4, byte_order: DatatypeByteOrder::LittleEndian, layout: integer };
+    for _ in 0..500 {
+        let base_type = Box::new(datatype);
+        datatype = Datatype::VariableLength { is_string: false, padding: None, charset: None, base_type };
+    }
+    let mut file = FileBuilder::new();
+    file.create_dataset("rewards").with_dtype(datatype).with_shape(&[0]);
+    write(&path, &file.finish().unwrap());
+    let message = refused(&path);
+    assert!(message.ends_with("rewards: found the type variable-length; expected numbers or booleans"));
+
+    // A column of two columns, which are the same, of two columns, which are ….
+    let mut builder = FlatBufferBuilder::new();
+    let mut children = None;
+    for _ in 0..16 {
+        let kind = Struct_::create(&mut builder, &Struct_Args {}).as_union_value();
+        let args =
+            FieldArgs { type_type: Type::Struct_, type_: Some(kind), children, ..FieldArgs::default() };
+        let field = Field::create(&mut builder, &args);
+        children = Some(builder.create_vector(&[field, field]));
+    }
+    let schema = Schema::create(&mut builder, &SchemaArgs { fields: children, ..SchemaArgs::default() });
+    let args = FooterArgs { schema: Some(schema), ..FooterArgs::default() };
+    let footer = Footer::create(&mut builder, &args);
+    builder.finish(footer, None);
+    let footer = builder.finished_data();
+    let length = (footer.len() as u32).to_le_bytes();
+    let message = refused(&arrow_folder("unfolds", &[footer, &length, b"ARROW1"].concat()));
+    assert!(message.contains("Too many tables"), "{message}");
 }
 
 #[test]

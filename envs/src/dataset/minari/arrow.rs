@@ -7,8 +7,9 @@ use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Typ
 use arrow_array::{Array, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::{RecordBatchDecoder, read_footer_length};
-use arrow_ipc::{Block, Footer, root_as_footer, root_as_message};
+use arrow_ipc::{Block, Footer, root_as_footer_with_opts, root_as_message_with_opts};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
+use flatbuffers::VerifierOptions;
 
 use super::episodes::{Episodes, KEYS};
 use crate::Error;
@@ -142,7 +143,14 @@ fn footer(file: &[u8]) -> Result<Footer<'_>, ArrowError> {
     let (rest, trailer) = file.split_last_chunk::<10>().ok_or_else(|| invalid("too short"))?;
     let start = rest.len().checked_sub(read_footer_length(*trailer)?);
     let footer = &rest[start.ok_or_else(|| invalid("a footer longer than the file"))?..];
-    root_as_footer(footer).map_err(|e| invalid(&e.to_string()))
+    root_as_footer_with_opts(&limits(footer), footer).map_err(|e| invalid(&e.to_string()))
+}
+
+/// Parts of a flatbuffer that are named over and over would unfold to any size; no writer shares more than
+/// the layouts of its tables, each of which takes four bytes of its own.
+fn limits(flatbuffer: &[u8]) -> VerifierOptions {
+    let size = flatbuffer.len();
+    VerifierOptions { max_tables: size / 4, max_apparent_size: 16 * size, ..VerifierOptions::default() }
 }
 
 fn schema(footer: &Footer) -> Result<SchemaRef, ArrowError> {
@@ -185,7 +193,8 @@ fn decode(
     let message = &file[start..start + head];
     // A length of four bytes comes before the message, in files of today after a marker.
     let message = message.strip_prefix(&[0xff; 4]).unwrap_or(message).get(4..).unwrap_or_default();
-    let message = root_as_message(message).map_err(|e| invalid(&e.to_string()))?;
+    let message =
+        root_as_message_with_opts(&limits(message), message).map_err(|e| invalid(&e.to_string()))?;
     let batch = message.header_as_record_batch().ok_or_else(|| invalid("a block that is no record batch"))?;
     if batch.compression().is_some() {
         return Err(invalid("compressed data, which Minari does not write"));

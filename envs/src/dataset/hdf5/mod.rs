@@ -1,13 +1,17 @@
+mod source;
+
 use std::path::{Path, PathBuf};
 
 use hdf5_pure::{DType, Dataset as Node, File, Layout};
 
+use self::source::Watched;
 use super::column::Column;
 use crate::Error;
 
 /// An HDF5 file whose claims are checked against its size.
 pub(super) struct Hdf5 {
     file: File,
+    watched: Watched,
     pub(super) path: PathBuf,
     bytes: u64,
 }
@@ -18,13 +22,16 @@ const LARGEST_RATIO: u64 = 1032;
 impl Hdf5 {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let fail = |reason: String| Error::Open { path: path.to_owned(), reason };
-        let bytes = std::fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();
-        let file = File::open(path)
+        let bytes = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
+        let size = bytes.len() as u64;
+        let watched = Watched::new(bytes);
+        let file = File::from_source(watched.clone())
             .map_err(|e| fail(format!("not a readable HDF5 file ({e}); is the download complete?")))?;
-        Ok(Self { file, path: path.to_owned(), bytes })
+        Ok(Self { file, watched, path: path.to_owned(), bytes: size })
     }
 
     pub(super) fn groups(&self) -> Result<Vec<String>, Error> {
+        self.watched.begin();
         self.file.root().groups().map_err(|e| self.content("/", e.to_string(), "a readable list of groups"))
     }
 
@@ -34,8 +41,10 @@ impl Hdf5 {
 
     /// Reads `key`, one or two-dimensional, of numbers or booleans, all finite.
     pub(super) fn read(&self, key: &str) -> Result<Column, Error> {
+        self.watched.begin();
         let node =
             self.file.dataset(key).map_err(|e| self.content(key, e.to_string(), "a dataset of that name"))?;
+        self.watched.expect_numeric().map_err(|found| self.content(key, found, "numbers or booleans"))?;
         let shape = node.shape().map_err(|e| self.content(key, e.to_string(), "a readable shape"))?;
         let (rows, size) = match shape[..] {
             [rows] => (rows, 1),
@@ -78,7 +87,9 @@ impl Hdf5 {
             return Ok(0);
         }
         let in_chunk = chunk_shape.iter().fold(1, |entries: u64, &edge| entries.saturating_mul(edge));
-        if chunks.iter().any(|chunk| in_chunk > unpacked(chunk.storage_size)) {
+        // Room is made for a chunk before it is read.
+        let sound = |size: u64| size <= self.bytes && in_chunk <= unpacked(size);
+        if !chunks.iter().all(|chunk| sound(chunk.storage_size)) {
             return Ok(0);
         }
         Ok(in_chunk.saturating_mul(chunks.len() as u64).min(unpacked(self.bytes)))
