@@ -21,14 +21,14 @@ demo: deps
 test: deps
 	cargo test --locked --workspace
 
-# Side by side: `make -j soak`.
+# Side by side: `make -j soak`. The kinds of file that one test binary damages always are, on however few cores.
 soak: soak-kills soak-envs soak-agents soak-streaming soak-yaml
 
 soak-kills: deps
 	AAREN_KILLS=30 cargo test --locked -p aaren-experiments --test kill -- --nocapture killed
 
 soak-envs soak-agents soak-streaming: soak-%: deps
-	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-$* --test hostile -- --nocapture
+	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-$* --test hostile -- --nocapture --test-threads 8
 
 soak-yaml: deps
 	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-experiments --bin aaren -- --nocapture damaged

@@ -23,6 +23,8 @@ const FACTOR: usize = 64;
 const ALLOWANCE: usize = 4 << 20;
 /// Files between two looks at the clock.
 const ROUND: u32 = 2000;
+/// Milliseconds to look for a smaller file than the one that failed: each that fails too may print a backtrace.
+const SHRINKING: u32 = 10_000;
 
 /// Loads damaged forms of `originals`, each of which must load as it is.
 ///
@@ -56,7 +58,12 @@ pub fn fuzz<E: Display>(target: &str, originals: &[Vec<u8>], load: impl Fn(&[u8]
     for round in 0_u64.. {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&round.to_le_bytes());
-        let config = Config { cases: ROUND, failure_persistence: None, ..Config::default() };
+        let config = Config {
+            cases: ROUND,
+            failure_persistence: None,
+            max_shrink_time: SHRINKING,
+            ..Config::default()
+        };
         let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
         let outcome = runner.run(&damaged(originals), |bytes| {
             let _ = check(&bytes);
