@@ -66,7 +66,7 @@ impl Summary {
             policies.insert(
                 policy.name.clone(),
                 json!({
-                    "parameters": first.parameters,
+                    "parameters": first.parameters, "context": policy.context,
                     "updates_per_second": updates_per_second,
                     "targets": by_target,
                     "rollout": of_policy[0],
@@ -131,8 +131,8 @@ impl Summary {
         ];
         let protocol = json!({
             "env": spec.env, "dataset": dataset.summary(), "target_returns": targets,
-            "padding": "right, masked", "sampling": "windows start at transitions drawn uniformly (trajectories by length)",
-            "updates": spec.train.updates, "batch": spec.train.batch, "context": spec.policies[0].context.train,
+            "padding": "right, masked", "sampling": "windows start at transitions drawn uniformly (trajectories by length); with context.carry chunk after chunk of episodes drawn uniformly",
+            "updates": spec.train.updates, "batch": spec.train.batch,
             "seeds": spec.seeds, "episodes": spec.evaluate.episodes, "score_of": "last update",
             "interval": "95 % percentile bootstrap: training seeds resampled, then the episodes of each",
             "backend": "streaming runtime (scores and µs per step), libtorch (updates/s)", "threads": threads,
