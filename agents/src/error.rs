@@ -77,20 +77,20 @@ pub enum Error {
         learning_rate: f64,
     },
     /// A file that cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {reason}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A file that cannot be written.
-    #[error("{}: cannot be written: {source}; what stood there before is unharmed", path.display())]
+    #[error("{}: cannot be written: {reason}; what stood there before is unharmed", path.display())]
     Write {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A file that is not what it should be.
     #[error("{}: {found}; expected {expected}", path.display())]

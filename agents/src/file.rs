@@ -9,5 +9,5 @@ use crate::Error;
 /// # Errors
 /// [`Error::Write`]; whatever stood at `path` before is then still there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    aaren_envs::write_whole(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
+    aaren_envs::write_whole(path, bytes).map_err(|reason| Error::Write { path: path.to_owned(), reason })
 }

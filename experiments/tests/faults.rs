@@ -5,6 +5,7 @@ mod common;
 
 use std::fs;
 use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 
 use common::{Experiment, RUNS, YAML, assert_same, edit_checkpoint, lines, outcome, send, wait_until};
 
@@ -47,6 +48,41 @@ fn a_full_disk_leaves_the_last_checkpoint() {
     assert!(!checkpoint.with_extension("safetensors.tmp").exists());
     experiment.finish("full");
     assert_same(&experiment.outcome("full"), &experiment.outcome("straight"));
+}
+
+/// A disk that is really full, where the system grants a process a tiny one of its own.
+#[test]
+fn a_tiny_disk_leaves_the_last_checkpoint() {
+    let experiment = interrupted("before");
+    let alone = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-ec", script]).current_dir(experiment.path(""));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    fs::create_dir(experiment.path("full")).unwrap();
+    if !alone("mount -t tmpfs tmpfs full").status().is_ok_and(|status| status.success()) {
+        eprintln!("no disk of its own: not tried");
+        return;
+    }
+    experiment.finish("straight");
+    let run = experiment.command("full", &[]);
+    let mut command = alone(
+        "used=$(du -sk before | cut -f1)
+        mount -t tmpfs -o size=$((used + 4))k tmpfs full
+        cp -R before/. full
+        code=0; \"$0\" \"$@\" || code=$?
+        cp -R full/. after
+        exit $code",
+    );
+    fs::create_dir(experiment.path("after")).unwrap();
+    let (code, message) = outcome(command.arg(run.get_program()).args(run.get_args()).output().unwrap());
+    assert_eq!(code, Some(1), "{message}");
+    let reason = "checkpoint.safetensors: cannot be written: No space left on device (os error 28); what stood \
+                  there before is unharmed\n";
+    assert!(message.ends_with(reason), "{message}");
+    experiment.finish("after");
+    assert_same(&experiment.outcome("after"), &experiment.outcome("straight"));
 }
 
 /// Root may write to a folder that is read-only, so these are places where nobody can.

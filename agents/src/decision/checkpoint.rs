@@ -60,7 +60,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Read`], [`Error::Format`] for a damaged file, [`Error::OtherSpec`].
     pub fn load(path: &Path, spec: &str) -> Result<Self, Error> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(|reason| Error::Read { path: path.to_owned(), reason })?;
         let bad = |found: String| Error::Format {
             path: path.to_owned(),
             found: found.replace(char::is_control, "?"),

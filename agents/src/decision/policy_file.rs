@@ -146,7 +146,7 @@ impl PolicyFile {
     /// # Errors
     /// [`Error::Read`], [`Error::Format`].
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(|reason| Error::Read { path: path.to_owned(), reason })?;
         let bad = |found: String| Error::Format {
             path: path.to_owned(),
             found: found.replace(char::is_control, "?"),
