@@ -254,6 +254,13 @@ fn resumed_is_straight(carry: bool) {
     };
     let last = std::fs::metadata(&path).unwrap().len() as usize - 3;
     assert!(damaged(&|bytes| bytes[last] ^= 1).contains("checksum"));
+    // Whatever a header says, it is the one that was written.
+    let seconds = |bytes: &mut Vec<u8>| {
+        let at = bytes.windows(10).position(|part| part == br#"seconds\":"#).unwrap();
+        assert_eq!(bytes[at + 10], b'1');
+        bytes[at + 10] = b'2';
+    };
+    assert!(damaged(&seconds).contains("checksum"));
     assert!(damaged(&|bytes| bytes.truncate(last)).contains("not a safetensors file"));
     assert!(Checkpoint::load(&path, "other").unwrap_err().to_string().contains("another spec"));
 }

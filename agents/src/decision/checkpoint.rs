@@ -11,7 +11,7 @@ use crate::{Error, file};
 ///
 /// On disk a safetensors file: the model's tensors by their names, `optimizer.first` and
 /// `optimizer.second`, and a JSON header in its metadata with format version, hash of the spec,
-/// updates done, the run's own progress, and a checksum of the tensors.
+/// updates done and the run's own progress; beside it a checksum of header and tensors.
 #[derive(Debug)]
 pub struct Checkpoint {
     /// Hash of the spec that made it.
@@ -30,11 +30,10 @@ struct Header {
     spec: String,
     updates: u64,
     progress: serde_json::Value,
-    checksum: u32,
 }
 
 const FORMAT: &str = "aaren-checkpoint";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Checkpoint {
     /// Writes it whole, or leaves what stood at `path` unharmed.
@@ -49,10 +48,11 @@ impl Checkpoint {
             spec: self.spec.clone(),
             updates: self.updates,
             progress: self.progress.clone(),
-            checksum: tensors.checksum(),
         };
         let header = serde_json::to_string(&header).expect("a header is plain JSON");
-        file::write(path, &tensors.serialize("aaren", header))
+        let checksum = format!("{:08x}", tensors.checksum(&header));
+        let metadata = [("aaren".into(), header), ("checksum".into(), checksum)];
+        file::write(path, &tensors.serialize(metadata.into()))
     }
 
     /// Reads a checkpoint of the spec with hash `spec`.
@@ -67,20 +67,21 @@ impl Checkpoint {
             expected: "a checkpoint written by `aaren run`; remove the file to start that policy afresh"
                 .into(),
         };
-        let (header, tensors) = TensorBytes::parse(&bytes, "aaren").map_err(bad)?;
+        let (metadata, tensors) = TensorBytes::parse(&bytes).map_err(bad)?;
+        let text = metadata.get("aaren").ok_or_else(|| bad("no `aaren` header".into()))?;
         let header: Header =
-            serde_json::from_str(&header).map_err(|e| bad(format!("its header is not readable: {e}")))?;
+            serde_json::from_str(text).map_err(|e| bad(format!("its header is not readable: {e}")))?;
         if header.format != FORMAT || header.version != VERSION {
             return Err(bad(format!(
                 "its format is {} version {}, not {FORMAT} version {VERSION}",
                 header.format, header.version
             )));
         }
-        let checksum = tensors.checksum();
-        if checksum != header.checksum {
+        let checksum = format!("{:08x}", tensors.checksum(text));
+        let expected = metadata.get("checksum").map_or("none", String::as_str);
+        if checksum != expected {
             return Err(bad(format!(
-                "its checksum is {checksum:08x}, its header says {:08x}: the file is damaged",
-                header.checksum
+                "its checksum is {checksum}, where it says {expected}: the file is damaged"
             )));
         }
         if header.spec != spec {
@@ -139,27 +140,28 @@ impl TensorBytes {
         Self { tensors }
     }
 
-    pub(super) fn checksum(&self) -> u32 {
+    /// Checksum of a header and of names, shapes and bytes of the tensors.
+    fn checksum(&self, header: &str) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
-        for (_, _, bytes) in &self.tensors {
+        hasher.update(header.as_bytes());
+        for (name, shape, bytes) in &self.tensors {
+            hasher.update(format!("{name}{shape:?}").as_bytes());
             hasher.update(bytes);
         }
         hasher.finalize()
     }
 
-    pub(super) fn serialize(&self, key: &str, header: String) -> Vec<u8> {
+    pub(super) fn serialize(&self, metadata: HashMap<String, String>) -> Vec<u8> {
         let views = self.tensors.iter().map(|(name, shape, bytes)| {
             (name, TensorView::new(Dtype::F32, shape.clone(), bytes).expect("sizes agree by construction"))
         });
-        serialize(views, Some(HashMap::from([(key.to_owned(), header)]))).expect("names and shapes are valid")
+        serialize(views, Some(metadata)).expect("names and shapes are valid")
     }
 
-    /// The header under `key` and the tensors; the safetensors crate checks all sizes against the file's.
-    pub(super) fn parse(bytes: &[u8], key: &str) -> Result<(String, Self), String> {
+    /// The metadata and the tensors; the safetensors crate checks all sizes against the file's.
+    pub(super) fn parse(bytes: &[u8]) -> Result<(HashMap<String, String>, Self), String> {
         let not = |e: safetensors::SafeTensorError| format!("not a safetensors file: {e}");
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(not)?;
-        let header =
-            metadata.metadata().as_ref().and_then(|m| m.get(key)).ok_or(format!("no `{key}` header"))?;
         let file = SafeTensors::deserialize(bytes).map_err(not)?;
         let mut tensors = Vec::new();
         for (name, view) in file.tensors() {
@@ -169,7 +171,7 @@ impl TensorBytes {
             tensors.push((name, view.shape().to_vec(), view.data().to_vec()));
         }
         tensors.sort();
-        Ok((header.clone(), Self { tensors }))
+        Ok((metadata.metadata().clone().unwrap_or_default(), Self { tensors }))
     }
 
     pub(super) fn into_tensors(self) -> Vec<(String, Tensor)> {

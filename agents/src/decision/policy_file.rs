@@ -130,7 +130,7 @@ impl PolicyFile {
     /// The bytes of the file; equal weights and headers give equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let header = serde_json::to_string(&self.header).expect("a header is plain JSON");
-        TensorBytes::new(&self.tensors).serialize("aaren", header)
+        TensorBytes::new(&self.tensors).serialize([("aaren".into(), header)].into())
     }
 
     /// Writes it whole, or leaves what stood at `path` unharmed.
@@ -150,11 +150,12 @@ impl PolicyFile {
         let bad = |found: String| Error::Format {
             path: path.to_owned(),
             found: found.replace(char::is_control, "?"),
-            expected: "a policy written by `aaren run` or `aaren export`".into(),
+            expected: "a policy written by `aaren run`".into(),
         };
-        let (header, tensors) = TensorBytes::parse(&bytes, "aaren").map_err(bad)?;
+        let (metadata, tensors) = TensorBytes::parse(&bytes).map_err(bad)?;
+        let header = metadata.get("aaren").ok_or_else(|| bad("no `aaren` header".into()))?;
         let header: Header =
-            serde_json::from_str(&header).map_err(|e| bad(format!("its header is not readable: {e}")))?;
+            serde_json::from_str(header).map_err(|e| bad(format!("its header is not readable: {e}")))?;
         if header.format != FORMAT || header.version != VERSION {
             let (format, version) = (header.format, header.version);
             return Err(bad(format!(

@@ -11,7 +11,7 @@ use std::time::Duration;
 use aaren_envs::Dataset;
 use aaren_envs::dataset::Transitions;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Two policies, 60 updates, a checkpoint with every fifth.
@@ -150,11 +150,16 @@ pub fn send(child: &Child, signal: i32) {
     assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
 }
 
+/// What a checkpoint says of itself.
+pub fn header(path: &Path) -> String {
+    let bytes = fs::read(path).unwrap();
+    SafeTensors::read_metadata(&bytes).unwrap().1.metadata().as_ref().unwrap()["aaren"].clone()
+}
+
 /// Changes the float32 tensors of a checkpoint and keeps its checksum right.
 pub fn edit_checkpoint(path: &Path, edit: impl Fn(&str, &mut [f32])) {
     let bytes = fs::read(path).unwrap();
-    let header = SafeTensors::read_metadata(&bytes).unwrap().1.metadata().as_ref().unwrap()["aaren"].clone();
-    let mut header: Value = serde_json::from_str(&header).unwrap();
+    let header = header(path);
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = SafeTensors::deserialize(&bytes)
         .unwrap()
         .tensors()
@@ -168,12 +173,16 @@ pub fn edit_checkpoint(path: &Path, edit: impl Fn(&str, &mut [f32])) {
         .collect();
     tensors.sort();
     let mut checksum = crc32fast::Hasher::new();
-    tensors.iter().for_each(|(_, _, bytes)| checksum.update(bytes));
-    header["checksum"] = json!(checksum.finalize());
+    checksum.update(header.as_bytes());
+    for (name, shape, bytes) in &tensors {
+        checksum.update(format!("{name}{shape:?}").as_bytes());
+        checksum.update(bytes);
+    }
+    let checksum = format!("{:08x}", checksum.finalize());
     let views = tensors
         .iter()
         .map(|(name, shape, bytes)| (name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
-    let metadata = HashMap::from([("aaren".to_owned(), header.to_string())]);
+    let metadata = HashMap::from([("aaren".to_owned(), header), ("checksum".to_owned(), checksum)]);
     fs::write(path, serialize(views, Some(metadata)).unwrap()).unwrap();
 }
 
