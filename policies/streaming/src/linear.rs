@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::simd::Lanes;
+use crate::simd::{Kernel, Lanes};
 use crate::vector::dot;
 
 /// Outputs of a wide panel: three tokens fill 12 of the 16 vector registers of AVX2 with half a
@@ -69,19 +69,8 @@ impl Linear {
     /// `y[t] = W x[t] + b`; `x` is `[tokens, inputs]`, `y` is `[tokens, outputs]`.
     #[inline(always)]
     pub(crate) fn apply<L: Lanes>(&self, x: &[f32], tokens: usize, y: &mut [f32]) {
-        assert_eq!(x.len(), tokens * self.inputs);
-        assert_eq!(y.len(), tokens * self.outputs);
-        match self.precision {
-            Precision::Float32 => self.apply_panels::<L, false>(x, tokens, y),
-            Precision::Bfloat16 => self.apply_panels::<L, true>(x, tokens, y),
-        }
-        let first = self.outputs - self.outputs % NARROW;
-        for (r, row) in self.rows.chunks_exact(self.inputs).enumerate() {
-            for t in 0..tokens {
-                let x = &x[t * self.inputs..(t + 1) * self.inputs];
-                y[t * self.outputs + first + r] = dot::<L>(row, x) + self.bias[first + r];
-            }
-        }
+        // SAFETY: this is below `InstructionSet::run` already, for the same vectors.
+        unsafe { L::run(Apply { linear: self, x, tokens, y }) }
     }
 
     #[inline(always)]
@@ -111,6 +100,36 @@ impl Linear {
                     job.panel::<L, PAIRS, NARROW>(panel);
                     output += NARROW;
                 }
+            }
+        }
+    }
+}
+
+/// [`Linear::apply`] as a function of its own.
+struct Apply<'a> {
+    linear: &'a Linear,
+    x: &'a [f32],
+    tokens: usize,
+    y: &'a mut [f32],
+}
+
+impl Kernel for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Apply { linear, x, tokens, y } = self;
+        let (inputs, outputs) = (linear.inputs, linear.outputs);
+        assert_eq!(x.len(), tokens * inputs);
+        assert_eq!(y.len(), tokens * outputs);
+        match linear.precision {
+            Precision::Float32 => linear.apply_panels::<L, false>(x, tokens, y),
+            Precision::Bfloat16 => linear.apply_panels::<L, true>(x, tokens, y),
+        }
+        let first = outputs - outputs % NARROW;
+        for (r, row) in linear.rows.chunks_exact(inputs).enumerate() {
+            for (t, x) in x.chunks_exact(inputs).enumerate() {
+                y[t * outputs + first + r] = dot::<L>(row, x) + linear.bias[first + r];
             }
         }
     }
@@ -203,6 +222,11 @@ impl Job {
             for column in (0..WIDTH).step_by(VECTORS * L::N) {
                 let words = words.add(column);
                 let mut token = 0;
+                // Several streams, or timesteps of a window: 24 vectors of sums of AVX-512's 32.
+                while L::N == 16 && token + 6 <= self.tokens {
+                    self.tile::<L, PAIRS, WIDTH, VECTORS, 6>(words, column, token);
+                    token += 6;
+                }
                 while token + 3 <= self.tokens {
                     self.tile::<L, PAIRS, WIDTH, VECTORS, 3>(words, column, token);
                     token += 3;

@@ -1,5 +1,7 @@
 //! The few vector operations the kernels are written in.
 
+use super::Kernel;
+
 /// A vector of `f32`.
 ///
 /// # Safety of the methods
@@ -11,6 +13,9 @@ pub(crate) trait Lanes: Copy {
     /// How many elements a vector has.
     const N: usize;
 
+    /// Run `kernel` on these vectors, as a function of its own: a large computation that is called
+    /// from many places is then compiled once for each set of instructions.
+    unsafe fn run<K: Kernel>(kernel: K) -> K::Output;
     unsafe fn splat(x: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);

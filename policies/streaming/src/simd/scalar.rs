@@ -1,12 +1,16 @@
 //! One lane, for what a vector leaves over, and four, for what every target has.
 
-use super::Lanes;
+use super::{Kernel, Lanes};
 
 const MANTISSA_BITS: u32 = 23;
 
 impl Lanes for f32 {
     const N: usize = 1;
 
+    #[inline(always)]
+    unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<f32>()
+    }
     #[inline(always)]
     unsafe fn splat(x: f32) -> f32 {
         x
@@ -87,6 +91,10 @@ impl Quad {
 impl Lanes for Quad {
     const N: usize = 4;
 
+    #[inline(never)]
+    unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Quad>()
+    }
     #[inline(always)]
     unsafe fn splat(x: f32) -> Quad {
         Quad([x; 4])

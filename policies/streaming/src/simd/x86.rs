@@ -7,6 +7,7 @@ use super::{Kernel, Lanes};
 /// # Safety
 ///
 /// The processor must have AVX2 and FMA.
+#[inline(never)]
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<__m256>()
@@ -15,6 +16,7 @@ pub(super) unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
 /// # Safety
 ///
 /// The processor must have AVX-512F, AVX2 and FMA.
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx2,fma")]
 pub(super) unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<__m512>()
@@ -23,6 +25,10 @@ pub(super) unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
 impl Lanes for __m256 {
     const N: usize = 8;
 
+    #[inline(always)]
+    unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+        unsafe { run_avx2(kernel) }
+    }
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m256 {
         unsafe { _mm256_set1_ps(x) }
@@ -91,6 +97,10 @@ impl Lanes for __m256 {
 impl Lanes for __m512 {
     const N: usize = 16;
 
+    #[inline(always)]
+    unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+        unsafe { run_avx512(kernel) }
+    }
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m512 {
         unsafe { _mm512_set1_ps(x) }
