@@ -10,6 +10,7 @@
 
 use alloc::vec::Vec;
 
+use crate::block::{Layers, State, Wanted};
 use crate::linear::{Linear, Precision};
 use crate::simd::Lanes;
 use crate::vector::{exp, for_lanes, scale_into};
@@ -91,49 +92,57 @@ impl Aaren {
         state[heads..].fill(0.0);
     }
 
-    /// Merge the tokens `x` (`[tokens, width]`) into `state`; attention's output of the tokens from
-    /// `from` on goes to `y` (`[tokens − from, width]`). `count` tokens were merged before.
+    /// Merge every state's incoming tokens, rows of `x` (`[tokens, width]`), into layer `n` of the
+    /// state; attention's output of the tokens wanted goes to `y` (`[wanted, width]`).
     #[inline(always)]
     pub(crate) fn forward<L: Lanes>(
         &self,
         x: &[f32],
-        from: usize,
-        state: &mut [f32],
-        count: u64,
+        states: &mut [impl AsMut<State>],
+        n: usize,
+        wanted: Wanted,
         scratch: &mut AarenScratch,
         y: &mut [f32],
     ) {
         let (width, heads) = (self.width, self.decay.len());
-        let (tokens, head_width) = (x.len() / width, width / heads);
+        let (tokens, head_width, outputs) = (x.len() / width, width / heads, y.len() / width);
         let row = self.values_and_scores.outputs();
         let projected = &mut scratch.projected[..tokens * row];
-        let mixed = &mut scratch.mixed[..(tokens - from) * width];
+        let mixed = &mut scratch.mixed[..outputs * width];
         self.values_and_scores.apply::<L>(x, tokens, projected);
 
-        let (maxima, rest) = state.split_at_mut(heads);
-        let (sums, weighted) = rest.split_at_mut(heads);
-        for (t, projected) in projected.chunks_exact(row).enumerate() {
-            let (values, scores) = projected.split_at(width);
-            let dither = dither(count + t as u64);
-            for h in 0..heads {
-                let span = h * head_width..(h + 1) * head_width;
-                let w = &mut weighted[span.clone()];
-                merge::<L>(
-                    &mut maxima[h],
-                    &mut sums[h],
-                    w,
-                    self.decay[h],
-                    scores[h],
-                    &values[span.clone()],
-                    dither,
-                );
-                if t >= from {
-                    let mixed = &mut mixed[(t - from) * width..(t - from + 1) * width];
-                    scale_into::<L>(&mut mixed[span], w, 1.0 / sums[h]);
+        let (mut projected, mut mixed_rows) = (projected.chunks_exact(row), mixed.chunks_exact_mut(width));
+        for state in states {
+            let State { tokens: count, incoming, layers } = state.as_mut();
+            let Layers::Aaren(floats) = layers else {
+                unreachable!("states are made by the encoder they are used with")
+            };
+            let length = Self::state_length(width, heads);
+            let (maxima, rest) = floats[n * length..(n + 1) * length].split_at_mut(heads);
+            let (sums, weighted) = rest.split_at_mut(heads);
+            for (t, projected) in projected.by_ref().take(*incoming).enumerate() {
+                let (values, scores) = projected.split_at(width);
+                let dither = dither(*count + t as u64);
+                let mut mixed = if t >= wanted.from(*incoming) { mixed_rows.next() } else { None };
+                for h in 0..heads {
+                    let span = h * head_width..(h + 1) * head_width;
+                    let w = &mut weighted[span.clone()];
+                    merge::<L>(
+                        &mut maxima[h],
+                        &mut sums[h],
+                        w,
+                        self.decay[h],
+                        scores[h],
+                        &values[span.clone()],
+                        dither,
+                    );
+                    if let Some(mixed) = &mut mixed {
+                        scale_into::<L>(&mut mixed[span], w, 1.0 / sums[h]);
+                    }
                 }
             }
         }
-        self.output.apply::<L>(mixed, tokens - from, y);
+        self.output.apply::<L>(mixed, outputs, y);
     }
 }
 

@@ -59,7 +59,39 @@ pub(crate) struct Encoder {
 pub(crate) struct State {
     /// Tokens since the state was empty.
     pub(crate) tokens: u64,
+    /// Tokens that the next forward pass brings.
+    pub(crate) incoming: usize,
     pub(crate) layers: Layers,
+}
+
+/// Whose outputs of a forward pass are wanted, of each state's incoming tokens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    All,
+    Last,
+    None,
+}
+
+impl Wanted {
+    /// The first of so many tokens whose output is wanted.
+    pub(crate) fn from(self, tokens: usize) -> usize {
+        match self {
+            Wanted::All => 0,
+            Wanted::Last => tokens - 1,
+            Wanted::None => tokens,
+        }
+    }
+
+    /// Calls `each` with the place, among all states' incoming tokens, of every one that is wanted.
+    #[inline(always)]
+    pub(crate) fn rows(self, states: &mut [impl AsMut<State>], mut each: impl FnMut(usize)) {
+        let mut first = 0;
+        for state in states {
+            let incoming = state.as_mut().incoming;
+            (first + self.from(incoming)..first + incoming).for_each(&mut each);
+            first += incoming;
+        }
+    }
 }
 
 /// The layers' part of a [`State`].
@@ -109,7 +141,7 @@ impl Encoder {
         } else {
             Layers::Transformer(self.blocks.iter().map(|_| Cache::default()).collect())
         };
-        let mut state = State { tokens: 0, layers };
+        let mut state = State { tokens: 0, incoming: 0, layers };
         self.clear(&mut state);
         state
     }
@@ -154,45 +186,57 @@ impl Encoder {
         }
     }
 
-    /// Push the first `tokens` tokens of `scratch.x` through all blocks. With `read`, the last
-    /// token's row of `scratch.x` becomes the encoder's output; the other rows are left undefined,
-    /// for in the last block nobody needs more of them than their part of the state.
+    /// Push the first rows of `scratch.x` through all blocks: every state's incoming tokens, one
+    /// state after the other. With `read`, the first rows of `scratch.x` become the encoder's output
+    /// at each state's last token; the other rows are left undefined, for in the last block nobody
+    /// needs more of them than their part of the state.
+    ///
+    /// What a state gets does not depend on which others come with it, bit for bit.
     #[inline(always)]
     pub(crate) fn forward<L: Lanes>(
         &self,
         scratch: &mut Scratch,
-        tokens: usize,
-        state: &mut State,
+        states: &mut [impl AsMut<State>],
         read: bool,
     ) {
-        let width = self.width;
         for (n, block) in self.blocks.iter().enumerate() {
-            let last = n + 1 == self.blocks.len();
-            let from = if !last { 0 } else { tokens - usize::from(read) };
-            block.forward::<L>(self, scratch, tokens, from, state, n);
+            let wanted = match (n + 1 == self.blocks.len(), read) {
+                (false, _) => Wanted::All,
+                (true, true) => Wanted::Last,
+                (true, false) => Wanted::None,
+            };
+            block.forward::<L>(self, scratch, states, wanted, n);
         }
         if let (Some(norm), true) = (&self.last_norm, read) {
-            norm.apply::<L>(&mut scratch.x[(tokens - 1) * width..tokens * width]);
+            norm.apply::<L>(&mut scratch.x[..states.len() * self.width]);
         }
-        state.tokens += tokens as u64;
+        for state in states {
+            let state = state.as_mut();
+            state.tokens += state.incoming as u64;
+        }
     }
 }
 
 impl Block {
-    /// All tokens enter the state of layer `n`; rows from `from` on become the block's outputs.
+    /// All incoming tokens enter the states of layer `n`; the block's outputs of those wanted become
+    /// the first rows of `scratch.x`.
     #[inline(always)]
     fn forward<L: Lanes>(
         &self,
         encoder: &Encoder,
         scratch: &mut Scratch,
-        tokens: usize,
-        from: usize,
-        state: &mut State,
+        states: &mut [impl AsMut<State>],
+        wanted: Wanted,
         n: usize,
     ) {
         let width = encoder.width;
         let pre = matches!(encoder.norm, Norm::Pre);
-        let outputs = tokens - from;
+        let (mut tokens, mut outputs) = (0, 0);
+        for state in &mut *states {
+            let incoming = state.as_mut().incoming;
+            tokens += incoming;
+            outputs += incoming - wanted.from(incoming);
+        }
         let x = &mut scratch.x[..tokens * width];
         let branch = &mut scratch.branch[..outputs * width];
         let hidden = &mut scratch.hidden[..outputs * 4 * width];
@@ -205,23 +249,25 @@ impl Block {
         } else {
             x
         };
-        match (&self.attention, &mut state.layers, &mut scratch.attention) {
-            (Attention::Aaren(aaren), Layers::Aaren(floats), AttentionScratch::Aaren(scratch)) => {
-                let length = Aaren::state_length(width, encoder.heads);
-                let layer = &mut floats[n * length..(n + 1) * length];
-                aaren.forward::<L>(input, from, layer, state.tokens, scratch, branch);
+        match (&self.attention, &mut scratch.attention) {
+            (Attention::Aaren(aaren), AttentionScratch::Aaren(scratch)) => {
+                aaren.forward::<L>(input, states, n, wanted, scratch, branch);
             }
-            (
-                Attention::Transformer(transformer),
-                Layers::Transformer(caches),
-                AttentionScratch::Transformer(scratch),
-            ) => {
-                transformer.forward::<L>(input, from, &mut caches[n], scratch, branch);
+            (Attention::Transformer(transformer), AttentionScratch::Transformer(scratch)) => {
+                transformer.forward::<L>(input, states, n, wanted, scratch, branch);
             }
-            _ => unreachable!("state and scratch are made by the encoder they are used with"),
+            _ => unreachable!("the scratch is made by the encoder it is used with"),
         }
 
-        let x = &mut x[from * width..];
+        // Rows move forwards only, so none is overwritten before it has moved.
+        if wanted != Wanted::All {
+            let mut to = 0;
+            wanted.rows(states, |row| {
+                x.copy_within(row * width..(row + 1) * width, to * width);
+                to += 1;
+            });
+        }
+        let x = &mut x[..outputs * width];
         add_assign::<L>(x, branch);
         if pre {
             let normed = &mut scratch.normed[..outputs * width];
@@ -232,7 +278,10 @@ impl Block {
             self.norm1.apply::<L>(x);
             self.up.apply::<L>(x, outputs, hidden);
         }
-        gelu::<L>(hidden);
+        // Row by row, so that no element's arithmetic depends on how many rows there are.
+        for row in hidden.chunks_exact_mut(4 * width) {
+            gelu::<L>(row);
+        }
         self.down.apply::<L>(hidden, outputs, branch);
         add_assign::<L>(x, branch);
         if !pre {

@@ -78,6 +78,14 @@ pub enum Error {
         /// Entries the policy was trained on.
         expected: usize,
     },
+    /// Another number of rewards than of streams.
+    #[error("there are {found} rewards for {expected} streams; give one for each")]
+    Rewards {
+        /// Rewards given.
+        found: usize,
+        /// Streams.
+        expected: usize,
+    },
     /// A number given to the stream, or computed by it, is infinite or not a number.
     #[error("{what} is {found}; reset the stream and check what feeds it")]
     NotFinite {

@@ -26,6 +26,16 @@ pub enum Regime {
     Reset(usize),
 }
 
+impl Regime {
+    /// Itself, unless it holds no timestep.
+    pub(crate) fn checked(self) -> Result<Regime, Error> {
+        match self {
+            Regime::Window(0) | Regime::Reset(0) => Err(Error::EmptyContext),
+            _ => Ok(self),
+        }
+    }
+}
+
 /// How the head's output becomes an action.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]

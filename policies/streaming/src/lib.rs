@@ -1,6 +1,7 @@
 //! Streams a trained policy of the project `aaren`: no libtorch, no Python, no allocation per step.
 //!
-//! A [`Policy`] holds the weights of a `policy.safetensors`; a [`Stream`] holds one episode.
+//! A [`Policy`] holds the weights of a `policy.safetensors`; a [`Stream`] holds one episode,
+//! [`Streams`] several that are stepped together.
 //!
 //! ```no_run
 //! # fn step(_: &[f32]) -> (Vec<f64>, f64) { (vec![], 0.0) }
@@ -27,6 +28,7 @@ extern crate alloc;
 
 mod aaren;
 mod block;
+mod episode;
 mod error;
 mod header;
 mod linear;
@@ -34,6 +36,7 @@ mod policy;
 mod saved;
 mod simd;
 mod stream;
+mod streams;
 mod transformer;
 mod vector;
 
@@ -43,3 +46,4 @@ pub use linear::Precision;
 pub use policy::{Options, Policy};
 pub use simd::InstructionSet;
 pub use stream::Stream;
+pub use streams::Streams;

@@ -158,10 +158,7 @@ impl Policy {
     ///
     /// If the regime is a window or reset of no timesteps.
     pub fn stream_with(&self, regime: Regime) -> Result<Stream, Error> {
-        match regime {
-            Regime::Window(0) | Regime::Reset(0) => Err(Error::EmptyContext),
-            _ => Ok(Stream::new(self.clone(), regime)),
-        }
+        Ok(Stream::new(self.clone(), regime.checked()?))
     }
 
     /// The name the policy was trained under.

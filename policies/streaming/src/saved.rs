@@ -23,12 +23,12 @@ impl Stream {
         put(self.episode.timestep);
         put(self.episode.return_to_go.to_bits());
         let recomputed = matches!(self.regime, Regime::Window(_));
-        put(if recomputed { 0 } else { self.state.tokens });
+        put(if recomputed { 0 } else { self.episode.state.tokens });
         let mut put = |x: &f32| bytes.extend(x.to_le_bytes());
         for t in self.episode.timestep - self.remembered()..self.episode.timestep {
             self.episode.row(t).iter().for_each(&mut put);
         }
-        match &self.state.layers {
+        match &self.episode.state.layers {
             _ if recomputed => {}
             Layers::Aaren(floats) => floats.iter().for_each(put),
             Layers::Transformer(caches) => {
@@ -98,7 +98,7 @@ impl Stream {
         let inputs = rows * self.episode.row_length;
         let encoder = &weights.encoder;
         let (layers, width) = (encoder.blocks.len(), encoder.width);
-        let state = match (&self.state.layers, self.regime) {
+        let state = match (&self.episode.state.layers, self.regime) {
             (_, Regime::Window(_)) => Some(0),
             (Layers::Aaren(floats), _) => Some(floats.len()),
             (Layers::Transformer(_), _) => (2 * layers * width).checked_mul(tokens as usize),
@@ -131,8 +131,8 @@ impl Stream {
             self.episode.inputs[start..start + row_length].copy_from_slice(row);
         }
         self.episode.timestep = timestep;
-        self.state.tokens = tokens;
-        match &mut self.state.layers {
+        self.episode.state.tokens = tokens;
+        match &mut self.episode.state.layers {
             _ if state.is_empty() => {}
             Layers::Aaren(floats) => floats.copy_from_slice(state),
             Layers::Transformer(caches) => {

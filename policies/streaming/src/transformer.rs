@@ -2,6 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
+use crate::block::{Layers, State, Wanted};
 use crate::linear::{Linear, Precision};
 use crate::simd::Lanes;
 use crate::vector::{dot, exp, exp_minus, for_lanes, max};
@@ -114,50 +115,66 @@ impl Transformer {
         [&self.query, &self.key, &self.value, &self.output].iter().map(|linear| linear.bytes()).sum()
     }
 
-    /// Append the tokens `x` (`[tokens, width]`) to `cache`; attention's output of the tokens from
-    /// `from` on goes to `y` (`[tokens − from, width]`).
+    /// Append every state's incoming tokens, rows of `x` (`[tokens, width]`), to its cache of layer
+    /// `n`; attention's output of the tokens wanted goes to `y` (`[wanted, width]`).
     #[inline(always)]
     pub(crate) fn forward<L: Lanes>(
         &self,
         x: &[f32],
-        from: usize,
-        cache: &mut Cache,
+        states: &mut [impl AsMut<State>],
+        n: usize,
+        wanted: Wanted,
         scratch: &mut TransformerScratch,
         y: &mut [f32],
     ) {
         let width = self.width;
-        let tokens = x.len() / width;
-        let asking = tokens - from;
+        let (tokens, outputs) = (x.len() / width, y.len() / width);
         let (keys, values) = (&mut scratch.key[..tokens * width], &mut scratch.value[..tokens * width]);
         self.key.apply::<L>(x, tokens, keys);
         self.value.apply::<L>(x, tokens, values);
-        let before = cache.tokens();
-        for (key, value) in keys.chunks_exact(width).zip(values.chunks_exact(width)) {
-            let (to_key, to_value) = cache.push(width);
-            to_key.copy_from_slice(key);
-            to_value.copy_from_slice(value);
-        }
+        let queries = &mut scratch.query[..outputs * width];
+        let mixed = &mut scratch.mixed[..outputs * width];
+        // What is mixed later lends its place to the tokens that ask.
+        let mut asking = mixed.chunks_exact_mut(width);
+        wanted.rows(states, |row| {
+            let token = &x[row * width..(row + 1) * width];
+            asking.next().expect("one for each output").copy_from_slice(token);
+        });
+        self.query.apply::<L>(mixed, outputs, queries);
 
-        let queries = &mut scratch.query[..asking * width];
-        self.query.apply::<L>(&x[from * width..], asking, queries);
-        let mixed = &mut scratch.mixed[..asking * width];
         let head_width = width / self.heads;
-        for first in (0..asking).step_by(3) {
-            let group = 3.min(asking - first);
-            for h in 0..self.heads {
-                let head = h * head_width..(h + 1) * head_width;
-                attend::<L>(
-                    cache,
-                    width,
-                    head,
-                    before + from + first,
-                    group,
-                    &queries[first * width..],
-                    &mut mixed[first * width..],
-                );
+        let mut rows = keys.chunks_exact(width).zip(values.chunks_exact(width));
+        let mut first = 0;
+        for state in states {
+            let State { incoming, layers, .. } = state.as_mut();
+            let Layers::Transformer(caches) = layers else {
+                unreachable!("states are made by the encoder they are used with")
+            };
+            let cache = &mut caches[n];
+            let from = wanted.from(*incoming);
+            let position = cache.tokens() + from;
+            for (key, value) in rows.by_ref().take(*incoming) {
+                let (to_key, to_value) = cache.push(width);
+                to_key.copy_from_slice(key);
+                to_value.copy_from_slice(value);
             }
+            let asking = *incoming - from;
+            for group in (0..asking).step_by(3) {
+                for h in 0..self.heads {
+                    attend::<L>(
+                        cache,
+                        width,
+                        h * head_width..(h + 1) * head_width,
+                        position + group,
+                        3.min(asking - group),
+                        &queries[(first + group) * width..],
+                        &mut mixed[(first + group) * width..],
+                    );
+                }
+            }
+            first += asking;
         }
-        self.output.apply::<L>(mixed, asking, y);
+        self.output.apply::<L>(mixed, outputs, y);
     }
 }
 

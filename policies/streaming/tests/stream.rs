@@ -6,7 +6,7 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use aaren_streaming::{Error, Options, Policy, Precision, Regime, Stream};
+use aaren_streaming::{Error, InstructionSet, Options, Policy, Precision, Regime, Stream};
 use common::{Config, Random};
 
 /// Counts the allocations of each thread.
@@ -112,6 +112,120 @@ fn streams_of_one_policy_are_independent() {
         steps(&mut used, 9, 30);
         used.reset(0.0);
         assert_eq!(steps(&mut used, 0, 50), alone);
+    }
+}
+
+/// Episodes that start anew and end at different times, stepped together and each by itself; the widths leave
+/// elements over where vectors of 4, 8 or 16 end.
+#[test]
+fn streams_stepped_together_act_bit_for_bit_as_single_ones() {
+    let mut compared = 0;
+    for (encoder, width, norm) in
+        [("aaren", 64, "post"), ("aaren", 30, "pre"), ("transformer", 48, "post"), ("transformer", 18, "pre")]
+    {
+        let bytes = Config { norm, ..Config::new(encoder, width, 2, 2) }.fixture(0).bytes();
+        for instructions in InstructionSet::available() {
+            for precision in [Precision::Float32, Precision::Bfloat16] {
+                let policy = Policy::from_bytes_with(&bytes, Options { precision, instructions }).unwrap();
+                for regime in [Regime::Unbounded, Regime::Window(7), Regime::Window(25), Regime::Reset(7)] {
+                    let mut together = policy.streams_with(regime, 5).unwrap();
+                    let mut alone: Vec<Stream> =
+                        (0..5).map(|_| policy.stream_with(regime).unwrap()).collect();
+                    for t in 0..40 {
+                        let mut random = Random(t);
+                        if t % 9 == 0 {
+                            let index = t as usize / 9 % alone.len();
+                            together.reset(index, 5.0 * t as f64);
+                            alone[index].reset(5.0 * t as f64);
+                        }
+                        if t == 15 || t == 30 {
+                            together.keep(if t == 15 { &[0, 2, 3] } else { &[1] });
+                            let mut index = 0;
+                            alone.retain(|_| {
+                                index += 1;
+                                if t == 15 { [1, 3, 4].contains(&index) } else { index == 2 }
+                            });
+                        }
+                        let observations: Vec<f64> =
+                            (0..11 * alone.len()).map(|_| random.uniform()).collect();
+                        let rewards: Vec<f64> = alone.iter().map(|_| random.uniform()).collect();
+                        let actions = together.act(&observations, &rewards).unwrap();
+                        for (i, stream) in alone.iter_mut().enumerate() {
+                            let action = stream.act(&observations[11 * i..][..11], rewards[i]).unwrap();
+                            assert_eq!(
+                                actions[3 * i..][..3].iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+                                action.iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+                                "{encoder} {width} {instructions:?} {precision:?} {regime:?}, stream {i} at {t}"
+                            );
+                            compared += 1;
+                        }
+                    }
+                    assert_eq!(together.len(), 1);
+                }
+            }
+        }
+    }
+    assert!(compared >= 4 * 2 * 4 * (15 * 5 + 15 * 3 + 10));
+}
+
+#[test]
+fn a_step_of_many_streams_allocates_nothing() {
+    for (encoder, regime) in [
+        ("aaren", Regime::Unbounded),
+        ("aaren", Regime::Window(20)),
+        ("transformer", Regime::Reset(20)),
+        ("transformer", Regime::Window(20)),
+    ] {
+        let mut streams = policy(encoder).streams_with(regime, 6).unwrap();
+        let mut allocations = |timesteps: usize| {
+            let before = ALLOCATIONS.get();
+            for t in 0..timesteps {
+                streams.act(&[t as f32 * 1e-3; 6 * 11], &[1.0; 6]).unwrap();
+            }
+            ALLOCATIONS.get() - before
+        };
+        let first = allocations(30);
+        assert!(first == 0 || encoder == "transformer", "{encoder} {regime:?}: {first}");
+        assert_eq!(allocations(200), 0, "{encoder} {regime:?}");
+    }
+}
+
+#[test]
+fn what_one_of_many_streams_refuses_changes_none() {
+    let policy = policy("aaren");
+    let (mut streams, mut untouched) = (policy.streams(3), policy.streams(3));
+    let mut wrong = [0.5; 33];
+    wrong[30] = f64::NAN;
+    streams.act(&[0.5; 33], &[0.0; 3]).unwrap();
+    untouched.act(&[0.5; 33], &[0.0; 3]).unwrap();
+    assert!(matches!(streams.act(&wrong, &[0.0; 3]), Err(Error::NotFinite { .. })));
+    assert!(matches!(streams.act(&[0.5; 33], &[0.0, 0.0, f64::INFINITY]), Err(Error::NotFinite { .. })));
+    assert!(matches!(streams.act(&[0.5; 33], &[0.0; 2]), Err(Error::Rewards { found: 2, expected: 3 })));
+    assert!(matches!(
+        streams.act(&[0.5; 32], &[0.0; 3]),
+        Err(Error::ObservationSize { found: 32, expected: 33 })
+    ));
+    assert_eq!(streams.act(&[0.1; 33], &[1.0; 3]).unwrap(), untouched.act(&[0.1; 33], &[1.0; 3]).unwrap());
+    assert!(matches!(policy.streams_with(Regime::Reset(0), 2), Err(Error::EmptyContext)));
+}
+
+#[test]
+fn an_infinite_action_is_refused_at_every_step() {
+    for encoder in ["aaren", "transformer"] {
+        let mut fixture = Config::new(encoder, 32, 2, 2).fixture(0);
+        fixture.tensor("head.weight").fill(3e38);
+        let policy = Policy::from_bytes(&fixture.bytes()).unwrap();
+        for regime in [Regime::Unbounded, Regime::Window(2), Regime::Reset(2)] {
+            let mut stream = policy.stream_with(regime).unwrap();
+            let mut streams = policy.streams_with(regime, 2).unwrap();
+            for t in 0..5 {
+                assert!(
+                    matches!(stream.act(&[0.5; 11], 0.0), Err(Error::NotFinite { .. })),
+                    "{regime:?} {t}"
+                );
+                assert!(matches!(streams.act(&[0.5; 22], &[0.0; 2]), Err(Error::NotFinite { .. })));
+            }
+        }
     }
 }
 

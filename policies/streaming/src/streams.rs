@@ -1,0 +1,129 @@
+//! Several episodes of a policy, step by step together.
+
+use alloc::vec::Vec;
+
+use crate::block::Scratch;
+use crate::episode::{Episode, Push, push};
+use crate::header::Regime;
+use crate::{Error, Policy};
+
+/// The states of several episodes, which share each pass over the weights.
+///
+/// Each acts, bit for bit, as a [`Stream`](crate::Stream) would, whatever the others are told; they
+/// need not be at the same timestep. What they save is the weights' way from memory, once for all of
+/// them instead of once for each; a window's timesteps share it already, so windows save nothing.
+pub struct Streams {
+    policy: Policy,
+    regime: Regime,
+    episodes: Vec<Episode>,
+    scratch: Scratch,
+    actions: Vec<f32>,
+}
+
+impl Policy {
+    /// `count` streams that are stepped together, in the regime the file names.
+    pub fn streams(&self, count: usize) -> Streams {
+        Streams::new(self.clone(), self.regime(), count)
+    }
+
+    /// `count` streams that are stepped together, in a regime of one's own choice.
+    ///
+    /// # Errors
+    ///
+    /// If the regime is a window or reset of no timesteps.
+    pub fn streams_with(&self, regime: Regime, count: usize) -> Result<Streams, Error> {
+        Ok(Streams::new(self.clone(), regime.checked()?, count))
+    }
+}
+
+impl Streams {
+    fn new(policy: Policy, regime: Regime, count: usize) -> Streams {
+        let episodes: Vec<_> = (0..count).map(|_| Episode::new(policy.weights(), regime)).collect();
+        Streams {
+            regime,
+            scratch: Push::scratch(policy.weights(), regime, count),
+            actions: Vec::with_capacity(episodes.iter().map(|episode| episode.action.len()).sum()),
+            episodes,
+            policy,
+        }
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.episodes.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.episodes.is_empty()
+    }
+
+    /// Begin an episode in stream `index`, asking for `target_return`.
+    ///
+    /// New streams ask for a return of 0.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such stream.
+    pub fn reset(&mut self, index: usize, target_return: f64) {
+        self.episodes[index].reset(self.policy.weights(), target_return);
+    }
+
+    /// Go on with some of the streams only, given by their indices, in this order.
+    ///
+    /// # Panics
+    ///
+    /// If an index is no stream's, or the indices do not increase.
+    pub fn keep(&mut self, indices: &[usize]) {
+        assert!(indices.is_sorted_by(|a, b| a < b) && indices.last().is_none_or(|&last| last < self.len()));
+        let (mut index, mut kept) = (0, indices.iter().peekable());
+        self.episodes.retain(|_| {
+            index += 1;
+            kept.next_if(|&&keep| keep == index - 1).is_some()
+        });
+    }
+
+    /// The actions of all streams, one after the other, each as [`Stream::act`](crate::Stream::act) gives
+    /// it: `[streams, entries]` for `observations` `[streams, observation size]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::act`](crate::Stream::act), and if there are not as many observations or rewards as streams. Refused
+    /// observations or rewards leave all streams as they were.
+    pub fn act<T: Copy + Into<f64>>(
+        &mut self,
+        observations: &[T],
+        previous_rewards: &[f64],
+    ) -> Result<&[f32], Error> {
+        let policy = self.policy.weights();
+        let (count, size) = (self.episodes.len(), policy.header.observation_size);
+        if previous_rewards.len() != count {
+            return Err(Error::Rewards { found: previous_rewards.len(), expected: count });
+        }
+        if observations.len() != count * size {
+            return Err(Error::ObservationSize { found: observations.len(), expected: count * size });
+        }
+        let inputs = || observations.chunks_exact(size).zip(previous_rewards);
+        for (episode, (observation, &reward)) in self.episodes.iter().zip(inputs()) {
+            episode.check(policy, observation, reward)?;
+        }
+        for (episode, (observation, &reward)) in self.episodes.iter_mut().zip(inputs()) {
+            let return_to_go = episode.check(policy, observation, reward)?;
+            episode.observe(policy, observation, return_to_go);
+        }
+        push(policy, self.regime, &mut self.episodes, &mut self.scratch)?;
+        self.actions.clear();
+        self.episodes.iter().for_each(|episode| self.actions.extend_from_slice(&episode.action));
+        Ok(&self.actions)
+    }
+}
+
+impl core::fmt::Debug for Streams {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Streams")
+            .field("policy", &self.policy.name())
+            .field("regime", &self.regime)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
