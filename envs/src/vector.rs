@@ -117,6 +117,24 @@ impl VectorEnv {
         &self.final_observations[index * size..][..size]
     }
 
+    /// Goes on with some of the environments only, given by their indices in increasing order: where the
+    /// others' episodes are not wanted.
+    ///
+    /// # Panics
+    /// If there is no index, one is no environment's, or they do not increase.
+    pub fn keep(&mut self, indices: &[usize]) {
+        let (count, size) = (self.count(), self.observation_size());
+        assert!(indices.is_sorted_by(|a, b| a < b) && indices.last().is_some_and(|&last| last < count));
+        for (to, &from) in indices.iter().enumerate() {
+            self.environments.swap(to, from);
+            self.episodes.swap(to, from);
+            self.final_observations.copy_within(from * size..(from + 1) * size, to * size);
+        }
+        self.environments.truncate(indices.len());
+        self.episodes.truncate(indices.len());
+        self.final_observations.truncate(indices.len() * size);
+    }
+
     fn start(&mut self, index: usize, observation: &mut [f64]) {
         self.episodes[index] = self.started;
         self.started += 1;

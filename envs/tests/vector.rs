@@ -40,6 +40,22 @@ fn episodes_of_a_vector_are_those_of_single_environments() {
         }
     }
     assert!(ended > 10);
+
+    // Those kept go on undisturbed.
+    vector.keep(&[0, 2]);
+    let playing = vector.episodes().to_vec();
+    observations.copy_within(2 * size.., size);
+    observations.truncate(2 * size);
+    vector.step(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], &mut observations, &mut steps[..2]);
+    for (n, (single, action)) in [(0, [0.1, 0.2, 0.3]), (2, [0.4, 0.5, 0.6])].into_iter().enumerate() {
+        let observation = &mut expected[..size];
+        assert_eq!(singles[single].step(&action, observation), steps[n]);
+        if !steps[n].done() {
+            assert_eq!(vector.episodes()[n], playing[n]);
+            assert_eq!(observations[n * size..][..size], *observation);
+        }
+    }
+    assert!(vector.count() == 2 && !steps[..2].iter().all(Step::done));
 }
 
 #[test]

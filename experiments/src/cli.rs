@@ -194,7 +194,7 @@ pub struct BenchArgs {
     /// What to measure; everything unless given.
     #[arg(value_enum)]
     pub subject: Option<BenchSubject>,
-    /// Threads of libtorch, for us and for the reference, in training; those that `aaren run` takes unless given.
+    /// Threads of libtorch, for us and for the reference, in training; all cores unless given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
     /// Python with PyTorch and Gymnasium, for the references; `make bench` installs it.
@@ -217,6 +217,8 @@ pub enum BenchSubject {
     Step,
     /// Steps per second of the environments.
     Env,
+    /// Time of an evaluation, and of its environments alone.
+    Evaluate,
     /// Time and memory of loading data.
     Data,
 }
@@ -227,6 +229,7 @@ impl BenchSubject {
             BenchSubject::Train => "train",
             BenchSubject::Step => "step",
             BenchSubject::Env => "env",
+            BenchSubject::Evaluate => "evaluate",
             BenchSubject::Data => "data",
         }
     }

@@ -1,13 +1,15 @@
 //! Roll-outs of trained policies, and `aaren evaluate`.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use aaren_agents::decision::{Actor, Model, PolicyFile, Rollout};
-use aaren_envs::{EnvSpec, reference_scores};
+use aaren_envs::{EnvSpec, Step, VectorEnv, reference_scores};
 use aaren_policies::open_device;
-use aaren_streaming::{Policy, Regime};
+use aaren_streaming::{Policy, Regime, Streams};
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use rayon::current_num_threads;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,6 +18,10 @@ use tch::Device;
 use crate::cli::{EvaluateArgs, Usage};
 use crate::interrupt;
 use crate::statistics::{bootstrap_mean, mean};
+
+/// Episodes that a thread plays at once, at most: beyond a few their steps no longer get cheaper, and the
+/// cores are not evenly busy to the end.
+const BATCH: u64 = 8;
 
 /// One episode of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,95 +55,133 @@ pub struct Evaluation<'e> {
 }
 
 impl Evaluation<'_> {
-    fn episode_seed(&self, episode: u64) -> u64 {
+    pub fn episode_seed(&self, episode: u64) -> u64 {
         self.seed.wrapping_mul(1_000_003).wrapping_add(episode)
     }
 
-    /// Rolls a policy out in the streaming runtime, episodes in parallel; a signal cuts them short.
+    /// Rolls a policy out in the streaming runtime, on all cores; a signal cuts the episodes short.
+    ///
+    /// Each thread plays one batch of episodes after the other; their returns do not depend on how many
+    /// threads there are.
     pub fn stream(&self, policy: &Policy, bar: &ProgressBar) -> Result<Vec<Episode>> {
-        let all: Vec<(f64, u64)> =
-            self.targets.iter().flat_map(|&target| (0..self.episodes).map(move |e| (target, e))).collect();
-        all.into_par_iter()
-            .map(|(target, index)| {
-                let mut environment = self.env.make()?;
-                let mut stream = policy.stream_with(regime(self.rollout))?;
-                let mut observation = vec![0.0; environment.observation_size()];
-                let mut episode = Episode::new(target, index);
-                environment.reset(self.episode_seed(index), &mut observation);
-                stream.reset(target);
-                let mut reward = 0.0;
-                loop {
-                    let step = environment.step(stream.act(&observation, reward)?, &mut observation);
-                    reward = step.reward;
-                    if episode.take(&step) || interrupt::signal().is_some() {
-                        bar.inc(1);
-                        return Ok(episode);
-                    }
-                }
-            })
-            .collect()
+        let threads = current_num_threads() as u64;
+        let batches = threads * self.episodes.div_ceil(threads * BATCH);
+        let batch = self.episodes.div_ceil(batches);
+        let starts = (0..self.episodes).step_by(batch as usize);
+        let groups: Vec<_> = (self.targets.iter())
+            .flat_map(|&target| starts.clone().map(move |start| (target, start)))
+            .collect();
+        let played = groups.into_par_iter().with_max_len(1).map(|(target, start)| {
+            let episodes = start..self.episodes.min(start + batch);
+            let count = (episodes.end - start) as usize;
+            let mut streams = policy.streams_with(regime(self.rollout), count)?;
+            (0..count).for_each(|index| streams.reset(index, target));
+            self.play(target, episodes, &mut streams, bar)
+        });
+        Ok(played.collect::<Result<Vec<_>>>()?.concat())
     }
 
     /// Rolls a model out on libtorch, all episodes of a target as one batch; a signal cuts them short.
     pub fn batch(&self, model: &Model, bar: &ProgressBar) -> Result<Vec<Episode>> {
-        let mut done = Vec::new();
-        for &target in self.targets {
-            let size = model.config().observation_size;
-            let mut environments = Vec::new();
-            let mut observations = vec![0.0; size * self.episodes as usize];
-            for (index, observation) in (0..self.episodes).zip(observations.chunks_mut(size)) {
-                let mut environment = self.env.make()?;
-                environment.reset(self.episode_seed(index), observation);
-                environments.push((environment, Episode::new(target, index)));
-            }
-            let mut actor = Actor::new(model, self.rollout, &vec![target; environments.len()]);
-            let mut rewards = vec![0.0; environments.len()];
-            while !environments.is_empty() {
-                let inputs: Vec<f32> = observations.iter().map(|&x| x as f32).collect();
-                let actions = actor.act(&inputs, &rewards);
-                let over: Vec<bool> = (environments.par_iter_mut(), actions.par_iter())
-                    .into_par_iter()
-                    .zip(observations.par_chunks_mut(size).zip(rewards.par_iter_mut()))
-                    .map(|(((environment, episode), action), (observation, reward))| {
-                        let step = environment.step(action, observation);
-                        *reward = step.reward;
-                        episode.take(&step) || interrupt::signal().is_some()
-                    })
-                    .collect();
-                let kept: Vec<usize> = (0..over.len()).filter(|&row| !over[row]).collect();
-                if kept.len() < over.len() {
-                    bar.inc((over.len() - kept.len()) as u64);
-                    observations =
-                        kept.iter().flat_map(|&row| observations[row * size..][..size].to_vec()).collect();
-                    rewards = kept.iter().map(|&row| rewards[row]).collect();
-                    let mut row = 0;
-                    environments.retain(|(_, episode)| {
-                        row += 1;
-                        if over[row - 1] {
-                            done.push(episode.clone());
-                        }
-                        !over[row - 1]
-                    });
-                    if !kept.is_empty() {
-                        actor.keep(&kept);
-                    }
+        let played = self.targets.iter().map(|&target| {
+            let mut actor = Actor::new(model, self.rollout, &vec![target; self.episodes as usize]);
+            self.play(target, 0..self.episodes, &mut actor, bar)
+        });
+        Ok(played.collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// Plays some episodes of a target, each in an environment of its own; those that end leave the batch.
+    fn play(
+        &self,
+        target: f64,
+        episodes: Range<u64>,
+        actors: &mut impl Actors,
+        bar: &ProgressBar,
+    ) -> Result<Vec<Episode>> {
+        let mut playing: Vec<Episode> = episodes.clone().map(|index| Episode::new(target, index)).collect();
+        let mut environments = VectorEnv::new(self.env, playing.len())?;
+        let (size, entries) = (environments.observation_size(), environments.action_space().entries());
+        let mut observations = vec![0.0; playing.len() * size];
+        let mut actions = vec![0.0; playing.len() * entries];
+        let mut rewards = vec![0.0; playing.len()];
+        let mut steps = vec![Step::default(); playing.len()];
+        environments.reset(self.episode_seed(episodes.start), &mut observations);
+        let mut over = Vec::new();
+        loop {
+            actors.act(&observations, &rewards, &mut actions)?;
+            environments.step(&actions, &mut observations, &mut steps);
+            let stop = interrupt::signal().is_some();
+            let mut kept = Vec::new();
+            for (row, (episode, step)) in playing.iter_mut().zip(&steps).enumerate() {
+                rewards[row] = step.reward;
+                if episode.take(step) || stop {
+                    over.push(episode.clone());
+                    bar.inc(1);
+                } else {
+                    kept.push(row);
                 }
             }
+            if kept.is_empty() {
+                break;
+            }
+            if kept.len() < playing.len() {
+                for (to, &from) in kept.iter().enumerate() {
+                    playing.swap(to, from);
+                    rewards.swap(to, from);
+                    observations.copy_within(from * size..(from + 1) * size, to * size);
+                }
+                playing.truncate(kept.len());
+                rewards.truncate(kept.len());
+                steps.truncate(kept.len());
+                observations.truncate(kept.len() * size);
+                actions.truncate(kept.len() * entries);
+                environments.keep(&kept);
+                actors.keep(&kept);
+            }
         }
-        done.sort_by(|a, b| {
-            (b.target_return, a.episode).partial_cmp(&(a.target_return, b.episode)).expect("finite")
-        });
-        Ok(done)
+        over.sort_by_key(|episode| episode.episode);
+        Ok(over)
+    }
+}
+
+/// What acts in several episodes at once.
+trait Actors {
+    /// Actions `[rows, entries]` for observations `[rows, observation size]` and the last step's rewards `[rows]`.
+    fn act(&mut self, observations: &[f64], rewards: &[f64], actions: &mut [f32]) -> Result<()>;
+    /// Goes on with some of the rows only.
+    fn keep(&mut self, rows: &[usize]);
+}
+
+impl Actors for Streams {
+    fn act(&mut self, observations: &[f64], rewards: &[f64], actions: &mut [f32]) -> Result<()> {
+        actions.copy_from_slice(Streams::act(self, observations, rewards)?);
+        Ok(())
+    }
+
+    fn keep(&mut self, rows: &[usize]) {
+        Streams::keep(self, rows);
+    }
+}
+
+impl Actors for Actor<'_> {
+    fn act(&mut self, observations: &[f64], rewards: &[f64], actions: &mut [f32]) -> Result<()> {
+        let observations: Vec<f32> = observations.iter().map(|&x| x as f32).collect();
+        actions.copy_from_slice(&Actor::act(self, &observations, rewards).concat());
+        Ok(())
+    }
+
+    fn keep(&mut self, rows: &[usize]) {
+        Actor::keep(self, rows);
     }
 }
 
 impl Episode {
-    fn new(target_return: f64, episode: u64) -> Self {
+    pub fn new(target_return: f64, episode: u64) -> Self {
         Self { target_return, episode, total_return: 0.0, length: 0, terminated: false, unstable: false }
     }
 
     /// Takes in a step; whether the episode is over.
-    fn take(&mut self, step: &aaren_envs::Step) -> bool {
+    pub fn take(&mut self, step: &Step) -> bool {
         // Where the simulation blew up, the reward is of no state of the task.
         if !step.unstable {
             self.total_return += step.reward;

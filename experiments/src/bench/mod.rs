@@ -2,6 +2,7 @@
 
 mod data;
 mod env;
+mod evaluate;
 mod python;
 mod step;
 mod train;
@@ -18,7 +19,7 @@ use python::Python;
 /// One measured figure.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Row {
-    /// `train`, `step`, `env` or `data`.
+    /// `train`, `step`, `env`, `evaluate` or `data`.
     pub what: &'static str,
     /// The policy, or what else was measured.
     pub policy: String,
@@ -75,6 +76,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     }
     if wanted(BenchSubject::Step) {
         rows.extend(step::measure(&python)?);
+    }
+    if wanted(BenchSubject::Evaluate) {
+        rows.push(evaluate::measure()?);
     }
     if wanted(BenchSubject::Data) {
         rows.extend(data::measure()?);
