@@ -296,3 +296,36 @@ fn policy_path(path: &Path) -> Result<PathBuf> {
     ))
     .into())
 }
+
+#[cfg(test)]
+mod tests {
+    use aaren_policies::{EncoderKind, Recency};
+
+    use super::*;
+    use crate::stand_in::{hopper, policy, unbounded};
+
+    /// Batches of other sizes on other threads, and episodes that end at different timesteps.
+    #[test]
+    fn returns_do_not_depend_on_the_number_of_threads() {
+        let env = EnvSpec::new("Hopper-v4");
+        for (encoder, rollout) in
+            [(EncoderKind::Aaren, Rollout::Unbounded), (EncoderKind::Transformer, Rollout::Window(3))]
+        {
+            let file = policy("untrained", &hopper(encoder, 2, Recency::None), &env, unbounded()).unwrap();
+            let policy = Policy::from_bytes(&file.to_bytes()).unwrap();
+            let targets = &[1800.0, 3600.0];
+            let evaluation = Evaluation { env: &env, rollout, targets, episodes: 11, seed: 5 };
+            let on = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| evaluation.stream(&policy, &ProgressBar::hidden())).unwrap()
+            };
+            let one = on(1);
+            let order: Vec<_> = one.iter().map(|episode| (episode.target_return, episode.episode)).collect();
+            let expected = targets.iter().flat_map(|&target| (0..11).map(move |episode| (target, episode)));
+            assert!(order.into_iter().eq(expected));
+            assert!(one.iter().any(|episode| episode.length != one[0].length));
+            assert_eq!(one, on(2));
+            assert_eq!(one, on(5));
+        }
+    }
+}
