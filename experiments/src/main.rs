@@ -21,6 +21,7 @@ mod stand_in;
 mod statistics;
 mod summary;
 mod sweep;
+mod threads;
 mod train;
 mod trained;
 

@@ -1,7 +1,5 @@
 //! `aaren run`: YAML → spec → dataset → training → report.
 
-use std::thread::available_parallelism;
-
 use aaren_agents::decision::{Rollout, check_fit};
 use aaren_agents::file;
 use aaren_policies::open_device;
@@ -18,8 +16,6 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let at = |key: &str| document.place(key).to_string();
     let environment = spec.env.make().with_context(|| at("env"))?;
     let device = open_device(&spec.train.device.to_string())?;
-    let threads = spec.train.threads.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
-    tch::set_num_threads(threads as i32);
     let dataset = data::of(&spec, &args.results).with_context(|| at("dataset"))?;
     eprintln!("{}", dataset.summary());
     let statistics = dataset.observation_statistics();
@@ -69,7 +65,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     }
     if !finished.is_empty() {
         let costs = measure(&spec, &finished)?;
-        let summary = summary::Summary::new(&spec, &dataset, &targets, threads, &finished, &costs);
+        let summary = summary::Summary::new(&spec, &dataset, &targets, &finished, &costs);
         summary.write(&folder)?;
         if args.json {
             println!("{}", summary.json());

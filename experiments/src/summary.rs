@@ -44,7 +44,6 @@ impl Summary {
         spec: &Spec,
         dataset: &Dataset,
         targets: &[f64],
-        threads: usize,
         finished: &[Finished],
         costs: &[Cost],
     ) -> Self {
@@ -68,6 +67,7 @@ impl Summary {
                 json!({
                     "parameters": first.parameters, "context": policy.context,
                     "updates_per_second": updates_per_second,
+                    "threads": runs.iter().map(|run| run.progress.threads).collect::<Vec<_>>(),
                     "targets": by_target,
                     "rollout": of_policy[0],
                     "unbounded_rollout": of_policy.get(1),
@@ -135,7 +135,7 @@ impl Summary {
             "updates": spec.train.updates, "batch": spec.train.batch,
             "seeds": spec.seeds, "episodes": spec.evaluate.episodes, "score_of": "last update",
             "interval": "95 % percentile bootstrap: training seeds resampled, then the episodes of each",
-            "backend": "streaming runtime (scores and µs per step), libtorch (updates/s)", "threads": threads,
+            "backend": "streaming runtime (scores and µs per step), libtorch (updates/s)",
             "mujoco": aaren_envs::mujoco_version(), "aaren": env!("CARGO_PKG_VERSION"), "commit": env!("AAREN_COMMIT"),
         });
         let summary = json!({ "name": spec.name, "policies": policies, "protocol": protocol });

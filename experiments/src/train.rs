@@ -19,6 +19,7 @@ use crate::metrics::{Metrics, Record};
 use crate::setup;
 use crate::spec::{PolicySpec, Spec};
 use crate::statistics::mean;
+use crate::threads;
 
 /// Updates between two lines of `metrics.jsonl`.
 const LOG_EVERY: u64 = 20;
@@ -30,6 +31,9 @@ const CHECKPOINT_EVERY: u64 = 500;
 pub struct Progress {
     /// Every evaluation so far.
     pub evaluations: Vec<Evaluated>,
+    /// libtorch's threads: the run goes on with as many, as their sums are rounded differently.
+    #[serde(default)]
+    pub threads: Option<usize>,
     /// Seconds spent in updates.
     pub training_seconds: f64,
     /// Records of `metrics.jsonl` that belong to it; none in the oldest checkpoints.
@@ -109,6 +113,9 @@ impl Run<'_> {
         let config = setup::train(spec, self.policy, self.seed);
         let mut trainer = Trainer::new(self.model.clone(), config, self.dataset, &spec.env, self.device)?;
         let mut progress = self.resume(&mut trainer)?;
+        let threads = self.threads(progress.threads)?;
+        tch::set_num_threads(threads as i32);
+        progress.threads = Some(threads);
         let single = spec.single(self.policy, self.seed);
         file::write(&self.folder.join("spec.yaml"), single.to_yaml().as_bytes())?;
         let mut metrics = Metrics::open(&self.folder, trainer.done(), progress.records)?;
@@ -171,6 +178,24 @@ impl Run<'_> {
             progress,
             streaming: Policy::from_bytes(&file.to_bytes())?,
         })
+    }
+
+    /// As many threads as the spec says, else as in the checkpoint, else the fastest number.
+    fn threads(&self, before: Option<usize>) -> Result<usize> {
+        if let Some(threads) = self.spec.train.threads {
+            return Ok(threads);
+        }
+        if let Some(threads) = before {
+            eprintln!("{self}: libtorch goes on with its threads: {threads}");
+            return Ok(threads);
+        }
+        let config = setup::train(self.spec, self.policy, self.seed);
+        let trial = Trainer::new(self.model.clone(), config, self.dataset, &self.spec.env, self.device)?;
+        let rates = threads::measure(trial);
+        let threads = threads::fastest(&rates);
+        let rates: Vec<_> = rates.iter().map(|(count, rate)| format!("{rate:.1} with {count}")).collect();
+        eprintln!("{self}: libtorch's threads: {threads} (updates/s now: {})", rates.join(", "));
+        Ok(threads)
     }
 
     fn checkpoint(&self) -> PathBuf {

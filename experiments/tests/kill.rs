@@ -10,9 +10,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
-use common::{Experiment, RUNS, YAML, assert_same, edit_checkpoint, outcome, send, wait_until};
+use common::{Experiment, RUNS, YAML, assert_same, edit_checkpoint, edit_header, outcome, send, wait_until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::json;
 
 /// SIGKILL at random moments, every second one while a checkpoint is being written.
 #[test]
@@ -84,6 +85,29 @@ fn a_resume_without_moments_is_another_run() {
             |results: &str| fs::read(experiment.file(results, RUNS[0], "policy.safetensors")).unwrap();
         assert_eq!(policy(results) == policy("straight"), !forget, "{results}");
     }
+}
+
+/// Sums are rounded otherwise with other threads: a run goes on with those it began with, however busy the
+/// machine is now.
+#[test]
+fn a_resumed_run_keeps_its_threads() {
+    let experiment = Experiment::new(&YAML.replace(", threads: 1", ""));
+    let checkpoint = experiment.file("results", RUNS[0], "checkpoint.safetensors");
+    let mut child = experiment.command("results", &[]).spawn().unwrap();
+    assert!(wait_until(&mut child, || checkpoint.exists()));
+    child.kill().unwrap();
+    let (_, message) = outcome(child.wait_with_output().unwrap());
+    assert!(message.contains("aaren seed 0: libtorch's threads: "), "{message}");
+    // As many as would never be chosen.
+    edit_header(&checkpoint, |header| {
+        assert!(header["progress"]["threads"].as_u64().unwrap() > 0);
+        header["progress"]["threads"] = json!(3);
+    });
+    let (code, message) = experiment.run("results", &[]);
+    assert_eq!(code, Some(0), "{message}");
+    assert!(message.contains("aaren seed 0: libtorch goes on with its threads: 3\n"), "{message}");
+    let summary = experiment.json("results", "summary.json");
+    assert_eq!(summary["policies"]["aaren"]["threads"], json!([3]));
 }
 
 #[test]

@@ -158,8 +158,19 @@ pub fn header(path: &Path) -> String {
 
 /// Changes the float32 tensors of a checkpoint and keeps its checksum right.
 pub fn edit_checkpoint(path: &Path, edit: impl Fn(&str, &mut [f32])) {
+    rewrite(path, edit, |_| ());
+}
+
+/// Changes a checkpoint's header.
+pub fn edit_header(path: &Path, edit: impl Fn(&mut Value)) {
+    rewrite(path, |_, _| (), edit);
+}
+
+fn rewrite(path: &Path, edit: impl Fn(&str, &mut [f32]), edit_header: impl Fn(&mut Value)) {
     let bytes = fs::read(path).unwrap();
-    let header = header(path);
+    let mut header: Value = serde_json::from_str(&header(path)).unwrap();
+    edit_header(&mut header);
+    let header = header.to_string();
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = SafeTensors::deserialize(&bytes)
         .unwrap()
         .tensors()
