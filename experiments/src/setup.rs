@@ -95,7 +95,7 @@ pub fn train(spec: &Spec, policy: &PolicySpec, seed: u64) -> TrainConfig {
             Schedule::Constant => decision::Schedule::Constant,
         },
         clip: spec.train.clip,
-        precision: spec.train.precision,
+        precision: policy.precision,
         seed,
     }
 }

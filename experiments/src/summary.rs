@@ -49,7 +49,8 @@ impl Summary {
     ) -> Self {
         let scores = reference_scores(&spec.env.id);
         let score = |episode_return: f64| scores.map_or(episode_return, |s| s.normalised(episode_return));
-        let (mut policies, mut rows, mut series) = (serde_json::Map::new(), Vec::new(), Vec::new());
+        let (mut policies, mut rows) = (serde_json::Map::new(), Vec::new());
+        let (mut series, mut losses) = (Vec::new(), Vec::new());
         let mut curves_of: Vec<(usize, String, &Cost)> = Vec::new();
         for (place, policy) in spec.policies.iter().enumerate() {
             let runs: Vec<&Finished> = finished.iter().filter(|run| run.policy.name == policy.name).collect();
@@ -91,6 +92,7 @@ impl Summary {
             if let Some(cost) = of_policy.get(1) {
                 curves_of.push((place, format!("{}, growing cache", policy.name), cost));
             }
+            losses.push(loss_curve(&policy.name, place, &runs));
             series.push(curve(&policy.name, place, &runs, targets[0], &score));
         }
         let levels =
@@ -102,6 +104,13 @@ impl Summary {
             y: Axis::linear(y),
             series,
             levels: levels.clone(),
+        };
+        let losses = Figure {
+            title: Some(spec.name.clone()),
+            x: Axis::linear("Updates"),
+            y: Axis::log("Training loss"),
+            series: losses,
+            levels: Vec::new(),
         };
         let dots = rows.iter().map(|row| plot::Row {
             name: row.policy.clone(),
@@ -125,6 +134,7 @@ impl Summary {
         };
         let figures = vec![
             ("learning_curves.svg", curves.to_svg()),
+            ("loss.svg", losses.to_svg()),
             ("scores.svg", scores_chart.to_svg()),
             ("memory.svg", over_time("Bytes kept of the episode", |point| point.state_bytes as f64)),
             ("latency.svg", over_time("µs per environment step", |point| point.step_us_p50)),
@@ -198,7 +208,7 @@ impl Summary {
         let protocol = &self.summary["protocol"];
         let target = self.rows.first().map_or(0.0, |row| row.target);
         format!(
-            "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Scores](scores.svg)\n\n\
+            "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
              ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
              Scores are of the last update, at target return {target}: mean ± 95 % interval over all episodes of all \
              seeds. State bytes and median µs per step are of timestep 1000 in the streaming runtime on one core.\n\n\
@@ -262,4 +272,21 @@ fn curve(name: &str, colour: usize, runs: &[&Finished], target: f64, score: &imp
         band.push(estimate.ci95);
     }
     Series { name: name.to_owned(), points, band: Some(band), colour, reference: false }
+}
+
+/// Points of a curve of the loss: each the mean over so large a part of all updates that its noise shows little.
+const LOSS_POINTS: usize = 40;
+
+/// Mean loss over the updates between two points, and over all seeds.
+fn loss_curve(name: &str, colour: usize, runs: &[&Finished]) -> Series {
+    let logged = runs.iter().map(|run| run.losses.len()).min().unwrap_or(0);
+    let part = logged.div_ceil(LOSS_POINTS).max(1);
+    let parts = (0..logged).step_by(part).map(|from| from..logged.min(from + part));
+    let points = parts.map(|part| {
+        let of_part = runs.iter().flat_map(|run| &run.losses[part.clone()]);
+        let (updates, losses): (Vec<f64>, Vec<f64>) =
+            of_part.map(|&(update, loss)| (update as f64, loss)).unzip();
+        (mean(&updates), mean(&losses))
+    });
+    Series { name: name.to_owned(), points: points.collect(), band: None, colour, reference: false }
 }

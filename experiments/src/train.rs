@@ -73,6 +73,8 @@ pub struct Finished {
     pub parameters: usize,
     /// Everything it measured.
     pub progress: Progress,
+    /// Its loss at every logged update.
+    pub losses: Vec<(u64, f64)>,
     /// What it learned, ready to act.
     pub streaming: Policy,
 }
@@ -176,6 +178,7 @@ impl Run<'_> {
             policy: self.policy.clone(),
             parameters: trainer.model().parameters(),
             progress,
+            losses: metrics.values("train/loss")?,
             streaming: Policy::from_bytes(&file.to_bytes())?,
         })
     }

@@ -30,6 +30,7 @@ impl Spec {
         insert("context.carry", policy.context.carry.into());
         insert("seed", seed.into());
         insert("train", json(&self.train));
+        insert("train.precision", json(&policy.precision));
         insert("evaluate.return_scale", self.evaluate.return_scale.into());
         settings.remove("train.device");
         settings.remove("train.threads");

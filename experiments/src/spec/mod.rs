@@ -123,7 +123,7 @@ impl Document {
                 fields.required("dataset", "a D4RL file, a Minari folder or a recipe's name")?,
                 self.folder(),
             )?,
-            policies: policy::read(fields.get("policies"), &model, &context)?,
+            policies: policy::read(fields.get("policies"), &model, &context, &train)?,
             seeds: seeds(&fields)?,
             evaluate: EvaluateSpec::read(&fields.section("evaluate", evaluate::KEYS)?, train.updates)?,
             train,

@@ -1,7 +1,8 @@
-//! `policies:` a name, or a name with what differs from `model` and `context`.
+//! `policies:` a name, or a name with what differs from `model`, `context` and `train.precision`.
 
 use std::collections::HashSet;
 
+use aaren_policies::Precision;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -9,6 +10,7 @@ use super::context::ContextSpec;
 use super::error::Error;
 use super::field::{Field, Fields};
 use super::model::{ENCODERS, Encoder, ModelSpec};
+use super::train::{PRECISIONS, TrainSpec};
 
 /// One policy to train.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +21,8 @@ pub struct PolicySpec {
     pub model: ModelSpec,
     /// What it sees of the past.
     pub context: ContextSpec,
+    /// Arithmetic of its training.
+    pub precision: Precision,
 }
 
 impl Serialize for PolicySpec {
@@ -29,15 +33,30 @@ impl Serialize for PolicySpec {
             model: &'a ModelSpec,
             #[serde(flatten)]
             context: &'a ContextSpec,
+            precision: Precision,
         }
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(&self.name, &Difference { model: &self.model, context: &self.context })?;
+        map.serialize_entry(
+            &self.name,
+            &Difference { model: &self.model, context: &self.context, precision: self.precision },
+        )?;
         map.end()
     }
 }
 
-const KEYS: &[&str] =
-    &["encoder", "width", "layers", "heads", "dropout", "norm", "recency", "train", "carry", "rollout"];
+const KEYS: &[&str] = &[
+    "encoder",
+    "width",
+    "layers",
+    "heads",
+    "dropout",
+    "norm",
+    "recency",
+    "train",
+    "carry",
+    "rollout",
+    "precision",
+];
 const ENTRY: &str = "a policy: `aaren`, `transformer`, or a name with what differs, `- aaren-small: {encoder: aaren, width: 64}`";
 
 /// What a policy's own entry says, else what the sections say that all policies share.
@@ -72,13 +91,21 @@ impl<'a> Settings<'a> {
 }
 
 /// The policies of the list; Aaren and Transformer if there is none.
-pub(super) fn read(field: Option<Field>, model: &Fields, context: &Fields) -> Result<Vec<PolicySpec>, Error> {
+pub(super) fn read(
+    field: Option<Field>,
+    model: &Fields,
+    context: &Fields,
+    train: &TrainSpec,
+) -> Result<Vec<PolicySpec>, Error> {
     let complete = |name: &str, encoder, own| {
         let settings = Settings { own, model, context };
         Ok(PolicySpec {
             name: name.into(),
             model: ModelSpec::read(encoder, &settings)?,
             context: ContextSpec::read(encoder, &settings)?,
+            precision: settings
+                .own("precision")
+                .map_or(Ok(train.precision), |field| field.one_of(PRECISIONS))?,
         })
     };
     let Some(field) = field else {

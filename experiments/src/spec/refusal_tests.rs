@@ -55,6 +55,7 @@ fn refusals_name_place_key_found_expected_and_cure() {
         ("train: {updates: 100, warmup: 101}", &["`train.warmup`: found 101 with 100 updates", "set train.warmup=10"]),
         ("train: {schedule: cosin}", &["`train.schedule`", "one of `cosine`, `constant`", "did you mean `cosine`?"]),
         ("train: {precision: float16}", &["`train.precision`", "did you mean `bfloat16`?"]),
+        ("policies: [{aaren: {precision: float16}}]", &["`policies[0].aaren.precision`", "did you mean `bfloat16`?"]),
         ("train: {device: gpu}", &["`train.device`: found the text `gpu`, expected `cpu`, `cuda` or `cuda:N`", "write `cuda`"]),
         ("train: {device: 'cuda:-1'}", &["`train.device`"]),
         ("train: {threads: 0}", &["`train.threads`: found `0`"]),

@@ -57,6 +57,7 @@ prop_compose! {
         transformer in any::<bool>(), name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}",
         heads in 1usize..9, head_width in 1usize..65, layers in 1usize..9, dropout in 0.0..1.0, pre in any::<bool>(),
         learned in any::<bool>(), train in 1usize..1000, carry in any::<bool>(), rollout in 0..3, timesteps in 1usize..1000,
+        bfloat16 in any::<bool>(),
     ) -> PolicySpec {
         PolicySpec {
             name: format!("{name}-{index}"),
@@ -70,6 +71,7 @@ prop_compose! {
                 train, carry: carry && !transformer,
                 rollout: [Rollout::Unbounded, Rollout::Window(timesteps), Rollout::Reset(timesteps)][rollout as usize],
             },
+            precision: if bfloat16 { Precision::Bfloat16 } else { Precision::Float32 },
         }
     }
 }

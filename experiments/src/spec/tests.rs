@@ -178,6 +178,8 @@ fn a_fingerprint_covers_what_determines_training() {
     for text in decisive {
         assert_ne!(of(&[text]).hash(), base.hash(), "{text}");
     }
+    let own = of(&["policies=[{aaren: {precision: bfloat16}}]"]);
+    assert_eq!(own, of(&["train.precision=bfloat16"]), "a policy's own precision is what it is trained in");
     assert_eq!(
         base.differences(&of(&["train.batch=8", "model.heads=4"])),
         ["model.heads: found 4, expected 1", "train.batch: found 8, expected 64"]

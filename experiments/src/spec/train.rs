@@ -58,7 +58,7 @@ pub struct TrainSpec {
     pub schedule: Schedule,
     /// Largest L2 norm of the gradient.
     pub clip: f64,
-    /// Arithmetic.
+    /// Arithmetic, where a policy does not have its own.
     pub precision: Precision,
     /// Where.
     pub device: Device,
@@ -80,7 +80,7 @@ pub(super) const KEYS: &[&str] = &[
     "threads",
 ];
 const SCHEDULES: &[(&str, Schedule)] = &[("cosine", Schedule::Cosine), ("constant", Schedule::Constant)];
-const PRECISIONS: &[(&str, Precision)] =
+pub(super) const PRECISIONS: &[(&str, Precision)] =
     &[("float32", Precision::Float32), ("bfloat16", Precision::Bfloat16)];
 
 impl TrainSpec {
