@@ -275,7 +275,7 @@ fn curve(name: &str, colour: usize, runs: &[&Finished], target: f64, score: &imp
 }
 
 /// Points of a curve of the loss: each the mean over so large a part of all updates that its noise shows little.
-const LOSS_POINTS: usize = 40;
+const LOSS_POINTS: usize = 100;
 
 /// Mean loss over the updates between two points, and over all seeds.
 fn loss_curve(name: &str, colour: usize, runs: &[&Finished]) -> Series {
