@@ -5,7 +5,9 @@ mod rpath;
 
 fn main() {
     rpath::main();
-    println!("cargo:rerun-if-changed=../.git/HEAD");
+    // HEAD names a branch and stays as it is when that gets a commit; its log does not.
+    let log = "../.git/logs/HEAD";
+    println!("cargo:rerun-if-changed={}", if std::path::Path::new(log).exists() { log } else { "build.rs" });
     let commit = std::process::Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
     let commit = commit.ok().filter(|output| output.status.success());
     let commit = commit
