@@ -173,10 +173,9 @@ fn shown(score: &Estimate) -> String {
 }
 
 fn picture(cells: &[Cell], varied: Option<&str>, label: &str) -> String {
-    let mut levels = Vec::new();
-    if label.starts_with("Normalised") {
-        levels.push(Level { y: 100.0, label: "expert".into() });
-    }
+    // Where nobody comes near the expert, its level would only press the rest together.
+    let near = label.starts_with("Normalised") && cells.iter().any(|cell| cell.score.value > 50.0);
+    let levels = if near { vec![Level { y: 100.0, label: "expert".into() }] } else { Vec::new() };
     let Some(key) = varied else {
         let rows = cells.iter().map(|cell| Row {
             name: name(cell),

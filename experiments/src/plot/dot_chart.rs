@@ -53,7 +53,7 @@ impl DotChart {
         let top = MARGIN + title_height + levels_height;
         let bottom = top + ROW_HEIGHT * self.rows.len().max(1) as f64;
         // Long names do not push the data out of the picture.
-        let left = (MARGIN + names + GAP + 4.0).min(0.5 * WIDTH);
+        let left = (MARGIN + names + GAP + 4.0).min(0.55 * WIDTH);
         let right = WIDTH - MARGIN - numbers - GAP;
         let x_at = |value: f64| left + domain.position(value) * (right - left);
         let mut svg = Svg::new(WIDTH, bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE + MARGIN);

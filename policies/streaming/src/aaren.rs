@@ -19,7 +19,8 @@ use crate::vector::{exp, for_lanes, scale_into};
 pub(crate) struct Aaren {
     /// Values of all heads, then one score per head: `[width + heads, width]`.
     values_and_scores: Linear,
-    output: Linear,
+    /// `None` where it is folded into the values.
+    output: Option<Linear>,
     /// λ of every head, zero without recency.
     decay: Vec<f64>,
     width: usize,
@@ -50,8 +51,10 @@ impl Aaren {
             })
             .collect();
 
-        let mut weight = p.value.0.to_vec();
-        let mut bias = p.value.1.to_vec();
+        let (mut weight, mut bias) = match heads {
+            1 => Linear::fold(p.value, p.output),
+            _ => (p.value.0.to_vec(), p.value.1.to_vec()),
+        };
         for h in 0..heads {
             let mut score = alloc::vec![0.0; width];
             let rows = p.key.chunks_exact(width).zip(&query).skip(h * head_width);
@@ -69,7 +72,7 @@ impl Aaren {
         };
         Aaren {
             values_and_scores: Linear::new(&weight, &bias, precision),
-            output: Linear::new(p.output.0, p.output.1, precision),
+            output: (heads > 1).then(|| Linear::new(p.output.0, p.output.1, precision)),
             decay: p
                 .recency
                 .map_or(alloc::vec![0.0; heads], |raw| raw.iter().map(|&r| softplus(r)).collect()),
@@ -78,7 +81,7 @@ impl Aaren {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.values_and_scores.bytes() + self.output.bytes()
+        self.values_and_scores.bytes() + self.output.as_ref().map_or(0, Linear::bytes)
     }
 
     /// Floats of one layer's state: m and u of every head, then w.
@@ -142,7 +145,10 @@ impl Aaren {
                 }
             }
         }
-        self.output.apply::<L>(mixed, outputs, y);
+        match &self.output {
+            Some(output) => output.apply::<L>(mixed, outputs, y),
+            None => y.copy_from_slice(mixed),
+        }
     }
 }
 

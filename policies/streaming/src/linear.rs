@@ -57,6 +57,26 @@ impl Linear {
         }
     }
 
+    /// `first`, then `then`, both `[width, width]` with a bias, as one matrix and one bias, in float64.
+    ///
+    /// One head's output projection moves so into its values: weights sum to 1, so that the mean of projected
+    /// values is the projected mean. With more heads it would multiply the values' width.
+    pub(crate) fn fold(first: (&[f32], &[f32]), then: (&[f32], &[f32])) -> (Vec<f32>, Vec<f32>) {
+        let width = first.1.len();
+        let (mut weight, mut bias) = (Vec::new(), Vec::new());
+        for (row, &b) in then.0.chunks_exact(width).zip(then.1) {
+            let mut sums = alloc::vec![0.0; width];
+            let mut shift = f64::from(b);
+            for ((&w, from), &b) in row.iter().zip(first.0.chunks_exact(width)).zip(first.1) {
+                sums.iter_mut().zip(from).for_each(|(sum, &v)| *sum += f64::from(w) * f64::from(v));
+                shift += f64::from(w) * f64::from(b);
+            }
+            weight.extend(sums.iter().map(|&sum: &f64| sum as f32));
+            bias.push(shift as f32);
+        }
+        (weight, bias)
+    }
+
     pub(crate) fn outputs(&self) -> usize {
         self.outputs
     }

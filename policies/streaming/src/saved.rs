@@ -6,7 +6,7 @@ use crate::block::Layers;
 use crate::{Error, Regime, Stream};
 
 /// Begins every saved state; the digit is the version of the layout.
-const MAGIC: &[u8; 8] = b"aaren-s1";
+const MAGIC: &[u8; 8] = b"aaren-s2";
 
 impl Stream {
     /// The stream as bytes: the episode so far, as much of it as the regime needs.
@@ -59,7 +59,7 @@ impl Stream {
         };
         let numbers: Vec<u64> = words(numbers);
         if numbers[0] != u64::from_le_bytes(*MAGIC) {
-            return Err(mismatch(&"another beginning", &"`aaren-s1`, this version's"));
+            return Err(mismatch(&"another beginning", &"`aaren-s2`, this version's"));
         }
         if numbers[1] != weights.fingerprint {
             return Err(mismatch(

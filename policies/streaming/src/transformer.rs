@@ -18,7 +18,8 @@ pub(crate) struct Transformer {
     query: Linear,
     key: Linear,
     value: Linear,
-    output: Linear,
+    /// `None` where it is folded into the values.
+    output: Option<Linear>,
     width: usize,
     heads: usize,
 }
@@ -101,18 +102,21 @@ impl Transformer {
         // Scores are divided by √d_h: let the query do it.
         let scale = 1.0 / libm::sqrt((width / heads) as f64);
         let scaled = |x: &[f32]| -> Vec<f32> { x.iter().map(|&x| (f64::from(x) * scale) as f32).collect() };
+        let folded = (heads == 1).then(|| Linear::fold(p.value, p.output));
+        let value = folded.as_ref().map_or(p.value, |(weight, bias)| (weight, bias));
         Transformer {
             query: Linear::new(&scaled(p.query.0), &scaled(p.query.1), precision),
             key: Linear::new(p.key.0, p.key.1, precision),
-            value: Linear::new(p.value.0, p.value.1, precision),
-            output: Linear::new(p.output.0, p.output.1, precision),
+            value: Linear::new(value.0, value.1, precision),
+            output: (heads > 1).then(|| Linear::new(p.output.0, p.output.1, precision)),
             width,
             heads,
         }
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        [&self.query, &self.key, &self.value, &self.output].iter().map(|linear| linear.bytes()).sum()
+        let linears = [&self.query, &self.key, &self.value].into_iter().chain(&self.output);
+        linears.map(Linear::bytes).sum()
     }
 
     /// Append every state's incoming tokens, rows of `x` (`[tokens, width]`), to its cache of layer
@@ -174,7 +178,10 @@ impl Transformer {
             }
             first += asking;
         }
-        self.output.apply::<L>(mixed, outputs, y);
+        match &self.output {
+            Some(output) => output.apply::<L>(mixed, outputs, y),
+            None => y.copy_from_slice(mixed),
+        }
     }
 }
 
