@@ -21,7 +21,7 @@ use crate::statistics::{bootstrap_mean, mean};
 
 /// Episodes that a thread plays at once, at most: beyond a few their steps no longer get cheaper, and the
 /// cores are not evenly busy to the end.
-const BATCH: u64 = 8;
+const BATCH: u64 = 10;
 
 /// One episode of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
