@@ -1,6 +1,6 @@
 //! Datasets from recipes.
 
-use aaren_agents::random_search::recipe;
+use aaren_agents::recipe;
 
 /// Whoever knows only the cue, or only the return, must not know the turn.
 #[test]

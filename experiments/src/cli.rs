@@ -263,10 +263,10 @@ Examples:
         #[arg(long)]
         out: Option<PathBuf>,
         /// Transitions, at least; the last episode is finished.
-        #[arg(long, default_value_t = aaren_agents::random_search::recipe::TRANSITIONS)]
+        #[arg(long, default_value_t = aaren_agents::recipe::TRANSITIONS)]
         transitions: usize,
         /// Decides the episodes.
-        #[arg(long, default_value_t = aaren_agents::random_search::recipe::SEED)]
+        #[arg(long, default_value_t = aaren_agents::recipe::SEED)]
         seed: u64,
         /// Print one JSON object on stdout.
         #[arg(long)]

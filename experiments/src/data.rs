@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aaren_agents::random_search::recipe;
+use aaren_agents::recipe;
 use aaren_envs::{Dataset, dataset::Summary, reference_scores};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};

@@ -1,14 +1,14 @@
-//! Augmented random search: the behaviour agent that makes datasets from nothing.
+//! Augmented random search: the behaviour agent of the datasets made from nothing.
 //!
 //! V2-t of Mania, Guy & Recht 2018 (arXiv 1803.07055, algorithm 2): a linear policy on whitened
-//! observations, moved along the directions that did best. [`recipe`] replays its snapshots.
+//! observations, moved along the directions that did best. [`recipe`](crate::recipe) replays its snapshots.
 
 mod policy;
-pub mod recipe;
 mod tasks;
 
 pub use policy::{LinearPolicy, Whitening};
 pub use tasks::{TASKS, Task, thin};
+pub(crate) use tasks::{expert, medium};
 
 use aaren_envs::{EnvSpec, Environment};
 use rand::{RngExt, SeedableRng};
@@ -137,7 +137,7 @@ fn normal(seed: u64, stream: u64, count: usize) -> Vec<f64> {
 }
 
 /// One draw from the standard normal distribution (Box–Muller).
-fn standard_normal(random: &mut ChaCha8Rng) -> f64 {
+pub(crate) fn standard_normal(random: &mut ChaCha8Rng) -> f64 {
     let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
     radius * (2.0 * std::f64::consts::PI * random.random::<f64>()).cos()
 }

@@ -88,7 +88,7 @@ impl LinearPolicy {
     }
 
     /// The nearest value within the bounds of an action's entry.
-    pub(super) fn cut(&self, entry: usize, value: f32) -> f32 {
+    pub(crate) fn cut(&self, entry: usize, value: f32) -> f32 {
         value.clamp(self.low[entry], self.high[entry])
     }
 }

@@ -104,7 +104,7 @@ impl Task {
 }
 
 /// The snapshot with the highest return, less its standard deviation: an expert falls seldom.
-pub(super) fn expert(snapshots: &[Snapshot]) -> &Snapshot {
+pub(crate) fn expert(snapshots: &[Snapshot]) -> &Snapshot {
     let reliable = |s: &Snapshot| s.return_mean - s.return_std;
     let better = |a: &&Snapshot, b: &&Snapshot| reliable(a).total_cmp(&reliable(b));
     snapshots.iter().max_by(better).expect("a search takes at least one snapshot")
@@ -112,7 +112,7 @@ pub(super) fn expert(snapshots: &[Snapshot]) -> &Snapshot {
 
 /// The snapshot whose return is nearest to 40 % of the expert's, of those that the search made before it: the
 /// first of all does nothing, which for some tasks is not bad.
-pub(super) fn medium(snapshots: &[Snapshot]) -> &Snapshot {
+pub(crate) fn medium(snapshots: &[Snapshot]) -> &Snapshot {
     let expert = expert(snapshots);
     let off = |s: &Snapshot| (s.return_mean - 0.4 * expert.return_mean).abs();
     let before = snapshots.iter().filter(|s| (1..=expert.iteration).contains(&s.iteration));

@@ -1,4 +1,4 @@
-//! Recipes: datasets made from committed snapshots of the search, with no download.
+//! Recipes: datasets made with no download, from committed snapshots of the random search or by a script.
 
 use std::path::Path;
 
@@ -7,9 +7,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::tasks::{expert, medium};
-use super::{LinearPolicy, Snapshot, TASKS, Task, standard_normal};
 use crate::Error;
+use crate::random_search::{LinearPolicy, Snapshot, TASKS, Task, expert, medium, standard_normal};
 
 /// Standard deviation of the Gaussian noise on every action, in units of the bounds; how often a discrete one
 /// is drawn at random. Without it a deterministic policy would show an imitator no way back to its path.
