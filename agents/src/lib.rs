@@ -3,8 +3,8 @@
 //! * [`decision`]: the Decision-Transformer-style agent. It reads a trajectory as tokens
 //!   (return-to-go, state, action) and predicts actions: model, trainer, checkpoints, policy files,
 //!   and the actor that rolls out.
-//! * [`random_search`]: the behaviour agent of those datasets.
 //! * [`recipe`]: datasets from nothing.
+//! * [`random_search`]: the behaviour agent of those datasets.
 //! * [`file`]: files that are there whole or not at all.
 
 pub mod decision;
