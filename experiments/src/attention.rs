@@ -1,12 +1,11 @@
 //! `aaren attention`: how the policies of an experiment spread their attention over the past.
 
 use aaren_agents::decision::{PolicyFile, Windows};
-use aaren_agents::file;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
-use tch::{Device, Tensor};
+use tch::{Device, Kind};
 
 use crate::cli::{AttentionArgs, Usage};
 use crate::plot::{Axis, Figure, Series};
@@ -26,7 +25,7 @@ struct Spread {
     timestep: usize,
     /// Share of the attention that lies on the most recent timesteps.
     recent: f64,
-    /// The least and the most of it among layers and heads.
+    /// The least and the most of it that any head of any layer has, in any seed and episode.
     recent_of_heads: (f64, f64),
     /// So many of the latest timesteps have half, and nine tenths, of the attention.
     half: usize,
@@ -72,7 +71,8 @@ pub fn run(args: &AttentionArgs) -> Result<()> {
                         for ((shares, row), &timestep) in
                             shares.iter_mut().zip(head.unbind(0)).zip(&timesteps)
                         {
-                            shares.push(list(&row.narrow(0, 0, timestep as i64)));
+                            let seen = row.narrow(0, 0, timestep as i64).to_kind(Kind::Double);
+                            shares.push(Vec::<f64>::try_from(&seen)?);
                         }
                     }
                 }
@@ -93,26 +93,19 @@ pub fn run(args: &AttentionArgs) -> Result<()> {
     let about = format!(
         "{} episodes of {}, read from their start to the timestep with nothing forgotten (a roll-out in windows sees \
          its window only). Means over {} training seeds, episodes, layers and heads; in brackets the least and the \
-         most among layers and heads.",
+         most of any one.",
         starts.len(),
         dataset.name(),
         spec.seeds.len()
     );
     let markdown = format!("# {}: attention\n\n{table}\n{about}\n\n![Attention](attention.svg)\n", spec.name);
-    let write = |name: &str, text: &str| file::write(&trained.folder.join(name), text.as_bytes());
-    write("attention.json", &(serde_json::to_string_pretty(&json)? + "\n"))?;
-    write("attention.md", &markdown)?;
-    write("attention.svg", &picture(&spreads, args.recent))?;
+    trained.write("attention", &json, &markdown, &picture(&spreads, args.recent))?;
     if args.json {
         println!("{json}");
     } else {
         println!("{table}\n{about}\nwritten to {}", trained.folder.display());
     }
     Ok(())
-}
-
-fn list(shares: &Tensor) -> Vec<f64> {
-    (0..shares.numel() as i64).map(|timestep| shares.double_value(&[timestep])).collect()
 }
 
 /// Sums up the shares that every head of every seed and episode gives to timesteps 1 to `timestep`.

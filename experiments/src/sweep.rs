@@ -1,7 +1,8 @@
 //! `aaren sweep`: the policies of an experiment with several memories, or in several forms of the environment.
 
+use std::path::PathBuf;
+
 use aaren_agents::decision::PolicyFile;
-use aaren_agents::file;
 use aaren_envs::{EnvSpec, reference_scores};
 use aaren_streaming::Policy;
 use anyhow::Result;
@@ -58,16 +59,16 @@ pub fn run(args: &SweepArgs) -> Result<()> {
     let mut cells = Vec::new();
     for (place, policy) in spec.policies.iter().enumerate() {
         bar.set_prefix(policy.name.clone());
-        let files =
-            trained.files(policy).map(|path| Ok((PolicyFile::load(&path)?, Policy::from_file(&path)?)));
-        let files: Vec<(PolicyFile, Policy)> = files.collect::<Result<_>>()?;
-        let header = &files[0].0.header;
+        let paths: Vec<PathBuf> = trained.files(policy).collect();
+        // Of all seeds the same.
+        let header = PolicyFile::load(&paths[0])?.header;
+        let of_seeds: Vec<Policy> = paths.iter().map(Policy::from_file).collect::<Result<_, _>>()?;
         let target = args.target_return.unwrap_or(header.target_returns[0]);
         let own = [header.context.rollout];
         for &rollout in if args.rollout.is_empty() { &own[..] } else { &args.rollout } {
             for (value, env) in &forms {
                 let (mut by_seed, mut lengths) = (Vec::new(), Vec::new());
-                for (_, policy) in &files {
+                for policy in &of_seeds {
                     let (targets, episodes, seed) = (&[target], args.episodes, args.seed);
                     let evaluation = Evaluation { env, rollout, targets, episodes, seed };
                     let episodes = evaluation.stream(policy, &bar)?;
@@ -107,10 +108,7 @@ pub fn run(args: &SweepArgs) -> Result<()> {
         args.episodes
     );
     let markdown = format!("# {}\n\n{table}\n{about}\n\n![{label}](sweep.svg)\n", spec.name);
-    let write = |name: &str, text: &str| file::write(&trained.folder.join(name), text.as_bytes());
-    write("sweep.json", &(serde_json::to_string_pretty(&json)? + "\n"))?;
-    write("sweep.md", &markdown)?;
-    write("sweep.svg", &picture(&cells, varied, label))?;
+    trained.write("sweep", &json, &markdown, &picture(&cells, varied, label))?;
     if args.json {
         println!("{json}");
     } else {

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use aaren_agents::file;
 use aaren_envs::Dataset;
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::cli::Usage;
 use crate::data;
@@ -46,6 +48,15 @@ impl Trained {
             .seeds
             .iter()
             .map(move |seed| self.folder.join(format!("{name}-seed{seed}")).join("policy.safetensors"))
+    }
+
+    /// Writes what was found out about them into the folder, as NAME.json, NAME.md and NAME.svg.
+    pub fn write(&self, name: &str, json: &Value, markdown: &str, picture: &str) -> Result<()> {
+        let json = serde_json::to_string_pretty(json)? + "\n";
+        for (kind, text) in [("json", json.as_str()), ("md", markdown), ("svg", picture)] {
+            file::write(&self.folder.join(format!("{name}.{kind}")), text.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// What they were trained on.

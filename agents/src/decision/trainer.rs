@@ -56,7 +56,6 @@ pub struct Trainer<'d> {
     model: Model,
     optimizer: AdamW,
     windows: Windows<'d>,
-    dataset: &'d Dataset,
     carried: Option<Carried>,
     config: TrainConfig,
     done: u64,
@@ -93,7 +92,7 @@ impl<'d> Trainer<'d> {
             chunks: Chunks::new(dataset, config.batch, config.context, config.seed),
             state: model.zero_state(config.batch as i64),
         });
-        Ok(Self { model, optimizer, windows, dataset, carried, config, done: 0 })
+        Ok(Self { model, optimizer, windows, carried, config, done: 0 })
     }
 
     /// The model as trained so far.
@@ -119,7 +118,7 @@ impl<'d> Trainer<'d> {
         let batch = match &mut self.carried {
             None => self.windows.batch(update, config.batch, device),
             Some(Carried { chunks, state }) => {
-                let step = chunks.step(self.dataset);
+                let step = chunks.step(self.windows.dataset());
                 state.forget(&Tensor::from_slice(&step.fresh).to_device(device));
                 self.windows.at(&step.starts, device)
             }
@@ -186,9 +185,9 @@ impl<'d> Trainer<'d> {
                 tensor.shallow_clone().copy_(checkpoint.tensor(&format!("carried.{index}"), &tensor.size())?);
             }
             carried.chunks =
-                Chunks::new(self.dataset, self.config.batch, self.config.context, self.config.seed);
+                Chunks::new(self.windows.dataset(), self.config.batch, self.config.context, self.config.seed);
             for _ in 0..checkpoint.updates {
-                carried.chunks.step(self.dataset);
+                carried.chunks.step(self.windows.dataset());
             }
         }
         Ok(())

@@ -56,6 +56,11 @@ impl<'d> Windows<'d> {
         Ok(Self { dataset, config: config.clone(), episode_of, length, seed })
     }
 
+    /// What they are windows of.
+    pub(super) fn dataset(&self) -> &'d Dataset {
+        self.dataset
+    }
+
     /// The `rows` windows of one update.
     pub fn batch(&self, update: u64, rows: usize, device: Device) -> Batch {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
