@@ -61,7 +61,7 @@ pub enum Error {
     },
     /// Only an Aaren has a state of constant size to carry.
     #[error("context.carry belongs to the aaren encoder, found encoder {0}; set `carry: false`")]
-    Carry(aaren_policies::EncoderKind),
+    Carry(aaren_format::EncoderKind),
     /// A loss or gradient that is no number.
     #[error(
         "training stopped at update {update}: the {what} is {value} at learning rate {learning_rate:.3e}; lower train.learning_rate or train.clip, or look for outliers in the dataset"

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aaren_envs::{ActionSpace, Dataset, EnvSpec, dataset::Transitions};
+use aaren_envs::{ActionSpace, Dataset, EnvSpec, dataset::Transitions, make as make_env};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -100,9 +100,9 @@ pub fn make(name: &str, transitions: usize, seed: u64, progress: impl Fn(usize))
             progress(all.rewards.len());
         }
     }
-    let environment = env.make()?;
+    let environment = make_env(&env)?;
     let space = environment.action_space();
-    let discrete = matches!(space, ActionSpace::Discrete(_));
+    let discrete = matches!(space, ActionSpace::Discrete { .. });
     Ok(Dataset::new(name, all, environment.observation_size(), space.entries(), discrete))
 }
 
@@ -160,7 +160,7 @@ pub fn write(
 }
 
 fn record(env: &EnvSpec, behaviour: &Behaviour, seed: u64) -> Result<Transitions, Error> {
-    let mut environment = env.make()?;
+    let mut environment = make_env(env)?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     if matches!(behaviour, Behaviour::Walk) {
         // The environment draws the cue from this seed: a turn must not follow it.
@@ -184,7 +184,7 @@ fn record(env: &EnvSpec, behaviour: &Behaviour, seed: u64) -> Result<Transitions
                         }
                     }
                     space if random.random::<f64>() < ACTION_NOISE => draw(space, &mut random, &mut action),
-                    ActionSpace::Discrete(_) => {}
+                    ActionSpace::Discrete { .. } => {}
                 }
             }
         }
@@ -203,7 +203,7 @@ fn record(env: &EnvSpec, behaviour: &Behaviour, seed: u64) -> Result<Transitions
 /// An action drawn uniformly.
 fn draw(space: &ActionSpace, random: &mut ChaCha8Rng, action: &mut [f32]) {
     match space {
-        ActionSpace::Discrete(choices) => action[0] = random.random_range(0..*choices) as f32,
+        ActionSpace::Discrete { choices } => action[0] = random.random_range(0..*choices) as f32,
         ActionSpace::Continuous { low, high } => {
             for (a, (&low, &high)) in action.iter_mut().zip(low.iter().zip(high)) {
                 *a = random.random_range(low..=high);

@@ -3,7 +3,11 @@
 
 use aaren_agents::decision::*;
 use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
-use aaren_policies::{EncoderConfig, EncoderKind, Norm, Pass, Precision, Recency};
+use aaren_format::{
+    self as format, ActionSpace, Agent, Context, Decision, EncoderKind, Header, Norm, Precision, Recency,
+    Regime,
+};
+use aaren_policies::Pass;
 use tch::{Device, Kind, Tensor};
 
 const OBSERVATIONS: usize = 3;
@@ -18,9 +22,10 @@ fn generator() -> std::sync::MutexGuard<'static, ()> {
 
 fn config(encoder: EncoderKind, norm: Norm, recency: Recency) -> ModelConfig {
     ModelConfig {
-        encoder: EncoderConfig { encoder, width: 16, layers: 3, heads: 2, dropout: 0.1, norm, recency },
+        model: format::Model { encoder, width: 16, layers: 3, heads: 2, norm, recency },
+        dropout: 0.1,
         observation_size: OBSERVATIONS,
-        action: ActionScale::Continuous { low: vec![-2.0], high: vec![2.0] },
+        action: ActionSpace::Continuous { low: vec![-2.0], high: vec![2.0] },
         max_timesteps: 50,
         return_scale: 100.0,
         observation_mean: vec![0.1, -0.2, 0.3],
@@ -50,31 +55,22 @@ fn dataset() -> Dataset {
     Dataset::new("toy", transitions, OBSERVATIONS, 1, false)
 }
 
-fn header(config: &ModelConfig, rollout: Rollout) -> Header {
-    let (format, version) = Header::format();
-    let encoder = &config.encoder;
+fn header(config: &ModelConfig, regime: Regime) -> Header {
     Header {
-        format,
-        version,
         policy: "test".into(),
         seed: 0,
         updates: 0,
         dataset: "toy".into(),
         env: EnvSpec::new("Pendulum-v1"),
-        model: HeaderModel {
-            encoder: encoder.encoder,
-            width: encoder.width,
-            layers: encoder.layers,
-            heads: encoder.heads,
-            norm: encoder.norm,
-            recency: encoder.recency,
-        },
         observation_size: OBSERVATIONS,
-        max_timesteps: config.max_timesteps,
         action: config.action.clone(),
-        context: HeaderContext { train: 20, rollout },
-        return_scale: config.return_scale,
         target_returns: vec![-150.0],
+        agent: Agent::Decision(Decision {
+            model: config.model,
+            max_timesteps: config.max_timesteps,
+            context: Context { context_length: 20, regime },
+            return_scale: config.return_scale,
+        }),
     }
 }
 
@@ -95,12 +91,12 @@ fn libtorch_and_streaming_roll_outs_agree() {
     for config in configs() {
         tch::manual_seed(3);
         let model = Model::new(config.clone(), Device::Cpu).unwrap();
-        for rollout in [Rollout::Unbounded, Rollout::Window(20), Rollout::Reset(7)] {
-            let bytes = PolicyFile::new(&model, header(&config, rollout)).to_bytes();
+        for regime in [Regime::Unbounded, Regime::Window(20), Regime::Reset(7)] {
+            let bytes = PolicyFile::new(&model, header(&config, regime)).to_bytes();
             let policy = aaren_streaming::Policy::from_bytes(&bytes).unwrap();
             let mut stream = policy.stream();
             stream.reset(-150.0);
-            let mut actor = Actor::new(&model, rollout, &[-150.0, -90.0]);
+            let mut actor = Actor::new(&model, regime, &[-150.0, -90.0]);
             let mut previous = 0.0;
             for t in 0..STEPS {
                 let rows = [observation(t), observation(t + 1)].concat();
@@ -109,7 +105,7 @@ fn libtorch_and_streaming_roll_outs_agree() {
                 previous = reward(t);
                 assert!(
                     (found - expected).abs() < 2e-4,
-                    "{config:?}, {rollout}, timestep {t}: streaming {found}, libtorch {expected}"
+                    "{config:?}, {regime}, timestep {t}: streaming {found}, libtorch {expected}"
                 );
             }
         }
@@ -123,7 +119,7 @@ fn an_unbounded_roll_out_is_the_training_pass_step_by_step_and_chunk_by_chunk() 
     for config in configs() {
         tch::manual_seed(4);
         let model = Model::new(config.clone(), Device::Cpu).unwrap();
-        let mut actor = Actor::new(&model, Rollout::Unbounded, &[-150.0]);
+        let mut actor = Actor::new(&model, Regime::Unbounded, &[-150.0]);
         let (mut returns, mut states, mut actions) = (Vec::new(), Vec::new(), Vec::new());
         let (mut left, mut expected) = (-150.0, Vec::new());
         for t in 0..30 {
@@ -221,7 +217,7 @@ fn resumed_is_straight(carry: bool) {
     let model = config(EncoderKind::Aaren, Norm::Post, Recency::Learned);
     let trainer = || Trainer::new(model.clone(), train_config(12, carry), &data, &env, Device::Cpu).unwrap();
     let bytes =
-        |trainer: &Trainer| PolicyFile::new(trainer.model(), header(&model, Rollout::Unbounded)).to_bytes();
+        |trainer: &Trainer| PolicyFile::new(trainer.model(), header(&model, Regime::Unbounded)).to_bytes();
 
     let mut straight = trainer();
     (0..12).for_each(|_| drop(straight.update().unwrap()));

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use aaren_agents::Error;
 use aaren_agents::decision::*;
 use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
+use aaren_format::{
+    self as format, ActionSpace, Agent, Context, Decision, EncoderKind, Header, Norm, Precision, Recency,
+    Regime,
+};
 use aaren_fuzz::{Measuring, fuzz};
-use aaren_policies::{EncoderConfig, EncoderKind, Norm, Precision, Recency};
 use serde_json::{Value, json};
 use tch::Device;
 
@@ -25,17 +28,10 @@ fn write(name: &str, bytes: &[u8]) -> PathBuf {
 fn model(encoder: EncoderKind) -> ModelConfig {
     let recency = if encoder == EncoderKind::Aaren { Recency::Learned } else { Recency::None };
     ModelConfig {
-        encoder: EncoderConfig {
-            encoder,
-            width: 4,
-            layers: 1,
-            heads: 2,
-            dropout: 0.0,
-            norm: Norm::Pre,
-            recency,
-        },
+        model: format::Model { encoder, width: 4, layers: 1, heads: 2, norm: Norm::Pre, recency },
+        dropout: 0.0,
         observation_size: 2,
-        action: ActionScale::Continuous { low: vec![-1.0], high: vec![1.0] },
+        action: ActionSpace::Continuous { low: vec![-1.0], high: vec![1.0] },
         max_timesteps: 9,
         return_scale: 10.0,
         observation_mean: vec![0.0; 2],
@@ -91,29 +87,21 @@ fn checkpoints() {
 
 fn policy(encoder: EncoderKind) -> Vec<u8> {
     let config = model(encoder);
-    let (format, version) = Header::format();
     let header = Header {
-        format,
-        version,
         policy: "test".into(),
         seed: 0,
         updates: 7,
         dataset: "toy".into(),
         env: EnvSpec::new("MountainCarContinuous-v0"),
-        model: HeaderModel {
-            encoder,
-            width: config.encoder.width,
-            layers: config.encoder.layers,
-            heads: config.encoder.heads,
-            norm: config.encoder.norm,
-            recency: config.encoder.recency,
-        },
         observation_size: 2,
-        max_timesteps: config.max_timesteps,
         action: config.action.clone(),
-        context: HeaderContext { train: 4, rollout: Rollout::Window(4) },
-        return_scale: config.return_scale,
         target_returns: vec![50.0],
+        agent: Agent::Decision(Decision {
+            model: config.model,
+            max_timesteps: config.max_timesteps,
+            context: Context { context_length: 4, regime: Regime::Window(4) },
+            return_scale: config.return_scale,
+        }),
     };
     PolicyFile::new(&Model::new(config, Device::Cpu).unwrap(), header).to_bytes()
 }
@@ -122,7 +110,7 @@ fn policy(encoder: EncoderKind) -> Vec<u8> {
 fn act(path: &Path) -> Result<(), Error> {
     let file = PolicyFile::load(path)?;
     let model = file.model(path, Device::Cpu)?;
-    let mut actor = Actor::new(&model, file.header.context.rollout, &[file.header.target_returns[0]]);
+    let mut actor = Actor::new(&model, file.header.regime(), &[file.header.target_returns[0]]);
     let observation = vec![0.5; file.header.observation_size];
     for _ in 0..3 {
         actor.act(&observation, &[1.0]);

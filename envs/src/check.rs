@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::environment::State;
-use crate::{EnvSpec, Environment, Error};
+use crate::{EnvSpec, Environment, Error, make};
 
 /// How far an environment is from a trajectory of the Python one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,7 +78,7 @@ struct Replay {
 
 impl Replay {
     fn new(spec: EnvSpec) -> Result<Self, Error> {
-        let environment = spec.make()?;
+        let environment = make(&spec)?;
         let check = Check {
             env: spec.id,
             steps: 0,

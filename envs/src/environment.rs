@@ -2,49 +2,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{EnvSpec, Error};
-
-/// The actions an environment takes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ActionSpace {
-    /// One of so many choices, given by its index.
-    Discrete(usize),
-    /// A vector; actions outside the bounds are treated as Gymnasium's environment treats them.
-    Continuous {
-        /// Lower bounds.
-        low: Vec<f32>,
-        /// Upper bounds.
-        high: Vec<f32>,
-    },
-}
-
-impl ActionSpace {
-    /// Dimensions of a continuous action, or number of choices.
-    pub fn size(&self) -> usize {
-        match self {
-            ActionSpace::Discrete(choices) => *choices,
-            ActionSpace::Continuous { low, .. } => low.len(),
-        }
-    }
-
-    /// Entries of the slice that [`Environment::step`] takes: a discrete action is one entry, its index.
-    pub fn entries(&self) -> usize {
-        match self {
-            ActionSpace::Discrete(_) => 1,
-            ActionSpace::Continuous { low, .. } => low.len(),
-        }
-    }
-
-    /// Whether `action` has the right number of entries and, if discrete, is one of the choices.
-    pub(crate) fn takes(&self, action: &[f32]) -> bool {
-        match self {
-            ActionSpace::Discrete(choices) => {
-                matches!(action, [index] if (0.0..*choices as f32).contains(index) && index.fract() == 0.0)
-            }
-            ActionSpace::Continuous { low, .. } => action.len() == low.len(),
-        }
-    }
-}
+use crate::{ActionSpace, EnvSpec, Error};
 
 /// What one step brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

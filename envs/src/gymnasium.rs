@@ -23,7 +23,7 @@ impl Env<Array1<f64>, Array1<f32>> for Environment {
 
     fn action_space(&self) -> Space {
         match Environment::action_space(self) {
-            ActionSpace::Discrete(choices) => Space::Discrete(*choices as i32),
+            ActionSpace::Discrete { choices } => Space::Discrete(*choices as i32),
             ActionSpace::Continuous { low, high } => {
                 Space::Box { low: Array1::from_vec(low.clone()), high: Array1::from_vec(high.clone()) }
             }
@@ -86,7 +86,7 @@ impl Environment {
         A: 'static,
     {
         let action_space = match env.action_space() {
-            Space::Discrete(choices) => ActionSpace::Discrete(choices.max(0) as usize),
+            Space::Discrete(choices) => ActionSpace::Discrete { choices: choices.max(0) as usize },
             Space::Box { low, high } => ActionSpace::Continuous { low: low.to_vec(), high: high.to_vec() },
         };
         let observation = env.reset_seed(0).0.into_iter().map(Into::into).collect();

@@ -1,6 +1,6 @@
 //! Gymnasium environments in Rust, and offline datasets.
 //!
-//! An [`EnvSpec`] (id and keyword arguments, as in Gymnasium) makes an [`Environment`], which also is a
+//! An [`EnvSpec`] (id and keyword arguments, as in Gymnasium) is what [`make`] makes an [`Environment`] of, which also is a
 //! `gymnasium_rs::core::Env`; a [`VectorEnv`] steps many of them at once. [`check`] replays a trajectory
 //! of the Python environment and reports the largest difference. [`dataset`] reads and writes offline
 //! datasets.
@@ -19,12 +19,13 @@ mod spec;
 mod t_maze;
 mod vector;
 
+pub use aaren_format::{ActionSpace, EnvSpec};
 pub use check::{Check, check};
 pub use dataset::Dataset;
-pub use environment::{ActionSpace, Environment, State, Step};
+pub use environment::{Environment, State, Step};
 pub use error::Error;
 pub use file::write_whole;
 pub use mujoco::mujoco_version;
 pub use scores::{ReferenceScores, reference_scores};
-pub use spec::{EnvSpec, ids, register};
+pub use spec::{ids, make, register};
 pub use vector::VectorEnv;

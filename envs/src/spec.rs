@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{PoisonError, RwLock};
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::classic_control::{Acrobot, CartPole, MountainCar, MountainCarContinuous, Pendulum};
@@ -10,46 +9,7 @@ use crate::environment::Dynamics;
 use crate::kwargs::parse;
 use crate::mujoco::{Version, ant, half_cheetah, hopper, walker2d};
 use crate::t_maze::TMaze;
-use crate::{Environment, Error};
-
-/// Which environment, with which keyword arguments: in YAML `Hopper-v4` or `{id: Hopper-v4, kwargs: {…}}`.
-///
-/// The arguments are those of Gymnasium's environment of that id (also `max_episode_steps`, which
-/// `gymnasium.make` takes), and one of ours: `observe: positions` hides the velocities.
-/// `TMaze-v0` is ours; it takes `corridor`.
-/// An interval is `[low, high]`, `null` or YAML's `.inf` leaving an end open.
-///
-/// The name of a D4RL dataset (`hopper-medium-v2`) stands for the -v4 environment with the observation
-/// of those data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Form")]
-pub struct EnvSpec {
-    /// Gymnasium's id, or the name of a D4RL dataset.
-    pub id: String,
-    /// Gymnasium's keyword arguments, and ours.
-    pub kwargs: Map<String, Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Form {
-    Id(String),
-    Full {
-        id: String,
-        #[serde(default)]
-        kwargs: Map<String, Value>,
-    },
-}
-
-impl From<Form> for EnvSpec {
-    fn from(form: Form) -> Self {
-        let (id, kwargs) = match form {
-            Form::Id(id) => (id, Map::new()),
-            Form::Full { id, kwargs } => (id, kwargs),
-        };
-        Self { id, kwargs }
-    }
-}
+use crate::{EnvSpec, Environment, Error};
 
 /// The ids of the environments of this crate.
 pub fn ids() -> &'static [&'static str] {
@@ -75,7 +35,7 @@ type Constructor = Box<dyn Fn(&EnvSpec) -> Result<Environment, Error> + Send + S
 
 static REGISTERED: RwLock<BTreeMap<String, Constructor>> = RwLock::new(BTreeMap::new());
 
-/// Makes [`EnvSpec::make`] know another environment, such as one of
+/// Makes [`make`] know another environment, such as one of
 /// [`Environment::from_gymnasium`]. An id registered before, or of this crate, is replaced.
 pub fn register(
     id: impl Into<String>,
@@ -84,77 +44,76 @@ pub fn register(
     REGISTERED.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), Box::new(make));
 }
 
-impl EnvSpec {
-    /// An environment without keyword arguments.
-    pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), kwargs: Map::new() }
+/// Makes an environment.
+///
+/// The keyword arguments are those of Gymnasium's environment of that id (also `max_episode_steps`, which
+/// `gymnasium.make` takes), and one of ours: `observe: positions` hides the velocities.
+/// `TMaze-v0` is ours; it takes `corridor`.
+/// An interval is `[low, high]`, `null` or YAML's `.inf` leaving an end open.
+///
+/// The name of a D4RL dataset (`hopper-medium-v2`) stands for the -v4 environment with the observation
+/// of those data.
+///
+/// # Errors
+/// [`Error::UnknownEnv`], [`Error::Kwargs`], [`Error::Mujoco`].
+pub fn make(spec: &EnvSpec) -> Result<Environment, Error> {
+    let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(constructor) = registered.get(&spec.id) {
+        return constructor(spec);
     }
-
-    /// Makes the environment.
-    ///
-    /// # Errors
-    /// [`Error::UnknownEnv`], [`Error::Kwargs`], [`Error::Mujoco`].
-    pub fn make(&self) -> Result<Environment, Error> {
-        let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(make) = registered.get(&self.id) {
-            return make(self);
+    let mut kwargs = spec.kwargs.clone();
+    let limit = kwargs.remove("max_episode_steps");
+    let id = &spec.id;
+    let (dynamics, usual_limit): (Box<dyn Dynamics>, usize) = match resolve(&spec.id, &mut kwargs) {
+        "Acrobot-v1" => (Box::new(Acrobot::new(parse(id, kwargs, &[])?)), 500),
+        "CartPole-v1" => (Box::new(CartPole::new(parse(id, kwargs, &[])?)), 500),
+        "MountainCar-v0" => (Box::new(MountainCar::new(parse(id, kwargs, &[])?)), 200),
+        "MountainCarContinuous-v0" => (Box::new(MountainCarContinuous::new(parse(id, kwargs, &[])?)), 999),
+        "Pendulum-v1" => (Box::new(Pendulum::new(parse(id, kwargs, &[])?)), 200),
+        "TMaze-v0" => {
+            let maze = TMaze::new(parse(id, kwargs, &[])?);
+            let limit = maze.time_limit();
+            (Box::new(maze), limit)
         }
-        let mut kwargs = self.kwargs.clone();
-        let limit = kwargs.remove("max_episode_steps");
-        let id = &self.id;
-        let (dynamics, usual_limit): (Box<dyn Dynamics>, usize) = match self.resolve(&mut kwargs) {
-            "Acrobot-v1" => (Box::new(Acrobot::new(parse(id, kwargs, &[])?)), 500),
-            "CartPole-v1" => (Box::new(CartPole::new(parse(id, kwargs, &[])?)), 500),
-            "MountainCar-v0" => (Box::new(MountainCar::new(parse(id, kwargs, &[])?)), 200),
-            "MountainCarContinuous-v0" => {
-                (Box::new(MountainCarContinuous::new(parse(id, kwargs, &[])?)), 999)
-            }
-            "Pendulum-v1" => (Box::new(Pendulum::new(parse(id, kwargs, &[])?)), 200),
-            "TMaze-v0" => {
-                let maze = TMaze::new(parse(id, kwargs, &[])?);
-                let limit = maze.time_limit();
-                (Box::new(maze), limit)
-            }
-            "Ant-v4" => (Box::new(ant(id, Version::V4, kwargs)?), 1000),
-            "Ant-v5" => (Box::new(ant(id, Version::V5, kwargs)?), 1000),
-            "HalfCheetah-v4" => (Box::new(half_cheetah(id, Version::V4, kwargs)?), 1000),
-            "HalfCheetah-v5" => (Box::new(half_cheetah(id, Version::V5, kwargs)?), 1000),
-            "Hopper-v4" => (Box::new(hopper(id, Version::V4, kwargs)?), 1000),
-            "Hopper-v5" => (Box::new(hopper(id, Version::V5, kwargs)?), 1000),
-            "Walker2d-v4" => (Box::new(walker2d(id, Version::V4, kwargs)?), 1000),
-            "Walker2d-v5" => (Box::new(walker2d(id, Version::V5, kwargs)?), 1000),
-            _ => {
-                let known = ids().iter().copied().chain(registered.keys().map(String::as_str));
-                return Err(Error::UnknownEnv { id: id.clone(), nearest: nearest(id, known).to_owned() });
-            }
-        };
-        let limit = match limit {
-            None => usual_limit,
-            Some(limit) => serde_json::from_value::<NonZeroUsize>(limit)
-                .map_err(|e| Error::Kwargs { id: id.clone(), reason: format!("`max_episode_steps`: {e}") })?
-                .get(),
-        };
-        Ok(Environment::new(self.clone(), dynamics, limit))
-    }
-
-    /// Gymnasium's id for a D4RL dataset's name: those data were made in what is now called v4.
-    fn resolve(&self, kwargs: &mut Map<String, Value>) -> &str {
-        const QUALITIES: [&str; 7] =
-            ["random", "medium", "expert", "mixed", "medium-replay", "medium-expert", "full-replay"];
-        let parts = self.id.split_once('-').and_then(|(family, rest)| {
-            let (quality, version) = rest.rsplit_once("-v")?;
-            (QUALITIES.contains(&quality) && ["0", "1", "2"].contains(&version)).then_some(family)
-        });
-        match parts {
-            Some("ant") => {
-                kwargs.entry("observe").or_insert("d4rl".into());
-                "Ant-v4"
-            }
-            Some("halfcheetah") => "HalfCheetah-v4",
-            Some("hopper") => "Hopper-v4",
-            Some("walker2d") => "Walker2d-v4",
-            _ => &self.id,
+        "Ant-v4" => (Box::new(ant(id, Version::V4, kwargs)?), 1000),
+        "Ant-v5" => (Box::new(ant(id, Version::V5, kwargs)?), 1000),
+        "HalfCheetah-v4" => (Box::new(half_cheetah(id, Version::V4, kwargs)?), 1000),
+        "HalfCheetah-v5" => (Box::new(half_cheetah(id, Version::V5, kwargs)?), 1000),
+        "Hopper-v4" => (Box::new(hopper(id, Version::V4, kwargs)?), 1000),
+        "Hopper-v5" => (Box::new(hopper(id, Version::V5, kwargs)?), 1000),
+        "Walker2d-v4" => (Box::new(walker2d(id, Version::V4, kwargs)?), 1000),
+        "Walker2d-v5" => (Box::new(walker2d(id, Version::V5, kwargs)?), 1000),
+        _ => {
+            let known = ids().iter().copied().chain(registered.keys().map(String::as_str));
+            return Err(Error::UnknownEnv { id: id.clone(), nearest: nearest(id, known).to_owned() });
         }
+    };
+    let limit = match limit {
+        None => usual_limit,
+        Some(limit) => serde_json::from_value::<NonZeroUsize>(limit)
+            .map_err(|e| Error::Kwargs { id: id.clone(), reason: format!("`max_episode_steps`: {e}") })?
+            .get(),
+    };
+    Ok(Environment::new(spec.clone(), dynamics, limit))
+}
+
+/// Gymnasium's id for a D4RL dataset's name: those data were made in what is now called v4.
+fn resolve<'i>(id: &'i str, kwargs: &mut Map<String, Value>) -> &'i str {
+    const QUALITIES: [&str; 7] =
+        ["random", "medium", "expert", "mixed", "medium-replay", "medium-expert", "full-replay"];
+    let parts = id.split_once('-').and_then(|(family, rest)| {
+        let (quality, version) = rest.rsplit_once("-v")?;
+        (QUALITIES.contains(&quality) && ["0", "1", "2"].contains(&version)).then_some(family)
+    });
+    match parts {
+        Some("ant") => {
+            kwargs.entry("observe").or_insert("d4rl".into());
+            "Ant-v4"
+        }
+        Some("halfcheetah") => "HalfCheetah-v4",
+        Some("hopper") => "Hopper-v4",
+        Some("walker2d") => "Walker2d-v4",
+        _ => id,
     }
 }
 

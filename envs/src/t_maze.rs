@@ -2,7 +2,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
-use crate::environment::{ActionSpace, Dynamics, State, Step};
+use crate::ActionSpace;
+use crate::environment::{Dynamics, State, Step};
 
 /// The longest corridor.
 const LONGEST: usize = 100_000;
@@ -71,7 +72,7 @@ impl Default for Kwargs {
 impl TMaze {
     pub(crate) fn new(kwargs: Kwargs) -> Self {
         let length = kwargs.corridor.low;
-        Self { kwargs, action_space: ActionSpace::Discrete(3), cue: 1.0, length, position: 0 }
+        Self { kwargs, action_space: ActionSpace::Discrete { choices: 3 }, cue: 1.0, length, position: 0 }
     }
 
     /// Twice the steps that the longest corridor takes.

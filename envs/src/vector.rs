@@ -1,6 +1,6 @@
 use rayon::prelude::*;
 
-use crate::{ActionSpace, EnvSpec, Environment, Error, Step};
+use crate::{ActionSpace, EnvSpec, Environment, Error, Step, make};
 
 /// Environments of one kind, stepped in parallel on rayon's threads; episodes start anew on their own.
 ///
@@ -34,7 +34,7 @@ impl VectorEnv {
     /// # Errors
     /// Those of [`EnvSpec::make`].
     pub fn new(spec: &EnvSpec, count: usize) -> Result<Self, Error> {
-        let environments = (0..count.max(1)).map(|_| spec.make()).collect::<Result<Vec<_>, _>>()?;
+        let environments = (0..count.max(1)).map(|_| make(&spec)).collect::<Result<Vec<_>, _>>()?;
         let entries = environments.len() * environments[0].observation_size();
         Ok(Self {
             episodes: vec![0; environments.len()],

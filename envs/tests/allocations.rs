@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use aaren_envs::{EnvSpec, Step, VectorEnv, ids};
+use aaren_envs::{EnvSpec, Step, VectorEnv, ids, make};
 
 struct Counting;
 
@@ -29,7 +29,7 @@ static COUNTING: Counting = Counting;
 #[test]
 fn neither_a_step_nor_a_reset_allocates() {
     for id in ids() {
-        let mut environment = EnvSpec::new(*id).make().unwrap();
+        let mut environment = make(&EnvSpec::new(*id)).unwrap();
         let mut observation = vec![0.0; environment.observation_size()];
         let action = vec![0.0; environment.action_space().entries()];
         let before = ALLOCATIONS.load(Relaxed);

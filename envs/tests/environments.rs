@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use aaren_envs::{ActionSpace, Check, EnvSpec, Environment, Error, State, Step, check, ids};
+use aaren_envs::{ActionSpace, Check, EnvSpec, Environment, Error, State, Step, check, ids, make};
 use serde_json::json;
 
 fn trajectories() -> Vec<(PathBuf, String)> {
@@ -85,9 +85,9 @@ fn sizes_bounds_and_time_limits_are_gymnasiums() {
         ("Walker2d-v4", 17, continuous(6, 1.0), 1000),
         ("Walker2d-v5", 17, continuous(6, 1.0), 1000),
     ] {
-        let environment = EnvSpec::new(id).make().unwrap();
+        let environment = make(&EnvSpec::new(id)).unwrap();
         let expected = match action {
-            (choices, None) => ActionSpace::Discrete(choices),
+            (choices, None) => ActionSpace::Discrete { choices },
             (n, Some(bound)) => ActionSpace::Continuous { low: vec![-bound; n], high: vec![bound; n] },
         };
         assert_eq!(environment.action_space(), &expected, "{id}");
@@ -102,7 +102,7 @@ fn sizes_bounds_and_time_limits_are_gymnasiums() {
 /// An action of alternating sign, or choice.
 fn action(space: &ActionSpace, t: usize) -> Vec<f32> {
     match space {
-        ActionSpace::Discrete(choices) => vec![(t % choices) as f32],
+        ActionSpace::Discrete { choices } => vec![(t % choices) as f32],
         ActionSpace::Continuous { low, .. } => vec![(t as f32).sin(); low.len()],
     }
 }
@@ -121,13 +121,13 @@ fn a_reset_after_a_dirty_episode_is_a_fresh_environment() {
             }
             trace.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
         };
-        let mut dirty = EnvSpec::new(*id).make().unwrap();
+        let mut dirty = make(&EnvSpec::new(*id)).unwrap();
         let mut observation = vec![0.0; dirty.observation_size()];
         dirty.reset(9, &mut observation);
         for t in 0..100 {
             dirty.step(&action(dirty.action_space(), t / 7), &mut observation);
         }
-        let fresh = episode(&mut EnvSpec::new(*id).make().unwrap());
+        let fresh = episode(&mut make(&EnvSpec::new(*id)).unwrap());
         assert_eq!(episode(&mut dirty), fresh, "{id}");
         let starts = (0..20).map(|seed| {
             dirty.reset(seed, &mut observation);
@@ -141,7 +141,7 @@ fn a_reset_after_a_dirty_episode_is_a_fresh_environment() {
 #[test]
 fn a_state_taken_over_continues_alike() {
     for id in ids() {
-        let (mut one, mut two) = (EnvSpec::new(*id).make().unwrap(), EnvSpec::new(*id).make().unwrap());
+        let (mut one, mut two) = (make(&EnvSpec::new(*id)).unwrap(), make(&EnvSpec::new(*id)).unwrap());
         let mut observations = [vec![0.0; one.observation_size()], vec![0.0; one.observation_size()]];
         one.reset(3, &mut observations[0]);
         let state = one.state().unwrap();
@@ -158,7 +158,7 @@ fn a_state_taken_over_continues_alike() {
 
 #[test]
 fn a_simulation_that_blows_up_ends_its_episode() {
-    let mut hopper = EnvSpec::new("Hopper-v5").make().unwrap();
+    let mut hopper = make(&EnvSpec::new("Hopper-v5")).unwrap();
     let mut observation = vec![0.0; 11];
     hopper.reset(0, &mut observation);
     let step = hopper.step(&[f32::NAN, 0.0, 0.0], &mut observation);
@@ -186,8 +186,8 @@ fn positions_are_the_observation_without_velocities() {
         ("Walker2d-v5", &[0, 1, 2, 3, 4, 5, 6, 7]),
     ];
     for (id, positions) in expected {
-        let mut all = EnvSpec::new(id).make().unwrap();
-        let mut some = spec(json!({"id": id, "kwargs": {"observe": "positions"}})).make().unwrap();
+        let mut all = make(&EnvSpec::new(id)).unwrap();
+        let mut some = make(&spec(json!({"id": id, "kwargs": {"observe": "positions"}}))).unwrap();
         let mut observations = [vec![0.0; all.observation_size()], vec![f64::NAN; some.observation_size()]];
         all.reset(1, &mut observations[0]);
         some.reset(1, &mut observations[1]);
@@ -205,7 +205,7 @@ fn names_of_d4rl_datasets_stand_for_their_environments() {
         ("walker2d-expert-v0", "Walker2d-v4", 17),
         ("ant-medium-expert-v2", "Ant-v4", 111),
     ] {
-        let (mut one, mut two) = (EnvSpec::new(name).make().unwrap(), EnvSpec::new(id).make().unwrap());
+        let (mut one, mut two) = (make(&EnvSpec::new(name)).unwrap(), make(&EnvSpec::new(id)).unwrap());
         let mut observations = [vec![f64::NAN; one.observation_size()], vec![0.0; two.observation_size()]];
         assert_eq!(observations[0].len(), size, "{name}");
         one.reset(1, &mut observations[0]);
@@ -214,12 +214,12 @@ fn names_of_d4rl_datasets_stand_for_their_environments() {
         assert_eq!(observations[0], observations[1], "{name}");
         assert!(aaren_envs::reference_scores(name).is_some());
     }
-    assert!(EnvSpec::new("hopper-mediocre-v2").make().is_err());
+    assert!(make(&EnvSpec::new("hopper-mediocre-v2")).is_err());
 }
 
 #[test]
 fn unknown_names_and_impossible_values_are_refused() {
-    let message = EnvSpec::new("Hoper-v4").make().unwrap_err().to_string();
+    let message = make(&EnvSpec::new("Hoper-v4")).unwrap_err().to_string();
     assert!(message.contains("no environment Hoper-v4") && message.contains("Hopper-v4"), "{message}");
     for (id, kwargs, said) in [
         ("Hopper-v5", json!({"reset_noise": 1}), "no `reset_noise`; the nearest one is `reset_noise_scale`"),
@@ -234,7 +234,7 @@ fn unknown_names_and_impossible_values_are_refused() {
         ("Hopper-v5", json!({"observe": "d4rl"}), "`observe`: unknown variant `d4rl`"),
         ("Pendulum-v1", json!({"max_episode_steps": 0}), "`max_episode_steps`: invalid value: integer `0`"),
     ] {
-        let message = spec(json!({"id": id, "kwargs": kwargs})).make().unwrap_err().to_string();
+        let message = make(&spec(json!({"id": id, "kwargs": kwargs}))).unwrap_err().to_string();
         assert!(message.contains(said), "{message}");
     }
 }
@@ -257,7 +257,7 @@ fn the_t_maze_shows_its_cue_once_and_asks_for_it() {
     };
     let mut rewards = Vec::new();
     for (seed, turn) in (0..6).flat_map(|seed| [(seed, 1.0), (seed, 2.0)]) {
-        let mut maze = spec(json!({"id": "TMaze-v0", "kwargs": {"corridor": 3}})).make().unwrap();
+        let mut maze = make(&spec(json!({"id": "TMaze-v0", "kwargs": {"corridor": 3}}))).unwrap();
         let mut first = [f64::NAN; 2];
         maze.reset(seed, &mut first);
         assert!(first[0].abs() == 1.0 && first[1] == 0.0);
@@ -277,14 +277,14 @@ fn the_t_maze_shows_its_cue_once_and_asks_for_it() {
 
     let lengths: Vec<usize> = (0..200)
         .map(|seed| {
-            let mut maze = spec(json!({"id": "TMaze-v0", "kwargs": {"corridor": [2, 9]}})).make().unwrap();
+            let mut maze = make(&spec(json!({"id": "TMaze-v0", "kwargs": {"corridor": [2, 9]}}))).unwrap();
             maze.reset(seed, &mut [0.0; 2]);
             (1..20).find(|_| observe(&mut maze, 0.0).1[1] == 1.0).unwrap()
         })
         .collect();
     assert_eq!((lengths.iter().min(), lengths.iter().max()), (Some(&2), Some(&9)));
     for corridor in [json!(0), json!([5, 2]), json!([1, 1_000_000]), json!("long"), json!(-3)] {
-        let message = spec(json!({"id": "TMaze-v0", "kwargs": {"corridor": corridor}})).make().unwrap_err();
+        let message = make(&spec(json!({"id": "TMaze-v0", "kwargs": {"corridor": corridor}}))).unwrap_err();
         assert!(message.to_string().contains("TMaze-v0: `corridor`: "), "{message}");
     }
 }

@@ -3,13 +3,13 @@
 
 use std::process::Command;
 
-use aaren_envs::EnvSpec;
+use aaren_envs::{EnvSpec, make};
 
 /// half_cheetah.xml has a deprecated attribute, and a control that is no number is worth a warning too.
 #[test]
 #[ignore = "run by the other test, in a process of its own"]
 fn warn() {
-    let mut cheetah = EnvSpec::new("HalfCheetah-v5").make().unwrap();
+    let mut cheetah = make(&EnvSpec::new("HalfCheetah-v5")).unwrap();
     let mut observation = [0.0; 17];
     cheetah.reset(0, &mut observation);
     assert!(cheetah.step(&[f32::NAN; 6], &mut observation).unstable);

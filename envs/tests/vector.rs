@@ -1,6 +1,6 @@
 //! Many environments at once, and the gymnasium-rs interface.
 
-use aaren_envs::{EnvSpec, Environment, Step, VectorEnv, register};
+use aaren_envs::{EnvSpec, Environment, Step, VectorEnv, make, register};
 use gymnasium_rs::core::{Env, Space};
 use gymnasium_rs::envs::cartpole::CartPole;
 use ndarray::Array1;
@@ -16,7 +16,7 @@ fn episodes_of_a_vector_are_those_of_single_environments() {
     let size = vector.observation_size();
     let mut observations = vec![0.0; 3 * size];
     let mut steps = [Step::default(); 3];
-    let mut singles: Vec<Environment> = (0..3).map(|_| spec.make().unwrap()).collect();
+    let mut singles: Vec<Environment> = (0..3).map(|_| make(&spec).unwrap()).collect();
     let mut expected = observations.clone();
     vector.reset(40, &mut observations);
     for (n, single) in singles.iter_mut().enumerate() {
@@ -68,7 +68,7 @@ fn an_environment_is_one_of_gymnasium_rs() {
         assert!(!terminated && !truncated && info["unstable"] == json!(false));
         reward
     }
-    let mut pendulum = EnvSpec::new("Pendulum-v1").make().unwrap();
+    let mut pendulum = make(&EnvSpec::new("Pendulum-v1")).unwrap();
     let reward = play(&mut pendulum);
     let mut observation = [0.0; 3];
     pendulum.reset(7, &mut observation);

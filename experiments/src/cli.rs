@@ -89,8 +89,8 @@ pub struct EvaluateArgs {
     #[arg(long, num_args = 1.., allow_negative_numbers = true)]
     pub target_return: Vec<f64>,
     /// Memory: unbounded, window:K or reset:K timesteps; that of its training unless given.
-    #[arg(long, value_parser = evaluate::parse_rollout)]
-    pub rollout: Option<aaren_agents::decision::Rollout>,
+    #[arg(long)]
+    pub rollout: Option<aaren_format::Regime>,
     /// Decides the episodes: the same seed gives the same returns.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -132,8 +132,8 @@ pub struct SweepArgs {
     /// Results folder of an experiment that `aaren run` has finished; gets sweep.json, sweep.md and sweep.svg.
     pub experiment: PathBuf,
     /// Memory: unbounded, window:K or reset:K timesteps; may be given again; each policy's own unless given.
-    #[arg(long, value_parser = evaluate::parse_rollout)]
-    pub rollout: Vec<aaren_agents::decision::Rollout>,
+    #[arg(long)]
+    pub rollout: Vec<aaren_format::Regime>,
     /// Values of a keyword argument of the environment.
     #[arg(long, value_name = "KEY=A,B,…", value_parser = sweep::parse_vary)]
     pub vary: Option<sweep::Vary>,

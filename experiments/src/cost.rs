@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use aaren_agents::decision::{Actor, Model, Rollout};
+use aaren_agents::decision::{Actor, Model};
+use aaren_format::Regime;
 use aaren_streaming::{Policy, Stream};
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::evaluate::regime;
 use crate::statistics::{growth_exponent, mean, percentile};
 
 /// A policy that acts with some memory on some backend.
@@ -15,7 +15,7 @@ pub struct Subject<'m> {
     /// Its name in the experiment.
     pub policy: String,
     /// Its memory.
-    pub rollout: Rollout,
+    pub rollout: Regime,
     backend: Backend<'m>,
     observation: Vec<f32>,
 }
@@ -27,13 +27,13 @@ enum Backend<'m> {
 
 impl<'m> Subject<'m> {
     /// On the streaming runtime.
-    pub fn streaming(name: &str, policy: &Policy, rollout: Rollout) -> Result<Self> {
-        let backend = Backend::Streaming(Box::new(policy.stream_with(regime(rollout))?));
+    pub fn streaming(name: &str, policy: &Policy, rollout: Regime) -> Result<Self> {
+        let backend = Backend::Streaming(Box::new(policy.stream_with(rollout)?));
         Ok(Self { policy: name.into(), rollout, backend, observation: vec![0.0; policy.observation_size()] })
     }
 
     /// On libtorch, where the model's weights are.
-    pub fn libtorch(name: &str, model: &'m Model, rollout: Rollout) -> Self {
+    pub fn libtorch(name: &str, model: &'m Model, rollout: Regime) -> Self {
         let backend = Backend::Libtorch(Actor::new(model, rollout, &[0.0]), model);
         Self {
             policy: name.into(),

@@ -4,16 +4,16 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, stdin};
 use std::path::Path;
 
-use aaren_envs::{ActionSpace, EnvSpec, reference_scores};
+use aaren_envs::{ActionSpace, EnvSpec, make, reference_scores};
 use anyhow::{Context, Result};
 use serde_json::json;
 
 pub fn list(as_json: bool) -> Result<()> {
     let mut rows = Vec::new();
     for id in aaren_envs::ids() {
-        let environment = EnvSpec::new(*id).make()?;
+        let environment = make(&EnvSpec::new(*id))?;
         let (kind, size) = match environment.action_space() {
-            ActionSpace::Discrete(choices) => ("discrete", *choices),
+            ActionSpace::Discrete { choices } => ("discrete", *choices),
             ActionSpace::Continuous { low, .. } => ("continuous", low.len()),
         };
         rows.push(json!({

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use aaren_agents::decision::{Actor, Model, PolicyFile, Rollout};
-use aaren_envs::{EnvSpec, Step, VectorEnv, reference_scores};
+use aaren_agents::decision::{Actor, Model, PolicyFile};
+use aaren_envs::{EnvSpec, Step, VectorEnv, make, reference_scores};
 use aaren_policies::open_device;
 use aaren_streaming::{Policy, Regime, Streams};
 use anyhow::Result;
@@ -45,7 +45,7 @@ pub struct Evaluation<'e> {
     /// The environment.
     pub env: &'e EnvSpec,
     /// Memory of the policy.
-    pub rollout: Rollout,
+    pub rollout: Regime,
     /// Target returns, each with the same episodes.
     pub targets: &'e [f64],
     /// Episodes for each target.
@@ -74,7 +74,7 @@ impl Evaluation<'_> {
         let played = groups.into_par_iter().with_max_len(1).map(|(target, start)| {
             let episodes = start..self.episodes.min(start + batch);
             let count = (episodes.end - start) as usize;
-            let mut streams = policy.streams_with(regime(self.rollout), count)?;
+            let mut streams = policy.streams_with(self.rollout, count)?;
             (0..count).for_each(|index| streams.reset(index, target));
             self.play(target, episodes, &mut streams, bar)
         });
@@ -193,36 +193,13 @@ impl Episode {
     }
 }
 
-pub fn regime(rollout: Rollout) -> Regime {
-    match rollout {
-        Rollout::Unbounded => Regime::Unbounded,
-        Rollout::Window(timesteps) => Regime::Window(timesteps),
-        Rollout::Reset(timesteps) => Regime::Reset(timesteps),
-    }
-}
-
-/// `unbounded`, `window:K` or `reset:K`.
-pub fn parse_rollout(text: &str) -> Result<Rollout, String> {
-    let expected = || format!("found {text:?}, expected unbounded, window:K or reset:K with K ≥ 1 timesteps");
-    if text == "unbounded" {
-        return Ok(Rollout::Unbounded);
-    }
-    let (kind, timesteps) = text.split_once(':').ok_or_else(expected)?;
-    let timesteps = timesteps.parse().ok().filter(|&k: &usize| k > 0).ok_or_else(expected)?;
-    match kind {
-        "window" => Ok(Rollout::Window(timesteps)),
-        "reset" => Ok(Rollout::Reset(timesteps)),
-        _ => Err(expected()),
-    }
-}
-
 pub fn command(args: &EvaluateArgs) -> Result<()> {
     let path = policy_path(&args.policy)?;
     let device = open_device(&args.device)?;
     let file = PolicyFile::load(&path)?;
     let header = &file.header;
     let env = args.env.as_ref().map_or_else(|| header.env.clone(), EnvSpec::new);
-    let environment = env.make()?;
+    let environment = make(&env)?;
     if environment.observation_size() != header.observation_size
         || environment.action_space().size() != header.action.size()
     {
@@ -234,7 +211,7 @@ pub fn command(args: &EvaluateArgs) -> Result<()> {
         .into());
     }
     let targets = if args.target_return.is_empty() { &header.target_returns } else { &args.target_return };
-    let rollout = args.rollout.unwrap_or(header.context.rollout);
+    let rollout = args.rollout.unwrap_or(header.regime());
     let evaluation = Evaluation { env: &env, rollout, targets, episodes: args.episodes, seed: args.seed };
     let style = "{wide_bar} {pos}/{len} episodes, {per_sec}, {eta} left";
     let bar = ProgressBar::new(targets.len() as u64 * args.episodes)
@@ -299,7 +276,7 @@ fn policy_path(path: &Path) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use aaren_policies::{EncoderKind, Recency};
+    use aaren_format::{EncoderKind, Recency};
 
     use super::*;
     use crate::stand_in::{hopper, policy, unbounded};
@@ -309,7 +286,7 @@ mod tests {
     fn returns_do_not_depend_on_the_number_of_threads() {
         let env = EnvSpec::new("Hopper-v4");
         for (encoder, rollout) in
-            [(EncoderKind::Aaren, Rollout::Unbounded), (EncoderKind::Transformer, Rollout::Window(3))]
+            [(EncoderKind::Aaren, Regime::Unbounded), (EncoderKind::Transformer, Regime::Window(3))]
         {
             let file = policy("untrained", &hopper(encoder, 2, Recency::None), &env, unbounded()).unwrap();
             let policy = Policy::from_bytes(&file.to_bytes()).unwrap();

@@ -1,7 +1,9 @@
 //! `aaren run`: YAML → spec → dataset → training → report.
 
-use aaren_agents::decision::{Rollout, check_fit};
+use aaren_agents::decision::check_fit;
 use aaren_agents::file;
+use aaren_envs::make;
+use aaren_format::Regime;
 use aaren_policies::open_device;
 use anyhow::{Context, Result, bail};
 
@@ -14,7 +16,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let document = Document::read(&args.experiment, &args.overrides)?;
     let spec = document.spec()?;
     let at = |key: &str| document.place(key).to_string();
-    let environment = spec.env.make().with_context(|| at("env"))?;
+    let environment = make(&spec.env).with_context(|| at("env"))?;
     let device = open_device(&spec.train.device.to_string())?;
     let dataset = data::of(&spec, &args.results).with_context(|| at("dataset"))?;
     eprintln!("{}", dataset.summary());
@@ -82,10 +84,10 @@ fn measure(spec: &Spec, finished: &[train::Finished]) -> Result<Vec<Cost>> {
     let mut subjects = Vec::new();
     for policy in &spec.policies {
         let Some(run) = finished.iter().find(|run| run.policy.name == policy.name) else { continue };
-        let rollout = setup::rollout(policy.context.rollout);
+        let rollout = policy.context.rollout;
         subjects.push(Subject::streaming(&policy.name, &run.streaming, rollout)?);
-        if matches!(rollout, Rollout::Window(_)) {
-            subjects.push(Subject::streaming(&policy.name, &run.streaming, Rollout::Unbounded)?);
+        if matches!(rollout, Regime::Window(_)) {
+            subjects.push(Subject::streaming(&policy.name, &run.streaming, Regime::Unbounded)?);
         }
     }
     cost::measure(&mut subjects, &cost::SHORT, &cost::TIMESTEPS)

@@ -1,38 +1,18 @@
 //! From the spec's words to what the agents take.
 
-use aaren_agents::decision::{self, ActionScale, ModelConfig, TrainConfig};
+use aaren_agents::decision::{ModelConfig, TrainConfig};
 use aaren_envs::{Dataset, Environment};
-use aaren_policies as policies;
+use aaren_format::{Context, Model};
 
-use crate::spec::{Encoder, ModelSpec, Norm, PolicySpec, Recency, Rollout, Schedule, Spec};
+use crate::spec::{ModelSpec, PolicySpec, Spec};
 
-pub fn rollout(rollout: Rollout) -> decision::Rollout {
-    match rollout {
-        Rollout::Unbounded => decision::Rollout::Unbounded,
-        Rollout::Window(timesteps) => decision::Rollout::Window(timesteps),
-        Rollout::Reset(timesteps) => decision::Rollout::Reset(timesteps),
-    }
+pub fn encoder(model: &ModelSpec) -> Model {
+    let ModelSpec { encoder, width, layers, heads, norm, recency, .. } = *model;
+    Model { encoder, width, layers, heads, norm, recency }
 }
 
-pub fn encoder(model: &ModelSpec) -> policies::EncoderConfig {
-    policies::EncoderConfig {
-        encoder: match model.encoder {
-            Encoder::Aaren => policies::EncoderKind::Aaren,
-            Encoder::Transformer => policies::EncoderKind::Transformer,
-        },
-        width: model.width as i64,
-        layers: model.layers as i64,
-        heads: model.heads as i64,
-        dropout: model.dropout,
-        norm: match model.norm {
-            Norm::Post => policies::Norm::Post,
-            Norm::Pre => policies::Norm::Pre,
-        },
-        recency: match model.recency {
-            Recency::None => policies::Recency::None,
-            Recency::Learned => policies::Recency::Learned,
-        },
-    }
+pub fn context(policy: &PolicySpec) -> Context {
+    Context { context_length: policy.context.train, regime: policy.context.rollout }
 }
 
 /// Checksum of everything a trainer takes from a dataset.
@@ -71,9 +51,10 @@ pub fn model(
 pub fn untrained_model(spec: &Spec, policy: &PolicySpec, environment: &Environment) -> ModelConfig {
     let observation_size = environment.observation_size();
     ModelConfig {
-        encoder: encoder(&policy.model),
+        model: encoder(&policy.model),
+        dropout: policy.model.dropout,
         observation_size,
-        action: ActionScale::of(environment.action_space()),
+        action: environment.action_space().clone(),
         max_timesteps: environment.max_episode_steps(),
         return_scale: spec.evaluate.return_scale,
         observation_mean: vec![0.0; observation_size],
@@ -90,10 +71,7 @@ pub fn train(spec: &Spec, policy: &PolicySpec, seed: u64) -> TrainConfig {
         learning_rate: spec.train.learning_rate,
         weight_decay: spec.train.weight_decay,
         warmup: spec.train.warmup,
-        schedule: match spec.train.schedule {
-            Schedule::Cosine => decision::Schedule::Cosine,
-            Schedule::Constant => decision::Schedule::Constant,
-        },
+        schedule: spec.train.schedule,
         clip: spec.train.clip,
         precision: policy.precision,
         seed,

@@ -1,12 +1,12 @@
 //! Stand-ins that cost what the real thing costs: an untrained policy, and data made up.
 
-use aaren_agents::decision::{
-    ActionScale, Header, HeaderContext, Model, ModelConfig, PolicyFile, Rollout, Schedule, TrainConfig,
-    Trainer,
-};
+use aaren_agents::decision::{Model, ModelConfig, PolicyFile, Schedule, TrainConfig, Trainer};
 use aaren_envs::dataset::Transitions;
 use aaren_envs::{Dataset, EnvSpec};
-use aaren_policies::{EncoderConfig, EncoderKind, Norm, Precision, Recency};
+use aaren_format::{
+    self as format, ActionSpace, Agent, Context, Decision, EncoderKind, Header, Norm, Precision, Recency,
+    Regime,
+};
 use anyhow::Result;
 use tch::Device;
 
@@ -14,20 +14,13 @@ use tch::Device;
 const EPISODE: usize = 1000;
 
 /// The default model at Hopper's sizes.
-pub fn hopper(encoder: EncoderKind, heads: i64, recency: Recency) -> ModelConfig {
+pub fn hopper(encoder: EncoderKind, heads: usize, recency: Recency) -> ModelConfig {
     let (observation_size, action_size) = (11, 3);
     ModelConfig {
-        encoder: EncoderConfig {
-            encoder,
-            width: 128,
-            layers: 3,
-            heads,
-            dropout: 0.1,
-            norm: Norm::Post,
-            recency,
-        },
+        model: format::Model { encoder, width: 128, layers: 3, heads, norm: Norm::Post, recency },
+        dropout: 0.1,
         observation_size,
-        action: ActionScale::Continuous { low: vec![-1.0; action_size], high: vec![1.0; action_size] },
+        action: ActionSpace::Continuous { low: vec![-1.0; action_size], high: vec![1.0; action_size] },
         max_timesteps: EPISODE,
         return_scale: 1000.0,
         observation_mean: vec![0.0; observation_size],
@@ -36,32 +29,31 @@ pub fn hopper(encoder: EncoderKind, heads: i64, recency: Recency) -> ModelConfig
 }
 
 /// A policy with its initial weights.
-pub fn policy(name: &str, config: &ModelConfig, env: &EnvSpec, context: HeaderContext) -> Result<PolicyFile> {
+pub fn policy(name: &str, config: &ModelConfig, env: &EnvSpec, context: Context) -> Result<PolicyFile> {
     tch::manual_seed(0);
     let model = Model::new(config.clone(), Device::Cpu)?;
-    let (format, version) = Header::format();
     let header = Header {
-        format,
-        version,
         policy: name.into(),
         seed: 0,
         updates: 0,
         dataset: "none".into(),
         env: env.clone(),
-        model: (&config.encoder).into(),
         observation_size: config.observation_size,
-        max_timesteps: config.max_timesteps,
         action: config.action.clone(),
-        context,
-        return_scale: config.return_scale,
         target_returns: vec![1000.0],
+        agent: Agent::Decision(Decision {
+            model: config.model,
+            max_timesteps: config.max_timesteps,
+            context,
+            return_scale: config.return_scale,
+        }),
     };
     Ok(PolicyFile::new(&model, header))
 }
 
 /// What Hopper's untrained policy is told of its context.
-pub fn unbounded() -> HeaderContext {
-    HeaderContext { train: 20, rollout: Rollout::Unbounded }
+pub fn unbounded() -> Context {
+    Context { context_length: 20, regime: Regime::Unbounded }
 }
 
 /// Episodes of 1000 timesteps that fit a model.
@@ -69,8 +61,8 @@ pub fn dataset(config: &ModelConfig, episodes: usize) -> Dataset {
     let rows = episodes * EPISODE;
     let wave = |columns: usize, step: f32| (0..rows * columns).map(|i| (i as f32 * step).sin()).collect();
     let (actions, action_size, discrete) = match &config.action {
-        ActionScale::Continuous { low, .. } => (wave(low.len(), 0.73), low.len(), false),
-        ActionScale::Discrete { .. } => (vec![0.0; rows], 1, true),
+        ActionSpace::Continuous { low, .. } => (wave(low.len(), 0.73), low.len(), false),
+        ActionSpace::Discrete { .. } => (vec![0.0; rows], 1, true),
     };
     let transitions = Transitions {
         observations: wave(config.observation_size, 0.37),

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use crate::cost::{Cost, CostPoint};
 use crate::evaluate::Episode;
 use crate::plot::{self, Axis, DotChart, Figure, Level, Series};
-use crate::setup;
 use crate::spec::Spec;
 use crate::statistics::{Estimate, bootstrap_mean, mean};
 use crate::train::{Evaluated, Finished};
@@ -57,7 +56,7 @@ impl Summary {
             let Some(first) = runs.first() else { continue };
             let seconds: f64 = runs.iter().map(|run| run.progress.training_seconds).sum();
             let updates_per_second = (runs.len() as u64 * spec.train.updates) as f64 / seconds;
-            let rollout = setup::rollout(policy.context.rollout).to_string();
+            let rollout = policy.context.rollout.to_string();
             let of_policy: Vec<&Cost> = costs.iter().filter(|cost| cost.policy == policy.name).collect();
             let by_target: Vec<Value> = targets
                 .iter()

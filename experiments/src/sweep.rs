@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aaren_agents::decision::PolicyFile;
-use aaren_envs::{EnvSpec, reference_scores};
+use aaren_envs::{EnvSpec, make, reference_scores};
 use aaren_streaming::Policy;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -64,7 +64,7 @@ pub fn run(args: &SweepArgs) -> Result<()> {
         let header = PolicyFile::load(&paths[0])?.header;
         let of_seeds: Vec<Policy> = paths.iter().map(Policy::from_file).collect::<Result<_, _>>()?;
         let target = args.target_return.unwrap_or(header.target_returns[0]);
-        let own = [header.context.rollout];
+        let own = [header.regime()];
         for &rollout in if args.rollout.is_empty() { &own[..] } else { &args.rollout } {
             for (value, env) in &forms {
                 let (mut by_seed, mut lengths) = (Vec::new(), Vec::new());
@@ -120,12 +120,12 @@ pub fn run(args: &SweepArgs) -> Result<()> {
 /// The forms of the environment, each with its value; each is made once, so that a bad one is refused at once.
 fn forms(env: &EnvSpec, vary: Option<&Vary>) -> Result<Vec<(Option<f64>, EnvSpec)>> {
     let Some(vary) = vary else { return Ok(vec![(None, env.clone())]) };
-    let size = env.make()?.observation_size();
+    let size = make(&env)?.observation_size();
     let form = |&value: &f64| {
         let mut form = env.clone();
         let number = if value.fract() == 0.0 { Value::from(value as i64) } else { Value::from(value) };
         form.kwargs.insert(vary.key.clone(), number);
-        let found = form.make()?.observation_size();
+        let found = make(&form)?.observation_size();
         if found != size {
             let reason = format!("its observations have {found} entries, the policies' {size}");
             return Err(Usage(format!("--vary {}={value}: {reason}", vary.key)).into());

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use aaren_agents::decision::{Checkpoint, Header, HeaderContext, ModelConfig, PolicyFile, Trainer};
+use aaren_agents::decision::{Checkpoint, ModelConfig, PolicyFile, Trainer};
 use aaren_agents::file;
 use aaren_envs::{Dataset, EnvSpec, ReferenceScores, reference_scores};
+use aaren_format::{Agent, Decision, Header};
 use aaren_streaming::Policy;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -270,25 +271,21 @@ impl Run<'_> {
     }
 
     fn policy_file(&self, trainer: &Trainer) -> PolicyFile {
-        let (format, version) = Header::format();
         let header = Header {
-            format,
-            version,
             policy: self.policy.name.clone(),
             seed: self.seed,
             updates: trainer.done(),
             dataset: self.dataset.name().to_owned(),
             env: self.spec.env.clone(),
-            model: (&self.model.encoder).into(),
             observation_size: self.model.observation_size,
-            max_timesteps: self.model.max_timesteps,
             action: self.model.action.clone(),
-            context: HeaderContext {
-                train: self.policy.context.train,
-                rollout: setup::rollout(self.policy.context.rollout),
-            },
-            return_scale: self.model.return_scale,
             target_returns: self.targets.to_vec(),
+            agent: Agent::Decision(Decision {
+                model: self.model.model,
+                max_timesteps: self.model.max_timesteps,
+                context: setup::context(self.policy),
+                return_scale: self.model.return_scale,
+            }),
         };
         PolicyFile::new(trainer.model(), header)
     }
@@ -296,7 +293,7 @@ impl Run<'_> {
     fn evaluate(&self, trainer: &Trainer) -> Result<Vec<Episode>> {
         let evaluation = Evaluation {
             env: &self.spec.env,
-            rollout: setup::rollout(self.policy.context.rollout),
+            rollout: self.policy.context.rollout,
             targets: self.targets,
             episodes: self.spec.evaluate.episodes as u64,
             seed: self.seed,

@@ -1,20 +1,20 @@
 use std::collections::VecDeque;
 
+use aaren_format::Regime;
 use aaren_policies::{Pass, State};
 use tch::Tensor;
 
-use super::policy_file::Rollout;
 use super::{Batch, Model};
 
 /// Rolls a model out on libtorch, one row for each environment; all rows are at the same timestep.
 ///
 /// Each step costs one pass of the weights over the three tokens (previous action, return-to-go,
-/// state), whatever has gone before; only [`Rollout::Window`] recomputes its window, from an empty
+/// state), whatever has gone before; only [`Regime::Window`] recomputes its window, from an empty
 /// state, as public Decision Transformers do.
 #[derive(Debug)]
 pub struct Actor<'m> {
     model: &'m Model,
-    rollout: Rollout,
+    regime: Regime,
     timestep: i64,
     returns: Vec<f64>,
     state: State,
@@ -24,10 +24,10 @@ pub struct Actor<'m> {
 
 impl<'m> Actor<'m> {
     /// An actor at the start of an episode in every row, each with its target return.
-    pub fn new(model: &'m Model, rollout: Rollout, target_returns: &[f64]) -> Self {
+    pub fn new(model: &'m Model, regime: Regime, target_returns: &[f64]) -> Self {
         Self {
             model,
-            rollout,
+            regime,
             timestep: 0,
             returns: target_returns.to_vec(),
             state: model.zero_state(target_returns.len() as i64),
@@ -53,10 +53,10 @@ impl<'m> Actor<'m> {
         let tensor = |data: &[f32]| Tensor::from_slice(data).view([rows, 1, -1]).to_device(model.device());
         let (returns, states) = (tensor(&returns), tensor(&states));
 
-        let head = match self.rollout {
-            Rollout::Window(length) => self.act_on_window(&returns, &states, length),
-            Rollout::Unbounded => self.act_on_state(&returns, &states),
-            Rollout::Reset(length) => {
+        let head = match self.regime {
+            Regime::Window(length) => self.act_on_window(&returns, &states, length),
+            Regime::Unbounded => self.act_on_state(&returns, &states),
+            Regime::Reset(length) => {
                 if self.timestep % length as i64 == 0 {
                     self.state = model.zero_state(rows);
                     self.recent.clear();
@@ -71,7 +71,7 @@ impl<'m> Actor<'m> {
         let mut tokens = Vec::with_capacity(head.len());
         actions.iter().for_each(|action| config.action.push_token(action, &mut tokens));
         self.recent.push_back([returns, states, tensor(&tokens)]);
-        let keep = if let Rollout::Window(length) = self.rollout { length - 1 } else { 1 };
+        let keep = if let Regime::Window(length) = self.regime { length - 1 } else { 1 };
         while self.recent.len() > keep {
             self.recent.pop_front();
         }
@@ -123,8 +123,8 @@ impl<'m> Actor<'m> {
     /// Bytes that the actor keeps of the episode so far, for all rows: the encoder's state, or the
     /// window's timesteps where it recomputes them.
     pub fn state_bytes(&self) -> usize {
-        match self.rollout {
-            Rollout::Window(_) => self.recent.iter().flatten().map(|t| 4 * t.numel()).sum(),
+        match self.regime {
+            Regime::Window(_) => self.recent.iter().flatten().map(|t| 4 * t.numel()).sum(),
             _ => self.state.bytes(),
         }
     }

@@ -15,8 +15,8 @@ mod windows;
 
 pub use actor::Actor;
 pub use checkpoint::Checkpoint;
-pub use model::{ActionScale, Model, ModelConfig};
+pub use model::{Model, ModelConfig};
 pub use optimizer::{AdamW, Schedule};
-pub use policy_file::{Header, HeaderContext, HeaderModel, PolicyFile, Rollout};
+pub use policy_file::PolicyFile;
 pub use trainer::{TrainConfig, Trainer, Update};
 pub use windows::{Batch, Windows, check_fit};

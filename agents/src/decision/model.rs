@@ -1,6 +1,5 @@
-use aaren_envs::ActionSpace;
-use aaren_policies::{Encoder, EncoderConfig, Pass, Rows, State, linear};
-use serde::{Deserialize, Serialize};
+use aaren_format::{self as format, ActionSpace};
+use aaren_policies::{Encoder, Pass, Rows, State, linear};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::Batch;
@@ -9,82 +8,17 @@ use crate::Error;
 /// Tokens of one timestep: return-to-go, state, action.
 const TOKENS: i64 = 3;
 
-/// How actions of the environment become entries of a token and back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum ActionScale {
-    /// Scaled to [−1, 1] by the bounds; the head ends in tanh.
-    Continuous {
-        /// Lower bounds.
-        low: Vec<f32>,
-        /// Upper bounds.
-        high: Vec<f32>,
-    },
-    /// One-hot; the head gives logits.
-    Discrete {
-        /// Number of choices.
-        choices: usize,
-    },
-}
-
-impl ActionScale {
-    /// The scale for an environment's action space.
-    pub fn of(space: &ActionSpace) -> Self {
-        match space {
-            ActionSpace::Discrete(choices) => ActionScale::Discrete { choices: *choices },
-            ActionSpace::Continuous { low, high } => {
-                ActionScale::Continuous { low: low.clone(), high: high.clone() }
-            }
-        }
-    }
-
-    /// Entries of an action token.
-    pub fn size(&self) -> usize {
-        match self {
-            ActionScale::Continuous { low, .. } => low.len(),
-            ActionScale::Discrete { choices } => *choices,
-        }
-    }
-
-    /// Appends the token entries of one action of the environment (a discrete one is its index).
-    pub fn push_token(&self, action: &[f32], token: &mut Vec<f32>) {
-        match self {
-            ActionScale::Continuous { low, high } => {
-                let bounds = low.iter().zip(high);
-                token.extend(
-                    action.iter().zip(bounds).map(|(a, (l, h))| (a - (l + h) / 2.0) / ((h - l) / 2.0)),
-                );
-            }
-            ActionScale::Discrete { choices } => {
-                token.extend((0..*choices).map(|choice| f32::from(choice == action[0] as usize)));
-            }
-        }
-    }
-
-    /// The environment's action for the head's output of one timestep.
-    pub fn action(&self, head: &[f32]) -> Vec<f32> {
-        match self {
-            ActionScale::Continuous { low, high } => {
-                let bounds = low.iter().zip(high);
-                head.iter().zip(bounds).map(|(a, (l, h))| (l + h) / 2.0 + (h - l) / 2.0 * a).collect()
-            }
-            ActionScale::Discrete { .. } => {
-                let best = head.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-                vec![best.map_or(0.0, |(choice, _)| choice as f32)]
-            }
-        }
-    }
-}
-
 /// Everything that fixes a model's shape and its inputs' scales.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
-    /// The encoder.
-    pub encoder: EncoderConfig,
+    /// Shape of the encoder.
+    pub model: format::Model,
+    /// Dropout probability after attention and after the MLP, in training.
+    pub dropout: f64,
     /// Entries of an observation.
     pub observation_size: usize,
-    /// Scale of actions.
-    pub action: ActionScale,
+    /// The actions it gives.
+    pub action: ActionSpace,
     /// Timesteps that have an embedding of their own; later ones share the last.
     pub max_timesteps: usize,
     /// Returns-to-go are divided by this.
@@ -122,7 +56,7 @@ impl Model {
         let mut store = nn::VarStore::new(Device::Cpu);
         let root = store.root();
         let embed = &root / "embed";
-        let (width, action) = (config.encoder.width, config.action.size() as i64);
+        let (width, action) = (config.model.width as i64, config.action.size() as i64);
         let embed_return = linear(&embed / "return", 1, width);
         let embed_state = linear(&embed / "state", config.observation_size as i64, width);
         let embed_action = linear(&embed / "action", action, width);
@@ -132,7 +66,7 @@ impl Model {
             nn::EmbeddingConfig { ws_init: nn::Init::Randn { mean: 0.0, stdev: 0.02 }, ..Default::default() };
         let embed_timestep = nn::embedding(&embed / "timestep", timesteps, width, small);
         let embed_norm = nn::layer_norm(&embed / "norm", vec![width], Default::default());
-        let encoder = Encoder::new(&root, &config.encoder)?;
+        let encoder = Encoder::new(&root, &config.model, config.dropout)?;
         let head = linear(&root / "head", width, action);
         store.set_device(device);
         Ok(Self {
@@ -184,7 +118,7 @@ impl Model {
         let tokens = (Tensor::stack(&tokens, 2) + time.unsqueeze(2)).view([
             rows,
             TOKENS * steps,
-            self.config.encoder.width,
+            self.config.model.width as i64,
         ]);
         self.embed_norm.forward(&tokens)
     }
@@ -216,8 +150,8 @@ impl Model {
     fn act(&self, outputs: &Tensor) -> Tensor {
         let head = self.head.forward(outputs);
         match self.config.action {
-            ActionScale::Continuous { .. } => head.tanh(),
-            ActionScale::Discrete { .. } => head,
+            ActionSpace::Continuous { .. } => head.tanh(),
+            ActionSpace::Discrete { .. } => head,
         }
     }
 
@@ -226,11 +160,11 @@ impl Model {
     pub fn loss(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
         let (predicted, after) = self.predict(batch, before, pass);
         let (errors, terms) = match self.config.action {
-            ActionScale::Continuous { .. } => {
+            ActionSpace::Continuous { .. } => {
                 let entries = batch.actions.size()[2] as f64;
                 ((predicted - &batch.actions).square(), entries)
             }
-            ActionScale::Discrete { .. } => {
+            ActionSpace::Discrete { .. } => {
                 (-(predicted.log_softmax(-1, None::<Kind>) * &batch.actions), 1.0)
             }
         };

@@ -1,5 +1,6 @@
 use aaren_envs::{Dataset, EnvSpec};
-use aaren_policies::{EncoderKind, Pass, Precision, State};
+use aaren_format::Precision;
+use aaren_policies::{Pass, State};
 use tch::{Device, Tensor};
 
 use super::checkpoint::Checkpoint;
@@ -81,8 +82,8 @@ impl<'d> Trainer<'d> {
         device: Device,
     ) -> Result<Self, Error> {
         let windows = Windows::new(dataset, env, &model, config.context, config.seed)?;
-        if config.carry && model.encoder.encoder != EncoderKind::Aaren {
-            return Err(Error::Carry(model.encoder.encoder));
+        if config.carry && !model.model.encoder.constant_state() {
+            return Err(Error::Carry(model.model.encoder));
         }
         tch::manual_seed(config.seed as i64);
         let model = Model::new(model, device)?;

@@ -1,9 +1,8 @@
-use aaren_envs::{Dataset, EnvSpec};
+use aaren_envs::{ActionSpace, Dataset, EnvSpec};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Tensor};
 
-use super::ActionScale;
 use super::model::ModelConfig;
 use crate::Error;
 
@@ -131,13 +130,13 @@ pub fn check_fit(dataset: &Dataset, env: &EnvSpec, config: &ModelConfig) -> Resu
         });
     }
     let kind = |discrete| if discrete { "discrete" } else { "continuous" };
-    let discrete = matches!(config.action, ActionScale::Discrete { .. });
+    let discrete = matches!(config.action, ActionSpace::Discrete { .. });
     if dataset.discrete() != discrete {
         let (found, expected) = (kind(dataset.discrete()), kind(discrete));
         return Err(Error::ActionKind { dataset: name, env, found, expected });
     }
     match config.action {
-        ActionScale::Continuous { ref low, .. } if dataset.action_size() != low.len() => {
+        ActionSpace::Continuous { ref low, .. } if dataset.action_size() != low.len() => {
             Err(Error::Dimension {
                 dataset: name,
                 env,
@@ -146,7 +145,7 @@ pub fn check_fit(dataset: &Dataset, env: &EnvSpec, config: &ModelConfig) -> Resu
                 expected: low.len(),
             })
         }
-        ActionScale::Discrete { choices } => {
+        ActionSpace::Discrete { choices } => {
             let outside = |a: &f32| *a < 0.0 || *a >= choices as f32 || a.fract() != 0.0;
             match dataset.actions().iter().position(outside) {
                 Some(index) => Err(Error::ActionChoice {
@@ -158,6 +157,6 @@ pub fn check_fit(dataset: &Dataset, env: &EnvSpec, config: &ModelConfig) -> Resu
                 None => Ok(()),
             }
         }
-        ActionScale::Continuous { .. } => Ok(()),
+        ActionSpace::Continuous { .. } => Ok(()),
     }
 }

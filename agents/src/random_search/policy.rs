@@ -59,7 +59,7 @@ impl LinearPolicy {
     pub fn zero(observation_size: usize, actions: &ActionSpace) -> Self {
         let (low, high) = match actions {
             ActionSpace::Continuous { low, high } => (low.clone(), high.clone()),
-            ActionSpace::Discrete(_) => (Vec::new(), Vec::new()),
+            ActionSpace::Discrete { .. } => (Vec::new(), Vec::new()),
         };
         let weights = vec![0.0; actions.size() * observation_size];
         Self { weights, whitening: Whitening::new(observation_size), low, high }

@@ -5,7 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{entries, observe};
-use crate::environment::{ActionSpace, Dynamics, State, Step};
+use crate::ActionSpace;
+use crate::environment::{Dynamics, State, Step};
 use crate::kwargs::Observe;
 
 const DT: f64 = 0.2;
@@ -30,7 +31,7 @@ pub(crate) struct Kwargs {
 
 impl Acrobot {
     pub(crate) fn new(kwargs: Kwargs) -> Self {
-        Self { kwargs, action_space: ActionSpace::Discrete(3), state: [0.0; 4] }
+        Self { kwargs, action_space: ActionSpace::Discrete { choices: 3 }, state: [0.0; 4] }
     }
 }
 

@@ -3,7 +3,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{entries, observe};
-use crate::environment::{ActionSpace, Dynamics, State, Step};
+use crate::ActionSpace;
+use crate::environment::{Dynamics, State, Step};
 use crate::kwargs::Observe;
 
 const GRAVITY: f64 = 9.8;
@@ -39,7 +40,7 @@ pub(crate) struct Kwargs {
 
 impl CartPole {
     pub(crate) fn new(kwargs: Kwargs) -> Self {
-        Self { kwargs, action_space: ActionSpace::Discrete(2), state: [0.0; 4], over: false }
+        Self { kwargs, action_space: ActionSpace::Discrete { choices: 2 }, state: [0.0; 4], over: false }
     }
 }
 

@@ -3,7 +3,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{entries, observe};
-use crate::environment::{ActionSpace, Dynamics, State, Step};
+use crate::ActionSpace;
+use crate::environment::{Dynamics, State, Step};
 use crate::kwargs::Observe;
 
 const MIN_POSITION: f64 = -1.2;
@@ -30,7 +31,7 @@ pub(crate) struct Kwargs {
 
 impl MountainCar {
     pub(crate) fn new(kwargs: Kwargs) -> Self {
-        Self { kwargs, action_space: ActionSpace::Discrete(3), position: -0.5, velocity: 0.0 }
+        Self { kwargs, action_space: ActionSpace::Discrete { choices: 3 }, position: -0.5, velocity: 0.0 }
     }
 }
 

@@ -3,7 +3,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{entries, observe};
-use crate::environment::{ActionSpace, Dynamics, State, Step};
+use crate::ActionSpace;
+use crate::environment::{Dynamics, State, Step};
 use crate::kwargs::Observe;
 
 const MIN_POSITION: f64 = -1.2;

@@ -5,7 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{entries, observe};
-use crate::environment::{ActionSpace, Dynamics, State, Step};
+use crate::ActionSpace;
+use crate::environment::{Dynamics, State, Step};
 use crate::kwargs::Observe;
 
 const MAX_SPEED: f64 = 8.0;

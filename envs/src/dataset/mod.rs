@@ -13,7 +13,7 @@ pub use summary::Summary;
 
 use std::path::Path;
 
-use crate::{EnvSpec, Error};
+use crate::{EnvSpec, Error, make};
 
 /// How an episode ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,10 +124,10 @@ impl Dataset {
     /// # Errors
     /// Those of [`EnvSpec::make`].
     pub fn observed_in(mut self, env: &EnvSpec) -> Result<Self, Error> {
-        let Some(entries) = env.make()?.observed() else { return Ok(self) };
+        let Some(entries) = make(&env)?.observed() else { return Ok(self) };
         let mut whole = env.clone();
         whole.kwargs.remove("observe");
-        if self.observation_size == whole.make()?.observation_size() {
+        if self.observation_size == make(&whole)?.observation_size() {
             let rows = self.observations.chunks_exact(self.observation_size);
             self.observations = rows.flat_map(|row| entries.iter().map(|&entry| row[entry])).collect();
             self.observation_size = entries.len();

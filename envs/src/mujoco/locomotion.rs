@@ -1,7 +1,8 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::simulation::{Noise, Simulation};
-use crate::environment::{ActionSpace, Dynamics, State, Step};
+use crate::ActionSpace;
+use crate::environment::{Dynamics, State, Step};
 
 /// Which of Gymnasium's versions of an environment.
 #[derive(Clone, Copy, Debug, PartialEq)]

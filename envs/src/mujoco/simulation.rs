@@ -9,8 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use super::model::load;
+use crate::ActionSpace;
 use crate::Error;
-use crate::environment::{ActionSpace, State};
+use crate::environment::State;
 
 /// A MuJoCo simulation in the order of Gymnasium's `MujocoEnv` (`envs/mujoco/mujoco_env.py`).
 pub(crate) struct Simulation {

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use aaren_agents::decision::Windows;
 use aaren_envs::{Dataset, EnvSpec};
-use aaren_policies::{EncoderKind, Recency};
+use aaren_format::{EncoderKind, Recency};
 use anyhow::{Context, Result};
 use tch::Device;
 

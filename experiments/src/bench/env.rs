@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use aaren_envs::{ActionSpace, EnvSpec};
+use aaren_envs::{ActionSpace, EnvSpec, make};
 use anyhow::Result;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -39,11 +39,11 @@ pub fn measure(python: &Python) -> Result<Vec<Row>> {
 }
 
 fn rate(id: &str) -> Result<f64> {
-    let mut environment = EnvSpec::new(id).make()?;
+    let mut environment = make(&EnvSpec::new(id))?;
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let actions: Vec<Vec<f32>> = (0..1000)
         .map(|_| match environment.action_space() {
-            ActionSpace::Discrete(choices) => vec![random.random_range(0..*choices) as f32],
+            ActionSpace::Discrete { choices } => vec![random.random_range(0..*choices) as f32],
             ActionSpace::Continuous { low, high } => {
                 low.iter().zip(high).map(|(&low, &high)| random.random_range(low..=high)).collect()
             }

@@ -1,14 +1,14 @@
 use std::time::Instant;
 
-use aaren_agents::decision::Rollout;
-use aaren_envs::EnvSpec;
+use aaren_envs::{EnvSpec, make};
+use aaren_format::Regime;
 use aaren_streaming::Policy;
 use anyhow::{Result, ensure};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use super::Row;
-use crate::evaluate::{Episode, Evaluation, regime};
+use crate::evaluate::{Episode, Evaluation};
 use crate::statistics::percentile;
 
 const EPISODES: u64 = 20;
@@ -22,7 +22,7 @@ const POLICY: &[u8] = include_bytes!("../../../results/reference/bench/aaren.saf
 /// the same episodes, played again from their recorded actions.
 pub fn measure() -> Result<Row> {
     let (env, policy) = (EnvSpec::new("Hopper-v4"), Policy::from_bytes(POLICY)?);
-    let rollout = Rollout::Unbounded;
+    let rollout = Regime::Unbounded;
     let evaluation = Evaluation { env: &env, rollout, targets: &[3600.0], episodes: EPISODES, seed: 0 };
     let recorded = (0..EPISODES).into_par_iter().map(|index| record(&evaluation, &policy, index));
     let recorded: Vec<(Episode, Vec<f32>)> = recorded.collect::<Result<_>>()?;
@@ -51,8 +51,8 @@ pub fn measure() -> Result<Row> {
 
 /// An episode, played by a single stream, and its actions.
 fn record(evaluation: &Evaluation, policy: &Policy, index: u64) -> Result<(Episode, Vec<f32>)> {
-    let mut environment = evaluation.env.make()?;
-    let mut stream = policy.stream_with(regime(evaluation.rollout))?;
+    let mut environment = make(evaluation.env)?;
+    let mut stream = policy.stream_with(evaluation.rollout)?;
     let mut observation = vec![0.0; environment.observation_size()];
     let (mut episode, mut actions) = (Episode::new(evaluation.targets[0], index), Vec::new());
     environment.reset(evaluation.episode_seed(index), &mut observation);
@@ -71,7 +71,7 @@ fn record(evaluation: &Evaluation, policy: &Policy, index: u64) -> Result<(Episo
 
 /// The same without the policy.
 fn replay(evaluation: &Evaluation, recorded: &Episode, actions: &[f32]) -> Result<()> {
-    let mut environment = evaluation.env.make()?;
+    let mut environment = make(evaluation.env)?;
     let mut observation = vec![0.0; environment.observation_size()];
     let mut episode = Episode::new(recorded.target_return, recorded.episode);
     environment.reset(evaluation.episode_seed(recorded.episode), &mut observation);

@@ -1,6 +1,6 @@
-use aaren_agents::decision::Rollout;
 use aaren_envs::EnvSpec;
-use aaren_policies::{EncoderKind, Recency};
+use aaren_format::Regime;
+use aaren_format::{EncoderKind, Recency};
 use aaren_streaming::{Options, Policy, Precision};
 use anyhow::Result;
 
@@ -26,10 +26,10 @@ pub fn measure(python: &Python) -> Result<Vec<Row>> {
     let (window, cached) = (theirs("window_us"), theirs("cached_us"));
     let mut rows = Vec::new();
     for (encoder, precision, rollout) in [
-        (EncoderKind::Aaren, Precision::Float32, Rollout::Unbounded),
-        (EncoderKind::Aaren, Precision::Bfloat16, Rollout::Unbounded),
-        (EncoderKind::Transformer, Precision::Float32, Rollout::Window(20)),
-        (EncoderKind::Transformer, Precision::Float32, Rollout::Unbounded),
+        (EncoderKind::Aaren, Precision::Float32, Regime::Unbounded),
+        (EncoderKind::Aaren, Precision::Bfloat16, Regime::Unbounded),
+        (EncoderKind::Transformer, Precision::Float32, Regime::Window(20)),
+        (EncoderKind::Transformer, Precision::Float32, Regime::Unbounded),
     ] {
         let options = Options { precision, ..Options::default() };
         let config = hopper(encoder, 1, Recency::None);
@@ -53,10 +53,10 @@ pub fn measure(python: &Python) -> Result<Vec<Row>> {
                 ..Row::default()
             };
             if point.timestep == AT {
-                if rollout == Rollout::Unbounded {
+                if rollout == Regime::Unbounded {
                     rows.push(row.clone().time_against("PyTorch, cache at timestep 1000", cached));
                 }
-                if encoder == EncoderKind::Aaren || rollout != Rollout::Unbounded {
+                if encoder == EncoderKind::Aaren || rollout != Regime::Unbounded {
                     rows.push(row.time_against("PyTorch, window of 20 recomputed", window));
                 }
             } else {

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use aaren_envs::EnvSpec;
-use aaren_policies::{EncoderKind, Precision, Recency};
+use aaren_format::{EncoderKind, Precision, Recency};
 use anyhow::Result;
 use tch::Device;
 

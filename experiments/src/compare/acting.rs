@@ -1,5 +1,5 @@
-use aaren_agents::decision::{Model, Rollout};
-use aaren_policies::EncoderKind;
+use aaren_agents::decision::Model;
+use aaren_format::{Header, Regime};
 use aaren_streaming::Policy;
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -24,9 +24,7 @@ pub fn measure(compared: &Compared, device: Device, bar: &ProgressBar) -> Result
         bar.set_message(format!("acting, {backend}"));
         let mut subjects = Vec::new();
         for ((file, model), policy) in compared.policies.iter().zip(&models).zip(&streaming) {
-            for rollout in
-                rollouts(file.header.model.encoder, file.header.context.train, file.header.context.rollout)
-            {
+            for rollout in regimes(&file.header) {
                 let name = &file.header.policy;
                 subjects.push(match backend {
                     "streaming" => Subject::streaming(name, policy, rollout)?,
@@ -39,13 +37,15 @@ pub fn measure(compared: &Compared, device: Device, bar: &ProgressBar) -> Result
     Ok(costs)
 }
 
-/// A policy's own memory, and what it is compared with.
-fn rollouts(encoder: EncoderKind, train: usize, own: Rollout) -> Vec<Rollout> {
-    let mut all = vec![own];
-    let others = match encoder {
-        EncoderKind::Aaren => vec![Rollout::Unbounded],
-        EncoderKind::Transformer => vec![Rollout::Window(train), Rollout::Unbounded],
+/// A policy's own memory, and what it is compared with: all of the episode, and where that grows a window.
+fn regimes(header: &Header) -> Vec<Regime> {
+    let mut all = vec![header.regime()];
+    let Some(decision) = header.decision() else { return all };
+    let window = Regime::Window(decision.context.context_length);
+    let others = match decision.model.encoder.constant_state() {
+        true => vec![Regime::Unbounded],
+        false => vec![window, Regime::Unbounded],
     };
-    all.extend(others.into_iter().filter(|other| *other != own));
+    all.extend(others.into_iter().filter(|other| *other != header.regime()));
     all
 }

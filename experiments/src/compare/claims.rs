@@ -1,4 +1,4 @@
-use aaren_policies::EncoderKind;
+use aaren_format::EncoderKind;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub struct Claim {
 
 /// The claims of arXiv 2405.13956 that a comparison of costs can check.
 pub fn check(compared: &Compared, costs: &[Cost], training: &[TrainingCost]) -> Vec<Claim> {
-    let of = |kind: EncoderKind| compared.policies.iter().find(|file| file.header.model.encoder == kind);
+    let of = |kind: EncoderKind| compared.with(kind);
     let (Some(aaren), Some(transformer)) = (of(EncoderKind::Aaren), of(EncoderKind::Transformer)) else {
         return Vec::new();
     };
@@ -77,12 +77,12 @@ pub fn check(compared: &Compared, costs: &[Cost], training: &[TrainingCost]) -> 
 
 fn parameters(compared: &Compared) -> Claim {
     let counted = |kind: EncoderKind| {
-        let file = compared.policies.iter().find(|file| file.header.model.encoder == kind).expect("checked");
-        (file.parameters(), &file.header.model)
+        let file = compared.with(kind).expect("checked");
+        (file.parameters(), file.header.decision().expect("it has an encoder").model)
     };
     let ((ours, model), (theirs, _)) = (counted(EncoderKind::Aaren), counted(EncoderKind::Transformer));
     let more = ours as i64 - theirs as i64;
-    let expected = model.width * model.layers;
+    let expected = (model.width * model.layers) as i64;
     Claim {
         statement: "parameters differ by one width per layer (0.016 % at the paper's width of 512)".into(),
         holds: Some(more == expected),

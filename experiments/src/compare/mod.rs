@@ -7,8 +7,9 @@ mod training;
 
 use std::path::{Path, PathBuf};
 
-use aaren_agents::decision::{HeaderContext, PolicyFile};
-use aaren_envs::EnvSpec;
+use aaren_agents::decision::PolicyFile;
+use aaren_envs::{EnvSpec, make};
+use aaren_format::EncoderKind;
 use aaren_policies::open_device;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -59,11 +60,19 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     Ok(())
 }
 
+impl Compared {
+    /// The first policy with an encoder of that kind.
+    fn with(&self, kind: EncoderKind) -> Option<&PolicyFile> {
+        let is = |file: &&PolicyFile| file.header.decision().is_some_and(|d| d.model.encoder == kind);
+        self.policies.iter().find(is)
+    }
+}
+
 /// The policies of an experiment: those that `aaren run` trained, else untrained ones of the same shape.
 fn of_experiment(yaml: &Path, args: &CompareArgs) -> Result<Compared> {
     let document = Document::read(yaml, &args.overrides)?;
     let spec = document.spec()?;
-    let environment = spec.env.make().with_context(|| document.place("env").to_string())?;
+    let environment = make(&spec.env).with_context(|| document.place("env").to_string())?;
     let folder = args.results.join(&spec.name);
     let (mut policies, mut trained) = (Vec::new(), true);
     for policy in &spec.policies {
@@ -74,8 +83,7 @@ fn of_experiment(yaml: &Path, args: &CompareArgs) -> Result<Compared> {
         }
         trained = false;
         let config = setup::untrained_model(&spec, policy, &environment);
-        let context =
-            HeaderContext { train: policy.context.train, rollout: setup::rollout(policy.context.rollout) };
+        let context = setup::context(policy);
         policies.push(stand_in::policy(&policy.name, &config, &spec.env, context)?);
     }
     let Spec { name, env, .. } = spec;

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use aaren_agents::file;
-use aaren_policies::EncoderKind;
+use aaren_format::EncoderKind;
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -210,10 +210,7 @@ fn markdown(compared: &Compared, costs: &[Cost], training: &[TrainingCost], clai
         );
     }
     text += "\n![Memory](memory.svg) ![Latency](latency.svg)\n\n![Cumulative time](cumulative_time.svg) ![Training cost](training_cost.svg)\n";
-    let kinds = compared.policies.iter().map(|file| file.header.model.encoder);
-    if kinds.clone().any(|kind| kind == EncoderKind::Transformer)
-        && kinds.clone().any(|kind| kind == EncoderKind::Aaren)
-    {
+    if compared.with(EncoderKind::Transformer).and(compared.with(EncoderKind::Aaren)).is_some() {
         text += "\nA window that is recomputed costs the same at every timestep: over short episodes it is the \
                  Transformer's cheaper form, and it forgets what lies before it.\n";
     }

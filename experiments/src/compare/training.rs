@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use aaren_policies::Precision;
+use aaren_format::Precision;
 use anyhow::Result;
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -40,7 +40,7 @@ pub fn measure(compared: &Compared, device: Device, bar: &ProgressBar) -> Result
             let policy = file.header.policy.clone();
             bar.set_message(format!("training, {policy}, windows of {context}"));
             let mut config = file.model(Path::new("the policy"), Device::Cpu)?.config().clone();
-            config.encoder.dropout = 0.1;
+            config.dropout = 0.1;
             let dataset = dataset(&config, 8);
             let shape = (context, BATCH);
             let mut trainer = trainer(&config, &compared.env, &dataset, shape, Precision::Float32, device)?;

@@ -1,48 +1,11 @@
 //! `context:` how much of the past a policy sees, in training and at roll-out.
 
-use std::fmt;
-
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use aaren_format::{EncoderKind, Regime};
+use serde::Serialize;
 
 use super::error::Error;
 use super::field::{Field, Fields};
-use super::model::Encoder;
 use super::policy::Settings;
-
-/// What an actor remembers of its episode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rollout {
-    /// The state from timestep 0, never reset.
-    Unbounded,
-    /// The last K timesteps, recomputed at every step.
-    Window(usize),
-    /// The state, started afresh every K timesteps.
-    Reset(usize),
-}
-
-impl fmt::Display for Rollout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Rollout::Unbounded => f.write_str("unbounded"),
-            Rollout::Window(timesteps) => write!(f, "window: {timesteps}"),
-            Rollout::Reset(timesteps) => write!(f, "reset: {timesteps}"),
-        }
-    }
-}
-
-impl Serialize for Rollout {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (key, timesteps) = match self {
-            Rollout::Unbounded => return serializer.serialize_str("unbounded"),
-            Rollout::Window(timesteps) => ("window", timesteps),
-            Rollout::Reset(timesteps) => ("reset", timesteps),
-        };
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(key, timesteps)?;
-        map.end()
-    }
-}
 
 /// The past that one policy sees.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -52,7 +15,7 @@ pub struct ContextSpec {
     /// Whether the detached state is carried from one training chunk of a trajectory to the next.
     pub carry: bool,
     /// What the actor remembers.
-    pub rollout: Rollout,
+    pub rollout: Regime,
 }
 
 pub(super) const KEYS: &[&str] = &["train", "carry", "rollout"];
@@ -61,15 +24,15 @@ const ROLLOUT: &str = "`unbounded`, `{window: K}` or `{reset: K}` with K timeste
 const LONGEST: usize = 1_000_000;
 
 impl ContextSpec {
-    pub(super) fn read(encoder: Encoder, settings: &Settings) -> Result<ContextSpec, Error> {
+    pub(super) fn read(encoder: EncoderKind, settings: &Settings) -> Result<ContextSpec, Error> {
         let train = settings.get("train").map_or(Ok(20), |field| timesteps(&field))?;
         Ok(match encoder {
-            Encoder::Aaren => ContextSpec {
+            EncoderKind::Aaren => ContextSpec {
                 train,
                 carry: settings.get("carry").map_or(Ok(false), |field| field.boolean())?,
-                rollout: settings.get("rollout").map_or(Ok(Rollout::Unbounded), |field| rollout(&field))?,
+                rollout: settings.get("rollout").map_or(Ok(Regime::Unbounded), |field| rollout(&field))?,
             },
-            Encoder::Transformer => {
+            EncoderKind::Transformer => {
                 if let Some(field) = settings.own("carry")
                     && field.boolean()?
                 {
@@ -77,7 +40,7 @@ impl ContextSpec {
                     return Err(field.invalid(expected, Some("remove it, or set `encoder: aaren`")));
                 }
                 let shared = match settings.shared("rollout").map(|field| rollout(&field)).transpose()? {
-                    None | Some(Rollout::Unbounded) => Rollout::Window(train),
+                    None | Some(Regime::Unbounded) => Regime::Window(train),
                     Some(bounded) => bounded,
                 };
                 let rollout = settings.own("rollout").map_or(Ok(shared), |field| rollout(&field))?;
@@ -100,12 +63,12 @@ fn timesteps(field: &Field) -> Result<usize, Error> {
 }
 
 /// `unbounded`, `{window: K}`, `{reset: K}`, or the latter two as quoted text, `"window: K"`.
-fn rollout(field: &Field) -> Result<Rollout, Error> {
+fn rollout(field: &Field) -> Result<Regime, Error> {
     if field.is_map() {
         let fields = field.fields(ROLLOUT_KEYS)?;
         return match (fields.get("window"), fields.get("reset")) {
-            (Some(window), None) => timesteps(&window).map(Rollout::Window),
-            (None, Some(reset)) => timesteps(&reset).map(Rollout::Reset),
+            (Some(window), None) => timesteps(&window).map(Regime::Window),
+            (None, Some(reset)) => timesteps(&reset).map(Regime::Reset),
             (None, None) => Err(field.invalid_as("an empty map".into(), ROLLOUT, None)),
             (Some(_), Some(_)) => {
                 Err(field.invalid_as("both `window` and `reset`".into(), ROLLOUT, Some("keep one")))
@@ -116,9 +79,9 @@ fn rollout(field: &Field) -> Result<Rollout, Error> {
     let words: Vec<&str> = text.splitn(2, ':').map(str::trim).collect();
     let timesteps = |digits: &str| digits.parse().ok().filter(|timesteps| (1..=LONGEST).contains(timesteps));
     match words.as_slice() {
-        ["unbounded"] => Ok(Rollout::Unbounded),
-        ["window", digits] if let Some(k) = timesteps(digits) => Ok(Rollout::Window(k)),
-        ["reset", digits] if let Some(k) = timesteps(digits) => Ok(Rollout::Reset(k)),
+        ["unbounded"] => Ok(Regime::Unbounded),
+        ["window", digits] if let Some(k) = timesteps(digits) => Ok(Regime::Window(k)),
+        ["reset", digits] if let Some(k) = timesteps(digits) => Ok(Regime::Reset(k)),
         ["window", ..] => Err(field.invalid(ROLLOUT, Some("write `{window: 20}`"))),
         ["reset", ..] => Err(field.invalid(ROLLOUT, Some("write `{reset: 20}`"))),
         _ => Err(field.invalid(ROLLOUT, None)),

@@ -35,15 +35,14 @@ mod round_trip_tests;
 #[cfg(test)]
 mod tests;
 
-pub use context::Rollout;
 pub use dataset::DatasetSource;
 pub use document::Document;
 pub use env::EnvSpec;
 pub use error::Error;
 pub use evaluate::EvaluateSpec;
-pub use model::{Encoder, ModelSpec, Norm, Recency};
+pub use model::ModelSpec;
 pub use policy::PolicySpec;
-pub use train::{Schedule, TrainSpec};
+pub use train::TrainSpec;
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -1,46 +1,17 @@
 //! `model:` the architecture, and the part of it that a policy's entry overrides.
 
+use aaren_format::{EncoderKind, Norm, Recency};
 use serde::Serialize;
 
 use super::error::Error;
 use super::field::{Field, Fields};
 use super::policy::Settings;
 
-/// How past tokens reach the present one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Encoder {
-    /// Attention as a recurrence: constant memory per step.
-    Aaren,
-    /// Causal self-attention with a key/value cache.
-    Transformer,
-}
-
-/// Where a block normalises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Norm {
-    /// After each residual sum, as in the paper.
-    Post,
-    /// Before attention and MLP, as in GPT-2.
-    Pre,
-}
-
-/// Whether an Aaren head forgets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Recency {
-    /// The paper's form.
-    None,
-    /// A learned decay per head.
-    Learned,
-}
-
 /// The architecture of one policy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ModelSpec {
     /// Attention of each block.
-    pub encoder: Encoder,
+    pub encoder: EncoderKind,
     /// Width of a token, a multiple of `heads`.
     pub width: usize,
     /// Number of blocks.
@@ -55,15 +26,15 @@ pub struct ModelSpec {
     pub recency: Recency,
 }
 
-pub(super) const ENCODERS: &[(&str, Encoder)] =
-    &[("aaren", Encoder::Aaren), ("transformer", Encoder::Transformer)];
+pub(super) const ENCODERS: &[(&str, EncoderKind)] =
+    &[("aaren", EncoderKind::Aaren), ("transformer", EncoderKind::Transformer)];
 const NORMS: &[(&str, Norm)] = &[("post", Norm::Post), ("pre", Norm::Pre)];
 const RECENCIES: &[(&str, Recency)] = &[("none", Recency::None), ("learned", Recency::Learned)];
 
 pub(super) const KEYS: &[&str] = &["width", "layers", "heads", "dropout", "norm", "recency"];
 
 impl ModelSpec {
-    pub(super) fn read(encoder: Encoder, settings: &Settings) -> Result<ModelSpec, Error> {
+    pub(super) fn read(encoder: EncoderKind, settings: &Settings) -> Result<ModelSpec, Error> {
         let setting = |key| settings.get(key);
         let model = ModelSpec {
             encoder,
@@ -84,11 +55,11 @@ impl ModelSpec {
     }
 }
 
-fn recency(encoder: Encoder, settings: &Settings) -> Result<Recency, Error> {
+fn recency(encoder: EncoderKind, settings: &Settings) -> Result<Recency, Error> {
     let read = |field: Option<Field>| field.map_or(Ok(Recency::None), |field| field.one_of(RECENCIES));
     match encoder {
-        Encoder::Aaren => read(settings.get("recency")),
-        Encoder::Transformer => match read(settings.own("recency"))? {
+        EncoderKind::Aaren => read(settings.get("recency")),
+        EncoderKind::Transformer => match read(settings.own("recency"))? {
             Recency::None => Ok(Recency::None),
             Recency::Learned => Err(settings.own("recency").expect("it was read as learned").invalid(
                 "`none` for a Transformer: recency decays an Aaren's state",

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use aaren_policies::Precision;
+use aaren_format::{EncoderKind, Precision};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::context::ContextSpec;
 use super::error::Error;
 use super::field::{Field, Fields};
-use super::model::{ENCODERS, Encoder, ModelSpec};
+use super::model::{ENCODERS, ModelSpec};
 use super::train::{PRECISIONS, TrainSpec};
 
 /// One policy to train.
@@ -142,7 +142,7 @@ pub(super) fn read(
         .collect()
 }
 
-fn encoder(name: &str, fields: &Fields) -> Result<Encoder, Error> {
+fn encoder(name: &str, fields: &Fields) -> Result<EncoderKind, Error> {
     let named = ENCODERS.iter().find(|(word, _)| *word == name).map(|&(_, encoder)| encoder);
     let Some(field) = fields.get("encoder") else {
         return named.ok_or_else(|| fields.missing("encoder", "`encoder: aaren` or `encoder: transformer`"));

@@ -1,7 +1,8 @@
 //! Properties: the effective spec loads as itself, and no text brings the loader down.
 
+use aaren_agents::decision::Schedule;
+use aaren_format::{EncoderKind, Norm, Precision, Recency, Regime};
 use aaren_fuzz::{Measuring, fuzz};
-use aaren_policies::Precision;
 use proptest::prelude::*;
 
 use super::context::ContextSpec;
@@ -62,14 +63,14 @@ prop_compose! {
         PolicySpec {
             name: format!("{name}-{index}"),
             model: ModelSpec {
-                encoder: if transformer { Encoder::Transformer } else { Encoder::Aaren },
+                encoder: if transformer { EncoderKind::Transformer } else { EncoderKind::Aaren },
                 width: heads * head_width, layers, heads, dropout,
                 norm: if pre { Norm::Pre } else { Norm::Post },
                 recency: if learned && !transformer { Recency::Learned } else { Recency::None },
             },
             context: ContextSpec {
                 train, carry: carry && !transformer,
-                rollout: [Rollout::Unbounded, Rollout::Window(timesteps), Rollout::Reset(timesteps)][rollout as usize],
+                rollout: [Regime::Unbounded, Regime::Window(timesteps), Regime::Reset(timesteps)][rollout as usize],
             },
             precision: if bfloat16 { Precision::Bfloat16 } else { Precision::Float32 },
         }

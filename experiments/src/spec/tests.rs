@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::fingerprint::Fingerprint;
+use aaren_format::{EncoderKind, Recency, Regime};
+
 use super::*;
 
 pub(super) const MINIMAL: &str = "env: Hopper-v4\ndataset: hopper-medium\n";
@@ -20,16 +22,19 @@ fn defaults_need_only_environment_and_dataset() {
     assert_eq!(spec.dataset, DatasetSource::Recipe("hopper-medium".into()));
     assert_eq!(spec.seeds, [0]);
     let [aaren, transformer] = spec.policies.as_slice() else { panic!("{:?}", spec.policies) };
-    assert_eq!((aaren.name.as_str(), aaren.model.encoder), ("aaren", Encoder::Aaren));
-    assert_eq!((aaren.context.train, aaren.context.rollout), (20, Rollout::Unbounded));
-    assert_eq!((transformer.name.as_str(), transformer.model.encoder), ("transformer", Encoder::Transformer));
-    assert_eq!(transformer.context.rollout, Rollout::Window(20));
+    assert_eq!((aaren.name.as_str(), aaren.model.encoder), ("aaren", EncoderKind::Aaren));
+    assert_eq!((aaren.context.train, aaren.context.rollout), (20, Regime::Unbounded));
+    assert_eq!(
+        (transformer.name.as_str(), transformer.model.encoder),
+        ("transformer", EncoderKind::Transformer)
+    );
+    assert_eq!(transformer.context.rollout, Regime::Window(20));
     assert_eq!((spec.train.updates, spec.train.warmup, spec.evaluate.every), (10_000, 1000, 2500));
     assert_eq!(spec.evaluate.target_returns, None);
     // Derived defaults follow what they derive from.
     let short = load(MINIMAL, &["train.updates=500", "context.train=7"]).unwrap();
     assert_eq!((short.train.warmup, short.evaluate.every), (50, 125));
-    assert_eq!(short.policies[1].context.rollout, Rollout::Window(7));
+    assert_eq!(short.policies[1].context.rollout, Regime::Window(7));
 }
 
 #[test]
@@ -82,7 +87,7 @@ fn overrides_replace_and_add() {
     assert_eq!(spec.seeds, [3, 4]);
     assert_eq!(spec.policies[0].model.recency, Recency::Learned);
     assert_eq!(spec.policies[1].model.recency, Recency::None);
-    assert!(spec.policies.iter().all(|policy| policy.context.rollout == Rollout::Window(30)));
+    assert!(spec.policies.iter().all(|policy| policy.context.rollout == Regime::Window(30)));
 }
 
 #[test]

@@ -2,21 +2,13 @@
 
 use std::fmt;
 
-use aaren_policies::Precision;
+use aaren_agents::decision::Schedule;
+use aaren_format::Precision;
 use serde::{Serialize, Serializer};
 
 use super::error::Error;
 use super::field::{Field, Fields};
 
-/// How the learning rate goes on after the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Schedule {
-    /// Down to 0 at the last update along half a cosine.
-    Cosine,
-    /// As it is.
-    Constant,
-}
 /// Where tensors live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {

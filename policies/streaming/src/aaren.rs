@@ -10,8 +10,10 @@
 
 use alloc::vec::Vec;
 
+use aaren_format::Precision;
+
 use crate::block::{Layers, State, Wanted};
-use crate::linear::{Linear, Precision};
+use crate::linear::Linear;
 use crate::simd::Lanes;
 use crate::vector::{exp, for_lanes, scale_into};
 

@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 
 use crate::aaren::{Aaren, AarenScratch};
-use crate::header::Norm;
 use crate::linear::Linear;
 use crate::simd::Lanes;
 use crate::transformer::{Cache, Transformer, TransformerScratch};
 use crate::vector::{add_assign, gelu, layer_norm};
+use aaren_format::Norm;
 
 /// Gain and bias of a layer normalisation.
 pub(crate) struct LayerNorm {

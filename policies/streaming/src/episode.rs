@@ -5,10 +5,10 @@ use core::ops::Range;
 
 use crate::Error;
 use crate::block::{Scratch, State};
-use crate::header::{ActionSpace, Regime};
 use crate::policy::{Embedding, Weights};
 use crate::simd::{Kernel, Lanes};
 use crate::vector::add_assign;
+use aaren_format::{ActionSpace, Regime};
 
 /// Timesteps of a window that pass through the encoder together: enough to reuse each panel of
 /// weights from the first-level cache, few enough for their activations to stay there too.
@@ -47,7 +47,7 @@ impl Episode {
         };
         // A header may ask for any window, and its sizes multiply: provide for what is plausible,
         // the rest grows with the timesteps that really come.
-        let expected = rows.min(policy.header.max_timesteps.max(2)).saturating_mul(row_length).min(1 << 20);
+        let expected = rows.min(policy.decision.max_timesteps.max(2)).saturating_mul(row_length).min(1 << 20);
         let action = match policy.header.action {
             ActionSpace::Continuous { .. } => actions,
             ActionSpace::Discrete { .. } => 1,
@@ -128,10 +128,10 @@ impl Episode {
         observation: &[T],
         return_to_go: f64,
     ) {
-        let (header, embedding) = (&policy.header, &policy.embedding);
+        let embedding = &policy.embedding;
         self.return_to_go = return_to_go;
         let row = self.next_row();
-        row[0] = (return_to_go / header.return_scale) as f32;
+        row[0] = (return_to_go / policy.decision.return_scale) as f32;
         for (i, (to, &x)) in row[1..].iter_mut().zip(observation).enumerate() {
             *to = ((x.into() - f64::from(embedding.mean[i])) / f64::from(embedding.std[i])) as f32;
         }

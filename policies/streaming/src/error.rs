@@ -23,19 +23,15 @@ pub enum Error {
         "the safetensors file has no `aaren` entry in its metadata, so it is no policy; make one with `aaren export`"
     )]
     NoHeader,
-    /// The policy header is not the JSON expected.
+    /// The policy header is not the JSON expected, or a value in it is impossible.
     #[error("policy header: {0}")]
-    Header(String),
-    /// A value of the header is impossible.
-    #[error("policy header, `{key}`: found {found}, expected {expected}")]
-    Value {
-        /// The key, with dots between its levels.
-        key: &'static str,
-        /// What the file says.
-        found: String,
-        /// What would be possible.
-        expected: String,
-    },
+    Header(#[from] aaren_format::Error),
+    /// A value that is impossible.
+    #[error(transparent)]
+    Value(#[from] aaren_format::Invalid),
+    /// An agent that this runtime does not have.
+    #[error("policy header, `agent`: found {0}, expected decision")]
+    Agent(&'static str),
     /// A tensor that the header calls for is missing.
     #[error("tensor `{name}` is missing; the header asks for it")]
     NoTensor {
@@ -67,9 +63,6 @@ pub enum Error {
     /// The processor lacks the instruction set asked for.
     #[error("this processor has no {0:?} instructions; use `InstructionSet::best()`")]
     InstructionSet(crate::InstructionSet),
-    /// A context of no timesteps.
-    #[error("a window or reset of 0 timesteps holds no token; use at least 1")]
-    EmptyContext,
     /// An observation of the wrong length.
     #[error("the observation has {found} entries, the policy takes {expected}")]
     ObservationSize {

@@ -30,7 +30,6 @@ mod aaren;
 mod block;
 mod episode;
 mod error;
-mod header;
 mod linear;
 mod policy;
 mod saved;
@@ -40,9 +39,8 @@ mod streams;
 mod transformer;
 mod vector;
 
+pub use aaren_format::{ActionSpace, Header, Precision, Regime};
 pub use error::Error;
-pub use header::{ActionSpace, Regime};
-pub use linear::Precision;
 pub use policy::{Options, Policy};
 pub use simd::InstructionSet;
 pub use stream::Stream;

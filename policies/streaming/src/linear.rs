@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use aaren_format::Precision;
+
 use crate::simd::{Kernel, Lanes};
 use crate::vector::dot;
 
@@ -10,17 +12,6 @@ use crate::vector::dot;
 const WIDE: usize = 64;
 /// Outputs of a narrow panel: one vector of AVX-512, which is one cache line.
 const NARROW: usize = 16;
-
-/// How weights are kept in memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// As in the file.
-    #[default]
-    Float32,
-    /// Rounded to bfloat16 (8 bits of mantissa) in the encoder's matrices: half the memory and its
-    /// traffic. Sums, states, embeddings, norms, attention scores and the head stay float32.
-    Bfloat16,
-}
 
 /// `y = W x + b` for one or several tokens.
 ///
@@ -97,7 +88,7 @@ impl Linear {
     fn apply_panels<L: Lanes, const PAIRS: bool>(&self, x: &[f32], tokens: usize, y: &mut [f32]) {
         let paneled = self.outputs - self.outputs % NARROW;
         let words = self.panels.as_slice();
-        let lines = self.precision.lines(self.inputs);
+        let lines = lines(self.precision, self.inputs);
         assert!(words.len() == paneled * lines && self.bias.len() == self.outputs);
         let mut output = 0;
         while output < paneled {
@@ -155,19 +146,17 @@ impl Kernel for Apply<'_> {
     }
 }
 
-impl Precision {
-    /// Lines of a panel.
-    fn lines(self, inputs: usize) -> usize {
-        match self {
-            Precision::Float32 => inputs,
-            Precision::Bfloat16 => inputs.div_ceil(2),
-        }
+/// Lines of a panel.
+fn lines(precision: Precision, inputs: usize) -> usize {
+    match precision {
+        Precision::Float32 => inputs,
+        Precision::Bfloat16 => inputs.div_ceil(2),
     }
 }
 
 /// Reorder the rows of `weight` into panels.
 fn pack(weight: &[f32], inputs: usize, outputs: usize, precision: Precision) -> Aligned {
-    let lines = precision.lines(inputs);
+    let lines = lines(precision, inputs);
     let mut packed = Aligned::zeroed(lines * outputs);
     let words = packed.as_mut_slice();
     let mut output = 0;

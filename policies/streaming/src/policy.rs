@@ -7,11 +7,13 @@ use safetensors::{Dtype, SafeTensors};
 use crate::aaren::{self, Aaren};
 use crate::block::{Attention, Block, Encoder, LayerNorm};
 use crate::error::one_line;
-use crate::header::{ActionSpace, EncoderKind, Header, Model, Norm, Recency, Regime};
-use crate::linear::{Linear, Precision};
+use crate::linear::Linear;
 use crate::simd::InstructionSet;
 use crate::transformer::{self, Transformer};
 use crate::{Error, Stream};
+use aaren_format::{
+    ActionSpace, Agent, Decision, EncoderKind, Header, Model, Norm, Precision, Recency, Regime, check_scale,
+};
 
 /// The weights of a trained policy, shared by all its streams: cloning copies a pointer.
 #[derive(Clone)]
@@ -36,6 +38,7 @@ impl Default for Options {
 /// Everything of a [`Policy`].
 pub(crate) struct Weights {
     pub(crate) header: Header,
+    pub(crate) decision: Decision,
     pub(crate) instructions: InstructionSet,
     pub(crate) embedding: Embedding,
     pub(crate) encoder: Encoder,
@@ -102,43 +105,42 @@ impl Policy {
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(container)?;
         let json =
             metadata.metadata().as_ref().and_then(|entries| entries.get("aaren")).ok_or(Error::NoHeader)?;
-        let header = Header::parse(json)?;
-        let file = File(SafeTensors::deserialize(bytes).map_err(container)?);
+        let file = SafeTensors::deserialize(bytes).map_err(container)?;
+        let held = file.iter().map(|(_, view)| view.data().len() / size_of::<f32>()).sum();
+        let header = Header::parse(json, held)?;
+        let Agent::Decision(decision) = header.agent.clone() else {
+            return Err(Error::Agent(header.agent.name()));
+        };
+        let file = File(file);
 
         // Nothing is allocated by the header's word alone: every size below is first held against
         // a tensor whose bytes are there.
-        let (width, actions) = (header.model.width, header.action.size());
+        let (model, actions) = (&decision.model, header.action.size());
+        let width = model.width;
         let embedding = Embedding {
             mean: file.tensor("observation.mean", &[header.observation_size])?,
             std: file.tensor("observation.std", &[header.observation_size])?,
             return_to_go: file.linear("embed.return", width, 1, Precision::Float32)?,
             state: file.linear("embed.state", width, header.observation_size, Precision::Float32)?,
             action: file.linear("embed.action", width, actions, Precision::Float32)?,
-            timestep: file.tensor("embed.timestep.weight", &[header.max_timesteps, width])?,
+            timestep: file.tensor("embed.timestep.weight", &[decision.max_timesteps, width])?,
             norm: file.norm("embed.norm", width)?,
         };
-        if let Some((index, &found)) = embedding.std.iter().enumerate().find(|(_, std)| **std <= 0.0) {
-            return Err(Error::Element {
-                name: "observation.std".to_owned(),
-                index,
-                found,
-                expected: "a positive number",
-            });
-        }
+        check_scale(&embedding.mean, &embedding.std)?;
         let mut blocks = Vec::new();
-        for n in 0..header.model.layers {
-            blocks.push(file.block(n, &header.model, options.precision)?);
+        for n in 0..model.layers {
+            blocks.push(file.block(n, model, options.precision)?);
         }
-        let last_norm = match header.model.norm {
+        let last_norm = match model.norm {
             Norm::Pre => Some(file.norm("norm", width)?),
             Norm::Post => None,
         };
-        let encoder =
-            Encoder { blocks, norm: header.model.norm, last_norm, width, heads: header.model.heads };
+        let encoder = Encoder { blocks, norm: model.norm, last_norm, width, heads: model.heads };
         let head = file.linear("head", actions, width, Precision::Float32)?;
         let fingerprint = fingerprint(bytes);
         Ok(Policy(Arc::new(Weights {
             header,
+            decision,
             instructions: options.instructions,
             embedding,
             encoder,
@@ -158,7 +160,13 @@ impl Policy {
     ///
     /// If the regime is a window or reset of no timesteps.
     pub fn stream_with(&self, regime: Regime) -> Result<Stream, Error> {
-        Ok(Stream::new(self.clone(), regime.checked()?))
+        regime.check()?;
+        Ok(Stream::new(self.clone(), regime))
+    }
+
+    /// What the file says of itself.
+    pub fn header(&self) -> &Header {
+        &self.0.header
     }
 
     /// The name the policy was trained under.

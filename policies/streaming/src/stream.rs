@@ -2,8 +2,8 @@
 
 use crate::block::Scratch;
 use crate::episode::{Episode, Push, push};
-use crate::header::Regime;
 use crate::{Error, Policy};
+use aaren_format::Regime;
 
 /// The state of one episode.
 ///

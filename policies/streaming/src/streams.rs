@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use crate::block::Scratch;
 use crate::episode::{Episode, Push, push};
-use crate::header::Regime;
 use crate::{Error, Policy};
+use aaren_format::Regime;
 
 /// The states of several episodes, which share each pass over the weights.
 ///
@@ -32,7 +32,8 @@ impl Policy {
     ///
     /// If the regime is a window or reset of no timesteps.
     pub fn streams_with(&self, regime: Regime, count: usize) -> Result<Streams, Error> {
-        Ok(Streams::new(self.clone(), regime.checked()?, count))
+        regime.check()?;
+        Ok(Streams::new(self.clone(), regime, count))
     }
 }
 

@@ -2,8 +2,10 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
+use aaren_format::Precision;
+
 use crate::block::{Layers, State, Wanted};
-use crate::linear::{Linear, Precision};
+use crate::linear::Linear;
 use crate::simd::Lanes;
 use crate::vector::{dot, exp, exp_minus, for_lanes, max};
 

@@ -16,7 +16,9 @@ pub(super) fn observation_space(size: usize) -> String {
 
 pub(super) fn action_space(space: &ActionSpace) -> String {
     match space {
-        ActionSpace::Discrete(n) => json!({ "type": "Discrete", "dtype": "int64", "start": 0, "n": n }),
+        ActionSpace::Discrete { choices: n } => {
+            json!({ "type": "Discrete", "dtype": "int64", "start": 0, "n": n })
+        }
         ActionSpace::Continuous { low, high } => {
             json!({ "type": "Box", "dtype": "float32", "shape": [low.len()], "low": low, "high": high })
         }

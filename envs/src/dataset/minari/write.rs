@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{HDF5, METADATA, gymnasium};
 use crate::dataset::{Dataset, End, Episode};
 use crate::file::folder_whole;
-use crate::{ActionSpace, EnvSpec, Environment, Error, write_whole};
+use crate::{ActionSpace, EnvSpec, Environment, Error, make, write_whole};
 
 /// The version whose layout this is.
 const VERSION: &str = "0.5.4";
@@ -23,8 +23,8 @@ pub(in crate::dataset) fn write(
     metadata: &[(&str, String)],
 ) -> Result<(), Error> {
     let fail = |reason: String| Error::Write { path: folder.to_owned(), reason };
-    let environment = EnvSpec::new(env_id).make()?;
-    let discrete = matches!(environment.action_space(), ActionSpace::Discrete(_));
+    let environment = make(&EnvSpec::new(env_id))?;
+    let discrete = matches!(environment.action_space(), ActionSpace::Discrete { .. });
     let kind = |observation, action, discrete| {
         let kind = if discrete { "discrete" } else { "continuous" };
         format!("observations of {observation} entries and {kind} actions of {action}")

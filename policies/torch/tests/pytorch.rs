@@ -43,14 +43,14 @@
 //!         print([round(v, 6) for v in block(x)[[0, 2, 4]][:, :3].flatten().tolist()])
 //! ```
 
-use aaren_policies::{Encoder, EncoderConfig, EncoderKind, Norm, Recency};
+use aaren_format::{EncoderKind, Model, Norm, Recency};
+use aaren_policies::Encoder;
 use tch::{Device, Kind, Tensor, nn};
 
 fn outputs(encoder: EncoderKind, recency: Recency) -> Vec<f64> {
     let store = nn::VarStore::new(Device::Cpu);
-    let config =
-        EncoderConfig { encoder, width: 8, layers: 1, heads: 2, dropout: 0.0, norm: Norm::Post, recency };
-    let encoder = Encoder::new(&store.root(), &config).unwrap();
+    let model = Model { encoder, width: 8, layers: 1, heads: 2, norm: Norm::Post, recency };
+    let encoder = Encoder::new(&store.root(), &model, 0.0).unwrap();
     let _guard = tch::no_grad_guard();
     let mut parameters: Vec<_> = store.variables().into_iter().collect();
     parameters.sort_by(|a, b| a.0.cmp(&b.0));

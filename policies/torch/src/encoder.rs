@@ -1,90 +1,12 @@
-use serde::{Deserialize, Serialize};
+use aaren_format::{Model, Norm, Precision};
 use tch::{Kind, Tensor, nn, nn::Module};
 
 use crate::Error;
 use crate::block::Block;
 use crate::dropout::Dropout;
-use crate::linear::{Pass, Precision, float};
+use crate::linear::{Pass, float};
 use crate::scan::Summary;
 use crate::transformer::KeyValueCache;
-
-/// Which attention an encoder uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EncoderKind {
-    /// Attention as an RNN.
-    Aaren,
-    /// Causal multi-head attention.
-    Transformer,
-}
-
-impl std::fmt::Display for EncoderKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            EncoderKind::Aaren => "aaren",
-            EncoderKind::Transformer => "transformer",
-        })
-    }
-}
-
-/// Where the LayerNorms stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Norm {
-    /// After each residual sum.
-    Post,
-    /// Before attention and MLP, and once after the last block (GPT-2).
-    Pre,
-}
-
-/// Whether an Aaren head forgets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Recency {
-    /// The paper's form: every token of the past keeps its weight.
-    None,
-    /// A learned decay per head and token: prefix n weighs token i by e^{s_i − λ(n−i)}.
-    Learned,
-}
-
-/// The shape of an encoder.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EncoderConfig {
-    /// The attention.
-    pub encoder: EncoderKind,
-    /// Width of a token.
-    pub width: i64,
-    /// Number of blocks.
-    pub layers: i64,
-    /// Attention heads in a block.
-    pub heads: i64,
-    /// Dropout probability after attention and after the MLP, in training.
-    pub dropout: f64,
-    /// Place of the LayerNorms.
-    pub norm: Norm,
-    /// Aaren's recency.
-    pub recency: Recency,
-}
-
-impl EncoderConfig {
-    fn validate(&self) -> Result<(), Error> {
-        for (key, found) in [("width", self.width), ("layers", self.layers), ("heads", self.heads)] {
-            if found < 1 {
-                return Err(Error::Size { key, found });
-            }
-        }
-        if self.width % self.heads != 0 {
-            return Err(Error::Heads { heads: self.heads, width: self.width });
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(Error::Dropout(self.dropout));
-        }
-        if self.recency == Recency::Learned && self.encoder != EncoderKind::Aaren {
-            return Err(Error::Recency(self.encoder));
-        }
-        Ok(())
-    }
-}
 
 /// Which tokens the last block's outputs are wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,18 +111,22 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Creates the parameters under `path`, as `blocks.N.…` (and `norm` for [`Norm::Pre`]).
+    /// Creates the parameters under `path`, as `blocks.N.…` (and `norm` for [`Norm::Pre`]). `dropout` is the
+    /// probability after attention and after the MLP, in training.
     ///
     /// # Errors
     /// Where the configuration is impossible.
-    pub fn new(path: &nn::Path, config: &EncoderConfig) -> Result<Self, Error> {
-        config.validate()?;
+    pub fn new(path: &nn::Path, model: &Model, dropout: f64) -> Result<Self, Error> {
+        model.check()?;
+        if !(0.0..1.0).contains(&dropout) {
+            return Err(Error::Dropout(dropout));
+        }
         let blocks = path / "blocks";
         Ok(Self {
-            blocks: (0..config.layers).map(|layer| Block::new(&(&blocks / layer), config)).collect(),
-            norm: (config.norm == Norm::Pre)
-                .then(|| nn::layer_norm(path / "norm", vec![config.width], Default::default())),
-            dropout: config.dropout,
+            blocks: (0..model.layers).map(|layer| Block::new(&(&blocks / layer as i64), model)).collect(),
+            norm: (model.norm == Norm::Pre)
+                .then(|| nn::layer_norm(path / "norm", vec![model.width as i64], Default::default())),
+            dropout,
         })
     }
 

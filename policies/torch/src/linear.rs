@@ -1,16 +1,5 @@
-use serde::{Deserialize, Serialize};
+use aaren_format::Precision;
 use tch::{Kind, Tensor, nn};
-
-/// Arithmetic of an encoder in training; its weights, sums of attention and gradients of weights are
-/// float32 either way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// Throughout.
-    Float32,
-    /// Activations and matrix products in bfloat16.
-    Bfloat16,
-}
 
 /// What a pass through an encoder is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

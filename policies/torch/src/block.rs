@@ -1,8 +1,9 @@
+use aaren_format::{EncoderKind, Model, Norm};
 use tch::{Tensor, nn, nn::Module};
 
 use crate::aaren::Aaren;
 use crate::dropout::Dropout;
-use crate::encoder::{EncoderConfig, EncoderKind, LayerState, Norm, Rows};
+use crate::encoder::{LayerState, Rows};
 use crate::linear::{linear, x_linear};
 use crate::transformer::CausalAttention;
 
@@ -74,12 +75,12 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(crate) fn new(path: &nn::Path, config: &EncoderConfig) -> Self {
-        let width = config.width;
-        let attention = match config.encoder {
-            EncoderKind::Aaren => Attention::Aaren(Aaren::new(&(path / "attention"), config)),
+    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
+        let width = model.width as i64;
+        let attention = match model.encoder {
+            EncoderKind::Aaren => Attention::Aaren(Aaren::new(&(path / "attention"), model)),
             EncoderKind::Transformer => {
-                Attention::Transformer(CausalAttention::new(&(path / "attention"), config))
+                Attention::Transformer(CausalAttention::new(&(path / "attention"), model))
             }
         };
         Self {
@@ -88,7 +89,7 @@ impl Block {
             norm2: nn::layer_norm(path / "norm2", vec![width], Default::default()),
             up: linear(path / "mlp" / "up", width, 4 * width),
             down: linear(path / "mlp" / "down", 4 * width, width),
-            order: config.norm,
+            order: model.norm,
         }
     }
 

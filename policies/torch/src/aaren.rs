@@ -1,6 +1,7 @@
+use aaren_format::{Model, Recency};
 use tch::{Kind, Tensor, nn};
 
-use crate::encoder::{EncoderConfig, Recency, Rows};
+use crate::encoder::Rows;
 use crate::linear::{float, linear, x_linear};
 use crate::scan::{self, Summary};
 
@@ -21,12 +22,12 @@ pub struct Aaren {
 }
 
 impl Aaren {
-    pub(crate) fn new(path: &nn::Path, config: &EncoderConfig) -> Self {
-        let width = config.width;
+    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
+        let (width, heads) = (model.width as i64, model.heads as i64);
         let linear = |name| linear(path / name, width, width);
-        let recency = (config.recency == Recency::Learned).then(|| {
+        let recency = (model.recency == Recency::Learned).then(|| {
             // λ = softplus(raw) starts at 0.05·{1, 2, 4, 8, …}: time constants of 20 tokens and less.
-            let decay = Tensor::arange(config.heads, (Kind::Float, path.device())).exp2() * 0.05;
+            let decay = Tensor::arange(heads, (Kind::Float, path.device())).exp2() * 0.05;
             path.var_copy("recency", &decay.expm1().log())
         });
         Self {
@@ -36,7 +37,7 @@ impl Aaren {
             value: linear("value"),
             output: linear("output"),
             recency,
-            heads: config.heads,
+            heads,
         }
     }
 
@@ -101,7 +102,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::{EncoderKind, Norm};
+    use aaren_format::{EncoderKind, Norm};
 
     #[test]
     fn the_weights_are_those_that_the_scan_sums_values_with() {
@@ -109,9 +110,8 @@ mod tests {
         for recency in [Recency::None, Recency::Learned] {
             let store = nn::VarStore::new(Device::Cpu);
             let (encoder, norm) = (EncoderKind::Aaren, Norm::Post);
-            let config =
-                EncoderConfig { encoder, width: 12, layers: 1, heads: 2, dropout: 0.0, norm, recency };
-            let layer = Aaren::new(&store.root(), &config);
+            let model = Model { encoder, width: 12, layers: 1, heads: 2, norm, recency };
+            let layer = Aaren::new(&store.root(), &model);
             let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu)) * 3.0;
             let (_, values) = layer.scores_and_values(&x);
             let at = [0, 1, 33, 69];

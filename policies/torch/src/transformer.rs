@@ -1,6 +1,7 @@
+use aaren_format::Model;
 use tch::{Kind, Tensor, nn};
 
-use crate::encoder::{EncoderConfig, Rows};
+use crate::encoder::Rows;
 use crate::linear::{float, linear, x_linear};
 
 /// Keys and values of all tokens so far, each `[batch, heads, tokens, width of a head]`.
@@ -23,14 +24,14 @@ pub struct CausalAttention {
 }
 
 impl CausalAttention {
-    pub(crate) fn new(path: &nn::Path, config: &EncoderConfig) -> Self {
-        let linear = |name| linear(path / name, config.width, config.width);
+    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
+        let linear = |name| linear(path / name, model.width as i64, model.width as i64);
         Self {
             query: linear("query"),
             key: linear("key"),
             value: linear("value"),
             output: linear("output"),
-            heads: config.heads,
+            heads: model.heads as i64,
         }
     }
 
@@ -86,15 +87,15 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::{EncoderKind, Norm, Recency};
+    use aaren_format::{EncoderKind, Norm, Recency};
 
     #[test]
     fn the_weights_are_those_that_values_are_summed_with() {
         tch::manual_seed(4);
         let store = nn::VarStore::new(Device::Cpu);
         let (encoder, norm, recency) = (EncoderKind::Transformer, Norm::Post, Recency::None);
-        let config = EncoderConfig { encoder, width: 12, layers: 1, heads: 2, dropout: 0.0, norm, recency };
-        let layer = CausalAttention::new(&store.root(), &config);
+        let model = Model { encoder, width: 12, layers: 1, heads: 2, norm, recency };
+        let layer = CausalAttention::new(&store.root(), &model);
         let x = Tensor::randn([2, 9, 12], (Kind::Float, Device::Cpu)) * 3.0;
         let (expected, cache) = layer.seq(&x, None, Rows::All);
         let at = [0, 5, 8];

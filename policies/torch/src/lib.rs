@@ -22,7 +22,7 @@ mod transformer;
 
 pub use aaren::Aaren;
 pub use device::open_device;
-pub use encoder::{Encoder, EncoderConfig, EncoderKind, Norm, Recency, Rows, State};
+pub use encoder::{Encoder, Rows, State};
 pub use error::Error;
-pub use linear::{Pass, Precision, linear};
+pub use linear::{Pass, linear};
 pub use transformer::{CausalAttention, KeyValueCache};

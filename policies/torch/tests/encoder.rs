@@ -1,35 +1,36 @@
 //! The encoders' contract: parameter counts, agreement of all ways to run one, state sizes.
 
-use aaren_policies::{Encoder, EncoderConfig, EncoderKind, Norm, Pass, Precision, Recency, Rows};
+use aaren_format::{EncoderKind, Model, Norm, Precision, Recency};
+use aaren_policies::{Encoder, Pass, Rows};
 use tch::{Device, Kind, Tensor, nn};
 
-fn config(encoder: EncoderKind, width: i64, layers: i64, heads: i64) -> EncoderConfig {
-    EncoderConfig { encoder, width, layers, heads, dropout: 0.1, norm: Norm::Post, recency: Recency::None }
+fn model(encoder: EncoderKind, width: usize, layers: usize, heads: usize) -> Model {
+    Model { encoder, width, layers, heads, norm: Norm::Post, recency: Recency::None }
 }
 
-fn parameters(config: &EncoderConfig) -> usize {
+fn parameters(model: &Model) -> usize {
     let store = nn::VarStore::new(Device::Cpu);
-    Encoder::new(&store.root(), config).unwrap();
+    Encoder::new(&store.root(), model, 0.1).unwrap();
     store.trainable_variables().iter().map(Tensor::numel).sum()
 }
 
 /// The paper's comparison (§4): 3,152,384 parameters against 3,152,896.
 #[test]
 fn an_aaren_layer_has_one_width_more_parameters_than_its_twin() {
-    assert_eq!(parameters(&config(EncoderKind::Transformer, 512, 1, 8)), 3_152_384);
-    assert_eq!(parameters(&config(EncoderKind::Aaren, 512, 1, 8)), 3_152_896);
-    let recency = EncoderConfig { recency: Recency::Learned, ..config(EncoderKind::Aaren, 512, 1, 8) };
+    assert_eq!(parameters(&model(EncoderKind::Transformer, 512, 1, 8)), 3_152_384);
+    assert_eq!(parameters(&model(EncoderKind::Aaren, 512, 1, 8)), 3_152_896);
+    let recency = Model { recency: Recency::Learned, ..model(EncoderKind::Aaren, 512, 1, 8) };
     assert_eq!(parameters(&recency), 3_152_896 + 8);
 }
 
-fn variants() -> Vec<EncoderConfig> {
-    let aaren = config(EncoderKind::Aaren, 12, 3, 2);
+fn variants() -> Vec<Model> {
+    let aaren = model(EncoderKind::Aaren, 12, 3, 2);
     vec![
-        EncoderConfig { norm: Norm::Pre, recency: Recency::Learned, ..aaren.clone() },
-        EncoderConfig { recency: Recency::Learned, ..aaren.clone() },
+        Model { norm: Norm::Pre, recency: Recency::Learned, ..aaren.clone() },
+        Model { recency: Recency::Learned, ..aaren.clone() },
         aaren,
-        EncoderConfig { norm: Norm::Pre, ..config(EncoderKind::Transformer, 12, 3, 2) },
-        config(EncoderKind::Transformer, 12, 3, 2),
+        Model { norm: Norm::Pre, ..model(EncoderKind::Transformer, 12, 3, 2) },
+        model(EncoderKind::Transformer, 12, 3, 2),
     ]
 }
 
@@ -43,10 +44,10 @@ fn assert_close(found: &Tensor, expected: &Tensor, what: &str) {
 fn steps_pieces_and_chosen_rows_equal_one_pass() {
     tch::manual_seed(1);
     let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu));
-    for config in variants() {
+    for model in variants() {
         let store = nn::VarStore::new(Device::Cpu);
-        let encoder = Encoder::new(&store.root(), &config).unwrap();
-        let what = format!("{config:?}");
+        let encoder = Encoder::new(&store.root(), &model, 0.1).unwrap();
+        let what = format!("{model:?}");
         let _guard = tch::no_grad_guard();
         let (whole, _) = encoder.forward(&x, None, Rows::All, Pass::Inference);
 
@@ -81,8 +82,7 @@ fn bfloat16_and_dropout_change_little() {
     let weigh = Tensor::randn([4, 150, 32], (Kind::Float, Device::Cpu));
     for encoder in [EncoderKind::Aaren, EncoderKind::Transformer] {
         let store = nn::VarStore::new(Device::Cpu);
-        let plain = EncoderConfig { dropout: 0.0, ..config(encoder, 32, 2, 2) };
-        let encoder = Encoder::new(&store.root(), &plain).unwrap();
+        let encoder = Encoder::new(&store.root(), &model(encoder, 32, 2, 2), 0.0).unwrap();
         let run = |precision| {
             let (y, _) = encoder.forward(&x, None, Rows::All, Pass::Training(precision));
             let loss = (&y * &weigh).sum(Kind::Float);
@@ -100,8 +100,8 @@ fn bfloat16_and_dropout_change_little() {
     }
 
     let store = nn::VarStore::new(Device::Cpu);
-    let half = EncoderConfig { dropout: 0.5, norm: Norm::Pre, ..config(EncoderKind::Aaren, 32, 1, 1) };
-    let encoder = Encoder::new(&store.root(), &half).unwrap();
+    let pre = Model { norm: Norm::Pre, ..model(EncoderKind::Aaren, 32, 1, 1) };
+    let encoder = Encoder::new(&store.root(), &pre, 0.5).unwrap();
     let pass = |pass| encoder.forward(&x, None, Rows::All, pass).0;
     assert_eq!(pass(Pass::Inference), pass(Pass::Inference));
     let training = || pass(Pass::Training(Precision::Float32));
@@ -110,32 +110,32 @@ fn bfloat16_and_dropout_change_little() {
 
 #[test]
 fn aarens_state_is_constant_and_the_transformers_grows() {
-    let bytes = |config: &EncoderConfig, tokens: i64| {
+    let bytes = |model: &Model, tokens: i64| {
         let store = nn::VarStore::new(Device::Cpu);
-        let encoder = Encoder::new(&store.root(), config).unwrap();
-        let x = Tensor::randn([1, tokens, config.width], (Kind::Float, Device::Cpu));
+        let encoder = Encoder::new(&store.root(), model, 0.1).unwrap();
+        let x = Tensor::randn([1, tokens, model.width as i64], (Kind::Float, Device::Cpu));
         encoder.seq(&x, &encoder.zero_state(1)).1.bytes()
     };
-    let aaren = config(EncoderKind::Aaren, 128, 3, 4);
-    let recency = EncoderConfig { recency: Recency::Learned, ..aaren.clone() };
+    let aaren = model(EncoderKind::Aaren, 128, 3, 4);
+    let recency = Model { recency: Recency::Learned, ..aaren.clone() };
     for tokens in [3, 3000] {
         assert_eq!(bytes(&aaren, tokens), 3 * (2 * 4 + 128) * 4);
         assert_eq!(bytes(&recency, tokens), 3 * (2 * 4 + 128) * 4);
     }
-    let transformer = config(EncoderKind::Transformer, 128, 3, 4);
+    let transformer = model(EncoderKind::Transformer, 128, 3, 4);
     assert_eq!(bytes(&transformer, 3), 3 * 2 * 128 * 3 * 4);
     assert_eq!(bytes(&transformer, 300), 3 * 2 * 128 * 300 * 4);
 }
 
 #[test]
 fn impossible_configurations_are_refused() {
-    let refused = |config: EncoderConfig| {
+    let refused = |model: Model| {
         let store = nn::VarStore::new(Device::Cpu);
-        Encoder::new(&store.root(), &config).unwrap_err().to_string()
+        Encoder::new(&store.root(), &model, 0.1).unwrap_err().to_string()
     };
-    assert!(refused(config(EncoderKind::Aaren, 128, 3, 3)).contains("3 heads cannot share a width of 128"));
-    assert!(refused(config(EncoderKind::Aaren, 128, 0, 1)).contains("model.layers: found 0"));
-    let recency = EncoderConfig { recency: Recency::Learned, ..config(EncoderKind::Transformer, 8, 1, 1) };
+    assert!(refused(model(EncoderKind::Aaren, 128, 3, 3)).contains("found 3 heads with width 128"));
+    assert!(refused(model(EncoderKind::Aaren, 128, 0, 1)).contains("`model.layers`: found 0"));
+    let recency = Model { recency: Recency::Learned, ..model(EncoderKind::Transformer, 8, 1, 1) };
     assert!(refused(recency).contains("model.recency"));
 }
 

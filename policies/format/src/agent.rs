@@ -1,0 +1,97 @@
+//! Which agent a policy is, and what that agent needs to act beside its weights.
+
+use alloc::format;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Context, Invalid, Model};
+
+/// Which agent a policy is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Agent {
+    /// Reads its trajectory as tokens and predicts actions (Chen et al. 2021).
+    Decision(Decision),
+    /// Maps the current observation to an action.
+    BehaviourCloning(Mlp),
+}
+
+/// The decision agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Shape of its encoder.
+    pub model: Model,
+    /// Timesteps that have an embedding of their own; later ones share the last.
+    pub max_timesteps: usize,
+    /// What it sees of the past.
+    pub context: Context,
+    /// Returns-to-go are divided by this.
+    pub return_scale: f64,
+}
+
+/// The network of behaviour cloning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mlp {
+    /// Units of a hidden layer.
+    pub width: usize,
+    /// Number of hidden layers.
+    pub layers: usize,
+}
+
+impl Agent {
+    /// Its name in YAML and JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Agent::Decision(_) => "decision",
+            Agent::BehaviourCloning(_) => "behaviour-cloning",
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        match self {
+            Agent::Decision(decision) => decision.check(),
+            Agent::BehaviourCloning(mlp) => mlp.check(),
+        }
+    }
+
+    /// Numbers that its weights hold at least, for so many entries of observation and of action token; as
+    /// f64, for a header can name any sizes.
+    pub(crate) fn least_numbers(&self, observation_size: usize, action_size: usize) -> f64 {
+        let (observation_size, action_size) = (observation_size as f64, action_size as f64);
+        match self {
+            // Attention and MLP hold at least 8 width² a layer, the embeddings a row for each of their inputs.
+            Agent::Decision(Decision { model, max_timesteps, .. }) => {
+                let (width, layers) = (model.width as f64, model.layers as f64);
+                (8.0 * layers * width + observation_size + action_size + *max_timesteps as f64) * width
+            }
+            Agent::BehaviourCloning(Mlp { width, layers }) => {
+                let (width, layers) = (*width as f64, *layers as f64);
+                (observation_size + (layers - 1.0) * width + action_size) * width
+            }
+        }
+    }
+}
+
+impl Decision {
+    fn check(&self) -> Result<(), Invalid> {
+        self.model.check()?;
+        self.context.check()?;
+        Invalid::unless(self.max_timesteps > 0, "max_timesteps", self.max_timesteps, "at least 1")?;
+        let scale = self.return_scale;
+        Invalid::unless(scale.is_finite() && scale > 0.0, "return_scale", scale, "a positive number")
+    }
+}
+
+impl Mlp {
+    /// Whether such a network can be.
+    ///
+    /// # Errors
+    /// The first key that makes it impossible.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let sizes =
+            [("model.width", self.width, Model::WIDEST), ("model.layers", self.layers, Model::DEEPEST)];
+        sizes.into_iter().try_for_each(|(key, size, most)| {
+            let expected = format!("a whole number from 1 to {most}");
+            Invalid::unless((1..=most).contains(&size), key, size, expected)
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! What can be wrong with a description of a policy.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+
+/// A value that cannot be: which key, what it holds, and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The key, with dots between its levels.
+    pub key: &'static str,
+    /// What it holds.
+    pub found: String,
+    /// What would be possible.
+    pub expected: String,
+    /// What would do, where that is known.
+    pub cure: Option<String>,
+}
+
+impl Invalid {
+    /// Nothing, if the value `holds`.
+    pub(crate) fn unless(
+        holds: bool,
+        key: &'static str,
+        found: impl ToString,
+        expected: impl ToString,
+    ) -> Result<(), Invalid> {
+        if holds {
+            return Ok(());
+        }
+        Err(Invalid { key, found: one_line(&found), expected: expected.to_string(), cure: None })
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: found {}, expected {}", self.key, self.found, self.expected)?;
+        self.cure.as_ref().map_or(Ok(()), |cure| write!(f, "; {cure}"))
+    }
+}
+
+impl core::error::Error for Invalid {}
+
+/// Errors of this crate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The text is not the JSON of a header.
+    #[error("{0}")]
+    Json(String),
+    /// A value of the header is impossible.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+/// What a file says, without the line breaks and other control characters that it may hold.
+pub(crate) fn one_line(found: &impl ToString) -> String {
+    found.to_string().replace(char::is_control, "?")
+}

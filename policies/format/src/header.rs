@@ -1,0 +1,209 @@
+//! The JSON header of a policy file.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::error::one_line;
+use crate::{ActionSpace, Agent, Context, Decision, EnvSpec, Error, Invalid, Mlp, Model, Regime};
+
+/// The format's name.
+pub const FORMAT: &str = "aaren-policy";
+/// The version of the format.
+pub const VERSION: u32 = 1;
+
+/// What a policy file says of itself: the entry `aaren` of its safetensors metadata.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    /// Name of the policy in its experiment.
+    pub policy: String,
+    /// Training seed.
+    pub seed: u64,
+    /// Updates it was trained for.
+    pub updates: u64,
+    /// Name of the dataset.
+    pub dataset: String,
+    /// Environment it acts in.
+    pub env: EnvSpec,
+    /// Entries of an observation.
+    pub observation_size: usize,
+    /// The actions it gives.
+    pub action: ActionSpace,
+    /// Target returns of its evaluation, at least one.
+    pub target_returns: Vec<f64>,
+    /// The agent it is.
+    pub agent: Agent,
+}
+
+impl Header {
+    /// Reads and checks a header. `held` is how many numbers the tensors of its file hold: a header that
+    /// promises more is refused before anybody provides for them.
+    ///
+    /// # Errors
+    /// [`Error::Json`], [`Error::Invalid`].
+    pub fn parse(json: &str, held: usize) -> Result<Header, Error> {
+        let Version { format, version } = read(json)?;
+        Invalid::unless(format == FORMAT, "format", &format, FORMAT)?;
+        let this = format!("{VERSION}, the version this build reads");
+        Invalid::unless(version == u64::from(VERSION), "version", version, this)?;
+        let header: Header = read(json)?;
+        header.check(held)?;
+        Ok(header)
+    }
+
+    /// The header as JSON; equal headers give equal text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a header is plain JSON")
+    }
+
+    fn check(&self, held: usize) -> Result<(), Invalid> {
+        Invalid::unless(self.observation_size > 0, "observation_size", self.observation_size, "at least 1")?;
+        self.action.check()?;
+        self.agent.check()?;
+        let targets = &self.target_returns;
+        Invalid::unless(!targets.is_empty(), "target_returns", "no number", "at least one finite number")?;
+        if let Some(target) = targets.iter().find(|target| !target.is_finite()) {
+            Invalid::unless(false, "target_returns", target, "finite numbers")?;
+        }
+        let needed = self.agent.least_numbers(self.observation_size, self.action.size());
+        let expected = format!("sizes for the {held} numbers that the file holds");
+        Invalid::unless(needed <= held as f64, "model", format!("sizes for {needed} numbers"), expected)
+    }
+
+    /// What the decision agent says, if it is one.
+    pub fn decision(&self) -> Option<&Decision> {
+        match &self.agent {
+            Agent::Decision(decision) => Some(decision),
+            Agent::BehaviourCloning(_) => None,
+        }
+    }
+
+    /// What it remembers of its episode when it acts; behaviour cloning nothing, like a state that starts
+    /// afresh at every timestep.
+    pub fn regime(&self) -> Regime {
+        match &self.agent {
+            Agent::Decision(decision) => decision.context.regime,
+            Agent::BehaviourCloning(_) => Regime::Reset(1),
+        }
+    }
+}
+
+/// Checks the mean and the standard deviation that observations are normalised with: the tensors
+/// `observation.mean` and `observation.std`.
+///
+/// # Errors
+/// The tensor that holds an unusable number.
+pub fn check_scale(mean: &[f32], std: &[f32]) -> Result<(), Invalid> {
+    if let Some((index, found)) = mean.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+        Invalid::unless(false, "observation.mean", format!("{found} at {index}"), "finite numbers")?;
+    }
+    match std.iter().enumerate().find(|(_, x)| !(x.is_finite() && **x > 0.0)) {
+        None => Ok(()),
+        Some((index, found)) => Invalid::unless(
+            false,
+            "observation.std",
+            format!("{found} at {index}"),
+            "a positive number for each entry",
+        ),
+    }
+}
+
+#[derive(Deserialize)]
+struct Version {
+    format: String,
+    version: u64,
+}
+
+/// The header as it stands in a file: what belongs to one agent only is absent from the others'. Files from
+/// before there was a second agent do not name theirs.
+#[derive(Serialize, Deserialize)]
+struct Flat {
+    format: String,
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
+    policy: String,
+    seed: u64,
+    updates: u64,
+    dataset: String,
+    env: EnvSpec,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<Model>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mlp: Option<Mlp>,
+    observation_size: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_timesteps: Option<usize>,
+    action: ActionSpace,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Context>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_scale: Option<f64>,
+    target_returns: Vec<f64>,
+}
+
+impl Serialize for Header {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut flat = Flat {
+            format: FORMAT.into(),
+            version: VERSION,
+            agent: None,
+            policy: self.policy.clone(),
+            seed: self.seed,
+            updates: self.updates,
+            dataset: self.dataset.clone(),
+            env: self.env.clone(),
+            model: None,
+            mlp: None,
+            observation_size: self.observation_size,
+            max_timesteps: None,
+            action: self.action.clone(),
+            context: None,
+            return_scale: None,
+            target_returns: self.target_returns.clone(),
+        };
+        match &self.agent {
+            Agent::Decision(Decision { model, max_timesteps, context, return_scale }) => {
+                flat.model = Some(*model);
+                flat.max_timesteps = Some(*max_timesteps);
+                flat.context = Some(*context);
+                flat.return_scale = Some(*return_scale);
+            }
+            Agent::BehaviourCloning(mlp) => {
+                flat.agent = Some(self.agent.name().into());
+                flat.mlp = Some(*mlp);
+            }
+        }
+        flat.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let flat = Flat::deserialize(deserializer)?;
+        let missing = |key| de::Error::missing_field(key);
+        let agent = match flat.agent.as_deref() {
+            None | Some("decision") => Agent::Decision(Decision {
+                model: flat.model.ok_or_else(|| missing("model"))?,
+                max_timesteps: flat.max_timesteps.ok_or_else(|| missing("max_timesteps"))?,
+                context: flat.context.ok_or_else(|| missing("context"))?,
+                return_scale: flat.return_scale.ok_or_else(|| missing("return_scale"))?,
+            }),
+            Some("behaviour-cloning") => Agent::BehaviourCloning(flat.mlp.ok_or_else(|| missing("mlp"))?),
+            Some(other) => {
+                let known = "an agent this build has: `decision` or `behaviour-cloning`";
+                return Err(de::Error::invalid_value(de::Unexpected::Str(&one_line(&other)), &known));
+            }
+        };
+        let Flat { policy, seed, updates, dataset, env, observation_size, action, target_returns, .. } = flat;
+        Ok(Self { policy, seed, updates, dataset, env, observation_size, action, target_returns, agent })
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Error> {
+    serde_json::from_str(json).map_err(|error| Error::Json(one_line(&error.to_string())))
+}

@@ -1,0 +1,31 @@
+//! The words in which a policy is described, the header of its file, and the one check of both.
+//!
+//! Everything that trains, stores, reads or runs a policy uses these types: the YAML of an experiment, the
+//! encoders on libtorch, the agents, and the streaming runtime. The crate needs only `alloc`.
+//!
+//! * A [`Header`] is what a policy file says of itself: where it comes from, what it acts in, and the
+//!   [`Agent`] it is.
+//! * [`Model`] with [`EncoderKind`], [`Norm`], [`Recency`]: the shape of a trajectory encoder.
+//! * [`Context`] and [`Regime`]: how much of the past a policy sees, in training and when it acts.
+//! * [`ActionSpace`], [`EnvSpec`], [`Precision`].
+//! * [`Invalid`]: which key holds what, and what was expected.
+
+#![no_std]
+
+extern crate alloc;
+
+mod action;
+mod agent;
+mod context;
+mod env;
+mod error;
+mod header;
+mod model;
+
+pub use action::ActionSpace;
+pub use agent::{Agent, Decision, Mlp};
+pub use context::{Context, Regime};
+pub use env::EnvSpec;
+pub use error::{Error, Invalid};
+pub use header::{FORMAT, Header, VERSION, check_scale};
+pub use model::{EncoderKind, Model, Norm, Precision, Recency};

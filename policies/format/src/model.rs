@@ -1,0 +1,148 @@
+//! The shape of a trajectory encoder.
+
+use alloc::format;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Invalid;
+
+/// How past tokens reach the present one: the part in which encoders differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EncoderKind {
+    /// Attention as an RNN (arXiv 2405.13956): a learned query, a state of constant size.
+    Aaren,
+    /// Causal multi-head attention with a key/value cache.
+    Transformer,
+}
+
+impl EncoderKind {
+    /// Every kind there is.
+    pub const ALL: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer];
+
+    /// Its name in YAML and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            EncoderKind::Aaren => "aaren",
+            EncoderKind::Transformer => "transformer",
+        }
+    }
+
+    /// Whether its state has one size however long the episode: then it can be carried from chunk to chunk in
+    /// training, and acts `unbounded` unless told otherwise.
+    pub fn constant_state(self) -> bool {
+        match self {
+            EncoderKind::Aaren => true,
+            EncoderKind::Transformer => false,
+        }
+    }
+
+    /// Whether `recency` means something for it.
+    pub fn takes_recency(self) -> bool {
+        self == EncoderKind::Aaren
+    }
+}
+
+impl fmt::Display for EncoderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where a block normalises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Norm {
+    /// After each residual sum, as in the paper's code.
+    #[default]
+    Post,
+    /// Before attention and MLP, and once after the last block, as in GPT-2.
+    Pre,
+}
+
+/// Whether an Aaren head forgets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Recency {
+    /// The paper's form: every token of the past keeps its weight.
+    #[default]
+    None,
+    /// A learned decay per head and token: prefix n weighs token i by e^{s_i − λ(n−i)}.
+    Learned,
+}
+
+/// How numbers are kept: in training the arithmetic of an encoder, whose weights stay float32; in the
+/// streaming runtime its matrices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Throughout.
+    #[default]
+    Float32,
+    /// In training activations and matrix products, in the runtime the matrices.
+    Bfloat16,
+}
+
+/// The shape of a trajectory encoder: a stack of blocks, each an attention (or what stands for it) and an MLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// The attention.
+    pub encoder: EncoderKind,
+    /// Width of a token.
+    pub width: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Attention heads in a block.
+    pub heads: usize,
+    /// Place of the LayerNorms.
+    pub norm: Norm,
+    /// Aaren's recency.
+    pub recency: Recency,
+}
+
+impl Model {
+    /// The largest width.
+    pub const WIDEST: usize = 65_536;
+    /// The most layers.
+    pub const DEEPEST: usize = 1024;
+
+    /// Whether such an encoder can be.
+    ///
+    /// # Errors
+    /// The first key that makes it impossible.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let Model { encoder, width, layers, heads, recency, .. } = *self;
+        for (key, size, most) in [
+            ("model.width", width, Self::WIDEST),
+            ("model.layers", layers, Self::DEEPEST),
+            ("model.heads", heads, Self::WIDEST),
+        ] {
+            Invalid::unless(
+                (1..=most).contains(&size),
+                key,
+                size,
+                format!("a whole number from 1 to {most}"),
+            )?;
+        }
+        if width % heads != 0 {
+            let divisors = (1..=width).filter(|divisor| width % divisor == 0);
+            let nearest = divisors.min_by_key(|divisor| divisor.abs_diff(heads));
+            return Err(Invalid {
+                key: "model.heads",
+                found: format!("{heads} heads with width {width}"),
+                expected: "a number of heads that divides the width".into(),
+                cure: nearest.map(|heads| format!("nearest: {heads} heads")),
+            });
+        }
+        if recency != Recency::None && !encoder.takes_recency() {
+            return Err(Invalid {
+                key: "model.recency",
+                found: format!("learned with encoder {encoder}"),
+                expected: "none, as recency decays an Aaren's state".into(),
+                cure: Some("remove it, or set `encoder: aaren`".into()),
+            });
+        }
+        Ok(())
+    }
+}
