@@ -1,16 +1,32 @@
 //! Offline reinforcement-learning agents.
 //!
-//! * [`decision`]: the Decision-Transformer-style agent. It reads a trajectory as tokens
-//!   (return-to-go, state, action) and predicts actions: model, trainer, checkpoints, policy files,
-//!   and the actor that rolls out.
-//! * [`recipe`]: datasets from nothing.
-//! * [`random_search`]: the behaviour agent of those datasets.
-//! * [`file`]: files that are there whole or not at all.
+//! What an experiment needs of an agent is one interface, [`agent`]: an [`Agent`] is configured and builds;
+//! its [`Network`] holds the weights; its [`Learner`] gives the loss of an update; its [`Actor`] rolls out.
+//! A [`Trainer`] drives any learner, writes a [`Checkpoint`] to go on from and a [`PolicyFile`] to act with.
+//! An agent is a folder:
+//!
+//! * [`decision`]: reads a trajectory as tokens (return-to-go, state, action) and predicts actions.
+//! * [`behaviour_cloning`]: a multi-layer perceptron on the current observation.
+//!
+//! Beside them stand [`recipe`] (datasets from nothing), [`random_search`] (the behaviour in those datasets), and
+//! [`file`] (files that are there whole or not at all).
 
+pub mod agent;
+pub mod behaviour_cloning;
+mod checkpoint;
 pub mod decision;
 mod error;
 pub mod file;
+mod optimizer;
+mod policy_file;
 pub mod random_search;
 pub mod recipe;
+mod tensors;
+mod trainer;
 
+pub use agent::{Actor, Agent, AgentConfig, Learner, Network, Origin, Task};
+pub use checkpoint::Checkpoint;
 pub use error::Error;
+pub use optimizer::{AdamW, Schedule};
+pub use policy_file::PolicyFile;
+pub use trainer::{TrainConfig, Trainer, Update};

@@ -1,12 +1,11 @@
 //! The decision agent: roll-outs agree with the training pass and with the streaming runtime, padding
 //! never counts, and training goes on bit for bit where a checkpoint stands.
 
-use aaren_agents::decision::*;
+use aaren_agents::behaviour_cloning::CloningConfig;
+use aaren_agents::decision::{Batch, DecisionConfig, DecisionNetwork, Windows};
+use aaren_agents::*;
 use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
-use aaren_format::{
-    self as format, ActionSpace, Agent, Context, Decision, EncoderKind, Header, Norm, Precision, Recency,
-    Regime,
-};
+use aaren_format::{ActionSpace, Context, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime};
 use aaren_policies::Pass;
 use tch::{Device, Kind, Tensor};
 
@@ -20,10 +19,29 @@ fn generator() -> std::sync::MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn config(encoder: EncoderKind, norm: Norm, recency: Recency) -> ModelConfig {
-    ModelConfig {
-        model: format::Model { encoder, width: 16, layers: 3, heads: 2, norm, recency },
+fn config(encoder: EncoderKind, norm: Norm, recency: Recency) -> DecisionConfig {
+    DecisionConfig {
+        model: Model { encoder, width: 16, layers: 3, heads: 2, norm, recency },
         dropout: 0.1,
+        context: Context { context_length: 10, regime: Regime::Unbounded },
+        carry: false,
+    }
+}
+
+fn configs() -> Vec<DecisionConfig> {
+    let plain = |encoder| config(encoder, Norm::Post, Recency::None);
+    let mut all: Vec<_> = EncoderKind::ALL.into_iter().map(plain).collect();
+    all.push(config(EncoderKind::Aaren, Norm::Pre, Recency::Learned));
+    all
+}
+
+fn cloning() -> CloningConfig {
+    CloningConfig { mlp: Mlp { width: 16, layers: 2 }, dropout: 0.1, top: 0.8, context_length: 10 }
+}
+
+fn task() -> Task {
+    Task {
+        env: EnvSpec::new("Pendulum-v1"),
         observation_size: OBSERVATIONS,
         action: ActionSpace::Continuous { low: vec![-2.0], high: vec![2.0] },
         max_timesteps: 50,
@@ -31,14 +49,6 @@ fn config(encoder: EncoderKind, norm: Norm, recency: Recency) -> ModelConfig {
         observation_mean: vec![0.1, -0.2, 0.3],
         observation_std: vec![0.5, 1.0, 2.0],
     }
-}
-
-fn configs() -> Vec<ModelConfig> {
-    vec![
-        config(EncoderKind::Aaren, Norm::Post, Recency::None),
-        config(EncoderKind::Aaren, Norm::Pre, Recency::Learned),
-        config(EncoderKind::Transformer, Norm::Post, Recency::None),
-    ]
 }
 
 /// Pendulum-like episodes of 30 and 7 timesteps.
@@ -55,23 +65,10 @@ fn dataset() -> Dataset {
     Dataset::new("toy", transitions, OBSERVATIONS, 1, false)
 }
 
-fn header(config: &ModelConfig, regime: Regime) -> Header {
-    Header {
-        policy: "test".into(),
-        seed: 0,
-        updates: 0,
-        dataset: "toy".into(),
-        env: EnvSpec::new("Pendulum-v1"),
-        observation_size: OBSERVATIONS,
-        action: config.action.clone(),
-        target_returns: vec![-150.0],
-        agent: Agent::Decision(Decision {
-            model: config.model,
-            max_timesteps: config.max_timesteps,
-            context: Context { context_length: 20, regime },
-            return_scale: config.return_scale,
-        }),
-    }
+fn policy(agent: &dyn Agent, network: &dyn Network) -> Vec<u8> {
+    let (policy, dataset, target_returns) = ("test".into(), "toy".into(), vec![-150.0]);
+    let origin = Origin { policy, seed: 0, updates: 0, dataset, target_returns };
+    PolicyFile::new(network, task().header(agent, origin)).to_bytes()
 }
 
 fn observation(t: usize) -> Vec<f32> {
@@ -88,15 +85,16 @@ const STEPS: usize = 120;
 #[test]
 fn libtorch_and_streaming_roll_outs_agree() {
     let _turn = generator();
-    for config in configs() {
+    let agents = configs().into_iter().map(AgentConfig::Decision);
+    for agent in agents.chain([AgentConfig::BehaviourCloning(cloning())]) {
         tch::manual_seed(3);
-        let model = Model::new(config.clone(), Device::Cpu).unwrap();
+        let network = agent.network(&task(), Device::Cpu).unwrap();
+        let bytes = policy(&*agent, &*network);
+        let streaming = aaren_streaming::Policy::from_bytes(&bytes).unwrap();
         for regime in [Regime::Unbounded, Regime::Window(20), Regime::Reset(7)] {
-            let bytes = PolicyFile::new(&model, header(&config, regime)).to_bytes();
-            let policy = aaren_streaming::Policy::from_bytes(&bytes).unwrap();
-            let mut stream = policy.stream();
+            let mut stream = streaming.stream_with(regime).unwrap();
             stream.reset(-150.0);
-            let mut actor = Actor::new(&model, regime, &[-150.0, -90.0]);
+            let mut actor = network.actor(regime, &[-150.0, -90.0]);
             let mut previous = 0.0;
             for t in 0..STEPS {
                 let rows = [observation(t), observation(t + 1)].concat();
@@ -105,7 +103,7 @@ fn libtorch_and_streaming_roll_outs_agree() {
                 previous = reward(t);
                 assert!(
                     (found - expected).abs() < 2e-4,
-                    "{config:?}, {regime}, timestep {t}: streaming {found}, libtorch {expected}"
+                    "{agent:?}, {regime}, timestep {t}: streaming {found}, libtorch {expected}"
                 );
             }
         }
@@ -118,16 +116,17 @@ fn an_unbounded_roll_out_is_the_training_pass_step_by_step_and_chunk_by_chunk() 
     let _guard = tch::no_grad_guard();
     for config in configs() {
         tch::manual_seed(4);
-        let model = Model::new(config.clone(), Device::Cpu).unwrap();
-        let mut actor = Actor::new(&model, Regime::Unbounded, &[-150.0]);
+        let task = task();
+        let network = DecisionNetwork::new(&config, task.clone(), Device::Cpu).unwrap();
+        let mut actor = network.actor(Regime::Unbounded, &[-150.0]);
         let (mut returns, mut states, mut actions) = (Vec::new(), Vec::new(), Vec::new());
         let (mut left, mut expected) = (-150.0, Vec::new());
         for t in 0..30 {
             let previous = if t == 0 { 0.0 } else { reward(t - 1) };
             left -= previous;
             let action = actor.act(&observation(t), &[previous])[0][0];
-            returns.push((left / config.return_scale) as f32);
-            let scale = config.observation_mean.iter().zip(&config.observation_std);
+            returns.push((left / task.return_scale) as f32);
+            let scale = task.observation_mean.iter().zip(&task.observation_std);
             states.extend(observation(t).iter().zip(scale).map(|(o, (mean, std))| (o - mean) / std));
             actions.push(action / 2.0);
             expected.push(action / 2.0);
@@ -140,7 +139,7 @@ fn an_unbounded_roll_out_is_the_training_pass_step_by_step_and_chunk_by_chunk() 
             timesteps: Tensor::arange(30, (Kind::Int64, Device::Cpu)).unsqueeze(0),
             mask: Tensor::ones([1, 30], (Kind::Float, Device::Cpu)),
         };
-        let found = model.predict(&batch, None, Pass::Inference).0.view([30]);
+        let found = network.predict(&batch, None, Pass::Inference).0.view([30]);
         let off = (found - Tensor::from_slice(&expected)).abs().max().double_value(&[]);
         assert!(off < 1e-5, "{config:?}: off by {off:e}");
 
@@ -155,7 +154,7 @@ fn an_unbounded_roll_out_is_the_training_pass_step_by_step_and_chunk_by_chunk() 
                 timesteps: part(&batch.timesteps),
                 mask: part(&batch.mask),
             };
-            let (found, after) = model.predict(&chunk, state.as_ref(), Pass::Inference);
+            let (found, after) = network.predict(&chunk, state.as_ref(), Pass::Inference);
             state = Some(after);
             let expected = Tensor::from_slice(&expected).narrow(0, start, length);
             let off = (found.view([length]) - expected).abs().max().double_value(&[]);
@@ -168,16 +167,15 @@ fn an_unbounded_roll_out_is_the_training_pass_step_by_step_and_chunk_by_chunk() 
 fn padding_changes_neither_loss_nor_predictions() {
     let _turn = generator();
     let data = dataset();
-    let env = EnvSpec::new("Pendulum-v1");
     for config in configs() {
         tch::manual_seed(5);
-        let model = Model::new(config.clone(), Device::Cpu).unwrap();
+        let network = DecisionNetwork::new(&config, task(), Device::Cpu).unwrap();
         // The same starts: windows of 40 are padded everywhere, those of 30 hold the same real timesteps.
         let loss = |length| {
-            let windows = Windows::new(&data, &env, &config, length, 1).unwrap();
+            let windows = Windows::new(&data, &task(), length, 1).unwrap();
             let batch = windows.batch(0, 8, Device::Cpu);
             (
-                model.loss(&batch, None, Pass::Inference).0.double_value(&[]),
+                network.loss(&batch, None, Pass::Inference).0.double_value(&[]),
                 batch.mask.sum(Kind::Float).double_value(&[]),
             )
         };
@@ -187,12 +185,10 @@ fn padding_changes_neither_loss_nor_predictions() {
     }
 }
 
-fn train_config(updates: u64, carry: bool) -> TrainConfig {
+fn train_config(updates: u64) -> TrainConfig {
     TrainConfig {
         updates,
         batch: 4,
-        context: 10,
-        carry,
         learning_rate: 1e-3,
         weight_decay: 1e-4,
         warmup: 3,
@@ -205,19 +201,19 @@ fn train_config(updates: u64, carry: bool) -> TrainConfig {
 
 #[test]
 fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
-    for carry in [false, true] {
-        resumed_is_straight(carry);
-    }
+    let aaren = config(EncoderKind::Aaren, Norm::Post, Recency::Learned);
+    let constant = EncoderKind::ALL.into_iter().filter(|encoder| encoder.constant_state());
+    let carried = constant.map(|encoder| config(encoder, Norm::Post, Recency::None));
+    resumed_is_straight(&aaren);
+    resumed_is_straight(&cloning());
+    carried.for_each(|agent| resumed_is_straight(&DecisionConfig { carry: true, ..agent }));
 }
 
-fn resumed_is_straight(carry: bool) {
+fn resumed_is_straight(agent: &dyn Agent) {
     let _turn = generator();
     let data = dataset();
-    let env = EnvSpec::new("Pendulum-v1");
-    let model = config(EncoderKind::Aaren, Norm::Post, Recency::Learned);
-    let trainer = || Trainer::new(model.clone(), train_config(12, carry), &data, &env, Device::Cpu).unwrap();
-    let bytes =
-        |trainer: &Trainer| PolicyFile::new(trainer.model(), header(&model, Regime::Unbounded)).to_bytes();
+    let trainer = || Trainer::new(agent, &task(), train_config(12), &data, Device::Cpu).unwrap();
+    let bytes = |trainer: &Trainer| policy(agent, trainer.network());
 
     let mut straight = trainer();
     (0..12).for_each(|_| drop(straight.update().unwrap()));
@@ -281,10 +277,8 @@ fn adamw_is_pytorchs() {
 #[test]
 fn a_dataset_of_other_dimensions_is_refused() {
     let data = dataset();
-    let env = EnvSpec::new("Hopper-v4");
-    let mut model = config(EncoderKind::Aaren, Norm::Post, Recency::None);
-    model.observation_size = 11;
-    let message = Windows::new(&data, &env, &model, 20, 0).unwrap_err().to_string();
+    let (env, observation_size) = (EnvSpec::new("Hopper-v4"), 11);
+    let message = Task { env, observation_size, ..task() }.check_fit(&data).unwrap_err().to_string();
     assert!(
         message.contains("toy") && message.contains("have 3 entries, the environment's have 11"),
         "{message}"

@@ -3,13 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use aaren_agents::Error;
-use aaren_agents::decision::*;
+use aaren_agents::behaviour_cloning::CloningConfig;
+use aaren_agents::decision::DecisionConfig;
+use aaren_agents::*;
 use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
-use aaren_format::{
-    self as format, ActionSpace, Agent, Context, Decision, EncoderKind, Header, Norm, Precision, Recency,
-    Regime,
-};
+use aaren_format::{ActionSpace, Context, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime};
 use aaren_fuzz::{Measuring, fuzz};
 use serde_json::{Value, json};
 use tch::Device;
@@ -25,11 +23,27 @@ fn write(name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
-fn model(encoder: EncoderKind) -> ModelConfig {
-    let recency = if encoder == EncoderKind::Aaren { Recency::Learned } else { Recency::None };
-    ModelConfig {
-        model: format::Model { encoder, width: 4, layers: 1, heads: 2, norm: Norm::Pre, recency },
+fn decision(encoder: EncoderKind) -> AgentConfig {
+    let recency = if encoder.takes_recency() { Recency::Learned } else { Recency::None };
+    AgentConfig::Decision(DecisionConfig {
+        model: Model { encoder, width: 4, layers: 1, heads: 2, norm: Norm::Pre, recency },
         dropout: 0.0,
+        context: Context { context_length: 4, regime: Regime::Window(4) },
+        carry: false,
+    })
+}
+
+/// Every agent, with every encoder.
+fn agents() -> Vec<AgentConfig> {
+    let mlp = Mlp { width: 4, layers: 2 };
+    let cloning = CloningConfig { mlp, dropout: 0.0, top: 1.0, context_length: 4 };
+    let decisions = EncoderKind::ALL.into_iter().map(decision);
+    decisions.chain([AgentConfig::BehaviourCloning(cloning)]).collect()
+}
+
+fn task() -> Task {
+    Task {
+        env: EnvSpec::new("MountainCarContinuous-v0"),
         observation_size: 2,
         action: ActionSpace::Continuous { low: vec![-1.0], high: vec![1.0] },
         max_timesteps: 9,
@@ -54,8 +68,6 @@ fn trainer(data: &Dataset) -> Trainer<'_> {
     let config = TrainConfig {
         updates: 3,
         batch: 2,
-        context: 4,
-        carry: false,
         learning_rate: 1e-3,
         weight_decay: 0.0,
         warmup: 0,
@@ -64,8 +76,7 @@ fn trainer(data: &Dataset) -> Trainer<'_> {
         precision: Precision::Float32,
         seed: 0,
     };
-    let env = EnvSpec::new("MountainCarContinuous-v0");
-    Trainer::new(model(EncoderKind::Aaren), config, data, &env, Device::Cpu).unwrap()
+    Trainer::new(&*decision(EncoderKind::Aaren), &task(), config, data, Device::Cpu).unwrap()
 }
 
 #[test]
@@ -85,32 +96,18 @@ fn checkpoints() {
     });
 }
 
-fn policy(encoder: EncoderKind) -> Vec<u8> {
-    let config = model(encoder);
-    let header = Header {
-        policy: "test".into(),
-        seed: 0,
-        updates: 7,
-        dataset: "toy".into(),
-        env: EnvSpec::new("MountainCarContinuous-v0"),
-        observation_size: 2,
-        action: config.action.clone(),
-        target_returns: vec![50.0],
-        agent: Agent::Decision(Decision {
-            model: config.model,
-            max_timesteps: config.max_timesteps,
-            context: Context { context_length: 4, regime: Regime::Window(4) },
-            return_scale: config.return_scale,
-        }),
-    };
-    PolicyFile::new(&Model::new(config, Device::Cpu).unwrap(), header).to_bytes()
+fn policy(agent: &AgentConfig) -> Vec<u8> {
+    let (policy, dataset, target_returns) = ("test".into(), "toy".into(), vec![50.0]);
+    let origin = Origin { policy, seed: 0, updates: 7, dataset, target_returns };
+    let network = agent.network(&task(), Device::Cpu).unwrap();
+    PolicyFile::new(&*network, task().header(&**agent, origin)).to_bytes()
 }
 
 /// Load and, if it loads, act.
 fn act(path: &Path) -> Result<(), Error> {
     let file = PolicyFile::load(path)?;
-    let model = file.model(path, Device::Cpu)?;
-    let mut actor = Actor::new(&model, file.header.regime(), &[file.header.target_returns[0]]);
+    let network = file.network(path, Device::Cpu)?;
+    let mut actor = network.actor(file.header.regime(), &file.header.target_returns[..1]);
     let observation = vec![0.5; file.header.observation_size];
     for _ in 0..3 {
         actor.act(&observation, &[1.0]);
@@ -120,7 +117,7 @@ fn act(path: &Path) -> Result<(), Error> {
 
 #[test]
 fn policies() {
-    let originals = [policy(EncoderKind::Aaren), policy(EncoderKind::Transformer)];
+    let originals: Vec<_> = agents().iter().map(policy).collect();
     fuzz("policy on libtorch", &originals, |bytes| act(&write("hostile-policy", bytes)));
 }
 
@@ -129,7 +126,8 @@ fn with(bytes: &[u8], place: &str, value: &Value) -> Vec<u8> {
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let mut outer: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
     let mut header: Value = serde_json::from_str(outer["__metadata__"]["aaren"].as_str().unwrap()).unwrap();
-    *header.pointer_mut(place).unwrap() = value.clone();
+    let Some(found) = header.pointer_mut(place) else { return bytes.to_vec() };
+    *found = value.clone();
     outer["__metadata__"]["aaren"] = header.to_string().into();
     let outer = outer.to_string();
     [&(outer.len() as u64).to_le_bytes(), outer.as_bytes(), &bytes[8 + length..]].concat()
@@ -152,6 +150,9 @@ fn every_value_of_a_policys_header_is_checked() {
         "/target_returns",
         "/model/encoder",
         "/model/recency",
+        "/mlp/width",
+        "/mlp/layers",
+        "/agent",
         "/version",
         "/env",
     ];
@@ -182,7 +183,7 @@ fn every_value_of_a_policys_header_is_checked() {
         json!({"kind": "continuous", "low": [-1.0], "high": []}),
     ];
     let mut refused = 0;
-    for bytes in [policy(EncoderKind::Aaren), policy(EncoderKind::Transformer)] {
+    for bytes in agents().iter().map(policy) {
         for place in places {
             for value in &hostile {
                 if let Err(error) = act(&write("hostile-header", &with(&bytes, place, value))) {

@@ -1,12 +1,13 @@
 //! Time and memory of acting, timestep by timestep of one episode.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
-use aaren_agents::decision::{Actor, Model};
+use aaren_agents::{Actor, Network};
 use aaren_format::Regime;
 use aaren_streaming::{Policy, Stream};
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::statistics::{growth_exponent, mean, percentile};
 
@@ -14,33 +15,29 @@ use crate::statistics::{growth_exponent, mean, percentile};
 pub struct Subject<'m> {
     /// Its name in the experiment.
     pub policy: String,
-    /// Its memory.
-    pub rollout: Regime,
+    /// What it remembers.
+    pub regime: Regime,
     backend: Backend<'m>,
     observation: Vec<f32>,
 }
 
 enum Backend<'m> {
     Streaming(Box<Stream>),
-    Libtorch(Actor<'m>, &'m Model),
+    Libtorch(Box<dyn Actor + 'm>, &'m dyn Network),
 }
 
 impl<'m> Subject<'m> {
     /// On the streaming runtime.
-    pub fn streaming(name: &str, policy: &Policy, rollout: Regime) -> Result<Self> {
-        let backend = Backend::Streaming(Box::new(policy.stream_with(rollout)?));
-        Ok(Self { policy: name.into(), rollout, backend, observation: vec![0.0; policy.observation_size()] })
+    pub fn streaming(name: &str, policy: &Policy, regime: Regime) -> Result<Self> {
+        let backend = Backend::Streaming(Box::new(policy.stream_with(regime)?));
+        Ok(Self { policy: name.into(), regime, backend, observation: vec![0.0; policy.observation_size()] })
     }
 
-    /// On libtorch, where the model's weights are.
-    pub fn libtorch(name: &str, model: &'m Model, rollout: Regime) -> Self {
-        let backend = Backend::Libtorch(Actor::new(model, rollout, &[0.0]), model);
-        Self {
-            policy: name.into(),
-            rollout,
-            backend,
-            observation: vec![0.0; model.config().observation_size],
-        }
+    /// On libtorch, where the network's weights are.
+    pub fn libtorch(name: &str, network: &'m dyn Network, regime: Regime) -> Self {
+        let backend = Backend::Libtorch(network.actor(regime, &[0.0]), network);
+        let observation = vec![0.0; network.task().observation_size];
+        Self { policy: name.into(), regime, backend, observation }
     }
 
     fn backend(&self) -> &'static str {
@@ -53,7 +50,7 @@ impl<'m> Subject<'m> {
     fn reset(&mut self) {
         match &mut self.backend {
             Backend::Streaming(stream) => stream.reset(1000.0),
-            Backend::Libtorch(actor, model) => *actor = Actor::new(model, self.rollout, &[1000.0]),
+            Backend::Libtorch(actor, network) => *actor = network.actor(self.regime, &[1000.0]),
         }
     }
 
@@ -74,12 +71,12 @@ impl<'m> Subject<'m> {
 }
 
 /// Time and memory of one [`Subject`].
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cost {
     /// The policy.
     pub policy: String,
     /// `streaming` or `libtorch`.
-    pub backend: &'static str,
+    pub backend: Cow<'static, str>,
     /// Memory of the policy.
     pub regime: String,
     /// By timestep.
@@ -97,7 +94,7 @@ pub struct Cost {
 }
 
 /// [`Cost`] at one timestep, counted from 1.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CostPoint {
     /// The timestep.
     pub timestep: usize,
@@ -214,8 +211,8 @@ impl Record {
         };
         Cost {
             policy: subject.policy.clone(),
-            backend: subject.backend(),
-            regime: subject.rollout.to_string(),
+            backend: subject.backend().into(),
+            regime: subject.regime.to_string(),
             step_us_p50: last.step_us_p50,
             step_us_p99: last.step_us_p99,
             state_bytes: last.state_bytes,

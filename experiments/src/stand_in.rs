@@ -1,93 +1,76 @@
 //! Stand-ins that cost what the real thing costs: an untrained policy, and data made up.
 
-use aaren_agents::decision::{Model, ModelConfig, PolicyFile, Schedule, TrainConfig, Trainer};
+use aaren_agents::decision::DecisionConfig;
+use aaren_agents::{Agent, AgentConfig, Origin, PolicyFile, Schedule, Task, TrainConfig, Trainer};
 use aaren_envs::dataset::Transitions;
 use aaren_envs::{Dataset, EnvSpec};
-use aaren_format::{
-    self as format, ActionSpace, Agent, Context, Decision, EncoderKind, Header, Norm, Precision, Recency,
-    Regime,
-};
+use aaren_format::{ActionSpace, Context, EncoderKind, Model, Norm, Precision, Recency, Regime};
 use anyhow::Result;
 use tch::Device;
 
 /// Timesteps of an episode made up.
 const EPISODE: usize = 1000;
 
-/// The default model at Hopper's sizes.
-pub fn hopper(encoder: EncoderKind, heads: usize, recency: Recency) -> ModelConfig {
+/// The default decision agent, and Hopper's sizes.
+pub fn hopper(encoder: EncoderKind, heads: usize) -> (AgentConfig, Task) {
     let (observation_size, action_size) = (11, 3);
-    ModelConfig {
-        model: format::Model { encoder, width: 128, layers: 3, heads, norm: Norm::Post, recency },
+    let agent = DecisionConfig {
+        model: Model { encoder, width: 128, layers: 3, heads, norm: Norm::Post, recency: Recency::None },
         dropout: 0.1,
+        context: Context { context_length: 20, regime: Regime::Unbounded },
+        carry: false,
+    };
+    let task = Task {
+        env: EnvSpec::new("Hopper-v4"),
         observation_size,
         action: ActionSpace::Continuous { low: vec![-1.0; action_size], high: vec![1.0; action_size] },
         max_timesteps: EPISODE,
         return_scale: 1000.0,
         observation_mean: vec![0.0; observation_size],
         observation_std: vec![1.0; observation_size],
-    }
+    };
+    (AgentConfig::Decision(agent), task)
 }
 
 /// A policy with its initial weights.
-pub fn policy(name: &str, config: &ModelConfig, env: &EnvSpec, context: Context) -> Result<PolicyFile> {
+pub fn policy(name: &str, agent: &dyn Agent, task: &Task) -> Result<PolicyFile> {
     tch::manual_seed(0);
-    let model = Model::new(config.clone(), Device::Cpu)?;
-    let header = Header {
-        policy: name.into(),
-        seed: 0,
-        updates: 0,
-        dataset: "none".into(),
-        env: env.clone(),
-        observation_size: config.observation_size,
-        action: config.action.clone(),
-        target_returns: vec![1000.0],
-        agent: Agent::Decision(Decision {
-            model: config.model,
-            max_timesteps: config.max_timesteps,
-            context,
-            return_scale: config.return_scale,
-        }),
-    };
-    Ok(PolicyFile::new(&model, header))
+    let network = agent.network(task, Device::Cpu)?;
+    let (policy, dataset, target_returns) = (name.to_owned(), "none".to_owned(), vec![1000.0]);
+    let origin = Origin { policy, seed: 0, updates: 0, dataset, target_returns };
+    Ok(PolicyFile::new(&*network, task.header(agent, origin)))
 }
 
-/// What Hopper's untrained policy is told of its context.
-pub fn unbounded() -> Context {
-    Context { context_length: 20, regime: Regime::Unbounded }
-}
-
-/// Episodes of 1000 timesteps that fit a model.
-pub fn dataset(config: &ModelConfig, episodes: usize) -> Dataset {
+/// Episodes of 1000 timesteps that fit a task.
+pub fn dataset(task: &Task, episodes: usize) -> Dataset {
     let rows = episodes * EPISODE;
     let wave = |columns: usize, step: f32| (0..rows * columns).map(|i| (i as f32 * step).sin()).collect();
-    let (actions, action_size, discrete) = match &config.action {
-        ActionSpace::Continuous { low, .. } => (wave(low.len(), 0.73), low.len(), false),
-        ActionSpace::Discrete { .. } => (vec![0.0; rows], 1, true),
+    let (actions, discrete) = match &task.action {
+        ActionSpace::Continuous { low, .. } => (wave(low.len(), 0.73), false),
+        ActionSpace::Discrete { .. } => (vec![0.0; rows], true),
     };
     let transitions = Transitions {
-        observations: wave(config.observation_size, 0.37),
+        observations: wave(task.observation_size, 0.37),
         actions,
         rewards: vec![1.0; rows],
         terminals: vec![false; rows],
         timeouts: (1..=rows).map(|row| row % EPISODE == 0).collect(),
     };
-    Dataset::new("made up", transitions, config.observation_size, action_size, discrete)
+    Dataset::new("made up", transitions, task.observation_size, task.action.entries(), discrete)
 }
 
 /// A trainer with the default settings.
 pub fn trainer<'d>(
-    config: &ModelConfig,
-    env: &EnvSpec,
+    agent: &dyn Agent,
+    task: &Task,
     dataset: &'d Dataset,
-    (context, batch): (usize, usize),
+    batch: usize,
     precision: Precision,
     device: Device,
 ) -> Result<Trainer<'d>> {
     let train = TrainConfig {
         updates: u64::MAX,
         batch,
-        context,
-        carry: false,
         learning_rate: 1e-4,
         weight_decay: 1e-4,
         warmup: 1,
@@ -96,5 +79,5 @@ pub fn trainer<'d>(
         precision,
         seed: 0,
     };
-    Ok(Trainer::new(config.clone(), train, dataset, env, device)?)
+    Ok(Trainer::new(agent, task, train, dataset, device)?)
 }

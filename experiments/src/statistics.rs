@@ -1,17 +1,18 @@
 //! Statistics of scores and times.
 
 /// A value with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Estimate {
-    /// The statistic of the sample itself.
-    pub value: f64,
+    /// The mean, or interquartile mean, of the sample itself; older files call it `value`.
+    #[serde(alias = "value")]
+    pub mean: f64,
     /// Lower and upper end.
     pub ci95: (f64, f64),
 }
 
 impl std::fmt::Display for Estimate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.1} ± {:.1}", self.value, (self.ci95.1 - self.ci95.0) / 2.0)
+        write!(f, "{:.1} ± {:.1}", self.mean, (self.ci95.1 - self.ci95.0) / 2.0)
     }
 }
 
@@ -78,7 +79,10 @@ fn bootstrap(
         })
         .collect();
     resampled.sort_by(f64::total_cmp);
-    Estimate { value, ci95: (percentile_of_sorted(&resampled, 2.5), percentile_of_sorted(&resampled, 97.5)) }
+    Estimate {
+        mean: value,
+        ci95: (percentile_of_sorted(&resampled, 2.5), percentile_of_sorted(&resampled, 97.5)),
+    }
 }
 
 /// The exponent p of y ∝ x^p: slope of the least-squares line through (ln x, ln y), over the points with x
@@ -156,20 +160,20 @@ mod tests {
     #[test]
     fn bootstrap_intervals_agree_with_scipy() {
         let found = bootstrap_mean(&[SCORES.to_vec()], 0);
-        assert_close(found.value, 72.85, 1e-12);
+        assert_close(found.mean, 72.85, 1e-12);
         assert_close(found.ci95.0, 57.85, 1.0);
         assert_close(found.ci95.1, 83.00, 0.5);
         assert_eq!(found, bootstrap_mean(&[SCORES.to_vec()], 0));
         assert_ne!(found, bootstrap_mean(&[SCORES.to_vec()], 1));
-        assert_eq!(bootstrap_mean(&[vec![3.0]], 0), Estimate { value: 3.0, ci95: (3.0, 3.0) });
+        assert_eq!(bootstrap_mean(&[vec![3.0]], 0), Estimate { mean: 3.0, ci95: (3.0, 3.0) });
         assert!(bootstrap_mean(&[vec![]], 0).ci95.0.is_nan());
     }
 
     /// `scipy.stats.trim_mean(x, 0.25)`
     #[test]
     fn interquartile_means_agree_with_scipy() {
-        assert_close(bootstrap_interquartile_mean(&[SCORES.to_vec()], 0).value, 78.71666666666667, 1e-12);
-        assert_close(bootstrap_interquartile_mean(&[vec![1.0, 9.0], vec![2.0, 4.0]], 0).value, 3.0, 1e-12);
+        assert_close(bootstrap_interquartile_mean(&[SCORES.to_vec()], 0).mean, 78.71666666666667, 1e-12);
+        assert_close(bootstrap_interquartile_mean(&[vec![1.0, 9.0], vec![2.0, 4.0]], 0).mean, 3.0, 1e-12);
     }
 
     /// Two seeds that differ, and do not vary in themselves: the interval is that of the seeds. Datasets that
@@ -177,9 +181,9 @@ mod tests {
     #[test]
     fn seeds_are_resampled_and_datasets_are_not() {
         let found = bootstrap_mean(&[vec![10.0; 5], vec![80.0; 5]], 0);
-        assert_eq!(found, Estimate { value: 45.0, ci95: (10.0, 80.0) });
+        assert_eq!(found, Estimate { mean: 45.0, ci95: (10.0, 80.0) });
         let found = bootstrap_interquartile_mean(&[vec![10.0; 4], vec![80.0; 4]], 0);
-        assert_eq!(found, Estimate { value: 45.0, ci95: (45.0, 45.0) });
+        assert_eq!(found, Estimate { mean: 45.0, ci95: (45.0, 45.0) });
     }
 
     /// `np.polyfit(np.log(t), np.log(y), 1)[0]`

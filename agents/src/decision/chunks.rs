@@ -1,6 +1,9 @@
+//! Chunks of whole episodes, one after the other, for training that carries the state on.
+
 use aaren_envs::Dataset;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 /// Which part of the data each row of a batch sees at an update, where the encoder's state is carried:
 /// chunk after chunk of an episode from its start to its end, then another episode.
@@ -11,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 #[derive(Debug)]
 pub(super) struct Chunks {
     rows: Vec<Row>,
-    length: usize,
+    context_length: usize,
 }
 
 #[derive(Debug)]
@@ -21,6 +24,16 @@ struct Row {
     next: usize,
     end: usize,
     /// Whether the next chunk is the first one of its episode.
+    fresh: bool,
+}
+
+/// Where a row stands between two updates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// Words drawn from the row's generator.
+    drawn: u64,
+    next: usize,
+    end: usize,
     fresh: bool,
 }
 
@@ -34,8 +47,8 @@ pub(super) struct Step {
 }
 
 impl Chunks {
-    /// Chunks of `length` timesteps for so many rows.
-    pub fn new(dataset: &Dataset, rows: usize, length: usize, seed: u64) -> Self {
+    /// Chunks of `context_length` timesteps for so many rows.
+    pub fn new(dataset: &Dataset, rows: usize, context_length: usize, seed: u64) -> Self {
         let row = |index| {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             random.set_stream(index as u64);
@@ -44,7 +57,29 @@ impl Chunks {
             let episode = &episodes[episodes.partition_point(|episode| episode.start <= next) - 1];
             Row { random, next, end: episode.start + episode.length, fresh: true }
         };
-        Self { rows: (0..rows).map(row).collect(), length }
+        Self { rows: (0..rows).map(row).collect(), context_length }
+    }
+
+    /// Where every row stands.
+    pub fn places(&self) -> Vec<Place> {
+        let place = |row: &Row| {
+            let Row { ref random, next, end, fresh } = *row;
+            Place { drawn: random.get_word_pos() as u64, next, end, fresh }
+        };
+        self.rows.iter().map(place).collect()
+    }
+
+    /// Goes on from where the rows stood; `None` where no rows of this dataset can.
+    pub fn resume(&mut self, places: Vec<Place>, dataset: &Dataset) -> Option<()> {
+        let ends = |end| dataset.episodes().iter().any(|episode| episode.start + episode.length == end);
+        if places.len() != self.rows.len() || places.iter().any(|p| p.next >= p.end || !ends(p.end)) {
+            return None;
+        }
+        for (row, place) in self.rows.iter_mut().zip(places) {
+            row.random.set_word_pos(place.drawn.into());
+            (row.next, row.end, row.fresh) = (place.next, place.end, place.fresh);
+        }
+        Some(())
     }
 
     /// The chunks of the next update.
@@ -55,7 +90,7 @@ impl Chunks {
             if row.fresh {
                 step.fresh.push(index as i64);
             }
-            row.next += self.length;
+            row.next += self.context_length;
             row.fresh = row.next >= row.end;
             if row.fresh {
                 let episode = &dataset.episodes()[row.random.random_range(0..dataset.episodes().len())];
@@ -87,7 +122,15 @@ mod tests {
         };
         let dataset = Dataset::new("toy", transitions, 1, 1, false);
         let mut chunks = Chunks::new(&dataset, 3, 5, 1);
-        let steps: Vec<Step> = (0..60).map(|_| chunks.step(&dataset)).collect();
+        let mut resumed = Chunks::new(&dataset, 3, 5, 1);
+        let steps: Vec<Step> = (0..60)
+            .map(|_| {
+                resumed.resume(chunks.places(), &dataset).unwrap();
+                let step = chunks.step(&dataset);
+                assert_eq!(resumed.step(&dataset).starts, step.starts);
+                step
+            })
+            .collect();
         let mut seen = vec![0; count];
         for row in 0..3 {
             let mut expected = None;

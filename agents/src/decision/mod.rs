@@ -1,22 +1,71 @@
-//! The decision agent: offline reinforcement learning as sequence modelling (Chen et al. 2021), with
-//! either encoder of `aaren-policies`.
+//! The decision agent: offline reinforcement learning as sequence modelling (Chen et al. 2021), with any encoder
+//! of `aaren-policies`.
 //!
-//! Data flows from a dataset through [`Windows`] into a [`Trainer`], whose [`Model`] becomes a
-//! [`Checkpoint`] (to continue) and a [`PolicyFile`] (to act); an [`Actor`] rolls a model out.
+//! Data flows from a dataset through [`Windows`] into a learner, whose [`DecisionNetwork`] acts.
 
 mod actor;
-mod checkpoint;
 mod chunks;
-mod model;
-mod optimizer;
-mod policy_file;
-mod trainer;
+mod learner;
+mod network;
 mod windows;
 
-pub use actor::Actor;
-pub use checkpoint::Checkpoint;
-pub use model::{Model, ModelConfig};
-pub use optimizer::{AdamW, Schedule};
-pub use policy_file::PolicyFile;
-pub use trainer::{TrainConfig, Trainer, Update};
-pub use windows::{Batch, Windows, check_fit};
+use aaren_envs::Dataset;
+use aaren_format::{self as format, Context, Model, Precision};
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use crate::{Agent, AgentConfig, Error, Learner, Network, Task};
+pub use network::DecisionNetwork;
+pub use windows::{Batch, Windows};
+
+/// How a decision agent is built.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecisionConfig {
+    /// Shape of its encoder.
+    #[serde(flatten)]
+    pub model: Model,
+    /// Dropout probability after attention and after the MLP, in training.
+    pub dropout: f64,
+    /// What it sees of the past.
+    #[serde(flatten)]
+    pub context: Context,
+    /// Windows are the chunks of whole episodes, each trained from the state that the one before it left,
+    /// as RNNs are; no gradient flows from one to the other. For encoders with a state of constant size.
+    pub carry: bool,
+}
+
+impl Agent for DecisionConfig {
+    fn describe(&self, task: &Task) -> format::Agent {
+        format::Agent::Decision(format::Decision {
+            model: self.model,
+            max_timesteps: task.max_timesteps,
+            context: self.context,
+            return_scale: task.return_scale,
+        })
+    }
+
+    fn network(&self, task: &Task, device: Device) -> Result<Box<dyn Network>, Error> {
+        Ok(Box::new(DecisionNetwork::new(self, task.clone(), device)?))
+    }
+
+    fn learner<'d>(
+        &self,
+        task: &Task,
+        dataset: &'d Dataset,
+        batch: usize,
+        precision: Precision,
+        seed: u64,
+        device: Device,
+    ) -> Result<Box<dyn Learner + 'd>, Error> {
+        let network = DecisionNetwork::new(self, task.clone(), device)?;
+        Ok(Box::new(learner::DecisionLearner::new(self, network, dataset, batch, precision, seed)?))
+    }
+
+    fn context_length(&self) -> usize {
+        self.context.context_length
+    }
+
+    fn with_context_length(&self, context_length: usize) -> AgentConfig {
+        AgentConfig::Decision(Self { context: Context { context_length, ..self.context }, ..*self })
+    }
+}

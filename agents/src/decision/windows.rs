@@ -1,10 +1,11 @@
-use aaren_envs::{ActionSpace, Dataset, EnvSpec};
+//! Training windows of a dataset.
+
+use aaren_envs::Dataset;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Tensor};
 
-use super::model::ModelConfig;
-use crate::Error;
+use crate::{Error, Task};
 
 /// Windows of a dataset, padded on the right.
 #[derive(Debug)]
@@ -29,30 +30,24 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct Windows<'d> {
     dataset: &'d Dataset,
-    config: ModelConfig,
+    task: Task,
     episode_of: Vec<u32>,
-    length: usize,
+    context_length: usize,
     seed: u64,
 }
 
 impl<'d> Windows<'d> {
-    /// Windows of `length` timesteps.
+    /// Windows of `context_length` timesteps.
     ///
     /// # Errors
-    /// Where the dataset's dimensions or actions do not fit the model.
-    pub fn new(
-        dataset: &'d Dataset,
-        env: &EnvSpec,
-        config: &ModelConfig,
-        length: usize,
-        seed: u64,
-    ) -> Result<Self, Error> {
-        check_fit(dataset, env, config)?;
+    /// Where the dataset's dimensions or actions do not fit the task.
+    pub fn new(dataset: &'d Dataset, task: &Task, context_length: usize, seed: u64) -> Result<Self, Error> {
+        task.check_fit(dataset)?;
         let mut episode_of = vec![0; dataset.transitions()];
         for (index, episode) in dataset.episodes().iter().enumerate() {
             episode_of[episode.start..episode.start + episode.length].fill(index as u32);
         }
-        Ok(Self { dataset, config: config.clone(), episode_of, length, seed })
+        Ok(Self { dataset, task: task.clone(), episode_of, context_length, seed })
     }
 
     /// What they are windows of.
@@ -71,8 +66,8 @@ impl<'d> Windows<'d> {
 
     /// The windows that start at the given transitions.
     pub fn at(&self, starts: &[usize], device: Device) -> Batch {
-        let (rows, steps) = (starts.len(), self.length);
-        let (observation_size, action_size) = (self.config.observation_size, self.config.action.size());
+        let (rows, steps) = (starts.len(), self.context_length);
+        let (observation_size, action_size) = (self.task.observation_size, self.task.action.size());
         let mut returns = Vec::with_capacity(rows * steps);
         let mut states = Vec::with_capacity(rows * steps * observation_size);
         let mut actions = Vec::with_capacity(rows * steps * action_size);
@@ -84,13 +79,13 @@ impl<'d> Windows<'d> {
             let end = (start + steps).min(episode.start + episode.length);
             for index in start..end {
                 returns
-                    .push((f64::from(self.dataset.returns_to_go()[index]) / self.config.return_scale) as f32);
+                    .push((f64::from(self.dataset.returns_to_go()[index]) / self.task.return_scale) as f32);
                 let observation =
                     &self.dataset.observations()[index * observation_size..][..observation_size];
-                let scale = self.config.observation_mean.iter().zip(&self.config.observation_std);
+                let scale = self.task.observation_mean.iter().zip(&self.task.observation_std);
                 states.extend(observation.iter().zip(scale).map(|(o, (mean, std))| (o - mean) / std));
                 let action = &self.dataset.actions()[index * columns..][..columns];
-                self.config.action.push_token(action, &mut actions);
+                self.task.action.push_token(action, &mut actions);
                 timesteps.push((index - episode.start) as i64);
                 mask.push(1.0f32);
             }
@@ -111,52 +106,5 @@ impl<'d> Windows<'d> {
             timesteps: Tensor::from_slice(&timesteps).view([rows as i64, steps as i64]).to_device(device),
             mask: Tensor::from_slice(&mask).view([rows as i64, steps as i64]).to_device(device),
         }
-    }
-}
-
-/// Whether a dataset fits a model of an environment.
-///
-/// # Errors
-/// Where dimensions, kind of action or a discrete action do not fit.
-pub fn check_fit(dataset: &Dataset, env: &EnvSpec, config: &ModelConfig) -> Result<(), Error> {
-    let (name, env) = (dataset.name().to_owned(), env.id.clone());
-    if dataset.observation_size() != config.observation_size {
-        return Err(Error::Dimension {
-            dataset: name,
-            env,
-            what: "observations",
-            found: dataset.observation_size(),
-            expected: config.observation_size,
-        });
-    }
-    let kind = |discrete| if discrete { "discrete" } else { "continuous" };
-    let discrete = matches!(config.action, ActionSpace::Discrete { .. });
-    if dataset.discrete() != discrete {
-        let (found, expected) = (kind(dataset.discrete()), kind(discrete));
-        return Err(Error::ActionKind { dataset: name, env, found, expected });
-    }
-    match config.action {
-        ActionSpace::Continuous { ref low, .. } if dataset.action_size() != low.len() => {
-            Err(Error::Dimension {
-                dataset: name,
-                env,
-                what: "actions",
-                found: dataset.action_size(),
-                expected: low.len(),
-            })
-        }
-        ActionSpace::Discrete { choices } => {
-            let outside = |a: &f32| *a < 0.0 || *a >= choices as f32 || a.fract() != 0.0;
-            match dataset.actions().iter().position(outside) {
-                Some(index) => Err(Error::ActionChoice {
-                    dataset: name,
-                    index,
-                    found: dataset.actions()[index],
-                    choices,
-                }),
-                None => Ok(()),
-            }
-        }
-        ActionSpace::Continuous { .. } => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ mod hdf5;
 mod minari;
 mod summary;
 
-pub use summary::Summary;
+pub use summary::DatasetSummary;
 
 use std::path::Path;
 
@@ -219,8 +219,8 @@ impl Dataset {
     }
 
     /// What the data hold, for a person to read.
-    pub fn summary(&self) -> Summary {
-        Summary::of(self)
+    pub fn summary(&self) -> DatasetSummary {
+        DatasetSummary::of(self)
     }
 
     /// Mean and standard deviation of each entry of the observations, the latter at least 1e-6 as in

@@ -1,16 +1,19 @@
+//! What a dataset holds, in numbers.
+
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Dataset, End};
 
 /// What a dataset holds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatasetSummary {
     /// Its name.
     pub name: String,
     /// The layout it was read from.
-    pub format: &'static str,
+    pub format: Cow<'static, str>,
     /// Number of episodes.
     pub episodes: usize,
     /// Number of transitions.
@@ -41,7 +44,7 @@ pub struct Summary {
     pub unfinished: usize,
 }
 
-impl Summary {
+impl DatasetSummary {
     pub(super) fn of(dataset: &Dataset) -> Self {
         let episodes = &dataset.episodes;
         let count = episodes.len() as f64;
@@ -52,7 +55,7 @@ impl Summary {
         let ended = |end| episodes.iter().filter(|e| e.end == end).count();
         Self {
             name: dataset.name.clone(),
-            format: dataset.format,
+            format: dataset.format.into(),
             episodes: episodes.len(),
             transitions: dataset.transitions(),
             observation_size: dataset.observation_size,
@@ -71,7 +74,7 @@ impl Summary {
     }
 }
 
-impl fmt::Display for Summary {
+impl fmt::Display for DatasetSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.discrete { "discrete" } else { "continuous" };
         writeln!(f, "dataset       {} ({})", self.name, self.format)?;

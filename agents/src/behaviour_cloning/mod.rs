@@ -1,0 +1,60 @@
+//! Behaviour cloning: a multi-layer perceptron maps the current observation to the action of the data. On the best
+//! part of the trajectories it is the %BC of the Decision Transformer paper (Chen et al. 2021, §5.1).
+
+mod learner;
+mod network;
+
+use aaren_envs::Dataset;
+use aaren_format::{self as format, Mlp, Precision};
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use crate::{Agent, AgentConfig, Error, Learner, Network, Task};
+pub use network::CloningNetwork;
+
+/// How a behaviour-cloning agent is built.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CloningConfig {
+    /// Its network.
+    #[serde(flatten)]
+    pub mlp: Mlp,
+    /// Dropout probability after each hidden layer, in training.
+    pub dropout: f64,
+    /// Share of the timesteps that it learns from, in (0, 1]: those of the episodes with the highest returns.
+    pub top: f64,
+    /// Transitions drawn for each row of a batch, so that an update sees as many as a decision agent's.
+    #[serde(rename = "train")]
+    pub context_length: usize,
+}
+
+impl Agent for CloningConfig {
+    fn describe(&self, _task: &Task) -> format::Agent {
+        format::Agent::BehaviourCloning(self.mlp)
+    }
+
+    fn network(&self, task: &Task, device: Device) -> Result<Box<dyn Network>, Error> {
+        Ok(Box::new(CloningNetwork::new(self, task.clone(), device)?))
+    }
+
+    fn learner<'d>(
+        &self,
+        task: &Task,
+        dataset: &'d Dataset,
+        batch: usize,
+        _precision: Precision,
+        seed: u64,
+        device: Device,
+    ) -> Result<Box<dyn Learner + 'd>, Error> {
+        let network = CloningNetwork::new(self, task.clone(), device)?;
+        let transitions = batch.saturating_mul(self.context_length);
+        Ok(Box::new(learner::CloningLearner::new(network, dataset, self.top, transitions, seed)))
+    }
+
+    fn context_length(&self) -> usize {
+        self.context_length
+    }
+
+    fn with_context_length(&self, context_length: usize) -> AgentConfig {
+        AgentConfig::BehaviourCloning(Self { context_length, ..*self })
+    }
+}

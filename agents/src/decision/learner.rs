@@ -1,0 +1,90 @@
+//! What a decision agent learns with: windows drawn at random, or chunk after chunk with the state carried on.
+
+use aaren_envs::Dataset;
+use aaren_format::Precision;
+use aaren_policies::{Pass, State};
+use tch::Tensor;
+
+use super::chunks::Chunks;
+use super::{DecisionConfig, DecisionNetwork, Windows};
+use crate::{Checkpoint, Error, Learner, Network};
+
+/// Batches of windows for a [`DecisionNetwork`].
+#[derive(Debug)]
+pub(super) struct DecisionLearner<'d> {
+    network: DecisionNetwork,
+    windows: Windows<'d>,
+    carried: Option<Carried>,
+    batch: usize,
+    precision: Precision,
+}
+
+/// What carry training takes from one update to the next.
+#[derive(Debug)]
+struct Carried {
+    chunks: Chunks,
+    state: State,
+}
+
+impl<'d> DecisionLearner<'d> {
+    pub fn new(
+        config: &DecisionConfig,
+        network: DecisionNetwork,
+        dataset: &'d Dataset,
+        batch: usize,
+        precision: Precision,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        if config.carry && !config.model.encoder.constant_state() {
+            return Err(Error::Carry(config.model.encoder));
+        }
+        let context_length = config.context.context_length;
+        let windows = Windows::new(dataset, network.task(), context_length, seed)?;
+        let carried = config.carry.then(|| Carried {
+            chunks: Chunks::new(dataset, batch, context_length, seed),
+            state: network.zero_state(batch as i64),
+        });
+        Ok(Self { network, windows, carried, batch, precision })
+    }
+}
+
+impl Learner for DecisionLearner<'_> {
+    fn network(&self) -> &dyn Network {
+        &self.network
+    }
+
+    fn loss(&mut self, update: u64) -> Result<Tensor, Error> {
+        let (network, pass) = (&self.network, Pass::Training(self.precision));
+        let device = network.device();
+        let Some(Carried { chunks, state }) = &mut self.carried else {
+            let batch = self.windows.batch(update, self.batch, device);
+            return Ok(network.loss(&batch, None, pass).0);
+        };
+        let step = chunks.step(self.windows.dataset());
+        state.forget(&Tensor::from_slice(&step.fresh).to_device(device));
+        let batch = self.windows.at(&step.starts, device);
+        let (loss, after) = network.loss(&batch, Some(state), pass);
+        *state = after.detach();
+        Ok(loss)
+    }
+
+    fn carried(&self) -> (Vec<(String, Tensor)>, serde_json::Value) {
+        let Some(Carried { chunks, state }) = &self.carried else { return Default::default() };
+        let tensors = state.tensors().into_iter().map(Tensor::shallow_clone);
+        let named = (0..).map(|index| format!("carried.{index}")).zip(tensors).collect();
+        (named, serde_json::json!({ "chunks": chunks.places() }))
+    }
+
+    fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let Some(Carried { chunks, state }) = &mut self.carried else { return Ok(()) };
+        for (index, tensor) in state.tensors().into_iter().enumerate() {
+            tensor.shallow_clone().copy_(checkpoint.tensor(&format!("carried.{index}"), &tensor.size())?);
+        }
+        let places = serde_json::from_value(checkpoint.learner["chunks"].clone());
+        let resumed = places.ok().and_then(|places| chunks.resume(places, self.windows.dataset()));
+        resumed.ok_or_else(|| {
+            let expected = format!("the places in the data of {} rows", self.batch);
+            checkpoint.lacks("its `learner.chunks` are not those of this dataset".into(), expected)
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! The network of the decision agent: tokens, encoder, head.
+
+use aaren_format::{Model, Regime};
+use aaren_policies::{Encoder, Pass, Rows, State, linear};
+use tch::{Device, Kind, Tensor, nn, nn::Module};
+
+use super::actor::DecisionActor;
+use super::{Batch, DecisionConfig};
+use crate::{Actor, Error, Network, Task};
+
+/// Tokens of one timestep: return-to-go, state, action.
+const TOKENS: i64 = 3;
+
+/// Token embeddings, encoder and action head.
+///
+/// Each of return-to-go, normalised state and action is embedded linearly, gets the embedding of its
+/// timestep, and a LayerNorm; tokens stand in the order R, s, a; the action is read at the state token.
+#[derive(Debug)]
+pub struct DecisionNetwork {
+    model: Model,
+    task: Task,
+    store: nn::VarStore,
+    embed_return: nn::Linear,
+    embed_state: nn::Linear,
+    embed_action: nn::Linear,
+    embed_timestep: nn::Embedding,
+    embed_norm: nn::LayerNorm,
+    encoder: Encoder,
+    head: nn::Linear,
+}
+
+impl DecisionNetwork {
+    /// A network with weights drawn from libtorch's generator on the CPU, then moved to `device`, so that
+    /// a seed means the same weights everywhere.
+    ///
+    /// # Errors
+    /// Where the encoder's configuration is impossible.
+    pub fn new(config: &DecisionConfig, task: Task, device: Device) -> Result<Self, Error> {
+        let mut store = nn::VarStore::new(Device::Cpu);
+        let root = store.root();
+        let embed = &root / "embed";
+        let (width, action) = (config.model.width as i64, task.action.size() as i64);
+        let embed_return = linear(&embed / "return", 1, width);
+        let embed_state = linear(&embed / "state", task.observation_size as i64, width);
+        let embed_action = linear(&embed / "action", action, width);
+        let timesteps = task.max_timesteps as i64;
+        // Small, as in GPT-2: with PyTorch's N(0, 1) the timestep drowns what happened at it.
+        let small =
+            nn::EmbeddingConfig { ws_init: nn::Init::Randn { mean: 0.0, stdev: 0.02 }, ..Default::default() };
+        let embed_timestep = nn::embedding(&embed / "timestep", timesteps, width, small);
+        let embed_norm = nn::layer_norm(&embed / "norm", vec![width], Default::default());
+        let encoder = Encoder::new(&root, &config.model, config.dropout)?;
+        let head = linear(&root / "head", width, action);
+        store.set_device(device);
+        Ok(Self {
+            model: config.model,
+            task,
+            store,
+            embed_return,
+            embed_state,
+            embed_action,
+            embed_timestep,
+            embed_norm,
+            encoder,
+            head,
+        })
+    }
+
+    /// Tokens `[rows, 3 · timesteps, width]` of `returns` `[rows, timesteps, 1]` (scaled), `states`
+    /// `[rows, timesteps, observation size]` (normalised), `actions` `[rows, timesteps, action size]`
+    /// (token entries) and `timesteps` `[rows, timesteps]` (int64).
+    fn tokens(&self, returns: &Tensor, states: &Tensor, actions: &Tensor, timesteps: &Tensor) -> Tensor {
+        let time = self.time(timesteps);
+        let tokens = [
+            self.embed_return.forward(returns),
+            self.embed_state.forward(states),
+            self.embed_action.forward(actions),
+        ];
+        let (rows, steps) = timesteps.size2().expect("timesteps are [rows, timesteps]");
+        let tokens = (Tensor::stack(&tokens, 2) + time.unsqueeze(2)).view([
+            rows,
+            TOKENS * steps,
+            self.model.width as i64,
+        ]);
+        self.embed_norm.forward(&tokens)
+    }
+
+    fn time(&self, timesteps: &Tensor) -> Tensor {
+        self.embed_timestep.forward(&timesteps.clamp_max(self.task.max_timesteps as i64 - 1))
+    }
+
+    /// The head's output `[rows, timesteps, action size]` for a batch. `before` is the encoder's state before
+    /// it, empty for `None`; the state after it is returned.
+    fn head(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
+        let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
+        let state_tokens = Rows::Every { stride: TOKENS, offset: 1 };
+        let (outputs, after) = self.encoder.forward(&tokens, before, state_tokens, pass);
+        (self.head.forward(&outputs), after)
+    }
+
+    /// Predicted actions `[rows, timesteps, action size]`: tanh for continuous ones, else logits. `before`
+    /// is the encoder's state before the batch, empty for `None`; the state after it is returned.
+    pub fn predict(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
+        let (head, after) = self.head(batch, before, pass);
+        (self.task.action_tokens(&head), after)
+    }
+
+    /// Share of the attention that each layer pays to each timestep of a batch when it acts at the timesteps
+    /// `at`, `[rows, heads, timesteps at, timesteps]`; each row sums to 1.
+    pub fn attention(&self, batch: &Batch, at: &[usize]) -> Vec<Tensor> {
+        let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
+        let state_tokens: Vec<i64> = at.iter().map(|&timestep| TOKENS * timestep as i64 + 1).collect();
+        let layers = self.encoder.attention(&tokens, &state_tokens).into_iter();
+        let of_timesteps =
+            |weights: Tensor| weights.unflatten(-1, [-1, TOKENS]).sum_dim_intlist(-1, false, None);
+        layers.map(of_timesteps).collect()
+    }
+
+    /// The loss over real timesteps only: mean squared error of the action entries, or cross-entropy. States
+    /// as for [`DecisionNetwork::predict`].
+    pub fn loss(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
+        let (head, after) = self.head(batch, before, pass);
+        let (errors, terms) = self.task.action_errors(&head, &batch.actions);
+        let mask = batch.mask.unsqueeze(-1);
+        ((errors * &mask).sum(None::<Kind>) / (mask.sum(None::<Kind>) * terms), after)
+    }
+
+    /// The encoder's state before any token.
+    pub(super) fn zero_state(&self, rows: i64) -> State {
+        self.encoder.zero_state(rows)
+    }
+
+    /// One environment step of a roll-out: pushes the previous timestep's action (`None` at the start
+    /// of a context) and this timestep's return-to-go and state. Returns the head's output
+    /// `[rows, action size]` and the state after it. All tensors are `[rows, 1, …]`.
+    pub(super) fn step(
+        &self,
+        previous_action: Option<&Tensor>,
+        returns: &Tensor,
+        states: &Tensor,
+        timestep: i64,
+        state: &State,
+    ) -> (Tensor, State) {
+        let rows = returns.size()[0];
+        let time = |t: i64| self.time(&Tensor::full([rows, 1], t, (Kind::Int64, self.device())));
+        let now = time(timestep);
+        let mut tokens = Vec::with_capacity(TOKENS as usize);
+        if let Some(action) = previous_action {
+            tokens.push(self.embed_action.forward(action) + time(timestep - 1));
+        }
+        tokens.push(self.embed_return.forward(returns) + &now);
+        tokens.push(self.embed_state.forward(states) + &now);
+        let last = tokens.len() as i64 - 1;
+        let tokens = self.embed_norm.forward(&Tensor::cat(&tokens, 1));
+        let rows = Rows::Every { stride: TOKENS, offset: last };
+        let (outputs, state) = self.encoder.forward(&tokens, Some(state), rows, Pass::Inference);
+        (self.task.action_tokens(&self.head.forward(&outputs.squeeze_dim(1))), state)
+    }
+}
+
+impl Network for DecisionNetwork {
+    fn device(&self) -> Device {
+        self.store.device()
+    }
+
+    fn named_parameters(&self) -> Vec<(String, Tensor)> {
+        let mut named: Vec<_> = self.store.variables().into_iter().collect();
+        named.sort_by(|a, b| a.0.cmp(&b.0));
+        named
+    }
+
+    fn task(&self) -> &Task {
+        &self.task
+    }
+
+    fn actor<'n>(&'n self, regime: Regime, target_returns: &[f64]) -> Box<dyn Actor + 'n> {
+        Box::new(DecisionActor::new(self, regime, target_returns))
+    }
+}

@@ -1,0 +1,117 @@
+//! A trained policy in a file.
+
+use std::path::Path;
+
+use aaren_format::Header;
+use tch::{Device, Tensor};
+
+use crate::decision::DecisionNetwork;
+use crate::tensors::{TensorBytes, find_tensor};
+use crate::{AgentConfig, Error, Network, Task, file};
+
+/// A trained policy: all that is needed to act, in one safetensors file.
+///
+/// Tensors by their names in the agent's [`Network`], plus `observation.mean` and `observation.std`; the [`Header`]
+/// as JSON under the metadata key `aaren`. `aaren-streaming` reads the same file without libtorch.
+#[derive(Debug)]
+pub struct PolicyFile {
+    /// What it says of itself.
+    pub header: Header,
+    tensors: Vec<(String, Tensor)>,
+}
+
+impl PolicyFile {
+    /// The file of a network, with what is to be said of it.
+    pub fn new(network: &dyn Network, header: Header) -> Self {
+        let (mut tensors, task) = (network.named_parameters(), network.task());
+        tensors.push(("observation.mean".into(), Tensor::from_slice(&task.observation_mean)));
+        tensors.push(("observation.std".into(), Tensor::from_slice(&task.observation_std)));
+        Self { header, tensors }
+    }
+
+    /// Trainable parameters of its network.
+    pub fn parameters(&self) -> usize {
+        let weights = self.tensors.iter().filter(|(name, _)| !name.starts_with("observation."));
+        weights.map(|(_, tensor)| tensor.numel()).sum()
+    }
+
+    /// The bytes of the file; equal weights and headers give equal bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        TensorBytes::new(&self.tensors).serialize([("aaren".into(), self.header.to_json())].into())
+    }
+
+    /// Writes it whole, or leaves what stood at `path` unharmed.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        file::write(path, &self.to_bytes())
+    }
+
+    /// Reads a policy.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Format`].
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let bytes = std::fs::read(path).map_err(|reason| Error::Read { path: path.to_owned(), reason })?;
+        let bad = |found: String| Error::Format {
+            path: path.to_owned(),
+            found: found.replace(char::is_control, "?"),
+            expected: "a policy written by `aaren run`".into(),
+        };
+        let (metadata, tensors) = TensorBytes::parse(&bytes).map_err(bad)?;
+        let header = metadata.get("aaren").ok_or_else(|| bad("no `aaren` header".into()))?;
+        let tensors = tensors.into_tensors();
+        let held = tensors.iter().map(|(_, tensor)| tensor.numel()).sum();
+        let header = Header::parse(header, held).map_err(|e| bad(format!("its header: {e}")))?;
+        Ok(Self { header, tensors })
+    }
+
+    /// What its network was built for. `path` names the file in errors.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where the scale of observations is missing or unusable.
+    pub fn task(&self, path: &Path) -> Result<Task, Error> {
+        let vector = |name: &str| -> Result<Vec<f32>, Error> {
+            let shape = [self.header.observation_size as i64];
+            let tensor = find_tensor(&self.tensors, name, &shape).map_err(|e| lacking(path, e))?;
+            Ok(Vec::try_from(tensor).expect("a float vector"))
+        };
+        Task::of_file(&self.header, vector("observation.mean")?, vector("observation.std")?)
+            .map_err(|e| lacking(path, e.to_string()))
+    }
+
+    /// The network, ready to act on `device`.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where a tensor is missing or has another shape.
+    pub fn network(&self, path: &Path, device: Device) -> Result<Box<dyn Network>, Error> {
+        let network = AgentConfig::of_file(&self.header, 0.0).network(&self.task(path)?, device)?;
+        self.copy_to(&*network, path)?;
+        Ok(network)
+    }
+
+    /// The network of a decision agent, ready to be looked into; `None` for another agent's.
+    ///
+    /// # Errors
+    /// As [`PolicyFile::network`].
+    pub fn decision(&self, path: &Path, device: Device) -> Result<Option<DecisionNetwork>, Error> {
+        let AgentConfig::Decision(config) = AgentConfig::of_file(&self.header, 0.0) else { return Ok(None) };
+        let network = DecisionNetwork::new(&config, self.task(path)?, device)?;
+        self.copy_to(&network, path)?;
+        Ok(Some(network))
+    }
+
+    fn copy_to(&self, network: &dyn Network, path: &Path) -> Result<(), Error> {
+        let _guard = tch::no_grad_guard();
+        for (name, mut parameter) in network.named_parameters() {
+            let tensor = find_tensor(&self.tensors, &name, &parameter.size());
+            parameter.copy_(tensor.map_err(|e| lacking(path, e))?);
+        }
+        Ok(())
+    }
+}
+
+fn lacking(path: &Path, found: String) -> Error {
+    Error::Format { path: path.to_owned(), found, expected: "the tensors that its header describes".into() }
+}

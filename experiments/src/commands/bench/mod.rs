@@ -1,0 +1,186 @@
+//! `aaren bench`: the performance figures, beside what a user would run instead, in one run.
+
+mod data;
+mod env;
+mod evaluate;
+mod python;
+mod step;
+mod train;
+
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use aaren_agents::file;
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::output;
+use crate::results::Table;
+use python::Python;
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  aaren bench
+  aaren bench step --json
+  aaren bench train --threads 1")]
+pub struct Args {
+    /// What to measure; everything unless given.
+    #[arg(value_enum)]
+    pub subject: Option<Subject>,
+    /// Threads of libtorch, for us and for the reference, in training; all cores unless given.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Python with PyTorch and Gymnasium, for the references; `make bench` installs it.
+    #[arg(long, default_value = ".deps/python/bin/python")]
+    pub python: PathBuf,
+    /// Folder for bench.json and bench.md.
+    #[arg(long, default_value = "results")]
+    pub results: PathBuf,
+    /// Print one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `aaren bench` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Subject {
+    /// Updates per second.
+    Train,
+    /// Time of one environment step of a policy.
+    Step,
+    /// Steps per second of the environments.
+    Env,
+    /// Time of an evaluation, and of its environments alone.
+    Evaluate,
+    /// Time and memory of loading data.
+    Data,
+}
+
+impl Subject {
+    pub fn name(self) -> &'static str {
+        match self {
+            Subject::Train => "train",
+            Subject::Step => "step",
+            Subject::Env => "env",
+            Subject::Evaluate => "evaluate",
+            Subject::Data => "data",
+        }
+    }
+}
+
+/// One measured figure.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Row {
+    /// `train`, `step`, `env`, `evaluate` or `data`.
+    pub what: &'static str,
+    /// The policy, or what else was measured.
+    pub policy: String,
+    /// What computed it.
+    pub backend: Option<&'static str>,
+    /// Precision of the weights.
+    pub precision: Option<&'static str>,
+    /// Timesteps of a training window, or memory in roll-out.
+    pub context: Option<String>,
+    /// Timestep of the episode.
+    pub at: Option<usize>,
+    /// The figure: a median.
+    pub value: f64,
+    /// Its unit.
+    pub unit: &'static str,
+    /// 99th percentile, for times.
+    pub p99: Option<f64>,
+    /// The same of the reference.
+    pub reference: Option<f64>,
+    /// What the reference is.
+    pub against: Option<String>,
+    /// How many times better than the reference.
+    pub ratio: Option<f64>,
+}
+
+impl Row {
+    /// With a reference for which more is better.
+    fn rate_against(self, against: impl Into<String>, reference: Option<f64>) -> Self {
+        let ratio = reference.map(|reference| self.value / reference);
+        Self { ratio, reference, against: Some(against.into()), ..self }
+    }
+
+    /// With a reference for which less is better.
+    fn time_against(self, against: impl Into<String>, reference: Option<f64>) -> Self {
+        let row = self.rate_against(against, reference);
+        Self { ratio: row.ratio.map(f64::recip), ..row }
+    }
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let threads = args.threads.unwrap_or_else(|| available_parallelism().map_or(1, |n| n.get() as u16));
+    tch::set_num_threads(threads.into());
+    let python = Python::new(&args.python);
+    if !python.found() {
+        output::note(format_args!(
+            "{}: not found, so no figure has a reference; `make bench` installs it",
+            args.python.display()
+        ));
+    }
+    let wanted = |subject: Subject| args.subject.is_none_or(|chosen| chosen == subject);
+    let mut rows = Vec::new();
+    if wanted(Subject::Env) {
+        rows.extend(env::measure(&python)?);
+    }
+    if wanted(Subject::Step) {
+        rows.extend(step::measure(&python)?);
+    }
+    if wanted(Subject::Evaluate) {
+        rows.push(evaluate::measure()?);
+    }
+    if wanted(Subject::Data) {
+        rows.extend(data::measure()?);
+    }
+    if wanted(Subject::Train) {
+        rows.extend(train::measure(&python, threads)?);
+    }
+    let json = serde_json::json!({ "training_threads": threads, "rows": rows });
+    let name = args.subject.map_or("bench".to_owned(), |subject| format!("bench-{}", subject.name()));
+    std::fs::create_dir_all(&args.results).with_context(|| args.results.display().to_string())?;
+    let text = serde_json::to_string_pretty(&json)? + "\n";
+    file::write(&args.results.join(format!("{name}.json")), text.as_bytes())?;
+    let table = table(&rows);
+    file::write(&args.results.join(format!("{name}.md")), table.as_bytes())?;
+    if args.json {
+        output::print(json)?;
+    } else {
+        output::print(table)?;
+    }
+    Ok(())
+}
+
+fn table(rows: &[Row]) -> String {
+    let heads = ["what", "policy", "backend", "precision", "context", "unit", "reference", "at", "median"];
+    let mut table = Table::new(7, heads.into_iter().chain(["p99", "ratio"]));
+    for row in rows {
+        let reference = match (&row.against, row.reference) {
+            (Some(against), Some(value)) => format!("{} ({against})", significant(value)),
+            (Some(against), None) => format!("not measured ({against})"),
+            (None, _) => String::new(),
+        };
+        table.row([
+            row.what.into(),
+            row.policy.clone(),
+            row.backend.unwrap_or_default().into(),
+            row.precision.unwrap_or_default().into(),
+            row.context.clone().unwrap_or_default(),
+            row.unit.into(),
+            reference,
+            row.at.map_or(String::new(), |at| at.to_string()),
+            significant(row.value),
+            row.p99.map_or(String::new(), significant),
+            row.ratio.map_or(String::new(), |ratio| format!("{ratio:.2} ×")),
+        ]);
+    }
+    table.to_markdown()
+}
+
+/// Three significant digits.
+fn significant(value: f64) -> String {
+    let decimals = (2 - value.abs().max(1e-9).log10().floor() as i32).clamp(0, 6);
+    format!("{value:.*}", decimals as usize)
+}

@@ -1,0 +1,231 @@
+//! The files of a comparison.
+
+use std::path::Path;
+
+use aaren_agents::file;
+use aaren_format::EncoderKind;
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::Compared;
+use super::claims::{self, Claim};
+use super::training::{BATCH, TrainingCost};
+use crate::cost::{Cost, CostPoint};
+use crate::plot::{Axis, Figure, Series};
+use crate::results::Table;
+
+/// The files of a comparison.
+pub struct Report {
+    json: Value,
+    markdown: String,
+    summary: String,
+    figures: Vec<(&'static str, String)>,
+}
+
+impl Report {
+    pub fn new(compared: &Compared, costs: &[Cost], training: &[TrainingCost]) -> Self {
+        let claims = claims::check(compared, costs, training);
+        let summary = summary(costs, &claims);
+        let colour = |policy: &str| {
+            compared.policies.iter().position(|file| file.header.policy == policy).unwrap_or_default()
+        };
+        let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
+            let series = costs.iter().filter(|cost| cost.backend == "streaming").map(|cost| Series {
+                name: name(cost),
+                points: cost.points.iter().map(|p| (p.timestep as f64, value(p))).collect(),
+                band: None,
+                colour: colour(&cost.policy),
+                reference: false,
+            });
+            let (x, y) = (Axis::log("Timestep of the episode"), Axis::log(label));
+            Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
+        };
+        let update = {
+            let series = compared.policies.iter().enumerate().map(|(colour, file)| Series {
+                name: file.header.policy.clone(),
+                points: training
+                    .iter()
+                    .filter(|cost| cost.policy == file.header.policy)
+                    .map(|cost| (cost.context as f64, cost.update_ms))
+                    .collect(),
+                band: None,
+                colour,
+                reference: false,
+            });
+            let (x, y) = (Axis::log("Timesteps of a training window"), Axis::log("ms per update"));
+            Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
+        };
+        let figures = vec![
+            ("memory.svg", over_time("Bytes kept of the episode", |p| p.state_bytes as f64)),
+            ("latency.svg", over_time("µs per environment step", |p| p.step_us_p50)),
+            ("cumulative_time.svg", over_time("ms since the episode's start", |p| p.cumulative_ms)),
+            ("training_cost.svg", update),
+        ];
+        let markdown = markdown(compared, costs, training, &claims);
+        Self { json: to_json(compared, costs, training, &claims), markdown, summary, figures }
+    }
+
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let json = serde_json::to_string_pretty(&self.json)? + "\n";
+        file::write(&folder.join("compare.json"), json.as_bytes())?;
+        file::write(&folder.join("compare.md"), self.markdown.as_bytes())?;
+        for (name, svg) in &self.figures {
+            file::write(&folder.join(name), svg.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    pub fn json(&self) -> String {
+        self.json.to_string()
+    }
+
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+}
+
+fn name(cost: &Cost) -> String {
+    match cost.regime.as_str() {
+        "unbounded" => cost.policy.clone(),
+        regime => format!("{}, {regime}", cost.policy),
+    }
+}
+
+fn to_json(compared: &Compared, costs: &[Cost], training: &[TrainingCost], claims: &[Claim]) -> Value {
+    let rows: Vec<Value> = costs
+        .iter()
+        .flat_map(|cost| {
+            cost.points.iter().map(move |p| {
+                json!({
+                    "policy": cost.policy, "backend": cost.backend, "regime": cost.regime, "timestep": p.timestep,
+                    "step_us_p50": p.step_us_p50, "step_us_p99": p.step_us_p99, "cumulative_ms": p.cumulative_ms,
+                    "state_bytes": p.state_bytes, "resident_bytes": p.resident_bytes,
+                })
+            })
+        })
+        .collect();
+    let exponents: serde_json::Map<String, Value> = costs
+        .iter()
+        .map(|cost| {
+            let key = format!("{}, {}, {}", cost.policy, cost.regime, cost.backend);
+            (key, json!({ "memory": cost.memory_exponent, "cumulative_time": cost.time_exponent }))
+        })
+        .collect();
+    json!({
+        "name": compared.name, "rows": rows, "exponents": exponents, "training": training, "claims": claims,
+        "protocol": {
+            "env": compared.env, "trained": compared.trained, "threads": 1, "training_batch": BATCH,
+            "aaren": env!("CARGO_PKG_VERSION"), "commit": env!("AAREN_COMMIT"),
+        },
+    })
+}
+
+fn summary(costs: &[Cost], claims: &[Claim]) -> String {
+    let mut text = table(costs);
+    text.push('\n');
+    text += &claims_table(claims);
+    text
+}
+
+/// Every policy at the last timestep, with its exponents.
+fn table(costs: &[Cost]) -> String {
+    let Some(last) = costs.first().and_then(|cost| cost.points.last()) else { return String::new() };
+    let (step, episode) = (format!("µs/step at {}", last.timestep), format!("episode of {}", last.timestep));
+    let heads = ["policy", "backend", "roll-out", &step, "p99", &episode, "state bytes", "grown by"];
+    let mut table = Table::new(3, heads.into_iter().chain(["memory ∝ t^", "time ∝ t^"]));
+    for cost in costs {
+        let Some(last) = cost.points.last() else { continue };
+        let exponent = |e: Option<f64>| e.map_or("–".into(), |e| format!("{e:.2}"));
+        table.row([
+            cost.policy.clone(),
+            cost.backend.to_string(),
+            cost.regime.clone(),
+            format!("{:.1}", last.step_us_p50),
+            format!("{:.1}", last.step_us_p99),
+            format!("{:.2} s", last.cumulative_ms / 1e3),
+            last.state_bytes.to_string(),
+            megabytes(last.resident_bytes, 1),
+            exponent(cost.memory_exponent),
+            exponent(cost.time_exponent),
+        ]);
+    }
+    table.to_markdown()
+}
+
+fn megabytes(bytes: Option<usize>, decimals: usize) -> String {
+    bytes.map_or("–".into(), |bytes| format!("{:.decimals$} MB", bytes as f64 / 1e6))
+}
+
+fn claims_table(claims: &[Claim]) -> String {
+    let mut table = Table::new(3, ["claim", "here", "measured"]);
+    for claim in claims {
+        let holds = match claim.holds {
+            Some(true) => "holds",
+            Some(false) => "does not hold here",
+            None => "not measured",
+        };
+        table.row([&claim.statement, holds, &claim.measured]);
+    }
+    table.to_markdown()
+}
+
+/// Every policy at every timestep of interest.
+fn by_timestep(costs: &[Cost]) -> String {
+    let heads = ["policy", "backend", "roll-out", "timestep", "µs/step", "p99", "cumulative ms"];
+    let mut table = Table::new(3, heads.into_iter().chain(["state bytes", "grown by (bytes)"]));
+    for cost in costs {
+        for p in &cost.points {
+            table.row([
+                cost.policy.clone(),
+                cost.backend.to_string(),
+                cost.regime.clone(),
+                p.timestep.to_string(),
+                format!("{:.1}", p.step_us_p50),
+                format!("{:.1}", p.step_us_p99),
+                format!("{:.2}", p.cumulative_ms),
+                p.state_bytes.to_string(),
+                p.resident_bytes.map_or("–".into(), |bytes| bytes.to_string()),
+            ]);
+        }
+    }
+    table.to_markdown()
+}
+
+fn training_table(training: &[TrainingCost]) -> String {
+    let mut table = Table::new(1, ["policy", "timesteps", "ms/update", "peak memory"]);
+    for cost in training {
+        table.row([
+            cost.policy.clone(),
+            cost.context.to_string(),
+            format!("{:.1}", cost.update_ms),
+            megabytes(cost.peak_bytes, 0),
+        ]);
+    }
+    table.to_markdown()
+}
+
+fn markdown(compared: &Compared, costs: &[Cost], training: &[TrainingCost], claims: &[Claim]) -> String {
+    let weights = if compared.trained {
+        "The policies are trained."
+    } else {
+        "The policies have their initial weights, which changes no cost."
+    };
+    let mut text = format!(
+        "# {}: memory and time\n\n{weights} One thread; a step is one environment step (three tokens). Percentiles are \
+         over the steps just before the timestep, of several episodes in turns; exponents are fitted from timestep {} on.\n\n",
+        compared.name,
+        crate::cost::FIT_FROM,
+    );
+    text += &table(costs);
+    text += "\n## The paper's claims\n\n";
+    text += &claims_table(claims);
+    text += &format!("\n## By timestep\n\n{}", by_timestep(costs));
+    text += "\n## Training\n\n";
+    text += &format!("One update of {BATCH} windows in float32.\n\n{}", training_table(training));
+    text += "\n![Memory](memory.svg) ![Latency](latency.svg)\n\n![Cumulative time](cumulative_time.svg) ![Training cost](training_cost.svg)\n";
+    if compared.with(EncoderKind::Transformer).and(compared.with(EncoderKind::Aaren)).is_some() {
+        text += "\nA window that is recomputed costs the same at every timestep: over short episodes it is the \
+                 Transformer's cheaper form, and it forgets what lies before it.\n";
+    }
+    text
+}

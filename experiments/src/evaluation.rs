@@ -1,0 +1,234 @@
+//! Roll-outs of trained policies.
+
+use std::ops::Range;
+
+use aaren_agents::{Actor, Network};
+use aaren_envs::{EnvSpec, Step, VectorEnv};
+use aaren_format::Regime;
+use aaren_streaming::{Policy, Streams};
+use anyhow::Result;
+use indicatif::ProgressBar;
+use rayon::current_num_threads;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::interrupt;
+
+/// Episodes that a thread plays at once, at most: beyond a few their steps no longer get cheaper, and the
+/// cores are not evenly busy to the end.
+const BATCH: u64 = 10;
+
+/// How one episode of an evaluation went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeResult {
+    /// Return that the policy was asked for.
+    pub target_return: f64,
+    /// Index among the episodes of its target.
+    pub episode: u64,
+    /// Sum of the rewards.
+    pub total_return: f64,
+    /// Timesteps.
+    pub length: usize,
+    /// The task ended it.
+    pub terminated: bool,
+    /// The simulation blew up and ended it.
+    pub unstable: bool,
+}
+
+/// What all episodes of an evaluation share.
+pub struct Evaluation<'e> {
+    /// The environment.
+    pub env: &'e EnvSpec,
+    /// What the policy remembers.
+    pub regime: Regime,
+    /// Target returns, each with the same episodes.
+    pub targets: &'e [f64],
+    /// Episodes for each target.
+    pub episodes: u64,
+    /// Decides the episodes.
+    pub seed: u64,
+}
+
+impl Evaluation<'_> {
+    /// The seed that an episode's environment is reset with.
+    pub fn episode_seed(&self, episode: u64) -> u64 {
+        self.seed.wrapping_mul(1_000_003).wrapping_add(episode)
+    }
+
+    /// Rolls a policy out in the streaming runtime, on all cores; a signal cuts the episodes short.
+    ///
+    /// Each thread plays one batch of episodes after the other; their returns do not depend on how many
+    /// threads there are.
+    ///
+    /// # Errors
+    /// Where the environment cannot be made, or the policy's output is no number.
+    pub fn stream(&self, policy: &Policy, bar: &ProgressBar) -> Result<Vec<EpisodeResult>> {
+        let threads = current_num_threads() as u64;
+        let batches = threads * self.episodes.div_ceil(threads * BATCH);
+        let batch = self.episodes.div_ceil(batches);
+        let starts = (0..self.episodes).step_by(batch as usize);
+        let groups: Vec<_> = (self.targets.iter())
+            .flat_map(|&target| starts.clone().map(move |start| (target, start)))
+            .collect();
+        let played = groups.into_par_iter().with_max_len(1).map(|(target, start)| {
+            let episodes = start..self.episodes.min(start + batch);
+            let count = (episodes.end - start) as usize;
+            let mut streams = policy.streams_with(self.regime, count)?;
+            (0..count).for_each(|index| streams.reset(index, target));
+            self.play(target, episodes, &mut streams, bar)
+        });
+        Ok(played.collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// Rolls a network out on libtorch, all episodes of a target as one batch; a signal cuts them short.
+    ///
+    /// # Errors
+    /// Where the environment cannot be made.
+    pub fn batch(&self, network: &dyn Network, bar: &ProgressBar) -> Result<Vec<EpisodeResult>> {
+        let played = self.targets.iter().map(|&target| {
+            let mut actor = network.actor(self.regime, &vec![target; self.episodes as usize]);
+            self.play(target, 0..self.episodes, &mut Libtorch(&mut *actor), bar)
+        });
+        Ok(played.collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// Plays some episodes of a target, each in an environment of its own; those that end leave the batch.
+    fn play(
+        &self,
+        target: f64,
+        episodes: Range<u64>,
+        actors: &mut impl Actors,
+        bar: &ProgressBar,
+    ) -> Result<Vec<EpisodeResult>> {
+        let mut playing: Vec<EpisodeResult> =
+            episodes.clone().map(|index| EpisodeResult::new(target, index)).collect();
+        let mut environments = VectorEnv::new(self.env, playing.len())?;
+        let (size, entries) = (environments.observation_size(), environments.action_space().entries());
+        let mut observations = vec![0.0; playing.len() * size];
+        let mut actions = vec![0.0; playing.len() * entries];
+        let mut rewards = vec![0.0; playing.len()];
+        let mut steps = vec![Step::default(); playing.len()];
+        environments.reset(self.episode_seed(episodes.start), &mut observations);
+        let mut over = Vec::new();
+        loop {
+            actors.act(&observations, &rewards, &mut actions)?;
+            environments.step(&actions, &mut observations, &mut steps);
+            let stop = interrupt::signal().is_some();
+            let mut kept = Vec::new();
+            for (row, (episode, step)) in playing.iter_mut().zip(&steps).enumerate() {
+                rewards[row] = step.reward;
+                if episode.take(step) || stop {
+                    over.push(episode.clone());
+                    bar.inc(1);
+                } else {
+                    kept.push(row);
+                }
+            }
+            if kept.is_empty() {
+                break;
+            }
+            if kept.len() < playing.len() {
+                for (to, &from) in kept.iter().enumerate() {
+                    playing.swap(to, from);
+                    rewards.swap(to, from);
+                    observations.copy_within(from * size..(from + 1) * size, to * size);
+                }
+                playing.truncate(kept.len());
+                rewards.truncate(kept.len());
+                steps.truncate(kept.len());
+                observations.truncate(kept.len() * size);
+                actions.truncate(kept.len() * entries);
+                environments.keep(&kept);
+                actors.keep(&kept);
+            }
+        }
+        over.sort_by_key(|episode| episode.episode);
+        Ok(over)
+    }
+}
+
+/// What acts in several episodes at once.
+trait Actors {
+    /// Actions `[rows, entries]` for observations `[rows, observation size]` and the last step's rewards `[rows]`.
+    fn act(&mut self, observations: &[f64], rewards: &[f64], actions: &mut [f32]) -> Result<()>;
+    /// Goes on with some of the rows only.
+    fn keep(&mut self, rows: &[usize]);
+}
+
+impl Actors for Streams {
+    fn act(&mut self, observations: &[f64], rewards: &[f64], actions: &mut [f32]) -> Result<()> {
+        actions.copy_from_slice(Streams::act(self, observations, rewards)?);
+        Ok(())
+    }
+
+    fn keep(&mut self, rows: &[usize]) {
+        Streams::keep(self, rows);
+    }
+}
+
+struct Libtorch<'a>(&'a mut dyn Actor);
+
+impl Actors for Libtorch<'_> {
+    fn act(&mut self, observations: &[f64], rewards: &[f64], actions: &mut [f32]) -> Result<()> {
+        let observations: Vec<f32> = observations.iter().map(|&x| x as f32).collect();
+        actions.copy_from_slice(&self.0.act(&observations, rewards).concat());
+        Ok(())
+    }
+
+    fn keep(&mut self, rows: &[usize]) {
+        self.0.keep(rows);
+    }
+}
+
+impl EpisodeResult {
+    /// An episode before its first step.
+    pub fn new(target_return: f64, episode: u64) -> Self {
+        Self { target_return, episode, total_return: 0.0, length: 0, terminated: false, unstable: false }
+    }
+
+    /// Takes in a step; whether the episode is over.
+    pub fn take(&mut self, step: &Step) -> bool {
+        // Where the simulation blew up, the reward is of no state of the task.
+        if !step.unstable {
+            self.total_return += step.reward;
+        }
+        self.length += 1;
+        self.terminated = step.terminated;
+        self.unstable = step.unstable;
+        step.done()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aaren_format::EncoderKind;
+
+    use super::*;
+    use crate::stand_in::{hopper, policy};
+
+    /// Batches of other sizes on other threads, and episodes that end at different timesteps.
+    #[test]
+    fn returns_do_not_depend_on_the_number_of_threads() {
+        let env = EnvSpec::new("Hopper-v4");
+        for (encoder, regime) in
+            [(EncoderKind::Aaren, Regime::Unbounded), (EncoderKind::Transformer, Regime::Window(3))]
+        {
+            let (agent, task) = hopper(encoder, 2);
+            let file = policy("untrained", &*agent, &task).unwrap();
+            let policy = Policy::from_bytes(&file.to_bytes()).unwrap();
+            let targets = &[1800.0, 3600.0];
+            let evaluation = Evaluation { env: &env, regime, targets, episodes: 11, seed: 5 };
+            let on = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| evaluation.stream(&policy, &ProgressBar::hidden())).unwrap()
+            };
+            let one = on(1);
+            let order: Vec<_> = one.iter().map(|episode| (episode.target_return, episode.episode)).collect();
+            let expected = targets.iter().flat_map(|&target| (0..11).map(move |episode| (target, episode)));
+            assert!(order.into_iter().eq(expected));
+            assert!(one.iter().any(|episode| episode.length != one[0].length));
+            assert_eq!(one, on(2));
+            assert_eq!(one, on(5));
+        }
+    }
+}

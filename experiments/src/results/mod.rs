@@ -1,0 +1,11 @@
+//! What is reported of experiments: summaries, tables, and trained policies found again.
+
+mod pictures;
+mod summary;
+mod table;
+mod trained;
+
+pub use pictures::Pictures;
+pub use summary::{PolicySummary, Protocol, Score, Summary, TargetSummary};
+pub use table::{Align, Table};
+pub use trained::Trained;

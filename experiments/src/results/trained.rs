@@ -1,0 +1,63 @@
+//! What `aaren run` left in an experiment's results folder: its spec and its trained policies.
+
+use std::path::{Path, PathBuf};
+
+use aaren_agents::file;
+use aaren_envs::Dataset;
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::experiment::{PolicySpec, Spec};
+use crate::{ExperimentFolder, Refusal, dataset};
+
+/// The trained policies of one experiment.
+pub struct Trained {
+    /// The experiment as it was run, every default filled in.
+    pub spec: Spec,
+    /// Its folder.
+    pub folder: ExperimentFolder,
+}
+
+impl Trained {
+    /// Of the experiment with this results folder.
+    ///
+    /// # Errors
+    /// Where it is none, or a policy of it is not trained to the end.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let at = ExperimentFolder::at(folder);
+        let path = at.spec();
+        let usage = |reason: &str| Refusal(format!("{}: {reason}", folder.display()));
+        if !path.is_file() {
+            let reason = "no spec.yaml in it; give the results folder of an experiment, such as results/demo";
+            return Err(usage(reason).into());
+        }
+        let trained = Self { spec: Spec::load(&path, &[])?, folder: at };
+        for policy in &trained.spec.policies {
+            if let Some(missing) = trained.files(policy).find(|path| !path.is_file()) {
+                let reason = "is not there; let `aaren run` finish the experiment";
+                return Err(Refusal(format!("{}: {reason}", missing.display())).into());
+            }
+        }
+        Ok(trained)
+    }
+
+    /// The files of a policy, one for each seed.
+    pub fn files(&self, policy: &PolicySpec) -> impl Iterator<Item = PathBuf> {
+        let name = policy.name.clone();
+        self.spec.seeds.iter().map(move |&seed| self.folder.run(&name, seed).policy())
+    }
+
+    /// Writes what was found out about them into the folder, as NAME.json, NAME.md and NAME.svg.
+    pub fn write(&self, name: &str, json: &Value, markdown: &str, picture: &str) -> Result<()> {
+        let json = serde_json::to_string_pretty(json)? + "\n";
+        for (kind, text) in [("json", json.as_str()), ("md", markdown), ("svg", picture)] {
+            file::write(&self.folder.path().join(format!("{name}.{kind}")), text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// What they were trained on.
+    pub fn dataset(&self) -> Result<Dataset> {
+        dataset::of_experiment(&self.spec, &self.folder.results()).context("dataset")
+    }
+}

@@ -1,0 +1,93 @@
+//! What a run writes while it trains: `metrics.jsonl` and TensorBoard's event files.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use aaren_agents::file;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::board::Board;
+use crate::{RunFolder, output};
+
+/// One line of `metrics.jsonl`: scalars by name after so many updates.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Updates done.
+    pub update: u64,
+    /// Values by their TensorBoard tag.
+    pub values: Vec<(String, f64)>,
+}
+
+/// Writes both files, of which TensorBoard's is derived: it is written anew from `metrics.jsonl` when a
+/// run continues, so that neither holds a record twice or one that was made after the checkpoint.
+pub struct Metrics {
+    lines: File,
+    path: PathBuf,
+    records: usize,
+    board: Board,
+    board_path: PathBuf,
+}
+
+impl Metrics {
+    /// Opens the files in `folder`, keeping the first `records` that were written up to `update`.
+    pub fn open(folder: &RunFolder, update: u64, records: Option<usize>) -> Result<Self> {
+        let path = folder.metrics();
+        let shown = || path.display().to_string();
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            bytes => bytes.with_context(shown)?,
+        };
+        let kept: Vec<Record> = String::from_utf8_lossy(&bytes)
+            .lines()
+            .take(records.unwrap_or(usize::MAX))
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(|record: &Record| record.update <= update)
+            .collect();
+        if let Some(lost) = records.and_then(|records| records.checked_sub(kept.len())).filter(|&n| n > 0) {
+            output::note(format_args!("{}: {lost} of the records before the checkpoint are lost", shown()));
+        }
+        let mut text = String::new();
+        for record in &kept {
+            text += &serde_json::to_string(record)?;
+            text.push('\n');
+        }
+        file::write(&path, text.as_bytes())?;
+        let lines = OpenOptions::new().append(true).open(&path).with_context(shown)?;
+        let board_path = folder.tensorboard();
+        let board = Board::create(&board_path, &kept).with_context(|| board_path.display().to_string())?;
+        Ok(Self { lines, path, records: kept.len(), board, board_path })
+    }
+
+    /// How many records the files hold.
+    pub fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Adds one record to both.
+    pub fn add(&mut self, record: &Record) -> Result<()> {
+        let line = serde_json::to_string(record)? + "\n";
+        self.lines.write_all(line.as_bytes()).with_context(|| self.path.display().to_string())?;
+        self.board.add(record).with_context(|| self.board_path.display().to_string())?;
+        self.records += 1;
+        Ok(())
+    }
+
+    /// The values of one tag: (update, value), in order.
+    pub fn values(&self, tag: &str) -> Result<Vec<(u64, f64)>> {
+        let text = fs::read_to_string(&self.path).with_context(|| self.path.display().to_string())?;
+        let mut values = Vec::new();
+        for line in text.lines() {
+            let record: Record = serde_json::from_str(line)?;
+            let found = record.values.into_iter().filter(|(name, _)| name == tag);
+            values.extend(found.map(|(_, value)| (record.update, value)));
+        }
+        Ok(values)
+    }
+
+    /// Flushes `metrics.jsonl` to the disk, so that no checkpoint is ahead of it.
+    pub fn sync(&self) -> Result<()> {
+        self.lines.sync_all().with_context(|| self.path.display().to_string())
+    }
+}

@@ -1,0 +1,149 @@
+//! Runs an experiment: every policy × seed, then the report.
+
+mod board;
+mod metrics;
+mod run;
+mod threads;
+
+use std::path::Path;
+
+use aaren_agents::{AgentConfig, Task, file};
+use aaren_envs::make;
+use aaren_format::Regime;
+use aaren_policies::open_device;
+use anyhow::{Context, Result};
+
+use crate::cost::{self, Cost, Subject};
+use crate::experiment::{Document, PolicySpec, Spec};
+use crate::results::Summary;
+use crate::{ExperimentFolder, dataset, interrupt, lock, output};
+use run::Run;
+pub use run::{Evaluated, Finished, Progress};
+
+/// An experiment: its spec, and where each key of it was written.
+#[derive(Debug)]
+pub struct Experiment {
+    document: Document,
+    spec: Spec,
+}
+
+/// What running an experiment left.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its folder.
+    pub folder: ExperimentFolder,
+    /// The summary of the runs that finished, if any did.
+    pub summary: Option<Summary>,
+    /// The runs that did not: their loss was no number any more.
+    pub failed: Vec<String>,
+}
+
+impl Experiment {
+    /// Reads an experiment's file, with overrides such as `train.updates=500`.
+    ///
+    /// # Errors
+    /// The first thing wrong with it, with its place and the cure.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        Self::of(Document::read(path, overrides)?)
+    }
+
+    /// An experiment from its text. Relative paths in it are relative to the working directory, and `name` is
+    /// required.
+    ///
+    /// # Errors
+    /// As [`Experiment::read`].
+    pub fn from_yaml(text: &str) -> Result<Self> {
+        Self::of(Document::parse(Path::new(""), text, &[])?)
+    }
+
+    fn of(document: Document) -> Result<Self> {
+        let spec = document.spec()?;
+        Ok(Self { document, spec })
+    }
+
+    /// The spec, every default filled in.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Trains every policy × seed, evaluates and reports, in a folder below `results`; what is done already
+    /// is not done again.
+    ///
+    /// # Errors
+    /// Where the experiment does not fit its data, or something cannot be read or written; a run that diverges
+    /// is no error, but one of [`Outcome::failed`].
+    pub fn run(&self, results: &Path) -> Result<Outcome> {
+        let spec = &self.spec;
+        let at = |key: &str| self.document.place(key).to_string();
+        let environment = make(&spec.env).with_context(|| at("env"))?;
+        let device = open_device(&spec.train.device.to_string())?;
+        let dataset = dataset::of_experiment(spec, results).with_context(|| at("dataset"))?;
+        output::note(dataset.summary());
+        let task = Task::new(&environment, spec.evaluate.return_scale)
+            .with_dataset(&dataset)
+            .with_context(|| at("dataset"))?;
+        let targets =
+            spec.evaluate.target_returns.clone().unwrap_or_else(|| run::default_targets(&spec.env, &dataset));
+
+        let folder = ExperimentFolder::of(results, &spec.name);
+        std::fs::create_dir_all(folder.path()).with_context(|| folder.path().display().to_string())?;
+        let _claim = lock::claim(folder.path())?;
+        interrupt::watch()?;
+        file::write(&folder.spec(), spec.to_yaml().as_bytes())?;
+        let data = dataset::checksum(&dataset);
+        let (mut finished, mut failed) = (Vec::new(), Vec::new());
+        for policy in &spec.policies {
+            for &seed in &spec.seeds {
+                let run = Run {
+                    spec,
+                    policy,
+                    seed,
+                    task: &task,
+                    targets: &targets,
+                    dataset: &dataset,
+                    data,
+                    device,
+                    folder: folder.run(&policy.name, seed),
+                };
+                // A run that diverges must not take the others with it.
+                match run.execute() {
+                    Ok(done) => finished.push(done),
+                    Err(error) if diverged(&error) => {
+                        output::note(format_args!("{run}: {error:#}"));
+                        failed.push(run.to_string());
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let mut summary = None;
+        if !finished.is_empty() {
+            let costs = measure(&spec.policies, &finished)?;
+            let (made, pictures) = Summary::new(spec, &dataset, &targets, &finished, &costs);
+            made.write(&folder, &pictures)?;
+            summary = Some(made);
+        }
+        Ok(Outcome { folder, summary, failed })
+    }
+}
+
+/// Time and memory of each policy, as it acts and, where that is in a window, with all of the episode.
+fn measure(policies: &[PolicySpec], finished: &[Finished]) -> Result<Vec<Cost>> {
+    let mut subjects = Vec::new();
+    for policy in policies {
+        let Some(run) = finished.iter().find(|run| run.policy.name == policy.name) else { continue };
+        let regime = run.streaming.regime();
+        subjects.push(Subject::streaming(&policy.name, &run.streaming, regime)?);
+        if matches!((&policy.agent, regime), (AgentConfig::Decision(_), Regime::Window(_))) {
+            subjects.push(Subject::streaming(&policy.name, &run.streaming, Regime::Unbounded)?);
+        }
+    }
+    cost::measure(&mut subjects, &cost::SHORT, &cost::TIMESTEPS)
+}
+
+/// Whether training ran into numbers that are none, or into weights that no policy can act with.
+fn diverged(error: &anyhow::Error) -> bool {
+    use aaren_streaming::Error as Streaming;
+    matches!(error.downcast_ref(), Some(aaren_agents::Error::NonFinite { .. }))
+        || matches!(error.downcast_ref(), Some(Streaming::NotFinite { .. } | Streaming::Element { .. }))
+}

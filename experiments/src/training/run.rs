@@ -1,0 +1,358 @@
+//! One policy, one seed: training with evaluations on the way, continued where a checkpoint stands.
+
+use std::time::Instant;
+
+use aaren_agents::{Checkpoint, Origin, PolicyFile, Task, TrainConfig, Trainer, file};
+use aaren_envs::{Dataset, EnvSpec, ReferenceScores, reference_scores};
+use aaren_streaming::Policy;
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use super::metrics::{Metrics, Record};
+use super::threads;
+use crate::evaluation::{EpisodeResult, Evaluation};
+use crate::experiment::{PolicySpec, Spec};
+use crate::interrupt::{self, Interrupted};
+use crate::statistics::mean;
+use crate::{Refusal, RunFolder, output};
+
+/// Updates between two lines of `metrics.jsonl`.
+const LOG_EVERY: u64 = 20;
+/// Updates between two checkpoints, at most; there is one after every evaluation.
+const CHECKPOINT_EVERY: u64 = 500;
+
+/// What a run remembers beside the weights.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Every evaluation so far.
+    pub evaluations: Vec<Evaluated>,
+    /// libtorch's threads: the run goes on with as many, as their sums are rounded differently.
+    #[serde(default)]
+    pub threads: Option<usize>,
+    /// Seconds spent in updates.
+    pub training_seconds: f64,
+    /// Records of `metrics.jsonl` that belong to it; none in the oldest checkpoints.
+    #[serde(default)]
+    pub records: Option<usize>,
+    /// Checksum of the dataset; none in the oldest checkpoints.
+    #[serde(default)]
+    pub data: Option<u32>,
+}
+
+/// All episodes of one evaluation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Evaluated {
+    /// Updates done before it.
+    pub update: u64,
+    /// Its episodes.
+    pub episodes: Vec<EpisodeResult>,
+}
+
+impl Evaluated {
+    /// The episodes of one target return.
+    pub fn of_target(&self, target: f64) -> impl Iterator<Item = &EpisodeResult> {
+        self.episodes.iter().filter(move |episode| episode.target_return == target)
+    }
+
+    /// Their mean return.
+    pub fn mean_return(&self, target: f64) -> f64 {
+        mean(&self.of_target(target).map(|episode| episode.total_return).collect::<Vec<_>>())
+    }
+}
+
+/// A finished run.
+pub struct Finished {
+    /// Its policy's place in the spec.
+    pub policy: PolicySpec,
+    /// Trainable parameters.
+    pub parameters: usize,
+    /// Everything it measured.
+    pub progress: Progress,
+    /// Its loss at every logged update.
+    pub losses: Vec<(u64, f64)>,
+    /// What it learned, ready to act.
+    pub streaming: Policy,
+}
+
+/// Everything that one run needs.
+pub struct Run<'r> {
+    /// The experiment.
+    pub spec: &'r Spec,
+    /// The policy.
+    pub policy: &'r PolicySpec,
+    /// The seed.
+    pub seed: u64,
+    /// What it is to learn.
+    pub task: &'r Task,
+    /// Target returns of the evaluations.
+    pub targets: &'r [f64],
+    /// What it learns from.
+    pub dataset: &'r Dataset,
+    /// Checksum of its content.
+    pub data: u32,
+    /// Where it computes.
+    pub device: Device,
+    /// Its folder.
+    pub folder: RunFolder,
+}
+
+impl std::fmt::Display for Run<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} seed {}", self.policy.name, self.seed)
+    }
+}
+
+impl Run<'_> {
+    /// Trains to the end.
+    pub fn execute(&self) -> Result<Finished> {
+        let spec = self.spec;
+        let folder = self.folder.path();
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let mut trainer = self.trainer()?;
+        let mut progress = self.resume(&mut trainer)?;
+        let threads = self.threads(progress.threads)?;
+        tch::set_num_threads(threads as i32);
+        progress.threads = Some(threads);
+        let single = spec.single(self.policy, self.seed);
+        file::write(&self.folder.spec(), single.to_yaml().as_bytes())?;
+        let mut metrics = Metrics::open(&self.folder, trainer.done(), progress.records)?;
+        let bar = self.bar(trainer.done());
+        let total = spec.train.updates;
+        let mut saved = trainer.done();
+        let mut logged = (trainer.done(), progress.training_seconds);
+        loop {
+            let done = trainer.done();
+            let due = done > 0 && (done.is_multiple_of(spec.evaluate.every) || done == total);
+            let evaluated = progress.evaluations.last().map(|evaluated| evaluated.update);
+            if due && evaluated != Some(done) {
+                let evaluated = Evaluated { update: done, episodes: self.evaluate(&trainer)? };
+                // After a signal the episodes were cut short: the evaluation is left to the next run.
+                if interrupt::signal().is_none() {
+                    self.announce(&evaluated, &mut metrics, &bar)?;
+                    progress.evaluations.push(evaluated);
+                    self.write_evaluations(&progress)?;
+                    saved = self.save(&trainer, &mut progress, &metrics, saved)?;
+                }
+            } else if done >= saved + CHECKPOINT_EVERY {
+                saved = self.save(&trainer, &mut progress, &metrics, saved)?;
+            }
+            if let Some(signal) = interrupt::signal() {
+                self.save(&trainer, &mut progress, &metrics, saved)?;
+                bar.finish_and_clear();
+                let (run, checkpoint) = (self.to_string(), self.folder.checkpoint());
+                return Err(Interrupted { signal, run, update: done, updates: total, checkpoint }.into());
+            }
+            if done == total {
+                break;
+            }
+            let started = Instant::now();
+            let update = trainer.update().map_err(|error| self.name_checkpoint(error, saved))?;
+            let done = trainer.done();
+            bar.inc(1);
+            let log = done.is_multiple_of(LOG_EVERY) || done == total;
+            let loss = log.then(|| update.loss.double_value(&[]));
+            progress.training_seconds += started.elapsed().as_secs_f64();
+            if let Some(loss) = loss {
+                let rate = (done - logged.0) as f64 / (progress.training_seconds - logged.1);
+                bar.set_message(format!("loss {loss:.4}"));
+                let values = [
+                    ("train/loss", loss),
+                    ("train/learning_rate", update.learning_rate),
+                    ("train/gradient_norm", update.gradient_norm.double_value(&[])),
+                    ("train/updates_per_second", rate),
+                ];
+                let values = values.map(|(tag, value)| (tag.to_owned(), value)).to_vec();
+                metrics.add(&Record { update: done, values })?;
+                logged = (done, progress.training_seconds);
+            }
+        }
+        bar.finish_and_clear();
+        let file = self.policy_file(&trainer);
+        file.save(&self.folder.policy())?;
+        Ok(Finished {
+            policy: self.policy.clone(),
+            parameters: trainer.network().parameters(),
+            progress,
+            losses: metrics.values("train/loss")?,
+            streaming: Policy::from_bytes(&file.to_bytes())?,
+        })
+    }
+
+    /// As many threads as the spec says, else as in the checkpoint, else the fastest number.
+    fn threads(&self, before: Option<usize>) -> Result<usize> {
+        if let Some(threads) = self.spec.train.threads {
+            return Ok(threads);
+        }
+        if let Some(threads) = before {
+            output::note(format_args!("{self}: libtorch goes on with its threads: {threads}"));
+            return Ok(threads);
+        }
+        let rates = threads::measure(self.trainer()?);
+        let threads = threads::fastest(&rates);
+        let rates: Vec<_> = rates.iter().map(|(count, rate)| format!("{rate:.1} with {count}")).collect();
+        output::note(format_args!(
+            "{self}: libtorch's threads: {threads} (updates/s now: {})",
+            rates.join(", ")
+        ));
+        Ok(threads)
+    }
+
+    fn trainer(&self) -> Result<Trainer<'_>> {
+        let train = &self.spec.train;
+        let config = TrainConfig {
+            updates: train.updates,
+            batch: train.batch,
+            learning_rate: train.learning_rate,
+            weight_decay: train.weight_decay,
+            warmup: train.warmup,
+            schedule: train.schedule,
+            clip: train.clip,
+            precision: self.policy.precision,
+            seed: self.seed,
+        };
+        Ok(Trainer::new(&*self.policy.agent, self.task, config, self.dataset, self.device)?)
+    }
+
+    /// Takes up a checkpoint where there is one.
+    fn resume(&self, trainer: &mut Trainer) -> Result<Progress> {
+        let path = self.folder.checkpoint();
+        if !path.exists() {
+            return Ok(Progress { data: Some(self.data), ..Progress::default() });
+        }
+        let hash = self.spec.fingerprint(self.policy, self.seed).hash();
+        let checkpoint = Checkpoint::load(&path, &hash).map_err(|error| self.name_difference(error))?;
+        let shown = path.display();
+        let progress: Progress = serde_json::from_value(checkpoint.progress.clone()).with_context(|| {
+            format!("{shown}: its progress is not readable; remove the file to start that policy afresh")
+        })?;
+        if let Some(data) = progress.data.filter(|&data| data != self.data) {
+            bail!(Refusal(format!(
+                "dataset {}: found content of checksum {:08x}, expected {data:08x}, which {shown} was trained \
+                 on; restore the dataset, or choose another --results folder",
+                self.dataset.name(),
+                self.data,
+            )));
+        }
+        trainer.restore(&checkpoint)?;
+        Ok(progress)
+    }
+
+    /// Writes a checkpoint in the place of that after `saved` updates; the updates it stands at.
+    fn save(&self, trainer: &Trainer, progress: &mut Progress, metrics: &Metrics, saved: u64) -> Result<u64> {
+        metrics.sync()?;
+        progress.records = Some(metrics.records());
+        let hash = self.spec.fingerprint(self.policy, self.seed).hash();
+        let checkpoint = trainer.checkpoint(&hash, serde_json::to_value(&*progress)?);
+        checkpoint.map_err(|error| self.name_checkpoint(error, saved))?.save(&self.folder.checkpoint())?;
+        Ok(trainer.done())
+    }
+
+    /// Adds to an error of training what is left of it.
+    fn name_checkpoint(&self, error: aaren_agents::Error, saved: u64) -> anyhow::Error {
+        let path = self.folder.checkpoint();
+        let left = match saved {
+            0 => "there is no checkpoint yet".into(),
+            _ => format!("the last good checkpoint is {}, after update {saved}", path.display()),
+        };
+        anyhow::Error::from(error).context(left)
+    }
+
+    /// Says which settings a checkpoint of another spec was made with.
+    fn name_difference(&self, error: aaren_agents::Error) -> anyhow::Error {
+        let before = Spec::load(&self.folder.spec(), &[]);
+        let (aaren_agents::Error::OtherSpec { .. }, Ok(before)) = (&error, before) else {
+            return error.into();
+        };
+        let there = before.fingerprint(&before.policies[0], self.seed);
+        let differences = self.spec.fingerprint(self.policy, self.seed).differences(&there).join("; ");
+        anyhow::Error::from(error).context(format!("the checkpoint differs in {differences}"))
+    }
+
+    fn bar(&self, done: u64) -> ProgressBar {
+        let style = "{prefix} {wide_bar} {human_pos}/{human_len} updates, {msg}, {per_sec}, {eta} left";
+        ProgressBar::new(self.spec.train.updates)
+            .with_style(ProgressStyle::with_template(style).expect("a valid template"))
+            .with_prefix(self.to_string())
+            .with_position(done)
+            .with_message("loss –")
+    }
+
+    fn policy_file(&self, trainer: &Trainer) -> PolicyFile {
+        let origin = Origin {
+            policy: self.policy.name.clone(),
+            seed: self.seed,
+            updates: trainer.done(),
+            dataset: self.dataset.name().to_owned(),
+            target_returns: self.targets.to_vec(),
+        };
+        PolicyFile::new(trainer.network(), self.task.header(&*self.policy.agent, origin))
+    }
+
+    fn evaluate(&self, trainer: &Trainer) -> Result<Vec<EpisodeResult>> {
+        let file = self.policy_file(trainer);
+        let evaluation = Evaluation {
+            env: &self.spec.env,
+            regime: file.header.regime(),
+            targets: self.targets,
+            episodes: self.spec.evaluate.episodes as u64,
+            seed: self.seed,
+        };
+        let bar = ProgressBar::hidden();
+        if self.device == Device::Cpu {
+            evaluation.stream(&Policy::from_bytes(&file.to_bytes())?, &bar)
+        } else {
+            evaluation.batch(trainer.network(), &bar)
+        }
+    }
+
+    fn announce(&self, evaluated: &Evaluated, metrics: &mut Metrics, bar: &ProgressBar) -> Result<()> {
+        let scores = reference_scores(&self.spec.env.id);
+        let mut values = Vec::new();
+        let mut text = format!("{self}, update {}:", evaluated.update);
+        for &target in self.targets {
+            let mean = evaluated.mean_return(target);
+            values.push((format!("evaluation/return/target {target}"), mean));
+            text += &format!(" return {mean:.1}");
+            if let Some(scores) = scores {
+                let score = scores.normalised(mean);
+                values.push((format!("evaluation/normalised_score/target {target}"), score));
+                text += &format!(" (score {score:.1})");
+            }
+            text += &format!(" for target {target};");
+        }
+        metrics.add(&Record { update: evaluated.update, values })?;
+        bar.suspend(|| eprintln!("{}", text.trim_end_matches(';')));
+        Ok(())
+    }
+
+    fn write_evaluations(&self, progress: &Progress) -> Result<()> {
+        let text = evaluations_csv(progress, reference_scores(&self.spec.env.id))?;
+        Ok(file::write(&self.folder.evaluations(), text.as_bytes())?)
+    }
+}
+
+fn evaluations_csv(progress: &Progress, scores: Option<ReferenceScores>) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let columns = "update,target_return,episode,return,normalised_score,length,terminated,unstable";
+    writer.write_record(columns.split(','))?;
+    for Evaluated { update, episodes } in &progress.evaluations {
+        for episode in episodes {
+            let score = scores.map(|scores| scores.normalised(episode.total_return));
+            let EpisodeResult { target_return, episode, total_return, length, terminated, unstable } =
+                episode;
+            let score = score.map_or(String::new(), |score| score.to_string());
+            let numbers = [update.to_string(), target_return.to_string(), episode.to_string()];
+            let ends = [length.to_string(), terminated.to_string(), unstable.to_string()];
+            writer.write_record(numbers.into_iter().chain([total_return.to_string(), score]).chain(ends))?;
+        }
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+/// Target returns where the spec names none: the expert's reference, or the best return in the data.
+pub fn default_targets(env: &EnvSpec, dataset: &Dataset) -> Vec<f64> {
+    let best = dataset.episodes().iter().map(|e| e.total_return).fold(f64::NEG_INFINITY, f64::max);
+    vec![reference_scores(&env.id).map_or(best, |scores| scores.expert)]
+}

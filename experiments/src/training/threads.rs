@@ -1,0 +1,66 @@
+//! How many threads libtorch trains with.
+
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+use aaren_agents::Trainer;
+
+/// Turns that every count of threads gets, and how long one takes, or how many updates.
+const TURNS: usize = 3;
+const TURN: Duration = Duration::from_millis(200);
+const TURN_UPDATES: usize = 4;
+
+/// Updates per second by count of threads, measured in turns on a trainer that is not needed any more.
+///
+/// More are not always faster: where something else keeps a core busy, all threads wait for the one that
+/// shares it.
+pub fn measure(mut trainer: Trainer) -> Vec<(usize, f64)> {
+    let counts = candidates(available_parallelism().map_or(1, usize::from));
+    let mut spent = vec![(0, Duration::ZERO); counts.len()];
+    for _ in 0..TURNS {
+        for (&count, (updates, time)) in counts.iter().zip(&mut spent) {
+            tch::set_num_threads(count as i32);
+            // Numbers that come to nothing are for the training to report; they take the same time.
+            let _ = trainer.update();
+            let start = Instant::now();
+            for _ in 0..TURN_UPDATES {
+                let _ = trainer.update();
+                *updates += 1;
+                if start.elapsed() >= TURN {
+                    break;
+                }
+            }
+            *time += start.elapsed();
+        }
+    }
+    let rate = |(updates, time): &(u32, Duration)| f64::from(*updates) / time.as_secs_f64();
+    counts.into_iter().zip(spent.iter().map(rate)).collect()
+}
+
+/// The count of the highest rate; of equal ones the lowest.
+pub fn fastest(rates: &[(usize, f64)]) -> usize {
+    rates.iter().fold((1, 0.0), |best, &next| if next.1 > best.1 { next } else { best }).0
+}
+
+/// 1, 2, 4, …, and all cores.
+fn candidates(cores: usize) -> Vec<usize> {
+    let mut counts: Vec<usize> =
+        std::iter::successors(Some(1), |count| Some(2 * count)).take_while(|&count| count < cores).collect();
+    counts.push(cores);
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_cores_are_a_candidate_and_the_fastest_wins() {
+        assert_eq!(candidates(1), [1]);
+        assert_eq!(candidates(2), [1, 2]);
+        assert_eq!(candidates(12), [1, 2, 4, 8, 12]);
+        assert_eq!(fastest(&[(1, 12.1), (2, 21.0)]), 2);
+        assert_eq!(fastest(&[(1, 12.1), (2, 8.6)]), 1);
+        assert_eq!(fastest(&[(1, 5.0), (2, 5.0), (4, 4.0)]), 1);
+    }
+}
