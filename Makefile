@@ -1,5 +1,6 @@
 # make demo    install what is missing, build, train Aaren and the Transformer, compare them
 # make test    install what is missing, then every test
+# make lint    formatting, clippy and rustdoc, warnings as errors
 # make soak    the long forms of the tests that damage files (10 minutes each) and kill runs (30 times)
 # make deps    only install (CUDA=1: also the libraries that a GPU needs, 2 GB)
 # make snapshots  train the behaviour policies of the dataset recipes anew
@@ -13,13 +14,18 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test soak soak-kills soak-envs soak-agents soak-streaming soak-yaml deps snapshots python oracle bench
+.PHONY: demo test lint soak soak-kills soak-envs soak-agents soak-streaming soak-yaml deps snapshots python oracle bench
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml
 
 test: deps
 	cargo test --locked --workspace
+
+lint: deps
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 # Side by side: `make -j soak`. The kinds of file that one test binary damages always are, on however few cores.
 soak: soak-kills soak-envs soak-agents soak-streaming soak-yaml

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aaren_agents::file;
 use anyhow::{Context, Result};
 
-use crate::results::{Score, Summary, Table};
+use crate::results::{Score, Summary, Table, published};
 use crate::statistics::{Estimate, bootstrap_interquartile_mean, mean};
 use crate::{ExperimentFolder, Refusal, output};
 
@@ -29,6 +29,8 @@ struct Grid {
     policies: Vec<String>,
     /// Dataset, policy, score.
     cells: Vec<(String, String, Score)>,
+    /// Rows of D4RL's own datasets, and what peers published for them.
+    published: Vec<(String, [f64; 2])>,
 }
 
 const ABOUT: &str = "Normalised scores of the last update at the first target return, mean ± half of the 95 % bootstrap \
@@ -43,7 +45,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
     let table = grid.table();
-    let markdown = format!("{}\n{ABOUT}\n", table.to_markdown());
+    let markdown = format!("{}\n{ABOUT}\n{}", table.to_markdown(), grid.peers());
     let forms = [
         ("report.md", markdown.clone()),
         ("report.csv", grid.scores().to_csv()?),
@@ -83,6 +85,9 @@ impl Grid {
         let hidden = env.kwargs.get("observe").and_then(|observe| observe.as_str());
         let hidden = hidden.map_or(String::new(), |observe| format!(", {observe}"));
         let row = format!("{dataset} ({}{hidden})", env.id);
+        if let Some(scores) = published::published(&env.id) {
+            self.published.push((row.clone(), scores));
+        }
         for (policy, measured) in summary.policies {
             // A policy without reference scores has no place in an average.
             let Some(score) = measured.targets.into_iter().next().and_then(|target| target.normalised_score)
@@ -136,6 +141,18 @@ impl Grid {
         row(&mut table, "mean over datasets", &average);
         row(&mut table, "interquartile mean over runs", &|policy| Some(self.averages(policy)?.1.to_string()));
         table
+    }
+
+    /// What peers published for D4RL's own datasets, where there are runs on such.
+    fn peers(&self) -> String {
+        if self.published.is_empty() {
+            return String::new();
+        }
+        let mut table = Table::new(1, ["dataset"].into_iter().chain(published::METHODS));
+        for (row, scores) in &self.published {
+            table.row([row.clone()].into_iter().chain(scores.iter().map(|score| format!("{score:.1}"))));
+        }
+        format!("\n{}\n{}\n", table.to_markdown(), published::SOURCE)
     }
 
     /// A row for each dataset and policy, to the last digit.

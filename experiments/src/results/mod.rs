@@ -1,6 +1,7 @@
 //! What is reported of experiments: summaries, tables, and trained policies found again.
 
 mod pictures;
+pub mod published;
 mod summary;
 mod table;
 mod trained;
