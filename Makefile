@@ -4,7 +4,7 @@
 # make soak    the long forms of the tests that damage files (10 minutes each) and kill runs (30 times)
 # make deps    only install (CUDA=1: also the libraries that a GPU needs, 2 GB)
 # make snapshots  train the behaviour policies of the dataset recipes anew
-# make oracle  compare the environments with Python Gymnasium's
+# make oracle  compare the environments with Python Gymnasium's and POPGym's
 # make bench   compare the speed with PyTorch's and Python Gymnasium's
 
 PYTHON ?= python3
@@ -65,7 +65,7 @@ python: $(DEPS)/python/installed
 
 $(DEPS)/python/installed: | deps
 	$(PYTHON) -m venv $(DEPS)/python
-	$(DEPS)/python/bin/$(PIP:$(PYTHON)%=python%) "gymnasium[mujoco]==1.4.0" "mujoco==3.17.0" torch==2.13.0 numpy
+	$(DEPS)/python/bin/$(PIP:$(PYTHON)%=python%) "gymnasium[mujoco]==1.4.0" "mujoco==3.17.0" popgym==1.0.7 torch==2.13.0 numpy
 	touch $@
 
 oracle: deps python

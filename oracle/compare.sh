@@ -1,31 +1,35 @@
 #!/bin/sh
-# Compares the environments with Python Gymnasium's, step by step, and prints the largest differences: a line for
-# each trajectory, then one for each environment.
-# Called by `make oracle`, which installs Gymnasium.
+# Compares the environments with Python Gymnasium's and POPGym's, step by step, and prints the largest differences: a
+# line for each trajectory, then one for each environment. A trajectory starts in Python's state, or from its seed.
+# Called by `make oracle`, which installs Gymnasium and POPGym.
 set -eu
 rows=$(mktemp)
 trap 'rm -f "$rows" "$rows.line"' EXIT
-compare() { # id, kwargs, action scale, seeds
+compare() { # id, kwargs, action scale, seeds, --seeded or nothing
+    case "$1${5:-}" in popgym-* | RateTMaze-* | *--seeded) start=seed ;; *) start=state ;; esac
     for seed in $4; do
-        "$PYTHON" oracle/rollout.py "$1" --steps 2500 --seed "$seed" --action-scale "$3" --kwargs "$2" |
+        "$PYTHON" oracle/rollout.py "$1" --steps 2500 --seed "$seed" --action-scale "$3" --kwargs "$2" ${5:-} |
             target/release/aaren envs check --json - |
             "$PYTHON" -c '
 import json, sys
 check = json.load(sys.stdin)
-kwargs, scale, seed = sys.argv[1:]
-print("| {env} | `{kwargs}` | {scale} | {seed} | {steps} | {max_observation_difference:.1e} | {max_reward_difference:.1e} | {flags_equal} |".format(kwargs=kwargs, scale=scale, seed=seed, **check))
-tolerance = 1e-9 if check["env"].startswith(("Hopper", "HalfCheetah", "Walker2d", "Ant")) else 1e-6
+kwargs, scale, seed, start = sys.argv[1:]
+print("| {env} | `{kwargs}` | {scale} | {seed} | {start} | {steps} | {max_observation_difference:.1e} | {max_reward_difference:.1e} | {flags_equal} |".format(kwargs=kwargs, scale=scale, seed=seed, start=start, **check))
+exact = "Autoencode", "CountRecall", "RepeatFirst", "RepeatPrevious", "RateTMaze"
+physics = "Hopper", "HalfCheetah", "Walker2d", "Ant"
+tolerance = 0 if any(name in check["env"] for name in exact) else 1e-9 if check["env"].startswith(physics) else 1e-6
 sys.exit(not (check["flags_equal"] and max(check["max_observation_difference"], check["max_reward_difference"]) <= tolerance))
-' "$2" "$3" "$seed" > "$rows.line" || { cat "$rows.line"; exit 1; }
+' "$2" "$3" "$seed" "$start" > "$rows.line" || { cat "$rows.line"; exit 1; }
         tee -a "$rows" < "$rows.line"
     done
 }
-echo "| environment | kwargs | action scale | seed | steps | observation | reward | flags equal |"
-echo "|---|---|---|---|---|---|---|---|"
+echo "| environment | kwargs | action scale | seed | start | steps | observation | reward | flags equal |"
+echo "|---|---|---|---|---|---|---|---|---|"
 for id in Hopper-v4 Hopper-v5 HalfCheetah-v4 HalfCheetah-v5 Walker2d-v4 Walker2d-v5 Ant-v4 Ant-v5; do
     compare $id '{}' 1.0 "1 2"
     compare $id '{}' 0.1 "3"
     compare $id '{}' 1.8 "4"
+    compare $id '{}' 1.0 "8 9" --seeded
     compare $id '{"exclude_current_positions_from_observation": false, "ctrl_cost_weight": 0.2, "reset_noise_scale": 0.05}' 1.0 "5"
 done
 for id in Hopper-v4 Hopper-v5; do
@@ -39,7 +43,16 @@ compare Ant-v4 '{"use_contact_forces": true}' 1.0 "6"
 compare Ant-v5 '{"include_cfrc_ext_in_observation": false, "contact_cost_weight": 0.01}' 1.0 "6"
 for id in CartPole-v1 Acrobot-v1 MountainCar-v0 MountainCarContinuous-v0 Pendulum-v1; do
     compare $id '{}' 1.0 "1 2"
+    compare $id '{}' 1.0 "8 9" --seeded
 done
+for task in Autoencode CountRecall PositionOnlyCartPole PositionOnlyPendulum RepeatFirst RepeatPrevious; do
+    for level in Easy Medium Hard; do
+        compare popgym-$task$level-v0 '{}' 1.0 "1 2"
+        compare popgym-$task$level-v0 '{}' 1.0 "3" --seeded
+    done
+done
+compare RateTMaze-v0 '{}' 1.0 "1"
+compare RateTMaze-v0 '{"corridor": [1, 4]}' 1.0 "2 3"
 compare MountainCarContinuous-v0 '{}' 1.7 "3"
 compare Pendulum-v1 '{}' 1.7 "3"
 compare Pendulum-v1 '{"g": 9.81}' 1.0 "4"
@@ -47,9 +60,9 @@ echo
 echo "| environment | trajectories | steps | largest difference of observations | of rewards | flags |"
 echo "|---|---:|---:|---:|---:|---|"
 awk -F'|' '
-    { gsub(/ /, "", $2); runs[$2]++; steps[$2] += $6 }
-    $7 + 0 > observation[$2] { observation[$2] = $7 + 0 }
-    $8 + 0 > reward[$2] { reward[$2] = $8 + 0 }
+    { gsub(/ /, "", $2); runs[$2]++; steps[$2] += $7 }
+    $8 + 0 > observation[$2] { observation[$2] = $8 + 0 }
+    $9 + 0 > reward[$2] { reward[$2] = $9 + 0 }
     END {
         for (id in runs)
             printf "| %s | %d | %d | %g | %g | equal |\n", id, runs[id], steps[id], observation[id], reward[id]

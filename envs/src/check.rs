@@ -26,7 +26,8 @@ struct Line {
     env: Option<String>,
     #[serde(default)]
     kwargs: Map<String, Value>,
-    state: State,
+    /// On the first line and where an episode starts.
+    state: Option<Start>,
     observation: Vec<f64>,
     action: Option<Action>,
     reward: Option<f64>,
@@ -36,6 +37,23 @@ struct Line {
     truncated: bool,
 }
 
+/// Where an episode starts.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Start {
+    State(State),
+    Seed(Seed),
+}
+
+/// Where `reset(seed)` puts it; `null` is a reset without a seed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seed {
+    // So that it has to be there.
+    #[serde(deserialize_with = "Option::deserialize")]
+    seed: Option<u64>,
+}
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Action {
@@ -43,8 +61,9 @@ enum Action {
     Continuous(Vec<f32>),
 }
 
-/// Replays a trajectory that `oracle/rollout.py` printed: takes over the state of the first line and of
-/// every reset, applies each action, and compares what comes back over whole episodes.
+/// Replays a trajectory that `oracle/rollout.py` printed: starts in the state of the first line and of
+/// every reset, or from its seed (`{"seed": n}`; `{"seed": null}` where Python's reset had none), applies each
+/// action, and compares what comes back over whole episodes.
 ///
 /// # Errors
 /// [`Error::Trajectory`] where a line is not of that form or a number of ours is none, and the errors of
@@ -96,8 +115,19 @@ impl Replay {
         }
         match &line.action {
             None => {
-                self.environment.set_state(&line.state).map_err(|e| e.to_string())?;
-                self.environment.observe(&mut self.observation);
+                let expected = "the episode has no `state` to start in, such as {\"seed\": 0}";
+                match line.state.as_ref().ok_or(expected)? {
+                    Start::Seed(Seed { seed: Some(seed) }) => {
+                        self.environment.reset(*seed, &mut self.observation)
+                    }
+                    Start::Seed(Seed { seed: None }) => {
+                        self.environment.reset_unseeded(&mut self.observation)
+                    }
+                    Start::State(state) => {
+                        self.environment.set_state(state).map_err(|e| e.to_string())?;
+                        self.environment.observe(&mut self.observation);
+                    }
+                }
             }
             Some(action) => {
                 let action = match action {

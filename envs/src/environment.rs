@@ -1,7 +1,6 @@
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::numpy::Generator;
 use crate::{ActionSpace, EnvSpec, Error};
 
 /// What one step brought.
@@ -25,7 +24,7 @@ impl Step {
     }
 }
 
-/// The state of an environment between two steps, as `oracle/rollout.py` prints it.
+/// The state of an environment between two steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum State {
@@ -43,7 +42,7 @@ pub enum State {
     },
 }
 
-/// The physics and the task of one environment; [`Environment`] adds seed and time limit.
+/// The physics and the task of one environment; [`Environment`] adds generator and time limit.
 pub(crate) trait Dynamics: Send {
     fn observation_size(&self) -> usize;
     /// Where `observe: positions` hides entries of the observation, those that are left of it.
@@ -51,8 +50,12 @@ pub(crate) trait Dynamics: Send {
         None
     }
     fn action_space(&self) -> &ActionSpace;
-    fn reset(&mut self, random: &mut ChaCha8Rng);
-    fn step(&mut self, action: &[f32]) -> Step;
+    /// The most steps before an episode ends by itself, where it does.
+    fn longest_episode(&self) -> Option<usize> {
+        None
+    }
+    fn reset(&mut self, random: &mut Generator);
+    fn step(&mut self, action: &[f32], random: &mut Generator) -> Step;
     fn observe(&self, observation: &mut [f64]);
     fn state(&self) -> Option<State>;
     /// Starts an episode in `state`; the error says what does not fit.
@@ -63,10 +66,10 @@ pub(crate) trait Dynamics: Send {
 pub struct Environment {
     spec: EnvSpec,
     dynamics: Box<dyn Dynamics>,
-    max_episode_steps: usize,
+    time_limit: Option<usize>,
     elapsed: usize,
-    /// The seed of the last reset through the gymnasium-rs interface.
-    pub(crate) last_seed: i32,
+    /// Gymnasium's `np_random`.
+    random: Generator,
 }
 
 impl std::fmt::Debug for Environment {
@@ -76,8 +79,9 @@ impl std::fmt::Debug for Environment {
 }
 
 impl Environment {
-    pub(crate) fn new(spec: EnvSpec, dynamics: Box<dyn Dynamics>, max_episode_steps: usize) -> Self {
-        Self { spec, dynamics, max_episode_steps, elapsed: 0, last_seed: 0 }
+    /// `time_limit` is that of Gymnasium's wrapper, where `gymnasium.make` puts one around the environment.
+    pub(crate) fn new(spec: EnvSpec, dynamics: Box<dyn Dynamics>, time_limit: Option<usize>) -> Self {
+        Self { spec, dynamics, time_limit, elapsed: 0, random: Generator::new(0) }
     }
 
     /// What made it.
@@ -100,17 +104,31 @@ impl Environment {
         self.dynamics.action_space()
     }
 
-    /// The time limit: so many steps truncate an episode.
+    /// The most steps of an episode: its time limit, or where it ends by itself.
     pub fn max_episode_steps(&self) -> usize {
-        self.max_episode_steps
+        let ends = self.time_limit.into_iter().chain(self.dynamics.longest_episode());
+        ends.min().unwrap_or(usize::MAX)
     }
 
-    /// Starts an episode. The same seed gives the same episode, bit for bit, whatever went before.
+    /// Starts an episode. The same seed gives the same episode, bit for bit, whatever went before: the one that
+    /// Python's `env.reset(seed=seed)` starts. Seeds are taken as they are, and all draws are NumPy's, from
+    /// `Generator(PCG64(SeedSequence(seed)))`. So episode i of an evaluation, whose row names its seed, is what a
+    /// Python loop plays from that seed.
     ///
     /// # Panics
     /// If `observation` has not [`observation_size`](Self::observation_size) entries.
     pub fn reset(&mut self, seed: u64, observation: &mut [f64]) {
-        self.dynamics.reset(&mut ChaCha8Rng::seed_from_u64(seed));
+        self.random = Generator::new(seed);
+        self.reset_unseeded(observation);
+    }
+
+    /// Starts an episode with the generator as the last one left it: Python's `env.reset()` without a seed. Before
+    /// any [`reset`](Self::reset) it is that of seed 0.
+    ///
+    /// # Panics
+    /// If `observation` has not [`observation_size`](Self::observation_size) entries.
+    pub fn reset_unseeded(&mut self, observation: &mut [f64]) {
+        self.dynamics.reset(&mut self.random);
         self.elapsed = 0;
         self.observe(observation);
     }
@@ -123,11 +141,11 @@ impl Environment {
     pub fn step(&mut self, action: &[f32], observation: &mut [f64]) -> Step {
         let space = self.dynamics.action_space();
         assert!(space.takes(action), "{}: {action:?} is no action of {space:?}", self.spec.id);
-        let step = self.dynamics.step(action);
+        let step = self.dynamics.step(action, &mut self.random);
         self.elapsed += 1;
         self.observe(observation);
         Step {
-            truncated: step.truncated || self.elapsed >= self.max_episode_steps,
+            truncated: step.truncated || self.time_limit.is_some_and(|limit| self.elapsed >= limit),
             unstable: step.unstable
                 || !step.reward.is_finite()
                 || observation.iter().any(|entry| !entry.is_finite()),
@@ -145,7 +163,8 @@ impl Environment {
         self.dynamics.observe(observation);
     }
 
-    /// The current state; `None` from a foreign environment.
+    /// The current state; `None` from a foreign environment, and from those whose episodes their seed decides
+    /// (POPGym's, RATE's T-maze).
     pub fn state(&self) -> Option<State> {
         self.dynamics.state()
     }

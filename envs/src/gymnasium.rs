@@ -3,15 +3,14 @@
 
 use gymnasium_rs::core::{Env, Info, Options, Reward, Space};
 use ndarray::{Array1, Array3};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use crate::environment::{Dynamics, State};
+use crate::numpy::Generator;
 use crate::{ActionSpace, EnvSpec, Environment, Step};
 
 /// So that it plugs in wherever a gymnasium-rs environment does. `info` says whether the step was
-/// `unstable`; a `reset` without a seed takes the seed after the last one; there are no reset options.
+/// `unstable`; there are no reset options.
 impl Env<Array1<f64>, Array1<f32>> for Environment {
     fn observation_space(&self) -> Space {
         let size = self.observation_size();
@@ -31,9 +30,11 @@ impl Env<Array1<f64>, Array1<f32>> for Environment {
     }
 
     fn reset(&mut self, seed: Option<i32>, _options: Options) -> (Array1<f64>, Info) {
-        self.last_seed = seed.unwrap_or(self.last_seed.wrapping_add(1));
         let mut observation = vec![0.0; self.observation_size()];
-        Environment::reset(self, self.last_seed as u64, &mut observation);
+        match seed {
+            Some(seed) => Environment::reset(self, seed as u64, &mut observation),
+            None => self.reset_unseeded(&mut observation),
+        }
         (observation.into(), Info::new())
     }
 
@@ -97,7 +98,7 @@ impl Environment {
             observation,
             marker: std::marker::PhantomData::<fn() -> O>,
         };
-        Environment::new(spec, Box::new(foreign), max_episode_steps)
+        Environment::new(spec, Box::new(foreign), Some(max_episode_steps))
     }
 }
 
@@ -125,12 +126,12 @@ where
         &self.action_space
     }
 
-    fn reset(&mut self, random: &mut ChaCha8Rng) {
-        let (observation, _) = self.env.reset_seed(random.random());
+    fn reset(&mut self, random: &mut Generator) {
+        let (observation, _) = self.env.reset_seed(random.next_u32() as i32);
         self.remember(observation);
     }
 
-    fn step(&mut self, action: &[f32]) -> Step {
+    fn step(&mut self, action: &[f32], _random: &mut Generator) -> Step {
         let (observation, reward, terminated, truncated, _) = self.env.step((self.convert)(action));
         self.remember(observation);
         let unstable = self.observation.iter().any(|x| !x.is_finite());

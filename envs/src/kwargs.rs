@@ -70,6 +70,9 @@ pub(crate) fn parse<K: DeserializeOwned>(
     let taken = || field_names::<K>().iter().copied().filter(|name| !not_taken.contains(name));
     for (key, value) in &kwargs {
         if !taken().any(|name| name == key) {
+            if taken().next().is_none() {
+                return Err(fail(format!("there is no `{key}`; it takes none but `max_episode_steps`")));
+            }
             let all = taken().collect::<Vec<_>>().join(", ");
             let nearest = nearest(key, taken());
             return Err(fail(format!(

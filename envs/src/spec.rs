@@ -2,12 +2,15 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{PoisonError, RwLock};
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::classic_control::{Acrobot, CartPole, MountainCar, MountainCarContinuous, Pendulum};
 use crate::environment::Dynamics;
 use crate::kwargs::parse;
 use crate::mujoco::{Version, ant, half_cheetah, hopper, walker2d};
+use crate::popgym;
+use crate::rate_t_maze::RateTMaze;
 use crate::t_maze::TMaze;
 use crate::{EnvSpec, Environment, Error};
 
@@ -25,9 +28,28 @@ pub fn ids() -> &'static [&'static str] {
         "MountainCar-v0",
         "MountainCarContinuous-v0",
         "Pendulum-v1",
+        "RateTMaze-v0",
         "TMaze-v0",
         "Walker2d-v4",
         "Walker2d-v5",
+        "popgym-AutoencodeEasy-v0",
+        "popgym-AutoencodeMedium-v0",
+        "popgym-AutoencodeHard-v0",
+        "popgym-CountRecallEasy-v0",
+        "popgym-CountRecallMedium-v0",
+        "popgym-CountRecallHard-v0",
+        "popgym-PositionOnlyCartPoleEasy-v0",
+        "popgym-PositionOnlyCartPoleMedium-v0",
+        "popgym-PositionOnlyCartPoleHard-v0",
+        "popgym-PositionOnlyPendulumEasy-v0",
+        "popgym-PositionOnlyPendulumMedium-v0",
+        "popgym-PositionOnlyPendulumHard-v0",
+        "popgym-RepeatFirstEasy-v0",
+        "popgym-RepeatFirstMedium-v0",
+        "popgym-RepeatFirstHard-v0",
+        "popgym-RepeatPreviousEasy-v0",
+        "popgym-RepeatPreviousMedium-v0",
+        "popgym-RepeatPreviousHard-v0",
     ]
 }
 
@@ -48,7 +70,8 @@ pub fn register(
 ///
 /// The keyword arguments are those of Gymnasium's environment of that id (also `max_episode_steps`, which
 /// `gymnasium.make` takes), and one of ours: `observe: positions` hides the velocities.
-/// `TMaze-v0` is ours; it takes `corridor`.
+/// `TMaze-v0` is ours, `RateTMaze-v0` that of RATE (arXiv 2306.09459); they take `corridor`. Ids that begin with
+/// `popgym-` are those of the package popgym, with the levels Easy, Medium and Hard.
 /// An interval is `[low, high]`, `null` or YAML's `.inf` leaving an end open.
 ///
 /// The name of a D4RL dataset (`hopper-medium-v2`) stands for the -v4 environment with the observation
@@ -64,35 +87,45 @@ pub fn make(spec: &EnvSpec) -> Result<Environment, Error> {
     let mut kwargs = spec.kwargs.clone();
     let limit = kwargs.remove("max_episode_steps");
     let id = &spec.id;
-    let (dynamics, usual_limit): (Box<dyn Dynamics>, usize) = match resolve(&spec.id, &mut kwargs) {
-        "Acrobot-v1" => (Box::new(Acrobot::new(parse(id, kwargs, &[])?)), 500),
-        "CartPole-v1" => (Box::new(CartPole::new(parse(id, kwargs, &[])?)), 500),
-        "MountainCar-v0" => (Box::new(MountainCar::new(parse(id, kwargs, &[])?)), 200),
-        "MountainCarContinuous-v0" => (Box::new(MountainCarContinuous::new(parse(id, kwargs, &[])?)), 999),
-        "Pendulum-v1" => (Box::new(Pendulum::new(parse(id, kwargs, &[])?)), 200),
+    // The limit of the wrapper that `gymnasium.make` puts around the environment, where it does.
+    let (dynamics, usual_limit): (Box<dyn Dynamics>, Option<usize>) = match resolve(&spec.id, &mut kwargs) {
+        "Acrobot-v1" => (Box::new(Acrobot::new(parse(id, kwargs, &[])?)), Some(500)),
+        "CartPole-v1" => (Box::new(CartPole::new(parse(id, kwargs, &[])?)), Some(500)),
+        "MountainCar-v0" => (Box::new(MountainCar::new(parse(id, kwargs, &[])?)), Some(200)),
+        "MountainCarContinuous-v0" => {
+            (Box::new(MountainCarContinuous::new(parse(id, kwargs, &[])?)), Some(999))
+        }
+        "Pendulum-v1" => (Box::new(Pendulum::new(parse(id, kwargs, &[])?)), Some(200)),
         "TMaze-v0" => {
             let maze = TMaze::new(parse(id, kwargs, &[])?);
             let limit = maze.time_limit();
-            (Box::new(maze), limit)
+            (Box::new(maze), Some(limit))
         }
-        "Ant-v4" => (Box::new(ant(id, Version::V4, kwargs)?), 1000),
-        "Ant-v5" => (Box::new(ant(id, Version::V5, kwargs)?), 1000),
-        "HalfCheetah-v4" => (Box::new(half_cheetah(id, Version::V4, kwargs)?), 1000),
-        "HalfCheetah-v5" => (Box::new(half_cheetah(id, Version::V5, kwargs)?), 1000),
-        "Hopper-v4" => (Box::new(hopper(id, Version::V4, kwargs)?), 1000),
-        "Hopper-v5" => (Box::new(hopper(id, Version::V5, kwargs)?), 1000),
-        "Walker2d-v4" => (Box::new(walker2d(id, Version::V4, kwargs)?), 1000),
-        "Walker2d-v5" => (Box::new(walker2d(id, Version::V5, kwargs)?), 1000),
-        _ => {
-            let known = ids().iter().copied().chain(registered.keys().map(String::as_str));
-            return Err(Error::UnknownEnv { id: id.clone(), nearest: nearest(id, known).to_owned() });
+        "RateTMaze-v0" => (Box::new(RateTMaze::new(parse(id, kwargs, &[])?)), None),
+        "Ant-v4" => (Box::new(ant(id, Version::V4, kwargs)?), Some(1000)),
+        "Ant-v5" => (Box::new(ant(id, Version::V5, kwargs)?), Some(1000)),
+        "HalfCheetah-v4" => (Box::new(half_cheetah(id, Version::V4, kwargs)?), Some(1000)),
+        "HalfCheetah-v5" => (Box::new(half_cheetah(id, Version::V5, kwargs)?), Some(1000)),
+        "Hopper-v4" => (Box::new(hopper(id, Version::V4, kwargs)?), Some(1000)),
+        "Hopper-v5" => (Box::new(hopper(id, Version::V5, kwargs)?), Some(1000)),
+        "Walker2d-v4" => (Box::new(walker2d(id, Version::V4, kwargs)?), Some(1000)),
+        "Walker2d-v5" => (Box::new(walker2d(id, Version::V5, kwargs)?), Some(1000)),
+        other => {
+            let Some(dynamics) = popgym::make(other) else {
+                let known = ids().iter().copied().chain(registered.keys().map(String::as_str));
+                return Err(Error::UnknownEnv { id: id.clone(), nearest: nearest(id, known).to_owned() });
+            };
+            let NoKwargs {} = parse(id, kwargs, &[])?;
+            (dynamics, None)
         }
     };
     let limit = match limit {
         None => usual_limit,
-        Some(limit) => serde_json::from_value::<NonZeroUsize>(limit)
-            .map_err(|e| Error::Kwargs { id: id.clone(), reason: format!("`max_episode_steps`: {e}") })?
-            .get(),
+        Some(limit) => {
+            let limit = serde_json::from_value::<NonZeroUsize>(limit)
+                .map_err(|e| Error::Kwargs { id: id.clone(), reason: format!("`max_episode_steps`: {e}") })?;
+            Some(limit.get())
+        }
     };
     Ok(Environment::new(spec.clone(), dynamics, limit))
 }
@@ -116,6 +149,11 @@ fn resolve<'i>(id: &'i str, kwargs: &mut Map<String, Value>) -> &'i str {
         _ => id,
     }
 }
+
+/// Of an environment that takes none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoKwargs {}
 
 /// The name that is spelt most like `name`.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {

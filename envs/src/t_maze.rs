@@ -1,9 +1,8 @@
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use crate::ActionSpace;
 use crate::environment::{Dynamics, State, Step};
+use crate::numpy::Generator;
 
 /// The longest corridor.
 const LONGEST: usize = 100_000;
@@ -33,11 +32,12 @@ pub(crate) struct Kwargs {
     corridor: Corridor,
 }
 
+/// Lengths of a corridor, from the shortest to the longest.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "CorridorForm")]
-struct Corridor {
-    low: usize,
-    high: usize,
+pub(crate) struct Corridor {
+    pub(crate) low: usize,
+    pub(crate) high: usize,
 }
 
 #[derive(Deserialize)]
@@ -90,16 +90,16 @@ impl Dynamics for TMaze {
         &self.action_space
     }
 
-    fn reset(&mut self, random: &mut ChaCha8Rng) {
+    fn reset(&mut self, random: &mut Generator) {
         let Corridor { low, high } = self.kwargs.corridor;
-        self.cue = if random.random() { 1.0 } else { -1.0 };
+        self.cue = if random.integers(0, 2) == 1 { 1.0 } else { -1.0 };
         let ends = [low as f64, (high + 1) as f64].map(f64::ln);
-        let length = (ends[0] + random.random::<f64>() * (ends[1] - ends[0])).exp();
+        let length = (ends[0] + random.random() * (ends[1] - ends[0])).exp();
         self.length = (length as usize).clamp(low, high);
         self.position = 0;
     }
 
-    fn step(&mut self, action: &[f32]) -> Step {
+    fn step(&mut self, action: &[f32], _random: &mut Generator) -> Step {
         let junction = self.position == self.length;
         match (junction, action[0] == FORWARD) {
             (false, true) => self.position += 1,

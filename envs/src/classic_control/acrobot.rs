@@ -1,13 +1,12 @@
 use std::f64::consts::PI;
 
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{entries, observe};
 use crate::ActionSpace;
 use crate::environment::{Dynamics, State, Step};
 use crate::kwargs::Observe;
+use crate::numpy::Generator;
 
 const DT: f64 = 0.2;
 const GRAVITY: f64 = 9.8;
@@ -85,12 +84,12 @@ impl Dynamics for Acrobot {
         &self.action_space
     }
 
-    fn reset(&mut self, random: &mut ChaCha8Rng) {
+    fn reset(&mut self, random: &mut Generator) {
         // Gymnasium's first state is float32.
-        self.state = std::array::from_fn(|_| f64::from(random.random_range(-0.1f32..=0.1)));
+        self.state = std::array::from_fn(|_| f64::from(random.uniform(-0.1, 0.1) as f32));
     }
 
-    fn step(&mut self, action: &[f32]) -> Step {
+    fn step(&mut self, action: &[f32], _random: &mut Generator) -> Step {
         let [theta1, theta2, dtheta1, dtheta2] = integrate(self.state, f64::from(action[0]) - 1.0);
         let [fastest1, fastest2] = MAX_VELOCITIES;
         let (theta1, theta2) = (wrap(theta1), wrap(theta2));

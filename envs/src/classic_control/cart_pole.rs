@@ -1,11 +1,10 @@
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{entries, observe};
 use crate::ActionSpace;
 use crate::environment::{Dynamics, State, Step};
 use crate::kwargs::Observe;
+use crate::numpy::Generator;
 
 const GRAVITY: f64 = 9.8;
 const POLE_MASS: f64 = 0.1;
@@ -42,6 +41,10 @@ impl CartPole {
     pub(crate) fn new(kwargs: Kwargs) -> Self {
         Self { kwargs, action_space: ActionSpace::Discrete { choices: 2 }, state: [0.0; 4], over: false }
     }
+
+    pub(crate) fn positions_only() -> Self {
+        Self::new(Kwargs { observe: Observe::Positions, ..Kwargs::default() })
+    }
 }
 
 impl Dynamics for CartPole {
@@ -57,12 +60,12 @@ impl Dynamics for CartPole {
         &self.action_space
     }
 
-    fn reset(&mut self, random: &mut ChaCha8Rng) {
-        self.state = std::array::from_fn(|_| random.random_range(-0.05..=0.05));
+    fn reset(&mut self, random: &mut Generator) {
+        self.state = std::array::from_fn(|_| random.uniform(-0.05, 0.05));
         self.over = false;
     }
 
-    fn step(&mut self, action: &[f32]) -> Step {
+    fn step(&mut self, action: &[f32], _random: &mut Generator) -> Step {
         let [x, x_dot, theta, theta_dot] = self.state;
         let force = if action[0] == 1.0 { FORCE } else { -FORCE };
         let (sin, cos) = (theta.sin(), theta.cos());

@@ -1,11 +1,10 @@
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{entries, observe};
 use crate::ActionSpace;
 use crate::environment::{Dynamics, State, Step};
 use crate::kwargs::Observe;
+use crate::numpy::Generator;
 
 const MIN_POSITION: f64 = -1.2;
 const MAX_POSITION: f64 = 0.6;
@@ -48,11 +47,11 @@ impl Dynamics for MountainCar {
         &self.action_space
     }
 
-    fn reset(&mut self, random: &mut ChaCha8Rng) {
-        (self.position, self.velocity) = (random.random_range(-0.6..=-0.4), 0.0);
+    fn reset(&mut self, random: &mut Generator) {
+        (self.position, self.velocity) = (random.uniform(-0.6, -0.4), 0.0);
     }
 
-    fn step(&mut self, action: &[f32]) -> Step {
+    fn step(&mut self, action: &[f32], _random: &mut Generator) -> Step {
         let push = (f64::from(action[0]) - 1.0) * FORCE + (3.0 * self.position).cos() * -GRAVITY;
         self.velocity = (self.velocity + push).clamp(-MAX_SPEED, MAX_SPEED);
         self.position = (self.position + self.velocity).clamp(MIN_POSITION, MAX_POSITION);

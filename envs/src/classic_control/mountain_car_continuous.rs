@@ -1,11 +1,10 @@
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{entries, observe};
 use crate::ActionSpace;
 use crate::environment::{Dynamics, State, Step};
 use crate::kwargs::Observe;
+use crate::numpy::Generator;
 
 const MIN_POSITION: f64 = -1.2;
 const MAX_POSITION: f64 = 0.6;
@@ -52,11 +51,11 @@ impl Dynamics for MountainCarContinuous {
         &self.action_space
     }
 
-    fn reset(&mut self, random: &mut ChaCha8Rng) {
-        (self.position, self.velocity, self.single) = (random.random_range(-0.6..=-0.4), 0.0, false);
+    fn reset(&mut self, random: &mut Generator) {
+        (self.position, self.velocity, self.single) = (random.uniform(-0.6, -0.4), 0.0, false);
     }
 
-    fn step(&mut self, action: &[f32]) -> Step {
+    fn step(&mut self, action: &[f32], _random: &mut Generator) -> Step {
         let action = action[0];
         let single = self.single;
         let round = |x: f64| if single { f64::from(x as f32) } else { x };

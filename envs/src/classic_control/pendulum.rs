@@ -1,13 +1,12 @@
 use std::f64::consts::PI;
 
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::{entries, observe};
 use crate::ActionSpace;
 use crate::environment::{Dynamics, State, Step};
 use crate::kwargs::Observe;
+use crate::numpy::Generator;
 
 const MAX_SPEED: f64 = 8.0;
 const MAX_TORQUE: f32 = 2.0;
@@ -41,6 +40,10 @@ impl Pendulum {
         let action_space = ActionSpace::Continuous { low: vec![-MAX_TORQUE], high: vec![MAX_TORQUE] };
         Self { kwargs, action_space, state: [0.0; 2] }
     }
+
+    pub(crate) fn positions_only() -> Self {
+        Self::new(Kwargs { observe: Observe::Positions, ..Kwargs::default() })
+    }
 }
 
 impl Dynamics for Pendulum {
@@ -56,11 +59,11 @@ impl Dynamics for Pendulum {
         &self.action_space
     }
 
-    fn reset(&mut self, random: &mut ChaCha8Rng) {
-        self.state = [random.random_range(-PI..=PI), random.random_range(-1.0..=1.0)];
+    fn reset(&mut self, random: &mut Generator) {
+        self.state = [random.uniform(-PI, PI), random.uniform(-1.0, 1.0)];
     }
 
-    fn step(&mut self, action: &[f32]) -> Step {
+    fn step(&mut self, action: &[f32], _random: &mut Generator) -> Step {
         let [angle, velocity] = self.state;
         // The torque is float32 and stays so in NumPy's products with it.
         let torque = action[0].clamp(-MAX_TORQUE, MAX_TORQUE);

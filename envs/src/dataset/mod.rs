@@ -124,7 +124,7 @@ impl Dataset {
     /// # Errors
     /// Those of [`EnvSpec::make`].
     pub fn observed_in(mut self, env: &EnvSpec) -> Result<Self, Error> {
-        let Some(entries) = make(&env)?.observed() else { return Ok(self) };
+        let Some(entries) = make(env)?.observed() else { return Ok(self) };
         let mut whole = env.clone();
         whole.kwargs.remove("observe");
         if self.observation_size == make(&whole)?.observation_size() {

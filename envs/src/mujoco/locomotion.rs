@@ -1,8 +1,7 @@
-use rand_chacha::ChaCha8Rng;
-
 use super::simulation::{Noise, Simulation};
 use crate::ActionSpace;
 use crate::environment::{Dynamics, State, Step};
+use crate::numpy::Generator;
 
 /// Which of Gymnasium's versions of an environment.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,11 +69,11 @@ impl<T: Task> Dynamics for Locomotion<T> {
         self.simulation.action_space()
     }
 
-    fn reset(&mut self, random: &mut ChaCha8Rng) {
+    fn reset(&mut self, random: &mut Generator) {
         self.simulation.reset(self.noise, random);
     }
 
-    fn step(&mut self, action: &[f32]) -> Step {
+    fn step(&mut self, action: &[f32], _random: &mut Generator) -> Step {
         let before = self.task.forward(&self.simulation);
         self.simulation.step(action);
         let velocity = (self.task.forward(&self.simulation) - before) / self.simulation.dt();

@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use mujoco_rs::mujoco_c::mjtWarning;
 use mujoco_rs::wrappers::{MjData, MjModel, MjtObjBase};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
 
 use super::model::load;
 use crate::ActionSpace;
 use crate::Error;
 use crate::environment::State;
+use crate::numpy::Generator;
 
 /// A MuJoCo simulation in the order of Gymnasium's `MujocoEnv` (`envs/mujoco/mujoco_env.py`).
 pub(crate) struct Simulation {
@@ -81,17 +79,16 @@ impl Simulation {
     }
 
     /// The model's initial state with noise.
-    pub(super) fn reset(&mut self, noise: Noise, random: &mut ChaCha8Rng) {
+    pub(super) fn reset(&mut self, noise: Noise, random: &mut Generator) {
         self.start(|qpos, qvel| {
-            let mut uniform = |scale: f64| random.random_range(-1.0..=1.0) * scale;
-            match noise {
-                Noise::Uniform(scale) => qpos.iter_mut().chain(qvel).for_each(|x| *x += uniform(scale)),
-                Noise::NormalVelocities(scale) => {
-                    qpos.iter_mut().for_each(|x| *x += uniform(scale));
-                    let mut normal = || random.sample::<f64, _>(StandardNormal) * scale;
-                    qvel.iter_mut().for_each(|x| *x += normal());
+            let (Noise::Uniform(scale) | Noise::NormalVelocities(scale)) = noise;
+            qpos.iter_mut().for_each(|x| *x += random.uniform(-scale, scale));
+            qvel.iter_mut().for_each(|x| {
+                *x += match noise {
+                    Noise::Uniform(_) => random.uniform(-scale, scale),
+                    Noise::NormalVelocities(_) => scale * random.standard_normal(),
                 }
-            }
+            });
         });
     }
 

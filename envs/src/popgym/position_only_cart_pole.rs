@@ -1,0 +1,59 @@
+use super::Level;
+use crate::ActionSpace;
+use crate::classic_control::CartPole;
+use crate::environment::{Dynamics, State, Step};
+use crate::numpy::Generator;
+
+/// PositionOnlyCartPole of POPGym: CartPole whose velocities are hidden, worth 1 if the pole stays upright for the
+/// whole episode.
+pub(super) struct PositionOnlyCartPole {
+    cart_pole: CartPole,
+    longest: usize,
+    elapsed: usize,
+}
+
+impl PositionOnlyCartPole {
+    pub(super) fn new(level: Level) -> Self {
+        let longest = level.of([200, 400, 600]);
+        Self { cart_pole: CartPole::positions_only(), longest, elapsed: 0 }
+    }
+}
+
+impl Dynamics for PositionOnlyCartPole {
+    fn observation_size(&self) -> usize {
+        self.cart_pole.observation_size()
+    }
+
+    fn action_space(&self) -> &ActionSpace {
+        self.cart_pole.action_space()
+    }
+
+    fn longest_episode(&self) -> Option<usize> {
+        Some(self.longest)
+    }
+
+    fn reset(&mut self, random: &mut Generator) {
+        self.cart_pole.reset(random);
+        self.elapsed = 0;
+    }
+
+    fn step(&mut self, action: &[f32], random: &mut Generator) -> Step {
+        let step = self.cart_pole.step(action, random);
+        self.elapsed += 1;
+        let reward = if step.reward == 0.0 { -1.0 } else { 1.0 / self.longest as f64 };
+        Step { reward, truncated: self.elapsed >= self.longest, ..step }
+    }
+
+    fn observe(&self, observation: &mut [f64]) {
+        self.cart_pole.observe(observation);
+    }
+
+    fn state(&self) -> Option<State> {
+        self.cart_pole.state()
+    }
+
+    fn set_state(&mut self, state: &State) -> Result<(), String> {
+        self.elapsed = 0;
+        self.cart_pole.set_state(state)
+    }
+}

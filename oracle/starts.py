@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""Print where Gymnasium's reset(seed) puts its environments, and where the reset without a seed that follows it does:
+what envs/tests/starts.json holds."""
+import json
+
+import gymnasium as gym
+
+from rollout import state_of
+
+IDS = "Acrobot-v1 CartPole-v1 MountainCar-v0 MountainCarContinuous-v0 Pendulum-v1".split()
+IDS += [f"{robot}-{version}" for robot in ["Ant", "HalfCheetah", "Hopper", "Walker2d"] for version in ["v4", "v5"]]
+
+rows = []
+for name in IDS:
+    env = gym.make(name)
+    for seed in [0, 7, 2**63 + 5]:
+        states = []
+        for reset in [seed, None]:
+            env.reset(seed=reset)
+            states.append(state_of(env, reset, False))
+        rows.append({"env": name, "seed": seed, "states": states})
+print("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]")
