@@ -53,10 +53,12 @@ impl Range {
 /// A noise scale: finite and not negative.
 pub(crate) fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let scale = f64::deserialize(deserializer)?;
-    if scale.is_finite() && scale >= 0.0 {
+    // NumPy refuses an interval whose length is no number.
+    if (2.0 * scale).is_finite() && scale >= 0.0 {
         Ok(scale)
     } else {
-        Err(D::Error::custom(format!("found {scale}, expected a finite number of at least 0")))
+        let most = f64::MAX / 2.0;
+        Err(D::Error::custom(format!("found {scale}, expected a number of at least 0 and at most {most:e}")))
     }
 }
 

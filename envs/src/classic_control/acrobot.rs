@@ -71,6 +71,19 @@ fn wrap(mut angle: f64) -> f64 {
     angle
 }
 
+/// Cosine and sine as NumPy's float32 loops compute them on a processor with fused multiply-add, within ±π/4.
+fn single_cos_sin(angle: f32) -> [f32; 2] {
+    // 0x1.98e616p-16, -0x1.6c06dcp-10, 0x1.55553cp-5, -0x1p-1, 1
+    const COS: [u32; 5] = [0x37cc_730b, 0xbab6_036e, 0x3d2a_aa9e, 0xbf00_0000, 0x3f80_0000];
+    // 0x1.7d3bbcp-19, -0x1.a06bbap-13, 0x1.11119ap-7, -0x1.555556p-3, 0
+    const SIN: [u32; 5] = [0x363e_9dde, 0xb950_35dd, 0x3c08_88cd, 0xbe2a_aaab, 0];
+    let square = angle * angle;
+    let polynomial = |bits: [u32; 5]| {
+        bits.map(f32::from_bits).into_iter().reduce(|sum, next| sum.mul_add(square, next)).unwrap_or_default()
+    };
+    [polynomial(COS), polynomial(SIN).mul_add(angle, angle)]
+}
+
 impl Dynamics for Acrobot {
     fn observation_size(&self) -> usize {
         if self.kwargs.observe == Observe::All { 6 } else { POSITIONS.len() }
@@ -101,7 +114,17 @@ impl Dynamics for Acrobot {
 
     fn observe(&self, observation: &mut [f64]) {
         let [theta1, theta2, dtheta1, dtheta2] = self.state;
-        let entries = [theta1.cos(), theta1.sin(), theta2.cos(), theta2.sin(), dtheta1, dtheta2];
+        // Gymnasium's state is float32 after a reset and float64 after a step, and so are its cosines.
+        let single = self.state.iter().all(|&x| f64::from(x as f32) == x);
+        let cos_sin = |angle: f64| {
+            if single && angle.abs() < PI / 4.0 {
+                single_cos_sin(angle as f32).map(f64::from)
+            } else {
+                [angle.cos(), angle.sin()]
+            }
+        };
+        let [[cos1, sin1], [cos2, sin2]] = [cos_sin(theta1), cos_sin(theta2)];
+        let entries = [cos1, sin1, cos2, sin2, dtheta1, dtheta2];
         observe(entries, &POSITIONS, self.kwargs.observe, observation);
     }
 
