@@ -1,3 +1,5 @@
+//! What can go wrong in this crate.
+
 use std::path::PathBuf;
 
 /// Everything that can go wrong in this crate.

@@ -1,3 +1,5 @@
+//! Replays a trajectory of the Python environment and reports the largest differences.
+
 use std::io::BufRead;
 
 use serde::{Deserialize, Serialize};

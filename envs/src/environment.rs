@@ -1,3 +1,5 @@
+//! One environment: its dynamics, its generator and its time limit.
+
 use serde::{Deserialize, Serialize};
 
 use crate::numpy::Generator;

@@ -30,5 +30,5 @@ pub use error::Error;
 pub use file::write_whole;
 pub use mujoco::mujoco_version;
 pub use scores::{ReferenceScores, reference_scores};
-pub use spec::{ids, make, register};
+pub use spec::{ids, make, register, registered_ids};
 pub use vector::VectorEnv;

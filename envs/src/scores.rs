@@ -1,3 +1,5 @@
+//! Normalised scores, with D4RL's references.
+
 use serde::Serialize;
 
 /// Returns of a random and of an expert policy, which fix the scale of normalised scores.

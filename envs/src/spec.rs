@@ -1,3 +1,5 @@
+//! The environments by their ids.
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{PoisonError, RwLock};
@@ -64,6 +66,11 @@ pub fn register(
     make: impl Fn(&EnvSpec) -> Result<Environment, Error> + Send + Sync + 'static,
 ) {
     REGISTERED.write().unwrap_or_else(PoisonError::into_inner).insert(id.into(), Box::new(make));
+}
+
+/// The ids of the environments that were registered, of this process alone.
+pub fn registered_ids() -> Vec<String> {
+    REGISTERED.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
 }
 
 /// Makes an environment.

@@ -1,3 +1,5 @@
+//! TMaze-v0, ours.
+
 use serde::Deserialize;
 
 use crate::ActionSpace;

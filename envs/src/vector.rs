@@ -1,3 +1,5 @@
+//! Many environments stepped at once.
+
 use rayon::prelude::*;
 
 use crate::{ActionSpace, EnvSpec, Environment, Error, Step, make};

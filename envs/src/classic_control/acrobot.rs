@@ -1,3 +1,5 @@
+//! Acrobot-v1.
+
 use std::f64::consts::PI;
 
 use serde::Deserialize;

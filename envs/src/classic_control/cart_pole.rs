@@ -1,3 +1,5 @@
+//! CartPole-v1.
+
 use serde::Deserialize;
 
 use super::{entries, observe};

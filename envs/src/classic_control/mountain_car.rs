@@ -1,3 +1,5 @@
+//! MountainCar-v0.
+
 use serde::Deserialize;
 
 use super::{entries, observe};

@@ -1,3 +1,5 @@
+//! MountainCarContinuous-v0.
+
 use serde::Deserialize;
 
 use super::{entries, observe};

@@ -1,3 +1,5 @@
+//! Pendulum-v1.
+
 use std::f64::consts::PI;
 
 use serde::Deserialize;

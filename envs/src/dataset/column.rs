@@ -1,3 +1,5 @@
+//! A column of numbers of a dataset, whatever type a file keeps it in.
+
 use std::path::Path;
 
 use crate::Error;

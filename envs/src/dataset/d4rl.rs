@@ -1,3 +1,5 @@
+//! D4RL's HDF5 layout.
+
 use std::path::Path;
 
 use hdf5_pure::FileBuilder;

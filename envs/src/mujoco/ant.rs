@@ -1,3 +1,5 @@
+//! Ant-v4 and Ant-v5.
+
 use std::num::NonZeroU32;
 
 use serde::Deserialize;

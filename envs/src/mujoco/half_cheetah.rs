@@ -1,3 +1,5 @@
+//! HalfCheetah-v4 and HalfCheetah-v5.
+
 use std::num::NonZeroU32;
 
 use serde::Deserialize;

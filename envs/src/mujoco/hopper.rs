@@ -1,3 +1,5 @@
+//! Hopper-v4 and Hopper-v5.
+
 use std::num::NonZeroU32;
 
 use serde::Deserialize;

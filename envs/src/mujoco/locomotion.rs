@@ -1,3 +1,5 @@
+//! What the robots that walk have in common.
+
 use super::simulation::{Noise, Simulation};
 use crate::ActionSpace;
 use crate::environment::{Dynamics, State, Step};

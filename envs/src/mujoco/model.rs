@@ -1,3 +1,5 @@
+//! MuJoCo models from Gymnasium's MJCF.
+
 use std::collections::HashMap;
 use std::ffi::c_char;
 use std::path::{Path, PathBuf};

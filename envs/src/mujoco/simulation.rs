@@ -1,3 +1,5 @@
+//! One MuJoCo simulation, stepped in Gymnasium's order.
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Walker2d-v4 and Walker2d-v5.
+
 use std::num::NonZeroU32;
 
 use serde::Deserialize;

@@ -41,8 +41,9 @@ pub fn run(command: &Command) -> Result<()> {
 
 fn list(as_json: bool) -> Result<()> {
     let mut rows = Vec::new();
-    for id in aaren_envs::ids() {
-        let environment = make(&EnvSpec::new(*id))?;
+    let registered = aaren_envs::registered_ids();
+    for id in aaren_envs::ids().iter().copied().chain(registered.iter().map(String::as_str)) {
+        let environment = make(&EnvSpec::new(id))?;
         let (kind, size) = match environment.action_space() {
             ActionSpace::Discrete { choices } => ("discrete", *choices),
             ActionSpace::Continuous { low, .. } => ("continuous", low.len()),

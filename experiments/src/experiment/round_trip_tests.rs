@@ -2,7 +2,7 @@
 
 use aaren_agents::Schedule;
 use aaren_format::{EncoderKind, Norm, Precision, Recency, Regime};
-use aaren_fuzz::{Measuring, fuzz};
+use aaren_damaged_files::{Measuring, fuzz};
 use proptest::prelude::*;
 
 use super::context::ContextSpec;

@@ -1,3 +1,5 @@
+//! The pictures are well-formed and show what they are given.
+
 use proptest::prelude::*;
 use roxmltree::Document;
 

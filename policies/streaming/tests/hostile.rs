@@ -2,7 +2,7 @@
 
 mod common;
 
-use aaren_fuzz::{Measuring, fuzz, peak};
+use aaren_damaged_files::{Measuring, fuzz, peak};
 use aaren_streaming::Policy;
 use common::{Config, Fixture};
 use proptest::prelude::*;

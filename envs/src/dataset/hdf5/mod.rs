@@ -1,3 +1,5 @@
+//! HDF5 files from strangers: opened, bounded, read.
+
 mod source;
 
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! The bytes of an HDF5 file, guarded.
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hdf5_pure::{FormatError, Source};

@@ -1,3 +1,5 @@
+//! Minari's Arrow form.
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Episodes as Minari keeps them, put together to a dataset.
+
 use std::path::Path;
 
 use crate::Error;

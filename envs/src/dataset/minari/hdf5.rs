@@ -1,3 +1,5 @@
+//! Minari's HDF5 form.
+
 use std::path::Path;
 
 use super::episodes::{Episodes, KEYS};

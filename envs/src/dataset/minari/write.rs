@@ -1,3 +1,5 @@
+//! Writes a dataset as a Minari folder.
+
 use std::fs;
 use std::io;
 use std::path::Path;

@@ -73,7 +73,7 @@ pub fn fuzz<E: Display>(target: &str, originals: &[Vec<u8>], load: impl Fn(&[u8]
             Ok(()) => {}
             Err(TestError::Abort(reason)) => panic!("{target}: {reason}"),
             Err(TestError::Fail(reason, bytes)) => {
-                let path = std::env::temp_dir().join(format!("aaren-fuzz-{target}"));
+                let path = std::env::temp_dir().join(format!("aaren-damaged-files-{target}"));
                 std::fs::write(&path, bytes).expect("the file is kept");
                 panic!("{target}, round {round}: {reason} (the file is {})", path.display());
             }

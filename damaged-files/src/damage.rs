@@ -1,3 +1,5 @@
+//! How files are damaged.
+
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 

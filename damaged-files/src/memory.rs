@@ -1,3 +1,5 @@
+//! How much memory a loader holds.
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
