@@ -190,6 +190,20 @@ fn damaged_files_never_panic() {
     damage(&to, &part);
 }
 
+/// A file of which the end is missing is said to be incomplete, not to lack what it holds.
+#[test]
+fn a_truncated_file_is_not_said_to_lack_a_dataset() {
+    let made = Dataset::new("toy", transitions(&[NO, TERMINAL, NO, NO, TIMEOUT, NO]), 2, 1, false);
+    let path = scratch("truncated.hdf5");
+    made.write_d4rl(&path, &[]).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for kept in [whole.len() / 4, whole.len() / 2, whole.len() * 3 / 4] {
+        std::fs::write(&path, &whole[..kept]).unwrap();
+        let message = Dataset::load(&path).unwrap_err().to_string();
+        assert!(!message.contains("of that name") && message.contains("complete?"), "{kept}: {message}");
+    }
+}
+
 #[test]
 fn velocities_are_left_out_where_the_environment_hides_them() {
     let env = |observe: &str| EnvSpec {

@@ -4,7 +4,7 @@ mod source;
 
 use std::path::{Path, PathBuf};
 
-use hdf5_pure::{DType, Dataset as Node, File, Layout};
+use hdf5_pure::{DType, Dataset as Node, File, FormatError, Layout};
 
 use self::source::Watched;
 use super::column::Column;
@@ -44,8 +44,13 @@ impl Hdf5 {
     /// Reads `key`, one or two-dimensional, of numbers or booleans, all finite.
     pub(super) fn read(&self, key: &str) -> Result<Column, Error> {
         self.watched.begin();
-        let node =
-            self.file.dataset(key).map_err(|e| self.content(key, e.to_string(), "a dataset of that name"))?;
+        let node = self.file.dataset(key).map_err(|error| {
+            let expected = match error {
+                hdf5_pure::Error::Format(FormatError::PathNotFound(_)) => "a dataset of that name",
+                _ => "a readable dataset; is the file complete?",
+            };
+            self.content(key, error.to_string(), expected)
+        })?;
         self.watched.expect_numeric().map_err(|found| self.content(key, found, "numbers or booleans"))?;
         let shape = node.shape().map_err(|e| self.content(key, e.to_string(), "a readable shape"))?;
         let (rows, size) = match shape[..] {
