@@ -61,7 +61,7 @@ impl Learner for DecisionLearner<'_> {
             return Ok(network.loss(&batch, None, pass).0);
         };
         let step = chunks.step(self.windows.dataset());
-        state.forget(&Tensor::from_slice(&step.fresh).to_device(device));
+        *state = network.forget(state, &Tensor::from_slice(&step.fresh).to_device(device))?;
         let batch = self.windows.at(&step.starts, device);
         let (loss, after) = network.loss(&batch, Some(state), pass);
         *state = after.detach();
@@ -77,9 +77,11 @@ impl Learner for DecisionLearner<'_> {
 
     fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
         let Some(Carried { chunks, state }) = &mut self.carried else { return Ok(()) };
-        for (index, tensor) in state.tensors().into_iter().enumerate() {
-            tensor.shallow_clone().copy_(checkpoint.tensor(&format!("carried.{index}"), &tensor.size())?);
-        }
+        let device = self.network.device();
+        *state = state.from_tensors(|index, tensor| {
+            let saved = checkpoint.tensor(&format!("carried.{index}"), &tensor.size())?;
+            Ok::<_, Error>(saved.to_device(device))
+        })?;
         let places = serde_json::from_value(checkpoint.learner["chunks"].clone());
         let resumed = places.ok().and_then(|places| chunks.resume(places, self.windows.dataset()));
         resumed.ok_or_else(|| {

@@ -1,7 +1,7 @@
 //! The network of the decision agent: tokens, encoder, head.
 
 use aaren_format::{Model, Regime};
-use aaren_policies::{Encoder, Pass, Rows, State, linear};
+use aaren_policies::{Encoder, Pass, State, Wanted, linear};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::actor::DecisionActor;
@@ -93,7 +93,7 @@ impl DecisionNetwork {
     /// it, empty for `None`; the state after it is returned.
     fn head(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
         let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
-        let state_tokens = Rows::Every { stride: TOKENS, offset: 1 };
+        let state_tokens = Wanted::Every { stride: TOKENS, offset: 1 };
         let (outputs, after) = self.encoder.forward(&tokens, before, state_tokens, pass);
         (self.head.forward(&outputs), after)
     }
@@ -106,14 +106,14 @@ impl DecisionNetwork {
     }
 
     /// Share of the attention that each layer pays to each timestep of a batch when it acts at the timesteps
-    /// `at`, `[rows, heads, timesteps at, timesteps]`; each row sums to 1.
-    pub fn attention(&self, batch: &Batch, at: &[usize]) -> Vec<Tensor> {
+    /// `at`, `[rows, heads, timesteps at, timesteps]`; each row sums to 1. `None` for an encoder without attention.
+    pub fn attention(&self, batch: &Batch, at: &[usize]) -> Option<Vec<Tensor>> {
         let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
         let state_tokens: Vec<i64> = at.iter().map(|&timestep| TOKENS * timestep as i64 + 1).collect();
-        let layers = self.encoder.attention(&tokens, &state_tokens).into_iter();
+        let layers = self.encoder.attention(&tokens, &state_tokens)?.into_iter();
         let of_timesteps =
             |weights: Tensor| weights.unflatten(-1, [-1, TOKENS]).sum_dim_intlist(-1, false, None);
-        layers.map(of_timesteps).collect()
+        Some(layers.map(of_timesteps).collect())
     }
 
     /// The loss over real timesteps only: mean squared error of the action entries, or cross-entropy. States
@@ -128,6 +128,11 @@ impl DecisionNetwork {
     /// The encoder's state before any token.
     pub(super) fn zero_state(&self, rows: i64) -> State {
         self.encoder.zero_state(rows)
+    }
+
+    /// [`Encoder::forget`].
+    pub(super) fn forget(&self, state: &State, rows: &Tensor) -> Result<State, Error> {
+        Ok(self.encoder.forget(state, rows)?)
     }
 
     /// One environment step of a roll-out: pushes the previous timestep's action (`None` at the start
@@ -152,8 +157,8 @@ impl DecisionNetwork {
         tokens.push(self.embed_state.forward(states) + &now);
         let last = tokens.len() as i64 - 1;
         let tokens = self.embed_norm.forward(&Tensor::cat(&tokens, 1));
-        let rows = Rows::Every { stride: TOKENS, offset: last };
-        let (outputs, state) = self.encoder.forward(&tokens, Some(state), rows, Pass::Inference);
+        let state_token = Wanted::Every { stride: TOKENS, offset: last };
+        let (outputs, state) = self.encoder.forward(&tokens, Some(state), state_token, Pass::Inference);
         (self.task.action_tokens(&self.head.forward(&outputs.squeeze_dim(1))), state)
     }
 }

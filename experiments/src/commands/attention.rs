@@ -92,7 +92,8 @@ pub fn run(args: &Args) -> Result<()> {
             for &start in &starts {
                 let batch = windows.at(&[start], Device::Cpu);
                 let at: Vec<usize> = timesteps.iter().map(|timestep| timestep - 1).collect();
-                for layer in network.attention(&batch, &at) {
+                let Some(layers) = network.attention(&batch, &at) else { continue 'policies };
+                for layer in layers {
                     for head in layer.squeeze_dim(0).unbind(0) {
                         for ((shares, row), &timestep) in
                             shares.iter_mut().zip(head.unbind(0)).zip(&timesteps)

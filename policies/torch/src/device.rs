@@ -1,3 +1,5 @@
+//! The device that training runs on.
+
 use std::sync::OnceLock;
 
 use tch::{Cuda, Device, Kind, Tensor};

@@ -1,3 +1,5 @@
+//! Dropout with masks from one pool.
+
 use std::cell::Cell;
 
 use tch::{Kind, Tensor};

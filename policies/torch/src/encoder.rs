@@ -1,16 +1,16 @@
-use aaren_format::{Model, Norm, Precision};
+//! The stack of blocks, and what it remembers.
+
+use aaren_format::{EncoderKind, Model, Norm, Precision};
 use tch::{Kind, Tensor, nn, nn::Module};
 
 use crate::Error;
 use crate::block::Block;
 use crate::dropout::Dropout;
 use crate::linear::{Pass, float};
-use crate::scan::Summary;
-use crate::transformer::KeyValueCache;
 
 /// Which tokens the last block's outputs are wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rows {
+pub enum Wanted {
     /// All.
     All,
     /// Tokens `offset`, `offset + stride`, …
@@ -22,49 +22,21 @@ pub enum Rows {
     },
 }
 
-impl Rows {
-    /// The chosen rows of `x` along `dim`.
+impl Wanted {
+    /// The wanted tokens of `x` along `dim`.
     pub(crate) fn of(self, x: &Tensor, dim: i64) -> Tensor {
         match self {
-            Rows::All => x.shallow_clone(),
-            Rows::Every { stride, offset } => x.slice(dim, offset, None, stride),
+            Wanted::All => x.shallow_clone(),
+            Wanted::Every { stride, offset } => x.slice(dim, offset, None, stride),
         }
     }
 }
 
-#[derive(Debug)]
-pub(crate) enum LayerState {
-    Aaren(Summary),
-    Transformer(KeyValueCache),
-}
-
-impl LayerState {
-    fn tensors(&self) -> Vec<&Tensor> {
-        match self {
-            LayerState::Aaren(summary) => vec![&summary.max, &summary.weight, &summary.value],
-            LayerState::Transformer(cache) => vec![&cache.key, &cache.value],
-        }
-    }
-
-    fn map(&self, f: impl Fn(&Tensor) -> Tensor) -> LayerState {
-        match self {
-            LayerState::Aaren(summary) => LayerState::Aaren(Summary {
-                max: f(&summary.max),
-                weight: f(&summary.weight),
-                value: f(&summary.value),
-            }),
-            LayerState::Transformer(cache) => {
-                LayerState::Transformer(KeyValueCache { key: f(&cache.key), value: f(&cache.value) })
-            }
-        }
-    }
-}
-
-/// What an encoder remembers of the tokens so far: for each layer, Aaren's summary of the prefix or
-/// the Transformer's key/value cache.
+/// What an encoder remembers of the tokens so far: a list of tensors for each layer. Their first dimension is
+/// the batch.
 #[derive(Debug)]
 pub struct State {
-    layers: Vec<LayerState>,
+    layers: Vec<Vec<Tensor>>,
 }
 
 impl State {
@@ -76,35 +48,42 @@ impl State {
 
     /// Its tensors, layer by layer.
     pub fn tensors(&self) -> Vec<&Tensor> {
-        self.layers.iter().flat_map(LayerState::tensors).collect()
-    }
-
-    /// Forgets everything in the given batch rows of an Aaren's state, which then are as of
-    /// [`Encoder::zero_state`].
-    pub fn forget(&mut self, rows: &Tensor) {
-        for layer in &mut self.layers {
-            if let LayerState::Aaren(Summary { max, weight, value }) = layer {
-                let _ = max.index_fill_(0, rows, f64::NEG_INFINITY);
-                let _ = weight.index_fill_(0, rows, 0.0);
-                let _ = value.index_fill_(0, rows, 0.0);
-            }
-        }
+        self.layers.iter().flatten().collect()
     }
 
     /// The same state cut off from the graph that computed it.
     pub fn detach(&self) -> State {
-        State { layers: self.layers.iter().map(|layer| layer.map(Tensor::detach)).collect() }
+        self.map(Tensor::detach)
     }
 
     /// The state of the chosen batch rows (an int64 tensor of indices).
     pub fn select(&self, rows: &Tensor) -> State {
-        State { layers: self.layers.iter().map(|layer| layer.map(|t| t.index_select(0, rows))).collect() }
+        self.map(|tensor| tensor.index_select(0, rows))
+    }
+
+    /// A state of the same layers from other tensors, in the order of [`State::tensors`].
+    ///
+    /// # Errors
+    /// The first error of `tensor`, which is asked for each tensor by its number and the one it replaces.
+    pub fn from_tensors<E>(&self, mut tensor: impl FnMut(usize, &Tensor) -> Result<Tensor, E>) -> Result<State, E> {
+        let mut number = 0;
+        let mut next = |replaced: &Tensor| {
+            number += 1;
+            tensor(number - 1, replaced)
+        };
+        let layers = self.layers.iter().map(|layer| layer.iter().map(&mut next).collect());
+        Ok(State { layers: layers.collect::<Result<_, E>>()? })
+    }
+
+    fn map(&self, f: impl Fn(&Tensor) -> Tensor) -> State {
+        State { layers: self.layers.iter().map(|layer| layer.iter().map(&f).collect()).collect() }
     }
 }
 
 /// A stack of blocks.
 #[derive(Debug)]
 pub struct Encoder {
+    kind: EncoderKind,
     blocks: Vec<Block>,
     norm: Option<nn::LayerNorm>,
     dropout: f64,
@@ -123,6 +102,7 @@ impl Encoder {
         }
         let blocks = path / "blocks";
         Ok(Self {
+            kind: model.encoder,
             blocks: (0..model.layers).map(|layer| Block::new(&(&blocks / layer as i64), model)).collect(),
             norm: (model.norm == Norm::Pre)
                 .then(|| nn::layer_norm(path / "norm", vec![model.width as i64], Default::default())),
@@ -132,7 +112,23 @@ impl Encoder {
 
     /// The state before any token.
     pub fn zero_state(&self, batch: i64) -> State {
-        State { layers: self.blocks.iter().map(|block| block.attention.zero_state(batch)).collect() }
+        State { layers: self.blocks.iter().map(|block| block.mixer.zero_state(batch)).collect() }
+    }
+
+    /// `state` with nothing in the given batch rows (an int64 tensor of indices): there it is again what it
+    /// was before any token.
+    ///
+    /// # Errors
+    /// [`Error::Forget`] where a state grows with its tokens: its rows are of one length.
+    pub fn forget(&self, state: &State, rows: &Tensor) -> Result<State, Error> {
+        if !self.kind.constant_state() {
+            return Err(Error::Forget(self.kind));
+        }
+        let empty = self.zero_state(rows.size()[0]);
+        let forget = |(layer, empty): (&Vec<Tensor>, &Vec<Tensor>)| {
+            layer.iter().zip(empty).map(|(tensor, empty)| tensor.index_copy(0, rows, empty)).collect()
+        };
+        Ok(State { layers: state.layers.iter().zip(&empty.layers).map(forget).collect() })
     }
 
     /// One token `x` `[batch, width]`: its output and the state after it.
@@ -149,13 +145,13 @@ impl Encoder {
 
     /// All prefix outputs of `x` `[batch, tokens, width]`, and the state after it.
     pub fn seq(&self, x: &Tensor, state: &State) -> (Tensor, State) {
-        self.forward(x, Some(state), Rows::All, Pass::Inference)
+        self.forward(x, Some(state), Wanted::All, Pass::Inference)
     }
 
-    /// [`Encoder::seq`] in training, from an empty state (`None`), or for chosen rows only.
+    /// [`Encoder::seq`] in training, from an empty state (`None`), or for the wanted tokens only.
     ///
-    /// All blocks but the last see every token; the last computes the chosen rows only.
-    pub fn forward(&self, x: &Tensor, state: Option<&State>, rows: Rows, pass: Pass) -> (Tensor, State) {
+    /// All blocks but the last see every token; the last computes the wanted ones only.
+    pub fn forward(&self, x: &Tensor, state: Option<&State>, wanted: Wanted, pass: Pass) -> (Tensor, State) {
         let mut x = match pass {
             Pass::Training(Precision::Bfloat16) => x.to_kind(Kind::BFloat16),
             _ => x.shallow_clone(),
@@ -164,8 +160,8 @@ impl Encoder {
         let dropout = Dropout::new(&x, self.dropout, 2 * self.blocks.len(), pass);
         let mut layers = Vec::with_capacity(self.blocks.len());
         for (i, block) in self.blocks.iter().enumerate() {
-            let rows = if i + 1 == self.blocks.len() { rows } else { Rows::All };
-            let (y, after) = block.seq(&x, state.map(|state| &state.layers[i]), rows, &dropout);
+            let wanted = if i + 1 == self.blocks.len() { wanted } else { Wanted::All };
+            let (y, after) = block.seq(&x, state.map(|state| &*state.layers[i]), wanted, &dropout);
             layers.push(after);
             x = y;
         }
@@ -173,16 +169,17 @@ impl Encoder {
     }
 
     /// Attention weights `[batch, heads, tokens at, tokens]` of each layer, for the prefixes of `x` `[batch,
-    /// tokens, width]` that end with the tokens `at`. Each row sums to 1.
-    pub fn attention(&self, x: &Tensor, at: &[i64]) -> Vec<Tensor> {
+    /// tokens, width]` that end with the tokens `at`. Each row sums to 1. `None` for an encoder without
+    /// attention.
+    pub fn attention(&self, x: &Tensor, at: &[i64]) -> Option<Vec<Tensor>> {
         let mut x = x.shallow_clone();
         let still = Dropout::new(&x, self.dropout, 0, Pass::Inference);
         let mut layers = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
-            layers.push(block.weights(&x, at));
-            x = block.seq(&x, None, Rows::All, &still).0;
+            layers.push(block.weights(&x, at)?);
+            x = block.seq(&x, None, Wanted::All, &still).0;
         }
-        layers
+        Some(layers)
     }
 
     fn finish(&self, x: Tensor) -> Tensor {

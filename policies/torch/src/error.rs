@@ -9,6 +9,11 @@ pub enum Error {
     /// Dropout is not a probability below one.
     #[error("model.dropout: found {0}, expected a probability in [0, 1)")]
     Dropout(f64),
+    /// A state that cannot be emptied row by row.
+    #[error(
+        "an encoder {0} cannot forget some rows of its state: it grows with every token, in all rows alike"
+    )]
+    Forget(aaren_format::EncoderKind),
     /// The device cannot be used here.
     #[error("train.device: {device}: {reason}")]
     Device {

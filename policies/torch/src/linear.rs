@@ -1,3 +1,5 @@
+//! Linear layers, in the arithmetic of their input.
+
 use aaren_format::Precision;
 use tch::{Kind, Tensor, nn};
 

@@ -1,7 +1,7 @@
 //! The encoders' contract: parameter counts, agreement of all ways to run one, state sizes.
 
 use aaren_format::{EncoderKind, Model, Norm, Precision, Recency};
-use aaren_policies::{Encoder, Pass, Rows};
+use aaren_policies::{Encoder, Pass, Wanted};
 use tch::{Device, Kind, Tensor, nn};
 
 fn model(encoder: EncoderKind, width: usize, layers: usize, heads: usize) -> Model {
@@ -49,7 +49,7 @@ fn steps_pieces_and_chosen_rows_equal_one_pass() {
         let encoder = Encoder::new(&store.root(), &model, 0.1).unwrap();
         let what = format!("{model:?}");
         let _guard = tch::no_grad_guard();
-        let (whole, _) = encoder.forward(&x, None, Rows::All, Pass::Inference);
+        let (whole, _) = encoder.forward(&x, None, Wanted::All, Pass::Inference);
 
         let mut state = encoder.zero_state(2);
         for t in 0..70 {
@@ -62,8 +62,8 @@ fn steps_pieces_and_chosen_rows_equal_one_pass() {
         let (second, _) = encoder.seq(&x.narrow(1, 33, 37), &state);
         assert_close(&Tensor::cat(&[first, second], 1), &whole, &what);
 
-        let rows = Rows::Every { stride: 3, offset: 1 };
-        let (chosen, _) = encoder.forward(&x, None, rows, Pass::Inference);
+        let wanted = Wanted::Every { stride: 3, offset: 1 };
+        let (chosen, _) = encoder.forward(&x, None, wanted, Pass::Inference);
         assert_close(&chosen, &whole.slice(1, 1, None, 3), &what);
 
         // One row alone continues as it did in the batch.
@@ -84,7 +84,7 @@ fn bfloat16_and_dropout_change_little() {
         let store = nn::VarStore::new(Device::Cpu);
         let encoder = Encoder::new(&store.root(), &model(encoder, 32, 2, 2), 0.0).unwrap();
         let run = |precision| {
-            let (y, _) = encoder.forward(&x, None, Rows::All, Pass::Training(precision));
+            let (y, _) = encoder.forward(&x, None, Wanted::All, Pass::Training(precision));
             let loss = (&y * &weigh).sum(Kind::Float);
             let gradients = Tensor::run_backward(&[loss], &store.trainable_variables(), false, false);
             let defined =
@@ -102,7 +102,7 @@ fn bfloat16_and_dropout_change_little() {
     let store = nn::VarStore::new(Device::Cpu);
     let pre = Model { norm: Norm::Pre, ..model(EncoderKind::Aaren, 32, 1, 1) };
     let encoder = Encoder::new(&store.root(), &pre, 0.5).unwrap();
-    let pass = |pass| encoder.forward(&x, None, Rows::All, pass).0;
+    let pass = |pass| encoder.forward(&x, None, Wanted::All, pass).0;
     assert_eq!(pass(Pass::Inference), pass(Pass::Inference));
     let training = || pass(Pass::Training(Precision::Float32));
     assert_ne!(training(), training());
@@ -125,6 +125,38 @@ fn aarens_state_is_constant_and_the_transformers_grows() {
     let transformer = model(EncoderKind::Transformer, 128, 3, 4);
     assert_eq!(bytes(&transformer, 3), 3 * 2 * 128 * 3 * 4);
     assert_eq!(bytes(&transformer, 300), 3 * 2 * 128 * 300 * 4);
+}
+
+#[test]
+fn rows_that_forget_go_on_as_from_the_start_and_the_others_as_if_nothing_had_been() {
+    tch::manual_seed(6);
+    let x = Tensor::randn([3, 40, 12], (Kind::Float, Device::Cpu));
+    for model in variants() {
+        let store = nn::VarStore::new(Device::Cpu);
+        let encoder = Encoder::new(&store.root(), &model, 0.1).unwrap();
+        let _guard = tch::no_grad_guard();
+        let (before, after) = (x.narrow(1, 0, 20), x.narrow(1, 20, 20));
+        let state = encoder.seq(&before, &encoder.zero_state(3)).1;
+        let rows = Tensor::from_slice(&[0i64, 2]);
+        let forgotten = match encoder.forget(&state, &rows) {
+            Ok(forgotten) => forgotten,
+            Err(error) => {
+                assert!(!model.encoder.constant_state());
+                assert!(error.to_string().starts_with("an encoder transformer cannot forget"), "{error}");
+                continue;
+            }
+        };
+        assert!(model.encoder.constant_state());
+        let found = encoder.seq(&after, &forgotten).0;
+        let anew = encoder.seq(&after, &encoder.zero_state(3)).0;
+        let on = encoder.seq(&after, &state).0;
+        for (row, expected) in [(0, &anew), (1, &on), (2, &anew)] {
+            assert_close(&found.get(row), &expected.get(row), &format!("{model:?}, row {row}"));
+        }
+        assert_eq!(forgotten.bytes(), state.bytes());
+        let none = encoder.forget(&state, &Tensor::from_slice::<i64>(&[])).unwrap();
+        assert_close(&encoder.seq(&after, &none).0, &on, "nothing forgotten");
+    }
 }
 
 #[test]

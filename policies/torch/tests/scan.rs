@@ -1,6 +1,6 @@
 //! Every form of the scan against a naive float64 oracle: values and gradients.
 
-use aaren_policies::scan::{Summary, chunked_by, hillis_steele, recurrence};
+use aaren_policies::scan::{Prefix, chunked_by, hillis_steele, recurrence};
 use tch::{Device, Kind, Tensor};
 
 const F64: (Kind, Device) = (Kind::Double, Device::Cpu);
@@ -45,8 +45,8 @@ impl Case {
         }
     }
 
-    fn summary(&self) -> Option<Summary> {
-        self.state.as_ref().map(|[m, u, w]| Summary {
+    fn before(&self) -> Option<Prefix> {
+        self.state.as_ref().map(|[m, u, w]| Prefix {
             max: m.shallow_clone(),
             weight: u.shallow_clone(),
             value: w.shallow_clone(),
@@ -121,14 +121,14 @@ fn every_form_agrees_with_the_oracle_in_values_and_gradients() {
             let expected = with_gradients(exact.oracle(), &exact.inputs());
             for form in ["hillis-steele", "chunked 16", "chunked 64", "recurrence"] {
                 let single = case.leaves(Kind::Float);
-                let summary = single.summary();
+                let before = single.before();
                 let (decay, scores, values) = (single.decay.as_ref(), &single.scores, &single.values);
-                let empty = Summary::empty(2, heads, 3, (Kind::Float, Device::Cpu));
-                let start = summary.as_ref().unwrap_or(&empty);
+                let empty = Prefix::empty(2, heads, 3, (Kind::Float, Device::Cpu));
+                let start = before.as_ref().unwrap_or(&empty);
                 let outputs = match form {
                     "hillis-steele" => hillis_steele(scores, values, decay, start).0,
-                    "chunked 16" => chunked_by(16, scores, values, decay, summary.as_ref()).0,
-                    "chunked 64" => chunked_by(64, scores, values, decay, summary.as_ref()).0,
+                    "chunked 16" => chunked_by(16, scores, values, decay, before.as_ref()).0,
+                    "chunked 64" => chunked_by(64, scores, values, decay, before.as_ref()).0,
                     _ => {
                         let mut outputs = Vec::new();
                         let mut state = recurrence(&scores.select(2, 0), &values.select(2, 0), decay, start);
@@ -162,10 +162,10 @@ fn every_form_agrees_with_the_oracle_in_values_and_gradients() {
 #[test]
 fn a_sequence_cut_anywhere_continues_from_its_state() {
     let case = Case::new(7, 4, 100, 1.0, true, true).leaves(Kind::Float);
-    let start = case.summary();
+    let start = case.before();
     let whole = chunked_by(16, &case.scores, &case.values, case.decay.as_ref(), start.as_ref());
     for cut in [1, 16, 37, 99] {
-        let part = |from: i64, length: i64, state: Option<&Summary>| {
+        let part = |from: i64, length: i64, state: Option<&Prefix>| {
             let (scores, values) = (case.scores.narrow(2, from, length), case.values.narrow(2, from, length));
             chunked_by(16, &scores, &values, case.decay.as_ref(), state)
         };

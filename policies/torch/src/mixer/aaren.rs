@@ -1,9 +1,12 @@
+//! Attention as an RNN.
+
 use aaren_format::{Model, Recency};
 use tch::{Kind, Tensor, nn};
 
-use crate::encoder::Rows;
+use super::Mixer;
+use crate::encoder::Wanted;
 use crate::linear::{float, linear, x_linear};
-use crate::scan::{self, Summary};
+use crate::scan::{self, Prefix};
 
 /// Attention with a learned, input-independent query (arXiv 2405.13956, §3).
 ///
@@ -11,7 +14,7 @@ use crate::scan::{self, Summary};
 /// score of token x for head h is x · r_h with r_h = W_k,hᵀ (W_q q + b_q)_h / √d_h, folded once per
 /// forward pass, so that no token is ever projected to a key; b_k shifts all scores alike and cancels.
 #[derive(Debug)]
-pub struct Aaren {
+pub(crate) struct Aaren {
     query_token: Tensor,
     query: nn::Linear,
     key: nn::Linear,
@@ -42,20 +45,13 @@ impl Aaren {
     }
 
     /// Decay λ per token of each head, `[heads]`; `None` is the paper's form.
-    pub fn decay(&self) -> Option<Tensor> {
+    fn decay(&self) -> Option<Tensor> {
         self.recency.as_ref().map(Tensor::softplus)
-    }
-
-    /// The empty prefix.
-    pub fn zero_state(&self, batch: i64) -> Summary {
-        let width = self.query_token.size()[0];
-        let options = (self.query_token.kind(), self.query_token.device());
-        Summary::empty(batch, self.heads, width / self.heads, options)
     }
 
     /// Scores `[batch, heads, tokens]` and values `[batch, heads, tokens, width of a head]` of `x`
     /// `[batch, tokens, width]`.
-    pub fn scores_and_values(&self, x: &Tensor) -> (Tensor, Tensor) {
+    fn scores_and_values(&self, x: &Tensor) -> (Tensor, Tensor) {
         let (batch, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
         let head_width = width / self.heads;
         let query = x_linear(&self.query_token.unsqueeze(0), &self.query).view([self.heads, head_width, 1]);
@@ -65,10 +61,34 @@ impl Aaren {
         let values = x_linear(x, &self.value).view([batch, tokens, self.heads, head_width]).transpose(1, 2);
         (scores, values)
     }
+}
 
-    /// Attention weights `[batch, heads, tokens at, tokens]` of the prefixes of `x` `[batch, tokens, width]`
-    /// that end with the tokens `at`: what [`Aaren::seq`] sums the values with, written out.
-    pub fn weights(&self, x: &Tensor, at: &[i64]) -> Tensor {
+/// Its state is the [`Prefix`] so far: stabiliser, sum of weights, weighted sum of values.
+impl Mixer for Aaren {
+    fn zero_state(&self, batch: i64) -> Vec<Tensor> {
+        let width = self.query_token.size()[0];
+        let options = (self.query_token.kind(), self.query_token.device());
+        tensors(Prefix::empty(batch, self.heads, width / self.heads, options))
+    }
+
+    fn seq(&self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>) {
+        let (batch, _, width) = x.size3().expect("x is [batch, tokens, width]");
+        let (scores, values) = self.scores_and_values(x);
+        let before = state.map(prefix);
+        let (outputs, after) = scan::chunked(&scores, &values, self.decay().as_ref(), before.as_ref());
+        let outputs = wanted.of(&outputs, 2).transpose(1, 2).reshape([batch, -1, width]);
+        (x_linear(&outputs, &self.output), tensors(after))
+    }
+
+    /// The recurrence.
+    fn step(&self, x: &Tensor, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
+        let (scores, values) = self.scores_and_values(&x.unsqueeze(1));
+        let (scores, values) = (scores.squeeze_dim(2), values.squeeze_dim(2));
+        let after = scan::recurrence(&scores, &values, self.decay().as_ref(), &prefix(state));
+        (x_linear(&after.output().view_as(x), &self.output), tensors(after))
+    }
+
+    fn weights(&self, x: &Tensor, at: &[i64]) -> Option<Tensor> {
         let (scores, _) = self.scores_and_values(x);
         let tokens = Tensor::arange(scores.size()[2], (Kind::Int64, x.device()));
         let age = Tensor::from_slice(at).to_device(x.device()).unsqueeze(1) - tokens;
@@ -76,25 +96,17 @@ impl Aaren {
         if let Some(decay) = self.decay() {
             logits -= decay.view([self.heads, 1, 1]) * &age;
         }
-        logits.softmax(-1, None::<Kind>)
+        Some(logits.softmax(-1, None::<Kind>))
     }
+}
 
-    /// Outputs at the chosen rows of `x` `[batch, tokens, width]`, and the state after it.
-    pub fn seq(&self, x: &Tensor, state: Option<&Summary>, rows: Rows) -> (Tensor, Summary) {
-        let (batch, _, width) = x.size3().expect("x is [batch, tokens, width]");
-        let (scores, values) = self.scores_and_values(x);
-        let (outputs, state) = scan::chunked(&scores, &values, self.decay().as_ref(), state);
-        let outputs = rows.of(&outputs, 2).transpose(1, 2).reshape([batch, -1, width]);
-        (x_linear(&outputs, &self.output), state)
-    }
+fn tensors(prefix: Prefix) -> Vec<Tensor> {
+    vec![prefix.max, prefix.weight, prefix.value]
+}
 
-    /// One token `x` `[batch, width]`: the recurrence.
-    pub fn step(&self, x: &Tensor, state: &Summary) -> (Tensor, Summary) {
-        let (scores, values) = self.scores_and_values(&x.unsqueeze(1));
-        let state =
-            scan::recurrence(&scores.squeeze_dim(2), &values.squeeze_dim(2), self.decay().as_ref(), state);
-        (x_linear(&state.output().view_as(x), &self.output), state)
-    }
+fn prefix(state: &[Tensor]) -> Prefix {
+    let [max, weight, value] = [0, 1, 2].map(|part: usize| state[part].shallow_clone());
+    Prefix { max, weight, value }
 }
 
 #[cfg(test)]
@@ -115,9 +127,9 @@ mod tests {
             let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu)) * 3.0;
             let (_, values) = layer.scores_and_values(&x);
             let at = [0, 1, 33, 69];
-            let mixed = layer.weights(&x, &at).matmul(&values).transpose(1, 2).reshape([2, -1, 12]);
+            let mixed = layer.weights(&x, &at).unwrap().matmul(&values).transpose(1, 2).reshape([2, -1, 12]);
             let found = x_linear(&mixed, &layer.output);
-            let expected = layer.seq(&x, None, Rows::All).0.index_select(1, &Tensor::from_slice(&at));
+            let expected = layer.seq(&x, None, Wanted::All).0.index_select(1, &Tensor::from_slice(&at));
             let off = (found - expected).abs().max().double_value(&[]);
             assert!(off < 1e-5, "{recency:?}: off by {off:e}");
         }

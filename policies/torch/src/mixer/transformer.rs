@@ -1,21 +1,15 @@
+//! Causal multi-head attention.
+
 use aaren_format::Model;
 use tch::{Kind, Tensor, nn};
 
-use crate::encoder::Rows;
+use super::Mixer;
+use crate::encoder::Wanted;
 use crate::linear::{float, linear, x_linear};
-
-/// Keys and values of all tokens so far, each `[batch, heads, tokens, width of a head]`.
-#[derive(Debug)]
-pub struct KeyValueCache {
-    /// Keys.
-    pub key: Tensor,
-    /// Values.
-    pub value: Tensor,
-}
 
 /// Causal multi-head attention (Vaswani et al. 2017) with a key/value cache.
 #[derive(Debug)]
-pub struct CausalAttention {
+pub(crate) struct CausalAttention {
     query: nn::Linear,
     key: nn::Linear,
     value: nn::Linear,
@@ -34,17 +28,43 @@ impl CausalAttention {
             heads: model.heads as i64,
         }
     }
+}
 
-    /// An empty cache.
-    pub fn zero_state(&self, batch: i64) -> KeyValueCache {
+/// Its state is the keys and the values of all tokens so far, each `[batch, heads, tokens, width of a head]`.
+impl Mixer for CausalAttention {
+    fn zero_state(&self, batch: i64) -> Vec<Tensor> {
         let width = self.key.ws.size()[0];
         let shape = [batch, self.heads, 0, width / self.heads];
         let options = (self.key.ws.kind(), self.key.ws.device());
-        KeyValueCache { key: Tensor::zeros(shape, options), value: Tensor::zeros(shape, options) }
+        vec![Tensor::zeros(shape, options), Tensor::zeros(shape, options)]
     }
 
-    /// Attention weights `[batch, heads, tokens at, tokens]` of the tokens `at` of `x` `[batch, tokens, width]`.
-    pub fn weights(&self, x: &Tensor, at: &[i64]) -> Tensor {
+    fn seq(&self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>) {
+        let (batch, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
+        let split = |x: Tensor| x.view([batch, -1, self.heads, width / self.heads]).transpose(1, 2);
+        let query = split(x_linear(&wanted.of(x, 1).contiguous(), &self.query));
+        let (mut key, mut value) = (split(x_linear(x, &self.key)), split(x_linear(x, &self.value)));
+        let mut past = 0;
+        if let Some(state) = state {
+            past = state[0].size()[2];
+            key = Tensor::cat(&[&state[0], &key], 2);
+            value = Tensor::cat(&[&state[1], &value], 2);
+        }
+        // Dense masked softmax: on a CPU several times faster than the fused kernel at these sizes.
+        let scale = ((width / self.heads) as f64).sqrt();
+        let mut scores = query.matmul(&key.transpose(2, 3)) / scale;
+        if tokens > 1 {
+            let options = (Kind::Int64, x.device());
+            let at = wanted.of(&Tensor::arange(tokens, options), 0).unsqueeze(1) + past;
+            let future = Tensor::arange(past + tokens, options).gt_tensor(&at);
+            scores = scores.masked_fill(&future, f64::NEG_INFINITY);
+        }
+        let mixed = float(&scores).softmax(-1, None::<Kind>).to_kind(value.kind()).matmul(&value);
+        let mixed = mixed.transpose(1, 2).reshape([batch, -1, width]);
+        (x_linear(&mixed, &self.output), vec![key, value])
+    }
+
+    fn weights(&self, x: &Tensor, at: &[i64]) -> Option<Tensor> {
         let (batch, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
         let split = |x: Tensor| x.view([batch, -1, self.heads, width / self.heads]).transpose(1, 2);
         let at = Tensor::from_slice(at).to_device(x.device());
@@ -52,33 +72,7 @@ impl CausalAttention {
         let scores = query.matmul(&split(x_linear(x, &self.key)).transpose(2, 3));
         let future = Tensor::arange(tokens, (Kind::Int64, x.device())).gt_tensor(&at.unsqueeze(1));
         let scale = ((width / self.heads) as f64).sqrt();
-        (scores / scale).masked_fill(&future, f64::NEG_INFINITY).softmax(-1, None::<Kind>)
-    }
-
-    /// Outputs at the chosen rows of `x` `[batch, tokens, width]`, and the cache after it.
-    pub fn seq(&self, x: &Tensor, cache: Option<&KeyValueCache>, rows: Rows) -> (Tensor, KeyValueCache) {
-        let (batch, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
-        let split = |x: Tensor| x.view([batch, -1, self.heads, width / self.heads]).transpose(1, 2);
-        let query = split(x_linear(&rows.of(x, 1).contiguous(), &self.query));
-        let (mut key, mut value) = (split(x_linear(x, &self.key)), split(x_linear(x, &self.value)));
-        let mut past = 0;
-        if let Some(cache) = cache {
-            past = cache.key.size()[2];
-            key = Tensor::cat(&[&cache.key, &key], 2);
-            value = Tensor::cat(&[&cache.value, &value], 2);
-        }
-        // Dense masked softmax: on a CPU several times faster than the fused kernel at these sizes.
-        let scale = ((width / self.heads) as f64).sqrt();
-        let mut scores = query.matmul(&key.transpose(2, 3)) / scale;
-        if tokens > 1 {
-            let options = (Kind::Int64, x.device());
-            let at = rows.of(&Tensor::arange(tokens, options), 0).unsqueeze(1) + past;
-            let future = Tensor::arange(past + tokens, options).gt_tensor(&at);
-            scores = scores.masked_fill(&future, f64::NEG_INFINITY);
-        }
-        let mixed = float(&scores).softmax(-1, None::<Kind>).to_kind(value.kind()).matmul(&value);
-        let mixed = mixed.transpose(1, 2).reshape([batch, -1, width]);
-        (x_linear(&mixed, &self.output), KeyValueCache { key, value })
+        Some((scores / scale).masked_fill(&future, f64::NEG_INFINITY).softmax(-1, None::<Kind>))
     }
 }
 
@@ -97,9 +91,9 @@ mod tests {
         let model = Model { encoder, width: 12, layers: 1, heads: 2, norm, recency };
         let layer = CausalAttention::new(&store.root(), &model);
         let x = Tensor::randn([2, 9, 12], (Kind::Float, Device::Cpu)) * 3.0;
-        let (expected, cache) = layer.seq(&x, None, Rows::All);
+        let (expected, state) = layer.seq(&x, None, Wanted::All);
         let at = [0, 5, 8];
-        let mixed = layer.weights(&x, &at).matmul(&cache.value).transpose(1, 2).reshape([2, -1, 12]);
+        let mixed = layer.weights(&x, &at).unwrap().matmul(&state[1]).transpose(1, 2).reshape([2, -1, 12]);
         let expected = expected.index_select(1, &Tensor::from_slice(&at));
         let off = (x_linear(&mixed, &layer.output) - expected).abs().max().double_value(&[]);
         assert!(off < 1e-5, "off by {off:e}");
