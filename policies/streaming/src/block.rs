@@ -1,13 +1,14 @@
-//! Layer normalisation, the block, and the stack of blocks: what both encoders share.
+//! Layer normalisation, the block, and the stack of blocks: what all encoders share.
 
-use alloc::vec::Vec;
+use alloc::{format, vec::Vec};
 
-use crate::aaren::{Aaren, AarenScratch};
+use crate::Error;
+use crate::file::File;
 use crate::linear::Linear;
+use crate::mixer::{Memory, Mixer};
 use crate::simd::Lanes;
-use crate::transformer::{Cache, Transformer, TransformerScratch};
 use crate::vector::{add_assign, gelu, layer_norm};
-use aaren_format::Norm;
+use aaren_format::{Model, Norm, Precision};
 
 /// Gain and bias of a layer normalisation.
 pub(crate) struct LayerNorm {
@@ -29,30 +30,22 @@ impl LayerNorm {
     }
 }
 
-/// The attention of one block.
-#[expect(clippy::large_enum_variant, reason = "there is one per layer, and both are large")]
-pub(crate) enum Attention {
-    Aaren(Aaren),
-    Transformer(Transformer),
-}
-
-/// Attention and a two-layer perceptron, each with a residual connection and a normalisation.
-pub(crate) struct Block {
-    pub(crate) attention: Attention,
-    pub(crate) norm1: LayerNorm,
-    pub(crate) norm2: LayerNorm,
-    pub(crate) up: Linear,
-    pub(crate) down: Linear,
+/// A mixer and a two-layer perceptron, each with a residual connection and a normalisation.
+struct Block {
+    mixer: Mixer,
+    norm1: LayerNorm,
+    norm2: LayerNorm,
+    up: Linear,
+    down: Linear,
 }
 
 /// The stack of blocks.
 pub(crate) struct Encoder {
-    pub(crate) blocks: Vec<Block>,
-    pub(crate) norm: Norm,
+    blocks: Vec<Block>,
+    norm: Norm,
     /// After the last block, where the norm comes first.
-    pub(crate) last_norm: Option<LayerNorm>,
+    last_norm: Option<LayerNorm>,
     pub(crate) width: usize,
-    pub(crate) heads: usize,
 }
 
 /// What the encoder remembers of the tokens so far.
@@ -61,7 +54,7 @@ pub(crate) struct State {
     pub(crate) tokens: u64,
     /// Tokens that the next forward pass brings.
     pub(crate) incoming: usize,
-    pub(crate) layers: Layers,
+    pub(crate) layers: Vec<Memory>,
 }
 
 /// Whose outputs of a forward pass are wanted, of each state's incoming tokens.
@@ -94,13 +87,6 @@ impl Wanted {
     }
 }
 
-/// The layers' part of a [`State`].
-pub(crate) enum Layers {
-    /// All layers' (m, u, w), one after the other.
-    Aaren(Vec<f32>),
-    Transformer(Vec<Cache>),
-}
-
 /// Working memory of a forward pass.
 pub(crate) struct Scratch {
     /// Tokens in, and the encoder's outputs out: `[tokens, width]`.
@@ -110,62 +96,64 @@ pub(crate) struct Scratch {
     /// What a residual connection adds.
     branch: Vec<f32>,
     hidden: Vec<f32>,
-    attention: AttentionScratch,
+    /// Of the mixers.
+    mixer: Vec<f32>,
 }
 
-enum AttentionScratch {
-    Aaren(AarenScratch),
-    Transformer(TransformerScratch),
+impl State {
+    /// Bytes of what it remembers.
+    pub(crate) fn bytes(&self) -> usize {
+        let floats = |memory: &Memory| memory.fixed.len() + memory.cache.row() * memory.cache.tokens();
+        size_of::<f32>() * self.layers.iter().map(floats).sum::<usize>()
+    }
 }
 
 impl Encoder {
+    /// The blocks of a policy file.
+    pub(crate) fn read(file: &File<'_>, model: &Model, precision: Precision) -> Result<Encoder, Error> {
+        let width = model.width;
+        let block = |n: usize| -> Result<Block, Error> {
+            let name = format!("blocks.{n}");
+            let part = |part: &str| format!("{name}.{part}");
+            // The mixer comes first: once `width` has tensors behind it, four times it cannot overflow.
+            Ok(Block {
+                mixer: Mixer::read(file, &name, model, precision)?,
+                norm1: file.norm(&part("norm1"), width)?,
+                norm2: file.norm(&part("norm2"), width)?,
+                up: file.linear(&part("mlp.up"), 4 * width, width, precision)?,
+                down: file.linear(&part("mlp.down"), width, 4 * width, precision)?,
+            })
+        };
+        let mut blocks = Vec::new();
+        for n in 0..model.layers {
+            blocks.push(block(n)?);
+        }
+        let last_norm = match model.norm {
+            Norm::Pre => Some(file.norm("norm", width)?),
+            Norm::Post => None,
+        };
+        Ok(Encoder { blocks, norm: model.norm, last_norm, width })
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         let blocks = self.blocks.iter().map(|block| {
-            let attention = match &block.attention {
-                Attention::Aaren(aaren) => aaren.bytes(),
-                Attention::Transformer(transformer) => transformer.bytes(),
-            };
-            attention + block.norm1.bytes() + block.norm2.bytes() + block.up.bytes() + block.down.bytes()
+            let norms = block.norm1.bytes() + block.norm2.bytes();
+            block.mixer.bytes() + norms + block.up.bytes() + block.down.bytes()
         });
         blocks.sum::<usize>() + self.last_norm.as_ref().map_or(0, LayerNorm::bytes)
     }
 
-    fn is_aaren(&self) -> bool {
-        matches!(self.blocks.first(), Some(Block { attention: Attention::Aaren(_), .. }))
-    }
-
     /// The state before any token.
     pub(crate) fn zero_state(&self) -> State {
-        let layers = if self.is_aaren() {
-            Layers::Aaren(alloc::vec![0.0; self.blocks.len() * Aaren::state_length(self.width, self.heads)])
-        } else {
-            Layers::Transformer(self.blocks.iter().map(|_| Cache::default()).collect())
-        };
-        let mut state = State { tokens: 0, incoming: 0, layers };
-        self.clear(&mut state);
-        state
+        let layers = self.blocks.iter().map(|block| block.mixer.memory()).collect();
+        State { tokens: 0, incoming: 0, layers }
     }
 
     /// Forget all tokens.
     pub(crate) fn clear(&self, state: &mut State) {
         state.tokens = 0;
-        match &mut state.layers {
-            Layers::Aaren(floats) => {
-                for layer in floats.chunks_exact_mut(Aaren::state_length(self.width, self.heads)) {
-                    Aaren::clear(layer, self.heads);
-                }
-            }
-            Layers::Transformer(caches) => caches.iter_mut().for_each(Cache::clear),
-        }
-    }
-
-    /// Bytes of what the state remembers.
-    pub(crate) fn state_bytes(&self, state: &State) -> usize {
-        match &state.layers {
-            Layers::Aaren(floats) => size_of_val(&**floats),
-            Layers::Transformer(caches) => {
-                caches.iter().map(|c| 2 * self.width * c.tokens() * size_of::<f32>()).sum()
-            }
+        for (block, memory) in self.blocks.iter().zip(&mut state.layers) {
+            block.mixer.clear(memory);
         }
     }
 
@@ -178,11 +166,7 @@ impl Encoder {
             normed: buffer(if pre { self.width } else { 0 }),
             branch: buffer(self.width),
             hidden: buffer(4 * self.width),
-            attention: if self.is_aaren() {
-                AttentionScratch::Aaren(AarenScratch::new(self.width, self.heads, tokens))
-            } else {
-                AttentionScratch::Transformer(TransformerScratch::new(self.width, tokens))
-            },
+            mixer: buffer(self.blocks.iter().map(|block| block.mixer.scratch()).max().unwrap_or(0)),
         }
     }
 
@@ -249,15 +233,7 @@ impl Block {
         } else {
             x
         };
-        match (&self.attention, &mut scratch.attention) {
-            (Attention::Aaren(aaren), AttentionScratch::Aaren(scratch)) => {
-                aaren.forward::<L>(input, states, n, wanted, scratch, branch);
-            }
-            (Attention::Transformer(transformer), AttentionScratch::Transformer(scratch)) => {
-                transformer.forward::<L>(input, states, n, wanted, scratch, branch);
-            }
-            _ => unreachable!("the scratch is made by the encoder it is used with"),
-        }
+        self.mixer.forward::<L>(input, states, n, wanted, &mut scratch.mixer, branch);
 
         // Rows move forwards only, so none is overwritten before it has moved.
         if wanted != Wanted::All {

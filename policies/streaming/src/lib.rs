@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! Two encoders share everything but their attention: **Aaren** (arXiv 2405.13956), whose state is
+//! The encoders share everything but how past tokens reach the present one: **Aaren** (arXiv 2405.13956), whose state is
 //! a few hundred floats however long the episode, and a **Transformer** with a growing key/value
 //! cache. The kernels are compiled for several instruction sets and one is chosen when a policy is
 //! loaded. Without the default feature `std` the crate needs only `alloc`.
@@ -26,17 +26,18 @@
 
 extern crate alloc;
 
-mod aaren;
 mod block;
+mod cache;
 mod episode;
 mod error;
+mod file;
 mod linear;
+mod mixer;
 mod policy;
 mod saved;
 mod simd;
 mod stream;
 mod streams;
-mod transformer;
 mod vector;
 
 pub use aaren_format::{ActionSpace, Header, Precision, Regime};

@@ -89,29 +89,24 @@ impl Linear {
         let paneled = self.outputs - self.outputs % NARROW;
         let words = self.panels.as_slice();
         let lines = lines(self.precision, self.inputs);
-        assert!(words.len() == paneled * lines && self.bias.len() == self.outputs);
         let mut output = 0;
         while output < paneled {
-            let panel = words[output * lines..].as_ptr();
-            // SAFETY: `x`, `y` and `bias` hold what `apply` and the assertion above checked, and a
-            // panel of n outputs at `output` holds n words a line from `output · lines` on.
-            unsafe {
-                let job = Job {
-                    inputs: self.inputs,
-                    outputs: self.outputs,
-                    tokens,
-                    x: x.as_ptr(),
-                    y: y.as_mut_ptr().add(output),
-                    bias: self.bias.as_ptr().add(output),
-                };
-                if paneled - output >= WIDE {
-                    job.panel::<L, PAIRS, WIDE>(panel);
-                    output += WIDE;
-                } else {
-                    job.panel::<L, PAIRS, NARROW>(panel);
-                    output += NARROW;
-                }
+            let width = if paneled - output >= WIDE { WIDE } else { NARROW };
+            let mut job = Job {
+                inputs: self.inputs,
+                outputs: self.outputs,
+                tokens,
+                x,
+                y: &mut y[output..],
+                bias: &self.bias[output..output + width],
+                words: &words[output * lines..(output + width) * lines],
+            };
+            if width == WIDE {
+                job.panel::<L, PAIRS, WIDE>();
+            } else {
+                job.panel::<L, PAIRS, NARROW>();
             }
+            output += width;
         }
     }
 }
@@ -133,6 +128,9 @@ impl Kernel for Apply<'_> {
         let (inputs, outputs) = (linear.inputs, linear.outputs);
         assert_eq!(x.len(), tokens * inputs);
         assert_eq!(y.len(), tokens * outputs);
+        if tokens == 0 {
+            return;
+        }
         match linear.precision {
             Precision::Float32 => linear.apply_panels::<L, false>(x, tokens, y),
             Precision::Bfloat16 => linear.apply_panels::<L, true>(x, tokens, y),
@@ -194,130 +192,132 @@ fn pair(first: f32, second: f32) -> f32 {
     f32::from_bits(high << 16 | low)
 }
 
-/// One panel times all tokens; `y` and `bias` point at the panel's first output.
-#[derive(Clone, Copy)]
-struct Job {
+/// One panel times all tokens.
+struct Job<'a> {
     inputs: usize,
     outputs: usize,
     tokens: usize,
-    x: *const f32,
-    y: *mut f32,
-    bias: *const f32,
+    /// `[tokens, inputs]`.
+    x: &'a [f32],
+    /// `[tokens, outputs]`, without the outputs before the panel's first.
+    y: &'a mut [f32],
+    /// Of the panel's outputs.
+    bias: &'a [f32],
+    /// The panel: lines of one word for each of its outputs.
+    words: &'a [f32],
 }
 
-impl Job {
+impl Job<'_> {
     #[inline(always)]
-    unsafe fn panel<L: Lanes, const PAIRS: bool, const WIDTH: usize>(self, words: *const f32) {
-        unsafe {
-            // Of a pair the compiler keeps both inputs of all tokens in registers: too many for
-            // AVX2 beside four vectors of sums (measured: 56 µs a step against 43).
-            let crowded = PAIRS && L::N == 8;
-            if 4 * L::N <= WIDTH && !crowded {
-                self.columns::<L, PAIRS, WIDTH, 4>(words);
-            } else if 2 * L::N <= WIDTH {
-                self.columns::<L, PAIRS, WIDTH, 2>(words);
-            } else {
-                self.columns::<L, PAIRS, WIDTH, 1>(words);
-            }
+    fn panel<L: Lanes, const PAIRS: bool, const WIDTH: usize>(&mut self) {
+        // Of a pair the compiler keeps both inputs of all tokens in registers: too many for
+        // AVX2 beside four vectors of sums (measured: 56 µs a step against 43).
+        let crowded = PAIRS && L::N == 8;
+        if 4 * L::N <= WIDTH && !crowded {
+            self.columns::<L, PAIRS, WIDTH, 4>();
+        } else if 2 * L::N <= WIDTH {
+            self.columns::<L, PAIRS, WIDTH, 2>();
+        } else {
+            self.columns::<L, PAIRS, WIDTH, 1>();
         }
     }
 
     #[inline(always)]
-    unsafe fn columns<L: Lanes, const PAIRS: bool, const WIDTH: usize, const VECTORS: usize>(
-        self,
-        words: *const f32,
-    ) {
-        unsafe {
-            for column in (0..WIDTH).step_by(VECTORS * L::N) {
-                let words = words.add(column);
-                let mut token = 0;
-                // Several streams, or timesteps of a window: 24 vectors of sums of AVX-512's 32.
-                while L::N == 16 && token + 6 <= self.tokens {
-                    self.tile::<L, PAIRS, WIDTH, VECTORS, 6>(words, column, token);
-                    token += 6;
-                }
-                while token + 3 <= self.tokens {
-                    self.tile::<L, PAIRS, WIDTH, VECTORS, 3>(words, column, token);
-                    token += 3;
-                }
-                match self.tokens - token {
-                    1 => self.tile::<L, PAIRS, WIDTH, VECTORS, 1>(words, column, token),
-                    2 => self.tile::<L, PAIRS, WIDTH, VECTORS, 2>(words, column, token),
-                    _ => {}
-                }
+    fn columns<L: Lanes, const PAIRS: bool, const WIDTH: usize, const VECTORS: usize>(&mut self) {
+        for column in (0..WIDTH).step_by(VECTORS * L::N) {
+            let mut token = 0;
+            // Several streams, or timesteps of a window: 24 vectors of sums of AVX-512's 32.
+            while L::N == 16 && token + 6 <= self.tokens {
+                self.tile::<L, PAIRS, WIDTH, VECTORS, 6>(column, token);
+                token += 6;
+            }
+            while token + 3 <= self.tokens {
+                self.tile::<L, PAIRS, WIDTH, VECTORS, 3>(column, token);
+                token += 3;
+            }
+            match self.tokens - token {
+                1 => self.tile::<L, PAIRS, WIDTH, VECTORS, 1>(column, token),
+                2 => self.tile::<L, PAIRS, WIDTH, VECTORS, 2>(column, token),
+                _ => {}
             }
         }
     }
 
     /// `VECTORS` vectors of outputs from `column` on, for `TOKENS` tokens from `token` on.
     #[inline(always)]
-    unsafe fn tile<
-        L: Lanes,
-        const PAIRS: bool,
-        const WIDTH: usize,
-        const VECTORS: usize,
-        const TOKENS: usize,
-    >(
-        self,
-        words: *const f32,
+    fn tile<L: Lanes, const PAIRS: bool, const WIDTH: usize, const VECTORS: usize, const TOKENS: usize>(
+        &mut self,
         column: usize,
         token: usize,
     ) {
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        let lines = if PAIRS { inputs.div_ceil(2) } else { inputs };
+        // Each of the columns is a place in every line, of the bias, and of every token's outputs.
+        let end = column + VECTORS * L::N;
+        assert!(end <= WIDTH && end <= self.bias.len() && lines * WIDTH <= self.words.len());
+        assert!((token + TOKENS) * inputs <= self.x.len());
+        assert!((token + TOKENS - 1) * outputs + end <= self.y.len());
+        // SAFETY: as asserted, `words` holds `lines` lines from `column` on, `bias` the columns, `x` the
+        // `inputs` entries of every token, `y` its columns.
         unsafe {
+            let words = self.words.as_ptr().add(column);
+            let x = self.x.as_ptr().add(token * inputs);
+            let y = self.y.as_mut_ptr().add(token * outputs + column);
             let mut sums = [[L::splat(0.0); VECTORS]; TOKENS];
             for v in 0..VECTORS {
-                let bias = L::load(self.bias.add(column + v * L::N));
+                let bias = L::load(self.bias.as_ptr().add(column + v * L::N));
                 for sum in &mut sums {
                     sum[v] = bias;
                 }
             }
-            let x = self.x.add(token * self.inputs);
             if PAIRS {
-                for input in (0..self.inputs - self.inputs % 2).step_by(2) {
+                for input in (0..inputs - inputs % 2).step_by(2) {
                     let line = words.add(input / 2 * WIDTH);
-                    self.line::<L, VECTORS, TOKENS, false>(&mut sums, line, x.add(input));
-                    self.line::<L, VECTORS, TOKENS, true>(&mut sums, line, x.add(input + 1));
+                    add_line::<L, VECTORS, TOKENS, false>(&mut sums, line, x.add(input), inputs);
+                    add_line::<L, VECTORS, TOKENS, true>(&mut sums, line, x.add(input + 1), inputs);
                 }
-                if self.inputs % 2 == 1 {
-                    let line = words.add(self.inputs / 2 * WIDTH);
-                    let x = x.add(self.inputs - 1);
-                    self.line::<L, VECTORS, TOKENS, false>(&mut sums, line, x);
+                if inputs % 2 == 1 {
+                    let line = words.add(inputs / 2 * WIDTH);
+                    add_line::<L, VECTORS, TOKENS, false>(&mut sums, line, x.add(inputs - 1), inputs);
                 }
             } else {
-                for input in 0..self.inputs {
+                for input in 0..inputs {
                     let line = words.add(input * WIDTH);
-                    self.line::<L, VECTORS, TOKENS, false>(&mut sums, line, x.add(input));
+                    add_line::<L, VECTORS, TOKENS, false>(&mut sums, line, x.add(input), inputs);
                 }
             }
             for (t, sum) in sums.iter().enumerate() {
-                let y = self.y.add((token + t) * self.outputs + column);
                 for (v, sum) in sum.iter().enumerate() {
-                    sum.store(y.add(v * L::N));
+                    sum.store(y.add(t * outputs + v * L::N));
                 }
             }
         }
     }
+}
 
-    /// Add one input of every token times its line of weights; `LOW`: those in the lower halves.
-    #[inline(always)]
-    unsafe fn line<L: Lanes, const VECTORS: usize, const TOKENS: usize, const LOW: bool>(
-        self,
-        sums: &mut [[L; VECTORS]; TOKENS],
-        line: *const f32,
-        x: *const f32,
-    ) {
-        unsafe {
-            let mut inputs = [L::splat(0.0); TOKENS];
-            for (t, input) in inputs.iter_mut().enumerate() {
-                *input = L::splat(*x.add(t * self.inputs));
-            }
-            // With three tokens and four vectors this order needs 16 registers, AVX2's all.
-            for v in 0..VECTORS {
-                let word = L::load(line.add(v * L::N));
-                let weight = if LOW { word.low_half() } else { word };
-                for (sum, &x) in sums.iter_mut().zip(&inputs) {
-                    sum[v] = x.mul_add(weight, sum[v]);
-                }
+/// Add one input of every token times its line of weights; `LOW`: those in the lower halves.
+///
+/// # Safety
+///
+/// `line` is valid for `VECTORS` vectors, `x` for `TOKENS` reads that are `inputs` apart.
+#[inline(always)]
+unsafe fn add_line<L: Lanes, const VECTORS: usize, const TOKENS: usize, const LOW: bool>(
+    sums: &mut [[L; VECTORS]; TOKENS],
+    line: *const f32,
+    x: *const f32,
+    inputs: usize,
+) {
+    unsafe {
+        let mut now = [L::splat(0.0); TOKENS];
+        for (t, now) in now.iter_mut().enumerate() {
+            *now = L::splat(*x.add(t * inputs));
+        }
+        // With three tokens and four vectors this order needs 16 registers, AVX2's all.
+        for v in 0..VECTORS {
+            let word = L::load(line.add(v * L::N));
+            let weight = if LOW { word.low_half() } else { word };
+            for (sum, &x) in sums.iter_mut().zip(&now) {
+                sum[v] = x.mul_add(weight, sum[v]);
             }
         }
     }

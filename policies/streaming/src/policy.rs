@@ -1,19 +1,18 @@
 //! A trained policy: read, checked, and packed for streaming.
 
-use alloc::{borrow::ToOwned, format, string::String, sync::Arc, vec::Vec};
+#[cfg(feature = "std")]
+use alloc::borrow::ToOwned;
+use alloc::{sync::Arc, vec::Vec};
 
-use safetensors::{Dtype, SafeTensors};
+use safetensors::SafeTensors;
 
-use crate::aaren::{self, Aaren};
-use crate::block::{Attention, Block, Encoder, LayerNorm};
+use crate::block::{Encoder, LayerNorm};
 use crate::error::one_line;
+use crate::file::File;
 use crate::linear::Linear;
 use crate::simd::InstructionSet;
-use crate::transformer::{self, Transformer};
 use crate::{Error, Stream};
-use aaren_format::{
-    ActionSpace, Agent, Decision, EncoderKind, Header, Model, Norm, Precision, Recency, Regime, check_scale,
-};
+use aaren_format::{ActionSpace, Agent, Decision, Header, Precision, Regime, check_scale};
 
 /// The weights of a trained policy, shared by all its streams: cloning copies a pointer.
 #[derive(Clone)]
@@ -127,15 +126,7 @@ impl Policy {
             norm: file.norm("embed.norm", width)?,
         };
         check_scale(&embedding.mean, &embedding.std)?;
-        let mut blocks = Vec::new();
-        for n in 0..model.layers {
-            blocks.push(file.block(n, model, options.precision)?);
-        }
-        let last_norm = match model.norm {
-            Norm::Pre => Some(file.norm("norm", width)?),
-            Norm::Post => None,
-        };
-        let encoder = Encoder { blocks, norm: model.norm, last_norm, width, heads: model.heads };
+        let encoder = Encoder::read(&file, model, options.precision)?;
         let head = file.linear("head", actions, width, Precision::Float32)?;
         let fingerprint = fingerprint(bytes);
         Ok(Policy(Arc::new(Weights {
@@ -215,110 +206,6 @@ impl core::fmt::Debug for Policy {
             .field("header", &self.0.header)
             .field("instructions", &self.0.instructions)
             .finish_non_exhaustive()
-    }
-}
-
-/// The tensors of a policy file.
-struct File<'a>(SafeTensors<'a>);
-
-impl File<'_> {
-    /// A float32 tensor of the given shape, all finite.
-    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
-        let view = self.0.tensor(name).map_err(|_| Error::NoTensor { name: name.to_owned() })?;
-        if view.dtype() != Dtype::F32 || view.shape() != shape {
-            return Err(Error::Tensor {
-                name: name.to_owned(),
-                found: format!("{:?} {}", view.dtype(), brief(view.shape())),
-                expected: format!("F32 {shape:?}"),
-            });
-        }
-        let floats: Vec<f32> =
-            view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        match floats.iter().enumerate().find(|(_, x)| !x.is_finite()) {
-            Some((index, &found)) => {
-                Err(Error::Element { name: name.to_owned(), index, found, expected: "a finite number" })
-            }
-            None => Ok(floats),
-        }
-    }
-
-    fn weight_and_bias(
-        &self,
-        name: &str,
-        outputs: usize,
-        inputs: usize,
-    ) -> Result<(Vec<f32>, Vec<f32>), Error> {
-        let weight = self.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
-        Ok((weight, self.tensor(&format!("{name}.bias"), &[outputs])?))
-    }
-
-    fn linear(
-        &self,
-        name: &str,
-        outputs: usize,
-        inputs: usize,
-        precision: Precision,
-    ) -> Result<Linear, Error> {
-        let (weight, bias) = self.weight_and_bias(name, outputs, inputs)?;
-        Ok(Linear::new(&weight, &bias, precision))
-    }
-
-    fn norm(&self, name: &str, width: usize) -> Result<LayerNorm, Error> {
-        let gain = self.tensor(&format!("{name}.weight"), &[width])?;
-        Ok(LayerNorm { gain, bias: self.tensor(&format!("{name}.bias"), &[width])? })
-    }
-
-    fn block(&self, n: usize, model: &Model, precision: Precision) -> Result<Block, Error> {
-        let Model { width, heads, .. } = *model;
-        let name = |part: &str| format!("blocks.{n}.{part}");
-        let square = |part: &str| self.weight_and_bias(&name(&format!("attention.{part}")), width, width);
-        let (query, key, value, output) =
-            (square("query")?, square("key")?, square("value")?, square("output")?);
-        let attention = match model.encoder {
-            EncoderKind::Aaren => {
-                let query_token = self.tensor(&name("attention.query_token"), &[width])?;
-                let recency = match model.recency {
-                    Recency::Learned => Some(self.tensor(&name("attention.recency"), &[heads])?),
-                    Recency::None => None,
-                };
-                let parameters = aaren::Parameters {
-                    query_token: &query_token,
-                    query: (&query.0, &query.1),
-                    key: &key.0,
-                    value: (&value.0, &value.1),
-                    output: (&output.0, &output.1),
-                    recency: recency.as_deref(),
-                };
-                Attention::Aaren(Aaren::new(&parameters, heads, precision))
-            }
-            EncoderKind::Transformer => {
-                let parameters = transformer::Parameters {
-                    query: (&query.0, &query.1),
-                    key: (&key.0, &key.1),
-                    value: (&value.0, &value.1),
-                    output: (&output.0, &output.1),
-                };
-                Attention::Transformer(Transformer::new(&parameters, heads, precision))
-            }
-        };
-        // `width` has tensors behind it by now, so four times it cannot overflow.
-        Ok(Block {
-            attention,
-            norm1: self.norm(&name("norm1"), width)?,
-            norm2: self.norm(&name("norm2"), width)?,
-            up: self.linear(&name("mlp.up"), 4 * width, width, precision)?,
-            down: self.linear(&name("mlp.down"), width, 4 * width, precision)?,
-        })
-    }
-}
-
-/// A shape to print, cut where a file lists absurdly many dimensions.
-fn brief(shape: &[usize]) -> String {
-    match shape.get(..8) {
-        Some(start) if shape.len() > 8 => {
-            format!("{start:?} and {} more dimensions", shape.len() - 8)
-        }
-        _ => format!("{shape:?}"),
     }
 }
 

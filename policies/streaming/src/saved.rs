@@ -2,7 +2,6 @@
 
 use alloc::{format, string::ToString, vec::Vec};
 
-use crate::block::Layers;
 use crate::{Error, Regime, Stream};
 
 /// Begins every saved state; the digit is the version of the layout.
@@ -28,15 +27,9 @@ impl Stream {
         for t in self.episode.timestep - self.remembered()..self.episode.timestep {
             self.episode.row(t).iter().for_each(&mut put);
         }
-        match &self.episode.state.layers {
-            _ if recomputed => {}
-            Layers::Aaren(floats) => floats.iter().for_each(put),
-            Layers::Transformer(caches) => {
-                for (key, value) in
-                    caches.iter().flat_map(|cache| cache.rows(self.policy.weights().encoder.width))
-                {
-                    key.iter().chain(value).for_each(&mut put);
-                }
+        if !recomputed {
+            for memory in &self.episode.state.layers {
+                memory.fixed.iter().chain(memory.cache.floats()).for_each(&mut put);
             }
         }
         bytes
@@ -96,15 +89,14 @@ impl Stream {
 
         let rows = timestep.min(self.keeps()) as usize;
         let inputs = rows * self.episode.row_length;
-        let encoder = &weights.encoder;
-        let (layers, width) = (encoder.blocks.len(), encoder.width);
-        let state = match (&self.episode.state.layers, self.regime) {
-            (_, Regime::Window(_)) => Some(0),
-            (Layers::Aaren(floats), _) => Some(floats.len()),
-            (Layers::Transformer(_), _) => (2 * layers * width).checked_mul(tokens as usize),
-        };
-        let expected =
-            state.and_then(|state| state.checked_add(inputs)).and_then(|floats| floats.checked_mul(4));
+        // What the regime recomputes is not saved.
+        let recomputed = matches!(self.regime, Regime::Window(_));
+        let memories = if recomputed { &[][..] } else { &self.episode.state.layers };
+        let lengths = memories
+            .iter()
+            .map(|memory| (tokens as usize).checked_mul(memory.cache.row())?.checked_add(memory.fixed.len()));
+        let state = lengths.into_iter().try_fold(inputs, |sum, length| sum.checked_add(length?));
+        let expected = state.and_then(|floats| floats.checked_mul(size_of::<f32>()));
         if expected != Some(floats.len()) {
             let expected = expected.map_or("fewer timesteps".to_string(), |bytes| format!("{bytes}"));
             return Err(mismatch(&format!("{} bytes of numbers", floats.len()), &expected));
@@ -132,15 +124,14 @@ impl Stream {
         }
         self.episode.timestep = timestep;
         self.episode.state.tokens = tokens;
-        match &mut self.episode.state.layers {
-            _ if state.is_empty() => {}
-            Layers::Aaren(floats) => floats.copy_from_slice(state),
-            Layers::Transformer(caches) => {
-                for (cache, layer) in caches.iter_mut().zip(state.chunks_exact(state.len() / layers)) {
-                    for token in layer.chunks_exact(2 * width) {
-                        cache.restore(width, token.iter().copied());
-                    }
-                }
+        if !recomputed {
+            let mut rest = state;
+            for memory in &mut self.episode.state.layers {
+                let (fixed, after) = rest.split_at(memory.fixed.len());
+                let (rows, after) = after.split_at(tokens as usize * memory.cache.row());
+                memory.fixed.copy_from_slice(fixed);
+                memory.cache.restore(rows);
+                rest = after;
             }
         }
         Ok(())

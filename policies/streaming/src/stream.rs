@@ -93,7 +93,7 @@ impl Stream {
             }
             Regime::Unbounded | Regime::Reset(_) => 0,
         };
-        self.policy.weights().encoder.state_bytes(&self.episode.state) + window
+        self.episode.state.bytes() + window
     }
 }
 

@@ -169,6 +169,13 @@ pub(crate) unsafe fn exp<L: Lanes>(x: L) -> L {
     }
 }
 
+/// [`exp`] of one number.
+#[inline(always)]
+pub(crate) fn exp_scalar(x: f32) -> f32 {
+    // SAFETY: `f32` as lanes takes no instructions but those that every processor has.
+    unsafe { exp(x) }
+}
+
 /// The error function to 1e-6 relative, as an odd rational function on [−4, 4]; the same minimax
 /// coefficients as in XLA and Eigen.
 ///

@@ -117,7 +117,7 @@ fn every_tensor_is_checked_and_named() {
     assert!(
         try_out(&f.bytes())
             .unwrap_err()
-            .contains("`observation.std`, element 1: found 0, expected a positive number")
+            .contains("`observation.std`: found 0 at 1, expected a positive number")
     );
 }
 

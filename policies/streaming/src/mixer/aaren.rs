@@ -8,14 +8,18 @@
 //! The state of a head is (m, u, w): the largest score so far, Σ e^{s_i − m} and Σ e^{s_i − m} v_i.
 //! With recency, prefix n weighs token i by e^{s_i − λ(n − i)}: m falls by λ before every merge.
 
-use alloc::vec::Vec;
+use alloc::{format, vec::Vec};
 
-use aaren_format::Precision;
+use aaren_format::{Model, Precision, Recency};
 
-use crate::block::{Layers, State, Wanted};
+use super::{Memory, Mix};
+use crate::Error;
+use crate::block::{State, Wanted};
+use crate::cache::Cache;
+use crate::file::File;
 use crate::linear::Linear;
 use crate::simd::Lanes;
-use crate::vector::{exp, for_lanes, scale_into};
+use crate::vector::{exp_scalar, for_lanes, scale_into};
 
 /// One layer's parameters.
 pub(crate) struct Aaren {
@@ -28,38 +32,33 @@ pub(crate) struct Aaren {
     width: usize,
 }
 
-/// What [`Aaren::new`] takes of a file; matrices are `[width, width]`.
-pub(crate) struct Parameters<'a> {
-    pub(crate) query_token: &'a [f32],
-    pub(crate) query: (&'a [f32], &'a [f32]),
-    pub(crate) key: &'a [f32],
-    pub(crate) value: (&'a [f32], &'a [f32]),
-    pub(crate) output: (&'a [f32], &'a [f32]),
-    /// Raw recency; λ = softplus(raw).
-    pub(crate) recency: Option<&'a [f32]>,
-}
+impl Mix for Aaren {
+    /// Folds query and key into one score vector per head, in float64, and packs the rest.
+    fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Aaren, Error> {
+        let Model { width, heads, .. } = *model;
+        let name = |part: &str| format!("{block}.attention.{part}");
+        let square = |part: &str| file.weight_and_bias(&name(part), width, width);
+        let (query, key, value, output) =
+            (square("query")?, square("key")?, square("value")?, square("output")?);
+        let query_token = file.tensor(&name("query_token"), &[width])?;
+        let decay = match model.recency {
+            Recency::Learned => file.tensor(&name("recency"), &[heads])?.into_iter().map(softplus).collect(),
+            Recency::None => alloc::vec![0.0; heads],
+        };
 
-impl Aaren {
-    /// Fold query and key into one score vector per head, in float64, and pack the rest.
-    pub(crate) fn new(p: &Parameters<'_>, heads: usize, precision: Precision) -> Aaren {
-        let width = p.query_token.len();
         let head_width = width / heads;
         let scale = 1.0 / libm::sqrt(head_width as f64);
-        let query: Vec<f64> = (p.query.0.chunks_exact(width).zip(p.query.1))
+        let query: Vec<f64> = (query.0.chunks_exact(width).zip(&query.1))
             .map(|(row, &bias)| {
-                row.iter()
-                    .zip(p.query_token)
-                    .fold(f64::from(bias), |sum, (&w, &q)| sum + f64::from(w) * f64::from(q))
+                let products = row.iter().zip(&query_token);
+                products.fold(f64::from(bias), |sum, (&w, &q)| sum + f64::from(w) * f64::from(q))
             })
             .collect();
-
-        let (mut weight, mut bias) = match heads {
-            1 => Linear::fold(p.value, p.output),
-            _ => (p.value.0.to_vec(), p.value.1.to_vec()),
-        };
+        let folded = (heads == 1).then(|| Linear::fold((&value.0, &value.1), (&output.0, &output.1)));
+        let (mut weight, mut bias) = folded.unwrap_or(value);
         for h in 0..heads {
             let mut score = alloc::vec![0.0; width];
-            let rows = p.key.chunks_exact(width).zip(&query).skip(h * head_width);
+            let rows = key.0.chunks_exact(width).zip(&query).skip(h * head_width);
             for (keys, &q) in rows.take(head_width) {
                 for (r, &k) in score.iter_mut().zip(keys) {
                     *r += f64::from(k) * q * scale;
@@ -68,62 +67,56 @@ impl Aaren {
             weight.extend(score.iter().map(|&r| r as f32));
             bias.push(0.0);
         }
-        let softplus = |raw: f32| {
-            let raw = f64::from(raw);
-            raw.max(0.0) + libm::log1p(libm::exp(-raw.abs()))
-        };
-        Aaren {
+        Ok(Aaren {
             values_and_scores: Linear::new(&weight, &bias, precision),
-            output: (heads > 1).then(|| Linear::new(p.output.0, p.output.1, precision)),
-            decay: p
-                .recency
-                .map_or(alloc::vec![0.0; heads], |raw| raw.iter().map(|&r| softplus(r)).collect()),
+            output: (heads > 1).then(|| Linear::new(&output.0, &output.1, precision)),
+            decay,
             width,
-        }
+        })
     }
 
-    pub(crate) fn bytes(&self) -> usize {
-        self.values_and_scores.bytes() + self.output.as_ref().map_or(0, Linear::bytes)
+    fn linears(&self) -> impl Iterator<Item = &Linear> {
+        core::iter::once(&self.values_and_scores).chain(&self.output)
     }
 
-    /// Floats of one layer's state: m and u of every head, then w.
-    pub(crate) fn state_length(width: usize, heads: usize) -> usize {
-        2 * heads + width
+    /// m and u of every head, then w.
+    fn memory(&self) -> Memory {
+        let mut fixed = alloc::vec![0.0; 2 * self.decay.len() + self.width];
+        self.clear(&mut fixed);
+        Memory { fixed, cache: Cache::new(0) }
     }
 
-    /// Make `state` that of an empty prefix.
-    pub(crate) fn clear(state: &mut [f32], heads: usize) {
-        state[..heads].fill(f32::NEG_INFINITY);
-        state[heads..].fill(0.0);
+    fn clear(&self, fixed: &mut [f32]) {
+        let (maxima, sums) = fixed.split_at_mut(self.decay.len());
+        maxima.fill(f32::NEG_INFINITY);
+        sums.fill(0.0);
     }
 
-    /// Merge every state's incoming tokens, rows of `x` (`[tokens, width]`), into layer `n` of the
-    /// state; attention's output of the tokens wanted goes to `y` (`[wanted, width]`).
+    fn scratch(&self) -> usize {
+        self.values_and_scores.outputs() + self.width
+    }
+
     #[inline(always)]
-    pub(crate) fn forward<L: Lanes>(
+    fn forward<L: Lanes>(
         &self,
         x: &[f32],
         states: &mut [impl AsMut<State>],
         n: usize,
         wanted: Wanted,
-        scratch: &mut AarenScratch,
+        scratch: &mut [f32],
         y: &mut [f32],
     ) {
         let (width, heads) = (self.width, self.decay.len());
         let (tokens, head_width, outputs) = (x.len() / width, width / heads, y.len() / width);
         let row = self.values_and_scores.outputs();
-        let projected = &mut scratch.projected[..tokens * row];
-        let mixed = &mut scratch.mixed[..outputs * width];
+        let (projected, rest) = scratch.split_at_mut(tokens * row);
+        let mixed = &mut rest[..outputs * width];
         self.values_and_scores.apply::<L>(x, tokens, projected);
 
         let (mut projected, mut mixed_rows) = (projected.chunks_exact(row), mixed.chunks_exact_mut(width));
         for state in states {
             let State { tokens: count, incoming, layers } = state.as_mut();
-            let Layers::Aaren(floats) = layers else {
-                unreachable!("states are made by the encoder they are used with")
-            };
-            let length = Self::state_length(width, heads);
-            let (maxima, rest) = floats[n * length..(n + 1) * length].split_at_mut(heads);
+            let (maxima, rest) = layers[n].fixed.split_at_mut(heads);
             let (sums, weighted) = rest.split_at_mut(heads);
             for (t, projected) in projected.by_ref().take(*incoming).enumerate() {
                 let (values, scores) = projected.split_at(width);
@@ -154,35 +147,33 @@ impl Aaren {
     }
 }
 
-/// Working memory of [`Aaren::forward`].
-pub(crate) struct AarenScratch {
-    projected: Vec<f32>,
-    mixed: Vec<f32>,
-}
-
-impl AarenScratch {
-    pub(crate) fn new(width: usize, heads: usize, tokens: usize) -> AarenScratch {
-        AarenScratch {
-            projected: alloc::vec![0.0; tokens * (width + heads)],
-            mixed: alloc::vec![0.0; tokens * width],
-        }
-    }
+fn softplus(raw: f32) -> f64 {
+    let raw = f64::from(raw);
+    raw.max(0.0) + libm::log1p(libm::exp(-raw.abs()))
 }
 
 /// Merge a token of score `s` and value `v` into one head's (m, u, w).
+///
+/// Afterwards u ≥ ½ where |m| < 2²⁴, and u ≥ e^(−½ ulp(m)) where |m| < 2²⁹, whatever came and however long,
+/// so that dividing by u is safe; nor does u grow but by tokens. Where `s` sets the maximum, its own term is
+/// one. Where the decayed maximum stays, it is rounded up to m, and what m should have fallen further, less
+/// than ulp(m), shrinks u instead. Once u < ½, m moves to the number next to m + ln u, and u comes within
+/// e^(±½ ulp(m)).
 #[inline(always)]
 fn merge<L: Lanes>(m: &mut f32, u: &mut f32, w: &mut [f32], decay: f64, s: f32, v: &[f32], dither: f32) {
     let decayed = f64::from(*m) - decay;
-    let maximum = if s > decayed as f32 { s } else { decayed as f32 };
+    // Rounded up: rounded down, u would grow at every token, and in the end beyond all numbers.
+    let nearest = decayed as f32;
+    let rounded = if f64::from(nearest) < decayed { nearest.next_up() } else { nearest };
+    let maximum = if s > rounded { s } else { rounded };
     // What the stored sums must be multiplied by is exact however `maximum` was rounded.
     let shrink = Shrink::by(decayed - f64::from(maximum));
-    // SAFETY: plain f32 arithmetic.
-    let weight = unsafe { exp(s - maximum) };
+    let weight = exp_scalar(s - maximum);
     *m = maximum;
     shrink.add::<f32>(core::slice::from_mut(u), weight, &[1.0], dither);
     shrink.add::<L>(w, weight, v, dither);
 
-    // A decay too small for float32 leaves m where it is and lets u shrink instead: move m.
+    // A decay too small for float32 leaves m where it is: move m.
     if *u < 0.5 && *u > 0.0 {
         let lower = (f64::from(maximum) + libm::log(f64::from(*u))) as f32;
         let factor = libm::exp(f64::from(maximum) - f64::from(lower)) as f32;
@@ -207,8 +198,7 @@ impl Shrink {
         if x > -1.0 / 64.0 {
             Shrink::Less((x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * (1.0 / 24.0))))) as f32)
         } else {
-            // SAFETY: plain f32 arithmetic.
-            Shrink::Times(unsafe { exp(x as f32) })
+            Shrink::Times(exp_scalar(x as f32))
         }
     }
 
@@ -226,7 +216,7 @@ impl Shrink {
             Shrink::Less(less) => (1.0, less),
         };
         let (to_ptr, v_ptr) = (to.as_mut_ptr(), v.as_ptr());
-        // SAFETY: both pointers stay inside slices of the same length.
+        // SAFETY: both slices hold `to.len()` floats, as asserted.
         unsafe {
             for_lanes!(L, i in to.len() => {
                 let old = L::load(to_ptr.add(i));
@@ -246,4 +236,43 @@ impl Shrink {
 fn dither(n: u64) -> f32 {
     let fraction = (n as u32).wrapping_mul(0x9e37_79b9) as f32 / 4_294_967_296.0;
     (fraction - 0.5) * f32::EPSILON
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tokens that weigh nothing beside a large first one, whose weight decays by less than float32 tells
+    /// from nothing at that size, by about as much, and by more.
+    #[test]
+    fn the_sum_of_weights_keeps_its_bound_and_decays_by_the_right_amount() {
+        let mut moved = 0;
+        for score in [0.3f32, -1.7, 1e4, -1e4, 2e6, -1.5e6, 3e8, -4e8] {
+            let unit = f64::from(f32::from_bits(score.abs().to_bits() + 1) - score.abs());
+            for decay in [unit / 50.0, unit / 2.1, unit / 1.9, 3.0 * unit] {
+                let (mut m, mut u, mut w) = (f32::NEG_INFINITY, 0.0, [0.0; 5]);
+                merge::<f32>(&mut m, &mut u, &mut w, decay, score, &[2.0; 5], 0.0);
+                let steps = 20_000;
+                for step in 1..=steps {
+                    let before = m;
+                    let far_below = m - 300.0 * (1.0 + unit as f32);
+                    merge::<f32>(&mut m, &mut u, &mut w, decay, far_below, &[-1.0; 5], dither(step));
+                    moved += usize::from(m != before);
+                    let ulp = f64::from(f32::from_bits(m.abs().to_bits() + 1) - m.abs());
+                    let bound = if m.abs() < 16_777_216.0 { 0.5 } else { libm::exp(-0.5 * ulp) };
+                    let within = 0.999_99 * bound..1.000_01 * libm::exp(0.5 * ulp);
+                    assert!(within.contains(&u.into()), "score {score:e}, decay {decay:e}, {step}: u {u:e}");
+                }
+                let expected = f64::from(score) - decay * steps as f64;
+                let found = f64::from(m) + libm::log(f64::from(u));
+                let off = (found - expected).abs();
+                assert!(
+                    off < 1e-3 * decay * steps as f64 + 2e-6,
+                    "score {score:e}, decay {decay:e}: {found}, expected {expected}"
+                );
+                assert!(w.iter().all(|w| (w / u - 2.0).abs() < 1e-2), "{w:?} / {u}");
+            }
+        }
+        assert!(moved > 1000);
+    }
 }

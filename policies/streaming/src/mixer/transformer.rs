@@ -1,19 +1,17 @@
 //! The Transformer layer: causal multi-head attention over a growing key/value cache.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{format, vec::Vec};
 
-use aaren_format::Precision;
+use aaren_format::{Model, Precision};
 
-use crate::block::{Layers, State, Wanted};
+use super::{Memory, Mix};
+use crate::Error;
+use crate::block::{State, Wanted};
+use crate::cache::{Cache, TILE};
+use crate::file::File;
 use crate::linear::Linear;
 use crate::simd::Lanes;
-use crate::vector::{dot, exp, exp_minus, for_lanes, max};
-
-/// Tokens per block of the cache: it grows by blocks and never moves what it holds.
-const BLOCK: usize = 256;
-/// Tokens whose scores are computed before their values are added: keys and values of 32 tokens
-/// of width 128 fit a first-level cache.
-const TILE: usize = 32;
+use crate::vector::{dot, exp_minus, exp_scalar, for_lanes, max};
 
 /// One layer's parameters.
 pub(crate) struct Transformer {
@@ -26,120 +24,59 @@ pub(crate) struct Transformer {
     heads: usize,
 }
 
-/// What [`Transformer::new`] takes of a file: weights `[width, width]` and biases `[width]`.
-pub(crate) struct Parameters<'a> {
-    pub(crate) query: (&'a [f32], &'a [f32]),
-    pub(crate) key: (&'a [f32], &'a [f32]),
-    pub(crate) value: (&'a [f32], &'a [f32]),
-    pub(crate) output: (&'a [f32], &'a [f32]),
-}
-
-/// Keys and values of one layer.
-#[derive(Default)]
-pub(crate) struct Cache {
-    /// Every block holds the keys of `BLOCK` tokens, then their values.
-    blocks: Vec<Box<[f32]>>,
-    tokens: usize,
-}
-
-impl Cache {
-    pub(crate) fn tokens(&self) -> usize {
-        self.tokens
-    }
-
-    /// Forget the tokens, keep the memory.
-    pub(crate) fn clear(&mut self) {
-        self.tokens = 0;
-    }
-
-    /// Space for one more token, which counts from now on: its key and its value.
-    fn push(&mut self, width: usize) -> (&mut [f32], &mut [f32]) {
-        let (block, slot) = (self.tokens / BLOCK, self.tokens % BLOCK);
-        if block == self.blocks.len() {
-            self.blocks.push(alloc::vec![0.0; 2 * BLOCK * width].into_boxed_slice());
-        }
-        self.tokens += 1;
-        let (keys, values) = self.blocks[block].split_at_mut(BLOCK * width);
-        (&mut keys[slot * width..(slot + 1) * width], &mut values[slot * width..(slot + 1) * width])
-    }
-
-    /// Keys and values of tokens `first..first + count`, which must lie in one block.
-    #[inline(always)]
-    fn tile(&self, first: usize, count: usize, width: usize) -> (&[f32], &[f32]) {
-        let (keys, values) = self.blocks[first / BLOCK].split_at(BLOCK * width);
-        let span = first % BLOCK * width..(first % BLOCK + count) * width;
-        (&keys[span.clone()], &values[span])
-    }
-
-    /// The cached floats in order, for saving: per token its key, then its value.
-    pub(crate) fn rows(&self, width: usize) -> impl Iterator<Item = (&[f32], &[f32])> {
-        (0..self.tokens).map(move |t| self.tile(t, 1, width))
-    }
-
-    /// Append a token read back from [`rows`](Self::rows).
-    pub(crate) fn restore(&mut self, width: usize, key_and_value: impl Iterator<Item = f32>) {
-        let (key, value) = self.push(width);
-        key.iter_mut().chain(value).zip(key_and_value).for_each(|(to, from)| *to = from);
-    }
-}
-
-/// Working memory of [`Transformer::forward`].
-pub(crate) struct TransformerScratch {
-    query: Vec<f32>,
-    key: Vec<f32>,
-    value: Vec<f32>,
-    mixed: Vec<f32>,
-}
-
-impl TransformerScratch {
-    pub(crate) fn new(width: usize, tokens: usize) -> TransformerScratch {
-        let buffer = || alloc::vec![0.0; tokens * width];
-        TransformerScratch { query: buffer(), key: buffer(), value: buffer(), mixed: buffer() }
-    }
-}
-
-impl Transformer {
-    pub(crate) fn new(p: &Parameters<'_>, heads: usize, precision: Precision) -> Transformer {
-        let width = p.query.1.len();
+impl Mix for Transformer {
+    fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Transformer, Error> {
+        let Model { width, heads, .. } = *model;
+        let square = |part: &str| file.weight_and_bias(&format!("{block}.attention.{part}"), width, width);
+        let (query, key, value, output) =
+            (square("query")?, square("key")?, square("value")?, square("output")?);
         // Scores are divided by √d_h: let the query do it.
         let scale = 1.0 / libm::sqrt((width / heads) as f64);
         let scaled = |x: &[f32]| -> Vec<f32> { x.iter().map(|&x| (f64::from(x) * scale) as f32).collect() };
-        let folded = (heads == 1).then(|| Linear::fold(p.value, p.output));
-        let value = folded.as_ref().map_or(p.value, |(weight, bias)| (weight, bias));
-        Transformer {
-            query: Linear::new(&scaled(p.query.0), &scaled(p.query.1), precision),
-            key: Linear::new(p.key.0, p.key.1, precision),
-            value: Linear::new(value.0, value.1, precision),
-            output: (heads > 1).then(|| Linear::new(p.output.0, p.output.1, precision)),
+        let folded = (heads == 1).then(|| Linear::fold((&value.0, &value.1), (&output.0, &output.1)));
+        let value = folded.unwrap_or(value);
+        Ok(Transformer {
+            query: Linear::new(&scaled(&query.0), &scaled(&query.1), precision),
+            key: Linear::new(&key.0, &key.1, precision),
+            value: Linear::new(&value.0, &value.1, precision),
+            output: (heads > 1).then(|| Linear::new(&output.0, &output.1, precision)),
             width,
             heads,
-        }
+        })
     }
 
-    pub(crate) fn bytes(&self) -> usize {
-        let linears = [&self.query, &self.key, &self.value].into_iter().chain(&self.output);
-        linears.map(Linear::bytes).sum()
+    fn linears(&self) -> impl Iterator<Item = &Linear> {
+        [&self.query, &self.key, &self.value].into_iter().chain(&self.output)
     }
 
-    /// Append every state's incoming tokens, rows of `x` (`[tokens, width]`), to its cache of layer
-    /// `n`; attention's output of the tokens wanted goes to `y` (`[wanted, width]`).
+    fn memory(&self) -> Memory {
+        Memory { fixed: Vec::new(), cache: Cache::new(self.width) }
+    }
+
+    fn clear(&self, _: &mut [f32]) {}
+
+    fn scratch(&self) -> usize {
+        4 * self.width
+    }
+
     #[inline(always)]
-    pub(crate) fn forward<L: Lanes>(
+    fn forward<L: Lanes>(
         &self,
         x: &[f32],
         states: &mut [impl AsMut<State>],
         n: usize,
         wanted: Wanted,
-        scratch: &mut TransformerScratch,
+        scratch: &mut [f32],
         y: &mut [f32],
     ) {
         let width = self.width;
         let (tokens, outputs) = (x.len() / width, y.len() / width);
-        let (keys, values) = (&mut scratch.key[..tokens * width], &mut scratch.value[..tokens * width]);
+        let (keys, rest) = scratch.split_at_mut(tokens * width);
+        let (values, rest) = rest.split_at_mut(tokens * width);
+        let (queries, rest) = rest.split_at_mut(outputs * width);
+        let mixed = &mut rest[..outputs * width];
         self.key.apply::<L>(x, tokens, keys);
         self.value.apply::<L>(x, tokens, values);
-        let queries = &mut scratch.query[..outputs * width];
-        let mixed = &mut scratch.mixed[..outputs * width];
         // What is mixed later lends its place to the tokens that ask.
         let mut asking = mixed.chunks_exact_mut(width);
         wanted.rows(states, |row| {
@@ -153,14 +90,11 @@ impl Transformer {
         let mut first = 0;
         for state in states {
             let State { incoming, layers, .. } = state.as_mut();
-            let Layers::Transformer(caches) = layers else {
-                unreachable!("states are made by the encoder they are used with")
-            };
-            let cache = &mut caches[n];
+            let cache = &mut layers[n].cache;
             let from = wanted.from(*incoming);
             let position = cache.tokens() + from;
             for (key, value) in rows.by_ref().take(*incoming) {
-                let (to_key, to_value) = cache.push(width);
+                let (to_key, to_value) = cache.push();
                 to_key.copy_from_slice(key);
                 to_value.copy_from_slice(value);
             }
@@ -209,7 +143,7 @@ fn attend<L: Lanes>(
     let visible = position + group;
     for first in (0..visible).step_by(TILE) {
         let count = TILE.min(visible - first);
-        let (keys, values) = cache.tile(first, count, width);
+        let (keys, values) = cache.tile(first, count);
         for g in 0..group {
             let count = count.min((position + g + 1).saturating_sub(first));
             if count == 0 {
@@ -221,8 +155,7 @@ fn attend<L: Lanes>(
                 *weight = dot::<L>(query, &key[head.clone()]);
             }
             let maximum = maxima[g].max(max(weights));
-            // SAFETY: plain f32 arithmetic.
-            let shrink = unsafe { exp(maxima[g] - maximum) };
+            let shrink = exp_scalar(maxima[g] - maximum);
             maxima[g] = maximum;
             sums[g] = sums[g] * shrink + exp_minus::<L>(weights, maximum);
             let mixed = &mut mixed[g * width..(g + 1) * width][head.clone()];
