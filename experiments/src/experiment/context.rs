@@ -26,27 +26,26 @@ const LONGEST: usize = 1_000_000;
 impl ContextSpec {
     pub(super) fn read(encoder: EncoderKind, settings: &Settings) -> Result<ContextSpec, Error> {
         let train = settings.get("train").map_or(Ok(20), |field| timesteps(&field))?;
-        Ok(match encoder {
-            EncoderKind::Aaren => ContextSpec {
+        if encoder.constant_state() {
+            return Ok(ContextSpec {
                 train,
                 carry: settings.get("carry").map_or(Ok(false), |field| field.boolean())?,
                 rollout: settings.get("rollout").map_or(Ok(Regime::Unbounded), |field| rollout(&field))?,
-            },
-            EncoderKind::Transformer => {
-                if let Some(field) = settings.own("carry")
-                    && field.boolean()?
-                {
-                    let expected = "`false` for a Transformer: it has no state of constant size to carry";
-                    return Err(field.invalid(expected, Some("remove it, or set `encoder: aaren`")));
-                }
-                let shared = match settings.shared("rollout").map(|field| rollout(&field)).transpose()? {
-                    None | Some(Regime::Unbounded) => Regime::Window(train),
-                    Some(bounded) => bounded,
-                };
-                let rollout = settings.own("rollout").map_or(Ok(shared), |field| rollout(&field))?;
-                ContextSpec { train, carry: false, rollout }
-            }
-        })
+            });
+        }
+        if let Some(field) = settings.own("carry")
+            && field.boolean()?
+        {
+            let expected =
+                format!("`false` with encoder {encoder}: it has no state of constant size to carry");
+            return Err(field.invalid(&expected, Some("remove it, or set `encoder: aaren`")));
+        }
+        let shared = match settings.shared("rollout").map(|field| rollout(&field)).transpose()? {
+            None | Some(Regime::Unbounded) => Regime::Window(train),
+            Some(bounded) => bounded,
+        };
+        let rollout = settings.own("rollout").map_or(Ok(shared), |field| rollout(&field))?;
+        Ok(ContextSpec { train, carry: false, rollout })
     }
 }
 

@@ -57,15 +57,15 @@ impl ModelSpec {
 
 fn recency(encoder: EncoderKind, settings: &Settings) -> Result<Recency, Error> {
     let read = |field: Option<Field>| field.map_or(Ok(Recency::None), |field| field.one_of(RECENCIES));
-    match encoder {
-        EncoderKind::Aaren => read(settings.get("recency")),
-        EncoderKind::Transformer => match read(settings.own("recency"))? {
-            Recency::None => Ok(Recency::None),
-            Recency::Learned => Err(settings.own("recency").expect("it was read as learned").invalid(
-                "`none` for a Transformer: recency decays an Aaren's state",
-                Some("remove it, or set `encoder: aaren`"),
-            )),
-        },
+    if encoder.takes_recency() {
+        return read(settings.get("recency"));
+    }
+    match read(settings.own("recency"))? {
+        Recency::None => Ok(Recency::None),
+        Recency::Learned => Err(settings.own("recency").expect("it was read as learned").invalid(
+            &format!("`none` with encoder {encoder}: recency decays an Aaren's state"),
+            Some("remove it, or set `encoder: aaren`"),
+        )),
     }
 }
 
