@@ -8,7 +8,7 @@ mod threads;
 use std::path::Path;
 
 use aaren_agents::{AgentConfig, Task, file};
-use aaren_envs::make;
+use aaren_envs::{Dataset, make};
 use aaren_format::Regime;
 use aaren_policies::open_device;
 use anyhow::{Context, Result};
@@ -82,8 +82,7 @@ impl Experiment {
         let task = Task::new(&environment, spec.evaluate.return_scale)
             .with_dataset(&dataset)
             .with_context(|| at("dataset"))?;
-        let targets =
-            spec.evaluate.target_returns.clone().unwrap_or_else(|| run::default_targets(&spec.env, &dataset));
+        let targets = targets(spec, &dataset);
 
         let folder = ExperimentFolder::of(results, &spec.name);
         std::fs::create_dir_all(folder.path()).with_context(|| folder.path().display().to_string())?;
@@ -125,6 +124,22 @@ impl Experiment {
         }
         Ok(Outcome { folder, summary, failed })
     }
+}
+
+/// The returns that evaluations ask for: those of the spec, else the best in the data and its half. What the data
+/// never reach is warned of.
+fn targets(spec: &Spec, dataset: &Dataset) -> Vec<f64> {
+    let best = dataset.summary().return_max;
+    // Half of a negative return would be a better one.
+    let from_data = || if best > 0.0 { vec![best, best / 2.0] } else { vec![best] };
+    let targets = spec.evaluate.target_returns.clone().unwrap_or_else(from_data);
+    if let Some(above) = targets.iter().copied().find(|&target| target > best) {
+        output::note(format_args!(
+            "evaluate.target_returns: {above} is above every return in the data, whose best is {best:.1}: no policy has \
+             seen what it asks for"
+        ));
+    }
+    targets
 }
 
 /// Time and memory of each policy, as it acts and, where that is in a window, with all of the episode.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use aaren_agents::{Checkpoint, Origin, PolicyFile, Task, TrainConfig, Trainer, file};
-use aaren_envs::{Dataset, EnvSpec, ReferenceScores, reference_scores};
+use aaren_envs::{Dataset, ReferenceScores, reference_scores};
 use aaren_streaming::Policy;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -107,77 +107,15 @@ impl std::fmt::Display for Run<'_> {
 impl Run<'_> {
     /// Trains to the end.
     pub fn execute(&self) -> Result<Finished> {
-        let spec = self.spec;
-        let folder = self.folder.path();
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        let mut trainer = self.trainer()?;
-        let mut progress = self.resume(&mut trainer)?;
-        let threads = self.threads(progress.threads)?;
-        tch::set_num_threads(threads as i32);
-        progress.threads = Some(threads);
-        let single = spec.single(self.policy, self.seed);
-        file::write(&self.folder.spec(), single.to_yaml().as_bytes())?;
-        let mut metrics = Metrics::open(&self.folder, trainer.done(), progress.records)?;
-        let bar = self.bar(trainer.done());
-        let total = spec.train.updates;
-        let mut saved = trainer.done();
-        let mut logged = (trainer.done(), progress.training_seconds);
+        let mut progressing = Progressing::begin(self)?;
         loop {
-            let done = trainer.done();
-            let due = done > 0 && (done.is_multiple_of(spec.evaluate.every) || done == total);
-            let evaluated = progress.evaluations.last().map(|evaluated| evaluated.update);
-            if due && evaluated != Some(done) {
-                let evaluated = Evaluated { update: done, episodes: self.evaluate(&trainer)? };
-                // After a signal the episodes were cut short: the evaluation is left to the next run.
-                if interrupt::signal().is_none() {
-                    self.announce(&evaluated, &mut metrics, &bar)?;
-                    progress.evaluations.push(evaluated);
-                    self.write_evaluations(&progress)?;
-                    saved = self.save(&trainer, &mut progress, &metrics, saved)?;
-                }
-            } else if done >= saved + CHECKPOINT_EVERY {
-                saved = self.save(&trainer, &mut progress, &metrics, saved)?;
+            progressing.evaluate_or_save()?;
+            progressing.stop_if_asked()?;
+            if progressing.trainer.done() == self.spec.train.updates {
+                return progressing.finish();
             }
-            if let Some(signal) = interrupt::signal() {
-                self.save(&trainer, &mut progress, &metrics, saved)?;
-                bar.finish_and_clear();
-                let (run, checkpoint) = (self.to_string(), self.folder.checkpoint());
-                return Err(Interrupted { signal, run, update: done, updates: total, checkpoint }.into());
-            }
-            if done == total {
-                break;
-            }
-            let started = Instant::now();
-            let update = trainer.update().map_err(|error| self.name_checkpoint(error, saved))?;
-            let done = trainer.done();
-            bar.inc(1);
-            let log = done.is_multiple_of(LOG_EVERY) || done == total;
-            let loss = log.then(|| update.loss.double_value(&[]));
-            progress.training_seconds += started.elapsed().as_secs_f64();
-            if let Some(loss) = loss {
-                let rate = (done - logged.0) as f64 / (progress.training_seconds - logged.1);
-                bar.set_message(format!("loss {loss:.4}"));
-                let values = [
-                    ("train/loss", loss),
-                    ("train/learning_rate", update.learning_rate),
-                    ("train/gradient_norm", update.gradient_norm.double_value(&[])),
-                    ("train/updates_per_second", rate),
-                ];
-                let values = values.map(|(tag, value)| (tag.to_owned(), value)).to_vec();
-                metrics.add(&Record { update: done, values })?;
-                logged = (done, progress.training_seconds);
-            }
+            progressing.update()?;
         }
-        bar.finish_and_clear();
-        let file = self.policy_file(&trainer);
-        file.save(&self.folder.policy())?;
-        Ok(Finished {
-            policy: self.policy.clone(),
-            parameters: trainer.network().parameters(),
-            progress,
-            losses: metrics.values("train/loss")?,
-            streaming: Policy::from_bytes(&file.to_bytes())?,
-        })
     }
 
     /// As many threads as the spec says, else as in the checkpoint, else the fastest number.
@@ -333,6 +271,111 @@ impl Run<'_> {
     }
 }
 
+/// A run under way.
+struct Progressing<'r> {
+    run: &'r Run<'r>,
+    trainer: Trainer<'r>,
+    progress: Progress,
+    metrics: Metrics,
+    bar: ProgressBar,
+    /// Updates before the last checkpoint.
+    saved: u64,
+    /// Updates, and seconds of them, before the last line of the metrics.
+    logged: (u64, f64),
+}
+
+impl<'r> Progressing<'r> {
+    /// Begins, or goes on from the checkpoint.
+    fn begin(run: &'r Run<'r>) -> Result<Self> {
+        let folder = run.folder.path();
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let mut trainer = run.trainer()?;
+        let mut progress = run.resume(&mut trainer)?;
+        let threads = run.threads(progress.threads)?;
+        tch::set_num_threads(threads as i32);
+        progress.threads = Some(threads);
+        let single = run.spec.single(run.policy, run.seed);
+        file::write(&run.folder.spec(), single.to_yaml().as_bytes())?;
+        let saved = trainer.done();
+        let metrics = Metrics::open(&run.folder, saved, progress.records)?;
+        let logged = (saved, progress.training_seconds);
+        Ok(Self { run, trainer, progress, metrics, bar: run.bar(saved), saved, logged })
+    }
+
+    /// Evaluates where that is due, and saves afterwards, or where the last checkpoint is old.
+    fn evaluate_or_save(&mut self) -> Result<()> {
+        let (run, done) = (self.run, self.trainer.done());
+        let last = done == run.spec.train.updates;
+        let due = done > 0 && (done.is_multiple_of(run.spec.evaluate.every) || last);
+        let evaluated = self.progress.evaluations.last().map(|evaluated| evaluated.update);
+        if due && evaluated != Some(done) {
+            let evaluated = Evaluated { update: done, episodes: run.evaluate(&self.trainer)? };
+            // After a signal the episodes were cut short: the evaluation is left to the next run.
+            if interrupt::signal().is_none() {
+                run.announce(&evaluated, &mut self.metrics, &self.bar)?;
+                self.progress.evaluations.push(evaluated);
+                run.write_evaluations(&self.progress)?;
+                self.save()?;
+            }
+        } else if done >= self.saved + CHECKPOINT_EVERY {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<()> {
+        self.saved = self.run.save(&self.trainer, &mut self.progress, &self.metrics, self.saved)?;
+        Ok(())
+    }
+
+    fn stop_if_asked(&mut self) -> Result<()> {
+        let Some(signal) = interrupt::signal() else { return Ok(()) };
+        self.save()?;
+        self.bar.finish_and_clear();
+        let (run, checkpoint) = (self.run.to_string(), self.run.folder.checkpoint());
+        let (update, updates) = (self.trainer.done(), self.run.spec.train.updates);
+        Err(Interrupted { signal, run, update, updates, checkpoint }.into())
+    }
+
+    /// The next update, and its line of the metrics where one is due.
+    fn update(&mut self) -> Result<()> {
+        let started = Instant::now();
+        let update = self.trainer.update().map_err(|error| self.run.name_checkpoint(error, self.saved))?;
+        let done = self.trainer.done();
+        self.bar.inc(1);
+        let log = done.is_multiple_of(LOG_EVERY) || done == self.run.spec.train.updates;
+        // Reading the loss waits for a GPU to have computed it.
+        let loss = log.then(|| update.loss.double_value(&[]));
+        self.progress.training_seconds += started.elapsed().as_secs_f64();
+        let Some(loss) = loss else { return Ok(()) };
+        let rate = (done - self.logged.0) as f64 / (self.progress.training_seconds - self.logged.1);
+        self.bar.set_message(format!("loss {loss:.4}"));
+        let values = [
+            ("train/loss", loss),
+            ("train/learning_rate", update.learning_rate),
+            ("train/gradient_norm", update.gradient_norm.double_value(&[])),
+            ("train/updates_per_second", rate),
+        ];
+        let values = values.map(|(tag, value)| (tag.to_owned(), value)).to_vec();
+        self.metrics.add(&Record { update: done, values })?;
+        self.logged = (done, self.progress.training_seconds);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Finished> {
+        self.bar.finish_and_clear();
+        let file = self.run.policy_file(&self.trainer);
+        file.save(&self.run.folder.policy())?;
+        Ok(Finished {
+            policy: self.run.policy.clone(),
+            parameters: self.trainer.network().parameters(),
+            progress: self.progress,
+            losses: self.metrics.values("train/loss")?,
+            streaming: Policy::from_bytes(&file.to_bytes())?,
+        })
+    }
+}
+
 fn evaluations_csv(progress: &Progress, scores: Option<ReferenceScores>) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let columns = "update,target_return,episode,return,normalised_score,length,terminated,unstable";
@@ -349,10 +392,4 @@ fn evaluations_csv(progress: &Progress, scores: Option<ReferenceScores>) -> Resu
         }
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
-}
-
-/// Target returns where the spec names none: the expert's reference, or the best return in the data.
-pub fn default_targets(env: &EnvSpec, dataset: &Dataset) -> Vec<f64> {
-    let best = dataset.episodes().iter().map(|e| e.total_return).fold(f64::NEG_INFINITY, f64::max);
-    vec![reference_scores(&env.id).map_or(best, |scores| scores.expert)]
 }
