@@ -1,88 +1,83 @@
 //! `context:` how much of the past a policy sees, in training and at roll-out.
 
-use aaren_format::{EncoderKind, Regime};
-use serde::Serialize;
+use std::fmt;
 
-use super::error::Error;
-use super::field::{Field, Fields};
-use super::policy::Settings;
+use aaren_format::Regime;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 
-/// The past that one policy sees.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ContextSpec {
+use super::values::{some_whole, whole, wrong_text};
+
+const ROLLOUT: &str = "`unbounded`, `{window: K}` or `{reset: K}` with K timesteps";
+const LONGEST: u64 = 1_000_000;
+
+/// The section as written, with its defaults.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default)]
+pub(super) struct ContextSection {
     /// Timesteps of a training window.
+    #[serde(deserialize_with = "whole::<_, _, 1, LONGEST>")]
     pub train: usize,
     /// Whether the detached state is carried from one training chunk of a trajectory to the next.
     pub carry: bool,
-    /// What the actor remembers.
-    pub rollout: Regime,
+    /// What the actor remembers; the default depends on the encoder.
+    #[serde(deserialize_with = "regime")]
+    pub rollout: Option<Regime>,
 }
 
-pub(super) const KEYS: &[&str] = &["train", "carry", "rollout"];
-const ROLLOUT_KEYS: &[&str] = &["window", "reset"];
-const ROLLOUT: &str = "`unbounded`, `{window: K}` or `{reset: K}` with K timesteps";
-const LONGEST: usize = 1_000_000;
-
-impl ContextSpec {
-    pub(super) fn read(encoder: EncoderKind, settings: &Settings) -> Result<ContextSpec, Error> {
-        let train = settings.get("train").map_or(Ok(20), |field| timesteps(&field))?;
-        if encoder.constant_state() {
-            return Ok(ContextSpec {
-                train,
-                carry: settings.get("carry").map_or(Ok(false), |field| field.boolean())?,
-                rollout: settings.get("rollout").map_or(Ok(Regime::Unbounded), |field| rollout(&field))?,
-            });
-        }
-        if let Some(field) = settings.own("carry")
-            && field.boolean()?
-        {
-            let expected =
-                format!("`false` with encoder {encoder}: it has no state of constant size to carry");
-            return Err(field.invalid(&expected, Some("remove it, or set `encoder: aaren`")));
-        }
-        let shared = match settings.shared("rollout").map(|field| rollout(&field)).transpose()? {
-            None | Some(Regime::Unbounded) => Regime::Window(train),
-            Some(bounded) => bounded,
-        };
-        let rollout = settings.own("rollout").map_or(Ok(shared), |field| rollout(&field))?;
-        Ok(ContextSpec { train, carry: false, rollout })
+impl Default for ContextSection {
+    fn default() -> Self {
+        Self { train: 20, carry: false, rollout: None }
     }
-}
-
-/// Checks each value of the `context` section by itself.
-pub(super) fn check_types(section: &Fields) -> Result<(), Error> {
-    section.get("train").map(|field| timesteps(&field)).transpose()?;
-    section.get("carry").map(|field| field.boolean()).transpose()?;
-    section.get("rollout").map(|field| rollout(&field)).transpose()?;
-    Ok(())
-}
-
-fn timesteps(field: &Field) -> Result<usize, Error> {
-    field.size(1, LONGEST)
 }
 
 /// `unbounded`, `{window: K}`, `{reset: K}`, or the latter two as quoted text, `"window: K"`.
-fn rollout(field: &Field) -> Result<Regime, Error> {
-    if field.is_map() {
-        let fields = field.fields(ROLLOUT_KEYS)?;
-        return match (fields.get("window"), fields.get("reset")) {
-            (Some(window), None) => timesteps(&window).map(Regime::Window),
-            (None, Some(reset)) => timesteps(&reset).map(Regime::Reset),
-            (None, None) => Err(field.invalid_as("an empty map".into(), ROLLOUT, None)),
-            (Some(_), Some(_)) => {
-                Err(field.invalid_as("both `window` and `reset`".into(), ROLLOUT, Some("keep one")))
-            }
-        };
+fn regime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Regime>, D::Error> {
+    deserializer.deserialize_str(Rollout).map(Some)
+}
+
+struct Rollout;
+
+/// A regime as a map.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bounded {
+    #[serde(default, deserialize_with = "some_whole::<_, _, 1, LONGEST>")]
+    window: Option<usize>,
+    #[serde(default, deserialize_with = "some_whole::<_, _, 1, LONGEST>")]
+    reset: Option<usize>,
+}
+
+impl<'de> Visitor<'de> for Rollout {
+    type Value = Regime;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(ROLLOUT)
     }
-    let text = field.text(ROLLOUT)?;
-    let words: Vec<&str> = text.splitn(2, ':').map(str::trim).collect();
-    let timesteps = |digits: &str| digits.parse().ok().filter(|timesteps| (1..=LONGEST).contains(timesteps));
-    match words.as_slice() {
-        ["unbounded"] => Ok(Regime::Unbounded),
-        ["window", digits] if let Some(k) = timesteps(digits) => Ok(Regime::Window(k)),
-        ["reset", digits] if let Some(k) = timesteps(digits) => Ok(Regime::Reset(k)),
-        ["window", ..] => Err(field.invalid(ROLLOUT, Some("write `{window: 20}`"))),
-        ["reset", ..] => Err(field.invalid(ROLLOUT, Some("write `{reset: 20}`"))),
-        _ => Err(field.invalid(ROLLOUT, None)),
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Regime, E> {
+        let fits = |regime: &Regime| match *regime {
+            Regime::Unbounded => true,
+            Regime::Window(timesteps) | Regime::Reset(timesteps) => timesteps as u64 <= LONGEST,
+        };
+        text.trim().parse().ok().filter(fits).ok_or_else(|| {
+            let cure = ["window", "reset"].iter().find(|word| text.trim_start().starts_with(**word));
+            let cure = cure.map(|word| format!("write `{{{word}: 20}}`"));
+            wrong_text(text, ROLLOUT, cure.as_deref())
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Regime, A::Error> {
+        let refused =
+            |found, expected: &str| Err(A::Error::invalid_value(Unexpected::Other(found), &expected));
+        match Bounded::deserialize(MapAccessDeserializer::new(map))? {
+            Bounded { window: Some(timesteps), reset: None } => Ok(Regime::Window(timesteps)),
+            Bounded { window: None, reset: Some(timesteps) } => Ok(Regime::Reset(timesteps)),
+            Bounded { window: None, reset: None } => refused("an empty map", ROLLOUT),
+            Bounded { window: Some(_), reset: Some(_) } => {
+                refused("both `window` and `reset`", &format!("{ROLLOUT}; keep one"))
+            }
+        }
     }
 }

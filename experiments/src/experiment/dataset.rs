@@ -3,12 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserializer, Serialize, Serializer};
 
 use super::document::nearest_file;
 use super::error::{Error, Place};
 use super::field::Field;
 use super::nearest::nearest;
+use super::values;
 
 /// What the policies learn from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,13 +38,18 @@ impl Serialize for DatasetSource {
     }
 }
 
-/// A word `TASK-QUALITY` or `t-maze-L` is a recipe, everything else a path (`./hopper-medium` names the folder).
-pub(super) fn read(field: Field, folder: &Path) -> Result<DatasetSource, Error> {
-    let text = field.text("a path or a recipe's name")?;
+/// The text that names a dataset.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    values::text(deserializer, "a path or a recipe's name", |text| Ok(text.into()))
+}
+
+/// The dataset that `text` at `field` names: a word `TASK-QUALITY` or `t-maze-L` is a recipe, everything else
+/// a path (`./hopper-medium` names the folder).
+pub(super) fn find(text: &str, field: &Field, folder: &Path) -> Result<DatasetSource, Error> {
     if is_recipe(text) {
         return Ok(DatasetSource::Recipe(text.into()));
     }
-    let path = match field.place() {
+    let path = match &field.node.place {
         Place::Line(..) => folder.join(text),
         Place::Override(_) => PathBuf::from(text),
     };

@@ -1,21 +1,50 @@
 //! `env: Hopper-v4`, or `env: {id: Hopper-v4, kwargs: {observe: positions}}`.
 
-pub use aaren_envs::EnvSpec;
+pub use aaren_format::EnvSpec;
 
-use super::error::Error;
-use super::field::Field;
+use std::fmt;
 
-const KEYS: &[&str] = &["id", "kwargs"];
-const ID: &str = "an environment's id such as `Hopper-v4`";
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
-pub(super) fn read(field: Field) -> Result<EnvSpec, Error> {
-    if !field.is_map() {
-        let id = field.text("an environment's id such as `Hopper-v4`, or `{id: …, kwargs: {…}}`")?;
-        return Ok(EnvSpec { id: id.into(), kwargs: serde_json::Map::new() });
+use super::values::text;
+
+struct Env;
+
+/// An environment as a map.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Full {
+    #[serde(deserialize_with = "id")]
+    id: String,
+    #[serde(default)]
+    kwargs: Map<String, Value>,
+}
+
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    text(deserializer, "an environment's id such as `Hopper-v4`", |id| Ok(id.into()))
+}
+
+/// An id, or a map.
+pub(super) fn env<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EnvSpec, D::Error> {
+    deserializer.deserialize_str(Env)
+}
+
+impl<'de> Visitor<'de> for Env {
+    type Value = EnvSpec;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an environment's id such as `Hopper-v4`, or `{id: …, kwargs: {…}}`")
     }
-    let fields = field.fields(KEYS)?;
-    Ok(EnvSpec {
-        id: fields.required("id", ID)?.text(ID)?.into(),
-        kwargs: fields.get("kwargs").map_or_else(|| Ok(serde_json::Map::new()), |field| field.json_map())?,
-    })
+
+    fn visit_str<E: Error>(self, id: &str) -> Result<EnvSpec, E> {
+        Ok(EnvSpec::new(id))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<EnvSpec, A::Error> {
+        let Full { id, kwargs } = Full::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(EnvSpec { id, kwargs })
+    }
 }

@@ -1,50 +1,56 @@
 //! `evaluate:` roll-outs during and after training.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::error::Error;
-use super::field::{Field, Fields};
+use super::values::{ANY, Distinct, UNSAID, distinct, number, positive, whole};
 
 /// Roll-outs of one policy.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EvaluateSpec {
     /// Updates between two evaluations; a quarter of all unless given. The last update is always followed by one.
+    #[serde(deserialize_with = "whole::<_, _, 1, ANY>")]
     pub every: u64,
     /// Episodes per evaluation and target return.
+    #[serde(deserialize_with = "whole::<_, _, 1, 100_000>")]
     pub episodes: usize,
     /// Returns to ask for, unique; from the environment's reference scores when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "target_returns", skip_serializing_if = "Option::is_none")]
     pub target_returns: Option<Vec<f64>>,
     /// What returns-to-go are divided by before they are embedded.
+    #[serde(deserialize_with = "positive")]
     pub return_scale: f64,
 }
 
-pub(super) const KEYS: &[&str] = &["every", "episodes", "target_returns", "return_scale"];
-
-impl EvaluateSpec {
-    /// `updates` sets the default of `every`.
-    pub(super) fn read(fields: &Fields, updates: u64) -> Result<EvaluateSpec, Error> {
-        Ok(EvaluateSpec {
-            every: fields
-                .get("every")
-                .map_or(Ok((updates / 4).max(1)), |field| field.integer(1, u64::MAX))?,
-            episodes: fields.get("episodes").map_or(Ok(20), |field| field.size(1, 100_000))?,
-            target_returns: fields.get("target_returns").map(|field| target_returns(&field)).transpose()?,
-            return_scale: fields
-                .get("return_scale")
-                .map_or(Ok(1000.0), |field| field.number("a number above 0", |scale| scale > 0.0))?,
-        })
+impl Default for EvaluateSpec {
+    fn default() -> Self {
+        Self { every: UNSAID, episodes: 20, target_returns: None, return_scale: 1000.0 }
     }
 }
 
-fn target_returns(field: &Field) -> Result<Vec<f64>, Error> {
-    let mut targets = Vec::new();
-    for item in field.list("a list of returns such as `[3600, 1800]`")? {
-        let target = item.number("a return, a finite number", |_| true)?;
-        if targets.contains(&target) {
-            return Err(item.invalid("each target return once", Some("remove the repetition")));
+impl EvaluateSpec {
+    /// Fills in what follows from the number of updates.
+    pub(super) fn complete(&mut self, updates: u64) {
+        if self.every == UNSAID {
+            self.every = (updates / 4).max(1);
         }
-        targets.push(target);
     }
-    Ok(targets)
+}
+
+fn target_returns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<f64>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Target(#[serde(deserialize_with = "target")] f64);
+
+    let targets = Distinct {
+        list: "a list of returns such as `[3600, 1800]`",
+        item: "each target return once",
+        // −0 is 0.
+        key: |target: &Target| (target.0 + 0.0).to_bits(),
+    };
+    let targets = distinct(deserializer, targets)?;
+    Ok(Some(targets.into_iter().map(|target| target.0).collect()))
+}
+
+fn target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    number(deserializer, "a return, a finite number", |_| true)
 }

@@ -1,77 +1,37 @@
-//! Reading the fields of a map: types, ranges, unknown keys.
+//! Values and maps with their key paths: what is read of the YAML tree, and what is said about it.
 
-use super::SECTIONS;
+use serde::Deserialize;
+
 use super::error::{Error, Place, brief};
-use super::nearest::nearest;
+use super::fault::Fault;
+use super::keys::{join, list, required, unknown};
 use super::node::{Entry, Node, Value};
 
-pub(super) const FOLDER_NAME: &str = "a name that is safe as a folder's: letters, digits, `-`, `_` and `.`, at most 64, a letter or digit first";
-
-/// The entries of one map, all of them known keys.
-pub(super) struct Fields<'a> {
-    path: String,
-    place: &'a Place,
-    entries: &'a [Entry],
-    keys: &'static [&'static str],
-}
-
 /// One value with its key path.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Field<'a> {
-    path: String,
-    node: &'a Node,
+    pub path: String,
+    pub node: &'a Node,
 }
 
-impl<'a> Fields<'a> {
-    /// The fields of `node`, which must be a map (or nothing) with keys among `keys`.
-    pub fn open(node: &'a Node, path: &str, keys: &'static [&'static str]) -> Result<Fields<'a>, Error> {
-        let field = Field { path: path.into(), node };
-        let Some(entries) = node.entries() else {
-            return Err(field.invalid(&format!("a map with keys among {}", list(keys)), None));
-        };
-        let fields = Fields { path: path.into(), place: &node.place, entries, keys };
-        match entries.iter().find(|entry| !keys.contains(&entry.key.as_str())) {
-            Some(entry) => Err(fields.unknown(entry)),
-            None => Ok(fields),
-        }
-    }
-
-    /// The map at `key`; an empty one if absent.
-    pub fn section(&self, key: &'static str, keys: &'static [&'static str]) -> Result<Fields<'a>, Error> {
-        match self.get(key) {
-            Some(field) => field.fields(keys),
-            None => Ok(Fields { path: key.into(), place: self.place, entries: &[], keys }),
-        }
-    }
-
-    pub fn get(&self, key: &'static str) -> Option<Field<'a>> {
-        debug_assert!(self.keys.contains(&key), "{key} is read, so it has to be in the list of keys");
-        let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        Some(Field { path: join(&self.path, key), node: &entry.node })
-    }
-
-    pub fn required(&self, key: &'static str, expected: &str) -> Result<Field<'a>, Error> {
-        self.get(key).ok_or_else(|| self.missing(key, expected))
-    }
-
-    pub fn missing(&self, key: &str, expected: &str) -> Error {
-        Error::MissingKey { place: self.place.clone(), key: join(&self.path, key), expected: expected.into() }
-    }
-
-    fn unknown(&self, entry: &Entry) -> Error {
-        let elsewhere = SECTIONS.iter().find(|(_, keys)| keys.contains(&entry.key.as_str()));
-        let cure = match (nearest(&entry.key, self.keys.iter().copied()), elsewhere) {
-            (_, Some((section, _))) if self.path != *section => {
-                format!("it belongs under `{section}`: `{section}: {{{}: …}}`", entry.key)
-            }
-            (Some(key), _) => format!("did you mean `{key}`?"),
-            (None, _) => format!("expected one of {}", list(self.keys)),
-        };
-        Error::UnknownKey { place: entry.place.clone(), key: join(&self.path, &brief(&entry.key)), cure }
-    }
+/// The entries of a map, each with a key path and a place of its own: those of a policy come from its own
+/// entry and from the sections that all policies share.
+#[derive(Clone, Debug)]
+pub(super) struct Fields<'a> {
+    pub path: String,
+    pub place: &'a Place,
+    pub entries: Vec<(&'a Entry, Field<'a>)>,
 }
 
 impl<'a> Field<'a> {
+    /// A value of this type.
+    ///
+    /// # Errors
+    /// With place, key, and what is valid.
+    pub fn read<T: Deserialize<'a>>(&self) -> Result<T, Error> {
+        T::deserialize(self.clone()).map_err(|fault| self.locate(fault))
+    }
+
     pub fn invalid(&self, expected: &str, cure: Option<&str>) -> Error {
         self.invalid_as(self.node.shown(), expected, cure)
     }
@@ -86,174 +46,126 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub fn place(&self) -> &'a Place {
-        &self.node.place
-    }
-
-    pub fn fields(&self, keys: &'static [&'static str]) -> Result<Fields<'a>, Error> {
-        Fields::open(self.node, &self.path, keys)
-    }
-
-    pub fn is_map(&self) -> bool {
-        matches!(self.node.value, Value::Map(_))
-    }
-
-    /// The only entry of a map of one.
-    pub fn only_entry(&self) -> Option<(&'a str, Field<'a>)> {
-        match &self.node.value {
-            Value::Map(entries) => match entries.as_slice() {
-                [entry] => Some((
-                    &entry.key,
-                    Field { path: join(&self.path, &brief(&entry.key)), node: &entry.node },
-                )),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// A whole number in `least..=most`.
-    pub fn integer(&self, least: u64, most: u64) -> Result<u64, Error> {
-        let expected = match (least, most) {
-            (0, u64::MAX) => "a whole number, 0 or more".into(),
-            (least, u64::MAX) => format!("a whole number of at least {least}"),
-            (least, most) => format!("a whole number from {least} to {most}"),
-        };
-        let Value::Scalar(scalar) = &self.node.value else {
-            return Err(self.invalid(&expected, None));
-        };
-        match scalar.integer().map(u64::try_from) {
-            Some(Ok(integer)) if (least..=most).contains(&integer) => Ok(integer),
-            Some(_) => Err(self.invalid(&expected, None)),
-            None => {
-                let cure = as_integer(&scalar.text).map(|integer| format!("write `{integer}`"));
-                Err(self.invalid(&expected, cure.as_deref()))
+    /// The error of a fault that this value caused.
+    pub fn locate(&self, fault: Fault) -> Error {
+        match fault {
+            Fault::Placed(error) => error,
+            Fault::Value { found, expected, cure } => {
+                self.invalid_as(found.unwrap_or_else(|| self.node.shown()), &expected, cure.as_deref())
             }
+            fault @ (Fault::UnknownKey(_) | Fault::MissingKey(_)) => self.invalid(&fault.to_string(), None),
         }
     }
 
-    pub fn size(&self, least: usize, most: usize) -> Result<usize, Error> {
-        let size = self.integer(least as u64, most as u64)?;
-        Ok(usize::try_from(size).expect("at most a usize by the range"))
+    /// The entries of a map; none for a key without a value.
+    pub fn fields(&self) -> Option<Fields<'a>> {
+        let entries = self.node.entries()?.iter().map(|entry| {
+            let path = join(&self.path, &brief(&entry.key));
+            (entry, Field { path, node: &entry.node })
+        });
+        Some(Fields { path: self.path.clone(), place: &self.node.place, entries: entries.collect() })
     }
 
-    /// A finite number for which `valid` holds; `expected` says when.
-    pub fn number(&self, expected: &str, valid: impl Fn(f64) -> bool) -> Result<f64, Error> {
+    /// The entries of a map that has these keys and no others.
+    pub fn fields_among(&self, keys: &[&str]) -> Result<Fields<'a>, Error> {
+        let Some(fields) = self.fields() else {
+            return Err(self.invalid(&format!("a map with keys among {}", list(keys)), None));
+        };
+        fields.check_keys(keys)?;
+        Ok(fields)
+    }
+
+    /// The entries of what is a map as written.
+    pub fn map(&self) -> Option<Fields<'a>> {
+        self.fields().filter(|_| matches!(self.node.value, Value::Map(_)))
+    }
+
+    /// The items of a list of at least one.
+    pub fn items(&self, expected: &str) -> Result<Vec<Field<'a>>, Error> {
         match &self.node.value {
-            Value::Scalar(scalar) => scalar.number().filter(|&number| number.is_finite() && valid(number)),
-            _ => None,
+            Value::List(items) if !items.is_empty() => Ok(self.each(items).collect()),
+            Value::Scalar(scalar) if !scalar.is_null() => {
+                Err(self.invalid(expected, Some(&format!("write `[{}]`", brief(&scalar.text)))))
+            }
+            _ => Err(self.invalid(expected, None)),
         }
-        .ok_or_else(|| self.invalid(expected, None))
     }
 
-    pub fn boolean(&self) -> Result<bool, Error> {
-        match &self.node.value {
-            Value::Scalar(scalar) => scalar.resolve().and_then(|value| value.as_bool()),
-            _ => None,
-        }
-        .ok_or_else(|| self.invalid("`true` or `false`", None))
+    pub fn each(&self, items: &'a [Node]) -> impl Iterator<Item = Field<'a>> {
+        let fields = items.iter().enumerate();
+        fields.map(|(index, node)| Field { path: format!("{}[{index}]", self.path), node })
     }
 
     /// Text; a plain number is taken as it is written.
-    pub fn text(&self, expected: &str) -> Result<&'a str, Error> {
+    pub fn text(&self) -> Option<&'a str> {
         match &self.node.value {
-            Value::Scalar(scalar) if !scalar.is_null() && !scalar.text.is_empty() => Ok(&scalar.text),
-            _ => Err(self.invalid(expected, None)),
+            Value::Scalar(scalar) if !scalar.is_null() && !scalar.text.is_empty() => Some(&scalar.text),
+            _ => None,
         }
-    }
-
-    /// One of a few words.
-    pub fn one_of<T: Copy>(&self, words: &[(&'static str, T)]) -> Result<T, Error> {
-        let names: Vec<&'static str> = words.iter().map(|&(name, _)| name).collect();
-        let expected = format!("one of {}", list(&names));
-        let text = self.text(&expected)?;
-        match words.iter().find(|(name, _)| *name == text) {
-            Some(&(_, value)) => Ok(value),
-            None => {
-                let cure = nearest(text, names.iter().copied()).map(|name| format!("did you mean `{name}`?"));
-                Err(self.invalid(&expected, cure.as_deref()))
-            }
-        }
-    }
-
-    /// A list of at least one item.
-    pub fn list(&self, expected: &str) -> Result<Vec<Field<'a>>, Error> {
-        match &self.node.value {
-            Value::List(items) if !items.is_empty() => Ok(items
-                .iter()
-                .enumerate()
-                .map(|(index, node)| Field { path: format!("{}[{index}]", self.path), node })
-                .collect()),
-            Value::Scalar(scalar) if !scalar.is_null() => {
-                let cure = format!("write `[{}]`", brief(&scalar.text));
-                Err(self.invalid(expected, Some(&cure)))
-            }
-            _ => Err(self.invalid(expected, None)),
-        }
-    }
-
-    /// A name that a results folder can have.
-    pub fn folder_name(&self) -> Result<String, Error> {
-        let name = self.text(FOLDER_NAME)?;
-        if is_folder_name(name) {
-            Ok(name.to_owned())
-        } else {
-            let safe = name.replace(|c: char| !is_folder_char(c), "-");
-            let cure = is_folder_name(&safe).then(|| format!("`{safe}` would do"));
-            Err(self.invalid(FOLDER_NAME, cure.as_deref()))
-        }
-    }
-
-    /// Any value, as JSON has it.
-    pub fn json(&self) -> Result<serde_json::Value, Error> {
-        match &self.node.value {
-            Value::Scalar(scalar) => scalar.resolve().ok_or_else(|| self.invalid("a finite number", None)),
-            Value::List(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, node)| Field { path: format!("{}[{index}]", self.path), node }.json())
-                .collect(),
-            Value::Map(_) => Ok(serde_json::Value::Object(self.json_map()?)),
-        }
-    }
-
-    /// A map of any values, as JSON has it.
-    pub fn json_map(&self) -> Result<serde_json::Map<String, serde_json::Value>, Error> {
-        let Some(entries) = self.node.entries() else {
-            return Err(self.invalid("a map", None));
-        };
-        entries
-            .iter()
-            .map(|entry| {
-                let field = Field { path: join(&self.path, &brief(&entry.key)), node: &entry.node };
-                Ok((entry.key.clone(), field.json()?))
-            })
-            .collect()
     }
 }
 
-/// Whether `name` can name a folder anywhere and is no hidden or relative path.
-pub(super) fn is_folder_name(name: &str) -> bool {
-    name.len() <= 64
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(is_folder_char)
-}
+impl<'a> Fields<'a> {
+    /// No entries, at a place.
+    pub fn none(path: &str, place: &'a Place) -> Fields<'a> {
+        Fields { path: path.into(), place, entries: Vec::new() }
+    }
 
-fn is_folder_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
-}
+    /// A struct of these entries, as [`Field::read`].
+    pub fn read<T: Deserialize<'a>>(&self) -> Result<T, Error> {
+        T::deserialize(self.clone()).map_err(|fault| match fault {
+            Fault::Placed(error) => error,
+            fault => self.invalid("a map".into(), &fault.to_string(), None),
+        })
+    }
 
-/// `10_000`, `1e4` and `10000.0` as the whole number that was probably meant.
-fn as_integer(text: &str) -> Option<u64> {
-    let number: f64 = text.replace(['_', ',', '\''], "").parse().ok()?;
-    (number >= 0.0 && number <= 2f64.powi(53) && number.fract() == 0.0).then_some(number as u64)
-}
+    pub fn get(&self, key: &str) -> Option<&Field<'a>> {
+        self.entries.iter().find(|(entry, _)| entry.key == key).map(|(_, field)| field)
+    }
 
-/// `path` is empty for the top level.
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.into() } else { format!("{path}.{key}") }
-}
+    /// The map at `key`; an empty one if there is none.
+    pub fn section(&self, key: &str) -> Fields<'a> {
+        self.get(key).and_then(Field::fields).unwrap_or_else(|| Fields::none(key, self.place))
+    }
 
-fn list(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    /// The entries that are `kept`.
+    pub fn only(&self, kept: impl Fn(&str) -> bool) -> Fields<'a> {
+        let entries = self.entries.iter().filter(|(entry, _)| kept(&entry.key)).cloned().collect();
+        Fields { entries, path: self.path.clone(), place: self.place }
+    }
+
+    /// These entries, and those of `shared` whose keys they lack.
+    pub fn over(mut self, shared: &Fields<'a>) -> Fields<'a> {
+        let lacking = shared.only(|key| self.get(key).is_none());
+        self.entries.extend(lacking.entries);
+        self
+    }
+
+    pub fn check_keys(&self, keys: &[&str]) -> Result<(), Error> {
+        let stranger = self.entries.iter().find(|(entry, _)| !keys.contains(&entry.key.as_str()));
+        stranger.map_or(Ok(()), |(entry, _)| Err(unknown(&self.path, entry, keys)))
+    }
+
+    pub fn missing(&self, key: &str, expected: &str) -> Error {
+        Error::MissingKey { place: self.place.clone(), key: join(&self.path, key), expected: expected.into() }
+    }
+
+    /// Says where a key is missing.
+    pub fn locate(&self, fault: Fault) -> Fault {
+        match fault {
+            Fault::MissingKey(key) => Fault::Placed(self.missing(key, required(key))),
+            fault => fault,
+        }
+    }
+
+    /// An error of several entries together.
+    pub fn invalid(&self, found: String, expected: &str, cure: Option<String>) -> Error {
+        Error::Invalid {
+            place: self.place.clone(),
+            key: self.path.clone(),
+            found,
+            expected: expected.into(),
+            cure,
+        }
+    }
 }

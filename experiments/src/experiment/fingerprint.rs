@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use aaren_agents::AgentConfig;
+use aaren_agents::behaviour_cloning::CloningConfig;
+use aaren_agents::decision::DecisionConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,13 +28,25 @@ impl Spec {
         let mut insert = |key: &str, value: Value| flatten(key, &value, &mut settings);
         insert("env", json(&self.env));
         insert("dataset", dataset.into());
-        insert("model", json(&policy.model));
-        insert("context.train", policy.context.train.into());
-        insert("context.carry", policy.context.carry.into());
         insert("seed", seed.into());
         insert("train", json(&self.train));
         insert("train.precision", json(&policy.precision));
-        insert("evaluate.return_scale", self.evaluate.return_scale.into());
+        match &policy.agent {
+            AgentConfig::Decision(DecisionConfig { model, dropout, context, carry }) => {
+                insert("model", json(model));
+                insert("model.dropout", (*dropout).into());
+                insert("context.train", context.context_length.into());
+                insert("context.carry", (*carry).into());
+                insert("evaluate.return_scale", self.evaluate.return_scale.into());
+            }
+            AgentConfig::BehaviourCloning(CloningConfig { mlp, dropout, top, context_length }) => {
+                insert("agent", "behaviour-cloning".into());
+                insert("model", json(mlp));
+                insert("model.dropout", (*dropout).into());
+                insert("top", (*top).into());
+                insert("context.train", (*context_length).into());
+            }
+        }
         settings.remove("train.device");
         settings.remove("train.threads");
         Fingerprint(settings)

@@ -1,4 +1,4 @@
-//! The experiment specification: YAML in, a complete and checked [`Spec`] out.
+//! The experiment: YAML in, a complete and checked [`Spec`] out.
 //!
 //! ```text
 //! file + --set  →  Document (tree of nodes, each with its line)  →  Spec (every default filled in)
@@ -8,25 +8,35 @@
 //! one message that names file and line (or the `--set`), the key, what was found and what to write
 //! instead. [`Spec::to_yaml`] writes the effective spec; loading that again gives an equal `Spec`.
 //!
+//! The sections are structs that derive `Deserialize`, read by a deserializer over the located tree: a new
+//! key is a field of one of them, with its range from `values` and its default.
+//!
 //! `model` and `context` hold what the policies share, an entry of `policies` what differs for that
-//! one. Three settings mean something for Aaren only: `recency: learned`, `carry: true` and
-//! `rollout: unbounded`. Written in `model` or `context` they therefore reach the Aaren policies and
-//! leave a Transformer at its own default; in a Transformer's own entry, recency and carry are refused
-//! and `rollout: unbounded` gives it a growing key/value cache.
+//! one. Three settings do not mean something for every encoder: `recency: learned`, `carry: true` and
+//! `rollout: unbounded`, of which the latter two need a state of constant size. Written in `model` or
+//! `context` they therefore reach the encoders that they are for, an Aaren among them, and leave a
+//! Transformer at its own default; in a Transformer's own entry, recency and carry are refused
+//! and `rollout: unbounded` gives it a growing key/value cache. An entry of `agent: behaviour-cloning`
+//! takes width, layers, dropout and the context length from the sections, and its own `top`.
 
 mod context;
 mod dataset;
+mod deserializer;
 mod document;
+mod entry;
 mod env;
 mod error;
 mod evaluate;
+mod fault;
 mod field;
 mod fingerprint;
+mod keys;
 mod model;
 mod nearest;
 mod node;
 mod policy;
 mod train;
+mod values;
 
 #[cfg(test)]
 mod refusal_tests;
@@ -40,16 +50,19 @@ pub use document::Document;
 pub use env::EnvSpec;
 pub use error::Error;
 pub use evaluate::EvaluateSpec;
-pub use model::ModelSpec;
 pub use policy::PolicySpec;
 pub use train::TrainSpec;
 
-use std::collections::HashSet;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use field::Fields;
+use context::ContextSection;
+use entry::Shared;
+use field::{Field, Fields};
+use model::ModelSection;
+use values::{Distinct, distinct, whole};
 
 /// One experiment: every policy × seed, trained on one dataset, evaluated in one environment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -70,16 +83,30 @@ pub struct Spec {
     pub evaluate: EvaluateSpec,
 }
 
-const KEYS: &[&str] =
-    &["name", "env", "dataset", "policies", "seeds", "model", "context", "train", "evaluate"];
-
-/// The sections whose keys are often written one level too high or too low.
-const SECTIONS: &[(&str, &[&str])] = &[
-    ("model", model::KEYS),
-    ("context", context::KEYS),
-    ("train", train::KEYS),
-    ("evaluate", evaluate::KEYS),
-];
+/// The top level as written, with the defaults that follow from nothing else.
+#[derive(Deserialize)]
+struct File {
+    #[serde(default, deserialize_with = "values::some_folder_name")]
+    name: Option<String>,
+    #[serde(deserialize_with = "env::env")]
+    env: EnvSpec,
+    #[serde(deserialize_with = "dataset::text")]
+    dataset: String,
+    #[serde(default)]
+    #[expect(dead_code, reason = "each entry is read together with the sections that it differs from")]
+    policies: IgnoredAny,
+    #[serde(default = "first_seed", deserialize_with = "seeds")]
+    seeds: Vec<u64>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "checked by itself, and read again for each policy")]
+    model: ModelSection,
+    #[serde(default)]
+    context: ContextSection,
+    #[serde(default)]
+    train: TrainSpec,
+    #[serde(default)]
+    evaluate: EvaluateSpec,
+}
 
 impl Spec {
     /// Reads an experiment file, applies `--set` overrides such as `train.updates=500`, and checks all.
@@ -109,56 +136,49 @@ impl Document {
     /// # Errors
     /// As [`Spec::load`].
     pub fn spec(&self) -> Result<Spec, Error> {
-        let fields = Fields::open(self.root(), "", KEYS)?;
-        let model = fields.section("model", model::KEYS)?;
-        let context = fields.section("context", context::KEYS)?;
-        model::check_types(&model)?;
-        context::check_types(&context)?;
-        let train = TrainSpec::read(&fields.section("train", train::KEYS)?)?;
-        Ok(Spec {
-            name: self.name(&fields)?,
-            env: env::read(fields.required("env", "an environment's id such as `Hopper-v4`")?)?,
-            dataset: dataset::read(
-                fields.required("dataset", "a D4RL file, a Minari folder or a recipe's name")?,
-                self.folder(),
-            )?,
-            policies: policy::read(fields.get("policies"), &model, &context, &train)?,
-            seeds: seeds(&fields)?,
-            evaluate: EvaluateSpec::read(&fields.section("evaluate", evaluate::KEYS)?, train.updates)?,
-            train,
-        })
+        let root = Field { path: String::new(), node: self.root() };
+        let File { name, env, dataset, seeds, context, mut train, mut evaluate, .. } = root.read()?;
+        let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));
+        let train_section = root.section("train");
+        train.complete(train_section.get("warmup"))?;
+        evaluate.complete(train.updates);
+        let shared = Shared {
+            model: root.section("model"),
+            context: root.section("context"),
+            rollout: context.rollout,
+            precision: train.precision,
+        };
+        let policies = shared.policies(&root)?;
+        let dataset = match root.get("dataset") {
+            Some(field) => dataset::find(&dataset, field, self.folder())?,
+            None => return Err(root.missing("dataset", keys::required("dataset"))),
+        };
+        Ok(Spec { name: self.name(name, &root)?, env, dataset, policies, seeds, train, evaluate })
     }
 
-    fn name(&self, fields: &Fields) -> Result<String, Error> {
-        match fields.get("name") {
-            Some(field) => field.folder_name(),
-            None => {
-                let stem = self.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                if field::is_folder_name(&stem) {
-                    return Ok(stem);
-                }
-                Err(fields
-                    .missing("name", &format!("{}, as the file's own name is not one", field::FOLDER_NAME)))
-            }
-        }
+    fn name(&self, name: Option<String>, root: &Fields) -> Result<String, Error> {
+        let stem = self.path().file_stem().unwrap_or_default().to_string_lossy();
+        let stem = values::is_folder_name(&stem).then(|| stem.into_owned());
+        let expected = values::FOLDER_NAME;
+        name.or(stem)
+            .ok_or_else(|| root.missing("name", &format!("{expected}, as the file's own name is not one")))
     }
 }
 
-fn seeds(fields: &Fields) -> Result<Vec<u64>, Error> {
-    let Some(field) = fields.get("seeds") else {
-        return Ok(vec![0]);
+fn first_seed() -> Vec<u64> {
+    vec![0]
+}
+
+fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    const LARGEST: u64 = u64::MAX;
+
+    #[derive(Deserialize)]
+    struct Seed(#[serde(deserialize_with = "whole::<_, _, 0, LARGEST>")] u64);
+
+    let seeds = Distinct {
+        list: "a list of seeds such as `[0, 1, 2]`",
+        item: "each seed once",
+        key: |seed: &Seed| seed.0,
     };
-    let mut seen = HashSet::new();
-    field
-        .list("a list of seeds such as `[0, 1, 2]`")?
-        .iter()
-        .map(|item| {
-            let seed = item.integer(0, u64::MAX)?;
-            if seen.insert(seed) {
-                Ok(seed)
-            } else {
-                Err(item.invalid("each seed once", Some("remove the repetition")))
-            }
-        })
-        .collect()
+    Ok(distinct(deserializer, seeds)?.into_iter().map(|seed| seed.0).collect())
 }

@@ -1,104 +1,31 @@
-//! `model:` the architecture, and the part of it that a policy's entry overrides.
+//! `model:` the architecture that the policies share, and what an entry of `policies` overrides.
 
-use aaren_format::{EncoderKind, Norm, Recency};
-use serde::Serialize;
+use aaren_format::{Model, Norm, Recency};
+use serde::Deserialize;
 
-use super::error::Error;
-use super::field::{Field, Fields};
-use super::policy::Settings;
+use super::values::{probability, whole};
 
-/// The architecture of one policy.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ModelSpec {
-    /// Attention of each block.
-    pub encoder: EncoderKind,
-    /// Width of a token, a multiple of `heads`.
+const WIDEST: u64 = Model::WIDEST as u64;
+const DEEPEST: u64 = Model::DEEPEST as u64;
+
+/// The section as written, with its defaults.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default)]
+pub(super) struct ModelSection {
+    #[serde(deserialize_with = "whole::<_, _, 1, WIDEST>")]
     pub width: usize,
-    /// Number of blocks.
+    #[serde(deserialize_with = "whole::<_, _, 1, DEEPEST>")]
     pub layers: usize,
-    /// Attention heads per block.
+    #[serde(deserialize_with = "whole::<_, _, 1, WIDEST>")]
     pub heads: usize,
-    /// Dropout probability in training, in [0, 1).
+    #[serde(deserialize_with = "probability")]
     pub dropout: f64,
-    /// Order of normalisation.
     pub norm: Norm,
-    /// Aaren's decay; `None` for a Transformer.
     pub recency: Recency,
 }
 
-pub(super) const ENCODERS: &[(&str, EncoderKind)] =
-    &[("aaren", EncoderKind::Aaren), ("transformer", EncoderKind::Transformer)];
-const NORMS: &[(&str, Norm)] = &[("post", Norm::Post), ("pre", Norm::Pre)];
-const RECENCIES: &[(&str, Recency)] = &[("none", Recency::None), ("learned", Recency::Learned)];
-
-pub(super) const KEYS: &[&str] = &["width", "layers", "heads", "dropout", "norm", "recency"];
-
-impl ModelSpec {
-    pub(super) fn read(encoder: EncoderKind, settings: &Settings) -> Result<ModelSpec, Error> {
-        let setting = |key| settings.get(key);
-        let model = ModelSpec {
-            encoder,
-            width: setting("width").map_or(Ok(128), |field| width(&field))?,
-            layers: setting("layers").map_or(Ok(3), |field| layers(&field))?,
-            heads: setting("heads").map_or(Ok(1), |field| heads(&field))?,
-            dropout: setting("dropout").map_or(Ok(0.1), |field| dropout(&field))?,
-            norm: setting("norm").map_or(Ok(Norm::Post), |field| field.one_of(NORMS))?,
-            recency: recency(encoder, settings)?,
-        };
-        if !model.width.is_multiple_of(model.heads) {
-            let field = settings.nearest_of("heads", "width");
-            let found = format!("{} heads with width {}", model.heads, model.width);
-            let cure = format!("nearest: {} heads", nearest_divisor(model.width, model.heads));
-            return Err(field.invalid_as(found, "a number of heads that divides the width", Some(&cure)));
-        }
-        Ok(model)
+impl Default for ModelSection {
+    fn default() -> Self {
+        Self { width: 128, layers: 3, heads: 1, dropout: 0.1, norm: Norm::Post, recency: Recency::None }
     }
-}
-
-fn recency(encoder: EncoderKind, settings: &Settings) -> Result<Recency, Error> {
-    let read = |field: Option<Field>| field.map_or(Ok(Recency::None), |field| field.one_of(RECENCIES));
-    if encoder.takes_recency() {
-        return read(settings.get("recency"));
-    }
-    match read(settings.own("recency"))? {
-        Recency::None => Ok(Recency::None),
-        Recency::Learned => Err(settings.own("recency").expect("it was read as learned").invalid(
-            &format!("`none` with encoder {encoder}: recency decays an Aaren's state"),
-            Some("remove it, or set `encoder: aaren`"),
-        )),
-    }
-}
-
-/// Checks each value of the `model` section by itself; together they are checked for each policy.
-pub(super) fn check_types(section: &Fields) -> Result<(), Error> {
-    section.get("width").map(|field| width(&field)).transpose()?;
-    section.get("layers").map(|field| layers(&field)).transpose()?;
-    section.get("heads").map(|field| heads(&field)).transpose()?;
-    section.get("dropout").map(|field| dropout(&field)).transpose()?;
-    section.get("norm").map(|field| field.one_of(NORMS)).transpose()?;
-    section.get("recency").map(|field| field.one_of(RECENCIES)).transpose()?;
-    Ok(())
-}
-
-fn width(field: &Field) -> Result<usize, Error> {
-    field.size(1, 65_536)
-}
-
-fn layers(field: &Field) -> Result<usize, Error> {
-    field.size(1, 1024)
-}
-
-fn heads(field: &Field) -> Result<usize, Error> {
-    field.size(1, 65_536)
-}
-
-fn dropout(field: &Field) -> Result<f64, Error> {
-    field.number("a probability of at least 0 and below 1", |p| (0.0..1.0).contains(&p))
-}
-
-fn nearest_divisor(width: usize, heads: usize) -> usize {
-    (1..=width)
-        .filter(|&divisor| width.is_multiple_of(divisor))
-        .min_by_key(|divisor| divisor.abs_diff(heads))
-        .unwrap_or(1)
 }

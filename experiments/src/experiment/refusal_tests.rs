@@ -61,6 +61,7 @@ fn refusals_name_place_key_found_expected_and_cure() {
         ("train: {threads: 0}", &["`train.threads`: found `0`"]),
         ("model: {dropout: 1}", &["`model.dropout`: found `1`, expected a probability of at least 0 and below 1"]),
         ("model: {dropout: -0.1}", &["found `-0.1`"]),
+        ("model: {width: 1.28e2}", &["found `1.28e2`", "write `128`"]),
         ("model: {width: 0}", &["`model.width`: found `0`"]),
         ("model: {layers: 0}", &["`model.layers`: found `0`"]),
         ("model: {\n  heads: 3}", &["x.yaml:4: `model.heads`: found 3 heads with width 128", "divides the width", "nearest: 2 heads"]),
@@ -97,6 +98,24 @@ fn refusals_name_place_key_found_expected_and_cure() {
         ("policies:\n  - aaren:\n    heads: 4", &["x.yaml:4: `policies[0]`: found a map of several keys", "indent"]),
         ("policies: [[aaren]]", &["`policies[0]`: found a list of 1, expected a policy"]),
         ("policies: [null]", &["`policies[0]`: found nothing"]),
+        ("policies: [aaren: 5]", &["`policies[0].aaren`: found `5`, expected a map with keys among `agent`"]),
+        ("policies: [mine: {encoder: transformer, train: 0}]", &["`policies[0].mine.train`: found `0`, expected a whole number from 1"]),
+        ("policies: [mine: {encoder: transformer, learning_rate: 1}]", &["`policies[0].mine.learning_rate`", "belongs under `train`"]),
+        // agents
+        ("policies: [bc: {agent: behavior-cloning}]", &["`policies[0].bc.agent`", "one of `decision`, `behaviour-cloning`", "did you mean `behaviour-cloning`?"]),
+        ("policies: [bc: {agent: decision}]", &["`policies[0].bc.encoder` is missing"]),
+        ("policies: [aaren: {agent: behaviour-cloning}]", &["`policies[0].aaren.agent`", "`decision`, as the policy is called `aaren`", "give the policy another name"]),
+        ("policies: [aaren: {top: 0.1}]", &["`policies[0].aaren.top`: found `0.1`, expected no such key in a policy of `agent: decision`"]),
+        ("policies:\n  - bc: {agent: behaviour-cloning,\n      heads: 2}", &["x.yaml:5: `policies[0].bc.heads`: found `2`, expected no such key in a policy of `agent: behaviour-cloning`"]),
+        ("policies: [bc: {agent: behaviour-cloning, encoder: aaren}]", &["`policies[0].bc.encoder`", "expected no such key"]),
+        ("policies: [bc: {agent: behaviour-cloning, norm: pre}]", &["`policies[0].bc.norm`", "expected no such key"]),
+        ("policies: [bc: {agent: behaviour-cloning, recency: none}]", &["`policies[0].bc.recency`", "expected no such key"]),
+        ("policies: [bc: {agent: behaviour-cloning, carry: false}]", &["`policies[0].bc.carry`", "expected no such key"]),
+        ("policies: [bc: {agent: behaviour-cloning, rollout: unbounded}]", &["`policies[0].bc.rollout`", "expected no such key"]),
+        ("policies: [bc: {agent: behaviour-cloning, precision: float32}]", &["`policies[0].bc.precision`", "expected no such key"]),
+        ("policies: [bc: {agent: behaviour-cloning, top: 0}]", &["`policies[0].bc.top`: found `0`, expected a share above 0 and at most 1"]),
+        ("policies: [bc: {agent: behaviour-cloning, top: 10}]", &["`policies[0].bc.top`: found `10`"]),
+        ("policies: [bc: {agent: behaviour-cloning, width: 0}]", &["`policies[0].bc.width`: found `0`"]),
         // names
         ("name: ../up", &["`name`: found the text `../up`", "safe as a folder's"]),
         ("name: .hidden", &["`name`"]),
@@ -123,6 +142,15 @@ fn refusals_name_place_key_found_expected_and_cure() {
     }
 }
 
+/// To write out what is far too large would be no cure.
+#[test]
+fn a_cure_is_one() {
+    let message = refusal(&format!("{MINIMAL}model: {{width: 1e12}}"), &[]);
+    assert_eq!(message, "x.yaml:3: `model.width`: found `1e12`, expected a whole number from 1 to 65536");
+    let message = refusal(&format!("{MINIMAL}train: {{updates: 0.0}}"), &[]);
+    assert_eq!(message, "x.yaml:3: `train.updates`: found `0.0`, expected a whole number of at least 1");
+}
+
 #[test]
 fn required_keys_and_other_documents() {
     #[rustfmt::skip]
@@ -141,6 +169,8 @@ fn required_keys_and_other_documents() {
         ("env: []\ndataset: hopper-medium", &["`env`: found an empty list"]),
         ("env: A\ndataset: hopper-medum", &["x.yaml:2: `dataset`", "did you mean the recipe `hopper-medium`?"]),
         ("env: A\ndataset: no/such.hdf5", &["x.yaml:2: `dataset`: found `no/such.hdf5`, which cannot be opened"]),
+        ("env: ''\ndataset: hopper-medium", &["`env`: found the text ``, expected an environment's id such as"]),
+        ("env: {id: A, kwargs: {a: {b: .inf}}}\ndataset: hopper-medium", &["`env.kwargs.a.b`: found `.inf`, expected a finite number"]),
         ("env: A\ndataset: [hopper-medium]", &["`dataset`: found a list of 1"]),
     ];
     for (text, parts) in cases {

@@ -1,11 +1,12 @@
 //! Properties: the effective spec loads as itself, and no text brings the loader down.
 
-use aaren_agents::Schedule;
-use aaren_format::{EncoderKind, Norm, Precision, Recency, Regime};
+use aaren_agents::behaviour_cloning::CloningConfig;
+use aaren_agents::decision::DecisionConfig;
+use aaren_agents::{AgentConfig, Schedule};
 use aaren_damaged_files::{Measuring, fuzz};
+use aaren_format::{Context, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime};
 use proptest::prelude::*;
 
-use super::context::ContextSpec;
 use super::tests::{EXAMPLE, MINIMAL, load};
 use super::train::Device;
 use super::*;
@@ -54,24 +55,45 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 }
 
 prop_compose! {
+    fn decision()(
+        encoder in prop::sample::select(&EncoderKind::ALL[..]), heads in 1usize..9, head_width in 1usize..65,
+        layers in 1usize..9, dropout in 0.0..1.0, pre in any::<bool>(), learned in any::<bool>(),
+        context_length in 1usize..1000, carry in any::<bool>(), rollout in 0..3, timesteps in 1usize..1000,
+    ) -> AgentConfig {
+        AgentConfig::Decision(DecisionConfig {
+            model: Model {
+                encoder, width: heads * head_width, layers, heads,
+                norm: if pre { Norm::Pre } else { Norm::Post },
+                recency: if learned && encoder.takes_recency() { Recency::Learned } else { Recency::None },
+            },
+            dropout,
+            context: Context {
+                context_length,
+                regime: [Regime::Unbounded, Regime::Window(timesteps), Regime::Reset(timesteps)][rollout as usize],
+            },
+            carry: carry && encoder.constant_state(),
+        })
+    }
+}
+
+prop_compose! {
+    fn cloning()(
+        width in 1usize..1000, layers in 1usize..9, dropout in 0.0..1.0, top in 1e-3..=1.0,
+        context_length in 1usize..1000,
+    ) -> AgentConfig {
+        AgentConfig::BehaviourCloning(CloningConfig { mlp: Mlp { width, layers }, dropout, top, context_length })
+    }
+}
+
+prop_compose! {
     fn policy(index: usize)(
-        transformer in any::<bool>(), name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}",
-        heads in 1usize..9, head_width in 1usize..65, layers in 1usize..9, dropout in 0.0..1.0, pre in any::<bool>(),
-        learned in any::<bool>(), train in 1usize..1000, carry in any::<bool>(), rollout in 0..3, timesteps in 1usize..1000,
+        name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}", agent in prop_oneof![3 => decision(), 1 => cloning()],
         bfloat16 in any::<bool>(),
     ) -> PolicySpec {
+        let bfloat16 = bfloat16 && matches!(agent, AgentConfig::Decision(_));
         PolicySpec {
             name: format!("{name}-{index}"),
-            model: ModelSpec {
-                encoder: if transformer { EncoderKind::Transformer } else { EncoderKind::Aaren },
-                width: heads * head_width, layers, heads, dropout,
-                norm: if pre { Norm::Pre } else { Norm::Post },
-                recency: if learned && !transformer { Recency::Learned } else { Recency::None },
-            },
-            context: ContextSpec {
-                train, carry: carry && !transformer,
-                rollout: [Regime::Unbounded, Regime::Window(timesteps), Regime::Reset(timesteps)][rollout as usize],
-            },
+            agent,
             precision: if bfloat16 { Precision::Bfloat16 } else { Precision::Float32 },
         }
     }

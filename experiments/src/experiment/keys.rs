@@ -1,0 +1,92 @@
+//! The keys that there are, as the derived structs have them, and what to say about others.
+
+use serde::de::{Deserialize, Deserializer, Error as DeError, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::context::ContextSection;
+use super::error::{Error, brief};
+use super::evaluate::EvaluateSpec;
+use super::fault::Fault;
+use super::model::ModelSection;
+use super::nearest::nearest;
+use super::node::Entry;
+use super::train::TrainSpec;
+
+/// The keys without a default, and what their values are.
+const REQUIRED: &[(&str, &str)] = &[
+    ("env", "an environment's id such as `Hopper-v4`"),
+    ("id", "an environment's id such as `Hopper-v4`"),
+    ("dataset", "a D4RL file, a Minari folder or a recipe's name"),
+];
+
+/// What belongs at a required key.
+pub(super) fn required(key: &str) -> &'static str {
+    REQUIRED.iter().find(|(required, _)| *required == key).map_or("a value", |&(_, value)| value)
+}
+
+/// The sections whose keys are often written one level too high or too low.
+fn sections() -> [(&'static str, &'static [&'static str]); 4] {
+    [
+        ("model", keys_of::<ModelSection>()),
+        ("context", keys_of::<ContextSection>()),
+        ("train", keys_of::<TrainSpec>()),
+        ("evaluate", keys_of::<EvaluateSpec>()),
+    ]
+}
+
+/// Refuses the key of `entry`, which is none of `keys`, in the map at `path`.
+pub(super) fn unknown(path: &str, entry: &Entry, keys: &[&str]) -> Error {
+    let key = entry.key.as_str();
+    let elsewhere = sections().into_iter().find(|(_, keys)| keys.contains(&key));
+    let cure = match (nearest(key, keys.iter().copied()), elsewhere) {
+        (_, Some((section, _))) if path != section => {
+            format!("it belongs under `{section}`: `{section}: {{{key}: …}}`")
+        }
+        (Some(key), _) => format!("did you mean `{key}`?"),
+        (None, _) => format!("expected one of {}", list(keys)),
+    };
+    Error::UnknownKey { place: entry.place.clone(), key: join(path, &brief(key)), cure }
+}
+
+/// `path` is empty for the top level.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.into() } else { format!("{path}.{key}") }
+}
+
+/// The words in quotes, with commas between them.
+pub(super) fn list(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The fields of a struct that derives [`Deserialize`]: what it asks a deserializer for.
+pub(super) fn keys_of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+    let mut keys: &'static [&'static str] = &[];
+    let _ = T::deserialize(Probe(&mut keys));
+    keys
+}
+
+/// Notes the fields of a struct, and gives nothing.
+struct Probe<'k>(&'k mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for Probe<'_> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Fault> {
+        Err(Fault::custom("a struct"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        keys: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Fault> {
+        *self.0 = keys;
+        Err(Fault::custom("no values"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}

@@ -1,0 +1,212 @@
+//! Values with their ranges, for `#[serde(deserialize_with = "…")]`: each says what it expects.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Error, SeqAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// Stands for a whole number that follows from others, until these are read.
+pub(super) const UNSAID: u64 = u64::MAX;
+/// No upper bound.
+pub(super) const ANY: u64 = UNSAID - 1;
+
+pub(super) const FOLDER_NAME: &str = "a name that is safe as a folder's: letters, digits, `-`, `_` and `.`, at most 64, a letter or digit first";
+
+/// A whole number from `LEAST` to `MOST`.
+pub(super) fn whole<'de, D, N, const LEAST: u64, const MOST: u64>(deserializer: D) -> Result<N, D::Error>
+where
+    D: Deserializer<'de>,
+    N: TryFrom<u64>,
+{
+    let whole = Whole { least: LEAST, most: MOST };
+    let number = deserializer.deserialize_u64(&whole)?;
+    N::try_from(number).map_err(|_| D::Error::invalid_value(Unexpected::Unsigned(number), &&whole))
+}
+
+/// The same where there is no default.
+pub(super) fn some_whole<'de, D, N, const LEAST: u64, const MOST: u64>(
+    deserializer: D,
+) -> Result<Option<N>, D::Error>
+where
+    D: Deserializer<'de>,
+    N: TryFrom<u64>,
+{
+    whole::<D, N, LEAST, MOST>(deserializer).map(Some)
+}
+
+struct Whole {
+    least: u64,
+    most: u64,
+}
+
+impl Visitor<'_> for &Whole {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match (self.least, self.most) {
+            (0, ANY..) => f.write_str("a whole number, 0 or more"),
+            (least, ANY..) => write!(f, "a whole number of at least {least}"),
+            (least, most) => write!(f, "a whole number from {least} to {most}"),
+        }
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<u64, E> {
+        let valid = (self.least..=self.most).contains(&number);
+        valid.then_some(number).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+    }
+}
+
+/// A finite number above 0.
+pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    number(deserializer, "a number above 0", |number| number > 0.0)
+}
+
+/// A finite number, 0 or more.
+pub(super) fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    number(deserializer, "a number, 0 or more", |number| number >= 0.0)
+}
+
+/// A number in [0, 1).
+pub(super) fn probability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    number(deserializer, "a probability of at least 0 and below 1", |p| (0.0..1.0).contains(&p))
+}
+
+/// A number in (0, 1].
+pub(super) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    number(deserializer, "a share above 0 and at most 1", |share| share > 0.0 && share <= 1.0)
+}
+
+/// A finite number for which `valid` holds; `expected` says when.
+pub(super) fn number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    expected: &'static str,
+    valid: fn(f64) -> bool,
+) -> Result<f64, D::Error> {
+    deserializer.deserialize_f64(Number { expected, valid })
+}
+
+struct Number {
+    expected: &'static str,
+    valid: fn(f64) -> bool,
+}
+
+impl Visitor<'_> for Number {
+    type Value = f64;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<f64, E> {
+        let valid = number.is_finite() && (self.valid)(number);
+        valid.then_some(number).ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
+    }
+}
+
+/// Text that `parse` takes; what it gives for other text is the cure, if there is one.
+pub(super) fn text<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    expected: &'static str,
+    parse: fn(&str) -> Result<T, Option<String>>,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_str(Text { expected, parse })
+}
+
+struct Text<T> {
+    expected: &'static str,
+    parse: fn(&str) -> Result<T, Option<String>>,
+}
+
+impl<T> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.parse)(text).map_err(|cure| wrong_text(text, self.expected, cure.as_deref()))
+    }
+}
+
+/// The error of a visitor that knows what to write instead of `text`.
+pub(super) fn wrong_text<E: Error>(text: &str, expected: &str, cure: Option<&str>) -> E {
+    let expected = cure.map_or_else(|| expected.to_owned(), |cure| format!("{expected}; {cure}"));
+    E::invalid_value(Unexpected::Str(text), &expected.as_str())
+}
+
+/// A name that a results folder can have.
+pub(super) fn some_folder_name<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let parse = |name: &str| {
+        if is_folder_name(name) {
+            return Ok(Some(name.to_owned()));
+        }
+        let safe = name.replace(|c: char| !is_folder_char(c), "-");
+        Err(is_folder_name(&safe).then(|| format!("`{safe}` would do")))
+    };
+    text(deserializer, FOLDER_NAME, parse)
+}
+
+/// Whether `name` can name a folder anywhere and is no hidden or relative path.
+pub(super) fn is_folder_name(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(is_folder_char)
+}
+
+fn is_folder_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+/// What a list of different items is called, what each of them is to be, and by what they are told apart.
+pub(super) struct Distinct<T> {
+    pub list: &'static str,
+    pub item: &'static str,
+    pub key: fn(&T) -> u64,
+}
+
+/// A list of at least one item, each of them once.
+pub(super) fn distinct<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+    distinct: Distinct<T>,
+) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_seq(distinct)
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Distinct<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.list)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+        let mut seen = HashSet::new();
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(New { seen: &mut seen, of: &self })? {
+            list.push(item);
+        }
+        Ok(list)
+    }
+}
+
+/// An item that was not seen before.
+struct New<'s, T> {
+    seen: &'s mut HashSet<u64>,
+    of: &'s Distinct<T>,
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for New<'_, T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        let item = T::deserialize(deserializer)?;
+        if self.seen.insert((self.of.key)(&item)) {
+            return Ok(item);
+        }
+        Err(wrong_text("", self.of.item, Some("remove the repetition")))
+    }
+}
