@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use aaren_agents::behaviour_cloning::CloningConfig;
 use aaren_agents::decision::DecisionConfig;
 use aaren_agents::*;
+use aaren_damaged_files::{Measuring, fuzz};
 use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
 use aaren_format::{ActionSpace, Context, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime};
-use aaren_damaged_files::{Measuring, fuzz};
 use serde_json::{Value, json};
 use tch::Device;
 

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use aaren_damaged_files::{Measuring, fuzz, peak};
 use aaren_envs::Dataset;
 use aaren_envs::dataset::Transitions;
-use aaren_damaged_files::{Measuring, fuzz, peak};
 use arrow_ipc::{Field, FieldArgs, Footer, FooterArgs, Schema, SchemaArgs, Struct_, Struct_Args, Type};
 use flatbuffers::FlatBufferBuilder;
 use hdf5_pure::{Datatype, DatatypeByteOrder, FileBuilder, FixedPointLayout};

@@ -65,7 +65,10 @@ impl State {
     ///
     /// # Errors
     /// The first error of `tensor`, which is asked for each tensor by its number and the one it replaces.
-    pub fn from_tensors<E>(&self, mut tensor: impl FnMut(usize, &Tensor) -> Result<Tensor, E>) -> Result<State, E> {
+    pub fn from_tensors<E>(
+        &self,
+        mut tensor: impl FnMut(usize, &Tensor) -> Result<Tensor, E>,
+    ) -> Result<State, E> {
         let mut number = 0;
         let mut next = |replaced: &Tensor| {
             number += 1;
