@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::error::{Error, Place, brief};
 use super::nearest::nearest;
-use super::node::{Entry, Node, Value, null};
+use super::node::{Entry, Node, null};
 
 /// Experiment files are a page long; what is larger than this is something else.
 const LARGEST: u64 = 1 << 20;
@@ -124,19 +124,12 @@ impl Document {
         let mut node = &mut self.root;
         let mut at = String::new();
         for part in key.split('.').map(str::trim) {
-            if node.entries().is_none() {
+            let shown = node.shown();
+            let Some(entries) = node.entries_mut() else {
                 let cure = format!("set it whole: --set '{at}=…'");
-                return Err(invalid(
-                    key,
-                    format!("{} at `{at}`", node.shown()),
-                    "a map to set a key of",
-                    Some(cure),
-                ));
-            }
-            if !matches!(node.value, Value::Map(_)) {
-                node.value = Value::Map(Vec::new());
-            }
-            let Value::Map(entries) = &mut node.value else { unreachable!("made a map above") };
+                let found = format!("{shown} at `{at}`");
+                return Err(invalid(key, found, "a map to set a key of", Some(cure)));
+            };
             let index = entries.iter().position(|entry| entry.key == part).unwrap_or_else(|| {
                 entries.push(Entry { key: part.into(), place: place.clone(), node: null(place.clone()) });
                 entries.len() - 1

@@ -120,6 +120,9 @@ impl Spec {
     }
 
     /// The effective spec as YAML, every default written out. Loading it gives an equal `Spec`.
+    ///
+    /// # Panics
+    /// If text of the spec were no UTF-8, which loading refuses.
     pub fn to_yaml(&self) -> String {
         serde_yaml::to_string(self).expect("a Spec holds only maps, lists and UTF-8 scalars")
     }

@@ -128,6 +128,17 @@ impl Node {
         }
     }
 
+    /// The same to add to: a key without a value becomes an empty map.
+    pub fn entries_mut(&mut self) -> Option<&mut Vec<Entry>> {
+        if matches!(&self.value, Value::Scalar(scalar) if scalar.is_null()) {
+            self.value = Value::Map(Vec::new());
+        }
+        match &mut self.value {
+            Value::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
     /// Parses one YAML document without anchors, aliases and tags.
     ///
     /// `place` gives the place of a line, counted from 1.
