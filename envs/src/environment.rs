@@ -59,9 +59,14 @@ pub(crate) trait Dynamics: Send {
     fn reset(&mut self, random: &mut Generator);
     fn step(&mut self, action: &[f32], random: &mut Generator) -> Step;
     fn observe(&self, observation: &mut [f64]);
-    fn state(&self) -> Option<State>;
+    /// What the episode goes on from, where there is more to say than its seed.
+    fn state(&self) -> Option<State> {
+        None
+    }
     /// Starts an episode in `state`; the error says what does not fit.
-    fn set_state(&mut self, state: &State) -> Result<(), String>;
+    fn set_state(&mut self, _state: &State) -> Result<(), String> {
+        Err("its seed decides its episodes; found a state, expected {\"seed\": n}".into())
+    }
 }
 
 /// An environment that behaves as Gymnasium's of the same id.

@@ -142,10 +142,6 @@ where
         observation.copy_from_slice(&self.observation);
     }
 
-    fn state(&self) -> Option<State> {
-        None
-    }
-
     fn set_state(&mut self, _state: &State) -> Result<(), String> {
         Err("the state of a gymnasium-rs environment cannot be set".into())
     }

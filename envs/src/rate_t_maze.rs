@@ -1,7 +1,7 @@
 use serde::Deserialize;
 
 use crate::ActionSpace;
-use crate::environment::{Dynamics, State, Step};
+use crate::environment::{Dynamics, Step};
 use crate::numpy::Generator;
 use crate::t_maze::Corridor;
 
@@ -111,13 +111,5 @@ impl Dynamics for RateTMaze {
 
     fn observe(&self, observation: &mut [f64]) {
         observation.copy_from_slice(&self.observation);
-    }
-
-    fn state(&self) -> Option<State> {
-        None
-    }
-
-    fn set_state(&mut self, _state: &State) -> Result<(), String> {
-        Err("its seed decides its episodes; found a state, expected {\"seed\": n}".into())
     }
 }

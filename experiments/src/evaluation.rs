@@ -49,10 +49,16 @@ pub struct Evaluation<'e> {
     pub seed: u64,
 }
 
+/// What an episode's environment is reset with in the evaluation of that seed: here, and in a Python loop that is to
+/// play the same episode.
+pub fn episode_seed(seed: u64, episode: u64) -> u64 {
+    seed.wrapping_mul(1_000_003).wrapping_add(episode)
+}
+
 impl Evaluation<'_> {
-    /// The seed that an episode's environment is reset with.
+    /// [`episode_seed`] of this evaluation.
     pub fn episode_seed(&self, episode: u64) -> u64 {
-        self.seed.wrapping_mul(1_000_003).wrapping_add(episode)
+        episode_seed(self.seed, episode)
     }
 
     /// Rolls a policy out in the streaming runtime, on all cores; a signal cuts the episodes short.

@@ -30,7 +30,7 @@ fn a_sweep_repeats_the_evaluation_and_attention_adds_up() {
     for (place, run) in ["aaren-seed0", "transformer-seed0"].into_iter().enumerate() {
         let csv = std::fs::read_to_string(experiment.file("results", run, "evaluations.csv")).unwrap();
         let returns: Vec<f64> =
-            csv.lines().skip(1).map(|line| line.split(',').nth(3).unwrap().parse().unwrap()).collect();
+            csv.lines().skip(1).map(|line| line.split(',').nth(4).unwrap().parse().unwrap()).collect();
         let found = sweep["cells"][place]["per_seed"][0].as_f64().unwrap();
         assert!((found - returns.iter().sum::<f64>() / 2.0).abs() < 1e-9, "{run}: {found}, {returns:?}");
     }

@@ -1,7 +1,7 @@
 use super::deck::{Deck, Kind, SUITS};
-use super::{BEYOND, Level, no_state, one_hot, reward};
+use super::{BEYOND, Level, one_hot, reward};
 use crate::ActionSpace;
-use crate::environment::{Dynamics, State, Step};
+use crate::environment::{Dynamics, Step};
 use crate::numpy::Generator;
 
 /// Autoencode of POPGym: all cards are shown; then name their suits, the last one first.
@@ -59,13 +59,5 @@ impl Dynamics for Autoencode {
         let watching = self.deck.left() > 0;
         one_hot(mode, usize::from(watching));
         one_hot(suit, if self.answers == 0 { Kind::Suit.of(self.deck.last()) } else { 0 });
-    }
-
-    fn state(&self) -> Option<State> {
-        None
-    }
-
-    fn set_state(&mut self, _state: &State) -> Result<(), String> {
-        no_state()
     }
 }

@@ -1,7 +1,7 @@
 use super::deck::{Deck, Kind};
-use super::{BEYOND, Level, no_state, one_hot, reward};
+use super::{BEYOND, Level, one_hot, reward};
 use crate::ActionSpace;
-use crate::environment::{Dynamics, State, Step};
+use crate::environment::{Dynamics, Step};
 use crate::numpy::Generator;
 
 /// CountRecall of POPGym: at each step a card is dealt and another one, of a deck of its own, asks: how many of its
@@ -64,13 +64,5 @@ impl Dynamics for CountRecall {
         let (dealt, asked) = observation.split_at_mut(self.kind.count());
         one_hot(dealt, self.kind.of(self.values.last()));
         one_hot(asked, self.kind.of(self.queries.last()));
-    }
-
-    fn state(&self) -> Option<State> {
-        None
-    }
-
-    fn set_state(&mut self, _state: &State) -> Result<(), String> {
-        no_state()
     }
 }

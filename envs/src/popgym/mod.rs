@@ -64,8 +64,3 @@ fn one_hot(entries: &mut [f64], index: usize) {
     entries.fill(0.0);
     entries[index] = 1.0;
 }
-
-/// Why a card game takes no state.
-fn no_state() -> Result<(), String> {
-    Err("its seed decides its episodes; found a state, expected {\"seed\": n}".into())
-}

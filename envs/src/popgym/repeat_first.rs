@@ -1,7 +1,7 @@
 use super::deck::{Deck, Kind, SUITS};
-use super::{BEYOND, Level, no_state, one_hot, reward};
+use super::{BEYOND, Level, one_hot, reward};
 use crate::ActionSpace;
-use crate::environment::{Dynamics, State, Step};
+use crate::environment::{Dynamics, Step};
 use crate::numpy::Generator;
 
 /// RepeatFirst of POPGym: one card after the other is dealt; at each, name the suit of the first one.
@@ -48,13 +48,5 @@ impl Dynamics for RepeatFirst {
 
     fn observe(&self, observation: &mut [f64]) {
         one_hot(observation, Kind::Suit.of(self.deck.last()));
-    }
-
-    fn state(&self) -> Option<State> {
-        None
-    }
-
-    fn set_state(&mut self, _state: &State) -> Result<(), String> {
-        no_state()
     }
 }

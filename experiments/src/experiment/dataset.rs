@@ -21,7 +21,7 @@ pub enum DatasetSource {
 }
 
 /// The mixtures of behaviour that a recipe's name ends in, after the task and a `-`.
-pub const QUALITIES: &[&str] = &["random", "medium-replay", "medium-expert", "medium", "expert"];
+pub const QUALITIES: &[&str] = &["random", "mixed", "medium-replay", "medium-expert", "medium", "expert"];
 
 impl fmt::Display for DatasetSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,8 +43,8 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
     values::text(deserializer, "a path or a recipe's name", |text| Ok(text.into()))
 }
 
-/// The dataset that `text` at `field` names: a word `TASK-QUALITY` or `t-maze-L` is a recipe, everything else
-/// a path (`./hopper-medium` names the folder).
+/// The dataset that `text` at `field` names: a word `TASK-QUALITY`, `t-maze-L` or
+/// `rate-t-maze-T` is a recipe, everything else a path (`./hopper-medium` names the folder).
 pub(super) fn find(text: &str, field: &Field, folder: &Path) -> Result<DatasetSource, Error> {
     if is_recipe(text) {
         return Ok(DatasetSource::Recipe(text.into()));
@@ -71,7 +71,7 @@ pub(super) fn find(text: &str, field: &Field, folder: &Path) -> Result<DatasetSo
 }
 
 fn is_recipe(text: &str) -> bool {
-    if let Some(lengths) = text.strip_prefix("t-maze-") {
+    if let Some(lengths) = text.strip_prefix("rate-").unwrap_or(text).strip_prefix("t-maze-") {
         return lengths.chars().all(|c| c.is_ascii_digit() || c == '-');
     }
     let is_task = |task: &str| {

@@ -12,7 +12,7 @@ use tch::Device;
 
 use super::metrics::{Metrics, Record};
 use super::threads;
-use crate::evaluation::{EpisodeResult, Evaluation};
+use crate::evaluation::{EpisodeResult, Evaluation, episode_seed};
 use crate::experiment::{PolicySpec, Spec};
 use crate::interrupt::{self, Interrupted};
 use crate::statistics::mean;
@@ -266,7 +266,7 @@ impl Run<'_> {
     }
 
     fn write_evaluations(&self, progress: &Progress) -> Result<()> {
-        let text = evaluations_csv(progress, reference_scores(&self.spec.env.id))?;
+        let text = evaluations_csv(progress, self.seed, reference_scores(&self.spec.env.id))?;
         Ok(file::write(&self.folder.evaluations(), text.as_bytes())?)
     }
 }
@@ -376,9 +376,9 @@ impl<'r> Progressing<'r> {
     }
 }
 
-fn evaluations_csv(progress: &Progress, scores: Option<ReferenceScores>) -> Result<String> {
+fn evaluations_csv(progress: &Progress, seed: u64, scores: Option<ReferenceScores>) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let columns = "update,target_return,episode,return,normalised_score,length,terminated,unstable";
+    let columns = "update,target_return,episode,seed,return,normalised_score,length,terminated,unstable";
     writer.write_record(columns.split(','))?;
     for Evaluated { update, episodes } in &progress.evaluations {
         for episode in episodes {
@@ -386,7 +386,8 @@ fn evaluations_csv(progress: &Progress, scores: Option<ReferenceScores>) -> Resu
             let EpisodeResult { target_return, episode, total_return, length, terminated, unstable } =
                 episode;
             let score = score.map_or(String::new(), |score| score.to_string());
-            let numbers = [update.to_string(), target_return.to_string(), episode.to_string()];
+            let seed = episode_seed(seed, *episode).to_string();
+            let numbers = [update.to_string(), target_return.to_string(), episode.to_string(), seed];
             let ends = [length.to_string(), terminated.to_string(), unstable.to_string()];
             writer.write_record(numbers.into_iter().chain([total_return.to_string(), score]).chain(ends))?;
         }
