@@ -16,8 +16,6 @@ use rayon::prelude::*;
 
 use crate::Error;
 
-pub use search::QUALITIES;
-
 /// Transitions of a recipe's dataset, at least: the last episode is finished.
 pub const TRANSITIONS: usize = 200_000;
 

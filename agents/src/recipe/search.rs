@@ -12,7 +12,7 @@ use crate::random_search::{LinearPolicy, Snapshot, TASKS, Task, expert, medium, 
 const ACTION_NOISE: f64 = 0.03;
 
 /// What a recipe's name ends in, after the task and a `-`.
-pub const QUALITIES: [&str; 5] = ["random", "medium", "medium-replay", "medium-expert", "expert"];
+const QUALITIES: [&str; 5] = ["random", "medium", "medium-replay", "medium-expert", "expert"];
 
 /// The names.
 pub(super) fn known() -> String {
