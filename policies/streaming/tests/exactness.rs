@@ -87,7 +87,7 @@ fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() 
         Regime::Reset(7),
         Regime::Reset(1),
     ];
-    for encoder in ["aaren", "transformer"] {
+    for encoder in ["aaren", "transformer", "gru"] {
         // Widths of whole panels, of wide and narrow ones, with single rows, and of single rows only.
         for (i, (width, heads)) in
             [(64, 4), (80, 1), (100, 5), (9, 3), (5, 1), (24, 24)].into_iter().enumerate()
@@ -111,7 +111,9 @@ fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() 
 
 #[test]
 fn episodes_of_1000_timesteps_agree_with_the_definition() {
-    for (encoder, recency) in [("aaren", "none"), ("aaren", "learned"), ("transformer", "none")] {
+    for (encoder, recency) in
+        [("aaren", "none"), ("aaren", "learned"), ("transformer", "none"), ("gru", "none")]
+    {
         let config = Config { recency, ..Config::new(encoder, 16, 2, 2) };
         check(&config, &config.fixture(1), Regime::Unbounded, 1000);
     }
@@ -125,6 +127,17 @@ fn scores_of_ten_thousand_survive() {
         f.tensor("blocks.0.attention.key.weight").iter_mut().for_each(|k| *k *= 2e4);
         check(&config, &f, Regime::Unbounded, 200);
     }
+}
+
+/// Gates that are open or shut altogether.
+#[test]
+fn saturated_gates_survive() {
+    let config = Config::new("gru", 32, 1, 1);
+    let mut f = config.fixture(3);
+    for (i, bias) in f.tensor("blocks.0.gru.bias_ih").iter_mut().enumerate() {
+        *bias += if i % 2 == 0 { 1e4 } else { -1e4 };
+    }
+    check(&config, &f, Regime::Unbounded, 200);
 }
 
 /// Sums of millions of terms, where plain float32 loses several per cent: without recency, and with

@@ -30,6 +30,8 @@ fn try_out(bytes: &[u8]) -> Result<(), String> {
     outcome
 }
 
+const ENCODERS: [&str; 3] = ["aaren", "transformer", "gru"];
+
 fn small(encoder: &'static str) -> Fixture {
     let config =
         Config { observation: 2, actions: 2, norm: "pre", max_timesteps: 4, ..Config::new(encoder, 4, 1, 2) };
@@ -73,7 +75,7 @@ fn every_value_of_the_header_is_checked() {
         json!({"window": 0}),
     ];
     let mut refused = 0;
-    for f in [small("aaren"), small("transformer")] {
+    for f in ENCODERS.map(small) {
         try_out(&f.bytes()).unwrap();
         for place in places(&f.header, "") {
             for value in &hostile {
@@ -93,7 +95,7 @@ fn every_value_of_the_header_is_checked() {
 
 #[test]
 fn every_tensor_is_checked_and_named() {
-    for original in [small("aaren"), small("transformer")] {
+    for original in ENCODERS.map(small) {
         for name in original.tensors.keys() {
             let refuse = |change: &dyn Fn(&mut Fixture)| {
                 let mut f = original.clone();
@@ -140,7 +142,7 @@ fn a_header_that_multiplies_sizes_gets_no_memory_for_them() {
 
 #[test]
 fn damaged_files_neither_panic_nor_hoard() {
-    fuzz("policy in the streaming runtime", &[small("aaren").bytes(), small("transformer").bytes()], try_out);
+    fuzz("policy in the streaming runtime", &ENCODERS.map(|encoder| small(encoder).bytes()), try_out);
 }
 
 proptest! {
@@ -148,13 +150,14 @@ proptest! {
 
     #[test]
     fn damaged_states_neither_panic_nor_hoard(
+        encoder in prop::sample::select(&ENCODERS),
         regime in 0usize..3,
         cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
         numbers in prop::collection::vec((2usize..7, any::<u64>()), 0..3),
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
         use aaren_streaming::Regime::{Reset, Unbounded, Window};
-        let policy = Policy::from_bytes(&small("transformer").bytes()).unwrap();
+        let policy = Policy::from_bytes(&small(encoder).bytes()).unwrap();
         let mut stream = policy.stream_with([Unbounded, Window(3), Reset(3)][regime]).unwrap();
         for _ in 0..5 {
             stream.act(&[0.5, 0.5], 1.0).unwrap();

@@ -1,9 +1,9 @@
-//! Both encoders against PyTorch 2.13's own attention, layer normalisation and GELU, in closed loop.
+//! All encoders against PyTorch 2.13's own attention, GRU, layer normalisation and GELU, in closed loop.
 //! The numbers were printed by
 //!
 //! ```python
 //! import math, torch, torch.nn.functional as F
-//! D, H, S, A, L, T = 8, 2, 3, 2, 2, 5
+//! D, H, S, A, L, T, U = 8, 2, 3, 2, 2, 5, 5
 //!
 //! def policy(encoder):                       # the k-th name in order: scale * sin(0.7 i + k) (+ 1)
 //!     shapes = {'observation.mean': [S], 'observation.std': [S], 'embed.timestep.weight': [T, D]}
@@ -12,7 +12,12 @@
 //!     linear('head', A, D)
 //!     norms = ['embed.norm']
 //!     for n in range(L):
-//!         for part in ['query', 'key', 'value', 'output']: linear(f'blocks.{n}.attention.{part}', D, D)
+//!         if encoder == 'gru':
+//!             linear(f'blocks.{n}.gru.output', D, U)
+//!             for part, i in [('ih', D), ('hh', U)]:
+//!                 shapes[f'blocks.{n}.gru.weight_{part}'], shapes[f'blocks.{n}.gru.bias_{part}'] = [3 * U, i], [3 * U]
+//!         else:
+//!             for part in ['query', 'key', 'value', 'output']: linear(f'blocks.{n}.attention.{part}', D, D)
 //!         linear(f'blocks.{n}.mlp.up', 4 * D, D); linear(f'blocks.{n}.mlp.down', D, 4 * D)
 //!         norms += [f'blocks.{n}.norm1', f'blocks.{n}.norm2']
 //!         if encoder == 'aaren':
@@ -26,6 +31,25 @@
 //!         p[name] = (0.5 * torch.sin(0.7 * i + k) + one).float().reshape(shapes[name])
 //!     return p
 //!
+//! def gru(p, at, x):
+//!     gru = torch.nn.GRU(D, U)
+//!     gru.load_state_dict({k: p[f'{at}.{k[:-3]}'] for k in gru.state_dict()})
+//!     return gru(x)[0]
+//!
+//! def attention(p, encoder, at, x):
+//!     linear = lambda name, x: F.linear(x, p[name + '.weight'], p[name + '.bias'])
+//!     n, heads = len(x), lambda x: x.reshape(len(x), H, D // H).transpose(0, 1)
+//!     q, bias = x, torch.zeros(H, n, n)
+//!     if encoder == 'aaren':
+//!         q = p[at + 'query_token'].expand(n, D)
+//!         ages = torch.arange(n)[:, None] - torch.arange(n)
+//!         bias = -F.softplus(p[at + 'recency'])[:, None, None] * ages
+//!     bias = bias.masked_fill(torch.ones(n, n).triu(1).bool(), -math.inf)
+//!     mixed = F.scaled_dot_product_attention(heads(linear(at + 'query', q)), heads(linear(at + 'key', x)),
+//!                                            heads(linear(at + 'value', x)), attn_mask=bias)
+//!     return mixed.transpose(0, 1).reshape(n, D)
+//!
+//! @torch.no_grad()
 //! def act(p, encoder, episode):              # episode: [(return-to-go, observation, action or None)]
 //!     linear = lambda name, x: F.linear(x, p[name + '.weight'], p[name + '.bias'])
 //!     norm = lambda name, x: F.layer_norm(x, [D], p[name + '.weight'], p[name + '.bias'])
@@ -36,22 +60,15 @@
 //!         x.append(linear('embed.state', (o - p['observation.mean']) / p['observation.std']) + time)
 //!         if a is not None: x.append(linear('embed.action', a) + time)
 //!     x = norm('embed.norm', torch.stack(x))
-//!     n, heads = len(x), lambda x: x.reshape(len(x), H, D // H).transpose(0, 1)
 //!     for b in range(L):
-//!         at = f'blocks.{b}.attention.'
-//!         q, bias = x, torch.zeros(H, n, n)
-//!         if encoder == 'aaren':
-//!             q = p[at + 'query_token'].expand(n, D)
-//!             ages = torch.arange(n)[:, None] - torch.arange(n)
-//!             bias = -F.softplus(p[at + 'recency'])[:, None, None] * ages
-//!         bias = bias.masked_fill(torch.ones(n, n).triu(1).bool(), -math.inf)
-//!         mixed = F.scaled_dot_product_attention(heads(linear(at + 'query', q)), heads(linear(at + 'key', x)),
-//!                                                heads(linear(at + 'value', x)), attn_mask=bias)
-//!         x = norm(f'blocks.{b}.norm1', x + linear(at + 'output', mixed.transpose(0, 1).reshape(n, D)))
+//!         at = f'blocks.{b}.' + ('gru' if encoder == 'gru' else 'attention.')
+//!         mixed = gru(p, at, x) if encoder == 'gru' else attention(p, encoder, at, x)
+//!         output = f'blocks.{b}.gru.output' if encoder == 'gru' else at + 'output'
+//!         x = norm(f'blocks.{b}.norm1', x + linear(output, mixed))
 //!         x = norm(f'blocks.{b}.norm2', x + linear(f'blocks.{b}.mlp.down', F.gelu(linear(f'blocks.{b}.mlp.up', x))))
 //!     return torch.tanh(linear('head', x[-1]))
 //!
-//! for encoder in ['aaren', 'transformer']:
+//! for encoder in ['aaren', 'transformer', 'gru']:
 //!     p, episode, r = policy(encoder), [], 20.0
 //!     for t in range(T):
 //!         if t: r -= 1.5
@@ -104,7 +121,14 @@ fn actions_are_those_of_pytorch() {
         [0.5560675, 0.03247418],
         [0.5444427, 0.02719411],
     ];
-    for (encoder, expected) in [("aaren", aaren), ("transformer", transformer)] {
+    let gru = [
+        [0.20142443, -0.34904897],
+        [0.20167935, -0.3566316],
+        [0.18167996, -0.35976654],
+        [0.19356064, -0.35985613],
+        [0.20851758, -0.3433372],
+    ];
+    for (encoder, expected) in [("aaren", aaren), ("transformer", transformer), ("gru", gru)] {
         let mut stream = policy(encoder).stream();
         stream.reset(20.0);
         for (t, expected) in expected.iter().enumerate() {

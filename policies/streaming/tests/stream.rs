@@ -60,9 +60,9 @@ fn allocations(stream: &mut Stream, timesteps: usize) -> usize {
 #[test]
 fn a_step_allocates_nothing() {
     let regimes = [Regime::Unbounded, Regime::Window(20), Regime::Reset(20)];
-    for regime in regimes {
-        let mut stream = policy("aaren").stream_with(regime).unwrap();
-        assert_eq!(allocations(&mut stream, 200), 0, "aaren {regime:?}");
+    for (encoder, regime) in ["aaren", "gru"].iter().flat_map(|&e| regimes.map(|regime| (e, regime))) {
+        let mut stream = policy(encoder).stream_with(regime).unwrap();
+        assert_eq!(allocations(&mut stream, 200), 0, "{encoder} {regime:?}");
     }
     for regime in regimes {
         let mut stream = policy("transformer").stream_with(regime).unwrap();
@@ -76,22 +76,26 @@ fn a_step_allocates_nothing() {
 }
 
 #[test]
-fn an_aaren_keeps_its_size_and_a_transformer_grows() {
+fn an_aaren_and_a_gru_keep_their_size_and_a_transformer_grows() {
     let mut aaren = policy("aaren").stream();
+    let mut gru = policy("gru").stream();
     let mut transformer = policy("transformer").stream();
     for timesteps in [1, 10, 100] {
         aaren.reset(0.0);
+        gru.reset(0.0);
         transformer.reset(0.0);
+        steps(&mut gru, 0, timesteps);
         steps(&mut aaren, 0, timesteps);
         steps(&mut transformer, 0, timesteps);
         assert_eq!(aaren.state_bytes(), 2 * (2 * 2 + 32) * 4);
+        assert_eq!(gru.state_bytes(), 2 * 21 * 4);
         assert_eq!(transformer.state_bytes(), 2 * 2 * 32 * (3 * timesteps - 1) * 4);
     }
 }
 
 #[test]
 fn streams_of_one_policy_are_independent() {
-    for encoder in ["aaren", "transformer"] {
+    for encoder in ["aaren", "transformer", "gru"] {
         let policy = policy(encoder);
         let alone = steps(&mut policy.stream(), 0, 50);
         std::thread::scope(|scope| {
@@ -120,9 +124,13 @@ fn streams_of_one_policy_are_independent() {
 #[test]
 fn streams_stepped_together_act_bit_for_bit_as_single_ones() {
     let mut compared = 0;
-    for (encoder, width, norm) in
-        [("aaren", 64, "post"), ("aaren", 30, "pre"), ("transformer", 48, "post"), ("transformer", 18, "pre")]
-    {
+    for (encoder, width, norm) in [
+        ("aaren", 64, "post"),
+        ("aaren", 30, "pre"),
+        ("transformer", 48, "post"),
+        ("transformer", 18, "pre"),
+        ("gru", 34, "post"),
+    ] {
         let bytes = Config { norm, ..Config::new(encoder, width, 2, 2) }.fixture(0).bytes();
         for instructions in InstructionSet::available() {
             for precision in [Precision::Float32, Precision::Bfloat16] {
@@ -165,7 +173,7 @@ fn streams_stepped_together_act_bit_for_bit_as_single_ones() {
             }
         }
     }
-    assert!(compared >= 4 * 2 * 4 * (15 * 5 + 15 * 3 + 10));
+    assert!(compared >= 5 * 2 * 4 * (15 * 5 + 15 * 3 + 10));
 }
 
 #[test]
@@ -173,6 +181,7 @@ fn a_step_of_many_streams_allocates_nothing() {
     for (encoder, regime) in [
         ("aaren", Regime::Unbounded),
         ("aaren", Regime::Window(20)),
+        ("gru", Regime::Unbounded),
         ("transformer", Regime::Reset(20)),
         ("transformer", Regime::Window(20)),
     ] {
@@ -211,7 +220,7 @@ fn what_one_of_many_streams_refuses_changes_none() {
 
 #[test]
 fn an_infinite_action_is_refused_at_every_step() {
-    for encoder in ["aaren", "transformer"] {
+    for encoder in ["aaren", "transformer", "gru"] {
         let mut fixture = Config::new(encoder, 32, 2, 2).fixture(0);
         fixture.tensor("head.weight").fill(3e38);
         let policy = Policy::from_bytes(&fixture.bytes()).unwrap();
@@ -231,7 +240,7 @@ fn an_infinite_action_is_refused_at_every_step() {
 
 #[test]
 fn a_saved_stream_goes_on_bit_for_bit() {
-    for encoder in ["aaren", "transformer"] {
+    for encoder in ["aaren", "transformer", "gru"] {
         let policy = policy(encoder);
         for regime in [Regime::Unbounded, Regime::Window(7), Regime::Window(1), Regime::Reset(7)] {
             for middle in [0, 1, 5, 7, 14, 20] {
@@ -301,12 +310,14 @@ fn wrong_numbers_are_refused_and_leave_the_stream_as_it_was() {
 
 #[test]
 fn bfloat16_weights_change_an_action_by_less_than_a_hundredth_of_its_range() {
-    for encoder in ["aaren", "transformer"] {
+    for encoder in ["aaren", "transformer", "gru"] {
         let bytes = Config::new(encoder, 128, 3, 4).fixture(0).bytes();
         let options = Options { precision: Precision::Bfloat16, ..Options::default() };
         let (exact, rounded) =
             (Policy::from_bytes(&bytes).unwrap(), Policy::from_bytes_with(&bytes, options).unwrap());
-        assert!(rounded.encoder_bytes() * 100 < exact.encoder_bytes() * 51);
+        // Fewer than 16 outputs that a matrix has beyond a multiple of 16 stay float32.
+        let percent = if encoder == "gru" { 52 } else { 51 };
+        assert!(rounded.encoder_bytes() * 100 < exact.encoder_bytes() * percent);
         let (exact, rounded) = (steps(&mut exact.stream(), 0, 100), steps(&mut rounded.stream(), 0, 100));
         let range = |i: usize| 3.0 + 1.5 * i as f32;
         let worst = (0..3).map(|i| (exact[i] - rounded[i]).abs() / range(i)).fold(0.0, f32::max);

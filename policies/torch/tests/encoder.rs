@@ -23,6 +23,37 @@ fn an_aaren_layer_has_one_width_more_parameters_than_its_twin() {
     assert_eq!(parameters(&recency), 3_152_896 + 8);
 }
 
+#[test]
+fn a_gru_has_nearly_as_many_parameters_as_an_aaren() {
+    for width in [5, 8, 12, 64, 100, 128, 256] {
+        let count = |encoder| parameters(&model(encoder, width, 1, 1)) as f64;
+        let off = count(EncoderKind::Gru) / count(EncoderKind::Aaren) - 1.0;
+        assert!(off.abs() < 0.05, "width {width}: {off}");
+    }
+}
+
+/// U(−1/√units, 1/√units), as PyTorch begins.
+#[test]
+fn a_gru_begins_as_pytorchs() {
+    let store = nn::VarStore::new(Device::Cpu);
+    Encoder::new(&store.root(), &model(EncoderKind::Gru, 96, 1, 1), 0.1).unwrap();
+    let mut variables = store.variables();
+    for (name, shape) in [
+        ("weight_ih", &[192, 96][..]),
+        ("weight_hh", &[192, 64]),
+        ("bias_ih", &[192]),
+        ("bias_hh", &[192]),
+        ("output.weight", &[96, 64]),
+        ("output.bias", &[96]),
+    ] {
+        let tensor = variables.remove(&format!("blocks.0.gru.{name}")).unwrap();
+        assert_eq!(tensor.size(), shape, "{name}");
+        let (largest, mean) =
+            (tensor.abs().max().double_value(&[]), tensor.mean(Kind::Double).double_value(&[]));
+        assert!((0.118..=0.125).contains(&largest) && mean.abs() < 0.02, "{name}: {largest}, {mean}");
+    }
+}
+
 fn variants() -> Vec<Model> {
     let aaren = model(EncoderKind::Aaren, 12, 3, 2);
     vec![
@@ -31,6 +62,8 @@ fn variants() -> Vec<Model> {
         aaren,
         Model { norm: Norm::Pre, ..model(EncoderKind::Transformer, 12, 3, 2) },
         model(EncoderKind::Transformer, 12, 3, 2),
+        Model { norm: Norm::Pre, ..model(EncoderKind::Gru, 12, 3, 2) },
+        model(EncoderKind::Gru, 12, 3, 2),
     ]
 }
 
@@ -80,7 +113,7 @@ fn bfloat16_and_dropout_change_little() {
     tch::manual_seed(2);
     let x = Tensor::randn([4, 150, 32], (Kind::Float, Device::Cpu));
     let weigh = Tensor::randn([4, 150, 32], (Kind::Float, Device::Cpu));
-    for encoder in [EncoderKind::Aaren, EncoderKind::Transformer] {
+    for encoder in EncoderKind::ALL {
         let store = nn::VarStore::new(Device::Cpu);
         let encoder = Encoder::new(&store.root(), &model(encoder, 32, 2, 2), 0.0).unwrap();
         let run = |precision| {
@@ -122,6 +155,8 @@ fn aarens_state_is_constant_and_the_transformers_grows() {
         assert_eq!(bytes(&aaren, tokens), 3 * (2 * 4 + 128) * 4);
         assert_eq!(bytes(&recency, tokens), 3 * (2 * 4 + 128) * 4);
     }
+    let gru = model(EncoderKind::Gru, 128, 3, 4);
+    assert_eq!((bytes(&gru, 3), bytes(&gru, 300)), (3 * 85 * 4, 3 * 85 * 4));
     let transformer = model(EncoderKind::Transformer, 128, 3, 4);
     assert_eq!(bytes(&transformer, 3), 3 * 2 * 128 * 3 * 4);
     assert_eq!(bytes(&transformer, 300), 3 * 2 * 128 * 300 * 4);

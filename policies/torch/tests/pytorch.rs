@@ -1,4 +1,4 @@
-//! Blocks against numbers computed by PyTorch, from its own multi-head attention.
+//! Blocks against numbers computed by PyTorch, from its own multi-head attention and its own GRU.
 //!
 //! The snippet gives parameter i, in the order of their names, the values sin(0.7·k + i):
 //!
@@ -34,8 +34,23 @@
 //!         x = self.norm1(x + torch.stack(out))
 //!         return self.norm2(x + self.mlp["down"](F.gelu(self.mlp["up"](x))))
 //!
-//! for aaren, recency in [(True, False), (True, True), (False, False)]:
-//!     block = Block(aaren, recency)
+//! class Gru(nn.GRU):
+//!     def __init__(self):
+//!         super().__init__(d, 5)
+//!         self.output = nn.Linear(5, d)
+//!     def forward(self, x):
+//!         return self.output(super().forward(x)[0])
+//!
+//! class GruBlock(Block):
+//!     def __init__(self):
+//!         super().__init__(False)
+//!         del self.attention
+//!         self.gru = Gru()
+//!     def forward(self, x):
+//!         x = self.norm1(x + self.gru(x))
+//!         return self.norm2(x + self.mlp["down"](F.gelu(self.mlp["up"](x))))
+//!
+//! for block in [Block(True), Block(True, True), Block(False), GruBlock()]:
 //!     with torch.no_grad():
 //!         for i, (_, p) in enumerate(sorted(block.named_parameters())):
 //!             p.copy_(torch.sin(torch.arange(p.numel()) * 0.7 + i).view_as(p))
@@ -87,4 +102,11 @@ fn aaren_with_recency() {
 fn transformer() {
     let expected = [1.827478, 0.834236, -0.22277, 1.723802, 0.83745, 0.159504, 1.803898, 0.834677, -0.158296];
     assert_close(&outputs(EncoderKind::Transformer, Recency::None), &expected);
+}
+
+#[test]
+fn gru() {
+    let expected =
+        [-0.527172, -0.448715, 1.825285, -0.535109, -0.434202, 1.83626, -0.28934, -0.969283, 2.037043];
+    assert_close(&outputs(EncoderKind::Gru, Recency::None), &expected);
 }

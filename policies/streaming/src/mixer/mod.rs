@@ -2,6 +2,7 @@
 //! that tells them apart.
 
 mod aaren;
+mod gru;
 mod transformer;
 
 use alloc::vec::Vec;
@@ -9,6 +10,7 @@ use alloc::vec::Vec;
 use aaren_format::{EncoderKind, Model, Precision};
 
 use self::aaren::Aaren;
+use self::gru::Gru;
 use self::transformer::Transformer;
 use crate::block::{State, Wanted};
 use crate::cache::Cache;
@@ -59,7 +61,7 @@ trait Mix: Sized {
 macro_rules! mixers {
     ($($kind:ident),+) => {
         /// The mixer of one block.
-        #[expect(clippy::large_enum_variant, reason = "there is one per layer, and all are large")]
+        #[allow(clippy::large_enum_variant, reason = "there is one per layer, and all are large")]
         pub(crate) enum Mixer {
             $($kind($kind)),+
         }
@@ -125,4 +127,4 @@ macro_rules! mixers {
     };
 }
 
-mixers!(Aaren, Transformer);
+mixers!(Aaren, Gru, Transformer);

@@ -86,9 +86,14 @@ impl Config {
         linear("embed.state", d, s);
         linear("embed.action", d, a);
         linear("head", a, d);
+        let units = (2.0 * d as f64 / 3.0).round() as usize;
         for n in 0..self.layers {
-            for part in ["query", "key", "value", "output"] {
-                linear(&format!("blocks.{n}.attention.{part}"), d, d);
+            if self.encoder == "gru" {
+                linear(&format!("blocks.{n}.gru.output"), d, units);
+            } else {
+                for part in ["query", "key", "value", "output"] {
+                    linear(&format!("blocks.{n}.attention.{part}"), d, d);
+                }
             }
             linear(&format!("blocks.{n}.mlp.up"), 4 * d, d);
             linear(&format!("blocks.{n}.mlp.down"), d, 4 * d);
@@ -107,6 +112,13 @@ impl Config {
             norm(&format!("blocks.{n}.norm2"));
         }
         for n in 0..self.layers {
+            if self.encoder == "gru" {
+                let spread = 1.0 / (units as f64).sqrt();
+                for (part, inputs) in [("ih", d), ("hh", units)] {
+                    put(format!("blocks.{n}.gru.weight_{part}"), &[3 * units, inputs], 0.0, spread);
+                    put(format!("blocks.{n}.gru.bias_{part}"), &[3 * units], 0.0, spread);
+                }
+            }
             if self.encoder == "aaren" {
                 put(format!("blocks.{n}.attention.query_token"), &[d], 0.0, 3.0);
             }

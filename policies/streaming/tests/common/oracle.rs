@@ -39,7 +39,10 @@ pub fn heads(f: &Fixture, episode: &Episode, first: usize, last: usize) -> Rows 
     for n in 0..layers {
         let norm1 = format!("blocks.{n}.norm1");
         let input: Rows = if pre { x.iter().map(|x| norm(f, &norm1, x)).collect() } else { x.clone() };
-        let mixed = attention(f, &format!("blocks.{n}.attention"), &input, heads);
+        let mixed = match model["encoder"].as_str().unwrap() {
+            "gru" => gru(f, &format!("blocks.{n}.gru"), &input),
+            _ => attention(f, &format!("blocks.{n}.attention"), &input, heads),
+        };
         x = x.iter().zip(&mixed).map(|(x, mixed)| after_attention(f, n, x, mixed)).collect();
     }
     states.iter().map(|&i| read(f, &x[i])).collect()
@@ -139,6 +142,30 @@ fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize) -> Rows {
             }
         }
         outputs.push(part("output", &mixed));
+    }
+    outputs
+}
+
+/// Gates r, z, n, one unit after the other, as PyTorch's documentation of `nn.GRU` writes them.
+fn gru(f: &Fixture, name: &str, x: &Rows) -> Rows {
+    let mut hidden = vec![0.0; f.tensors[&format!("{name}.bias_hh")].1.len() / 3];
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let mut outputs = Rows::new();
+    for x in x {
+        let gate = |gate: usize, unit: usize, part: &str, x: &[f64]| {
+            let row = gate * hidden.len() + unit;
+            let weight = &f.tensors[&format!("{name}.weight_{part}")].1[row * x.len()..(row + 1) * x.len()];
+            let bias = f.tensors[&format!("{name}.bias_{part}")].1[row];
+            weight.iter().zip(x).fold(f64::from(bias), |sum, (&w, x)| sum + f64::from(w) * x)
+        };
+        let unit = |unit: usize| {
+            let r = sigmoid(gate(0, unit, "ih", x) + gate(0, unit, "hh", &hidden));
+            let z = sigmoid(gate(1, unit, "ih", x) + gate(1, unit, "hh", &hidden));
+            let n = (gate(2, unit, "ih", x) + r * gate(2, unit, "hh", &hidden)).tanh();
+            (1.0 - z) * n + z * hidden[unit]
+        };
+        hidden = (0..hidden.len()).map(unit).collect();
+        outputs.push(linear(f, &format!("{name}.output"), &hidden));
     }
     outputs
 }

@@ -2,6 +2,7 @@
 //! that tells them apart.
 
 mod aaren;
+mod gru;
 mod transformer;
 
 use std::fmt::Debug;
@@ -10,6 +11,7 @@ use aaren_format::{EncoderKind, Model};
 use tch::{Tensor, nn};
 
 use self::aaren::Aaren;
+use self::gru::Gru;
 use self::transformer::CausalAttention;
 use crate::encoder::Wanted;
 
@@ -41,5 +43,6 @@ pub(crate) fn mixer(path: &nn::Path, model: &Model) -> Box<dyn Mixer> {
     match model.encoder {
         EncoderKind::Aaren => Box::new(Aaren::new(&(path / "attention"), model)),
         EncoderKind::Transformer => Box::new(CausalAttention::new(&(path / "attention"), model)),
+        EncoderKind::Gru => Box::new(Gru::new(&(path / "gru"), model)),
     }
 }

@@ -1,0 +1,68 @@
+//! A gated recurrent unit.
+
+use aaren_format::Model;
+use tch::{Tensor, nn};
+
+use super::Mixer;
+use crate::encoder::Wanted;
+use crate::linear::{float, linear, x_linear};
+
+/// A gated recurrent unit (Cho et al. 2014) of [`Model::units`] units, and its projection back to the width.
+///
+/// Parameters are named, laid out and drawn as those of a layer of PyTorch's `nn.GRU`: gates r, z, n one
+/// after the other, all from U(−1/√units, 1/√units). It runs as libtorch's own, in float32 whatever the
+/// arithmetic around it: the state is a sum over the whole past.
+#[derive(Debug)]
+pub(crate) struct Gru {
+    /// `weight_ih` `[3 · units, width]`, `weight_hh` `[3 · units, units]`, `bias_ih` and `bias_hh`
+    /// `[3 · units]`.
+    parameters: [Tensor; 4],
+    output: nn::Linear,
+    units: i64,
+}
+
+impl Gru {
+    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
+        let (width, units) = (model.width as i64, model.units() as i64);
+        let bound = 1.0 / (units as f64).sqrt();
+        let var = |name, shape: &[i64]| path.var(name, shape, nn::Init::Uniform { lo: -bound, up: bound });
+        Self {
+            parameters: [
+                var("weight_ih", &[3 * units, width]),
+                var("weight_hh", &[3 * units, units]),
+                var("bias_ih", &[3 * units]),
+                var("bias_hh", &[3 * units]),
+            ],
+            output: linear(path / "output", units, width),
+            units,
+        }
+    }
+}
+
+/// Its state is the hidden one, `[batch, units]`.
+impl Mixer for Gru {
+    fn zero_state(&self, batch: i64) -> Vec<Tensor> {
+        let [weight, ..] = &self.parameters;
+        vec![Tensor::zeros([batch, self.units], (weight.kind(), weight.device()))]
+    }
+
+    fn seq(&self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>) {
+        let zero;
+        let state = match state {
+            Some(state) => &state[0],
+            None => {
+                zero = self.zero_state(x.size()[0]);
+                &zero[0]
+            }
+        };
+        // One layer, one direction, no dropout; cuDNN gives gradients only where it is told of training.
+        let (outputs, after) =
+            float(x).gru(&state.unsqueeze(0), &self.parameters, true, 1, 0.0, true, false, true);
+        let outputs = wanted.of(&outputs, 1).to_kind(x.kind());
+        (x_linear(&outputs, &self.output), vec![after.squeeze_dim(0)])
+    }
+
+    fn weights(&self, _: &Tensor, _: &[i64]) -> Option<Tensor> {
+        None
+    }
+}
