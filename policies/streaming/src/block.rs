@@ -49,6 +49,7 @@ pub(crate) struct Encoder {
 }
 
 /// What the encoder remembers of the tokens so far.
+#[derive(Default)]
 pub(crate) struct State {
     /// Tokens since the state was empty.
     pub(crate) tokens: u64,
@@ -94,10 +95,18 @@ pub(crate) struct Scratch {
     /// The block's input after its first norm, where the norm comes first.
     normed: Vec<f32>,
     /// What a residual connection adds.
-    branch: Vec<f32>,
+    pub(crate) branch: Vec<f32>,
     hidden: Vec<f32>,
     /// Of the mixers.
     mixer: Vec<f32>,
+}
+
+impl Scratch {
+    /// Working memory of so many floats in `x` and in `branch`, for a network without blocks.
+    pub(crate) fn pair(length: usize) -> Scratch {
+        let (x, branch) = (alloc::vec![0.0; length], alloc::vec![0.0; length]);
+        Scratch { x, branch, normed: Vec::new(), hidden: Vec::new(), mixer: Vec::new() }
+    }
 }
 
 impl State {

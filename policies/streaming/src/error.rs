@@ -29,9 +29,6 @@ pub enum Error {
     /// A value that is impossible.
     #[error(transparent)]
     Value(#[from] aaren_format::Invalid),
-    /// An agent that this runtime does not have.
-    #[error("policy header, `agent`: found {0}, expected decision")]
-    Agent(&'static str),
     /// A tensor that the header calls for is missing.
     #[error("tensor `{name}` is missing; the header asks for it")]
     NoTensor {

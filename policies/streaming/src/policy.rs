@@ -6,13 +6,12 @@ use alloc::{sync::Arc, vec::Vec};
 
 use safetensors::SafeTensors;
 
-use crate::block::{Encoder, LayerNorm};
 use crate::error::one_line;
 use crate::file::File;
-use crate::linear::Linear;
+use crate::network::Network;
 use crate::simd::InstructionSet;
 use crate::{Error, Stream};
-use aaren_format::{ActionSpace, Agent, Decision, Header, Precision, Regime, check_scale};
+use aaren_format::{ActionSpace, Header, Precision, Regime, check_scale};
 
 /// The weights of a trained policy, shared by all its streams: cloning copies a pointer.
 #[derive(Clone)]
@@ -21,7 +20,7 @@ pub struct Policy(Arc<Weights>);
 /// How a policy is loaded.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How the encoder's matrices are kept in memory.
+    /// How the matrices of the encoder, or of the hidden layers, are kept in memory.
     pub precision: Precision,
     /// What the kernels are compiled for.
     pub instructions: InstructionSet,
@@ -37,25 +36,13 @@ impl Default for Options {
 /// Everything of a [`Policy`].
 pub(crate) struct Weights {
     pub(crate) header: Header,
-    pub(crate) decision: Decision,
     pub(crate) instructions: InstructionSet,
-    pub(crate) embedding: Embedding,
-    pub(crate) encoder: Encoder,
-    pub(crate) head: Linear,
-    /// Identifies the policy a saved state belongs to.
-    pub(crate) fingerprint: u64,
-}
-
-/// From an observation, an action or a return-to-go to a token.
-pub(crate) struct Embedding {
+    /// Mean and standard deviation that observations are normalised with.
     pub(crate) mean: Vec<f32>,
     pub(crate) std: Vec<f32>,
-    pub(crate) return_to_go: Linear,
-    pub(crate) state: Linear,
-    pub(crate) action: Linear,
-    /// `[max_timesteps, width]`.
-    pub(crate) timestep: Vec<f32>,
-    pub(crate) norm: LayerNorm,
+    pub(crate) network: Network,
+    /// Identifies the policy a saved state belongs to.
+    pub(crate) fingerprint: u64,
 }
 
 impl Policy {
@@ -107,37 +94,13 @@ impl Policy {
         let file = SafeTensors::deserialize(bytes).map_err(container)?;
         let held = file.iter().map(|(_, view)| view.data().len() / size_of::<f32>()).sum();
         let header = Header::parse(json, held)?;
-        let Agent::Decision(decision) = header.agent.clone() else {
-            return Err(Error::Agent(header.agent.name()));
-        };
         let file = File(file);
-
-        // Nothing is allocated by the header's word alone: every size below is first held against
-        // a tensor whose bytes are there.
-        let (model, actions) = (&decision.model, header.action.size());
-        let width = model.width;
-        let embedding = Embedding {
-            mean: file.tensor("observation.mean", &[header.observation_size])?,
-            std: file.tensor("observation.std", &[header.observation_size])?,
-            return_to_go: file.linear("embed.return", width, 1, Precision::Float32)?,
-            state: file.linear("embed.state", width, header.observation_size, Precision::Float32)?,
-            action: file.linear("embed.action", width, actions, Precision::Float32)?,
-            timestep: file.tensor("embed.timestep.weight", &[decision.max_timesteps, width])?,
-            norm: file.norm("embed.norm", width)?,
-        };
-        check_scale(&embedding.mean, &embedding.std)?;
-        let encoder = Encoder::read(&file, model, options.precision)?;
-        let head = file.linear("head", actions, width, Precision::Float32)?;
-        let fingerprint = fingerprint(bytes);
-        Ok(Policy(Arc::new(Weights {
-            header,
-            decision,
-            instructions: options.instructions,
-            embedding,
-            encoder,
-            head,
-            fingerprint,
-        })))
+        let mean = file.tensor("observation.mean", &[header.observation_size])?;
+        let std = file.tensor("observation.std", &[header.observation_size])?;
+        check_scale(&mean, &std)?;
+        let network = Network::read(&file, &header, options.precision)?;
+        let (instructions, fingerprint) = (options.instructions, fingerprint(bytes));
+        Ok(Policy(Arc::new(Weights { header, instructions, mean, std, network, fingerprint })))
     }
 
     /// A stream for one episode at a time, in the regime the file names.
@@ -190,9 +153,9 @@ impl Policy {
         self.0.instructions
     }
 
-    /// Bytes of the encoder's packed weights: what one step reads.
+    /// Bytes of the packed weights that one step reads: the encoder's, or a perceptron's hidden layers'.
     pub fn encoder_bytes(&self) -> usize {
-        self.0.encoder.bytes()
+        self.0.network.bytes()
     }
 
     pub(crate) fn weights(&self) -> &Weights {

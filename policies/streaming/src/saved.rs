@@ -13,15 +13,16 @@ impl Stream {
     /// All numbers little-endian: magic, policy fingerprint, regime, timestep, return-to-go, tokens
     /// in the state, then the window's or the last timestep's inputs and the encoder's state.
     pub fn save(&self) -> Vec<u8> {
+        let weights = self.policy.weights();
         let mut bytes = MAGIC.to_vec();
         let mut put = |number: u64| bytes.extend(number.to_le_bytes());
-        put(self.policy.weights().fingerprint);
+        put(weights.fingerprint);
         let (kind, length) = numbered(self.regime);
         put(kind);
         put(length);
         put(self.episode.timestep);
         put(self.episode.return_to_go.to_bits());
-        let recomputed = matches!(self.regime, Regime::Window(_));
+        let recomputed = weights.network.recomputes(self.regime);
         put(if recomputed { 0 } else { self.episode.state.tokens });
         let mut put = |x: &f32| bytes.extend(x.to_le_bytes());
         for t in self.episode.timestep - self.remembered()..self.episode.timestep {
@@ -71,16 +72,7 @@ impl Stream {
         if !return_to_go.is_finite() {
             return Err(mismatch(&format!("a return to go of {return_to_go}"), &"a finite one"));
         }
-        let reached = match self.regime {
-            Regime::Window(_) => Some(0),
-            Regime::Unbounded => timestep.checked_mul(3).map(|tokens| tokens.saturating_sub(1)),
-            // Every fresh start pushes two tokens, every other timestep three.
-            Regime::Reset(length) => {
-                let since = if timestep == 0 { 0 } else { (timestep - 1) % length as u64 + 1 };
-                since.checked_mul(3).map(|tokens| tokens.saturating_sub(1))
-            }
-        };
-        if reached != Some(tokens) {
+        if weights.network.tokens(self.regime, timestep) != Some(tokens) {
             return Err(mismatch(
                 &format!("{tokens} tokens at timestep {timestep}"),
                 &"what the regime gives",
@@ -90,7 +82,7 @@ impl Stream {
         let rows = timestep.min(self.keeps()) as usize;
         let inputs = rows * self.episode.row_length;
         // What the regime recomputes is not saved.
-        let recomputed = matches!(self.regime, Regime::Window(_));
+        let recomputed = weights.network.recomputes(self.regime);
         let memories = if recomputed { &[][..] } else { &self.episode.state.layers };
         let lengths = memories
             .iter()
@@ -139,10 +131,7 @@ impl Stream {
 
     /// How many timesteps' inputs a saved state keeps at most.
     fn keeps(&self) -> u64 {
-        match self.regime {
-            Regime::Window(length) => length as u64,
-            Regime::Unbounded | Regime::Reset(_) => 1,
-        }
+        self.policy.weights().network.kept(self.regime).1 as u64
     }
 
     fn remembered(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! One episode of a policy.
 
 use crate::block::Scratch;
-use crate::episode::{Episode, Push, push};
+use crate::episode::{Episode, act};
 use crate::{Error, Policy};
 use aaren_format::Regime;
 
@@ -21,7 +21,7 @@ impl Stream {
         Stream {
             regime,
             episode: Episode::new(policy.weights(), regime),
-            scratch: Push::scratch(policy.weights(), regime, 1),
+            scratch: policy.weights().network.scratch(regime, 1),
             policy,
         }
     }
@@ -50,7 +50,7 @@ impl Stream {
         let return_to_go = self.episode.check(policy, observation, previous_reward)?;
         self.episode.observe(policy, observation, return_to_go);
         let episodes = core::slice::from_mut(&mut self.episode);
-        push(policy, self.regime, episodes, &mut self.scratch)?;
+        act(policy, self.regime, episodes, &mut self.scratch)?;
         Ok(&self.episode.action)
     }
 
@@ -80,18 +80,16 @@ impl Stream {
         self.episode.return_to_go
     }
 
-    /// Bytes of what the encoder remembers of the episode: Aaren's (m, u, w) of every layer, always
-    /// `layers × (2·heads + width) × 4`; the Transformer's keys and values,
+    /// Bytes of what the encoder remembers of the episode. Aaren: (m, u, w) of every layer, always
+    /// `layers × (2·heads + width) × 4`; GRU: `layers × units × 4`, as constant; Transformer: keys and values,
     /// `layers × 2 × width × tokens × 4`. In a window, the timesteps it is recomputed from come on
-    /// top: `(1 + observation size + action size) × 4` for each.
+    /// top: `(1 + observation size + action size) × 4` for each. Behaviour cloning remembers nothing.
     pub fn state_bytes(&self) -> usize {
-        let window = match self.regime {
-            Regime::Window(_) => {
-                self.episode.timestep.min(self.episode.rows) as usize
-                    * self.episode.row_length
-                    * size_of::<f32>()
-            }
-            Regime::Unbounded | Regime::Reset(_) => 0,
+        let window = if self.policy.weights().network.recomputes(self.regime) {
+            let timesteps = self.episode.timestep.min(self.episode.rows) as usize;
+            timesteps * self.episode.row_length * size_of::<f32>()
+        } else {
+            0
         };
         self.episode.state.bytes() + window
     }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::block::Scratch;
-use crate::episode::{Episode, Push, push};
+use crate::episode::{Episode, act};
 use crate::{Error, Policy};
 use aaren_format::Regime;
 
@@ -42,7 +42,7 @@ impl Streams {
         let episodes: Vec<_> = (0..count).map(|_| Episode::new(policy.weights(), regime)).collect();
         Streams {
             regime,
-            scratch: Push::scratch(policy.weights(), regime, count),
+            scratch: policy.weights().network.scratch(regime, count),
             actions: Vec::with_capacity(episodes.iter().map(|episode| episode.action.len()).sum()),
             episodes,
             policy,
@@ -112,7 +112,7 @@ impl Streams {
             let return_to_go = episode.check(policy, observation, reward)?;
             episode.observe(policy, observation, return_to_go);
         }
-        push(policy, self.regime, &mut self.episodes, &mut self.scratch)?;
+        act(policy, self.regime, &mut self.episodes, &mut self.scratch)?;
         self.actions.clear();
         self.episodes.iter().for_each(|episode| self.actions.extend_from_slice(&episode.action));
         Ok(&self.actions)

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use aaren_streaming::{Error, InstructionSet, Options, Policy, Precision, Regime, Stream};
-use common::{Config, Random};
+use common::{Cloning, Config, Random};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -35,6 +35,10 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Counting = Counting;
 
 fn policy(encoder: &'static str) -> Policy {
+    if encoder == "behaviour-cloning" {
+        let cloning = Cloning { width: 32, layers: 2, observation: 11, actions: 3, discrete: false };
+        return Policy::from_bytes(&cloning.fixture(0).bytes()).unwrap();
+    }
     Policy::from_bytes(&Config::new(encoder, 32, 2, 2).fixture(0).bytes()).unwrap()
 }
 
@@ -60,7 +64,9 @@ fn allocations(stream: &mut Stream, timesteps: usize) -> usize {
 #[test]
 fn a_step_allocates_nothing() {
     let regimes = [Regime::Unbounded, Regime::Window(20), Regime::Reset(20)];
-    for (encoder, regime) in ["aaren", "gru"].iter().flat_map(|&e| regimes.map(|regime| (e, regime))) {
+    for (encoder, regime) in
+        ["aaren", "gru", "behaviour-cloning"].iter().flat_map(|&e| regimes.map(|regime| (e, regime)))
+    {
         let mut stream = policy(encoder).stream_with(regime).unwrap();
         assert_eq!(allocations(&mut stream, 200), 0, "{encoder} {regime:?}");
     }
@@ -182,6 +188,7 @@ fn a_step_of_many_streams_allocates_nothing() {
         ("aaren", Regime::Unbounded),
         ("aaren", Regime::Window(20)),
         ("gru", Regime::Unbounded),
+        ("behaviour-cloning", Regime::Unbounded),
         ("transformer", Regime::Reset(20)),
         ("transformer", Regime::Window(20)),
     ] {

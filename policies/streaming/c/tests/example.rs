@@ -49,13 +49,17 @@ fn the_c_example_acts_as_rust_does() {
     compile(&by_archive, &[archive.to_str().unwrap(), "-lpthread", "-ldl", "-lm"]);
 
     let discrete = common::Config { discrete: true, ..common::Config::new("transformer", 24, 1, 2) };
-    // Policies that the demo trained, and two of other shapes.
+    // Policies that the demo trained, and others.
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../results/reference/demo");
     let mut policies =
         ["aaren", "transformer"].map(|name| (demo.join(format!("{name}.safetensors")), 3600.0)).to_vec();
-    for (i, config) in [common::Config::new("aaren", 40, 2, 2), discrete].iter().enumerate() {
+    let gru = common::Config::new("gru", 30, 2, 1);
+    let cloning = common::Cloning { width: 32, layers: 2, observation: 11, actions: 3, discrete: false };
+    let configs = [common::Config::new("aaren", 40, 2, 2), discrete, gru];
+    let fixtures = configs.map(|config| config.fixture(1)).into_iter().chain([cloning.fixture(1)]);
+    for (i, fixture) in fixtures.enumerate() {
         let path = folder.path().join(format!("{i}.safetensors"));
-        std::fs::write(&path, config.fixture(1).bytes()).unwrap();
+        std::fs::write(&path, fixture.bytes()).unwrap();
         policies.push((path, 300.0));
     }
     for (path, target_return) in policies {

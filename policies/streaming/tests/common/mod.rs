@@ -147,6 +147,44 @@ impl Config {
     }
 }
 
+/// A random policy of behaviour cloning: its sizes, and whether its actions are discrete.
+#[derive(Clone, Copy, Debug)]
+pub struct Cloning {
+    pub width: usize,
+    pub layers: usize,
+    pub observation: usize,
+    pub actions: usize,
+    pub discrete: bool,
+}
+
+impl Cloning {
+    /// Weights as of [`Config::fixture`].
+    pub fn fixture(&self, seed: u64) -> Fixture {
+        let Cloning { width, layers, observation, actions, discrete } = *self;
+        let like = Config { observation, actions, discrete, ..Config::new("aaren", 1, 1, 1) };
+        let Fixture { mut header, mut tensors } = like.fixture(seed);
+        tensors.retain(|name, _| name.starts_with("observation."));
+        let mut random = Random(seed + 1);
+        let mut inputs = observation;
+        for n in 0..=layers {
+            let (name, outputs) =
+                if n == layers { ("head".into(), actions) } else { (format!("mlp.{n}"), width) };
+            let spread = 1.0 / (inputs as f64).sqrt();
+            let mut draw = |count: usize| (0..count).map(|_| (spread * random.uniform()) as f32).collect();
+            tensors.insert(format!("{name}.weight"), (vec![outputs, inputs], draw(outputs * inputs)));
+            tensors.insert(format!("{name}.bias"), (vec![outputs], draw(outputs)));
+            inputs = width;
+        }
+        let fields = header.as_object_mut().unwrap();
+        for key in ["model", "max_timesteps", "context", "return_scale"] {
+            fields.remove(key);
+        }
+        fields.insert("agent".into(), json!("behaviour-cloning"));
+        fields.insert("mlp".into(), json!({"width": width, "layers": layers}));
+        Fixture { header, tensors }
+    }
+}
+
 impl Fixture {
     pub fn tensor(&mut self, name: &str) -> &mut Vec<f32> {
         &mut self.tensors.get_mut(name).unwrap_or_else(|| panic!("no tensor {name}")).1

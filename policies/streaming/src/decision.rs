@@ -1,0 +1,179 @@
+//! The decision agent: the trajectory as tokens, an encoder over them, and the head at the state token.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use aaren_format::{self as format, Header, Precision, Regime};
+
+use crate::Error;
+use crate::block::{Encoder, LayerNorm, Scratch};
+use crate::episode::Episode;
+use crate::file::File;
+use crate::linear::Linear;
+use crate::policy::Weights;
+use crate::simd::{Kernel, Lanes};
+use crate::vector::add_assign;
+
+/// Timesteps of a window that pass through the encoder together: enough to reuse each panel of
+/// weights from the first-level cache, few enough for their activations to stay there too.
+const CHUNK: usize = 20;
+
+/// Tokens of a timestep: return-to-go, state, action.
+const TOKENS: u64 = 3;
+
+/// Embedding, encoder and head.
+pub(crate) struct Decision {
+    embedding: Embedding,
+    pub(crate) encoder: Encoder,
+    head: Linear,
+    observation_size: usize,
+    /// Returns-to-go are divided by this.
+    pub(crate) return_scale: f64,
+}
+
+/// From an observation, an action or a return-to-go to a token.
+struct Embedding {
+    return_to_go: Linear,
+    state: Linear,
+    action: Linear,
+    /// `[max_timesteps, width]`.
+    timestep: Vec<f32>,
+    norm: LayerNorm,
+}
+
+impl Decision {
+    pub(crate) fn read(
+        file: &File<'_>,
+        header: &Header,
+        agent: &format::Decision,
+        precision: Precision,
+    ) -> Result<Decision, Error> {
+        let (observation_size, actions) = (header.observation_size, header.action.size());
+        let width = agent.model.width;
+        let linear = |name, inputs| file.linear(name, width, inputs, Precision::Float32);
+        let embedding = Embedding {
+            return_to_go: linear("embed.return", 1)?,
+            state: linear("embed.state", observation_size)?,
+            action: linear("embed.action", actions)?,
+            timestep: file.tensor("embed.timestep.weight", &[agent.max_timesteps, width])?,
+            norm: file.norm("embed.norm", width)?,
+        };
+        let encoder = Encoder::read(file, &agent.model, precision)?;
+        let head = file.linear("head", actions, width, Precision::Float32)?;
+        Ok(Decision { embedding, encoder, head, observation_size, return_scale: agent.return_scale })
+    }
+
+    /// The tokens that an episode's state still lacks, up to this timestep's state. They are numbered from
+    /// the episode's start: 3t is the return-to-go of timestep t, then its state, then its action.
+    fn tokens_to_come(&self, episode: &Episode, regime: Regime) -> Range<u64> {
+        let first = match regime {
+            Regime::Unbounded => 0,
+            Regime::Window(length) => (episode.timestep + 1).saturating_sub(length as u64),
+            Regime::Reset(length) => episode.timestep - episode.timestep % length as u64,
+        };
+        TOKENS * first + episode.state.tokens..TOKENS * episode.timestep + 2
+    }
+
+    /// Tokens in the state that is kept after so many timesteps; `None` beyond all numbers.
+    pub(crate) fn tokens(&self, regime: Regime, timestep: u64) -> Option<u64> {
+        let since = match regime {
+            Regime::Window(_) => 0,
+            Regime::Unbounded => timestep,
+            Regime::Reset(length) if timestep > 0 => (timestep - 1) % length as u64 + 1,
+            Regime::Reset(_) => 0,
+        };
+        // Every fresh start pushes a return-to-go and a state, every other timestep an action before them.
+        since.checked_mul(TOKENS).map(|tokens| tokens.saturating_sub(TOKENS - 2))
+    }
+
+    /// Working memory for so many episodes at once.
+    pub(crate) fn scratch(&self, regime: Regime, episodes: usize) -> Scratch {
+        let timesteps = match regime {
+            Regime::Window(timesteps) => timesteps.min(CHUNK),
+            Regime::Unbounded | Regime::Reset(_) => episodes,
+        };
+        self.encoder.scratch(TOKENS as usize * timesteps)
+    }
+
+    /// Push each episode's new tokens, in a window all of its timesteps', and read the head at the last
+    /// one's state token.
+    pub(crate) fn push(
+        &self,
+        policy: &Weights,
+        regime: Regime,
+        episodes: &mut [Episode],
+        scratch: &mut Scratch,
+    ) {
+        policy.instructions.run(Push { decision: self, regime, episodes, scratch });
+    }
+
+    /// The embedding of an episode's token, numbered as in [`tokens_to_come`](Self::tokens_to_come).
+    #[inline(always)]
+    fn embed<L: Lanes>(&self, episode: &Episode, token: u64, x: &mut [f32]) {
+        let (timestep, embedding) = (token / TOKENS, &self.embedding);
+        let (return_to_go, rest) = episode.row(timestep).split_at(1);
+        let (state, action) = rest.split_at(self.observation_size);
+        let (linear, input) = match token % TOKENS {
+            0 => (&embedding.return_to_go, return_to_go),
+            1 => (&embedding.state, state),
+            _ => (&embedding.action, action),
+        };
+        linear.apply::<L>(input, 1, x);
+        embedding.finish::<L>(x, timestep);
+    }
+}
+
+/// [`Decision::push`] for every set of instructions.
+struct Push<'a> {
+    decision: &'a Decision,
+    regime: Regime,
+    episodes: &'a mut [Episode],
+    scratch: &'a mut Scratch,
+}
+
+impl Kernel for Push<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Push { decision, regime, episodes, scratch } = self;
+        let (width, encoder) = (decision.encoder.width, &decision.encoder);
+        // The timesteps of a window share a pass already.
+        let together = if matches!(regime, Regime::Window(_)) { 1 } else { episodes.len().max(1) };
+        for group in episodes.chunks_mut(together) {
+            loop {
+                let (mut row, mut complete) = (0, true);
+                for episode in &mut *group {
+                    let tokens = decision.tokens_to_come(episode, regime);
+                    let end = tokens.end.min(tokens.start + TOKENS * CHUNK as u64);
+                    complete &= end == tokens.end;
+                    episode.state.incoming = (end - tokens.start) as usize;
+                    for token in tokens.start..end {
+                        let x = &mut scratch.x[row * width..(row + 1) * width];
+                        decision.embed::<L>(episode, token, x);
+                        row += 1;
+                    }
+                }
+                encoder.forward::<L>(scratch, group, complete);
+                if complete {
+                    break;
+                }
+            }
+            for (x, episode) in scratch.x.chunks_exact(width).zip(group) {
+                decision.head.apply::<L>(x, 1, &mut episode.head);
+            }
+        }
+    }
+}
+
+impl Embedding {
+    /// Add the timestep's embedding to a token and normalise it.
+    #[inline(always)]
+    fn finish<L: Lanes>(&self, x: &mut [f32], timestep: u64) {
+        let width = x.len();
+        let known = self.timestep.len() / width;
+        let row = timestep.min(known as u64 - 1) as usize;
+        add_assign::<L>(x, &self.timestep[row * width..(row + 1) * width]);
+        self.norm.apply::<L>(x);
+    }
+}

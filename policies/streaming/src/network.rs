@@ -1,0 +1,106 @@
+//! The agents that can act, and the only place that tells them apart.
+
+use aaren_format::{Agent, Header, Precision, Regime};
+
+use crate::Error;
+use crate::behaviour_cloning::Perceptron;
+use crate::block::{Scratch, State};
+use crate::decision::Decision;
+use crate::episode::Episode;
+use crate::file::File;
+use crate::policy::Weights;
+
+/// What makes an action of what an episode holds.
+#[expect(clippy::large_enum_variant, reason = "there is one for each policy")]
+pub(crate) enum Network {
+    Decision(Decision),
+    BehaviourCloning(Perceptron),
+}
+
+impl Network {
+    pub(crate) fn read(file: &File<'_>, header: &Header, precision: Precision) -> Result<Network, Error> {
+        match &header.agent {
+            Agent::Decision(agent) => Decision::read(file, header, agent, precision).map(Network::Decision),
+            Agent::BehaviourCloning(mlp) => {
+                Perceptron::read(file, header, mlp, precision).map(Network::BehaviourCloning)
+            }
+        }
+    }
+
+    /// Bytes of the weights that one step reads.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Network::Decision(decision) => decision.encoder.bytes(),
+            Network::BehaviourCloning(perceptron) => perceptron.bytes(),
+        }
+    }
+
+    /// The state before an episode.
+    pub(crate) fn zero_state(&self) -> State {
+        match self {
+            Network::Decision(decision) => decision.encoder.zero_state(),
+            Network::BehaviourCloning(_) => State::default(),
+        }
+    }
+
+    /// Make `state` that before an episode.
+    pub(crate) fn clear(&self, state: &mut State) {
+        match self {
+            Network::Decision(decision) => decision.encoder.clear(state),
+            Network::BehaviourCloning(_) => {}
+        }
+    }
+
+    /// A return-to-go as its input.
+    pub(crate) fn return_input(&self, return_to_go: f64) -> f32 {
+        match self {
+            Network::Decision(decision) => (return_to_go / decision.return_scale) as f32,
+            Network::BehaviourCloning(_) => 0.0,
+        }
+    }
+
+    /// Timesteps whose inputs an episode keeps while it acts, and those that a saved one must hold.
+    pub(crate) fn kept(&self, regime: Regime) -> (usize, usize) {
+        match (self, regime) {
+            (Network::Decision(_), Regime::Window(timesteps)) => (timesteps.max(2), timesteps),
+            // This one, and the action of the one before it.
+            (Network::Decision(_), Regime::Unbounded | Regime::Reset(_)) => (2, 1),
+            (Network::BehaviourCloning(_), _) => (1, 0),
+        }
+    }
+
+    /// Whether it computes its state anew at every timestep, from the inputs of a window.
+    pub(crate) fn recomputes(&self, regime: Regime) -> bool {
+        matches!((self, regime), (Network::Decision(_), Regime::Window(_)))
+    }
+
+    /// Tokens in the state that is kept after so many timesteps; `None` beyond all numbers.
+    pub(crate) fn tokens(&self, regime: Regime, timestep: u64) -> Option<u64> {
+        match self {
+            Network::Decision(decision) => decision.tokens(regime, timestep),
+            Network::BehaviourCloning(_) => Some(0),
+        }
+    }
+
+    /// Working memory for so many episodes at once.
+    pub(crate) fn scratch(&self, regime: Regime, episodes: usize) -> Scratch {
+        match self {
+            Network::Decision(decision) => decision.scratch(regime, episodes),
+            Network::BehaviourCloning(perceptron) => perceptron.scratch(episodes),
+        }
+    }
+
+    /// The head's outputs for the inputs in each episode's current row.
+    pub(crate) fn run(
+        &self,
+        policy: &Weights,
+        regime: Regime,
+        episodes: &mut [Episode],
+        scratch: &mut Scratch,
+    ) {
+        match self {
+            Network::Decision(decision) => decision.push(policy, regime, episodes, scratch),
+            Network::BehaviourCloning(perceptron) => perceptron.map(policy, episodes, scratch),
+        }
+    }
+}
