@@ -61,8 +61,8 @@ pub enum Error {
         /// Number of choices.
         choices: usize,
     },
-    /// Only an Aaren has a state of constant size to carry.
-    #[error("context.carry belongs to the aaren encoder, found encoder {0}; set `carry: false`")]
+    /// The encoder has no state of constant size to carry.
+    #[error("context.carry takes a state of constant size, found encoder {0}; set `carry: false`")]
     Carry(aaren_format::EncoderKind),
     /// A loss or gradient that is no number.
     #[error(
