@@ -176,7 +176,7 @@ impl<'a> Shared<'a> {
                 && !means(encoder)
                 && let Some(field) = own.get(key)
             {
-                let expected = format!("`{others}` for a {}: {reason}", capitalised(encoder.name()));
+                let expected = format!("`{others}` with encoder {encoder}: {reason}");
                 let cure = format!("remove it, or set {}", encoders(means));
                 return Err(field.invalid(&expected, Some(&cure)));
             }
@@ -233,9 +233,4 @@ fn expected_entry() -> String {
 fn encoders(means: impl Fn(EncoderKind) -> bool) -> String {
     let kinds = EncoderKind::ALL.into_iter().filter(|&encoder| means(encoder));
     kinds.map(|encoder| format!("`encoder: {encoder}`")).collect::<Vec<_>>().join(" or ")
-}
-
-fn capitalised(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
