@@ -48,6 +48,9 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::Write`].
+    ///
+    /// # Panics
+    /// If the progress holds a map whose keys are no text.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let tensors = TensorBytes::new(&self.tensors);
         let header = Header {

@@ -71,6 +71,9 @@ impl PolicyFile {
     ///
     /// # Errors
     /// [`Error::Format`] where the scale of observations is missing or unusable.
+    ///
+    /// # Panics
+    /// Never: a tensor of that shape is a vector.
     pub fn task(&self, path: &Path) -> Result<Task, Error> {
         let vector = |name: &str| -> Result<Vec<f32>, Error> {
             let shape = [self.header.observation_size as i64];

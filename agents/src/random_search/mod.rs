@@ -65,7 +65,7 @@ const TEST_EPISODES: u64 = 16;
 /// # Errors
 /// Where the environment cannot be made.
 pub fn search(env: &EnvSpec, config: &SearchConfig, mut report: impl FnMut(&Snapshot)) -> Result<(), Error> {
-    let environment = make(&env)?;
+    let environment = make(env)?;
     let mut policy = LinearPolicy::zero(environment.observation_size(), environment.action_space());
     let mut steps = 0;
     for iteration in 0..=config.iterations {
@@ -92,7 +92,7 @@ pub fn search(env: &EnvSpec, config: &SearchConfig, mut report: impl FnMut(&Snap
                 let tried = policy.moved(&directions[index / 2], sign);
                 // Both signs of a direction meet the same episode.
                 let seed = config.seed ^ (iteration << 20) ^ (index as u64 / 2);
-                Rollout::run(&mut make(&env)?, &tried, seed, config.survival_bonus, config.horizon)
+                Rollout::run(&mut make(env)?, &tried, seed, config.survival_bonus, config.horizon)
             })
             .collect::<Result<_, Error>>()?;
         update(&mut policy, &directions, &rollouts, config);
@@ -106,7 +106,7 @@ pub fn search(env: &EnvSpec, config: &SearchConfig, mut report: impl FnMut(&Snap
 
 fn test(env: &EnvSpec, policy: &LinearPolicy, seed: u64) -> Result<Vec<f64>, Error> {
     let episode = |index| {
-        Ok(Rollout::run(&mut make(&env)?, policy, seed.wrapping_add(index), 0.0, usize::MAX)?.total_return)
+        Ok(Rollout::run(&mut make(env)?, policy, seed.wrapping_add(index), 0.0, usize::MAX)?.total_return)
     };
     (0..TEST_EPISODES).into_par_iter().map(episode).collect()
 }

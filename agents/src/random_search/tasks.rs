@@ -98,6 +98,9 @@ pub const TASKS: [Task; 5] = [
 
 impl Task {
     /// The committed snapshots of its search, in order.
+    ///
+    /// # Panics
+    /// Never: they are JSON.
     pub fn snapshots(&self) -> Vec<Snapshot> {
         serde_json::from_str(self.snapshots).expect("the committed snapshots are JSON")
     }

@@ -148,7 +148,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// The forms of the environment, each with its value; each is made once, so that a bad one is refused at once.
 fn forms(env: &EnvSpec, vary: Option<&Vary>) -> Result<Vec<(Option<f64>, EnvSpec)>> {
     let Some(vary) = vary else { return Ok(vec![(None, env.clone())]) };
-    let size = make(&env)?.observation_size();
+    let size = make(env)?.observation_size();
     let form = |&value: &f64| {
         let mut form = env.clone();
         let number = if value.fract() == 0.0 { Value::from(value as i64) } else { Value::from(value) };

@@ -56,6 +56,9 @@ impl Header {
     }
 
     /// The header as JSON; equal headers give equal text.
+    ///
+    /// # Panics
+    /// Never: a header holds only what JSON can.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a header is plain JSON")
     }

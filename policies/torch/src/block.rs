@@ -57,7 +57,7 @@ impl Block {
         }
     }
 
-    pub(crate) fn step(&self, x: &Tensor, state: &Vec<Tensor>) -> (Tensor, Vec<Tensor>) {
+    pub(crate) fn step(&self, x: &Tensor, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
         let (mixed, state) = match self.order {
             Norm::Post => self.mixer.step(x, state),
             Norm::Pre => self.mixer.step(&self.norm1.forward(x), state),

@@ -154,6 +154,9 @@ pub fn chunked(
 }
 
 /// [`chunked`] with a chosen chunk length.
+///
+/// # Panics
+/// If scores or values have another number of dimensions.
 pub fn chunked_by(
     chunk: i64,
     scores: &Tensor,

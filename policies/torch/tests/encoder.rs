@@ -57,8 +57,8 @@ fn a_gru_begins_as_pytorchs() {
 fn variants() -> Vec<Model> {
     let aaren = model(EncoderKind::Aaren, 12, 3, 2);
     vec![
-        Model { norm: Norm::Pre, recency: Recency::Learned, ..aaren.clone() },
-        Model { recency: Recency::Learned, ..aaren.clone() },
+        Model { norm: Norm::Pre, recency: Recency::Learned, ..aaren },
+        Model { recency: Recency::Learned, ..aaren },
         aaren,
         Model { norm: Norm::Pre, ..model(EncoderKind::Transformer, 12, 3, 2) },
         model(EncoderKind::Transformer, 12, 3, 2),
@@ -150,7 +150,7 @@ fn aarens_state_is_constant_and_the_transformers_grows() {
         encoder.seq(&x, &encoder.zero_state(1)).1.bytes()
     };
     let aaren = model(EncoderKind::Aaren, 128, 3, 4);
-    let recency = Model { recency: Recency::Learned, ..aaren.clone() };
+    let recency = Model { recency: Recency::Learned, ..aaren };
     for tokens in [3, 3000] {
         assert_eq!(bytes(&aaren, tokens), 3 * (2 * 4 + 128) * 4);
         assert_eq!(bytes(&recency, tokens), 3 * (2 * 4 + 128) * 4);
