@@ -3,7 +3,7 @@
 # make lint    formatting, clippy and rustdoc, warnings as errors
 # make soak    the long forms of the tests that damage files (10 minutes each) and kill runs (30 times)
 # make deps    only install (CUDA=1: also the libraries that a GPU needs, 2 GB)
-# make snapshots  train the behaviour policies of the dataset recipes anew
+# make snapshots  train the behaviour policies of the dataset recipes anew, each an hour or more (TASKS=hopper: one)
 # make oracle  compare the environments with Python Gymnasium's and POPGym's
 # make bench   compare the speed with PyTorch's and Python Gymnasium's
 
@@ -51,14 +51,21 @@ $(STAMP):
 	ln -s ../site/mujoco/libmujoco.so.3.17.0 $(DEPS)/mujoco/libmujoco.so.3.17.0
 	touch $@
 
+# `make -j2 snapshots` trains two at once, each on one core; a training that was stopped goes on where it was. The
+# trainings lie in target/snapshots; only the chosen actors are committed.
 TASKS := cartpole hopper halfcheetah walker2d ant
 
-snapshots: deps
-	cargo build --release --locked -p aaren-agents --example random_search
-	for task in $(TASKS); do \
-	  target/release/examples/random_search $$task > target/snapshots.json && \
-	  mv target/snapshots.json agents/src/random_search/snapshots/$$task.json || exit 1; \
-	done
+snapshots: $(TASKS:%=snapshots-%)
+
+snapshots-%: $(DEPS)/snapshots/installed
+	$(DEPS)/snapshots/bin/python agents/snapshots/train.py train $* target/snapshots
+	$(DEPS)/snapshots/bin/python agents/snapshots/train.py select $* target/snapshots agents/snapshots
+	$(DEPS)/snapshots/bin/python agents/snapshots/train.py outputs $* agents/snapshots
+
+$(DEPS)/snapshots/installed: agents/snapshots/requirements.txt | deps
+	$(PYTHON) -m venv $(DEPS)/snapshots
+	$(DEPS)/snapshots/bin/$(PIP:$(PYTHON)%=python%) --no-deps --only-binary=:all: -r $<
+	touch $@
 
 # What we compare with, in an environment of its own.
 python: $(DEPS)/python/installed

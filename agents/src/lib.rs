@@ -8,10 +8,11 @@
 //! * [`decision`]: reads a trajectory as tokens (return-to-go, state, action) and predicts actions.
 //! * [`behaviour_cloning`]: a multi-layer perceptron on the current observation.
 //!
-//! Beside them stand [`recipe`] (datasets from nothing), [`random_search`] (the behaviour in those datasets), and
+//! Beside them stand [`recipe`] (datasets from nothing), [`behaviour`] (the trained policies in those datasets), and
 //! [`file`] (files that are there whole or not at all).
 
 pub mod agent;
+pub mod behaviour;
 pub mod behaviour_cloning;
 mod checkpoint;
 pub mod decision;
@@ -19,7 +20,6 @@ mod error;
 pub mod file;
 mod optimizer;
 mod policy_file;
-pub mod random_search;
 pub mod recipe;
 mod tensors;
 mod trainer;

@@ -18,6 +18,7 @@ mod numpy;
 mod popgym;
 mod rate_t_maze;
 mod scores;
+pub mod seeds;
 mod spec;
 mod t_maze;
 mod vector;

@@ -1,15 +1,15 @@
-//! Recipes: datasets made with no download, from committed snapshots of the random search or by a script.
+//! Recipes: datasets made with no download, from committed snapshots of trained networks or by a script.
 //!
 //! A kind of recipe is a file here with a [`Recipe`], and a line in [`find`].
 
+mod network;
 mod popgym;
 mod rate_t_maze;
-mod search;
 mod t_maze;
 
 use std::path::Path;
 
-use aaren_envs::{ActionSpace, Dataset, EnvSpec, dataset::Transitions};
+use aaren_envs::{ActionSpace, Dataset, EnvSpec, dataset::Transitions, seeds};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -56,18 +56,19 @@ fn find(name: &str) -> Result<Box<dyn Recipe>, Error> {
     if let Some(recipe) = t_maze::find(name) {
         return Ok(Box::new(recipe));
     }
-    if let Some(recipe) = search::find(name) {
+    if let Some(recipe) = network::find(name)? {
         return Ok(Box::new(recipe));
     }
     let known =
-        format!("{}; {}; {}; {}", search::known(), popgym::known(), rate_t_maze::KNOWN, t_maze::KNOWN);
+        format!("{}; {}; {}; {}", network::known(), popgym::known(), rate_t_maze::KNOWN, t_maze::KNOWN);
     Err(Error::Recipe { name: name.to_owned(), known })
 }
 
 /// Makes the dataset of a recipe. `progress` is called with the transitions made so far.
 ///
-/// `random` acts uniformly; `expert` is the best snapshot; `medium` the one whose return is nearest to
-/// 40 % of the expert's; `medium-replay` takes all snapshots up to medium in order, each for as long; `medium-expert`
+/// `random` acts uniformly; `expert` and `medium` replay one snapshot of a training, the best and the one about a
+/// third of the way there; `medium-replay` and `full-replay` all up to one of these, in order and each for a share
+/// in proportion to the training that it stands for, as a replay buffer fills; `medium-expert`
 /// is half and half. In a T-maze every second turn is the wrong one, in RATE's none. Of POPGym's tasks `expert` is a
 /// script that remembers and `mixed` the same with a share of random actions, another one in each episode.
 ///
@@ -121,11 +122,7 @@ fn fill(
             let made: Vec<Transitions> = (episode..episode + batch as u64)
                 .into_par_iter()
                 .map(|episode| {
-                    record(
-                        &env,
-                        recipe.behaviour(part).as_mut(),
-                        seed.wrapping_mul(1_000_003).wrapping_add(episode),
-                    )
+                    record(&env, recipe.behaviour(part).as_mut(), seeds::data(seed, episode))
                 })
                 .collect::<Result<_, Error>>()?;
             made.into_iter().for_each(|one| append(&mut all, one));

@@ -5,10 +5,13 @@
 
 mod column;
 mod d4rl;
+mod difficulty;
 mod hdf5;
+mod least_squares;
 mod minari;
 mod summary;
 
+pub use difficulty::{Difficulty, Histogram};
 pub use summary::DatasetSummary;
 
 use std::path::Path;
