@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use aaren_agents::{Actor, Network};
-use aaren_envs::{EnvSpec, Step, VectorEnv};
+use aaren_envs::{EnvSpec, Step, VectorEnv, seeds};
 use aaren_format::Regime;
 use aaren_streaming::{Policy, Streams};
 use anyhow::Result;
@@ -49,16 +49,10 @@ pub struct Evaluation<'e> {
     pub seed: u64,
 }
 
-/// What an episode's environment is reset with in the evaluation of that seed: here, and in a Python loop that is to
-/// play the same episode.
-pub fn episode_seed(seed: u64, episode: u64) -> u64 {
-    seed.wrapping_mul(1_000_003).wrapping_add(episode)
-}
-
 impl Evaluation<'_> {
-    /// [`episode_seed`] of this evaluation.
+    /// The seed that an episode's environment is reset with: here, and in a Python loop that is to play the same one.
     pub fn episode_seed(&self, episode: u64) -> u64 {
-        episode_seed(self.seed, episode)
+        seeds::evaluation(self.seed, episode)
     }
 
     /// Rolls a policy out in the streaming runtime, on all cores; a signal cuts the episodes short.

@@ -121,9 +121,7 @@ fn fill(
             let batch = (end - all.rewards.len()).div_ceil(longest).min(BATCH);
             let made: Vec<Transitions> = (episode..episode + batch as u64)
                 .into_par_iter()
-                .map(|episode| {
-                    record(&env, recipe.behaviour(part).as_mut(), seeds::data(seed, episode))
-                })
+                .map(|episode| record(&env, recipe.behaviour(part).as_mut(), seeds::data(seed, episode)))
                 .collect::<Result<_, Error>>()?;
             made.into_iter().for_each(|one| append(&mut all, one));
             episode += batch as u64;

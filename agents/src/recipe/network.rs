@@ -8,8 +8,7 @@ use crate::Error;
 use crate::behaviour::{Actor, Snapshots, TASKS, Task};
 
 /// What a recipe's name ends in, after the task and a `-`.
-const QUALITIES: [&str; 6] =
-    ["random", "medium", "medium-replay", "full-replay", "medium-expert", "expert"];
+const QUALITIES: [&str; 6] = ["random", "medium", "medium-replay", "full-replay", "medium-expert", "expert"];
 
 /// The names.
 pub(super) fn known() -> String {

@@ -1,6 +1,7 @@
 //! How hard a dataset is to imitate: what is known of an action before its policy is.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -173,5 +174,36 @@ impl Histogram {
             counts[(place as usize).min(BINS - 1)] += 1;
         }
         Self { low, high, counts }
+    }
+}
+
+impl fmt::Display for Difficulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "share of the actions' variance that is left")?;
+        for (given, left) in [
+            ("the timestep", self.left_given_timestep),
+            ("5 actions", self.left_given_last_actions),
+            ("the state", self.left_given_observation),
+        ] {
+            let left = left.map_or("too few data to tell".into(), |left| format!("{:.1} %", 100.0 * left));
+            writeln!(f, "  given {given:<14} {left}")?;
+        }
+        write!(f, "returns       {:.1} ", self.returns.low)?;
+        let most = self.returns.counts.iter().copied().max().unwrap_or(0).max(1);
+        for count in &self.returns.counts {
+            // An empty bin is blank; the least of the others is seen.
+            let bars = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+            let bar = if *count == 0 { ' ' } else { bars[(count * bars.len() - 1) / most] };
+            write!(f, "{bar}")?;
+        }
+        write!(f, " {:.1}", self.returns.high)?;
+        match self.starts_of_evaluation {
+            None => Ok(()),
+            Some(shared) => write!(
+                f,
+                "\nstarts        {shared} of {} episodes start where an episode of an evaluation does",
+                self.episodes
+            ),
+        }
     }
 }

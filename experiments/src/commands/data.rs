@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use aaren_agents::recipe;
-use aaren_envs::{Dataset, dataset::DatasetSummary, reference_scores};
+use aaren_envs::dataset::{DatasetSummary, Difficulty};
+use aaren_envs::{Dataset, EnvSpec, reference_scores};
 use anyhow::Result;
 
 use crate::dataset::bar;
@@ -18,14 +19,18 @@ pub enum Command {
     Info {
         /// A D4RL .hdf5 file or a Minari folder.
         dataset: PathBuf,
+        /// Its environment: then starts that it shares with an evaluation are counted.
+        #[arg(long)]
+        env: Option<String>,
         /// Print one JSON object on stdout.
         #[arg(long)]
         json: bool,
     },
     /// Make a dataset from a recipe: snapshots of a behaviour agent, replayed.
     #[command(after_help = "Recipes: TASK-QUALITY, of cartpole, hopper, halfcheetah, walker2d, ant
-and random, medium, medium-replay, medium-expert, expert;
-t-maze-L and t-maze-L-M, with corridors of L to M steps.
+and random, medium, medium-replay, full-replay, medium-expert, expert;
+t-maze-L, t-maze-L-M and rate-t-maze-T, rate-t-maze-S-T;
+popgym-TASK-LEVEL-QUALITY with expert, mixed, random.
 
 Examples:
   aaren data make hopper-medium-expert
@@ -67,7 +72,7 @@ Examples:
 /// Does it.
 pub fn run(command: &Command) -> Result<()> {
     match command {
-        Command::Info { dataset, json } => info(dataset, *json),
+        Command::Info { dataset, env, json } => info(dataset, env.as_deref(), *json),
         Command::Make { recipe, out, transitions, seed, json } => {
             make(recipe, out.as_deref(), *transitions, *seed, *json)
         }
@@ -75,8 +80,8 @@ pub fn run(command: &Command) -> Result<()> {
     }
 }
 
-fn info(path: &Path, json: bool) -> Result<()> {
-    show(&Dataset::load(path)?.summary(), json)
+fn info(path: &Path, env: Option<&str>, json: bool) -> Result<()> {
+    show(&Dataset::load(path)?, env, json)
 }
 
 fn make(name: &str, out: Option<&Path>, transitions: usize, seed: u64, json: bool) -> Result<()> {
@@ -87,10 +92,9 @@ fn make(name: &str, out: Option<&Path>, transitions: usize, seed: u64, json: boo
     let bar = bar(transitions, name);
     let dataset = recipe::write(name, &path, transitions, seed, |made| bar.set_position(made as u64))?;
     bar.finish_and_clear();
-    let summary = dataset.summary();
-    show(&summary, json)?;
+    show(&dataset, None, json)?;
     if let (false, Some(scores)) = (json, reference_scores(name)) {
-        let score = scores.normalised(summary.return_mean);
+        let score = scores.normalised(dataset.summary().return_mean);
         output::print(format_args!("score         {score:.1} (normalised)"))?;
         output::print(format_args!("written to    {}", path.display()))?;
     }
@@ -114,18 +118,26 @@ fn convert(from: &Path, out: &Path, env: Option<&str>, json: bool) -> Result<()>
         };
         dataset.write_minari(out, env, &[source])?;
     }
-    show(&Dataset::load(out)?.summary(), json)?;
+    show(&Dataset::load(out)?, env, json)?;
     if !json {
         output::print(format_args!("written to    {}", out.display()))?;
     }
     Ok(())
 }
 
-fn show(summary: &DatasetSummary, json: bool) -> Result<()> {
+/// What a dataset holds, and how hard it is to imitate.
+fn show(dataset: &Dataset, env: Option<&str>, json: bool) -> Result<()> {
+    let (summary, env) = (dataset.summary(), env.map(EnvSpec::new));
+    let difficulty = Difficulty::of(dataset, env.as_ref())?;
     if json {
-        output::print(serde_json::to_string(summary)?)?;
-    } else {
-        output::print(summary)?;
+        #[derive(serde::Serialize)]
+        struct Info {
+            #[serde(flatten)]
+            summary: DatasetSummary,
+            difficulty: Difficulty,
+        }
+        return Ok(output::print(serde_json::to_string(&Info { summary, difficulty })?)?);
     }
-    Ok(())
+    output::print(summary)?;
+    Ok(output::print(difficulty)?)
 }

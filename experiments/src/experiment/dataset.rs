@@ -21,7 +21,8 @@ pub enum DatasetSource {
 }
 
 /// The mixtures of behaviour that a recipe's name ends in, after the task and a `-`.
-pub const QUALITIES: &[&str] = &["random", "mixed", "medium-replay", "medium-expert", "medium", "expert"];
+pub const QUALITIES: &[&str] =
+    &["random", "mixed", "medium-replay", "full-replay", "medium-expert", "medium", "expert"];
 
 impl fmt::Display for DatasetSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aaren_agents::{AgentConfig, file};
-use aaren_envs::{Dataset, EnvSpec, dataset::DatasetSummary, reference_scores};
+use aaren_envs::dataset::{DatasetSummary, Difficulty};
+use aaren_envs::{Dataset, EnvSpec, reference_scores};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,9 @@ pub struct Protocol {
     pub env: EnvSpec,
     /// What was learned from.
     pub dataset: DatasetSummary,
+    /// How hard that is to imitate; absent from older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difficulty: Option<Difficulty>,
     /// Returns asked for.
     pub target_returns: Vec<f64>,
     /// Where windows are padded.
@@ -117,6 +121,7 @@ impl Summary {
     pub(crate) fn new(
         spec: &Spec,
         dataset: &Dataset,
+        difficulty: Difficulty,
         targets: &[f64],
         finished: &[Finished],
         costs: &[Cost],
@@ -135,6 +140,7 @@ impl Summary {
         let protocol = Protocol {
             env: spec.env.clone(),
             dataset: dataset.summary(),
+            difficulty: Some(difficulty),
             target_returns: targets.to_vec(),
             padding: "right, masked".into(),
             sampling: "windows start at transitions drawn uniformly (trajectories by length); with context.carry chunk after chunk of episodes drawn uniformly; behaviour cloning draws transitions uniformly".into(),

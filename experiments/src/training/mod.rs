@@ -8,6 +8,7 @@ mod threads;
 use std::path::Path;
 
 use aaren_agents::{AgentConfig, Task, file};
+use aaren_envs::dataset::Difficulty;
 use aaren_envs::{Dataset, make};
 use aaren_format::Regime;
 use aaren_policies::open_device;
@@ -79,6 +80,8 @@ impl Experiment {
         let device = open_device(&spec.train.device.to_string())?;
         let dataset = dataset::of_experiment(spec, results).with_context(|| at("dataset"))?;
         output::note(dataset.summary());
+        let difficulty = Difficulty::of(&dataset, Some(&spec.env)).with_context(|| at("env"))?;
+        warn_of_repetition(&dataset, &difficulty);
         let task = Task::new(&environment, spec.evaluate.return_scale)
             .with_dataset(&dataset)
             .with_context(|| at("dataset"))?;
@@ -118,12 +121,22 @@ impl Experiment {
         let mut summary = None;
         if !finished.is_empty() {
             let costs = measure(&spec.policies, &finished)?;
-            let (made, pictures) = Summary::new(spec, &dataset, &targets, &finished, &costs);
+            let (made, pictures) = Summary::new(spec, &dataset, difficulty, &targets, &finished, &costs);
             made.write(&folder, &pictures)?;
             summary = Some(made);
         }
         Ok(Outcome { folder, summary, failed })
     }
+}
+
+/// Says where a dataset is nearly one trajectory: then scores on it tell little of a policy.
+fn warn_of_repetition(dataset: &Dataset, difficulty: &Difficulty) {
+    let Some(left) = difficulty.left_given_timestep.filter(|left| *left < 0.1) else { return };
+    output::note(format_args!(
+        "{} is nearly one trajectory: the timestep alone tells all but {:.0} % of the actions' variance",
+        dataset.name(),
+        100.0 * left
+    ));
 }
 
 /// The returns that evaluations ask for: those of the spec, else the best in the data and its half. What the data

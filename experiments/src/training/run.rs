@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use aaren_agents::{Checkpoint, Origin, PolicyFile, Task, TrainConfig, Trainer, file};
-use aaren_envs::{Dataset, ReferenceScores, reference_scores};
+use aaren_envs::{Dataset, ReferenceScores, reference_scores, seeds};
 use aaren_streaming::Policy;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,7 +12,7 @@ use tch::Device;
 
 use super::metrics::{Metrics, Record};
 use super::threads;
-use crate::evaluation::{EpisodeResult, Evaluation, episode_seed};
+use crate::evaluation::{EpisodeResult, Evaluation};
 use crate::experiment::{PolicySpec, Spec};
 use crate::interrupt::{self, Interrupted};
 use crate::statistics::mean;
@@ -386,7 +386,7 @@ fn evaluations_csv(progress: &Progress, seed: u64, scores: Option<ReferenceScore
             let EpisodeResult { target_return, episode, total_return, length, terminated, unstable } =
                 episode;
             let score = score.map_or(String::new(), |score| score.to_string());
-            let seed = episode_seed(seed, *episode).to_string();
+            let seed = seeds::evaluation(seed, *episode).to_string();
             let numbers = [update.to_string(), target_return.to_string(), episode.to_string(), seed];
             let ends = [length.to_string(), terminated.to_string(), unstable.to_string()];
             writer.write_record(numbers.into_iter().chain([total_return.to_string(), score]).chain(ends))?;
