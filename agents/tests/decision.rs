@@ -21,7 +21,7 @@ fn generator() -> std::sync::MutexGuard<'static, ()> {
 
 fn config(encoder: EncoderKind, norm: Norm, recency: Recency) -> DecisionConfig {
     DecisionConfig {
-        model: Model { encoder, width: 16, layers: 3, heads: 2, norm, recency },
+        model: Model { encoder, width: 16, layers: 3, heads: 2, norm, recency, past_actions: true },
         dropout: 0.1,
         context: Context { context_length: 10, regime: Regime::Unbounded },
         carry: false,

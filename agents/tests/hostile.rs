@@ -26,7 +26,7 @@ fn write(name: &str, bytes: &[u8]) -> PathBuf {
 fn decision(encoder: EncoderKind) -> AgentConfig {
     let recency = if encoder.takes_recency() { Recency::Learned } else { Recency::None };
     AgentConfig::Decision(DecisionConfig {
-        model: Model { encoder, width: 4, layers: 1, heads: 2, norm: Norm::Pre, recency },
+        model: Model { encoder, width: 4, layers: 1, heads: 2, norm: Norm::Pre, recency, past_actions: true },
         dropout: 0.0,
         context: Context { context_length: 4, regime: Regime::Window(4) },
         carry: false,

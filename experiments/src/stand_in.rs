@@ -15,7 +15,15 @@ const EPISODE: usize = 1000;
 pub fn hopper(encoder: EncoderKind, heads: usize) -> (AgentConfig, Task) {
     let (observation_size, action_size) = (11, 3);
     let agent = DecisionConfig {
-        model: Model { encoder, width: 128, layers: 3, heads, norm: Norm::Post, recency: Recency::None },
+        model: Model {
+            encoder,
+            width: 128,
+            layers: 3,
+            heads,
+            norm: Norm::Post,
+            recency: Recency::None,
+            past_actions: true,
+        },
         dropout: 0.1,
         context: Context { context_length: 20, regime: Regime::Unbounded },
         carry: false,

@@ -168,6 +168,7 @@ impl<'a> Shared<'a> {
             heads: said.heads,
             norm: said.norm,
             recency: said.recency,
+            past_actions: true,
         };
         for ((key, means, others, reason), given) in
             [(RECENCY, model.recency != Recency::None), (CARRY, context.carry)]

@@ -102,6 +102,18 @@ pub struct Model {
     pub norm: Norm,
     /// Aaren's recency.
     pub recency: Recency,
+    /// Whether the actions of the past are tokens: without them a timestep is a return-to-go and a state.
+    #[serde(default = "past_actions", skip_serializing_if = "is_true")]
+    pub past_actions: bool,
+}
+
+/// Files from before it could be said have them.
+fn past_actions() -> bool {
+    true
+}
+
+fn is_true(it: &bool) -> bool {
+    *it
 }
 
 impl Model {
@@ -153,5 +165,21 @@ impl Model {
             });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_with_past_actions_is_written_as_before_there_were_others() {
+        let written = r#"{"encoder":"gru","width":8,"layers":1,"heads":2,"norm":"post","recency":"none"}"#;
+        let model: Model = serde_json::from_str(written).unwrap();
+        assert!(model.past_actions);
+        assert_eq!(serde_json::to_string(&model).unwrap(), written);
+        let without = serde_json::to_string(&Model { past_actions: false, ..model }).unwrap();
+        assert!(without.ends_with(r#","past_actions":false}"#), "{without}");
+        assert!(!serde_json::from_str::<Model>(&without).unwrap().past_actions);
     }
 }

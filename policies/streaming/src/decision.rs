@@ -18,9 +18,6 @@ use crate::vector::add_assign;
 /// weights from the first-level cache, few enough for their activations to stay there too.
 const CHUNK: usize = 20;
 
-/// Tokens of a timestep: return-to-go, state, action.
-const TOKENS: u64 = 3;
-
 /// Embedding, encoder and head.
 pub(crate) struct Decision {
     embedding: Embedding,
@@ -35,7 +32,8 @@ pub(crate) struct Decision {
 struct Embedding {
     return_to_go: Linear,
     state: Linear,
-    action: Linear,
+    /// `None` where the actions of the past are no tokens.
+    action: Option<Linear>,
     /// `[max_timesteps, width]`.
     timestep: Vec<f32>,
     norm: LayerNorm,
@@ -54,7 +52,7 @@ impl Decision {
         let embedding = Embedding {
             return_to_go: linear("embed.return", 1)?,
             state: linear("embed.state", observation_size)?,
-            action: linear("embed.action", actions)?,
+            action: agent.model.past_actions.then(|| linear("embed.action", actions)).transpose()?,
             timestep: file.tensor("embed.timestep.weight", &[agent.max_timesteps, width])?,
             norm: file.norm("embed.norm", width)?,
         };
@@ -63,15 +61,22 @@ impl Decision {
         Ok(Decision { embedding, encoder, head, observation_size, return_scale: agent.return_scale })
     }
 
+    /// Tokens of a timestep: return-to-go, state and, unless the past goes without, action.
+    #[inline(always)]
+    fn tokens_each(&self) -> u64 {
+        if self.embedding.action.is_some() { 3 } else { 2 }
+    }
+
     /// The tokens that an episode's state still lacks, up to this timestep's state. They are numbered from
-    /// the episode's start: 3t is the return-to-go of timestep t, then its state, then its action.
+    /// the episode's start, timestep by timestep in the order of [`tokens_each`](Self::tokens_each).
     fn tokens_to_come(&self, episode: &Episode, regime: Regime) -> Range<u64> {
         let first = match regime {
             Regime::Unbounded => 0,
             Regime::Window(length) => (episode.timestep + 1).saturating_sub(length as u64),
             Regime::Reset(length) => episode.timestep - episode.timestep % length as u64,
         };
-        TOKENS * first + episode.state.tokens..TOKENS * episode.timestep + 2
+        let each = self.tokens_each();
+        each * first + episode.state.tokens..each * episode.timestep + 2
     }
 
     /// Tokens in the state that is kept after so many timesteps; `None` beyond all numbers.
@@ -82,8 +87,9 @@ impl Decision {
             Regime::Reset(length) if timestep > 0 => (timestep - 1) % length as u64 + 1,
             Regime::Reset(_) => 0,
         };
-        // Every fresh start pushes a return-to-go and a state, every other timestep an action before them.
-        since.checked_mul(TOKENS).map(|tokens| tokens.saturating_sub(TOKENS - 2))
+        // The last timestep's action, if it is a token, comes with the next one.
+        let each = self.tokens_each();
+        since.checked_mul(each).map(|tokens| tokens.saturating_sub(each - 2))
     }
 
     /// Working memory for so many episodes at once.
@@ -92,7 +98,7 @@ impl Decision {
             Regime::Window(timesteps) => timesteps.min(CHUNK),
             Regime::Unbounded | Regime::Reset(_) => episodes,
         };
-        self.encoder.scratch(TOKENS as usize * timesteps)
+        self.encoder.scratch(self.tokens_each() as usize * timesteps)
     }
 
     /// Push each episode's new tokens, in a window all of its timesteps', and read the head at the last
@@ -110,13 +116,14 @@ impl Decision {
     /// The embedding of an episode's token, numbered as in [`tokens_to_come`](Self::tokens_to_come).
     #[inline(always)]
     fn embed<L: Lanes>(&self, episode: &Episode, token: u64, x: &mut [f32]) {
-        let (timestep, embedding) = (token / TOKENS, &self.embedding);
+        let (embedding, each) = (&self.embedding, self.tokens_each());
+        let timestep = token / each;
         let (return_to_go, rest) = episode.row(timestep).split_at(1);
         let (state, action) = rest.split_at(self.observation_size);
-        let (linear, input) = match token % TOKENS {
-            0 => (&embedding.return_to_go, return_to_go),
-            1 => (&embedding.state, state),
-            _ => (&embedding.action, action),
+        let (linear, input) = match (token % each, &embedding.action) {
+            (0, _) => (&embedding.return_to_go, return_to_go),
+            (2, Some(linear)) => (linear, action),
+            _ => (&embedding.state, state),
         };
         linear.apply::<L>(input, 1, x);
         embedding.finish::<L>(x, timestep);
@@ -145,7 +152,7 @@ impl Kernel for Push<'_> {
                 let (mut row, mut complete) = (0, true);
                 for episode in &mut *group {
                     let tokens = decision.tokens_to_come(episode, regime);
-                    let end = tokens.end.min(tokens.start + TOKENS * CHUNK as u64);
+                    let end = tokens.end.min(tokens.start + decision.tokens_each() * CHUNK as u64);
                     complete &= end == tokens.end;
                     episode.state.incoming = (end - tokens.start) as usize;
                     for token in tokens.start..end {

@@ -38,11 +38,14 @@ fn small(encoder: &'static str) -> Fixture {
     config.fixture(0)
 }
 
-/// One of every encoder, and behaviour cloning.
-fn policies() -> [Fixture; 4] {
+/// One of every encoder, one without past actions, and behaviour cloning.
+fn policies() -> [Fixture; 5] {
     let [aaren, transformer, gru] = ENCODERS.map(small);
+    let mut without = transformer.clone();
+    without.header["model"]["past_actions"] = json!(false);
+    without.tensors.retain(|name, _| !name.starts_with("embed.action"));
     let cloning = Cloning { width: 4, layers: 2, observation: 2, actions: 2, discrete: false };
-    [aaren, transformer, gru, cloning.fixture(0)]
+    [aaren, transformer, gru, without, cloning.fixture(0)]
 }
 
 /// Every place in a JSON value.
@@ -161,7 +164,7 @@ proptest! {
 
     #[test]
     fn damaged_states_neither_panic_nor_hoard(
-        which in 0usize..4,
+        which in 0usize..5,
         regime in 0usize..3,
         cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
         numbers in prop::collection::vec((2usize..7, any::<u64>()), 0..3),

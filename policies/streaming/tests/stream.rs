@@ -96,6 +96,12 @@ fn an_aaren_and_a_gru_keep_their_size_and_a_transformer_grows() {
         assert_eq!(aaren.state_bytes(), 2 * (2 * 2 + 32) * 4);
         assert_eq!(gru.state_bytes(), 2 * 21 * 4);
         assert_eq!(transformer.state_bytes(), 2 * 2 * 32 * (3 * timesteps - 1) * 4);
+
+        // Two tokens a timestep where actions are none.
+        let config = Config { past_actions: false, ..Config::new("transformer", 32, 2, 2) };
+        let mut stream = Policy::from_bytes(&config.fixture(0).bytes()).unwrap().stream();
+        steps(&mut stream, 0, timesteps);
+        assert_eq!(stream.state_bytes(), 2 * 2 * 32 * 2 * timesteps * 4);
     }
 }
 
@@ -248,8 +254,13 @@ fn an_infinite_action_is_refused_at_every_step() {
 #[test]
 fn a_saved_stream_goes_on_bit_for_bit() {
     for encoder in ["aaren", "transformer", "gru"] {
-        let policy = policy(encoder);
-        for regime in [Regime::Unbounded, Regime::Window(7), Regime::Window(1), Regime::Reset(7)] {
+        let config = Config::new(encoder, 32, 2, 2);
+        let without_actions = Config { past_actions: false, ..config.clone() };
+        for (config, regime) in [config, without_actions].iter().flat_map(|config| {
+            let regimes = [Regime::Unbounded, Regime::Window(7), Regime::Window(1), Regime::Reset(7)];
+            regimes.map(|regime| (config, regime))
+        }) {
+            let policy = Policy::from_bytes(&config.fixture(0).bytes()).unwrap();
             for middle in [0, 1, 5, 7, 14, 20] {
                 let mut stream = policy.stream_with(regime).unwrap();
                 stream.reset(77.0);

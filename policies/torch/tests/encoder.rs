@@ -5,7 +5,7 @@ use aaren_policies::{Encoder, Pass, Wanted};
 use tch::{Device, Kind, Tensor, nn};
 
 fn model(encoder: EncoderKind, width: usize, layers: usize, heads: usize) -> Model {
-    Model { encoder, width, layers, heads, norm: Norm::Post, recency: Recency::None }
+    Model { encoder, width, layers, heads, norm: Norm::Post, recency: Recency::None, past_actions: true }
 }
 
 fn parameters(model: &Model) -> usize {

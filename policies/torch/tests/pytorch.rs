@@ -64,7 +64,8 @@ use tch::{Device, Kind, Tensor, nn};
 
 fn outputs(encoder: EncoderKind, recency: Recency) -> Vec<f64> {
     let store = nn::VarStore::new(Device::Cpu);
-    let model = Model { encoder, width: 8, layers: 1, heads: 2, norm: Norm::Post, recency };
+    let model =
+        Model { encoder, width: 8, layers: 1, heads: 2, norm: Norm::Post, recency, past_actions: true };
     let encoder = Encoder::new(&store.root(), &model, 0.0).unwrap();
     let _guard = tch::no_grad_guard();
     let mut parameters: Vec<_> = store.variables().into_iter().collect();

@@ -45,6 +45,7 @@ pub struct Config {
     pub discrete: bool,
     pub max_timesteps: usize,
     pub rollout: Value,
+    pub past_actions: bool,
 }
 
 impl Config {
@@ -61,6 +62,7 @@ impl Config {
             discrete: false,
             max_timesteps: 1001,
             rollout: json!("unbounded"),
+            past_actions: true,
         }
     }
 
@@ -84,7 +86,9 @@ impl Config {
         };
         linear("embed.return", d, 1);
         linear("embed.state", d, s);
-        linear("embed.action", d, a);
+        if self.past_actions {
+            linear("embed.action", d, a);
+        }
         linear("head", a, d);
         let units = (2.0 * d as f64 / 3.0).round() as usize;
         for n in 0..self.layers {
@@ -133,7 +137,7 @@ impl Config {
             let high: Vec<f32> = (0..a).map(|i| 2.0 + 0.5 * i as f32).collect();
             json!({"kind": "continuous", "low": low, "high": high})
         };
-        let header = json!({
+        let mut header = json!({
             "format": "aaren-policy", "version": 1,
             "policy": "random", "seed": 0, "updates": 0, "dataset": "none",
             "env": {"id": "Hopper-v4", "kwargs": {}},
@@ -143,6 +147,9 @@ impl Config {
             "context": {"train": 20, "rollout": self.rollout},
             "return_scale": 100.0, "target_returns": [300.0],
         });
+        if !self.past_actions {
+            header["model"]["past_actions"] = json!(false);
+        }
         Fixture { header, tensors }
     }
 }

@@ -31,7 +31,7 @@ pub fn heads(f: &Fixture, episode: &Episode, first: usize, last: usize) -> Rows 
         let normal: Vec<f64> = (0..o.len()).map(|i| (o[i] - mean[i]) / std[i]).collect();
         states.push(x.len());
         x.push(token(f, "state", &normal, t));
-        if t < last {
+        if t < last && model["past_actions"] != false {
             x.push(token(f, "action", &action_token(f, &episode.actions[t]), t));
         }
     }

@@ -122,7 +122,7 @@ mod tests {
         for recency in [Recency::None, Recency::Learned] {
             let store = nn::VarStore::new(Device::Cpu);
             let (encoder, norm) = (EncoderKind::Aaren, Norm::Post);
-            let model = Model { encoder, width: 12, layers: 1, heads: 2, norm, recency };
+            let model = Model { encoder, width: 12, layers: 1, heads: 2, norm, recency, past_actions: true };
             let layer = Aaren::new(&store.root(), &model);
             let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu)) * 3.0;
             let (_, values) = layer.scores_and_values(&x);

@@ -88,7 +88,7 @@ mod tests {
         tch::manual_seed(4);
         let store = nn::VarStore::new(Device::Cpu);
         let (encoder, norm, recency) = (EncoderKind::Transformer, Norm::Post, Recency::None);
-        let model = Model { encoder, width: 12, layers: 1, heads: 2, norm, recency };
+        let model = Model { encoder, width: 12, layers: 1, heads: 2, norm, recency, past_actions: true };
         let layer = CausalAttention::new(&store.root(), &model);
         let x = Tensor::randn([2, 9, 12], (Kind::Float, Device::Cpu)) * 3.0;
         let (expected, state) = layer.seq(&x, None, Wanted::All);
