@@ -32,6 +32,12 @@ fn configs() -> Vec<DecisionConfig> {
     let plain = |encoder| config(encoder, Norm::Post, Recency::None);
     let mut all: Vec<_> = EncoderKind::ALL.into_iter().map(plain).collect();
     all.push(config(EncoderKind::Aaren, Norm::Pre, Recency::Learned));
+    // Without past actions a timestep is two tokens.
+    let two_tokens = |config: &DecisionConfig| DecisionConfig {
+        model: Model { past_actions: false, ..config.model },
+        ..*config
+    };
+    all.extend(all.clone().iter().map(two_tokens));
     all
 }
 

@@ -8,13 +8,11 @@ use super::actor::DecisionActor;
 use super::{Batch, DecisionConfig};
 use crate::{Actor, Error, Network, Task};
 
-/// Tokens of one timestep: return-to-go, state, action.
-const TOKENS: i64 = 3;
-
 /// Token embeddings, encoder and action head.
 ///
 /// Each of return-to-go, normalised state and action is embedded linearly, gets the embedding of its
-/// timestep, and a LayerNorm; tokens stand in the order R, s, a; the action is read at the state token.
+/// timestep, and a LayerNorm; tokens stand in the order R, s, a; the action is read at the state token. Without past
+/// actions a timestep is R, s.
 #[derive(Debug)]
 pub struct DecisionNetwork {
     model: Model,
@@ -22,7 +20,7 @@ pub struct DecisionNetwork {
     store: nn::VarStore,
     embed_return: nn::Linear,
     embed_state: nn::Linear,
-    embed_action: nn::Linear,
+    embed_action: Option<nn::Linear>,
     embed_timestep: nn::Embedding,
     embed_norm: nn::LayerNorm,
     encoder: Encoder,
@@ -42,7 +40,7 @@ impl DecisionNetwork {
         let (width, action) = (config.model.width as i64, task.action.size() as i64);
         let embed_return = linear(&embed / "return", 1, width);
         let embed_state = linear(&embed / "state", task.observation_size as i64, width);
-        let embed_action = linear(&embed / "action", action, width);
+        let embed_action = config.model.past_actions.then(|| linear(&embed / "action", action, width));
         let timesteps = task.max_timesteps as i64;
         // Small, as in GPT-2: with PyTorch's N(0, 1) the timestep drowns what happened at it.
         let small =
@@ -66,20 +64,22 @@ impl DecisionNetwork {
         })
     }
 
-    /// Tokens `[rows, 3 · timesteps, width]` of `returns` `[rows, timesteps, 1]` (scaled), `states`
+    /// Tokens of one timestep: return-to-go, state and, where it is one, action.
+    fn tokens_each(&self) -> i64 {
+        if self.model.past_actions { 3 } else { 2 }
+    }
+
+    /// Tokens `[rows, tokens of a timestep · timesteps, width]` of `returns` `[rows, timesteps, 1]` (scaled), `states`
     /// `[rows, timesteps, observation size]` (normalised), `actions` `[rows, timesteps, action size]`
     /// (token entries) and `timesteps` `[rows, timesteps]` (int64).
     fn tokens(&self, returns: &Tensor, states: &Tensor, actions: &Tensor, timesteps: &Tensor) -> Tensor {
         let time = self.time(timesteps);
-        let tokens = [
-            self.embed_return.forward(returns),
-            self.embed_state.forward(states),
-            self.embed_action.forward(actions),
-        ];
+        let mut tokens = vec![self.embed_return.forward(returns), self.embed_state.forward(states)];
+        tokens.extend(self.embed_action.as_ref().map(|embed| embed.forward(actions)));
         let (rows, steps) = timesteps.size2().expect("timesteps are [rows, timesteps]");
         let tokens = (Tensor::stack(&tokens, 2) + time.unsqueeze(2)).view([
             rows,
-            TOKENS * steps,
+            self.tokens_each() * steps,
             self.model.width as i64,
         ]);
         self.embed_norm.forward(&tokens)
@@ -93,7 +93,7 @@ impl DecisionNetwork {
     /// it, empty for `None`; the state after it is returned.
     fn head(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
         let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
-        let state_tokens = Wanted::Every { stride: TOKENS, offset: 1 };
+        let state_tokens = Wanted::Every { stride: self.tokens_each(), offset: 1 };
         let (outputs, after) = self.encoder.forward(&tokens, before, state_tokens, pass);
         (self.head.forward(&outputs), after)
     }
@@ -109,10 +109,11 @@ impl DecisionNetwork {
     /// `at`, `[rows, heads, timesteps at, timesteps]`; each row sums to 1. `None` for an encoder without attention.
     pub fn attention(&self, batch: &Batch, at: &[usize]) -> Option<Vec<Tensor>> {
         let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
-        let state_tokens: Vec<i64> = at.iter().map(|&timestep| TOKENS * timestep as i64 + 1).collect();
+        let each = self.tokens_each();
+        let state_tokens: Vec<i64> = at.iter().map(|&timestep| each * timestep as i64 + 1).collect();
         let layers = self.encoder.attention(&tokens, &state_tokens)?.into_iter();
         let of_timesteps =
-            |weights: Tensor| weights.unflatten(-1, [-1, TOKENS]).sum_dim_intlist(-1, false, None);
+            |weights: Tensor| weights.unflatten(-1, [-1, each]).sum_dim_intlist(-1, false, None);
         Some(layers.map(of_timesteps).collect())
     }
 
@@ -149,15 +150,15 @@ impl DecisionNetwork {
         let rows = returns.size()[0];
         let time = |t: i64| self.time(&Tensor::full([rows, 1], t, (Kind::Int64, self.device())));
         let now = time(timestep);
-        let mut tokens = Vec::with_capacity(TOKENS as usize);
-        if let Some(action) = previous_action {
-            tokens.push(self.embed_action.forward(action) + time(timestep - 1));
+        let mut tokens = Vec::with_capacity(self.tokens_each() as usize);
+        if let (Some(embed), Some(action)) = (&self.embed_action, previous_action) {
+            tokens.push(embed.forward(action) + time(timestep - 1));
         }
         tokens.push(self.embed_return.forward(returns) + &now);
         tokens.push(self.embed_state.forward(states) + &now);
         let last = tokens.len() as i64 - 1;
         let tokens = self.embed_norm.forward(&Tensor::cat(&tokens, 1));
-        let state_token = Wanted::Every { stride: TOKENS, offset: last };
+        let state_token = Wanted::Every { stride: self.tokens_each(), offset: last };
         let (outputs, state) = self.encoder.forward(&tokens, Some(state), state_token, Pass::Inference);
         (self.task.action_tokens(&self.head.forward(&outputs.squeeze_dim(1))), state)
     }

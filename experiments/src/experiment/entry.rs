@@ -168,7 +168,7 @@ impl<'a> Shared<'a> {
             heads: said.heads,
             norm: said.norm,
             recency: said.recency,
-            past_actions: true,
+            past_actions: said.past_actions,
         };
         for ((key, means, others, reason), given) in
             [(RECENCY, model.recency != Recency::None), (CARRY, context.carry)]

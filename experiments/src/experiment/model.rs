@@ -22,10 +22,19 @@ pub(super) struct ModelSection {
     pub dropout: f64,
     pub norm: Norm,
     pub recency: Recency,
+    pub past_actions: bool,
 }
 
 impl Default for ModelSection {
     fn default() -> Self {
-        Self { width: 128, layers: 3, heads: 1, dropout: 0.1, norm: Norm::Post, recency: Recency::None }
+        Self {
+            width: 128,
+            layers: 3,
+            heads: 1,
+            dropout: 0.1,
+            norm: Norm::Post,
+            recency: Recency::None,
+            past_actions: true,
+        }
     }
 }

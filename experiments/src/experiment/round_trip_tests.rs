@@ -65,7 +65,7 @@ prop_compose! {
                 encoder, width: heads * head_width, layers, heads,
                 norm: if pre { Norm::Pre } else { Norm::Post },
                 recency: if learned && encoder.takes_recency() { Recency::Learned } else { Recency::None },
-                past_actions: true,
+                past_actions: !pre,
             },
             dropout,
             context: Context {
