@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 
 use super::fault::Fault;
 use super::field::{Field, Fields};
-use super::keys::{list, unknown};
+use super::keys::unknown;
+use super::nearest::list;
 use super::node::{Entry, Scalar, Value};
 
 impl<'de> Deserializer<'de> for Field<'de> {

@@ -6,8 +6,7 @@ use std::fmt;
 use serde::de::{Error as DeError, Expected, Unexpected};
 
 use super::error::Error;
-use super::keys::list;
-use super::nearest::nearest;
+use super::nearest::{list, nearest};
 
 /// An error on its way out of a [`serde::Deserialize`].
 #[derive(Debug)]

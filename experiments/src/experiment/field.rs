@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use super::error::{Error, Place, brief};
 use super::fault::Fault;
-use super::keys::{join, list, required, unknown};
+use super::keys::{join, required, unknown};
+use super::nearest::list;
 use super::node::{Entry, Node, Value};
 
 /// One value with its key path.

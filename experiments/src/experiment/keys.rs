@@ -8,7 +8,7 @@ use super::error::{Error, brief};
 use super::evaluate::EvaluateSpec;
 use super::fault::Fault;
 use super::model::ModelSection;
-use super::nearest::nearest;
+use super::nearest::{list, nearest};
 use super::node::Entry;
 use super::train::TrainSpec;
 
@@ -51,11 +51,6 @@ pub(super) fn unknown(path: &str, entry: &Entry, keys: &[&str]) -> Error {
 /// `path` is empty for the top level.
 pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.into() } else { format!("{path}.{key}") }
-}
-
-/// The words in quotes, with commas between them.
-pub(super) fn list(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The fields of a struct that derives [`Deserialize`]: what it asks a deserializer for.

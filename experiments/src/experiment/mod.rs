@@ -55,6 +55,7 @@ pub use train::TrainSpec;
 
 use std::path::Path;
 
+use aaren_format::Invalid;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -143,7 +144,12 @@ impl Document {
         let File { name, env, dataset, seeds, context, mut train, mut evaluate, .. } = root.read()?;
         let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));
         let train_section = root.section("train");
-        train.complete(train_section.get("warmup"))?;
+        train.complete().map_err(|Invalid { found, expected, cure, .. }| {
+            match train_section.get("warmup") {
+                Some(field) => field.invalid_as(found, &expected, cure.as_deref()),
+                None => train_section.invalid(found, &expected, cure),
+            }
+        })?;
         evaluate.complete(train.updates);
         let shared = Shared {
             model: root.section("model"),

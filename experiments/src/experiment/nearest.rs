@@ -29,3 +29,8 @@ fn distance(a: &[char], b: &str) -> usize {
     }
     rows[1][b.len()]
 }
+
+/// The words in quotes, with commas between them.
+pub(super) fn list(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}

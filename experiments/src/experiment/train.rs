@@ -3,11 +3,9 @@
 use std::fmt;
 
 use aaren_agents::Schedule;
-use aaren_format::Precision;
+use aaren_format::{Invalid, Precision};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::error::Error;
-use super::field::Field;
 use super::values::{ANY, UNSAID, not_negative, positive, some_whole, text, whole};
 
 /// Where tensors live.
@@ -101,19 +99,20 @@ impl Default for TrainSpec {
 }
 
 impl TrainSpec {
-    /// Fills in what follows from the number of updates; `warmup` is where its value was written.
-    pub(super) fn complete(&mut self, warmup: Option<&Field>) -> Result<(), Error> {
+    /// Fills in what follows from the number of updates.
+    pub(super) fn complete(&mut self) -> Result<(), Invalid> {
         let tenth = self.updates / 10;
         if self.warmup == UNSAID {
             self.warmup = tenth;
         }
-        match warmup {
-            Some(field) if self.warmup > self.updates => {
-                let found = format!("{} with {} updates", self.warmup, self.updates);
-                let cure = format!("remove it for a tenth of the updates, or set train.warmup={tenth}");
-                Err(field.invalid_as(found, "at most as many as `train.updates`", Some(&cure)))
-            }
-            _ => Ok(()),
+        if self.warmup <= self.updates {
+            return Ok(());
         }
+        Err(Invalid {
+            key: "train.warmup",
+            found: format!("{} with {} updates", self.warmup, self.updates),
+            expected: "at most as many as `train.updates`".into(),
+            cure: Some(format!("remove it for a tenth of the updates, or set train.warmup={tenth}")),
+        })
     }
 }

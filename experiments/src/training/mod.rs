@@ -2,6 +2,7 @@
 
 mod board;
 mod metrics;
+mod record;
 mod run;
 mod threads;
 

@@ -10,7 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use super::metrics::{Metrics, Record};
+use super::metrics::Metrics;
+use super::record::Record;
 use super::threads;
 use crate::evaluation::{EpisodeResult, Evaluation};
 use crate::experiment::{PolicySpec, Spec};
