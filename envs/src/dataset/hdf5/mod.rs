@@ -34,7 +34,10 @@ impl Hdf5 {
 
     pub(super) fn groups(&self) -> Result<Vec<String>, Error> {
         self.watched.begin();
-        self.file.root().groups().map_err(|e| self.content("/", e.to_string(), "a readable list of groups"))
+        self.file
+            .root()
+            .groups()
+            .map_err(|e| self.content("/", e.to_string(), "a readable list of groups; is the file complete?"))
     }
 
     pub(super) fn content(&self, key: &str, found: impl Into<String>, expected: impl Into<String>) -> Error {
@@ -52,7 +55,9 @@ impl Hdf5 {
             self.content(key, error.to_string(), expected)
         })?;
         self.watched.expect_numeric().map_err(|found| self.content(key, found, "numbers or booleans"))?;
-        let shape = node.shape().map_err(|e| self.content(key, e.to_string(), "a readable shape"))?;
+        let shape = node
+            .shape()
+            .map_err(|e| self.content(key, e.to_string(), "a readable shape; is the file complete?"))?;
         let (rows, size) = match shape[..] {
             [rows] => (rows, 1),
             [rows, size] => (rows, size),
@@ -61,7 +66,9 @@ impl Hdf5 {
         if size == 0 {
             return Err(self.content(key, "no columns", "at least one"));
         }
-        let held = self.held(&node).map_err(|e| self.content(key, e.to_string(), "a readable layout"))?;
+        let held = self
+            .held(&node)
+            .map_err(|e| self.content(key, e.to_string(), "a readable layout; is the file complete?"))?;
         if rows.checked_mul(size).is_none_or(|entries| entries > held) {
             let found = format!("{rows} × {size} entries where at most {held} are stored");
             return Err(self.content(key, found, "no more than that"));
@@ -104,7 +111,8 @@ impl Hdf5 {
 
     fn numbers(&self, key: &str, node: &Node) -> Result<(bool, Vec<f32>), Error> {
         let dtype = node.dtype().map_err(|e| self.content(key, e.to_string(), "a readable type"))?;
-        let bad = |e: hdf5_pure::Error| self.content(key, e.to_string(), "readable data");
+        let bad =
+            |e: hdf5_pure::Error| self.content(key, e.to_string(), "readable data; is the file complete?");
         Ok(match dtype {
             DType::F32 => (false, node.read_f32().map_err(bad)?),
             DType::F64 => (false, node.read_f64().map_err(bad)?.into_iter().map(|x| x as f32).collect()),
