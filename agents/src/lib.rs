@@ -9,7 +9,7 @@
 //! * [`behaviour_cloning`]: a multi-layer perceptron on the current observation.
 //!
 //! Beside them stand [`recipe`] (datasets from nothing), [`behaviour`] (the trained policies in those datasets), and
-//! [`file`] (files that are there whole or not at all).
+//! [`mod@file`] (files that are there whole or not at all).
 
 pub mod agent;
 pub mod behaviour;

@@ -69,7 +69,7 @@ enum Action {
 ///
 /// # Errors
 /// [`Error::Trajectory`] where a line is not of that form or a number of ours is none, and the errors of
-/// [`EnvSpec::make`].
+/// [`make`](crate::make).
 pub fn check(trajectory: impl BufRead) -> Result<Check, Error> {
     let mut replay: Option<Replay> = None;
     for (index, text) in trajectory.lines().enumerate() {

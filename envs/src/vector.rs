@@ -34,7 +34,7 @@ impl VectorEnv {
     /// `count` environments, at least one; they share one model.
     ///
     /// # Errors
-    /// Those of [`EnvSpec::make`].
+    /// Those of [`make`](crate::make).
     pub fn new(spec: &EnvSpec, count: usize) -> Result<Self, Error> {
         let environments = (0..count.max(1)).map(|_| make(spec)).collect::<Result<Vec<_>, _>>()?;
         let entries = environments.len() * environments[0].observation_size();

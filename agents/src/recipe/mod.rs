@@ -1,6 +1,6 @@
 //! Recipes: datasets made with no download, from committed snapshots of trained networks or by a script.
 //!
-//! A kind of recipe is a file here with a [`Recipe`], and a line in [`find`].
+//! A kind of recipe is a file here with a `Recipe`, and a line in `find`.
 
 mod network;
 mod popgym;

@@ -125,7 +125,7 @@ impl Dataset {
     /// where these data hold them.
     ///
     /// # Errors
-    /// Those of [`EnvSpec::make`].
+    /// Those of [`make`].
     pub fn observed_in(mut self, env: &EnvSpec) -> Result<Self, Error> {
         let Some(entries) = make(env)?.observed() else { return Ok(self) };
         let mut whole = env.clone();
@@ -161,7 +161,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Write`] where `folder` exists (it is never replaced), cannot be written, or the environment
-    /// is not of the sizes of these data; and those of [`EnvSpec::make`].
+    /// is not of the sizes of these data; and those of [`make`].
     pub fn write_minari(
         &self,
         folder: &Path,
