@@ -81,16 +81,13 @@ fn cholesky(size: usize, matrix: impl Fn(usize, usize) -> f64) -> Vec<Vec<f64>> 
     let mut factor: Vec<Vec<f64>> = Vec::with_capacity(size);
     for i in 0..size {
         let mut row = Vec::with_capacity(i + 1);
-        for j in 0..=i {
-            let known: f64 = if j < i {
-                row.iter().zip(&factor[j]).map(|(a, b): (&f64, &f64)| a * b).sum()
-            } else {
-                row.iter().map(|a: &f64| a * a).sum()
-            };
-            let left = matrix(i, j) - known;
-            // Rounding may take a dependent predictor's last trace.
-            row.push(if j < i { left / factor[j][j] } else { left.max(RIDGE * RIDGE).sqrt() });
+        for (j, earlier) in factor.iter().enumerate() {
+            let known: f64 = row.iter().zip(earlier).map(|(a, b): (&f64, &f64)| a * b).sum();
+            row.push((matrix(i, j) - known) / earlier[j]);
         }
+        let left = matrix(i, i) - row.iter().map(|a| a * a).sum::<f64>();
+        // Rounding may take a dependent predictor's last trace.
+        row.push(left.max(RIDGE * RIDGE).sqrt());
         factor.push(row);
     }
     factor
