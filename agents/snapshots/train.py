@@ -58,8 +58,8 @@ TASKS = {
     "cartpole": Task("CartPole-v1", "PPO", 102_400, 10_240, 1_024, 0.0, 500.0),
     "hopper": Task("Hopper-v4", "SAC", 409_600, 10_240, 2_048, -20.272305, 3234.3),
     "halfcheetah": Task("HalfCheetah-v4", "SAC", 491_520, 10_240, 2_048, -280.178953, 12135.0),
-    "walker2d": Task("Walker2d-v4", "SAC", 1_000_000, 10_240, 2_048, 1.629008, 4592.3),
-    "ant": Task("Ant-v4", "SAC", 1_000_000, 10_240, 2_048, -325.6, 3879.7),
+    "walker2d": Task("Walker2d-v4", "SAC", 655_360, 10_240, 2_048, 1.629008, 4592.3),
+    "ant": Task("Ant-v4", "SAC", 686_080, 10_240, 2_048, -325.6, 3879.7),
 }
 SAC_SETTINGS = {
     "learning_rate": 3e-4,

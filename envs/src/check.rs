@@ -5,7 +5,7 @@ use std::io::BufRead;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::environment::State;
+use crate::environment::EnvState;
 use crate::{EnvSpec, Environment, Error, make};
 
 /// How far an environment is from a trajectory of the Python one.
@@ -43,7 +43,7 @@ struct Line {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Start {
-    State(State),
+    State(EnvState),
     Seed(Seed),
 }
 

@@ -29,7 +29,7 @@ impl Step {
 /// The state of an environment between two steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum State {
+pub enum EnvState {
     /// Of a MuJoCo environment.
     Mujoco {
         /// Generalised positions.
@@ -60,11 +60,11 @@ pub(crate) trait Dynamics: Send {
     fn step(&mut self, action: &[f32], random: &mut Generator) -> Step;
     fn observe(&self, observation: &mut [f64]);
     /// What the episode goes on from, where there is more to say than its seed.
-    fn state(&self) -> Option<State> {
+    fn state(&self) -> Option<EnvState> {
         None
     }
     /// Starts an episode in `state`; the error says what does not fit.
-    fn set_state(&mut self, _state: &State) -> Result<(), String> {
+    fn set_state(&mut self, _state: &EnvState) -> Result<(), String> {
         Err("its seed decides its episodes; found a state, expected {\"seed\": n}".into())
     }
 }
@@ -172,7 +172,7 @@ impl Environment {
 
     /// The current state; `None` from a foreign environment, and from those whose episodes their seed decides
     /// (POPGym's, RATE's T-maze).
-    pub fn state(&self) -> Option<State> {
+    pub fn state(&self) -> Option<EnvState> {
         self.dynamics.state()
     }
 
@@ -180,7 +180,7 @@ impl Environment {
     ///
     /// # Errors
     /// [`Error::State`] where the state is not one of this environment.
-    pub fn set_state(&mut self, state: &State) -> Result<(), Error> {
+    pub fn set_state(&mut self, state: &EnvState) -> Result<(), Error> {
         self.elapsed = 0;
         let id = &self.spec.id;
         self.dynamics.set_state(state).map_err(|reason| Error::State { id: id.clone(), reason })

@@ -5,7 +5,7 @@ use gymnasium_rs::core::{Env, Info, Options, Reward, Space};
 use ndarray::{Array1, Array3};
 use serde_json::Value;
 
-use crate::environment::{Dynamics, State};
+use crate::environment::{Dynamics, EnvState};
 use crate::numpy::Generator;
 use crate::{ActionSpace, EnvSpec, Environment, Step};
 
@@ -142,7 +142,7 @@ where
         observation.copy_from_slice(&self.observation);
     }
 
-    fn set_state(&mut self, _state: &State) -> Result<(), String> {
+    fn set_state(&mut self, _state: &EnvState) -> Result<(), String> {
         Err("the state of a gymnasium-rs environment cannot be set".into())
     }
 }

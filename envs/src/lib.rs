@@ -26,7 +26,7 @@ mod vector;
 pub use aaren_format::{ActionSpace, EnvSpec};
 pub use check::{Check, check};
 pub use dataset::Dataset;
-pub use environment::{Environment, State, Step};
+pub use environment::{EnvState, Environment, Step};
 pub use error::Error;
 pub use file::write_whole;
 pub use mujoco::mujoco_version;

@@ -1,3 +1,5 @@
+//! RATE's T-maze.
+
 use serde::Deserialize;
 
 use crate::ActionSpace;

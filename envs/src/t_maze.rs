@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::ActionSpace;
-use crate::environment::{Dynamics, State, Step};
+use crate::environment::{Dynamics, EnvState, Step};
 use crate::numpy::Generator;
 
 /// The longest corridor.
@@ -119,12 +119,12 @@ impl Dynamics for TMaze {
         observation[1] = f64::from(self.position == self.length);
     }
 
-    fn state(&self) -> Option<State> {
-        Some(State::Classic { state: vec![self.cue, self.length as f64, self.position as f64] })
+    fn state(&self) -> Option<EnvState> {
+        Some(EnvState::Classic { state: vec![self.cue, self.length as f64, self.position as f64] })
     }
 
-    fn set_state(&mut self, state: &State) -> Result<(), String> {
-        let State::Classic { state } = state else { return Err("expected an entry `state`".into()) };
+    fn set_state(&mut self, state: &EnvState) -> Result<(), String> {
+        let EnvState::Classic { state } = state else { return Err("expected an entry `state`".into()) };
         match state[..] {
             [cue, length, position]
                 if cue.abs() == 1.0

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use aaren_envs::{ActionSpace, Check, EnvSpec, Environment, Error, State, Step, check, ids, make};
+use aaren_envs::{ActionSpace, Check, EnvSpec, EnvState, Environment, Error, Step, check, ids, make};
 use serde_json::json;
 
 /// The environments whose seed decides everything and who have no other state.
@@ -179,7 +179,7 @@ fn a_state_taken_over_continues_alike() {
         let decided_by_seed = DECIDED_BY_SEED.iter().any(|name| id.contains(name));
         let Some(state) = one.state() else {
             assert!(decided_by_seed, "{id} has no state");
-            let message = two.set_state(&State::Classic { state: vec![0.0] }).unwrap_err().to_string();
+            let message = two.set_state(&EnvState::Classic { state: vec![0.0] }).unwrap_err().to_string();
             assert!(message.contains("its seed decides its episodes"), "{message}");
             continue;
         };
@@ -202,12 +202,12 @@ fn resets_start_where_gymnasiums_do_to_the_last_bit() {
     struct Start {
         env: String,
         seed: u64,
-        starts: [(State, Vec<f64>); 2],
+        starts: [(EnvState, Vec<f64>); 2],
     }
-    let bits = |state: &State, observation: &[f64]| -> Vec<u64> {
+    let bits = |state: &EnvState, observation: &[f64]| -> Vec<u64> {
         let state = match state {
-            State::Mujoco { qpos, qvel } => [qpos.as_slice(), qvel].concat(),
-            State::Classic { state } => state.clone(),
+            EnvState::Mujoco { qpos, qvel } => [qpos.as_slice(), qvel].concat(),
+            EnvState::Classic { state } => state.clone(),
         };
         state.iter().chain(observation).map(|x| x.to_bits()).collect()
     };
@@ -241,7 +241,7 @@ fn a_simulation_that_blows_up_ends_its_episode() {
     assert!(!hopper.step(&[0.0; 3], &mut observation).unstable, "a reset forgets it");
     assert!(hopper.step(&[f32::INFINITY; 3], &mut observation).unstable, "its cost is infinite");
     hopper
-        .set_state(&State::Mujoco { qpos: vec![0.0, 1.0, 0.0, 0.0, 0.0, 0.0], qvel: vec![1e9; 6] })
+        .set_state(&EnvState::Mujoco { qpos: vec![0.0, 1.0, 0.0, 0.0, 0.0, 0.0], qvel: vec![1e9; 6] })
         .unwrap();
     assert!(hopper.step(&[0.0; 3], &mut observation).unstable, "too fast to simulate");
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{entries, observe};
 use crate::ActionSpace;
-use crate::environment::{Dynamics, State, Step};
+use crate::environment::{Dynamics, EnvState, Step};
 use crate::kwargs::Observe;
 use crate::numpy::Generator;
 
@@ -130,11 +130,11 @@ impl Dynamics for Acrobot {
         observe(entries, &POSITIONS, self.kwargs.observe, observation);
     }
 
-    fn state(&self) -> Option<State> {
-        Some(State::Classic { state: self.state.to_vec() })
+    fn state(&self) -> Option<EnvState> {
+        Some(EnvState::Classic { state: self.state.to_vec() })
     }
 
-    fn set_state(&mut self, state: &State) -> Result<(), String> {
+    fn set_state(&mut self, state: &EnvState) -> Result<(), String> {
         let found: [f64; 4] = entries(state)?;
         let [fastest1, fastest2] = MAX_VELOCITIES;
         if found.iter().zip([PI, PI, fastest1, fastest2]).any(|(x, most)| x.abs() > most) {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{entries, observe};
 use crate::ActionSpace;
-use crate::environment::{Dynamics, State, Step};
+use crate::environment::{Dynamics, EnvState, Step};
 use crate::kwargs::Observe;
 use crate::numpy::Generator;
 
@@ -92,11 +92,11 @@ impl Dynamics for CartPole {
         observe(self.state, &POSITIONS, self.kwargs.observe, observation);
     }
 
-    fn state(&self) -> Option<State> {
-        Some(State::Classic { state: self.state.to_vec() })
+    fn state(&self) -> Option<EnvState> {
+        Some(EnvState::Classic { state: self.state.to_vec() })
     }
 
-    fn set_state(&mut self, state: &State) -> Result<(), String> {
+    fn set_state(&mut self, state: &EnvState) -> Result<(), String> {
         self.state = entries(state)?;
         self.over = false;
         Ok(())

@@ -12,7 +12,7 @@ pub(crate) use mountain_car::MountainCar;
 pub(crate) use mountain_car_continuous::MountainCarContinuous;
 pub(crate) use pendulum::Pendulum;
 
-use crate::environment::State;
+use crate::environment::EnvState;
 use crate::kwargs::Observe;
 
 /// Writes the observation, which is float32 in Gymnasium; `positions` of its `entries` are no velocities.
@@ -27,8 +27,8 @@ fn observe<const N: usize>(entries: [f64; N], positions: &[usize], what: Observe
 }
 
 /// The `N` finite entries of a state.
-fn entries<const N: usize>(state: &State) -> Result<[f64; N], String> {
-    let State::Classic { state } = state else {
+fn entries<const N: usize>(state: &EnvState) -> Result<[f64; N], String> {
+    let EnvState::Classic { state } = state else {
         return Err("expected an entry `state`".into());
     };
     match <[f64; N]>::try_from(state.as_slice()) {

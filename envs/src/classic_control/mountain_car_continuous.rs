@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{entries, observe};
 use crate::ActionSpace;
-use crate::environment::{Dynamics, State, Step};
+use crate::environment::{Dynamics, EnvState, Step};
 use crate::kwargs::Observe;
 use crate::numpy::Generator;
 
@@ -86,11 +86,11 @@ impl Dynamics for MountainCarContinuous {
         observe([self.position, self.velocity], &[0], self.kwargs.observe, observation);
     }
 
-    fn state(&self) -> Option<State> {
-        Some(State::Classic { state: vec![self.position, self.velocity] })
+    fn state(&self) -> Option<EnvState> {
+        Some(EnvState::Classic { state: vec![self.position, self.velocity] })
     }
 
-    fn set_state(&mut self, state: &State) -> Result<(), String> {
+    fn set_state(&mut self, state: &EnvState) -> Result<(), String> {
         [self.position, self.velocity] = entries(state)?;
         self.single = false;
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::simulation::{Noise, Simulation};
 use crate::ActionSpace;
-use crate::environment::{Dynamics, State, Step};
+use crate::environment::{Dynamics, EnvState, Step};
 use crate::numpy::Generator;
 
 /// Which of Gymnasium's versions of an environment.
@@ -98,11 +98,11 @@ impl<T: Task> Dynamics for Locomotion<T> {
         self.task.append(&self.simulation, rest);
     }
 
-    fn state(&self) -> Option<State> {
+    fn state(&self) -> Option<EnvState> {
         Some(self.simulation.state())
     }
 
-    fn set_state(&mut self, state: &State) -> Result<(), String> {
+    fn set_state(&mut self, state: &EnvState) -> Result<(), String> {
         self.simulation.set_state(state)
     }
 }

@@ -10,7 +10,7 @@ use mujoco_rs::wrappers::{MjData, MjModel, MjtObjBase};
 use super::model::load;
 use crate::ActionSpace;
 use crate::Error;
-use crate::environment::State;
+use crate::environment::EnvState;
 use crate::numpy::Generator;
 
 /// A MuJoCo simulation in the order of Gymnasium's `MujocoEnv` (`envs/mujoco/mujoco_env.py`).
@@ -128,12 +128,12 @@ impl Simulation {
             || self.qpos().iter().chain(self.qvel()).any(|x| !x.is_finite())
     }
 
-    pub(super) fn state(&self) -> State {
-        State::Mujoco { qpos: self.qpos().to_vec(), qvel: self.qvel().to_vec() }
+    pub(super) fn state(&self) -> EnvState {
+        EnvState::Mujoco { qpos: self.qpos().to_vec(), qvel: self.qvel().to_vec() }
     }
 
-    pub(super) fn set_state(&mut self, state: &State) -> Result<(), String> {
-        let State::Mujoco { qpos, qvel } = state else {
+    pub(super) fn set_state(&mut self, state: &EnvState) -> Result<(), String> {
+        let EnvState::Mujoco { qpos, qvel } = state else {
             return Err("expected qpos and qvel".into());
         };
         let (positions, velocities) = (self.qpos().len(), self.qvel().len());

@@ -1,3 +1,5 @@
+//! POPGym's Autoencode.
+
 use super::deck::{Deck, Kind, SUITS};
 use super::{BEYOND, Level, one_hot, reward};
 use crate::ActionSpace;

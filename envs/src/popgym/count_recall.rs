@@ -1,3 +1,5 @@
+//! POPGym's CountRecall.
+
 use super::deck::{Deck, Kind};
 use super::{BEYOND, Level, one_hot, reward};
 use crate::ActionSpace;

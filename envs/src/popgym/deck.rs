@@ -1,3 +1,5 @@
+//! A shuffled deck of cards.
+
 use crate::numpy::Generator;
 
 pub(super) const SUITS: usize = 4;

@@ -1,7 +1,9 @@
+//! POPGym's PositionOnlyCartPole.
+
 use super::Level;
 use crate::ActionSpace;
 use crate::classic_control::CartPole;
-use crate::environment::{Dynamics, State, Step};
+use crate::environment::{Dynamics, EnvState, Step};
 use crate::numpy::Generator;
 
 /// PositionOnlyCartPole of POPGym: CartPole whose velocities are hidden, worth 1 if the pole stays upright for the
@@ -48,11 +50,11 @@ impl Dynamics for PositionOnlyCartPole {
         self.cart_pole.observe(observation);
     }
 
-    fn state(&self) -> Option<State> {
+    fn state(&self) -> Option<EnvState> {
         self.cart_pole.state()
     }
 
-    fn set_state(&mut self, state: &State) -> Result<(), String> {
+    fn set_state(&mut self, state: &EnvState) -> Result<(), String> {
         self.elapsed = 0;
         self.cart_pole.set_state(state)
     }

@@ -1,7 +1,9 @@
+//! POPGym's PositionOnlyPendulum.
+
 use super::Level;
 use crate::ActionSpace;
 use crate::classic_control::Pendulum;
-use crate::environment::{Dynamics, State, Step};
+use crate::environment::{Dynamics, EnvState, Step};
 use crate::numpy::Generator;
 
 /// Half of the highest cost of a step, to the package's digits.
@@ -51,11 +53,11 @@ impl Dynamics for PositionOnlyPendulum {
         self.pendulum.observe(observation);
     }
 
-    fn state(&self) -> Option<State> {
+    fn state(&self) -> Option<EnvState> {
         self.pendulum.state()
     }
 
-    fn set_state(&mut self, state: &State) -> Result<(), String> {
+    fn set_state(&mut self, state: &EnvState) -> Result<(), String> {
         self.elapsed = 0;
         self.pendulum.set_state(state)
     }

@@ -1,3 +1,5 @@
+//! POPGym's RepeatFirst.
+
 use super::deck::{Deck, Kind, SUITS};
 use super::{BEYOND, Level, one_hot, reward};
 use crate::ActionSpace;

@@ -1,3 +1,5 @@
+//! POPGym's RepeatPrevious.
+
 use super::deck::{Deck, Kind, SUITS};
 use super::{BEYOND, Level, one_hot, reward};
 use crate::ActionSpace;
