@@ -59,7 +59,7 @@ TASKS = {
     "hopper": Task("Hopper-v4", "SAC", 409_600, 10_240, 2_048, -20.272305, 3234.3),
     "halfcheetah": Task("HalfCheetah-v4", "SAC", 491_520, 10_240, 2_048, -280.178953, 12135.0),
     "walker2d": Task("Walker2d-v4", "SAC", 655_360, 10_240, 2_048, 1.629008, 4592.3),
-    "ant": Task("Ant-v4", "SAC", 686_080, 10_240, 2_048, -325.6, 3879.7),
+    "ant": Task("Ant-v4", "SAC", 665_600, 10_240, 2_048, -325.6, 3879.7),
 }
 SAC_SETTINGS = {
     "learning_rate": 3e-4,
@@ -274,8 +274,7 @@ def select(task, work, out):
         returns = np.array(evaluations[key])
         return normalised(task, returns.mean()), returns
 
-    grid = sorted(int(path.stem) for path in (folder / "snapshots").glob("*.safetensors"))
-    last = grid[-1]
+    grid = range(plan.snapshot, plan.steps + 1, plan.snapshot)
     coarse = [steps for steps in grid if steps % plan.chunk == 0]
     curve = {steps: score(steps, TRIAL_EPISODES, 2 * 10**6)[0] for steps in coarse}
     best = sorted(coarse, key=lambda steps: -curve[steps])[:8]
@@ -316,7 +315,7 @@ def select(task, work, out):
         "settings": SAC_SETTINGS if plan.algorithm == "SAC" else PPO_SETTINGS,
         "environments": ENVIRONMENTS,
         "seed": SEED,
-        "steps": last,
+        "steps": plan.steps,
         "versions": {
             package: importlib.metadata.version(package)
             for package in ("sbx-rl", "stable_baselines3", "jax", "flax", "numpy", "gymnasium", "mujoco")

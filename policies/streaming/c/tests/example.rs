@@ -51,8 +51,7 @@ fn the_c_example_acts_as_rust_does() {
     let discrete = common::Config { discrete: true, ..common::Config::new("transformer", 24, 1, 2) };
     // Policies that the demo trained, and others.
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../results/reference/demo");
-    let mut policies =
-        ["aaren", "transformer"].map(|name| (demo.join(format!("{name}.safetensors")), 3600.0)).to_vec();
+    let mut policies = ["aaren", "transformer"].map(|name| demo.join(format!("{name}.safetensors"))).to_vec();
     let gru = common::Config::new("gru", 30, 2, 1);
     let cloning = common::Cloning { width: 32, layers: 2, observation: 11, actions: 3, discrete: false };
     let configs = [common::Config::new("aaren", 40, 2, 2), discrete, gru];
@@ -60,12 +59,12 @@ fn the_c_example_acts_as_rust_does() {
     for (i, fixture) in fixtures.enumerate() {
         let path = folder.path().join(format!("{i}.safetensors"));
         std::fs::write(&path, fixture.bytes()).unwrap();
-        policies.push((path, 300.0));
+        policies.push(path);
     }
-    for (path, target_return) in policies {
+    for path in policies {
         let policy = Policy::from_file(&path).unwrap();
         let mut stream = policy.stream();
-        stream.reset(target_return);
+        stream.reset(policy.target_returns()[0]);
         let mut expected = Vec::new();
         for t in 0..50 {
             let observation: Vec<f32> = (0..11).map(|i| ((t * 7 + i * 3) % 11) as f32 / 11.0).collect();
