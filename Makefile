@@ -37,7 +37,7 @@ soak-envs soak-agents soak-streaming: soak-%: deps
 	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-$* --test hostile -- --nocapture --test-threads 8
 
 soak-yaml: deps
-	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-experiments --bin aaren -- --nocapture damaged
+	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-experiments --lib -- --nocapture damaged
 
 deps: $(STAMP)
 
