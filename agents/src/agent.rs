@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use aaren_envs::{Dataset, Environment};
 use aaren_format::{self as format, ActionSpace, EnvSpec, Header, Precision, Regime, check_scale};
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, Tensor, nn};
 
 use crate::{Checkpoint, Error, behaviour_cloning, decision};
 
@@ -199,11 +199,20 @@ pub trait Agent: Debug + Send + Sync {
 
 /// The weights of an agent.
 pub trait Network: Debug {
+    /// What holds them.
+    fn store(&self) -> &nn::VarStore;
+
     /// Where they are.
-    fn device(&self) -> Device;
+    fn device(&self) -> Device {
+        self.store().device()
+    }
 
     /// The trainable tensors (not copies) with their names, in the order of the names.
-    fn named_parameters(&self) -> Vec<(String, Tensor)>;
+    fn named_parameters(&self) -> Vec<(String, Tensor)> {
+        let mut named: Vec<_> = self.store().variables().into_iter().collect();
+        named.sort_by(|a, b| a.0.cmp(&b.0));
+        named
+    }
 
     /// What it was built for.
     fn task(&self) -> &Task;

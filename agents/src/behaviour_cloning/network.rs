@@ -48,14 +48,8 @@ impl CloningNetwork {
 }
 
 impl Network for CloningNetwork {
-    fn device(&self) -> Device {
-        self.store.device()
-    }
-
-    fn named_parameters(&self) -> Vec<(String, Tensor)> {
-        let mut named: Vec<_> = self.store.variables().into_iter().collect();
-        named.sort_by(|a, b| a.0.cmp(&b.0));
-        named
+    fn store(&self) -> &nn::VarStore {
+        &self.store
     }
 
     fn task(&self) -> &Task {
