@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 
 use aaren_envs::{Dataset, Environment};
-use aaren_format::{self as format, ActionSpace, EnvSpec, Header, Precision, Regime, check_scale};
+use aaren_format::{
+    self as format, ActionSpace, ContextLength, EnvSpec, Header, Precision, Regime, check_scale,
+};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, nn};
 
@@ -190,9 +192,6 @@ pub trait Agent: Debug + Send + Sync {
         device: Device,
     ) -> Result<Box<dyn Learner + 'd>, Error>;
 
-    /// Timesteps that a row of a batch has at most.
-    fn context_length(&self) -> usize;
-
     /// The same agent with rows of another length.
     fn with_context_length(&self, timesteps: usize) -> AgentConfig;
 }
@@ -218,7 +217,10 @@ pub trait Network: Debug {
     fn task(&self) -> &Task;
 
     /// What rolls it out: a row for each target return, at the start of its episode.
-    fn actor<'n>(&'n self, regime: Regime, target_returns: &[f64]) -> Box<dyn Actor + 'n>;
+    ///
+    /// # Errors
+    /// Where it cannot act in that regime.
+    fn actor<'n>(&'n self, regime: Regime, target_returns: &[f64]) -> Result<Box<dyn Actor + 'n>, Error>;
 
     /// Number of trainable parameters.
     fn parameters(&self) -> usize {
@@ -291,14 +293,20 @@ impl AgentConfig {
         match &header.agent {
             format::Agent::Decision(decision) => {
                 let format::Decision { model, context, .. } = *decision;
-                AgentConfig::Decision(decision::DecisionConfig { model, dropout, context, carry: false })
+                AgentConfig::Decision(decision::DecisionConfig {
+                    model,
+                    dropout,
+                    context,
+                    start: decision::Start::Uniform,
+                    carry: false,
+                })
             }
             format::Agent::BehaviourCloning(mlp) => {
                 AgentConfig::BehaviourCloning(behaviour_cloning::CloningConfig {
                     mlp: *mlp,
                     dropout,
                     top: 1.0,
-                    context_length: 1,
+                    context_length: ContextLength::Timesteps(1),
                 })
             }
         }

@@ -2,10 +2,12 @@
 //! never counts, and training goes on bit for bit where a checkpoint stands.
 
 use aaren_agents::behaviour_cloning::CloningConfig;
-use aaren_agents::decision::{Batch, DecisionConfig, DecisionNetwork, Windows};
+use aaren_agents::decision::{Batch, DecisionConfig, DecisionNetwork, Start, Windows};
 use aaren_agents::*;
 use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
-use aaren_format::{ActionSpace, Context, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime};
+use aaren_format::{
+    ActionSpace, Context, ContextLength, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime,
+};
 use aaren_policies::Pass;
 use tch::{Device, Kind, Tensor};
 
@@ -23,7 +25,8 @@ fn config(encoder: EncoderKind, norm: Norm, recency: Recency) -> DecisionConfig 
     DecisionConfig {
         model: Model { encoder, width: 16, layers: 3, heads: 2, norm, recency, past_actions: true },
         dropout: 0.1,
-        context: Context { context_length: 10, regime: Regime::Unbounded },
+        context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },
+        start: Start::Uniform,
         carry: false,
     }
 }
@@ -32,6 +35,7 @@ fn configs() -> Vec<DecisionConfig> {
     let plain = |encoder| config(encoder, Norm::Post, Recency::None);
     let mut all: Vec<_> = EncoderKind::ALL.into_iter().map(plain).collect();
     all.push(config(EncoderKind::Aaren, Norm::Pre, Recency::Learned));
+    all.push(config(EncoderKind::Aaren, Norm::Post, Recency::Gated));
     // Without past actions a timestep is two tokens.
     let two_tokens = |config: &DecisionConfig| DecisionConfig {
         model: Model { past_actions: false, ..config.model },
@@ -42,7 +46,12 @@ fn configs() -> Vec<DecisionConfig> {
 }
 
 fn cloning() -> CloningConfig {
-    CloningConfig { mlp: Mlp { width: 16, layers: 2 }, dropout: 0.1, top: 0.8, context_length: 10 }
+    CloningConfig {
+        mlp: Mlp { width: 16, layers: 2 },
+        dropout: 0.1,
+        top: 0.8,
+        context_length: ContextLength::Timesteps(10),
+    }
 }
 
 fn task() -> Task {
@@ -97,10 +106,16 @@ fn libtorch_and_streaming_roll_outs_agree() {
         let network = agent.network(&task(), Device::Cpu).unwrap();
         let bytes = policy(&*agent, &*network);
         let streaming = aaren_streaming::Policy::from_bytes(&bytes).unwrap();
-        for regime in [Regime::Unbounded, Regime::Window(20), Regime::Reset(7)] {
+        let regimes = [Regime::Unbounded, Regime::Window(20), Regime::Reset(7)];
+        let sliding = [1, 2, 7].map(Regime::Sliding);
+        for regime in regimes.into_iter().chain(sliding) {
+            if streaming.header().check_regime(regime).is_err() {
+                assert!(network.actor(regime, &[0.0]).is_err());
+                continue;
+            }
             let mut stream = streaming.stream_with(regime).unwrap();
             stream.reset(-150.0);
-            let mut actor = network.actor(regime, &[-150.0, -90.0]);
+            let mut actor = network.actor(regime, &[-150.0, -90.0]).unwrap();
             let mut previous = 0.0;
             for t in 0..STEPS {
                 let rows = [observation(t), observation(t + 1)].concat();
@@ -124,7 +139,7 @@ fn an_unbounded_roll_out_is_the_training_pass_step_by_step_and_chunk_by_chunk() 
         tch::manual_seed(4);
         let task = task();
         let network = DecisionNetwork::new(&config, task.clone(), Device::Cpu).unwrap();
-        let mut actor = network.actor(Regime::Unbounded, &[-150.0]);
+        let mut actor = network.actor(Regime::Unbounded, &[-150.0]).unwrap();
         let (mut returns, mut states, mut actions) = (Vec::new(), Vec::new(), Vec::new());
         let (mut left, mut expected) = (-150.0, Vec::new());
         for t in 0..30 {
@@ -176,18 +191,24 @@ fn padding_changes_neither_loss_nor_predictions() {
     for config in configs() {
         tch::manual_seed(5);
         let network = DecisionNetwork::new(&config, task(), Device::Cpu).unwrap();
-        // The same starts: windows of 40 are padded everywhere, those of 30 hold the same real timesteps.
-        let loss = |length| {
-            let windows = Windows::new(&data, &task(), length, 1).unwrap();
-            let batch = windows.batch(0, 8, Device::Cpu);
-            (
-                network.loss(&batch, None, Pass::Inference).0.double_value(&[]),
-                batch.mask.sum(Kind::Float).double_value(&[]),
-            )
+        let windows = Windows::new(&data, &task(), 30, 1).unwrap();
+        // Squared errors of all real action entries, and how many timesteps are real.
+        let loss = |starts: &[usize]| {
+            let batch = windows.at(starts, Device::Cpu);
+            let real = batch.mask.sum(Kind::Float).double_value(&[]);
+            assert_eq!(
+                batch.mask.numel() as f64 > real,
+                starts.len() > 1,
+                "one window is not padded, several are"
+            );
+            (network.loss(&batch, None, Pass::Inference).0.double_value(&[]) * real, real)
         };
-        let (short, long) = (loss(30), loss(40));
-        assert_eq!(short.1, long.1);
-        assert!((short.0 - long.0).abs() < 1e-6, "{config:?}: {short:?} against {long:?}");
+        let starts = [0, 7, 25, 31, 33];
+        let together = loss(&starts);
+        let alone =
+            starts.map(|start| loss(&[start])).into_iter().fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        assert_eq!(together.1, alone.1);
+        assert!((together.0 - alone.0).abs() < 1e-4 * alone.0, "{config:?}: {together:?} against {alone:?}");
     }
 }
 
@@ -212,6 +233,7 @@ fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
     let carried = constant.map(|encoder| config(encoder, Norm::Post, Recency::None));
     resumed_is_straight(&aaren);
     resumed_is_straight(&cloning());
+    resumed_is_straight(&DecisionConfig { start: Start::Episode, ..aaren });
     carried.for_each(|agent| resumed_is_straight(&DecisionConfig { carry: true, ..agent }));
 }
 

@@ -4,11 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use aaren_agents::behaviour_cloning::CloningConfig;
-use aaren_agents::decision::DecisionConfig;
+use aaren_agents::decision::{DecisionConfig, Start};
 use aaren_agents::*;
 use aaren_damaged_files::{Measuring, fuzz};
 use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
-use aaren_format::{ActionSpace, Context, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime};
+use aaren_format::{
+    ActionSpace, Context, ContextLength, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime,
+};
 use serde_json::{Value, json};
 use tch::Device;
 
@@ -28,7 +30,8 @@ fn decision(encoder: EncoderKind) -> AgentConfig {
     AgentConfig::Decision(DecisionConfig {
         model: Model { encoder, width: 4, layers: 1, heads: 2, norm: Norm::Pre, recency, past_actions: true },
         dropout: 0.0,
-        context: Context { context_length: 4, regime: Regime::Window(4) },
+        context: Context { context_length: ContextLength::Timesteps(4), regime: Regime::Window(4) },
+        start: Start::Uniform,
         carry: false,
     })
 }
@@ -36,7 +39,7 @@ fn decision(encoder: EncoderKind) -> AgentConfig {
 /// Every agent, with every encoder.
 fn agents() -> Vec<AgentConfig> {
     let mlp = Mlp { width: 4, layers: 2 };
-    let cloning = CloningConfig { mlp, dropout: 0.0, top: 1.0, context_length: 4 };
+    let cloning = CloningConfig { mlp, dropout: 0.0, top: 1.0, context_length: ContextLength::Timesteps(4) };
     let decisions = EncoderKind::ALL.into_iter().map(decision);
     decisions.chain([AgentConfig::BehaviourCloning(cloning)]).collect()
 }
@@ -107,7 +110,7 @@ fn policy(agent: &AgentConfig) -> Vec<u8> {
 fn act(path: &Path) -> Result<(), Error> {
     let file = PolicyFile::load(path)?;
     let network = file.network(path, Device::Cpu)?;
-    let mut actor = network.actor(file.header.regime(), &file.header.target_returns[..1]);
+    let mut actor = network.actor(file.header.regime(), &file.header.target_returns[..1]).unwrap();
     let observation = vec![0.5; file.header.observation_size];
     for _ in 0..3 {
         actor.act(&observation, &[1.0]);

@@ -34,10 +34,10 @@ impl<'m> Subject<'m> {
     }
 
     /// On libtorch, where the network's weights are.
-    pub fn libtorch(name: &str, network: &'m dyn Network, regime: Regime) -> Self {
-        let backend = Backend::Libtorch(network.actor(regime, &[0.0]), network);
+    pub fn libtorch(name: &str, network: &'m dyn Network, regime: Regime) -> Result<Self> {
+        let backend = Backend::Libtorch(network.actor(regime, &[0.0])?, network);
         let observation = vec![0.0; network.task().observation_size];
-        Self { policy: name.into(), regime, backend, observation }
+        Ok(Self { policy: name.into(), regime, backend, observation })
     }
 
     fn backend(&self) -> &'static str {
@@ -47,11 +47,12 @@ impl<'m> Subject<'m> {
         }
     }
 
-    fn reset(&mut self) {
+    fn reset(&mut self) -> Result<()> {
         match &mut self.backend {
             Backend::Streaming(stream) => stream.reset(1000.0),
-            Backend::Libtorch(actor, network) => *actor = network.actor(self.regime, &[1000.0]),
+            Backend::Libtorch(actor, network) => *actor = network.actor(self.regime, &[1000.0])?,
         }
+        Ok(())
     }
 
     fn act(&mut self) -> Result<()> {
@@ -169,7 +170,7 @@ impl Record {
     fn episode(&mut self, subject: &mut Subject, timesteps: usize, look: &[usize]) -> Result<()> {
         self.times.resize(self.times.len().max(timesteps), Vec::new());
         self.state_bytes.resize(self.times.len(), 0);
-        subject.reset();
+        subject.reset()?;
         if !look.is_empty() {
             release_freed_memory();
         }

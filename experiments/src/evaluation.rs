@@ -86,7 +86,7 @@ impl Evaluation<'_> {
     /// Where the environment cannot be made.
     pub fn batch(&self, network: &dyn Network, bar: &ProgressBar) -> Result<Vec<EpisodeResult>> {
         let played = self.targets.iter().map(|&target| {
-            let mut actor = network.actor(self.regime, &vec![target; self.episodes as usize]);
+            let mut actor = network.actor(self.regime, &vec![target; self.episodes as usize])?;
             self.play(target, 0..self.episodes, &mut Libtorch(&mut *actor), bar)
         });
         Ok(played.collect::<Result<Vec<_>>>()?.concat())

@@ -1,10 +1,12 @@
 //! Stand-ins that cost what the real thing costs: an untrained policy, and data made up.
 
-use aaren_agents::decision::DecisionConfig;
+use aaren_agents::decision::{DecisionConfig, Start};
 use aaren_agents::{Agent, AgentConfig, Origin, PolicyFile, Schedule, Task, TrainConfig, Trainer};
 use aaren_envs::dataset::Transitions;
 use aaren_envs::{Dataset, EnvSpec};
-use aaren_format::{ActionSpace, Context, EncoderKind, Model, Norm, Precision, Recency, Regime};
+use aaren_format::{
+    ActionSpace, Context, ContextLength, EncoderKind, Model, Norm, Precision, Recency, Regime,
+};
 use anyhow::Result;
 use tch::Device;
 
@@ -25,7 +27,8 @@ pub fn hopper(encoder: EncoderKind, heads: usize) -> (AgentConfig, Task) {
             past_actions: true,
         },
         dropout: 0.1,
-        context: Context { context_length: 20, regime: Regime::Unbounded },
+        context: Context { context_length: ContextLength::Timesteps(20), regime: Regime::Unbounded },
+        start: Start::Uniform,
         carry: false,
     };
     let task = Task {

@@ -5,7 +5,7 @@ mod learner;
 mod network;
 
 use aaren_envs::Dataset;
-use aaren_format::{self as format, Mlp, Precision};
+use aaren_format::{self as format, ContextLength, Mlp, Precision};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
@@ -24,7 +24,7 @@ pub struct CloningConfig {
     pub top: f64,
     /// Transitions drawn for each row of a batch, so that an update sees as many as a decision agent's.
     #[serde(rename = "train")]
-    pub context_length: usize,
+    pub context_length: ContextLength,
 }
 
 impl Agent for CloningConfig {
@@ -46,15 +46,12 @@ impl Agent for CloningConfig {
         device: Device,
     ) -> Result<Box<dyn Learner + 'd>, Error> {
         let network = CloningNetwork::new(self, task.clone(), device)?;
-        let transitions = batch.saturating_mul(self.context_length);
+        let transitions = batch.saturating_mul(self.context_length.timesteps(dataset.longest_episode()));
         Ok(Box::new(learner::CloningLearner::new(network, dataset, self.top, transitions, seed)))
     }
 
-    fn context_length(&self) -> usize {
-        self.context_length
-    }
-
-    fn with_context_length(&self, context_length: usize) -> AgentConfig {
+    fn with_context_length(&self, timesteps: usize) -> AgentConfig {
+        let context_length = ContextLength::Timesteps(timesteps);
         AgentConfig::BehaviourCloning(Self { context_length, ..*self })
     }
 }

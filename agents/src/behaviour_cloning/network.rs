@@ -57,8 +57,8 @@ impl Network for CloningNetwork {
     }
 
     /// It remembers nothing: every regime is the same.
-    fn actor<'n>(&'n self, _regime: Regime, _target_returns: &[f64]) -> Box<dyn Actor + 'n> {
-        Box::new(CloningActor(self))
+    fn actor<'n>(&'n self, _regime: Regime, _target_returns: &[f64]) -> Result<Box<dyn Actor + 'n>, Error> {
+        Ok(Box::new(CloningActor(self)))
     }
 }
 

@@ -7,7 +7,7 @@ use aaren_policies::{Pass, State};
 use tch::Tensor;
 
 use super::{Batch, DecisionNetwork};
-use crate::{Actor, Network};
+use crate::{Actor, Error, Network};
 
 /// Rolls a model out on libtorch, one row for each environment; all rows are at the same timestep.
 ///
@@ -27,15 +27,19 @@ pub(super) struct DecisionActor<'m> {
 
 impl<'m> DecisionActor<'m> {
     /// An actor at the start of an episode in every row, each with its target return.
-    pub fn new(network: &'m DecisionNetwork, regime: Regime, target_returns: &[f64]) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// Where the encoder cannot act in that regime.
+    pub fn new(network: &'m DecisionNetwork, regime: Regime, target_returns: &[f64]) -> Result<Self, Error> {
+        network.check_regime(regime)?;
+        Ok(Self {
             network,
             regime,
             timestep: 0,
             returns: target_returns.to_vec(),
             state: network.zero_state(target_returns.len() as i64),
             recent: VecDeque::new(),
-        }
+        })
     }
 
     fn act_on_state(&mut self, returns: &Tensor, states: &Tensor) -> Tensor {
@@ -85,6 +89,14 @@ impl Actor for DecisionActor<'_> {
         let head = match self.regime {
             Regime::Window(length) => self.act_on_window(&returns, &states, length),
             Regime::Unbounded => self.act_on_state(&returns, &states),
+            Regime::Sliding(length) => {
+                self.state = network.slide(&self.state, length);
+                // Where only this timestep is kept, not even the action before it comes.
+                if length == 1 {
+                    self.recent.clear();
+                }
+                self.act_on_state(&returns, &states)
+            }
             Regime::Reset(length) => {
                 if self.timestep % length as i64 == 0 {
                     self.state = network.zero_state(rows);

@@ -38,8 +38,8 @@ impl<'d> DecisionLearner<'d> {
         if config.carry && !config.model.encoder.constant_state() {
             return Err(Error::Carry(config.model.encoder));
         }
-        let context_length = config.context.context_length;
-        let windows = Windows::new(dataset, network.task(), context_length, seed)?;
+        let context_length = config.context.context_length.timesteps(dataset.longest_episode());
+        let windows = Windows::new(dataset, network.task(), context_length, seed)?.starting(config.start);
         let carried = config.carry.then(|| Carried {
             chunks: Chunks::new(dataset, batch, context_length, seed),
             state: network.zero_state(batch as i64),

@@ -10,13 +10,13 @@ mod network;
 mod windows;
 
 use aaren_envs::Dataset;
-use aaren_format::{self as format, Context, Model, Precision};
+use aaren_format::{self as format, Context, ContextLength, Model, Precision};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
 use crate::{Agent, AgentConfig, Error, Learner, Network, Task};
 pub use network::DecisionNetwork;
-pub use windows::{Batch, Windows};
+pub use windows::{Batch, Start, Windows};
 
 /// How a decision agent is built.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,8 +29,11 @@ pub struct DecisionConfig {
     /// What it sees of the past.
     #[serde(flatten)]
     pub context: Context,
+    /// Where windows start.
+    pub start: Start,
     /// Windows are the chunks of whole episodes, each trained from the state that the one before it left,
-    /// as RNNs are; no gradient flows from one to the other. For encoders with a state of constant size.
+    /// as RNNs are; no gradient flows from one to the other. For encoders with a state of constant size. Chunks
+    /// begin where episodes do, whatever `start` says.
     pub carry: bool,
 }
 
@@ -61,11 +64,8 @@ impl Agent for DecisionConfig {
         Ok(Box::new(learner::DecisionLearner::new(self, network, dataset, batch, precision, seed)?))
     }
 
-    fn context_length(&self) -> usize {
-        self.context.context_length
-    }
-
-    fn with_context_length(&self, context_length: usize) -> AgentConfig {
+    fn with_context_length(&self, timesteps: usize) -> AgentConfig {
+        let context_length = ContextLength::Timesteps(timesteps);
         AgentConfig::Decision(Self { context: Context { context_length, ..self.context }, ..*self })
     }
 }

@@ -136,6 +136,18 @@ impl DecisionNetwork {
         Ok(self.encoder.forget(state, rows)?)
     }
 
+    /// Whether its encoder can act in that regime.
+    pub(super) fn check_regime(&self, regime: Regime) -> Result<(), Error> {
+        Ok(regime.check_for(self.model.encoder).map_err(aaren_policies::Error::from)?)
+    }
+
+    /// `state` without what slides out of the last `timesteps` timesteps when the next one comes.
+    pub(super) fn slide(&self, state: &State, timesteps: usize) -> State {
+        let each = self.tokens_each() as usize;
+        let kept = each.saturating_mul(timesteps - 1).saturating_sub(each - 2);
+        self.encoder.keep_last(state, kept).expect("only such an encoder's regime slides")
+    }
+
     /// One environment step of a roll-out: pushes the previous timestep's action (`None` at the start
     /// of a context) and this timestep's return-to-go and state. Returns the head's output
     /// `[rows, action size]` and the state after it. All tensors are `[rows, 1, …]`.
@@ -173,7 +185,7 @@ impl Network for DecisionNetwork {
         &self.task
     }
 
-    fn actor<'n>(&'n self, regime: Regime, target_returns: &[f64]) -> Box<dyn Actor + 'n> {
-        Box::new(DecisionActor::new(self, regime, target_returns))
+    fn actor<'n>(&'n self, regime: Regime, target_returns: &[f64]) -> Result<Box<dyn Actor + 'n>, Error> {
+        Ok(Box::new(DecisionActor::new(self, regime, target_returns)?))
     }
 }

@@ -3,11 +3,24 @@
 use aaren_envs::Dataset;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
 use crate::{Error, Task};
 
-/// Windows of a dataset, padded on the right.
+/// Where training windows start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// At transitions drawn uniformly from all, so that trajectories count by their length.
+    #[default]
+    Uniform,
+    /// At the first transition of episodes drawn uniformly: a policy then learns with whole histories, up to its
+    /// context length.
+    Episode,
+}
+
+/// Windows of a dataset, padded on the right to the longest of them.
 #[derive(Debug)]
 pub struct Batch {
     /// Scaled returns-to-go, `[rows, timesteps, 1]`.
@@ -24,8 +37,7 @@ pub struct Batch {
 
 /// Draws training windows by (seed, update), so that any update can be repeated alone.
 ///
-/// A window starts at a transition drawn uniformly from all (so trajectories count by their length)
-/// and ends with the window or the episode. Padding stands at the end, where a causal encoder never
+/// A window starts as [`Start`] says and ends with the context length or the episode. Padding stands at the end, where a causal encoder never
 /// sees it, and is masked out of the loss.
 #[derive(Debug)]
 pub struct Windows<'d> {
@@ -33,11 +45,12 @@ pub struct Windows<'d> {
     task: Task,
     episode_of: Vec<u32>,
     context_length: usize,
+    start: Start,
     seed: u64,
 }
 
 impl<'d> Windows<'d> {
-    /// Windows of `context_length` timesteps.
+    /// Windows of at most `context_length` timesteps, starting uniformly.
     ///
     /// # Errors
     /// Where the dataset's dimensions or actions do not fit the task.
@@ -47,7 +60,12 @@ impl<'d> Windows<'d> {
         for (index, episode) in dataset.episodes().iter().enumerate() {
             episode_of[episode.start..episode.start + episode.length].fill(index as u32);
         }
-        Ok(Self { dataset, task: task.clone(), episode_of, context_length, seed })
+        Ok(Self { dataset, task: task.clone(), episode_of, context_length, start: Start::Uniform, seed })
+    }
+
+    /// The same, starting elsewhere.
+    pub fn starting(self, start: Start) -> Self {
+        Self { start, ..self }
     }
 
     /// What they are windows of.
@@ -59,14 +77,23 @@ impl<'d> Windows<'d> {
     pub fn batch(&self, update: u64, rows: usize, device: Device) -> Batch {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(update);
-        let starts: Vec<usize> =
-            (0..rows).map(|_| random.random_range(0..self.dataset.transitions())).collect();
+        let (transitions, episodes) = (self.dataset.transitions(), self.dataset.episodes());
+        let start = |_| match self.start {
+            Start::Uniform => random.random_range(0..transitions),
+            Start::Episode => episodes[random.random_range(0..episodes.len())].start,
+        };
+        let starts: Vec<usize> = (0..rows).map(start).collect();
         self.at(&starts, device)
     }
 
     /// The windows that start at the given transitions.
     pub fn at(&self, starts: &[usize], device: Device) -> Batch {
-        let (rows, steps) = (starts.len(), self.context_length);
+        let left = |&start: &usize| {
+            let episode = &self.dataset.episodes()[self.episode_of[start] as usize];
+            episode.start + episode.length - start
+        };
+        let longest = starts.iter().map(left).max().unwrap_or(0);
+        let (rows, steps) = (starts.len(), self.context_length.min(longest));
         let (observation_size, action_size) = (self.task.observation_size, self.task.action.size());
         let mut returns = Vec::with_capacity(rows * steps);
         let mut states = Vec::with_capacity(rows * steps * observation_size);

@@ -191,6 +191,11 @@ impl Dataset {
         self.discrete
     }
 
+    /// Timesteps of the longest episode.
+    pub fn longest_episode(&self) -> usize {
+        self.episodes.iter().map(|episode| episode.length).max().unwrap_or(0)
+    }
+
     /// Number of transitions.
     pub fn transitions(&self) -> usize {
         self.rewards.len()

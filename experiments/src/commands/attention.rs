@@ -59,7 +59,7 @@ struct Spread {
 pub fn run(args: &Args) -> Result<()> {
     let trained = Trained::open(&args.experiment)?;
     let dataset = trained.dataset()?;
-    let longest = dataset.episodes().iter().map(|episode| episode.length).max().unwrap_or_default();
+    let longest = dataset.longest_episode();
     if let Some(beyond) = args.timesteps.iter().find(|&&timestep| timestep == 0 || timestep > longest) {
         let reason = format!("the longest episode of {} has timesteps 1 to {longest}", dataset.name());
         return Err(Refusal(format!("--timesteps {beyond}: {reason}")).into());

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use aaren_agents::AgentConfig;
 use aaren_agents::behaviour_cloning::CloningConfig;
-use aaren_agents::decision::DecisionConfig;
-use aaren_format::{Context, EncoderKind, Invalid, Mlp, Model, Precision, Recency, Regime};
+use aaren_agents::decision::{DecisionConfig, Start};
+use aaren_format::{Context, ContextLength, EncoderKind, Invalid, Mlp, Model, Precision, Recency, Regime};
 use serde::Deserialize;
 
 use super::context::ContextSection;
@@ -156,9 +156,14 @@ impl<'a> Shared<'a> {
     /// A shared setting reaches only those encoders for which it means something.
     fn decision(&self, own: &Fields<'a>, encoder: EncoderKind) -> Result<DecisionConfig, Error> {
         let growing = !encoder.constant_state();
+        let unfit = |rollout: Option<Regime>| match rollout {
+            Some(Regime::Unbounded) => growing,
+            Some(Regime::Sliding(_)) => !growing,
+            _ => false,
+        };
         let unreached = |key: &str| {
             [RECENCY, CARRY].iter().any(|(setting, means, ..)| *setting == key && !means(encoder))
-                || (key == "rollout" && growing && self.rollout == Some(Regime::Unbounded))
+                || (key == "rollout" && unfit(self.rollout))
         };
         let (said, context) = self.sections(own, |key| !unreached(key))?;
         let model = Model {
@@ -182,11 +187,16 @@ impl<'a> Shared<'a> {
                 return Err(field.invalid(&expected, Some(&cure)));
             }
         }
-        let regime = if growing { Regime::Window(context.train) } else { Regime::Unbounded };
-        let carry = context.carry;
-        let context = Context { context_length: context.train, regime: context.rollout.unwrap_or(regime) };
-        model.check().and(context.check()).map_err(|invalid| self.blame(own, invalid))?;
-        Ok(DecisionConfig { model, dropout: said.dropout, context, carry })
+        let ContextSection { train, start, carry, rollout } = context;
+        let (regime, usual) = match train {
+            ContextLength::Timesteps(timesteps) if growing => (Regime::Window(timesteps), Start::Uniform),
+            ContextLength::Timesteps(_) => (Regime::Unbounded, Start::Uniform),
+            ContextLength::Episode => (Regime::Unbounded, Start::Episode),
+        };
+        let context = Context { context_length: train, regime: rollout.unwrap_or(regime) };
+        model.check().and(context.check(encoder)).map_err(|invalid| self.blame(own, invalid))?;
+        let start = start.unwrap_or(usual);
+        Ok(DecisionConfig { model, dropout: said.dropout, context, start, carry })
     }
 
     fn cloning(&self, own: &Fields<'a>, top: f64) -> Result<CloningConfig, Error> {

@@ -32,10 +32,11 @@ impl Spec {
         insert("train", json(&self.train));
         insert("train.precision", json(&policy.precision));
         match &policy.agent {
-            AgentConfig::Decision(DecisionConfig { model, dropout, context, carry }) => {
+            AgentConfig::Decision(DecisionConfig { model, dropout, context, start, carry }) => {
                 insert("model", json(model));
                 insert("model.dropout", (*dropout).into());
-                insert("context.train", context.context_length.into());
+                insert("context.train", json(&context.context_length));
+                insert("context.start", json(start));
                 insert("context.carry", (*carry).into());
                 insert("evaluate.return_scale", self.evaluate.return_scale.into());
             }
@@ -44,7 +45,7 @@ impl Spec {
                 insert("model", json(mlp));
                 insert("model.dropout", (*dropout).into());
                 insert("top", (*top).into());
-                insert("context.train", (*context_length).into());
+                insert("context.train", json(context_length));
             }
         }
         settings.remove("train.device");

@@ -1,10 +1,10 @@
 //! Properties: the effective spec loads as itself, and no text brings the loader down.
 
 use aaren_agents::behaviour_cloning::CloningConfig;
-use aaren_agents::decision::DecisionConfig;
+use aaren_agents::decision::{DecisionConfig, Start};
 use aaren_agents::{AgentConfig, Schedule};
 use aaren_damaged_files::{Measuring, fuzz};
-use aaren_format::{Context, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime};
+use aaren_format::{Context, ContextLength, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime};
 use proptest::prelude::*;
 
 use super::tests::{EXAMPLE, MINIMAL, load};
@@ -54,24 +54,35 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+fn context_length() -> impl Strategy<Value = ContextLength> {
+    prop_oneof![(1usize..1000).prop_map(ContextLength::Timesteps), Just(ContextLength::Episode)]
+}
+
 prop_compose! {
     fn decision()(
         encoder in prop::sample::select(&EncoderKind::ALL[..]), heads in 1usize..9, head_width in 1usize..65,
-        layers in 1usize..9, dropout in 0.0..1.0, pre in any::<bool>(), learned in any::<bool>(),
-        context_length in 1usize..1000, carry in any::<bool>(), rollout in 0..3, timesteps in 1usize..1000,
+        layers in 1usize..9, dropout in 0.0..1.0, pre in any::<bool>(), recency in prop::sample::select(&Recency::ALL[..]),
+        context_length in context_length(), episode in any::<bool>(), carry in any::<bool>(), rollout in 0..4,
+        timesteps in 1usize..1000,
     ) -> AgentConfig {
         AgentConfig::Decision(DecisionConfig {
             model: Model {
                 encoder, width: heads * head_width, layers, heads,
                 norm: if pre { Norm::Pre } else { Norm::Post },
-                recency: if learned && encoder.takes_recency() { Recency::Learned } else { Recency::None },
+                recency: if encoder.takes_recency() { recency } else { Recency::None },
                 past_actions: !pre,
             },
             dropout,
             context: Context {
                 context_length,
-                regime: [Regime::Unbounded, Regime::Window(timesteps), Regime::Reset(timesteps)][rollout as usize],
+                regime: match rollout {
+                    1 => Regime::Window(timesteps),
+                    2 => Regime::Reset(timesteps),
+                    3 if !encoder.constant_state() => Regime::Sliding(timesteps),
+                    _ => Regime::Unbounded,
+                },
             },
+            start: if episode { Start::Episode } else { Start::Uniform },
             carry: carry && encoder.constant_state(),
         })
     }
@@ -80,7 +91,7 @@ prop_compose! {
 prop_compose! {
     fn cloning()(
         width in 1usize..1000, layers in 1usize..9, dropout in 0.0..1.0, top in 1e-3..=1.0,
-        context_length in 1usize..1000,
+        context_length in context_length(),
     ) -> AgentConfig {
         AgentConfig::BehaviourCloning(CloningConfig { mlp: Mlp { width, layers }, dropout, top, context_length })
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use aaren_agents::AgentConfig;
 use aaren_agents::behaviour_cloning::CloningConfig;
-use aaren_agents::decision::DecisionConfig;
-use aaren_format::{EncoderKind, Mlp, Precision, Recency, Regime};
+use aaren_agents::decision::{DecisionConfig, Start};
+use aaren_format::{ContextLength, EncoderKind, Mlp, Precision, Recency, Regime};
 
 use super::fingerprint::Fingerprint;
 use super::*;
@@ -39,7 +39,10 @@ fn defaults_need_only_environment_and_dataset() {
     assert_eq!(spec.seeds, [0]);
     let [aaren, transformer] = spec.policies.as_slice() else { panic!("{:?}", spec.policies) };
     assert_eq!((aaren.name.as_str(), decision(aaren).model.encoder), ("aaren", EncoderKind::Aaren));
-    assert_eq!((decision(aaren).context.context_length, regime(aaren)), (20, Regime::Unbounded));
+    assert_eq!(
+        (decision(aaren).context.context_length, regime(aaren)),
+        (ContextLength::Timesteps(20), Regime::Unbounded)
+    );
     assert_eq!(
         (transformer.name.as_str(), decision(transformer).model.encoder),
         ("transformer", EncoderKind::Transformer)
@@ -264,7 +267,7 @@ train: {precision: bfloat16}
             mlp: Mlp { width, layers },
             dropout,
             top,
-            context_length,
+            context_length: ContextLength::Timesteps(context_length),
         })
     };
     assert_eq!(agents, [&cloning(64, 3, 0.1, 1.0, 30), &cloning(32, 2, 0.0, 0.1, 5)]);
@@ -292,6 +295,17 @@ fn settings_reach_the_encoders_that_they_are_for() {
         assert_eq!(policy.context.regime, whole);
         let without = load(&format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: 9}}"), &[]).unwrap();
         assert_eq!(regime(&without.policies[0]), whole);
+        let sliding =
+            format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: 9, rollout: {{sliding: 4}}}}");
+        let slides = if encoder.constant_state() { whole } else { Regime::Sliding(4) };
+        assert_eq!(regime(&load(&sliding, &[]).unwrap().policies[0]), slides);
+        let own = format!("{MINIMAL}policies: [mine: {{encoder: {encoder}, rollout: {{sliding: 4}}}}]");
+        assert_eq!(load(&own, &[]).is_ok(), !encoder.constant_state());
+        let episodes =
+            load(&format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: episode}}"), &[]).unwrap();
+        let DecisionConfig { context, start, .. } = decision(&episodes.policies[0]);
+        assert_eq!((context.context_length, *start), (ContextLength::Episode, Start::Episode));
+        assert_eq!(context.regime, Regime::Unbounded);
         for (own, taken) in
             [("recency: learned", encoder.takes_recency()), ("carry: true", encoder.constant_state())]
         {

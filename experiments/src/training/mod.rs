@@ -158,7 +158,8 @@ fn targets(spec: &Spec, dataset: &Dataset) -> Vec<f64> {
     targets
 }
 
-/// Time and memory of each policy, as it acts and, where that is in a window, with all of the episode.
+/// Time and memory of each policy, as it acts and, where that is in a window, with a cache that slides and with all of
+/// the episode.
 fn measure(policies: &[PolicySpec], finished: &[Finished]) -> Result<Vec<Cost>> {
     let mut subjects = Vec::new();
     for policy in policies {
@@ -166,7 +167,12 @@ fn measure(policies: &[PolicySpec], finished: &[Finished]) -> Result<Vec<Cost>> 
         let regime = run.streaming.regime();
         subjects.push(Subject::streaming(&policy.name, &run.streaming, regime)?);
         if matches!((&policy.agent, regime), (AgentConfig::Decision(_), Regime::Window(_))) {
-            subjects.push(Subject::streaming(&policy.name, &run.streaming, Regime::Unbounded)?);
+            let others = [regime.timesteps().map(Regime::Sliding), Some(Regime::Unbounded)];
+            for other in others.into_iter().flatten() {
+                if run.streaming.header().check_regime(other).is_ok() {
+                    subjects.push(Subject::streaming(&policy.name, &run.streaming, other)?);
+                }
+            }
         }
     }
     cost::measure(&mut subjects, &cost::SHORT, &cost::TIMESTEPS)

@@ -3,12 +3,12 @@
 use alloc::format;
 use core::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 
-use crate::Invalid;
+use crate::{EncoderKind, Invalid};
 
-/// What a policy remembers of its episode when it acts: in JSON and YAML `unbounded`, `{window: K}` or
-/// `{reset: K}`; on a command line `window:K`.
+/// What a policy remembers of its episode when it acts: in JSON and YAML `unbounded`, `{window: K}`, `{sliding: K}`
+/// or `{reset: K}`; on a command line `window:K`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Regime {
@@ -17,20 +17,29 @@ pub enum Regime {
     /// The last so many timesteps, recomputed from an empty state at every step: what public Decision
     /// Transformers do.
     Window(usize),
+    /// The keys and values of the last so many timesteps, in each layer as they were computed when they came: a
+    /// key/value cache that drops its oldest. For states that grow with every token.
+    Sliding(usize),
     /// Everything since the last multiple of so many timesteps.
     Reset(usize),
 }
 
 /// What a [`Regime`] is written as.
-const EXPECTED: &str = "unbounded, window:K or reset:K with K ≥ 1 timesteps";
+const EXPECTED: &str = "unbounded, window:K, sliding:K or reset:K with K ≥ 1 timesteps";
 
 impl Regime {
     fn parts(self) -> (&'static str, Option<usize>) {
         match self {
             Regime::Unbounded => ("unbounded", None),
             Regime::Window(timesteps) => ("window", Some(timesteps)),
+            Regime::Sliding(timesteps) => ("sliding", Some(timesteps)),
             Regime::Reset(timesteps) => ("reset", Some(timesteps)),
         }
+    }
+
+    /// Timesteps that it holds or counts; `None` where it has no such number.
+    pub fn timesteps(self) -> Option<usize> {
+        self.parts().1
     }
 
     /// Whether it holds a timestep.
@@ -38,7 +47,24 @@ impl Regime {
     /// # Errors
     /// `context.rollout`, where it does not.
     pub fn check(self) -> Result<(), Invalid> {
-        Invalid::unless(self.parts().1 != Some(0), "context.rollout", 0, "at least 1 timestep")
+        Invalid::unless(self.timesteps() != Some(0), "context.rollout", 0, "at least 1 timestep")
+    }
+
+    /// [`Regime::check`], and whether `encoder` can act so.
+    ///
+    /// # Errors
+    /// `context.rollout`, where it cannot.
+    pub fn check_for(self, encoder: EncoderKind) -> Result<(), Invalid> {
+        self.check()?;
+        if matches!(self, Regime::Sliding(_)) && encoder.constant_state() {
+            return Err(Invalid {
+                key: "context.rollout",
+                found: format!("{self} with encoder {encoder}"),
+                expected: "a regime for a state of constant size, which has no oldest part to drop".into(),
+                cure: Some("unbounded takes no more memory".into()),
+            });
+        }
+        Ok(())
     }
 }
 
@@ -64,6 +90,7 @@ impl FromStr for Regime {
         match (name, timesteps) {
             ("unbounded", None) if !text.contains(':') => Ok(Regime::Unbounded),
             ("window", Some(timesteps)) => Ok(Regime::Window(timesteps)),
+            ("sliding", Some(timesteps)) => Ok(Regime::Sliding(timesteps)),
             ("reset", Some(timesteps)) => Ok(Regime::Reset(timesteps)),
             _ => Err(Invalid {
                 key: "context.rollout",
@@ -85,29 +112,100 @@ impl Serialize for Regime {
     }
 }
 
+/// What training sees of an episode at once: in JSON and YAML a number of timesteps, or `episode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContextLength {
+    /// Windows of so many timesteps.
+    Timesteps(usize),
+    /// Whole episodes.
+    Episode,
+}
+
+impl ContextLength {
+    /// What one is.
+    pub const EXPECTED: &str = "a whole number of timesteps of at least 1, or `episode`";
+
+    /// In timesteps, where the longest episode has `longest`.
+    pub fn timesteps(self, longest: usize) -> usize {
+        match self {
+            ContextLength::Timesteps(timesteps) => timesteps,
+            ContextLength::Episode => longest,
+        }
+    }
+}
+
+impl fmt::Display for ContextLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ContextLength::Timesteps(timesteps) => timesteps.fmt(f),
+            ContextLength::Episode => f.write_str("episode"),
+        }
+    }
+}
+
+impl Serialize for ContextLength {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            ContextLength::Timesteps(timesteps) => timesteps.serialize(serializer),
+            ContextLength::Episode => serializer.serialize_str("episode"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ContextLength {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = ContextLength;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(ContextLength::EXPECTED)
+            }
+
+            fn visit_u64<E: de::Error>(self, timesteps: u64) -> Result<ContextLength, E> {
+                let fits = usize::try_from(timesteps).ok().filter(|&timesteps| timesteps > 0);
+                let refused = || E::invalid_value(de::Unexpected::Unsigned(timesteps), &self);
+                fits.map(ContextLength::Timesteps).ok_or_else(refused)
+            }
+
+            /// `1e4` and the like.
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<ContextLength, E> {
+                let whole = number as u64;
+                let expected = format!("{}; write `{whole}`", ContextLength::EXPECTED);
+                let expected = if whole as f64 == number { &expected } else { ContextLength::EXPECTED };
+                Err(E::invalid_value(de::Unexpected::Float(number), &expected))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ContextLength, E> {
+                let refused = || Err(E::invalid_value(de::Unexpected::Str(text), &self));
+                if text == "episode" { Ok(ContextLength::Episode) } else { refused() }
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
 /// The past that a policy sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
-    /// The context length: timesteps of a training window.
+    /// The context length in training.
     #[serde(rename = "train")]
-    pub context_length: usize,
+    pub context_length: ContextLength,
     /// What it remembers when it acts.
     #[serde(rename = "rollout")]
     pub regime: Regime,
 }
 
 impl Context {
-    /// Whether there is something to see.
+    /// Whether there is something to see, and whether `encoder` can act so.
     ///
     /// # Errors
-    /// The key that holds no timestep.
-    pub fn check(&self) -> Result<(), Invalid> {
-        Invalid::unless(
-            self.context_length > 0,
-            "context.train",
-            self.context_length,
-            "at least 1 timestep",
-        )?;
-        self.regime.check()
+    /// The key that holds no timestep, or does not fit.
+    pub fn check(&self, encoder: EncoderKind) -> Result<(), Invalid> {
+        let some = self.context_length != ContextLength::Timesteps(0);
+        Invalid::unless(some, "context.train", self.context_length, "at least 1 timestep")?;
+        self.regime.check_for(encoder)
     }
 }

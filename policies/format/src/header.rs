@@ -93,6 +93,17 @@ impl Header {
             Agent::BehaviourCloning(_) => Regime::Reset(1),
         }
     }
+
+    /// Whether it can act in a regime other than its own.
+    ///
+    /// # Errors
+    /// `context.rollout`, where it cannot.
+    pub fn check_regime(&self, regime: Regime) -> Result<(), Invalid> {
+        match self.decision() {
+            Some(decision) => regime.check_for(decision.model.encoder),
+            None => regime.check(),
+        }
+    }
 }
 
 /// Checks the mean and the standard deviation that observations are normalised with: the tensors

@@ -24,7 +24,7 @@ mod model;
 
 pub use action::ActionSpace;
 pub use agent::{Agent, Decision, Mlp};
-pub use context::{Context, Regime};
+pub use context::{Context, ContextLength, Regime};
 pub use env::EnvSpec;
 pub use error::{Error, Invalid};
 pub use header::{FORMAT, Header, VERSION, check_scale};

@@ -71,8 +71,36 @@ pub enum Recency {
     /// The paper's form: every token of the past keeps its weight.
     #[default]
     None,
-    /// A learned decay per head and token: prefix n weighs token i by e^{s_i − λ(n−i)}.
+    /// A learned decay per head and token: prefix n weighs token i by e^{s_i − λ(n−i)}. It begins with time
+    /// constants of 20 tokens and less.
     Learned,
+    /// The same, beginning with time constants spread over the heads from a few tokens to a whole episode, as
+    /// RetNet's (arXiv 2307.08621) and ALiBi's (arXiv 2108.12409) slopes are.
+    Spread,
+    /// A decay that the input decides: token t decays all before it by λ_t = softplus(w_h·x_t + b_h), the gate of
+    /// the Forgetting Transformer (arXiv 2503.02130). It begins as `spread`.
+    Gated,
+}
+
+impl Recency {
+    /// Every form there is.
+    pub const ALL: [Recency; 4] = [Recency::None, Recency::Learned, Recency::Spread, Recency::Gated];
+
+    /// Its name in YAML and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Recency::None => "none",
+            Recency::Learned => "learned",
+            Recency::Spread => "spread",
+            Recency::Gated => "gated",
+        }
+    }
+}
+
+impl fmt::Display for Recency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// How numbers are kept: in training the arithmetic of an encoder, whose weights stay float32; in the
@@ -159,7 +187,7 @@ impl Model {
         if recency != Recency::None && !encoder.takes_recency() {
             return Err(Invalid {
                 key: "model.recency",
-                found: format!("learned with encoder {encoder}"),
+                found: format!("{recency} with encoder {encoder}"),
                 expected: "none, as recency decays an Aaren's state".into(),
                 cure: Some("remove it, or set `encoder: aaren`".into()),
             });

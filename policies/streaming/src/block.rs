@@ -112,7 +112,7 @@ impl Scratch {
 impl State {
     /// Bytes of what it remembers.
     pub(crate) fn bytes(&self) -> usize {
-        let floats = |memory: &Memory| memory.fixed.len() + memory.cache.row() * memory.cache.tokens();
+        let floats = |memory: &Memory| memory.fixed.len() + memory.cache.row() * memory.cache.held().len();
         size_of::<f32>() * self.layers.iter().map(floats).sum::<usize>()
     }
 }

@@ -1,6 +1,7 @@
 //! What a layer remembers of each token.
 
 use alloc::{boxed::Box, vec::Vec};
+use core::ops::Range;
 
 /// Tokens per block: the cache grows by blocks and never moves what it holds.
 const BLOCK: usize = 256;
@@ -10,22 +11,25 @@ const BLOCK: usize = 256;
 pub(crate) const TILE: usize = 32;
 const _: () = assert!(BLOCK.is_multiple_of(TILE));
 
-/// A key and a value for each token, all of one width.
+/// A key and a value for each token, all of one width. Tokens are numbered from the first block's first on; the
+/// oldest may be dropped.
 pub(crate) struct Cache {
     width: usize,
     /// Every block holds the keys of `BLOCK` tokens, then their values.
     blocks: Vec<Box<[f32]>>,
-    tokens: usize,
+    /// The numbers of the tokens held.
+    held: Range<usize>,
 }
 
 impl Cache {
     /// A cache of no tokens. Of no width it stays empty.
     pub(crate) fn new(width: usize) -> Cache {
-        Cache { width, blocks: Vec::new(), tokens: 0 }
+        Cache { width, blocks: Vec::new(), held: 0..0 }
     }
 
-    pub(crate) fn tokens(&self) -> usize {
-        self.tokens
+    /// The numbers of the tokens held.
+    pub(crate) fn held(&self) -> Range<usize> {
+        self.held.clone()
     }
 
     /// Floats that it holds for each token.
@@ -35,16 +39,24 @@ impl Cache {
 
     /// Forget the tokens, keep the memory.
     pub(crate) fn clear(&mut self) {
-        self.tokens = 0;
+        self.held = 0..0;
+    }
+
+    /// Forget all but the last `count` tokens. The memory of whole blocks of them is used again.
+    pub(crate) fn keep_last(&mut self, count: usize) {
+        self.held.start = self.held.start.max(self.held.end.saturating_sub(count));
+        let blocks = self.held.start / BLOCK;
+        self.blocks.rotate_left(blocks);
+        self.held = self.held.start - blocks * BLOCK..self.held.end - blocks * BLOCK;
     }
 
     /// Space for one more token, which counts from now on: its key and its value.
     pub(crate) fn push(&mut self) -> (&mut [f32], &mut [f32]) {
-        let (block, slot) = (self.tokens / BLOCK, self.tokens % BLOCK);
+        let (block, slot) = (self.held.end / BLOCK, self.held.end % BLOCK);
         if block == self.blocks.len() {
             self.blocks.push(alloc::vec![0.0; 2 * BLOCK * self.width].into_boxed_slice());
         }
-        self.tokens += 1;
+        self.held.end += 1;
         let span = slot * self.width..(slot + 1) * self.width;
         let (keys, values) = self.blocks[block].split_at_mut(BLOCK * self.width);
         (&mut keys[span.clone()], &mut values[span])
@@ -64,7 +76,7 @@ impl Cache {
 
     /// What it holds, token by token: a key, then a value.
     pub(crate) fn floats(&self) -> impl Iterator<Item = &f32> {
-        (0..self.tokens).flat_map(|token| {
+        self.held().flat_map(|token| {
             let (key, value) = self.tile(token, 1);
             key.iter().chain(value)
         })

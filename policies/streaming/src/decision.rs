@@ -74,16 +74,28 @@ impl Decision {
             Regime::Unbounded => 0,
             Regime::Window(length) => (episode.timestep + 1).saturating_sub(length as u64),
             Regime::Reset(length) => episode.timestep - episode.timestep % length as u64,
+            // Its state counts the episode's tokens, those dropped too.
+            Regime::Sliding(_) => 0,
         };
         let each = self.tokens_each();
         each * first + episode.state.tokens..each * episode.timestep + 2
+    }
+
+    /// Drops what slides out of an episode's state when its timestep comes.
+    fn slide(&self, episode: &mut Episode, regime: Regime) {
+        let Regime::Sliding(length) = regime else { return };
+        let first = self.tokens_each() * (episode.timestep + 1).saturating_sub(length as u64);
+        // Where only this timestep is kept, not even the action before it comes.
+        episode.state.tokens = episode.state.tokens.max(first);
+        let kept = episode.state.tokens - first;
+        episode.state.layers.iter_mut().for_each(|memory| memory.cache.keep_last(kept as usize));
     }
 
     /// Tokens in the state that is kept after so many timesteps; `None` beyond all numbers.
     pub(crate) fn tokens(&self, regime: Regime, timestep: u64) -> Option<u64> {
         let since = match regime {
             Regime::Window(_) => 0,
-            Regime::Unbounded => timestep,
+            Regime::Unbounded | Regime::Sliding(_) => timestep,
             Regime::Reset(length) if timestep > 0 => (timestep - 1) % length as u64 + 1,
             Regime::Reset(_) => 0,
         };
@@ -92,11 +104,22 @@ impl Decision {
         since.checked_mul(each).map(|tokens| tokens.saturating_sub(each - 2))
     }
 
+    /// Those of them that are held in caches.
+    pub(crate) fn held(&self, regime: Regime, tokens: u64) -> u64 {
+        match regime {
+            Regime::Sliding(length) => {
+                let each = self.tokens_each();
+                tokens.min(each.saturating_mul(length as u64).saturating_sub(each - 2))
+            }
+            Regime::Unbounded | Regime::Window(_) | Regime::Reset(_) => tokens,
+        }
+    }
+
     /// Working memory for so many episodes at once.
     pub(crate) fn scratch(&self, regime: Regime, episodes: usize) -> Scratch {
         let timesteps = match regime {
             Regime::Window(timesteps) => timesteps.min(CHUNK),
-            Regime::Unbounded | Regime::Reset(_) => episodes,
+            Regime::Unbounded | Regime::Sliding(_) | Regime::Reset(_) => episodes,
         };
         self.encoder.scratch(self.tokens_each() as usize * timesteps)
     }
@@ -148,6 +171,7 @@ impl Kernel for Push<'_> {
         // The timesteps of a window share a pass already.
         let together = if matches!(regime, Regime::Window(_)) { 1 } else { episodes.len().max(1) };
         for group in episodes.chunks_mut(together) {
+            group.iter_mut().for_each(|episode| decision.slide(episode, regime));
             loop {
                 let (mut row, mut complete) = (0, true);
                 for episode in &mut *group {

@@ -156,7 +156,7 @@ pub(crate) fn act(
 ) -> Result<(), Error> {
     for episode in &mut *episodes {
         let empty = match regime {
-            Regime::Unbounded => false,
+            Regime::Unbounded | Regime::Sliding(_) => false,
             Regime::Window(_) => true,
             Regime::Reset(length) => episode.timestep.is_multiple_of(length as u64),
         };

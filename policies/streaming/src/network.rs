@@ -64,7 +64,7 @@ impl Network {
         match (self, regime) {
             (Network::Decision(_), Regime::Window(timesteps)) => (timesteps.max(2), timesteps),
             // This one, and the action of the one before it.
-            (Network::Decision(_), Regime::Unbounded | Regime::Reset(_)) => (2, 1),
+            (Network::Decision(_), Regime::Unbounded | Regime::Sliding(_) | Regime::Reset(_)) => (2, 1),
             (Network::BehaviourCloning(_), _) => (1, 0),
         }
     }
@@ -79,6 +79,14 @@ impl Network {
         match self {
             Network::Decision(decision) => decision.tokens(regime, timestep),
             Network::BehaviourCloning(_) => Some(0),
+        }
+    }
+
+    /// Those of them that a state's caches hold.
+    pub(crate) fn held(&self, regime: Regime, tokens: u64) -> u64 {
+        match self {
+            Network::Decision(decision) => decision.held(regime, tokens),
+            Network::BehaviourCloning(_) => tokens,
         }
     }
 

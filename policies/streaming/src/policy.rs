@@ -112,9 +112,9 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// If the regime is a window or reset of no timesteps.
+    /// If the regime holds no timestep, or slides where the state has one size.
     pub fn stream_with(&self, regime: Regime) -> Result<Stream, Error> {
-        regime.check()?;
+        self.header().check_regime(regime)?;
         Ok(Stream::new(self.clone(), regime))
     }
 

@@ -81,12 +81,13 @@ impl Stream {
 
         let rows = timestep.min(self.keeps()) as usize;
         let inputs = rows * self.episode.row_length;
+        let held = weights.network.held(self.regime, tokens);
         // What the regime recomputes is not saved.
         let recomputed = weights.network.recomputes(self.regime);
         let memories = if recomputed { &[][..] } else { &self.episode.state.layers };
         let lengths = memories
             .iter()
-            .map(|memory| (tokens as usize).checked_mul(memory.cache.row())?.checked_add(memory.fixed.len()));
+            .map(|memory| (held as usize).checked_mul(memory.cache.row())?.checked_add(memory.fixed.len()));
         let state = lengths.into_iter().try_fold(inputs, |sum, length| sum.checked_add(length?));
         let expected = state.and_then(|floats| floats.checked_mul(size_of::<f32>()));
         if expected != Some(floats.len()) {
@@ -120,7 +121,7 @@ impl Stream {
             let mut rest = state;
             for memory in &mut self.episode.state.layers {
                 let (fixed, after) = rest.split_at(memory.fixed.len());
-                let (rows, after) = after.split_at(tokens as usize * memory.cache.row());
+                let (rows, after) = after.split_at(held as usize * memory.cache.row());
                 memory.fixed.copy_from_slice(fixed);
                 memory.cache.restore(rows);
                 rest = after;
@@ -145,6 +146,7 @@ fn numbered(regime: Regime) -> (u64, u64) {
         Regime::Unbounded => (0, 0),
         Regime::Window(length) => (1, length as u64),
         Regime::Reset(length) => (2, length as u64),
+        Regime::Sliding(length) => (3, length as u64),
     }
 }
 

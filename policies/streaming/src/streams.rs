@@ -30,9 +30,9 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// If the regime is a window or reset of no timesteps.
+    /// If the regime holds no timestep, or slides where the state has one size.
     pub fn streams_with(&self, regime: Regime, count: usize) -> Result<Streams, Error> {
-        regime.check()?;
+        self.header().check_regime(regime)?;
         Ok(Streams::new(self.clone(), regime, count))
     }
 }

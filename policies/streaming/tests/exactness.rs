@@ -32,6 +32,7 @@ fn expected(f: &Fixture, episode: &Episode, regime: Regime) -> Vec<Vec<f64>> {
     let timesteps = episode.observations.len();
     match regime {
         Regime::Unbounded => oracle::heads(f, episode, 0, timesteps - 1),
+        Regime::Sliding(k) => oracle::sliding(f, episode, 0, timesteps - 1, k),
         Regime::Window(k) => (0..timesteps)
             .map(|t| oracle::heads(f, episode, (t + 1).saturating_sub(k), t).pop().unwrap())
             .collect(),
@@ -86,6 +87,10 @@ fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() 
         Regime::Window(1),
         Regime::Reset(7),
         Regime::Reset(1),
+        Regime::Sliding(1),
+        Regime::Sliding(2),
+        Regime::Sliding(7),
+        Regime::Sliding(40),
     ];
     for encoder in ["aaren", "transformer", "gru"] {
         // Widths of whole panels, of wide and narrow ones, with single rows, and of single rows only.
@@ -94,7 +99,11 @@ fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() 
         {
             let config = Config {
                 norm: if i % 2 == 0 { "post" } else { "pre" },
-                recency: if encoder == "aaren" && i % 3 != 1 { "learned" } else { "none" },
+                recency: match (encoder, i % 3) {
+                    ("aaren", 0) => "learned",
+                    ("aaren", 2) => "gated",
+                    _ => "none",
+                },
                 observation: 1 + 5 * i,
                 actions: 1 + i + i / 3 * 2,
                 discrete: i == 2,
@@ -104,17 +113,38 @@ fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() 
             };
             let f = config.fixture(i as u64);
             for regime in regimes {
+                if matches!(regime, Regime::Sliding(_)) && encoder != "transformer" {
+                    continue;
+                }
                 check(&config, &f, regime, 30);
             }
         }
     }
 }
 
+/// Long enough for memory to be used again.
+#[test]
+fn a_sliding_cache_agrees_with_the_definition_for_long() {
+    let config = Config::new("transformer", 16, 2, 2);
+    for kept in [1, 2, 20, 90, 200] {
+        check(&config, &config.fixture(1), Regime::Sliding(kept), 500);
+    }
+    let mut stream =
+        Policy::from_bytes(&config.fixture(1).bytes()).unwrap().stream_with(Regime::Sliding(20)).unwrap();
+    roll_out(&mut stream, 100, 1);
+    let last_actions_token = 1;
+    assert_eq!(stream.state_bytes(), 2 * 2 * 16 * (3 * 20 - last_actions_token) * 4);
+}
+
 #[test]
 fn episodes_of_1000_timesteps_agree_with_the_definition() {
-    for (encoder, recency) in
-        [("aaren", "none"), ("aaren", "learned"), ("transformer", "none"), ("gru", "none")]
-    {
+    for (encoder, recency) in [
+        ("aaren", "none"),
+        ("aaren", "learned"),
+        ("aaren", "gated"),
+        ("transformer", "none"),
+        ("gru", "none"),
+    ] {
         let config = Config { recency, ..Config::new(encoder, 16, 2, 2) };
         check(&config, &config.fixture(1), Regime::Unbounded, 1000);
     }
@@ -122,12 +152,25 @@ fn episodes_of_1000_timesteps_agree_with_the_definition() {
 
 #[test]
 fn scores_of_ten_thousand_survive() {
-    for (encoder, recency) in [("aaren", "none"), ("aaren", "learned"), ("transformer", "none")] {
+    for (encoder, recency) in
+        [("aaren", "none"), ("aaren", "learned"), ("aaren", "gated"), ("transformer", "none")]
+    {
         let config = Config { recency, ..Config::new(encoder, 32, 1, 2) };
         let mut f = config.fixture(3);
         f.tensor("blocks.0.attention.key.weight").iter_mut().for_each(|k| *k *= 2e4);
         check(&config, &f, Regime::Unbounded, 200);
     }
+}
+
+/// Gates that forget all that came before, and gates that forget nothing.
+#[test]
+fn an_aarens_saturated_gates_survive() {
+    let config = Config { recency: "gated", ..Config::new("aaren", 32, 2, 4) };
+    let mut f = config.fixture(3);
+    for (i, bias) in f.tensor("blocks.0.attention.gate.bias").iter_mut().enumerate() {
+        *bias = [1e4, -1e4, 200.0, -30.0][i];
+    }
+    check(&config, &f, Regime::Unbounded, 200);
 }
 
 /// Gates that are open or shut altogether.

@@ -134,6 +134,20 @@ impl Encoder {
         Ok(State { layers: state.layers.iter().zip(&empty.layers).map(forget).collect() })
     }
 
+    /// `state` with the last `tokens` tokens only, of an encoder whose state holds each of them by itself.
+    ///
+    /// # Errors
+    /// [`Error::Slide`] where it holds them summed up.
+    pub fn keep_last(&self, state: &State, tokens: usize) -> Result<State, Error> {
+        if self.kind.constant_state() {
+            return Err(Error::Slide(self.kind));
+        }
+        Ok(state.map(|tensor| {
+            let held = tensor.size()[2];
+            tensor.narrow(2, (held - tokens as i64).max(0), held.min(tokens as i64))
+        }))
+    }
+
     /// One token `x` `[batch, width]`: its output and the state after it.
     pub fn step(&self, x: &Tensor, state: &State) -> (Tensor, State) {
         let mut x = x.shallow_clone();

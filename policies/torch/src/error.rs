@@ -14,6 +14,9 @@ pub enum Error {
         "an encoder {0} cannot forget some rows of its state: it grows with every token, in all rows alike"
     )]
     Forget(aaren_format::EncoderKind),
+    /// A state that has no oldest part.
+    #[error("an encoder {0} cannot drop its oldest tokens: its state holds them summed up")]
+    Slide(aaren_format::EncoderKind),
     /// The device cannot be used here.
     #[error("train.device: {device}: {reason}")]
     Device {

@@ -3,11 +3,13 @@
 //! For every head, prefix `n` of the tokens with scores `s` and values `v` has the output
 //!
 //! ```text
-//! o_n = Σ_{i≤n} e^{s_i − λ(n−i)} v_i / Σ_{i≤n} e^{s_i − λ(n−i)}
+//! o_n = Σ_{i≤n} e^{s_i − (λ_{i+1} + … + λ_n)} v_i / Σ_{i≤n} e^{s_i − (λ_{i+1} + … + λ_n)}
 //! ```
 //!
-//! with decay `λ ≥ 0` per token (0 is the paper). A prefix is summed up by a [`Prefix`]
-//! `(m, u, w)`: a stabiliser `m`, and the two sums divided by `e^m`. Three forms compute it:
+//! where token `j` decays everything before it by `λ_j ≥ 0` (0 is the paper). A decay is a tensor that broadcasts
+//! against the scores: `[heads, 1]` where all tokens of a head decay alike, else `[batch, heads, tokens]`. A prefix
+//! is summed up by a [`Prefix`] `(m, u, w)`: a stabiliser `m`, and the two sums divided by `e^m`. Three forms
+//! compute it:
 //! [`recurrence`] (one token), [`hillis_steele`] (the paper's parallel scan) and [`chunked`] (the
 //! training form: dense lower-triangular weights inside a chunk, the scan across chunks).
 //!
@@ -27,9 +29,9 @@ pub const CHUNK: i64 = 64;
 pub struct Prefix {
     /// Stabiliser, `[batch, heads]`; −∞ for the empty prefix.
     pub max: Tensor,
-    /// Σ e^{s_i − λ(n−i) − max}, `[batch, heads]`.
+    /// Σ e^{s_i − λ_{i+1} − … − λ_n − max}, `[batch, heads]`.
     pub weight: Tensor,
-    /// Σ e^{s_i − λ(n−i) − max} v_i, `[batch, heads, width of a head]`.
+    /// Σ e^{s_i − λ_{i+1} − … − λ_n − max} v_i, `[batch, heads, width of a head]`.
     pub value: Tensor,
 }
 
@@ -48,12 +50,11 @@ impl Prefix {
         &self.value / self.weight.unsqueeze(-1)
     }
 
-    /// `self ⊕ later`: this prefix followed by `later`, which spans `tokens` tokens.
+    /// `self ⊕ later`: this prefix followed by `later`, whose tokens decay it by `age` in all.
     ///
-    /// Works on any leading shape; `decay` must broadcast against `max`.
-    fn merge(&self, later: &Prefix, decay: Option<&Tensor>, tokens: f64) -> Prefix {
-        let age = decay.map(|decay| decay * tokens);
-        let aged = age.as_ref().map_or_else(|| self.max.shallow_clone(), |age| &self.max - age);
+    /// Works on any leading shape; `age` must broadcast against `max`.
+    fn merge(&self, later: &Prefix, age: Option<&Tensor>) -> Prefix {
+        let aged = age.map_or_else(|| self.max.shallow_clone(), |age| &self.max - age);
         let max = aged.maximum(&later.max).detach();
         // The difference of two stabilisers is exact, that of an aged one is rounded to their size:
         // age it afterwards, or a long stream drifts.
@@ -70,17 +71,17 @@ impl Prefix {
 
 /// One more token: the recurrent form, constant time and memory.
 ///
-/// `scores` `[batch, heads]`, `values` `[batch, heads, width of a head]`, `decay` `[heads]`.
+/// `scores` `[batch, heads]`, `values` `[batch, heads, width of a head]`; `decay` broadcasts against `scores`.
 pub fn recurrence(scores: &Tensor, values: &Tensor, decay: Option<&Tensor>, state: &Prefix) -> Prefix {
     let token =
         Prefix { max: scores.shallow_clone(), weight: scores.ones_like(), value: values.shallow_clone() };
-    state.merge(&token, decay, 1.0)
+    state.merge(&token, decay)
 }
 
 /// All prefixes by the paper's Hillis–Steele scan over ⊕: log₂(tokens) sweeps over every token.
 ///
-/// `scores` `[batch, heads, tokens]`, `values` `[batch, heads, tokens, width of a head]`, `decay`
-/// `[heads]`. Returns the outputs, shaped like `values`, and the state after the last token.
+/// `scores` `[batch, heads, tokens]`, `values` `[batch, heads, tokens, width of a head]`; `decay` broadcasts
+/// against `scores`. Returns the outputs, shaped like `values`, and the state after the last token.
 pub fn hillis_steele(
     scores: &Tensor,
     values: &Tensor,
@@ -92,8 +93,8 @@ pub fn hillis_steele(
         weight: Tensor::cat(&[state.weight.unsqueeze(-1), scores.ones_like()], -1),
         value: Tensor::cat(&[state.value.unsqueeze(-2), values.shallow_clone()], -2),
     };
-    let prefixes = inclusive_scan(tokens, decay, 1);
     let length = scores.size()[2];
+    let prefixes = inclusive_scan(tokens, decay.map(|decay| after_first(decay, length)));
     (prefixes.narrow(1, length).output(), prefixes.select(length))
 }
 
@@ -124,16 +125,26 @@ impl Prefix {
     }
 }
 
-/// Hillis–Steele along the third axis; each entry but the first spans `span` tokens.
-fn inclusive_scan(mut entries: Prefix, decay: Option<&Tensor>, span: i64) -> Prefix {
+/// What each of `count` entries decays those before it by, where nothing comes before a first one.
+fn after_first(ages: &Tensor, count: i64) -> Tensor {
+    let mut shape = ages.size();
+    *shape.last_mut().expect("ages have an axis of entries") = count;
+    ages.expand(shape, false).constant_pad_nd([1, 0])
+}
+
+/// Hillis–Steele along the third axis; `ages` is what each entry decays those before it by.
+fn inclusive_scan(mut entries: Prefix, mut ages: Option<Tensor>) -> Prefix {
     let length = entries.max.size()[2];
-    let decay = decay.map(|decay| decay.unsqueeze(-1));
     let mut shift = 1;
     while shift < length {
-        let earlier = entries.narrow(0, length - shift);
-        let later = entries.narrow(shift, length - shift);
-        let merged = earlier.merge(&later, decay.as_ref(), (shift * span) as f64);
+        let rest = length - shift;
+        let (earlier, later) = (entries.narrow(0, rest), entries.narrow(shift, rest));
+        let age = ages.as_ref().map(|ages| ages.narrow(-1, shift, rest));
+        let merged = earlier.merge(&later, age.as_ref());
         entries = Prefix::cat(&entries.narrow(0, shift), &merged);
+        ages = ages
+            .zip(age)
+            .map(|(ages, age)| Tensor::cat(&[ages.narrow(-1, 0, shift), age + ages.narrow(-1, 0, rest)], -1));
         shift *= 2;
     }
     entries
@@ -141,7 +152,7 @@ fn inclusive_scan(mut entries: Prefix, decay: Option<&Tensor>, span: i64) -> Pre
 
 /// All prefixes, chunk by chunk: the training form.
 ///
-/// Inside a chunk the weights e^{s_i − λ(n−i)} are one dense lower-triangular matrix, so that the
+/// Inside a chunk the weights e^{s_i − λ_{i+1} − … − λ_n} are one dense lower-triangular matrix, so that the
 /// sums are a matrix product; across chunks runs the scan. Shapes as for [`hillis_steele`]; `None`
 /// for the state is the empty prefix, and cheaper than [`Prefix::empty`].
 pub fn chunked(
@@ -174,7 +185,7 @@ pub fn chunked_by(
 }
 
 /// Tokens cut into chunks of equal length, the last one padded.
-struct Chunks<'a> {
+struct Chunks {
     count: i64,
     length: i64,
     padding: i64,
@@ -184,13 +195,15 @@ struct Chunks<'a> {
     top: Tensor,
     /// `[batch, heads, chunks, chunk, width of a head]`.
     values: Tensor,
-    decay: Option<&'a Tensor>,
-    /// −λ(n−i), −∞ where i > n: `[heads, 1, n, i]`, or `[n, i]` without decay.
+    /// Of each token, λ summed up from its chunk's first: `[batch, heads, chunks, chunk]`, or `[heads, 1, chunk]`
+    /// where all tokens decay alike.
+    age: Option<Tensor>,
+    /// −(λ_{i+1} + … + λ_n), −∞ where i > n: shaped as `age` with `[n, i]` for its tokens, `[n, i]` without decay.
     log_decay: Tensor,
 }
 
-impl<'a> Chunks<'a> {
-    fn new(length: i64, scores: &Tensor, values: &Tensor, decay: Option<&'a Tensor>) -> Self {
+impl Chunks {
+    fn new(length: i64, scores: &Tensor, values: &Tensor, decay: Option<&Tensor>) -> Self {
         let (batch, heads, tokens) = scores.size3().expect("scores are [batch, heads, tokens]");
         let length = length.min(tokens);
         let count = (tokens + length - 1) / length;
@@ -209,16 +222,24 @@ impl<'a> Chunks<'a> {
         // hundredths is not lost beside a score of ten thousand.
         let top = scores.amax(-1, true).detach();
         let relative = &scores - &top;
-        let options = (scores.kind(), scores.device());
-        let age = Tensor::arange(length, options);
-        let age = age.unsqueeze(1) - age; // [n, i]: n − i
-        let future = age.lt(0.0);
-        let log_decay = match decay {
-            Some(decay) => age.clamp_min(0.0) * -decay.view([heads, 1, 1, 1]),
-            None => Tensor::zeros([length, length], options),
+        // Sums of decays may be large where their differences are small: float64 until those are taken.
+        let (kind, options) = (scores.kind(), (Kind::Double, scores.device()));
+        let age = decay.map(|decay| match decay.dim() {
+            2 => decay.view([heads, 1, 1]) * Tensor::arange_start(1, length + 1, options),
+            _ => decay
+                .constant_pad_nd([0, padding])
+                .view([batch, heads, count, length])
+                .cumsum(-1, Kind::Double),
+        });
+        let place = Tensor::arange(length, options);
+        let future = place.unsqueeze(1).lt_tensor(&place);
+        let log_decay = match &age {
+            Some(age) => (age.unsqueeze(-2) - age.unsqueeze(-1)).to_kind(kind),
+            None => Tensor::zeros([length, length], (kind, scores.device())),
         }
         .masked_fill(&future, f64::NEG_INFINITY);
-        Self { count, length, padding, relative, top, values, decay, log_decay }
+        let age = age.map(|age| age.to_kind(kind));
+        Self { count, length, padding, relative, top, values, age, log_decay }
     }
 
     /// `[batch, heads, chunks, n, i]`: what token i weighs for token n of its chunk, less the chunk's largest
@@ -250,12 +271,8 @@ impl<'a> Chunks<'a> {
         let logits = self.logits();
         let max = logits.amax(-1, false).detach();
         let aged = before.max.unsqueeze(-1) - &self.top;
-        let carried = match self.decay {
-            Some(decay) => {
-                let options = (self.relative.kind(), self.relative.device());
-                let ages = Tensor::arange_start(1, self.length + 1, options);
-                aged - decay.view([heads, 1, 1]) * ages
-            }
+        let carried = match &self.age {
+            Some(age) => aged - age,
             None => aged.expand([batch, heads, self.count, self.length], false),
         };
         let max = max.maximum(&carried.detach());
@@ -293,13 +310,14 @@ impl<'a> Chunks<'a> {
         if full == 0 {
             return first();
         }
-        let logits = self.relative.narrow(2, 0, full);
-        let logits = match self.decay {
-            Some(decay) => {
-                logits - decay.view([heads, 1, 1]) * Tensor::arange(self.length, options).flip([0])
-            }
-            None => logits,
-        };
+        let (mut logits, mut ages) = (self.relative.narrow(2, 0, full), None);
+        if let Some(age) = &self.age {
+            let of_full =
+                |x: Tensor| if x.size()[x.dim() - 2] == self.count { x.narrow(-2, 0, full) } else { x };
+            logits = logits + of_full(self.log_decay.select(-2, self.length - 1));
+            let spans = of_full(age.narrow(-1, self.length - 1, 1)).squeeze_dim(-1);
+            ages = Some(after_first(&spans, full));
+        }
         let max = logits.amax(-1, true).detach();
         let weights = (logits - &max).exp();
         let values = &self.values.narrow(2, 0, full);
@@ -308,6 +326,6 @@ impl<'a> Chunks<'a> {
             weight: weights.sum_dim_intlist(-1, false, None::<Kind>),
             value: float(&weights.unsqueeze(-2).to_kind(values.kind()).matmul(values)).squeeze_dim(-2),
         };
-        inclusive_scan(Prefix::cat(&first(), &chunks), self.decay, self.length)
+        inclusive_scan(Prefix::cat(&first(), &chunks), ages)
     }
 }

@@ -21,6 +21,7 @@ fn an_aaren_layer_has_one_width_more_parameters_than_its_twin() {
     assert_eq!(parameters(&model(EncoderKind::Aaren, 512, 1, 8)), 3_152_896);
     let recency = Model { recency: Recency::Learned, ..model(EncoderKind::Aaren, 512, 1, 8) };
     assert_eq!(parameters(&recency), 3_152_896 + 8);
+    assert_eq!(parameters(&Model { recency: Recency::Gated, ..recency }), 3_152_896 + 8 * 513);
 }
 
 #[test]
@@ -59,6 +60,7 @@ fn variants() -> Vec<Model> {
     vec![
         Model { norm: Norm::Pre, recency: Recency::Learned, ..aaren },
         Model { recency: Recency::Learned, ..aaren },
+        Model { recency: Recency::Gated, ..aaren },
         aaren,
         Model { norm: Norm::Pre, ..model(EncoderKind::Transformer, 12, 3, 2) },
         model(EncoderKind::Transformer, 12, 3, 2),

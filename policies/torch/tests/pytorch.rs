@@ -8,14 +8,15 @@
 //! d, heads, tokens = 8, 2, 5
 //!
 //! class Block(nn.Module):
-//!     def __init__(self, aaren, recency=False):
+//!     def __init__(self, aaren, recency=False, gated=False):
 //!         super().__init__()
 //!         self.attention = nn.ModuleDict({n: nn.Linear(d, d) for n in ["query", "key", "value", "output"]})
 //!         if aaren: self.attention.register_parameter("query_token", nn.Parameter(torch.empty(d)))
 //!         if recency: self.attention.register_parameter("recency", nn.Parameter(torch.empty(heads)))
+//!         if gated: self.attention["gate"] = nn.Linear(d, heads)
 //!         self.norm1, self.norm2 = nn.LayerNorm(d), nn.LayerNorm(d)
 //!         self.mlp = nn.ModuleDict({"up": nn.Linear(d, 4 * d), "down": nn.Linear(4 * d, d)})
-//!         self.aaren, self.recency = aaren, recency
+//!         self.aaren, self.recency, self.gated = aaren, recency, gated
 //!     def forward(self, x):
 //!         a, out = self.attention, []
 //!         for n in range(tokens):                   # one call of PyTorch's attention for each prefix
@@ -24,6 +25,9 @@
 //!             if self.recency:
 //!                 age = n - torch.arange(n + 1.0)
 //!                 mask = -F.softplus(a.recency)[:, None, None] * age[None, None, :]
+//!             if self.gated:                        # λ_t = softplus(w_h·x_t + b_h) decays all before t
+//!                 decay = F.softplus(a.gate(x))
+//!                 mask = -torch.stack([decay[i + 1:n + 1].sum(0) for i in range(n + 1)], 1)[:, None, :]
 //!             bias = torch.cat([a.query.bias, a.key.bias, a.value.bias])
 //!             y, _ = F.multi_head_attention_forward(
 //!                 q[None, None], x[:n + 1, None], x[:n + 1, None], d, heads, None, bias, None, None, False, 0.0,
@@ -50,7 +54,7 @@
 //!         x = self.norm1(x + self.gru(x))
 //!         return self.norm2(x + self.mlp["down"](F.gelu(self.mlp["up"](x))))
 //!
-//! for block in [Block(True), Block(True, True), Block(False), GruBlock()]:
+//! for block in [Block(True), Block(True, True), Block(True, False, True), Block(False), GruBlock()]:
 //!     with torch.no_grad():
 //!         for i, (_, p) in enumerate(sorted(block.named_parameters())):
 //!             p.copy_(torch.sin(torch.arange(p.numel()) * 0.7 + i).view_as(p))
@@ -97,6 +101,13 @@ fn aaren_with_recency() {
     let expected =
         [0.786669, -2.289083, -0.497463, 0.664111, -2.258874, -0.428926, 0.674168, -2.264771, -0.425263];
     assert_close(&outputs(EncoderKind::Aaren, Recency::Learned), &expected);
+}
+
+#[test]
+fn aaren_with_gates() {
+    let expected =
+        [-0.335016, -1.00233, -0.323649, -0.356111, -1.00267, -0.329736, -0.173148, -1.058284, -0.52694];
+    assert_close(&outputs(EncoderKind::Aaren, Recency::Gated), &expected);
 }
 
 #[test]

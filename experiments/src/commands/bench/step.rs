@@ -18,7 +18,7 @@ const EPISODES: [Plan; 3] = [
 ];
 
 /// Time of one environment step on one core: Aaren with all of the episode in memory, the Transformer with
-/// its window recomputed and with a growing cache.
+/// its window recomputed, with a cache that slides and with one that grows.
 pub fn measure(python: &Python) -> Result<Vec<Row>> {
     let reference =
         python.decision_transformer(&["--only".into(), "step".into(), "--threads".into(), "1".into()])?;
@@ -29,6 +29,7 @@ pub fn measure(python: &Python) -> Result<Vec<Row>> {
         (EncoderKind::Aaren, Precision::Float32, Regime::Unbounded),
         (EncoderKind::Aaren, Precision::Bfloat16, Regime::Unbounded),
         (EncoderKind::Transformer, Precision::Float32, Regime::Window(20)),
+        (EncoderKind::Transformer, Precision::Float32, Regime::Sliding(20)),
         (EncoderKind::Transformer, Precision::Float32, Regime::Unbounded),
     ] {
         let options = Options { precision, ..Options::default() };

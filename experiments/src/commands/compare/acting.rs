@@ -1,7 +1,7 @@
 //! Time and memory of acting.
 
 use aaren_agents::Network;
-use aaren_format::{Header, Regime};
+use aaren_format::{ContextLength, Header, Regime};
 use aaren_streaming::Policy;
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -11,7 +11,7 @@ use tch::Device;
 use super::Compared;
 use crate::cost::{self, Cost, Subject};
 
-/// Time and memory of every policy on both backends; the Transformer with a growing cache and with its window.
+/// Time and memory of every policy on both backends; the Transformer with its window, a sliding and a growing cache.
 pub fn measure(compared: &Compared, device: Device, bar: &ProgressBar) -> Result<Vec<Cost>> {
     let path = Path::new("the policy");
     let networks: Vec<Box<dyn Network>> =
@@ -30,7 +30,7 @@ pub fn measure(compared: &Compared, device: Device, bar: &ProgressBar) -> Result
                 let name = &file.header.policy;
                 subjects.push(match backend {
                     "streaming" => Subject::streaming(name, policy, regime)?,
-                    _ => Subject::libtorch(name, &**network, regime),
+                    _ => Subject::libtorch(name, &**network, regime)?,
                 });
             }
         }
@@ -39,15 +39,17 @@ pub fn measure(compared: &Compared, device: Device, bar: &ProgressBar) -> Result
     Ok(costs)
 }
 
-/// A policy's own memory, and what it is compared with: all of the episode, and where that grows a window.
+/// A policy's own memory, and what it is compared with: all of the episode, and where that grows a window and a
+/// sliding cache.
 fn regimes(header: &Header) -> Vec<Regime> {
     let mut all = vec![header.regime()];
     let Some(decision) = header.decision() else { return all };
-    let window = Regime::Window(decision.context.context_length);
-    let others = match decision.model.encoder.constant_state() {
-        true => vec![Regime::Unbounded],
-        false => vec![window, Regime::Unbounded],
-    };
-    all.extend(others.into_iter().filter(|other| *other != header.regime()));
+    let mut others = vec![Regime::Unbounded];
+    if let (false, ContextLength::Timesteps(timesteps)) =
+        (decision.model.encoder.constant_state(), decision.context.context_length)
+    {
+        others.extend([Regime::Sliding(timesteps), Regime::Window(timesteps)]);
+    }
+    all.extend(others.into_iter().rev().filter(|other| *other != header.regime()));
     all
 }

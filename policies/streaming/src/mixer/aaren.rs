@@ -6,7 +6,8 @@
 //! Source: Feng et al. 2024, "Attention as an RNN", arXiv 2405.13956.
 //!
 //! The state of a head is (m, u, w): the largest score so far, Σ e^{s_i − m} and Σ e^{s_i − m} v_i.
-//! With recency, prefix n weighs token i by e^{s_i − λ(n − i)}: m falls by λ before every merge.
+//! With recency, token t decays all before it: m falls by λ_t before the merge. λ_t is a number of the head, or
+//! (`gated`) softplus(w_h · x_t + b_h).
 
 use alloc::{format, vec::Vec};
 
@@ -23,13 +24,15 @@ use crate::vector::{exp_scalar, for_lanes, scale_into};
 
 /// One layer's parameters.
 pub(crate) struct Aaren {
-    /// Values of all heads, then one score per head: `[width + heads, width]`.
+    /// Values of all heads, then one score per head, then one gate per head where they are gated: `[width + heads
+    /// (+ heads), width]`.
     values_and_scores: Linear,
     /// `None` where it is folded into the values.
     output: Option<Linear>,
-    /// λ of every head, zero without recency.
-    decay: Vec<f64>,
+    /// λ of every head, zero without recency; nothing where the tokens bring theirs.
+    decay: Option<Vec<f64>>,
     width: usize,
+    heads: usize,
 }
 
 impl Mix for Aaren {
@@ -42,8 +45,11 @@ impl Mix for Aaren {
             (square("query")?, square("key")?, square("value")?, square("output")?);
         let query_token = file.tensor(&name("query_token"), &[width])?;
         let decay = match model.recency {
-            Recency::Learned => file.tensor(&name("recency"), &[heads])?.into_iter().map(softplus).collect(),
-            Recency::None => alloc::vec![0.0; heads],
+            Recency::None => Some(alloc::vec![0.0; heads]),
+            Recency::Learned | Recency::Spread => {
+                Some(file.tensor(&name("recency"), &[heads])?.into_iter().map(softplus).collect())
+            }
+            Recency::Gated => None,
         };
 
         let head_width = width / heads;
@@ -67,11 +73,17 @@ impl Mix for Aaren {
             weight.extend(score.iter().map(|&r| r as f32));
             bias.push(0.0);
         }
+        if decay.is_none() {
+            let gate = file.weight_and_bias(&name("gate"), heads, width)?;
+            weight.extend(gate.0);
+            bias.extend(gate.1);
+        }
         Ok(Aaren {
             values_and_scores: Linear::new(&weight, &bias, precision),
             output: (heads > 1).then(|| Linear::new(&output.0, &output.1, precision)),
             decay,
             width,
+            heads,
         })
     }
 
@@ -81,13 +93,13 @@ impl Mix for Aaren {
 
     /// m and u of every head, then w.
     fn memory(&self) -> Memory {
-        let mut fixed = alloc::vec![0.0; 2 * self.decay.len() + self.width];
+        let mut fixed = alloc::vec![0.0; 2 * self.heads + self.width];
         self.clear(&mut fixed);
         Memory { fixed, cache: Cache::new(0) }
     }
 
     fn clear(&self, fixed: &mut [f32]) {
-        let (maxima, sums) = fixed.split_at_mut(self.decay.len());
+        let (maxima, sums) = fixed.split_at_mut(self.heads);
         maxima.fill(f32::NEG_INFINITY);
         sums.fill(0.0);
     }
@@ -106,7 +118,7 @@ impl Mix for Aaren {
         scratch: &mut [f32],
         y: &mut [f32],
     ) {
-        let (width, heads) = (self.width, self.decay.len());
+        let (width, heads) = (self.width, self.heads);
         let (tokens, head_width, outputs) = (x.len() / width, width / heads, y.len() / width);
         let row = self.values_and_scores.outputs();
         let (projected, rest) = scratch.split_at_mut(tokens * row);
@@ -125,11 +137,15 @@ impl Mix for Aaren {
                 for h in 0..heads {
                     let span = h * head_width..(h + 1) * head_width;
                     let w = &mut weighted[span.clone()];
+                    let decay = match &self.decay {
+                        Some(decay) => decay[h],
+                        None => softplus(scores[heads + h]),
+                    };
                     merge::<L>(
                         &mut maxima[h],
                         &mut sums[h],
                         w,
-                        self.decay[h],
+                        decay,
                         scores[h],
                         &values[span.clone()],
                         dither,

@@ -92,7 +92,7 @@ impl Mix for Transformer {
             let State { incoming, layers, .. } = state.as_mut();
             let cache = &mut layers[n].cache;
             let from = wanted.from(*incoming);
-            let position = cache.tokens() + from;
+            let position = cache.held().end + from;
             for (key, value) in rows.by_ref().take(*incoming) {
                 let (to_key, to_value) = cache.push();
                 to_key.copy_from_slice(key);
@@ -121,7 +121,7 @@ impl Mix for Transformer {
     }
 }
 
-/// One head's attention of up to three queries, the first of which sees `position + 1` tokens:
+/// One head's attention of up to three queries, the first of which sees the tokens up to number `position`:
 /// softmax over tiles of the cache with a running maximum, so that a tile of keys and values is
 /// read from memory once for all three.
 #[inline(always)]
@@ -140,9 +140,9 @@ fn attend<L: Lanes>(
     for g in 0..group {
         mixed[g * width..(g + 1) * width][head.clone()].fill(0.0);
     }
-    let visible = position + group;
-    for first in (0..visible).step_by(TILE) {
-        let count = TILE.min(visible - first);
+    let (mut first, visible) = (cache.held().start, position + group);
+    while first < visible {
+        let count = (TILE - first % TILE).min(visible - first);
         let (keys, values) = cache.tile(first, count);
         for g in 0..group {
             let count = count.min((position + g + 1).saturating_sub(first));
@@ -161,6 +161,7 @@ fn attend<L: Lanes>(
             let mixed = &mut mixed[g * width..(g + 1) * width][head.clone()];
             mix::<L>(mixed, shrink, weights, &values[head.start..], width);
         }
+        first += count;
     }
     for g in 0..group {
         let mixed = &mut mixed[g * width..(g + 1) * width][head.clone()];

@@ -126,8 +126,20 @@ impl Config {
             if self.encoder == "aaren" {
                 put(format!("blocks.{n}.attention.query_token"), &[d], 0.0, 3.0);
             }
-            if self.recency == "learned" {
-                put(format!("blocks.{n}.attention.recency"), &[self.heads], -2.0, 2.0);
+            match self.recency {
+                "learned" | "spread" => {
+                    put(format!("blocks.{n}.attention.recency"), &[self.heads], -2.0, 2.0)
+                }
+                "gated" => {
+                    put(
+                        format!("blocks.{n}.attention.gate.weight"),
+                        &[self.heads, d],
+                        0.0,
+                        3.0 / (d as f64).sqrt(),
+                    );
+                    put(format!("blocks.{n}.attention.gate.bias"), &[self.heads], -3.0, 2.0);
+                }
+                _ => {}
             }
         }
         let action = if self.discrete {

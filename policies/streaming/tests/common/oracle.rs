@@ -17,6 +17,12 @@ pub struct Episode {
 /// The head's outputs at the state tokens of timesteps `first..=last`, the encoder having seen
 /// nothing before `first`.
 pub fn heads(f: &Fixture, episode: &Episode, first: usize, last: usize) -> Rows {
+    sliding(f, episode, first, last, usize::MAX)
+}
+
+/// [`heads`] where each token attends to the last `kept` timesteps only, its own included. An action comes with the
+/// timestep after its own, and not at all where that one alone is kept.
+pub fn sliding(f: &Fixture, episode: &Episode, first: usize, last: usize, kept: usize) -> Rows {
     let model = &f.header["model"];
     let (layers, heads) = (model["layers"].as_u64().unwrap(), model["heads"].as_u64().unwrap() as usize);
     let pre = model["norm"] == "pre";
@@ -24,14 +30,19 @@ pub fn heads(f: &Fixture, episode: &Episode, first: usize, last: usize) -> Rows 
     let (mean, std) = (vector(f, "observation.mean"), vector(f, "observation.std"));
 
     let mut x = Rows::new();
-    let mut states = Vec::new();
+    let (mut states, mut starts, mut visible) = (Vec::new(), Vec::new(), Vec::new());
     for t in first..=last {
+        // The first token of the timesteps that are kept when t comes.
+        starts.push(x.len());
+        let from = starts[(t + 1).saturating_sub(kept).max(first) - first];
+        visible.extend([from; 2]);
         x.push(token(f, "return", &[episode.returns_to_go[t] / scale], t));
         let o = &episode.observations[t];
         let normal: Vec<f64> = (0..o.len()).map(|i| (o[i] - mean[i]) / std[i]).collect();
         states.push(x.len());
         x.push(token(f, "state", &normal, t));
-        if t < last && model["past_actions"] != false {
+        if t < last && model["past_actions"] != false && kept > 1 {
+            visible.push(starts[(t + 2).saturating_sub(kept).max(first) - first]);
             x.push(token(f, "action", &action_token(f, &episode.actions[t]), t));
         }
     }
@@ -41,7 +52,7 @@ pub fn heads(f: &Fixture, episode: &Episode, first: usize, last: usize) -> Rows 
         let input: Rows = if pre { x.iter().map(|x| norm(f, &norm1, x)).collect() } else { x.clone() };
         let mixed = match model["encoder"].as_str().unwrap() {
             "gru" => gru(f, &format!("blocks.{n}.gru"), &input),
-            _ => attention(f, &format!("blocks.{n}.attention"), &input, heads),
+            _ => attention(f, &format!("blocks.{n}.attention"), &input, heads, &visible),
         };
         x = x.iter().zip(&mixed).map(|(x, mixed)| after_attention(f, n, x, mixed)).collect();
     }
@@ -104,10 +115,10 @@ fn action_token(f: &Fixture, action: &[f64]) -> Vec<f64> {
     action.iter().enumerate().map(scaled).collect()
 }
 
-fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize) -> Rows {
+/// `visible`: the first token that each one sees.
+fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize, visible: &[usize]) -> Rows {
     let part = |part: &str, x: &[f64]| linear(f, &format!("{name}.{part}"), x);
     let aaren = f.header["model"]["encoder"] == "aaren";
-    let learned = f.header["model"]["recency"] == "learned";
     let keys: Rows = x.iter().map(|x| part("key", x)).collect();
     let values: Rows = x.iter().map(|x| part("value", x)).collect();
     let queries: Rows = if aaren {
@@ -115,29 +126,36 @@ fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize) -> Rows {
     } else {
         x.iter().map(|x| part("query", x)).collect()
     };
-    let decay: Vec<f64> = if learned {
-        vector(f, &format!("{name}.recency")).iter().map(|r| (1.0 + r.exp()).ln()).collect()
-    } else {
-        vec![0.0; heads]
+    let softplus = |raw: &f64| raw.max(0.0) + (-raw.abs()).exp().ln_1p();
+    // What each token decays the past of each head by.
+    let decay: Rows = match f.header["model"]["recency"].as_str().unwrap() {
+        "none" => vec![vec![0.0; heads]; x.len()],
+        "gated" => x.iter().map(|x| part("gate", x).iter().map(softplus).collect()).collect(),
+        _ => vec![vector(f, &format!("{name}.recency")).iter().map(softplus).collect(); x.len()],
     };
     let width = x[0].len();
     let size = width / heads;
     let mut outputs = Rows::new();
     for (n, query) in queries.iter().enumerate() {
         let mut mixed = vec![0.0; width];
-        for (h, decay) in decay.iter().enumerate() {
+        for h in 0..heads {
             let head = h * size..(h + 1) * size;
             let dot = |i: usize| -> f64 {
                 query[head.clone()].iter().zip(&keys[i][head.clone()]).map(|(q, k)| q * k).sum()
             };
-            let scores: Vec<f64> =
-                (0..=n).map(|i| dot(i) / (size as f64).sqrt() - decay * (n - i) as f64).collect();
+            // From the last token back, with what those after it decay it by.
+            let mut age = 0.0;
+            let mut scores = vec![0.0; n + 1 - visible[n]];
+            for i in (visible[n]..=n).rev() {
+                scores[i - visible[n]] = dot(i) / (size as f64).sqrt() - age;
+                age += decay[i][h];
+            }
             let max = scores.iter().copied().fold(f64::MIN, f64::max);
             let total: f64 = scores.iter().map(|s| (s - max).exp()).sum();
             for (i, s) in scores.iter().enumerate() {
                 let weight = (s - max).exp() / total;
                 for j in head.clone() {
-                    mixed[j] += weight * values[i][j];
+                    mixed[j] += weight * values[visible[n] + i][j];
                 }
             }
         }

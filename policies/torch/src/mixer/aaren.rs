@@ -1,7 +1,7 @@
 //! Attention as an RNN.
 
 use aaren_format::{Model, Recency};
-use tch::{Kind, Tensor, nn};
+use tch::{Kind, Tensor, nn, nn::Module};
 
 use super::Mixer;
 use crate::encoder::Wanted;
@@ -20,19 +20,41 @@ pub(crate) struct Aaren {
     key: nn::Linear,
     value: nn::Linear,
     output: nn::Linear,
-    recency: Option<Tensor>,
+    recency: Decay,
     heads: i64,
+}
+
+/// How the past of a head fades, token by token.
+#[derive(Debug)]
+enum Decay {
+    /// Not at all: the paper's form.
+    Never,
+    /// By λ = softplus(raw), raw `[heads]`.
+    Learned(Tensor),
+    /// By λ_t = softplus(w·x_t + b) of its own.
+    Gated(nn::Linear),
 }
 
 impl Aaren {
     pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
         let (width, heads) = (model.width as i64, model.heads as i64);
         let linear = |name| linear(path / name, width, width);
-        let recency = (model.recency == Recency::Learned).then(|| {
-            // λ = softplus(raw) starts at 0.05·{1, 2, 4, 8, …}: time constants of 20 tokens and less.
-            let decay = Tensor::arange(heads, (Kind::Float, path.device())).exp2() * 0.05;
-            path.var_copy("recency", &decay.expm1().log())
-        });
+        let raw = |decay: Tensor| decay.expm1().log();
+        let head = Tensor::arange(heads, (Kind::Float, path.device()));
+        // λ = 0.05·{1, 2, 4, 8, …}: time constants of 20 tokens and less.
+        let short = || raw(head.exp2() * 0.05);
+        // Time constants spread evenly over the octaves from 4 tokens, a step or two, to 4096, an episode.
+        let spread = || raw((-(&head + 0.5) * (10.0 / heads as f64) - 2.0).exp2());
+        let recency = match model.recency {
+            Recency::None => Decay::Never,
+            Recency::Learned => Decay::Learned(path.var_copy("recency", &short())),
+            Recency::Spread => Decay::Learned(path.var_copy("recency", &spread())),
+            Recency::Gated => {
+                let mut gate = crate::linear::linear(path / "gate", width, heads);
+                tch::no_grad(|| gate.bs.as_mut().map(|bias| bias.copy_(&spread())));
+                Decay::Gated(gate)
+            }
+        };
         Self {
             query_token: path.randn_standard("query_token", &[width]),
             query: linear("query"),
@@ -44,9 +66,13 @@ impl Aaren {
         }
     }
 
-    /// Decay λ per token of each head, `[heads]`; `None` is the paper's form.
-    fn decay(&self) -> Option<Tensor> {
-        self.recency.as_ref().map(Tensor::softplus)
+    /// What each token of `x` `[batch, tokens, width]` decays those before it by, shaped as [`scan`] takes it.
+    fn decay(&self, x: &Tensor) -> Option<Tensor> {
+        match &self.recency {
+            Decay::Never => None,
+            Decay::Learned(raw) => Some(raw.softplus().unsqueeze(-1)),
+            Decay::Gated(gate) => Some(gate.forward(&float(x)).transpose(1, 2).softplus()),
+        }
     }
 
     /// Scores `[batch, heads, tokens]` and values `[batch, heads, tokens, width of a head]` of `x`
@@ -75,27 +101,34 @@ impl Mixer for Aaren {
         let (batch, _, width) = x.size3().expect("x is [batch, tokens, width]");
         let (scores, values) = self.scores_and_values(x);
         let before = state.map(prefix);
-        let (outputs, after) = scan::chunked(&scores, &values, self.decay().as_ref(), before.as_ref());
+        let (outputs, after) = scan::chunked(&scores, &values, self.decay(x).as_ref(), before.as_ref());
         let outputs = wanted.of(&outputs, 2).transpose(1, 2).reshape([batch, -1, width]);
         (x_linear(&outputs, &self.output), tensors(after))
     }
 
     /// The recurrence.
     fn step(&self, x: &Tensor, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
-        let (scores, values) = self.scores_and_values(&x.unsqueeze(1));
+        let x = x.unsqueeze(1);
+        let (scores, values) = self.scores_and_values(&x);
         let (scores, values) = (scores.squeeze_dim(2), values.squeeze_dim(2));
-        let after = scan::recurrence(&scores, &values, self.decay().as_ref(), &prefix(state));
-        (x_linear(&after.output().view_as(x), &self.output), tensors(after))
+        let decay = self.decay(&x).map(|decay| decay.squeeze_dim(-1));
+        let after = scan::recurrence(&scores, &values, decay.as_ref(), &prefix(state));
+        (x_linear(&after.output().view_as(&x.squeeze_dim(1)), &self.output), tensors(after))
     }
 
     fn weights(&self, x: &Tensor, at: &[i64]) -> Option<Tensor> {
         let (scores, _) = self.scores_and_values(x);
-        let tokens = Tensor::arange(scores.size()[2], (Kind::Int64, x.device()));
-        let age = Tensor::from_slice(at).to_device(x.device()).unsqueeze(1) - tokens;
-        let mut logits = scores.unsqueeze(2).masked_fill(&age.lt(0), f64::NEG_INFINITY);
-        if let Some(decay) = self.decay() {
-            logits -= decay.view([self.heads, 1, 1]) * &age;
+        let at = Tensor::from_slice(at).to_device(x.device());
+        let tokens = scores.size()[2];
+        let future = Tensor::arange(tokens, (Kind::Int64, x.device())).gt_tensor(&at.unsqueeze(1));
+        let mut logits = scores.unsqueeze(2);
+        if let Some(decay) = self.decay(x) {
+            let sizes = [scores.size()[0], self.heads, tokens];
+            let age = decay.expand(sizes, false).cumsum(-1, Kind::Double);
+            let since = age.unsqueeze(2) - age.index_select(2, &at).unsqueeze(3);
+            logits = logits + since.to_kind(scores.kind());
         }
+        let logits = logits.masked_fill(&future, f64::NEG_INFINITY);
         Some(logits.softmax(-1, None::<Kind>))
     }
 }
@@ -119,7 +152,7 @@ mod tests {
     #[test]
     fn the_weights_are_those_that_the_scan_sums_values_with() {
         tch::manual_seed(3);
-        for recency in [Recency::None, Recency::Learned] {
+        for recency in Recency::ALL {
             let store = nn::VarStore::new(Device::Cpu);
             let (encoder, norm) = (EncoderKind::Aaren, Norm::Post);
             let model = Model { encoder, width: 12, layers: 1, heads: 2, norm, recency, past_actions: true };
