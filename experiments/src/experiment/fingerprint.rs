@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aaren_agents::AgentConfig;
 use aaren_agents::behaviour_cloning::CloningConfig;
-use aaren_agents::decision::DecisionConfig;
+use aaren_agents::decision::{DecisionConfig, Start};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -36,7 +36,10 @@ impl Spec {
                 insert("model", json(model));
                 insert("model.dropout", (*dropout).into());
                 insert("context.train", json(&context.context_length));
-                insert("context.start", json(start));
+                // Earlier checkpoints do not say what was the only way then.
+                if *start != Start::Uniform {
+                    insert("context.start", json(start));
+                }
                 insert("context.carry", (*carry).into());
                 insert("evaluate.return_scale", self.evaluate.return_scale.into());
             }

@@ -12,11 +12,11 @@
 //! key is a field of one of them, with its range from `values` and its default.
 //!
 //! `model` and `context` hold what the policies share, an entry of `policies` what differs for that
-//! one. Three settings do not mean something for every encoder: `recency: learned`, `carry: true` and
-//! `rollout: unbounded`, of which the latter two need a state of constant size. Written in `model` or
-//! `context` they therefore reach the encoders that they are for, an Aaren among them, and leave a
-//! Transformer at its own default; in a Transformer's own entry, recency and carry are refused
-//! and `rollout: unbounded` gives it a growing key/value cache. An entry of `agent: behaviour-cloning`
+//! one. Four settings do not mean something for every encoder: `recency`, `carry: true` and
+//! `rollout: unbounded`, of which the latter two need a state of constant size, and `rollout: {sliding: K}`, which
+//! needs one that grows. Written in `model` or `context` they therefore reach the encoders that they are for, and
+//! leave the others at their own default; in the entry of one that they are not for, recency, carry and a sliding
+//! cache are refused, and `rollout: unbounded` gives a Transformer a growing key/value cache. An entry of `agent: behaviour-cloning`
 //! takes width, layers, dropout and the context length from the sections, and its own `top`.
 
 mod context;

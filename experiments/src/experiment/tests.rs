@@ -199,6 +199,8 @@ fn a_fingerprint_covers_what_determines_training() {
         "train.precision=bfloat16",
         "model.norm=pre",
         "context.train=9",
+        "context.train=episode",
+        "context.start=episode",
         "seeds=[1]",
         "env=Hopper-v5",
     ];
