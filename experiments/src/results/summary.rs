@@ -143,7 +143,7 @@ impl Summary {
             difficulty: Some(difficulty),
             target_returns: targets.to_vec(),
             padding: "right, masked".into(),
-            sampling: "windows start at transitions drawn uniformly (trajectories by length); with context.carry chunk after chunk of episodes drawn uniformly; behaviour cloning draws transitions uniformly".into(),
+            sampling: "windows start at transitions drawn uniformly (trajectories by length), with context.start: episode where episodes drawn uniformly do; with context.carry chunk after chunk of episodes drawn uniformly; behaviour cloning draws transitions uniformly".into(),
             updates: spec.train.updates,
             batch: spec.train.batch,
             seeds: spec.seeds.clone(),

@@ -144,8 +144,11 @@ fn warn_of_repetition(dataset: &Dataset, difficulty: &Difficulty) {
 /// never reach is warned of.
 fn targets(spec: &Spec, dataset: &Dataset) -> Vec<f64> {
     let best = dataset.summary().return_max;
-    // Cut to a tenth, so that it can be read and stays within the data.
-    let cut = |target: f64| if target.abs() < 10.0 { target } else { (target * 10.0).floor() / 10.0 };
+    // Cut to what can be read, and stays within the data.
+    let cut = |target: f64| {
+        let parts = if target.abs() < 10.0 { 1e4 } else { 10.0 };
+        (target * parts).floor() / parts
+    };
     // Half of a negative return would be a better one.
     let from_data = || if best > 0.0 { vec![cut(best), cut(best / 2.0)] } else { vec![cut(best)] };
     let targets = spec.evaluate.target_returns.clone().unwrap_or_else(from_data);
