@@ -83,6 +83,11 @@ pub struct Row {
     pub context: Option<String>,
     /// Timestep of the episode.
     pub at: Option<usize>,
+    /// Whether the processor's caches held what was used, `warm` or `cold`.
+    pub caches: Option<&'static str>,
+    /// What the comparison with the reference shows: what the `algorithm` gives, in one runtime, or what the
+    /// `runtime` gives, with one algorithm.
+    pub gives: Option<&'static str>,
     /// The figure: a median.
     pub value: f64,
     /// Its unit.
@@ -154,8 +159,9 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn table(rows: &[Row]) -> String {
-    let heads = ["what", "policy", "backend", "precision", "context", "unit", "reference", "at", "median"];
-    let mut table = Table::new(7, heads.into_iter().chain(["p99", "ratio"]));
+    let heads =
+        ["what", "policy", "precision", "context", "caches", "unit", "gives", "reference", "at", "median"];
+    let mut table = Table::new(8, heads.into_iter().chain(["p99", "ratio"]));
     for row in rows {
         let reference = match (&row.against, row.reference) {
             (Some(against), Some(value)) => format!("{} ({against})", significant(value)),
@@ -165,10 +171,11 @@ fn table(rows: &[Row]) -> String {
         table.row([
             row.what.into(),
             row.policy.clone(),
-            row.backend.unwrap_or_default().into(),
             row.precision.unwrap_or_default().into(),
             row.context.clone().unwrap_or_default(),
+            row.caches.unwrap_or_default().into(),
             row.unit.into(),
+            row.gives.unwrap_or_default().into(),
             reference,
             row.at.map_or(String::new(), |at| at.to_string()),
             significant(row.value),

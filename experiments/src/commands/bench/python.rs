@@ -4,10 +4,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-const REFERENCE: &str = include_str!("../../../../oracle/decision_transformer.py");
+use crate::output;
+
+const POLICIES: &str = include_str!("../../../../oracle/policies.py");
 const ENV_STEPS: &str = include_str!("../../../../oracle/env_steps.py");
 
 /// The interpreter that the references run in.
@@ -24,34 +26,24 @@ impl Python {
         self.path.is_file()
     }
 
-    /// The JSON that the PyTorch Decision Transformer prints; `None` without an interpreter.
-    pub fn decision_transformer(&self, arguments: &[String]) -> Result<Option<Value>> {
-        if !self.found() {
-            return Ok(None);
-        }
-        let output = Command::new(&self.path)
-            .args(["-c", REFERENCE])
-            .args(arguments)
-            .stderr(Stdio::inherit())
-            .output()
-            .with_context(|| self.path.display().to_string())?;
-        if !output.status.success() {
-            bail!(
-                "{}: the reference ended with {}; `make bench` installs what it needs",
-                self.path.display(),
-                output.status
-            );
-        }
-        Ok(Some(serde_json::from_slice(&output.stdout)?))
+    /// A process that runs the same policies in PyTorch; `None` without an interpreter.
+    pub fn policies(&self) -> Result<Option<Policies>> {
+        Ok(self.spawn(POLICIES)?.map(Policies))
     }
 
     /// A process that measures Gymnasium's environments; `None` without an interpreter.
     pub fn env_steps(&self) -> Result<Option<EnvSteps>> {
+        Ok(self.spawn(ENV_STEPS)?.map(EnvSteps))
+    }
+
+    fn spawn(&self, script: &str) -> Result<Option<Answers>> {
         if !self.found() {
             return Ok(None);
         }
         let mut child = Command::new(&self.path)
-            .args(["-c", ENV_STEPS])
+            .args(["-c", script])
+            // The allocator as we set ours.
+            .envs([("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "1073741824")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -59,33 +51,57 @@ impl Python {
             .with_context(|| self.path.display().to_string())?;
         let questions = child.stdin.take().expect("piped");
         let answers = BufReader::new(child.stdout.take().expect("piped"));
-        Ok(Some(EnvSteps { child, questions, answers }))
+        Ok(Some(Answers { child, questions, answers }))
     }
 }
 
-/// Python Gymnasium, asked for one environment at a time.
-pub struct EnvSteps {
+/// A process that answers a line with a line.
+struct Answers {
     child: Child,
     questions: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
-impl EnvSteps {
-    /// Steps per second over about so many seconds.
-    pub fn rate(&mut self, id: &str, seconds: f64) -> Result<f64> {
-        writeln!(self.questions, "{id} {seconds}")?;
+impl Answers {
+    fn ask(&mut self, question: &str) -> Result<String> {
+        writeln!(self.questions, "{question}")?;
         let mut answer = String::new();
         self.answers.read_line(&mut answer)?;
-        answer.trim().parse().with_context(|| {
-            format!("{id}: Python Gymnasium gave no answer; `make bench` installs what it needs")
-        })
+        ensure!(!answer.is_empty(), "{question}: Python gave no answer; `make bench` installs what it needs");
+        Ok(answer)
     }
 }
 
-impl Drop for EnvSteps {
+impl Drop for Answers {
     fn drop(&mut self) {
         // It ends by itself when its input does; nothing is lost by not waiting.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Python Gymnasium, asked for one environment at a time.
+pub struct EnvSteps(Answers);
+
+impl EnvSteps {
+    /// Steps per second over about so many seconds.
+    pub fn rate(&mut self, id: &str, seconds: f64) -> Result<f64> {
+        let answer = self.0.ask(&format!("{id} {seconds}"))?;
+        answer.trim().parse().with_context(|| format!("{id}: Python Gymnasium answered {answer:?}"))
+    }
+}
+
+/// The policies in PyTorch, asked for a few steps or updates at a time.
+pub struct Policies(Answers);
+
+impl Policies {
+    /// Times in seconds of what `question` asks for (see `oracle/policies.py`); `None` where PyTorch cannot do it.
+    pub fn seconds(&mut self, question: &Value) -> Result<Option<Vec<f64>>> {
+        let answer: Value = serde_json::from_str(&self.0.ask(&question.to_string())?)?;
+        if let Some(error) = answer["error"].as_str() {
+            output::note(format_args!("PyTorch, {question}: {error}"));
+            return Ok(None);
+        }
+        Ok(Some(serde_json::from_value(answer["seconds"].clone())?))
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use aaren_agents::AgentConfig;
+use aaren_agents::{AgentConfig, Trainer};
 use aaren_format::{EncoderKind, Precision, Recency};
 use anyhow::Result;
+use serde_json::json;
 use tch::Device;
 
 use super::Row;
@@ -12,63 +13,112 @@ use super::python::Python;
 use crate::stand_in::{dataset, hopper, trainer};
 use crate::statistics::percentile;
 
-/// Updates per second at (context, batch), taking turns with the PyTorch Decision Transformer.
+/// Who is measured: name, encoder, heads, recency, and what PyTorch calls the same algorithm.
+const POLICIES: [(&str, EncoderKind, usize, Recency, Option<&str>); 5] = [
+    ("aaren", EncoderKind::Aaren, 1, Recency::None, Some("aaren")),
+    ("aaren, 4 heads, learned", EncoderKind::Aaren, 4, Recency::Learned, None),
+    ("aaren, 4 heads, gated", EncoderKind::Aaren, 4, Recency::Gated, None),
+    ("gru", EncoderKind::Gru, 1, Recency::None, None),
+    ("transformer", EncoderKind::Transformer, 1, Recency::None, Some("transformer")),
+];
+
+struct Contender<'d> {
+    policy: &'static str,
+    theirs_called: Option<&'static str>,
+    precision: Precision,
+    trainer: Trainer<'d>,
+    /// Seconds of an update: ours, PyTorch's, and those of its compiled form.
+    ours: Vec<f64>,
+    theirs: Vec<f64>,
+    compiled: Vec<f64>,
+}
+
+/// Updates per second at (context, batch), all contenders and PyTorch in turns.
 pub fn measure(python: &Python, threads: u16) -> Result<Vec<Row>> {
     let dataset = dataset(&hopper(EncoderKind::Aaren, 1).1, 20);
     let mut rows = Vec::new();
     for (context, batch, updates, rounds) in [(20, 64, 10, 6), (1000, 4, 2, 2)] {
         let mut contenders = Vec::new();
-        for (name, encoder, heads, recency) in [
-            ("aaren", EncoderKind::Aaren, 1, Recency::None),
-            ("aaren, 4 heads, recency", EncoderKind::Aaren, 4, Recency::Learned),
-            ("transformer", EncoderKind::Transformer, 1, Recency::None),
-        ] {
+        for (policy, encoder, heads, recency, theirs_called) in POLICIES {
             let (mut agent, task) = hopper(encoder, heads);
             if let AgentConfig::Decision(decision) = &mut agent {
                 decision.model.recency = recency;
             }
             let agent = agent.with_context_length(context);
-            for (precision, kind) in [("float32", Precision::Float32), ("bfloat16", Precision::Bfloat16)] {
-                let trainer = trainer(&*agent, &task, &dataset, batch, kind, Device::Cpu)?;
-                contenders.push((name, precision, trainer, Vec::new()));
+            for precision in [Precision::Float32, Precision::Bfloat16] {
+                let trainer = trainer(&*agent, &task, &dataset, batch, precision, Device::Cpu)?;
+                let [ours, theirs, compiled] = Default::default();
+                contenders.push(Contender {
+                    policy,
+                    theirs_called,
+                    precision,
+                    trainer,
+                    ours,
+                    theirs,
+                    compiled,
+                });
             }
         }
-        let (mut float32, mut bfloat16) = (Vec::new(), Vec::new());
+        let mut pytorch = python.policies()?;
         for _ in 0..rounds {
-            for (_, _, trainer, times) in &mut contenders {
-                trainer.update()?;
+            for contender in &mut contenders {
+                contender.trainer.update()?;
                 for _ in 0..updates {
                     let start = Instant::now();
-                    trainer.update()?;
-                    times.push(start.elapsed().as_secs_f64());
+                    contender.trainer.update()?;
+                    contender.ours.push(start.elapsed().as_secs_f64());
+                }
+                let (Some(pytorch), Some(encoder)) = (&mut pytorch, contender.theirs_called) else {
+                    continue;
+                };
+                for (compile, times) in [(false, &mut contender.theirs), (true, &mut contender.compiled)] {
+                    let question = json!({
+                        "what": "train", "encoder": encoder, "precision": contender.precision, "context": context,
+                        "batch": batch, "updates": updates, "threads": threads, "compile": compile,
+                    });
+                    times.extend(pytorch.seconds(&question)?.into_iter().flatten());
                 }
             }
-            let arguments = format!(
-                "--only train --threads {threads} --context {context} --batch {batch} --repeats {updates}"
-            );
-            let arguments: Vec<String> = arguments.split(' ').map(String::from).collect();
-            if let Some(report) = python.decision_transformer(&arguments)? {
-                float32.extend(report["train"]["updates_per_s"].as_f64());
-                bfloat16.extend(report["train"]["updates_per_s_bf16"].as_f64());
-            }
         }
-        for (name, precision, _, times) in &contenders {
-            let row = Row {
-                what: "train",
-                policy: (*name).into(),
-                backend: Some("libtorch"),
-                precision: Some(precision),
-                context: Some(format!("{batch} × {context} timesteps")),
-                value: 1.0 / percentile(times, 50.0),
-                unit: "updates/s",
-                ..Row::default()
-            };
-            let median = |rates: &[f64]| (!rates.is_empty()).then(|| percentile(rates, 50.0));
-            rows.push(row.clone().rate_against("PyTorch, float32", median(&float32)));
-            if *precision == "bfloat16" {
-                rows.push(row.rate_against("PyTorch, bfloat16", median(&bfloat16)));
+        let context = format!("{batch} × {context} timesteps");
+        for contender in &contenders {
+            let row = contender.row(&context);
+            if contender.theirs_called.is_none() {
+                rows.push(row.clone());
+            }
+            for (form, times) in [("", &contender.theirs), (", compiled", &contender.compiled)] {
+                if let Some(encoder) = contender.theirs_called {
+                    let row = row.clone().rate_against(format!("PyTorch, {encoder}{form}"), rate(times));
+                    rows.push(Row { gives: Some("runtime"), ..row });
+                }
+            }
+            let twin = contenders
+                .iter()
+                .find(|other| other.policy == "transformer" && other.precision == contender.precision);
+            if let (true, Some(twin)) = (contender.policy != "transformer", twin) {
+                let row = row.rate_against("transformer, here", rate(&twin.ours));
+                rows.push(Row { gives: Some("algorithm"), ..row });
             }
         }
     }
     Ok(rows)
+}
+
+fn rate(times: &[f64]) -> Option<f64> {
+    (!times.is_empty()).then(|| 1.0 / percentile(times, 50.0))
+}
+
+impl Contender<'_> {
+    fn row(&self, context: &str) -> Row {
+        Row {
+            what: "train",
+            policy: self.policy.into(),
+            backend: Some("libtorch"),
+            precision: Some(if self.precision == Precision::Float32 { "float32" } else { "bfloat16" }),
+            context: Some(context.into()),
+            value: 1.0 / percentile(&self.ours, 50.0),
+            unit: "updates/s",
+            ..Row::default()
+        }
+    }
 }
