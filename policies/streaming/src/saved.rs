@@ -2,7 +2,9 @@
 
 use alloc::{format, string::ToString, vec::Vec};
 
-use crate::{Error, Regime, Stream};
+use crate::episode::Episode;
+use crate::policy::Weights;
+use crate::{Error, Regime, Stream, Streams};
 
 /// Begins every saved state; the digit is the version of the layout.
 const MAGIC: &[u8; 8] = b"aaren-s2";
@@ -13,27 +15,7 @@ impl Stream {
     /// All numbers little-endian: magic, policy fingerprint, regime, timestep, return-to-go, tokens
     /// in the state, then the window's or the last timestep's inputs and the encoder's state.
     pub fn save(&self) -> Vec<u8> {
-        let weights = self.policy.weights();
-        let mut bytes = MAGIC.to_vec();
-        let mut put = |number: u64| bytes.extend(number.to_le_bytes());
-        put(weights.fingerprint);
-        let (kind, length) = numbered(self.regime);
-        put(kind);
-        put(length);
-        put(self.episode.timestep);
-        put(self.episode.return_to_go.to_bits());
-        let recomputed = weights.network.recomputes(self.regime);
-        put(if recomputed { 0 } else { self.episode.state.tokens });
-        let mut put = |x: &f32| bytes.extend(x.to_le_bytes());
-        for t in self.episode.timestep - self.remembered()..self.episode.timestep {
-            self.episode.row(t).iter().for_each(&mut put);
-        }
-        if !recomputed {
-            for memory in &self.episode.state.layers {
-                memory.fixed.iter().chain(memory.cache.floats()).for_each(&mut put);
-            }
-        }
-        bytes
+        self.episode.save(self.policy.weights(), self.regime)
     }
 
     /// Go on from what [`save`](Self::save) returned.
@@ -43,7 +25,60 @@ impl Stream {
     /// If the bytes come from another policy or regime, are cut short or too long, or hold what no
     /// stream can reach. The stream is then as it was.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let weights = self.policy.weights();
+        self.episode.restore(self.policy.weights(), self.regime, bytes)
+    }
+}
+
+impl Streams {
+    /// One of the streams as bytes, those of [`Stream::save`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no such stream.
+    pub fn save(&self, index: usize) -> Vec<u8> {
+        self.episodes[index].save(self.policy.weights(), self.regime)
+    }
+
+    /// One of the streams goes on from what [`save`](Self::save) or [`Stream::save`] returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::restore`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no such stream.
+    pub fn restore(&mut self, index: usize, bytes: &[u8]) -> Result<(), Error> {
+        self.episodes[index].restore(self.policy.weights(), self.regime, bytes)
+    }
+}
+
+impl Episode {
+    fn save(&self, weights: &Weights, regime: Regime) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        let mut put = |number: u64| bytes.extend(number.to_le_bytes());
+        put(weights.fingerprint);
+        let (kind, length) = numbered(regime);
+        put(kind);
+        put(length);
+        put(self.timestep);
+        put(self.return_to_go.to_bits());
+        let recomputed = weights.network.recomputes(regime);
+        put(if recomputed { 0 } else { self.state.tokens });
+        let mut put = |x: &f32| bytes.extend(x.to_le_bytes());
+        let remembered = self.timestep.min(kept(weights, regime));
+        for t in self.timestep - remembered..self.timestep {
+            self.row(t).iter().for_each(&mut put);
+        }
+        if !recomputed {
+            for memory in &self.state.layers {
+                memory.fixed.iter().chain(memory.cache.floats()).for_each(&mut put);
+            }
+        }
+        bytes
+    }
+
+    fn restore(&mut self, weights: &Weights, regime: Regime, bytes: &[u8]) -> Result<(), Error> {
         let mismatch = |found: &dyn core::fmt::Display, expected: &dyn core::fmt::Display| Error::Saved {
             found: found.to_string(),
             expected: expected.to_string(),
@@ -58,12 +93,12 @@ impl Stream {
         if numbers[1] != weights.fingerprint {
             return Err(mismatch(
                 &"the state of another policy",
-                &format!("one of `{}`", self.policy.name()),
+                &format!("one of `{}`", weights.header.policy),
             ));
         }
-        if (numbers[2], numbers[3]) != numbered(self.regime) {
+        if (numbers[2], numbers[3]) != numbered(regime) {
             let found = format!("regime {} of {}", numbers[2], numbers[3]);
-            return Err(mismatch(&found, &format!("{:?}", self.regime)));
+            return Err(mismatch(&found, &format!("{regime:?}")));
         }
         let (timestep, return_to_go, tokens) = (numbers[4], f64::from_bits(numbers[5]), numbers[6]);
         if timestep > 1 << 53 {
@@ -72,19 +107,19 @@ impl Stream {
         if !return_to_go.is_finite() {
             return Err(mismatch(&format!("a return to go of {return_to_go}"), &"a finite one"));
         }
-        if weights.network.tokens(self.regime, timestep) != Some(tokens) {
+        if weights.network.tokens(regime, timestep) != Some(tokens) {
             return Err(mismatch(
                 &format!("{tokens} tokens at timestep {timestep}"),
                 &"what the regime gives",
             ));
         }
 
-        let rows = timestep.min(self.keeps()) as usize;
-        let inputs = rows * self.episode.row_length;
-        let held = weights.network.held(self.regime, tokens);
+        let rows = timestep.min(kept(weights, regime)) as usize;
+        let inputs = rows * self.row_length;
+        let held = weights.network.held(regime, tokens);
         // What the regime recomputes is not saved.
-        let recomputed = weights.network.recomputes(self.regime);
-        let memories = if recomputed { &[][..] } else { &self.episode.state.layers };
+        let recomputed = weights.network.recomputes(regime);
+        let memories = if recomputed { &[][..] } else { &self.state.layers };
         let lengths = memories
             .iter()
             .map(|memory| (held as usize).checked_mul(memory.cache.row())?.checked_add(memory.fixed.len()));
@@ -106,20 +141,20 @@ impl Stream {
             return Err(mismatch(&"a number that is not finite", &"finite numbers"));
         }
 
-        self.reset(return_to_go);
-        let row_length = self.episode.row_length;
+        self.reset(weights, return_to_go);
+        let row_length = self.row_length;
         for (t, row) in (timestep - rows as u64..timestep).zip(inputs.chunks_exact(row_length)) {
-            let start = (t % self.episode.rows) as usize * row_length;
-            if self.episode.inputs.len() < start + row_length {
-                self.episode.inputs.resize(start + row_length, 0.0);
+            let start = (t % self.rows) as usize * row_length;
+            if self.inputs.len() < start + row_length {
+                self.inputs.resize(start + row_length, 0.0);
             }
-            self.episode.inputs[start..start + row_length].copy_from_slice(row);
+            self.inputs[start..start + row_length].copy_from_slice(row);
         }
-        self.episode.timestep = timestep;
-        self.episode.state.tokens = tokens;
+        self.timestep = timestep;
+        self.state.tokens = tokens;
         if !recomputed {
             let mut rest = state;
-            for memory in &mut self.episode.state.layers {
+            for memory in &mut self.state.layers {
                 let (fixed, after) = rest.split_at(memory.fixed.len());
                 let (rows, after) = after.split_at(held as usize * memory.cache.row());
                 memory.fixed.copy_from_slice(fixed);
@@ -129,15 +164,11 @@ impl Stream {
         }
         Ok(())
     }
+}
 
-    /// How many timesteps' inputs a saved state keeps at most.
-    fn keeps(&self) -> u64 {
-        self.policy.weights().network.kept(self.regime).1 as u64
-    }
-
-    fn remembered(&self) -> u64 {
-        self.episode.timestep.min(self.keeps())
-    }
+/// How many timesteps' inputs a saved state keeps at most.
+fn kept(weights: &Weights, regime: Regime) -> u64 {
+    weights.network.kept(regime).1 as u64
 }
 
 /// A regime as two numbers.

@@ -13,9 +13,9 @@ use aaren_format::Regime;
 /// need not be at the same timestep. What they save is the weights' way from memory, once for all of
 /// them instead of once for each; a window's timesteps share it already, so windows save nothing.
 pub struct Streams {
-    policy: Policy,
-    regime: Regime,
-    episodes: Vec<Episode>,
+    pub(crate) policy: Policy,
+    pub(crate) regime: Regime,
+    pub(crate) episodes: Vec<Episode>,
     scratch: Scratch,
     actions: Vec<f32>,
 }
@@ -47,6 +47,11 @@ impl Streams {
             episodes,
             policy,
         }
+    }
+
+    /// The policy they follow.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// How many they are.

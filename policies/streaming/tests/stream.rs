@@ -277,6 +277,14 @@ fn a_saved_stream_goes_on_bit_for_bit() {
                     (other.timestep(), other.return_to_go()),
                     (stream.timestep(), stream.return_to_go())
                 );
+
+                let mut several = policy.streams_with(regime, 3).unwrap();
+                several.act(&[0.5; 33], &[0.0; 3]).unwrap();
+                several.restore(1, &saved).unwrap();
+                assert_eq!(several.save(1), saved, "{encoder} {regime:?} {middle}");
+                several.restore(0, &stream.save()).unwrap();
+                assert_eq!(several.save(0), stream.save());
+                assert_eq!(several.save(1), saved, "the others are as they were");
             }
         }
     }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use aaren_streaming::{ActionSpace, Policy, Stream};
+use aaren_streaming::{Policy, Stream, Streams};
 
 thread_local! {
     static LAST_ERROR: RefCell<CString> = RefCell::default();
@@ -117,12 +117,7 @@ pub unsafe extern "C" fn aaren_observation_size(policy: *const Policy) -> usize 
 /// `policy` is null or a live policy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_action_size(policy: *const Policy) -> usize {
-    guard(0, || {
-        Ok(match unsafe { given(policy, "policy") }?.action_space() {
-            ActionSpace::Continuous { low, .. } => low.len(),
-            ActionSpace::Discrete { .. } => 1,
-        })
-    })
+    guard(0, || Ok(unsafe { given(policy, "policy") }?.action_space().entries()))
 }
 
 /// The first of the policy's target returns, or 0.
@@ -133,6 +128,16 @@ pub unsafe extern "C" fn aaren_action_size(policy: *const Policy) -> usize {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_target_return(policy: *const Policy) -> f64 {
     guard(0.0, || Ok(unsafe { given(policy, "policy") }?.target_returns().first().copied().unwrap_or(0.0)))
+}
+
+/// The policy's header as JSON.
+///
+/// # Safety
+///
+/// `policy` is null or a live policy; `text` is valid for writes of `capacity` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_header(policy: *const Policy, text: *mut u8, capacity: usize) -> usize {
+    guard(0, || unsafe { hand_out(given(policy, "policy")?.header().to_json().as_bytes(), text, capacity) })
 }
 
 /// A stream in the regime the file names.
@@ -188,21 +193,70 @@ pub unsafe extern "C" fn aaren_act(
     action: *mut f32,
     action_size: usize,
 ) -> c_int {
-    guard(-1, || {
-        let stream = unsafe { given_mut(stream, "stream") }?;
-        let observation = unsafe { given_slice(observation, observation_size, "observation") }?;
-        unsafe { given(action, "action") }?;
-        let expected = unsafe { aaren_action_size(stream.policy()) };
-        if action_size != expected {
-            return Err(Failure(format!(
-                "the action has room for {action_size} entries, the policy gives {expected}"
-            )));
+    guard(-1, || unsafe { act(stream, observation, observation_size, previous_reward, action, action_size) })
+}
+
+/// One step, with an observation of doubles.
+///
+/// # Safety
+///
+/// As [`aaren_act`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_act_double(
+    stream: *mut Stream,
+    observation: *const f64,
+    observation_size: usize,
+    previous_reward: f64,
+    action: *mut f32,
+    action_size: usize,
+) -> c_int {
+    guard(-1, || unsafe { act(stream, observation, observation_size, previous_reward, action, action_size) })
+}
+
+/// # Safety
+///
+/// As [`aaren_act`].
+unsafe fn act<T: Copy + Into<f64>>(
+    stream: *mut Stream,
+    observation: *const T,
+    observation_size: usize,
+    previous_reward: f64,
+    action: *mut f32,
+    action_size: usize,
+) -> Result<c_int, Failure> {
+    let stream = unsafe { given_mut(stream, "stream") }?;
+    let observation = unsafe { given_slice(observation, observation_size, "observation") }?;
+    unsafe { has_room(action, action_size, stream.policy().action_space().entries()) }?;
+    let answer = stream.act(observation, previous_reward)?;
+    // The caller's memory may be uninitialised, and may overlap the observation: no reference.
+    unsafe { std::ptr::copy(answer.as_ptr(), action, action_size) };
+    Ok(0)
+}
+
+/// # Safety
+///
+/// `action` is null or a pointer.
+unsafe fn has_room(action: *const f32, size: usize, expected: usize) -> Result<(), Failure> {
+    unsafe { given(action, "action") }?;
+    if size == expected {
+        return Ok(());
+    }
+    Err(Failure(format!("the action has room for {size} entries, the policy gives {expected}")))
+}
+
+/// Copies `from` to the caller if there is room for it; its length.
+///
+/// # Safety
+///
+/// `to` is valid for writes of `capacity` bytes.
+unsafe fn hand_out(from: &[u8], to: *mut u8, capacity: usize) -> Result<usize, Failure> {
+    if from.len() <= capacity {
+        if to.is_null() {
+            return Err(Failure("the place to write to is NULL".into()));
         }
-        let answer = stream.act(observation, previous_reward)?;
-        // The caller's memory may be uninitialised, and may overlap the observation: no reference.
-        unsafe { std::ptr::copy(answer.as_ptr(), action, action_size) };
-        Ok(0)
-    })
+        unsafe { std::ptr::copy(from.as_ptr(), to, from.len()) };
+    }
+    Ok(from.len())
 }
 
 /// Bytes of what the stream remembers.
@@ -222,14 +276,7 @@ pub unsafe extern "C" fn aaren_state_size(stream: *const Stream) -> usize {
 /// `stream` is null or a live stream; `bytes` is valid for writes of `capacity` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_save(stream: *const Stream, bytes: *mut u8, capacity: usize) -> usize {
-    guard(0, || {
-        let saved = unsafe { given(stream, "stream") }?.save();
-        if saved.len() <= capacity {
-            unsafe { given(bytes, "bytes") }?;
-            unsafe { std::ptr::copy(saved.as_ptr(), bytes, saved.len()) };
-        }
-        Ok(saved.len())
-    })
+    guard(0, || unsafe { hand_out(&given(stream, "stream")?.save(), bytes, capacity) })
 }
 
 /// Go on from a saved stream.
@@ -244,6 +291,128 @@ pub unsafe extern "C" fn aaren_restore(stream: *mut Stream, bytes: *const u8, le
         unsafe { given_mut(stream, "stream") }?.restore(unsafe { given_slice(bytes, length, "bytes") }?)?;
         Ok(0)
     })
+}
+
+/// Several streams that are stepped together, in the regime the file names.
+///
+/// # Safety
+///
+/// `policy` is null or a live policy.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_streams_new(policy: *const Policy, count: usize) -> *mut Streams {
+    guard(std::ptr::null_mut(), || {
+        Ok(Box::into_raw(Box::new(unsafe { given(policy, "policy") }?.streams(count))))
+    })
+}
+
+/// Free several streams.
+///
+/// # Safety
+///
+/// `streams` is null or came from `aaren_streams_new` and was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_streams_free(streams: *mut Streams) {
+    if !streams.is_null() {
+        guard((), || {
+            drop(unsafe { Box::from_raw(streams) });
+            Ok(())
+        });
+    }
+}
+
+/// Begin an episode in one of the streams.
+///
+/// # Safety
+///
+/// `streams` is null or live streams that no other thread uses.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_streams_reset(
+    streams: *mut Streams,
+    index: usize,
+    target_return: f64,
+) -> c_int {
+    guard(-1, || {
+        let streams = unsafe { given_mut(streams, "streams") }?;
+        is_one(streams, index)?;
+        streams.reset(index, target_return);
+        Ok(0)
+    })
+}
+
+/// One step of all streams.
+///
+/// # Safety
+///
+/// `streams` is null or live streams that no other thread uses; `observations` is null or valid for
+/// reads of `observations_size` doubles, `previous_rewards` of `rewards_size`, `actions` for writes of
+/// `actions_size` floats.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_streams_act(
+    streams: *mut Streams,
+    observations: *const f64,
+    observations_size: usize,
+    previous_rewards: *const f64,
+    rewards_size: usize,
+    actions: *mut f32,
+    actions_size: usize,
+) -> c_int {
+    guard(-1, || {
+        let streams = unsafe { given_mut(streams, "streams") }?;
+        let observations = unsafe { given_slice(observations, observations_size, "observations") }?;
+        let rewards = unsafe { given_slice(previous_rewards, rewards_size, "previous_rewards") }?;
+        let expected = streams.len() * streams.policy().action_space().entries();
+        unsafe { has_room(actions, actions_size, expected) }?;
+        let answer = streams.act(observations, rewards)?;
+        unsafe { std::ptr::copy(answer.as_ptr(), actions, actions_size) };
+        Ok(0)
+    })
+}
+
+/// Save one of the streams.
+///
+/// # Safety
+///
+/// `streams` is null or live streams; `bytes` is valid for writes of `capacity` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_streams_save(
+    streams: *const Streams,
+    index: usize,
+    bytes: *mut u8,
+    capacity: usize,
+) -> usize {
+    guard(0, || {
+        let streams = unsafe { given(streams, "streams") }?;
+        is_one(streams, index)?;
+        unsafe { hand_out(&streams.save(index), bytes, capacity) }
+    })
+}
+
+/// One of the streams goes on from a saved one.
+///
+/// # Safety
+///
+/// `streams` is null or live streams that no other thread uses; `bytes` is null or valid for reads of
+/// `length` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_streams_restore(
+    streams: *mut Streams,
+    index: usize,
+    bytes: *const u8,
+    length: usize,
+) -> c_int {
+    guard(-1, || {
+        let streams = unsafe { given_mut(streams, "streams") }?;
+        is_one(streams, index)?;
+        streams.restore(index, unsafe { given_slice(bytes, length, "bytes") }?)?;
+        Ok(0)
+    })
+}
+
+fn is_one(streams: &Streams, index: usize) -> Result<(), Failure> {
+    if index < streams.len() {
+        return Ok(());
+    }
+    Err(Failure(format!("there is no stream {index} among {}", streams.len())))
 }
 
 /// The message of this thread's last failure.

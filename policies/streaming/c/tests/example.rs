@@ -1,4 +1,5 @@
-//! The C example, compiled with the system's compiler against the library, says what Rust says.
+//! C programs, compiled with the system's compiler against the library: the example says what Rust says, and
+//! streams that are stepped together act as they do alone.
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
@@ -19,10 +20,10 @@ fn library(name: &str) -> PathBuf {
         .clone()
 }
 
-fn compile(to: &Path, link: &[&str]) {
+fn compile(source: &str, to: &Path, link: &[&str]) {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut cc = Command::new(std::env::var_os("CC").unwrap_or("cc".into()));
-    cc.args(["-std=c99", "-Wall", "-Wextra", "-Werror"]).arg(crate_folder.join("examples/act.c"));
+    cc.args(["-std=c99", "-Wall", "-Wextra", "-Werror"]).arg(crate_folder.join(source));
     cc.arg("-I").arg(crate_folder.join("include")).args(link).arg("-o").arg(to);
     let output = cc.output().expect("a C compiler");
     assert!(output.status.success(), "{cc:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -40,13 +41,12 @@ fn the_c_example_acts_as_rust_does() {
         library("libaaren_streaming_c.a"),
     );
     let shared_folder = shared.parent().unwrap().to_str().unwrap();
-    let by_shared = folder.path().join("act-shared");
-    compile(
-        &by_shared,
-        &["-L", shared_folder, "-laaren_streaming_c", &format!("-Wl,-rpath,{shared_folder}")],
-    );
+    let link_shared = ["-L", shared_folder, "-laaren_streaming_c", &format!("-Wl,-rpath,{shared_folder}")];
+    let [by_shared, several] = ["act-shared", "several"].map(|name| folder.path().join(name));
+    compile("examples/act.c", &by_shared, &link_shared);
+    compile("tests/several.c", &several, &link_shared);
     let by_archive = folder.path().join("act-static");
-    compile(&by_archive, &[archive.to_str().unwrap(), "-lpthread", "-ldl", "-lm"]);
+    compile("examples/act.c", &by_archive, &[archive.to_str().unwrap(), "-lpthread", "-ldl", "-lm"]);
 
     let discrete = common::Config { discrete: true, ..common::Config::new("transformer", 24, 1, 2) };
     // Policies that the demo trained, and others.
@@ -80,6 +80,9 @@ fn the_c_example_acts_as_rust_does() {
             assert_eq!(actions, expected);
             assert_eq!(stderr, format!("state: {} bytes\n", stream.state_bytes()));
         }
+        let output = Command::new(&several).arg(&path).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), policy.header().to_json());
     }
 
     let broken = folder.path().join("broken.safetensors");
