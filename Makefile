@@ -6,6 +6,7 @@
 # make snapshots  train the behaviour policies of the dataset recipes anew, each an hour or more (TASKS=hopper: one)
 # make oracle  compare the environments with Python Gymnasium's and POPGym's
 # make bench   compare the speed with PyTorch's and Python Gymnasium's
+# make wheel   build the Python package into target/wheel
 
 PYTHON ?= python3
 DEPS := .deps
@@ -14,13 +15,14 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test lint soak soak-kills soak-envs soak-agents soak-streaming soak-yaml deps snapshots python oracle bench
+.PHONY: demo test lint soak soak-kills soak-envs soak-agents soak-streaming soak-yaml deps snapshots python oracle bench wheel wheel-test
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml
 
 test: deps
 	cargo test --locked --workspace
+	$(MAKE) wheel-test
 
 lint: deps
 	cargo fmt --all --check
@@ -82,3 +84,25 @@ oracle: deps python
 bench: deps python
 	cargo build --release --locked --bin aaren
 	target/release/aaren bench
+
+# One wheel for every Python: the streaming runtime's C library, without debug information, and Python over it.
+WHEEL := target/wheel
+
+wheel: $(DEPS)/wheel/installed
+	cargo build --release --locked -p aaren-streaming-c
+	rm -rf $(WHEEL) && mkdir -p $(WHEEL)
+	strip --strip-debug -o $(WHEEL)/libaaren_streaming_c.so target/release/libaaren_streaming_c.so
+	cd policies/python && AAREN_LIBRARY=$(CURDIR)/$(WHEEL)/libaaren_streaming_c.so \
+		$(CURDIR)/$(DEPS)/wheel/bin/python -m hatchling build -t wheel -d $(CURDIR)/$(WHEEL)
+	$(DEPS)/wheel/bin/python -m auditwheel show $(WHEEL)/*.whl
+
+# With the binary that `cargo test` has built.
+wheel-test: wheel
+	cargo build --locked --bin aaren
+	$(DEPS)/wheel/bin/$(PIP:$(PYTHON)%=python%) --no-index --no-deps --force-reinstall $(WHEEL)/*.whl
+	$(DEPS)/wheel/bin/python -m pytest policies/python
+
+$(DEPS)/wheel/installed: policies/python/requirements.txt policies/python/tests/requirements.txt | deps
+	$(PYTHON) -m venv $(DEPS)/wheel
+	$(DEPS)/wheel/bin/$(PIP:$(PYTHON)%=python%) --no-deps --only-binary=:all: $(patsubst %,-r %,$^)
+	touch $@

@@ -9,6 +9,7 @@ use aaren_policies::open_device;
 use aaren_streaming::Policy;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use serde_json::json;
 use tch::Device;
 
@@ -94,6 +95,9 @@ pub fn run(args: &Args) -> Result<()> {
                 json!({"target_return": target, "raw_return": raw, "normalised_score": normalised, "episode_length": length})
             })
             .collect();
+        let episodes: Vec<_> = (episodes.iter())
+            .map(|result| Seeded { result, seed: evaluation.episode_seed(result.episode) })
+            .collect();
         let protocol =
             json!({"env": env, "rollout": regime.to_string(), "episodes": args.episodes, "seed": args.seed});
         let episodes =
@@ -111,6 +115,14 @@ pub fn run(args: &Args) -> Result<()> {
         output::print(format_args!("{target:>13} {:>20} {normalised:>20} {length:>10.1}", raw.to_string()))?;
     }
     Ok(())
+}
+
+/// An episode, and the seed that its environment was reset with.
+#[derive(Serialize)]
+struct Seeded<'e> {
+    #[serde(flatten)]
+    result: &'e EpisodeResult,
+    seed: u64,
 }
 
 fn policy_path(path: &Path) -> Result<PathBuf> {

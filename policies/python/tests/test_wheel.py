@@ -1,0 +1,90 @@
+"""The wheel as a user meets it: installed into a fresh environment, with the examples of the README."""
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Trained
+
+
+@pytest.fixture(scope="module")
+def wheel() -> Path:
+    (wheel,) = (ROOT / "target/wheel").glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def fresh_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new environment with the wheel in it, and what it depends on lent from this one: no network."""
+    folder = tmp_path_factory.mktemp("fresh") / "venv"
+    venv.create(folder, with_pip=True)
+    python = folder / "bin/python"
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-index", "--no-deps", wheel]
+    subprocess.run(command, check=True, capture_output=True)
+    ours = Path(sysconfig.get_path("purelib"))
+    lent = folder.parent / "lent"
+    lent.mkdir()
+    for package in ours.iterdir():
+        if not package.name.startswith("aaren"):
+            (lent / package.name).symlink_to(package)
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "lent.pth").write_text(f"{lent}\n")
+    return python
+
+
+def run(python: Path, code: str, folder: Path) -> str:
+    done = subprocess.run([python, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def examples() -> list[str]:
+    section = (ROOT / "README.md").read_text().split("\n## In Python\n")[1].split("\n## ")[0]
+    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+
+
+def test_the_platform_tag_is_true(wheel: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "auditwheel", "show", wheel], check=True, capture_output=True, text=True
+    )
+    tag = wheel.stem.split("-")[-1]
+    assert tag.startswith("manylinux_2_")
+    assert f'platform tag: "{tag}"' in " ".join(shown.stdout.split())
+    assert wheel.stem.endswith(f"-py3-none-{tag}")
+
+
+def test_the_five_lines_of_the_readme_run(fresh_python: Path, demo: Path, tmp_path: Path) -> None:
+    shutil.copy(demo / "aaren.safetensors", tmp_path / "policy.safetensors")
+    first = examples()[0]
+    assert len(first.splitlines()) == 5
+    said = run(fresh_python, first + "\nprint(aaren.__file__, end, reward)", tmp_path)
+    assert said.startswith(str(fresh_python.parents[1])) and "True" in said
+    assert first in (ROOT / "policies/python/README.md").read_text()
+
+
+def test_three_lines_read_results_into_pandas(
+    fresh_python: Path, hopper: dict[str, Trained], tmp_path: Path
+) -> None:
+    results = hopper["aaren"].folder.parent
+    shutil.copytree(results, tmp_path / "results/demo")
+    shutil.copytree(hopper["aaren"].folder, tmp_path / "results/demo/aaren-seed0")
+    second = examples()[1]
+    assert len(second.splitlines()) == 3
+    said = run(
+        fresh_python,
+        second + "\nprint(len(summary), summary['raw_return.mean'].notna().all(), metrics['train/loss'].count())",
+        tmp_path,
+    )
+    assert said.split() == [str(2 * len(hopper)), "True", "2"]
+
+
+def test_the_package_needs_nothing_but_numpy(fresh_python: Path, tmp_path: Path) -> None:
+    code = "import sys, aaren; print(*sorted(name for name in sys.modules if '.' not in name))"
+    loaded = set(run(fresh_python, code, tmp_path).split())
+    assert "numpy" in loaded
+    assert not loaded & {"torch", "gymnasium", "pandas", "mujoco"}
