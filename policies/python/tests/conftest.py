@@ -58,7 +58,9 @@ def random_data(env_id: str, path: Path, transitions: int) -> None:
     """What random actions bring about, in D4RL's layout."""
     env = gymnasium.make(env_id)
     env.action_space.seed(0)
-    columns: dict[str, list[Any]] = {name: [] for name in ("observations", "actions", "rewards", "terminals", "timeouts")}
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("observations", "actions", "rewards", "terminals", "timeouts")
+    }
     observation, _ = env.reset(seed=0)
     for _ in range(transitions):
         action = env.action_space.sample()
@@ -109,9 +111,7 @@ def cart_pole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
     """Policies that make a choice."""
     folder = tmp_path_factory.mktemp("cart-pole")
     train(folder, "CartPole-v1", "[aaren, gru, bc: {agent: behaviour-cloning}]")
-    return {
-        name: Trained("CartPole-v1", folder / "results/tiny" / f"{name}-seed3") for name in ("aaren", "gru", "bc")
-    }
+    return {name: Trained("CartPole-v1", folder / "results/tiny" / f"{name}-seed3") for name in ("aaren", "gru", "bc")}
 
 
 @pytest.fixture(scope="session")

@@ -67,9 +67,7 @@ def test_the_five_lines_of_the_readme_run(fresh_python: Path, demo: Path, tmp_pa
     assert first in (ROOT / "policies/python/README.md").read_text()
 
 
-def test_three_lines_read_results_into_pandas(
-    fresh_python: Path, hopper: dict[str, Trained], tmp_path: Path
-) -> None:
+def test_three_lines_read_results_into_pandas(fresh_python: Path, hopper: dict[str, Trained], tmp_path: Path) -> None:
     results = hopper["aaren"].folder.parent
     shutil.copytree(results, tmp_path / "results/demo")
     shutil.copytree(hopper["aaren"].folder, tmp_path / "results/demo/aaren-seed0")

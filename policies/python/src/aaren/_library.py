@@ -46,9 +46,7 @@ restore = _function("aaren_restore", c_int, _handle, _buffer, c_size_t)
 streams_new = _function("aaren_streams_new", _handle, _handle, c_size_t)
 streams_free = _function("aaren_streams_free", None, _handle)
 streams_reset = _function("aaren_streams_reset", c_int, _handle, c_size_t, c_double)
-streams_act = _function(
-    "aaren_streams_act", c_int, _handle, _buffer, c_size_t, _buffer, c_size_t, _buffer, c_size_t
-)
+streams_act = _function("aaren_streams_act", c_int, _handle, _buffer, c_size_t, _buffer, c_size_t, _buffer, c_size_t)
 streams_save = _function("aaren_streams_save", c_size_t, _handle, c_size_t, _buffer, c_size_t)
 streams_restore = _function("aaren_streams_restore", c_int, _handle, c_size_t, _buffer, c_size_t)
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aaren import _library
 from aaren._library import Error, Handle
-from aaren._stream import Action, Streams, Stream
+from aaren._stream import Action, Stream, Streams
 
 State: TypeAlias = "tuple[bytes, ...]"
 """What `Policy.predict` remembers: for each environment the bytes of `Stream.state`."""
@@ -74,7 +74,8 @@ class Policy:
         """A stream for one episode at a time, in the roll-out regime that the file names.
 
         Args:
-            target_return: the return to ask for, in the environment's units; the first of `target_returns` unless given.
+            target_return: the return to ask for, in the environment's units; the first of
+                `target_returns` unless given.
         """
         return Stream(self, self._asked(target_return))
 
@@ -99,7 +100,8 @@ class Policy:
             state: what the last call returned; `None` begins an episode everywhere.
             episode_start: `[environments]`, true where an episode begins.
             deterministic: the policy always is; there for the signature.
-            target_return: what the episodes that begin ask for; the first of `target_returns` unless given.
+            target_return: what the episodes that begin ask for; the first of
+                `target_returns` unless given.
 
         Returns:
             The action, or one for each environment, as `Stream.act` and `Streams.act` give it; and the state.

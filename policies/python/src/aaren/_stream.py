@@ -132,7 +132,9 @@ class Streams:
         inputs = np.ascontiguousarray(observations, np.float64)
         shape = (len(self), self.policy.observation_size)
         if inputs.shape != shape:
-            raise Error(f"the observations have the shape {inputs.shape}, expected {shape}: [streams, observation size]")
+            raise Error(
+                f"the observations have the shape {inputs.shape}, expected {shape}: [streams, observation size]"
+            )
         earned = np.asarray(rewards, np.float64)
         earned = np.full(len(self), earned) if earned.ndim == 0 else np.ascontiguousarray(earned)
         actions = self._actions

@@ -9,9 +9,7 @@ from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
 
-class RewardAwareObservation(
-    gymnasium.Wrapper[NDArray[np.float64], Any, Any, Any], RecordConstructorArgs
-):
+class RewardAwareObservation(gymnasium.Wrapper[NDArray[np.float64], Any, Any, Any], RecordConstructorArgs):
     """Observations with the reward of the previous action as their last entry, 0 after a reset: what
     `Policy.predict` takes. Named as Gymnasium's `TimeAwareObservation`.
 
