@@ -16,12 +16,13 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 DEMO = ROOT / "results/reference/demo"
+# The command; `AAREN` names another build of it.
+PROGRAM = Path(os.environ.get("AAREN", ROOT / "target/debug/aaren")).absolute()
 
 
 def run_aaren(*arguments: object, cwd: Path | None = None) -> str:
-    """The command, and what it prints. `AAREN` names another build of it."""
-    program = Path(os.environ.get("AAREN", ROOT / "target/debug/aaren")).absolute()
-    done = subprocess.run([program, *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
+    """The command, and what it prints."""
+    done = subprocess.run([PROGRAM, *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
