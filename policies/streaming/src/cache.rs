@@ -44,6 +44,9 @@ impl Cache {
 
     /// Forget all but the last `count` tokens. The memory of whole blocks of them is used again.
     pub(crate) fn keep_last(&mut self, count: usize) {
+        if count == 0 {
+            return self.clear();
+        }
         self.held.start = self.held.start.max(self.held.end.saturating_sub(count));
         let blocks = self.held.start / BLOCK;
         self.blocks.rotate_left(blocks);
@@ -82,11 +85,14 @@ impl Cache {
         })
     }
 
-    /// Append tokens read back from [`floats`](Self::floats).
-    pub(crate) fn restore(&mut self, floats: &[f32]) {
+    /// Hold tokens read back from [`floats`](Self::floats), after so many that were dropped: they stand where they
+    /// stood, and are read in the same tiles.
+    pub(crate) fn restore(&mut self, dropped: u64, floats: &[f32]) {
         if self.width == 0 {
             return;
         }
+        let first = (dropped % BLOCK as u64) as usize;
+        self.held = first..first;
         for token in floats.chunks_exact(self.row()) {
             let (from_key, from_value) = token.split_at(self.width);
             let (key, value) = self.push();

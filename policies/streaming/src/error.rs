@@ -16,11 +16,11 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The bytes are not a complete safetensors file.
-    #[error("not a complete safetensors file: {0}; write the policy again with `aaren export`")]
+    #[error("not a complete safetensors file: {0}; `aaren run` writes policies")]
     Container(String),
     /// The safetensors file has no policy header.
     #[error(
-        "the safetensors file has no `aaren` entry in its metadata, so it is no policy; make one with `aaren export`"
+        "the safetensors file has no `aaren` entry in its metadata, so it is no policy; `aaren run` writes policies"
     )]
     NoHeader,
     /// The policy header is not the JSON expected, or a value in it is impossible.

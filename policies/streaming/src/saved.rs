@@ -158,7 +158,7 @@ impl Episode {
                 let (fixed, after) = rest.split_at(memory.fixed.len());
                 let (rows, after) = after.split_at(held as usize * memory.cache.row());
                 memory.fixed.copy_from_slice(fixed);
-                memory.cache.restore(rows);
+                memory.cache.restore(tokens - held, rows);
                 rest = after;
             }
         }

@@ -258,10 +258,13 @@ fn a_saved_stream_goes_on_bit_for_bit() {
         let without_actions = Config { past_actions: false, ..config.clone() };
         for (config, regime) in [config, without_actions].iter().flat_map(|config| {
             let regimes = [Regime::Unbounded, Regime::Window(7), Regime::Window(1), Regime::Reset(7)];
-            regimes.map(|regime| (config, regime))
+            let sliding = [Regime::Sliding(1), Regime::Sliding(2), Regime::Sliding(9)];
+            let sliding = sliding.into_iter().filter(|_| encoder == "transformer");
+            regimes.into_iter().chain(sliding).map(move |regime| (config, regime))
         }) {
             let policy = Policy::from_bytes(&config.fixture(0).bytes()).unwrap();
-            for middle in [0, 1, 5, 7, 14, 20] {
+            // By 90 a sliding cache has dropped a whole block.
+            for middle in [0, 1, 5, 7, 14, 20, 90] {
                 let mut stream = policy.stream_with(regime).unwrap();
                 stream.reset(77.0);
                 steps(&mut stream, 0, middle);
