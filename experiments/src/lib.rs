@@ -15,6 +15,7 @@ pub mod experiment;
 mod folder;
 mod interrupt;
 mod lock;
+mod onnx;
 mod output;
 mod plot;
 mod refusal;

@@ -125,7 +125,11 @@ struct Seeded<'e> {
     seed: u64,
 }
 
-fn policy_path(path: &Path) -> Result<PathBuf> {
+/// A policy's file, given itself or by its run's folder.
+///
+/// # Errors
+/// [`Refusal`] where there is none.
+pub(super) fn policy_path(path: &Path) -> Result<PathBuf> {
     let path = if path.is_dir() { RunFolder::at(path).policy() } else { path.to_owned() };
     if path.is_file() {
         return Ok(path);

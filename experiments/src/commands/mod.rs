@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod envs;
 mod evaluate;
+mod export;
 mod report;
 mod run;
 mod sweep;
@@ -41,6 +42,8 @@ enum Command {
     Run(run::Args),
     /// Roll out a trained policy.
     Evaluate(evaluate::Args),
+    /// Write a policy in the form of another runtime: one step as an ONNX model.
+    Export(export::Args),
     /// Compare memory and time of acting and training with the Transformer.
     Compare(compare::Args),
     /// Roll the policies of an experiment out with several memories, or in several forms of the environment.
@@ -69,6 +72,7 @@ impl Command {
         match self {
             Command::Run(args) => run::run(args),
             Command::Evaluate(args) => evaluate::run(args),
+            Command::Export(args) => export::run(args),
             Command::Compare(args) => compare::run(args),
             Command::Sweep(args) => sweep::run(args),
             Command::Attention(args) => attention::run(args),

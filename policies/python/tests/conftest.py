@@ -86,7 +86,7 @@ seeds: [3]
 model: {{width: 16, layers: 2, heads: 2}}
 context: {{train: 8}}
 train: {{updates: 30, batch: 8, learning_rate: 3.0e-3, warmup: 1, threads: 1}}
-evaluate: {{episodes: 20, target_returns: [150, 60], return_scale: 100}}
+evaluate: {{every: 30, episodes: 20, target_returns: [150, 60], return_scale: 100}}
 """)
     run_aaren("run", "tiny.yaml", "--results", "results", cwd=folder)
 
@@ -98,12 +98,15 @@ def hopper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
     policies = """
   - aaren
   - recency: {encoder: aaren, recency: learned, norm: pre}
+  - gated: {encoder: aaren, recency: gated, heads: 4}
+  - sliding: {encoder: transformer, rollout: {sliding: 9}}
   - reset: {encoder: aaren, rollout: {reset: 7}, past_actions: false}
+  - window: {encoder: gru, rollout: {window: 5}}
   - gru
   - transformer
   - bc: {agent: behaviour-cloning}"""
     train(folder, "Hopper-v5", policies)
-    names = ("aaren", "recency", "reset", "gru", "transformer", "bc")
+    names = ("aaren", "recency", "gated", "sliding", "window", "reset", "gru", "transformer", "bc")
     return {name: Trained("Hopper-v5", folder / "results/tiny" / f"{name}-seed3") for name in names}
 
 

@@ -101,9 +101,11 @@ fn parse(text: &str) -> Result<Tensor, String> {
         let before = numbers.len();
         for field in line.split(',').skip(1) {
             let number = field.trim().parse().ok().filter(|x: &f32| x.is_finite());
-            numbers.push(number.ok_or_else(|| {
-                format!("line {}: found {field:?}, expected a finite number", index + 1)
-            })?);
+            numbers.push(
+                number.ok_or_else(|| {
+                    format!("line {}: found {field:?}, expected a finite number", index + 1)
+                })?,
+            );
         }
         if numbers.len() - before != columns - 1 {
             let found = numbers.len() - before + 1;
@@ -234,7 +236,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("| encoder | MSE | MAE | MSE of the seeds | the paper's MSE | MAE |\n|---|---:|---:|---|---:|---:|");
+    println!(
+        "| encoder | MSE | MAE | MSE of the seeds | the paper's MSE | MAE |\n|---|---:|---:|---|---:|---:|"
+    );
     for kind in [EncoderKind::Aaren, EncoderKind::Transformer] {
         let found = SEEDS.map(|seed| train(&series, kind, seed, BENCHMARK));
         let mean = |of: fn(&(f64, f64)) -> f64| found.iter().map(of).sum::<f64>() / found.len() as f64;
@@ -243,4 +247,119 @@ fn main() -> ExitCode {
         println!("| {kind} | {squared:.3} | {absolute:.3} | {seeds} | {} | {} |", PAPER.0, PAPER.1);
     }
     ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two channels of two periods each, with a drift that windows must be normalised for.
+    fn synthetic(rows: usize) -> String {
+        let mut csv = String::from("date,a,b\n");
+        for t in 0..rows {
+            let at = |period: f64| (std::f64::consts::TAU * t as f64 / period).sin();
+            let (a, b) = (at(24.0) + 0.002 * t as f64, 3.0 * at(12.0) - at(24.0) + 40.0);
+            csv += &format!("2016-07-01 {t:02},{a},{b}\n");
+        }
+        csv
+    }
+
+    const SMALL: Settings = Settings {
+        input: 24,
+        horizon: 36,
+        width: 16,
+        layers: 1,
+        dropout: 0.0,
+        batch: 16,
+        learning_rate: 3e-3,
+        epochs: 12,
+        patience: 12,
+    };
+
+    fn small() -> Series {
+        Series::new(&parse(&synthetic(700)).unwrap(), [400, 150, 150], SMALL.input).unwrap()
+    }
+
+    /// Both learn the periods: far better than a forecast of the mean, whose squared error is near 1, or of the
+    /// last value.
+    #[test]
+    fn both_encoders_learn_to_forecast() {
+        let series = small();
+        let last_value = {
+            let starts = Tensor::arange(count(&series.test, SMALL), (Kind::Int64, Device::Cpu));
+            let (x, y) = windows(&series.test, &starts, SMALL);
+            (x.i((.., -1..)) - y).square().mean(Kind::Double).double_value(&[])
+        };
+        assert!(last_value > 0.5, "{last_value}");
+        for kind in [EncoderKind::Aaren, EncoderKind::Transformer] {
+            let (squared, absolute) = train(&series, kind, 0, SMALL);
+            assert!(squared < 0.1 && absolute < 0.3, "{kind}: {squared}, {absolute}");
+            assert_eq!(train(&series, kind, 0, SMALL), (squared, absolute), "a seed decides");
+        }
+    }
+
+    /// Element by element from the numbers of the file, standardised in float64.
+    #[test]
+    fn parts_are_standardised_by_the_training_part_and_cut_where_the_benchmark_cuts() {
+        let rows = parse(&synthetic(700)).unwrap();
+        let values = Vec::<Vec<f64>>::try_from(&rows).unwrap();
+        let series = small();
+        for channel in 0..2 {
+            let known: Vec<f64> = values[..400].iter().map(|row| row[channel]).collect();
+            let mean = known.iter().sum::<f64>() / 400.0;
+            let std = (known.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 400.0).sqrt();
+            for (part, start) in [(&series.training, 0), (&series.validation, 376), (&series.test, 526)] {
+                for row in [0, 100] {
+                    let found = part.double_value(&[row, channel as i64]);
+                    let expected = (values[start + row as usize][channel] - mean) / std;
+                    assert!((found - expected).abs() < 1e-4, "{start} {row} {channel}: {found}, {expected}");
+                }
+            }
+        }
+        assert_eq!(
+            [&series.training, &series.validation, &series.test].map(|p| p.size()[0]),
+            [400, 174, 174]
+        );
+    }
+
+    #[test]
+    fn windows_are_what_follows_what() {
+        let part = Tensor::arange(200, (Kind::Float, Device::Cpu)).view([100, 2]);
+        let (x, y) = windows(&part, &Tensor::from_slice(&[0i64, 40]), SMALL);
+        assert_eq!((x.size(), y.size()), (vec![2, 24, 2], vec![2, 36, 2]));
+        for (row, start) in [(0, 0), (1, 40)] {
+            assert_eq!(x.double_value(&[row, 5, 1]), 2.0 * (start + 5) as f64 + 1.0);
+            assert_eq!(y.double_value(&[row, 35, 0]), 2.0 * (start + 24 + 35) as f64);
+        }
+        assert_eq!(count(&part, SMALL), 41);
+    }
+
+    /// Scaled and shifted input gives the same forecast, scaled and shifted.
+    #[test]
+    fn a_forecast_is_normalised_by_its_own_window() {
+        tch::manual_seed(0);
+        let store = nn::VarStore::new(Device::Cpu);
+        let forecaster = Forecaster::new(&store.root(), EncoderKind::Aaren, 2, SMALL);
+        let x = Tensor::randn([3, 24, 2], (Kind::Float, Device::Cpu));
+        let forecast = forecaster.forecast(&x, Pass::Inference);
+        let other = forecaster.forecast(&(&x * 5.0 + 7.0), Pass::Inference);
+        assert!((other - (forecast * 5.0 + 7.0)).abs().max().double_value(&[]) < 1e-3);
+    }
+
+    #[test]
+    fn other_files_are_refused_with_their_line() {
+        for (text, sentence) in [
+            ("", "line 1: found fewer than two columns"),
+            ("date\n1", "line 1: found fewer than two columns"),
+            ("date,a\nx,1\nx,one", "line 3: found \"one\", expected a finite number"),
+            ("date,a\nx,NaN", "line 2: found \"NaN\""),
+            ("date,a,b\nx,1", "line 2: found 2 columns, expected 3"),
+            ("date,a\nx,1,2", "line 2: found 3 columns, expected 2"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(sentence), "{text:?}: {error}");
+        }
+        let short = Series::new(&parse(&synthetic(10)).unwrap(), [400, 150, 150], 24).err();
+        assert_eq!(short.as_deref(), Some("found 10 rows, expected 700 for training, validation and test"));
+    }
 }

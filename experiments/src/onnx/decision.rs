@@ -1,0 +1,124 @@
+//! The decision agent: the previous action, the return-to-go and the observation as tokens, through the blocks.
+
+use aaren_agents::Task;
+use aaren_format::{Decision, EncoderKind, Norm, Regime};
+use anyhow::Result;
+
+use super::graph::{Graph, Value, Weights, weight};
+use super::{head, mixer};
+use crate::Refusal;
+
+/// `observation`, `return_to_go` (in the environment's units), `timestep` (from 0) and `state.…` → `action` and
+/// `next.…`. At timestep 0, and where a regime forgets, what the state holds does not matter.
+pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, task: &Task) -> Result<()> {
+    let Decision { model, max_timesteps, context, return_scale } = decision;
+    if model.encoder == EncoderKind::Transformer {
+        let found = "its cache grows with every token, and an ONNX step has a state of one size";
+        return Err(Refusal(format!("encoder transformer: {found}; export an aaren or a gru")).into());
+    }
+    let forgets_every = match context.regime {
+        Regime::Unbounded => None,
+        Regime::Reset(timesteps) => Some(timesteps as i64),
+        Regime::Window(_) | Regime::Sliding(_) => {
+            let found = "it recomputes or drops past timesteps, and an ONNX step has a state of one size";
+            let regime = context.regime;
+            let cure = "export a policy that was trained with `rollout: unbounded` or `reset`";
+            return Err(Refusal(format!("roll-out {regime}: {found}; {cure}")).into());
+        }
+    };
+    let actions = task.action.size() as i64;
+
+    let observation = head::observation(graph, task);
+    let return_to_go = graph.input("return_to_go", &[]);
+    let timestep = graph.count("timestep");
+    let zero = graph.ints(&[0]);
+    let since = match forgets_every {
+        None => timestep.clone(),
+        Some(timesteps) => {
+            let timesteps = graph.ints(&[timesteps]);
+            graph.op("Mod", &[&timestep, &timesteps], &[])
+        }
+    };
+    // `[n, 1]`, to choose between rows of states.
+    let begins = graph.op("Equal", &[&since, &zero], &[]);
+    let begins = graph.unsqueeze(&begins, 1);
+
+    let table = graph.tensor(weight(weights, "embed.timestep.weight")?);
+    let embedded = |graph: &mut Graph, x: &Value, name: &str, timestep: &Value| -> Result<Value> {
+        let last = graph.ints(&[*max_timesteps as i64 - 1]);
+        let known = graph.op("Min", &[timestep, &last], &[]);
+        let time = graph.op("Gather", &[&table, &known], &[]);
+        let token = graph.layer(x, weights, name)?;
+        let token = graph.add(&token, &time);
+        graph.norm(&token, weights, "embed.norm")
+    };
+    let mut tokens = Vec::new();
+    if model.past_actions {
+        let action = graph.input("state.action", &[actions]);
+        let one = graph.ints(&[1]);
+        let before = graph.sub(&timestep, &one);
+        let before = graph.op("Max", &[&before, &zero], &[]);
+        tokens.push(embedded(graph, &action, "embed.action", &before)?);
+    }
+    let scale = graph.floats(&[*return_scale as f32]);
+    let scaled = graph.op("Div", &[&return_to_go, &scale], &[]);
+    let scaled = graph.unsqueeze(&scaled, 1);
+    tokens.push(embedded(graph, &scaled, "embed.return", &timestep)?);
+    tokens.push(embedded(graph, &observation, "embed.state", &timestep)?);
+
+    let last = tokens.len() - 1;
+    let mut x = graph.stack(&tokens);
+    let states = mixer::States::new(graph, model);
+    let mut after = Vec::new();
+    for n in 0..model.layers {
+        let block = format!("blocks.{n}");
+        let part = |part: &str| format!("{block}.{part}");
+        let input = match model.norm {
+            Norm::Pre => graph.norm(&x, weights, &part("norm1"))?,
+            Norm::Post => x.clone(),
+        };
+        let before = states.layer(graph, n);
+        let layer = mixer::Layer { weights, model, block: &block, tokens: last + 1, begins: &begins };
+        let (mixed, state) = layer.mix(graph, &input, before)?;
+        after.push(state);
+        x = graph.add(&x, &mixed);
+        if n + 1 == model.layers {
+            // Nobody needs more of the other tokens than their part of the state.
+            x = graph.row(&x, last);
+        }
+        let input = match model.norm {
+            Norm::Pre => graph.norm(&x, weights, &part("norm2"))?,
+            Norm::Post => {
+                x = graph.norm(&x, weights, &part("norm1"))?;
+                x.clone()
+            }
+        };
+        let hidden = graph.layer(&input, weights, &part("mlp.up"))?;
+        let hidden = gelu(graph, &hidden);
+        let out = graph.layer(&hidden, weights, &part("mlp.down"))?;
+        x = graph.add(&x, &out);
+        if model.norm == Norm::Post {
+            x = graph.norm(&x, weights, &part("norm2"))?;
+        }
+    }
+    if model.norm == Norm::Pre {
+        x = graph.norm(&x, weights, "norm")?;
+    }
+    let out = graph.layer(&x, weights, "head")?;
+    let token = head::action(graph, task, &out);
+    if model.past_actions {
+        graph.output("next.action", &token, "float32", &[actions]);
+    }
+    states.give_out(graph, &after);
+    Ok(())
+}
+
+/// x Φ(x), by the error function.
+fn gelu(graph: &mut Graph, x: &Value) -> Value {
+    let [root, one, half] = [std::f32::consts::FRAC_1_SQRT_2, 1.0, 0.5].map(|x| graph.floats(&[x]));
+    let scaled = graph.mul(x, &root);
+    let erf = graph.op("Erf", &[&scaled], &[]);
+    let sum = graph.add(&erf, &one);
+    let product = graph.mul(x, &sum);
+    graph.mul(&product, &half)
+}

@@ -1,0 +1,43 @@
+//! From observations to a network's input, and from its head to actions.
+
+use aaren_agents::Task;
+use aaren_format::ActionSpace;
+
+use super::graph::{Graph, Value};
+use super::proto::{FLOAT, Number};
+
+/// The input `observation`, normalised.
+pub(super) fn observation(graph: &mut Graph, task: &Task) -> Value {
+    let observation = graph.input("observation", &[task.observation_size as i64]);
+    let (mean, std) = (graph.floats(&task.observation_mean), graph.floats(&task.observation_std));
+    let centred = graph.sub(&observation, &mean);
+    graph.op("Div", &[&centred, &std], &[])
+}
+
+/// The output `action` for a head's output, in the environment's units or as the index of a choice. Returns the action's
+/// token: scaled to [−1, 1], or one-hot.
+pub(super) fn action(graph: &mut Graph, task: &Task, head: &Value) -> Value {
+    match &task.action {
+        ActionSpace::Continuous { low, high } => {
+            let middle: Vec<f32> = low.iter().zip(high).map(|(l, h)| 0.5 * l + 0.5 * h).collect();
+            let half: Vec<f32> = low.iter().zip(high).map(|(l, h)| 0.5 * (h - l)).collect();
+            let [middle, half, least, most] = [&middle, &half, low, high].map(|floats| graph.floats(floats));
+            let token = graph.op("Tanh", &[head], &[]);
+            let scaled = graph.mul(&token, &half);
+            let action = graph.add(&scaled, &middle);
+            let action = graph.op("Max", &[&action, &least], &[]);
+            let action = graph.op("Min", &[&action, &most], &[]);
+            graph.output("action", &action, "float32", &[low.len() as i64]);
+            token
+        }
+        ActionSpace::Discrete { choices } => {
+            let attributes = [("axis", Number::Int(1)), ("keepdims", Number::Int(0))];
+            let choice = graph.op("ArgMax", &[head], &attributes);
+            graph.output("action", &choice, "int64", &[]);
+            let all = graph.ints(&(0..*choices as i64).collect::<Vec<_>>());
+            let choice = graph.unsqueeze(&choice, 1);
+            let chosen = graph.op("Equal", &[&choice, &all], &[]);
+            graph.op("Cast", &[&chosen], &[("to", Number::Int(FLOAT.into()))])
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! How past tokens reach the present ones: the recurrences of Aaren and GRU, a token at a time.
+
+use aaren_format::{EncoderKind, Model, Recency};
+use anyhow::Result;
+use tch::{Kind, Tensor};
+
+use super::graph::{Graph, Value, Weights, weight};
+use super::proto::Number;
+
+/// The parts of a state: `state.NAME` goes in and `next.NAME` comes out, `[n, layers, entries]`.
+pub(super) struct States {
+    parts: Vec<Part>,
+    layers: i64,
+}
+
+struct Part {
+    name: &'static str,
+    entries: i64,
+    input: Value,
+}
+
+impl States {
+    /// Takes the state in. Aaren: m and u of every head (`maxima`, `sums`), w (`weighted`); GRU: `hidden`.
+    pub(super) fn new(graph: &mut Graph, model: &Model) -> Self {
+        let (heads, width, layers) = (model.heads as i64, model.width as i64, model.layers as i64);
+        let parts = match model.encoder {
+            EncoderKind::Gru => vec![("hidden", model.units() as i64)],
+            EncoderKind::Aaren | EncoderKind::Transformer => {
+                vec![("maxima", heads), ("sums", heads), ("weighted", width)]
+            }
+        };
+        let parts = parts.into_iter().map(|(name, entries)| {
+            let input = graph.input(&format!("state.{name}"), &[layers, entries]);
+            Part { name, entries, input }
+        });
+        Self { parts: parts.collect(), layers }
+    }
+
+    /// The parts of one layer, each `[n, entries]`.
+    pub(super) fn layer(&self, graph: &mut Graph, n: usize) -> Vec<Value> {
+        self.parts.iter().map(|part| graph.row(&part.input, n)).collect()
+    }
+
+    /// Gives the state out, from the parts of every layer.
+    pub(super) fn give_out(&self, graph: &mut Graph, layers: &[Vec<Value>]) {
+        for (index, Part { name, entries, .. }) in self.parts.iter().enumerate() {
+            let rows: Vec<Value> = layers.iter().map(|layer| layer[index].clone()).collect();
+            let stacked = graph.stack(&rows);
+            graph.output(&format!("next.{name}"), &stacked, "float32", &[self.layers, *entries]);
+        }
+    }
+}
+
+/// A layer's mixer, and when its state begins.
+pub(super) struct Layer<'l> {
+    pub(super) weights: &'l Weights,
+    pub(super) model: &'l Model,
+    /// `blocks.N`.
+    pub(super) block: &'l str,
+    /// Tokens of a step.
+    pub(super) tokens: usize,
+    /// Where an episode, or what is remembered of it, begins: `[n, 1]`.
+    pub(super) begins: &'l Value,
+}
+
+impl Layer<'_> {
+    /// Outputs `[n, tokens, width]` for inputs `x` of that shape, and the state after them.
+    pub(super) fn mix(
+        &self,
+        graph: &mut Graph,
+        x: &Value,
+        before: Vec<Value>,
+    ) -> Result<(Value, Vec<Value>)> {
+        let Layer { weights, model, block, .. } = self;
+        let (seen, state, output) = match model.encoder {
+            EncoderKind::Gru => {
+                let gru = Gru::new(graph, weights, block, x)?;
+                let (seen, state) =
+                    self.recur(graph, before, &[0.0], |graph, state, t| gru.token(graph, state, t));
+                (seen, state, "gru.output")
+            }
+            EncoderKind::Aaren | EncoderKind::Transformer => {
+                let aaren = Aaren::new(graph, weights, model, block, x)?;
+                let empty = [f32::NEG_INFINITY, 0.0, 0.0];
+                let (seen, state) =
+                    self.recur(graph, before, &empty, |graph, state, t| aaren.token(graph, state, t));
+                (seen, state, "attention.output")
+            }
+        };
+        Ok((graph.layer(&seen, weights, &format!("{block}.{output}"))?, state))
+    }
+
+    /// Token by token: what each sees `[n, tokens, …]`, and the state after the last. `empty` fills a state's
+    /// parts before any token.
+    fn recur(
+        &self,
+        graph: &mut Graph,
+        before: Vec<Value>,
+        empty: &[f32],
+        token: impl Fn(&mut Graph, &[Value], usize) -> (Value, Vec<Value>),
+    ) -> (Value, Vec<Value>) {
+        let empty: Vec<Value> = empty.iter().map(|&x| graph.floats(&[x])).collect();
+        let begin = |graph: &mut Graph, state: Vec<Value>| -> Vec<Value> {
+            let parts = empty.iter().zip(state);
+            parts.map(|(empty, part)| graph.op("Where", &[self.begins, empty, &part], &[])).collect()
+        };
+        let mut state = begin(graph, before);
+        let mut seen = Vec::new();
+        for t in 0..self.tokens {
+            let (saw, after) = token(graph, &state, t);
+            seen.push(saw);
+            // The first of three is the action of the timestep before: where there is none, nothing was seen.
+            state = if t == 0 && self.model.past_actions { begin(graph, after) } else { after };
+        }
+        (graph.stack(&seen), state)
+    }
+}
+
+/// Attention as an RNN, as `policies/streaming/src/mixer/aaren.rs` documents it.
+struct Aaren {
+    /// `[n, tokens, width]`.
+    values: Value,
+    /// `[n, tokens, heads]`.
+    scores: Value,
+    decay: Decay,
+    /// `[−1, heads, width of a head]` and `[−1, width]`.
+    shapes: [Value; 2],
+}
+
+/// What falls off the logarithm of all weights with a token.
+enum Decay {
+    None,
+    /// λ of every head, `[heads]`.
+    Fixed(Value),
+    /// `[n, tokens, heads]`.
+    Gated(Value),
+}
+
+impl Aaren {
+    fn new(graph: &mut Graph, weights: &Weights, model: &Model, block: &str, x: &Value) -> Result<Self> {
+        let (heads, width) = (model.heads as i64, model.width as i64);
+        let part = |part: &str| format!("{block}.attention.{part}");
+        let double = |name: &str| {
+            Ok::<Tensor, anyhow::Error>(weight(weights, &part(name))?.detach().to_kind(Kind::Double))
+        };
+        let query = double("query.weight")?.mv(&double("query_token")?) + double("query.bias")?;
+        let keys = double("key.weight")?.view([heads, width / heads, width]);
+        let scale = 1.0 / ((width / heads) as f64).sqrt();
+        let scores = (keys * query.view([heads, -1, 1])).sum_dim_intlist(1, false, None) * scale;
+        let scores = graph.tensor(&scores.tr());
+        let decay = match model.recency {
+            Recency::None => Decay::None,
+            Recency::Learned | Recency::Spread => Decay::Fixed(graph.tensor(&double("recency")?.softplus())),
+            Recency::Gated => {
+                let gates = graph.layer(x, weights, &part("gate"))?;
+                Decay::Gated(graph.op("Softplus", &[&gates], &[]))
+            }
+        };
+        Ok(Self {
+            values: graph.layer(x, weights, &part("value"))?,
+            scores: graph.op("MatMul", &[x, &scores], &[]),
+            decay,
+            shapes: [&[-1, heads, width / heads][..], &[-1, width]].map(|shape| graph.ints(shape)),
+        })
+    }
+
+    /// (m, u, w) after the token: m ← m − λ, M = max(m, s), u ← u e^{m − M} + e^{s − M}, w likewise; it sees w / u.
+    fn token(&self, graph: &mut Graph, state: &[Value], t: usize) -> (Value, Vec<Value>) {
+        let [by_head, flat] = &self.shapes;
+        let (score, value) = (graph.row(&self.scores, t), graph.row(&self.values, t));
+        let [value, weighted] = [&value, &state[2]].map(|x| graph.op("Reshape", &[x, by_head], &[]));
+        let decayed = match &self.decay {
+            Decay::None => state[0].clone(),
+            Decay::Fixed(decay) => graph.sub(&state[0], decay),
+            Decay::Gated(decays) => {
+                let decay = graph.row(decays, t);
+                graph.sub(&state[0], &decay)
+            }
+        };
+        let maximum = graph.op("Max", &[&decayed, &score], &[]);
+        let [kept, added] = [&decayed, &score].map(|x| {
+            let below = graph.sub(x, &maximum);
+            graph.op("Exp", &[&below], &[])
+        });
+        let sum = graph.mul(&state[1], &kept);
+        let sum = graph.add(&sum, &added);
+        let [kept, added, total] = [&kept, &added, &sum].map(|x| graph.unsqueeze(x, 2));
+        let (old, new) = (graph.mul(&weighted, &kept), graph.mul(&value, &added));
+        let weighted = graph.add(&old, &new);
+        let seen = graph.op("Div", &[&weighted, &total], &[]);
+        let [seen, weighted] = [&seen, &weighted].map(|x| graph.op("Reshape", &[x, flat], &[]));
+        (seen, vec![maximum, sum, weighted])
+    }
+}
+
+/// As PyTorch's `nn.GRU`.
+struct Gru {
+    /// What the gates get of the inputs, `[n, tokens, 3 · units]`.
+    of_input: Value,
+    hidden: [Tensor; 2],
+}
+
+impl Gru {
+    fn new(graph: &mut Graph, weights: &Weights, block: &str, x: &Value) -> Result<Self> {
+        let part = |name: &str| weight(weights, &format!("{block}.gru.{name}"));
+        let of_input = graph.linear(x, part("weight_ih")?, part("bias_ih")?);
+        let hidden = [part("weight_hh")?.shallow_clone(), part("bias_hh")?.shallow_clone()];
+        Ok(Self { of_input, hidden })
+    }
+
+    fn token(&self, graph: &mut Graph, state: &[Value], t: usize) -> (Value, Vec<Value>) {
+        let (h, [weight, bias]) = (&state[0], &self.hidden);
+        let of_input = graph.row(&self.of_input, t);
+        let of_hidden = graph.linear(h, weight, bias);
+        let [input, hidden] =
+            [of_input, of_hidden].map(|gates| graph.ops("Split", &[&gates], &[("axis", Number::Int(1))], 3));
+        let [r, z] = [0, 1].map(|gate| {
+            let sum = graph.add(&input[gate], &hidden[gate]);
+            graph.op("Sigmoid", &[&sum], &[])
+        });
+        let reset = graph.mul(&r, &hidden[2]);
+        let new = graph.add(&input[2], &reset);
+        let new = graph.op("Tanh", &[&new], &[]);
+        let left = graph.sub(h, &new);
+        let left = graph.mul(&z, &left);
+        let h = graph.add(&new, &left);
+        (h.clone(), vec![h])
+    }
+}

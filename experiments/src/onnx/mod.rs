@@ -1,0 +1,48 @@
+//! One step of a policy as an ONNX model: state in, state out.
+//!
+//! The graph is written from the weights alone, in operators of opset 17 that every runtime has; no operator loops, for a
+//! step is two or three tokens. The batch is a dimension of any size.
+
+mod decision;
+mod graph;
+mod head;
+mod mixer;
+mod perceptron;
+mod proto;
+
+use std::path::Path;
+
+use aaren_agents::PolicyFile;
+use aaren_format::Agent;
+use anyhow::Result;
+use tch::Device;
+
+use self::graph::Graph;
+pub use self::graph::Port;
+
+/// The version of ONNX's operators that a model asks for.
+pub const OPSET: i64 = 17;
+
+/// A policy's step.
+pub struct Step {
+    /// The bytes of the model.
+    pub model: Vec<u8>,
+    /// What goes in: names, element types and shapes, `n` being the batch.
+    pub inputs: Vec<Port>,
+    /// What comes out.
+    pub outputs: Vec<Port>,
+}
+
+/// The step of a policy. `path` names its file in errors.
+///
+/// # Errors
+/// [`Refusal`](crate::Refusal) where a step of it has no form of constant size, and where the file lacks a tensor.
+pub fn step(file: &PolicyFile, path: &Path) -> Result<Step> {
+    let (task, mut graph) = (file.task(path)?, Graph::default());
+    let weights = file.network(path, Device::Cpu)?.named_parameters().into_iter().collect();
+    match &file.header.agent {
+        Agent::Decision(decision) => decision::step(&mut graph, &weights, decision, &task)?,
+        Agent::BehaviourCloning(mlp) => perceptron::step(&mut graph, &weights, mlp, &task)?,
+    }
+    Ok(graph.finish(&file.header))
+}
