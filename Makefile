@@ -6,7 +6,7 @@
 # make snapshots  train the behaviour policies of the dataset recipes anew, each an hour or more (TASKS=hopper: one)
 # make oracle  compare the environments with Python Gymnasium's and POPGym's
 # make bench   compare the speed with PyTorch's and Python Gymnasium's
-# make wheel   build the Python package into target/wheel
+# make wheel   build the Python package into target/wheel (make wheel-test: and test it)
 
 PYTHON ?= python3
 DEPS := .deps
@@ -20,9 +20,10 @@ PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-loc
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml
 
-test: deps
+# The Python part tests with the binary that `cargo test` builds.
+test: deps wheel
 	cargo test --locked --workspace
-	$(MAKE) wheel-test
+	$(PYTEST)
 
 lint: deps
 	cargo fmt --all --check
@@ -88,6 +89,11 @@ bench: deps python
 # One wheel for every Python: the streaming runtime's C library, without debug information, and Python over it.
 WHEEL := target/wheel
 
+define PYTEST
+$(DEPS)/wheel/bin/$(PIP:$(PYTHON)%=python%) --no-index --no-deps --force-reinstall $(WHEEL)/*.whl
+$(DEPS)/wheel/bin/python -m pytest policies/python
+endef
+
 wheel: $(DEPS)/wheel/installed
 	cargo build --release --locked -p aaren-streaming-c
 	rm -rf $(WHEEL) && mkdir -p $(WHEEL)
@@ -96,11 +102,9 @@ wheel: $(DEPS)/wheel/installed
 		$(CURDIR)/$(DEPS)/wheel/bin/python -m hatchling build -t wheel -d $(CURDIR)/$(WHEEL)
 	$(DEPS)/wheel/bin/python -m auditwheel show $(WHEEL)/*.whl
 
-# With the binary that `cargo test` has built.
 wheel-test: wheel
 	cargo build --locked --bin aaren
-	$(DEPS)/wheel/bin/$(PIP:$(PYTHON)%=python%) --no-index --no-deps --force-reinstall $(WHEEL)/*.whl
-	$(DEPS)/wheel/bin/python -m pytest policies/python
+	$(PYTEST)
 
 $(DEPS)/wheel/installed: policies/python/requirements.txt policies/python/tests/requirements.txt | deps
 	$(PYTHON) -m venv $(DEPS)/wheel
