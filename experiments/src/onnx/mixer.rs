@@ -25,6 +25,7 @@ impl States {
         let (heads, width, layers) = (model.heads as i64, model.width as i64, model.layers as i64);
         let parts = match model.encoder {
             EncoderKind::Gru => vec![("hidden", model.units() as i64)],
+            // `decision` has refused a Transformer.
             EncoderKind::Aaren | EncoderKind::Transformer => {
                 vec![("maxima", heads), ("sums", heads), ("weighted", width)]
             }
