@@ -56,6 +56,16 @@ def test_single_and_double_precision_observations(demo: Path) -> None:
     assert np.array_equal(policy.stream().act(row.tolist()), policy.stream().act(row[::-1].copy()[::-1]))
 
 
+def test_numbers_of_numpy_are_numbers(demo: Path) -> None:
+    policy = Policy.load(demo / "aaren.safetensors")
+    stream, streams = policy.stream(np.float32(7)), policy.streams(np.int64(2), np.float32(7))
+    for _ in range(2):
+        expected = stream.act(np.zeros(11), np.float32(0.5))
+        assert np.array_equal(streams.act(np.zeros((2, 11)), np.float32([0.5, 1]))[0], expected)
+    streams.reset(np.int64(1), 3)
+    assert streams.state(np.int64(0)) == stream.state() != streams.state(1)
+
+
 def test_every_damaged_file_raises(demo: Path, tmp_path: Path) -> None:
     good = (demo / "aaren.safetensors").read_bytes()
     header = int.from_bytes(good[:8], "little")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from threading import Lock
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,7 +41,7 @@ class Stream:
                 self._target_return = float(target_return)
             _library.check(_library.reset(self._handle.pointer, self._target_return))
 
-    def act(self, observation: ArrayLike, reward: float = 0.0) -> Action:
+    def act(self, observation: ArrayLike, reward: SupportsFloat = 0.0) -> Action:
         """The action for an observation, in the environment's units.
 
         Args:
@@ -59,7 +60,7 @@ class Stream:
         action = self._action
         with self._lock:
             status = _library.act(
-                self._handle.pointer, inputs.ctypes.data, inputs.size, reward, action.ctypes.data, action.size
+                self._handle.pointer, inputs.ctypes.data, inputs.size, float(reward), action.ctypes.data, action.size
             )
             _library.check(status)
             return int(action[0]) if self.policy.discrete else action.copy()
@@ -95,6 +96,7 @@ class Streams:
     """
 
     def __init__(self, policy: Policy, count: int, target_return: float) -> None:
+        count = operator.index(count)
         if count < 1:
             raise Error(f"found {count} streams, expected at least 1")
         self.policy = policy
@@ -107,7 +109,7 @@ class Streams:
     def __len__(self) -> int:
         return len(self._target_returns)
 
-    def reset(self, index: int | None = None, target_return: float | None = None) -> None:
+    def reset(self, index: SupportsIndex | None = None, target_return: float | None = None) -> None:
         """Begin an episode in stream `index`, or in all, that asks for `target_return`, or for the same as the last
         one did."""
         with self._lock:
@@ -151,22 +153,23 @@ class Streams:
             _library.check(status)
             return actions[:, 0].astype(np.int64) if self.policy.discrete else actions.copy()
 
-    def state(self, index: int) -> bytes:
+    def state(self, index: SupportsIndex) -> bytes:
         """The episode of stream `index` so far; see `Stream.state`."""
         with self._lock:
             return _library.handed_out(_library.streams_save, self._handle.pointer, self._one(index))
 
-    def restore(self, index: int, state: bytes) -> None:
+    def restore(self, index: SupportsIndex, state: bytes) -> None:
         """Stream `index` goes on from a `state`; see `Stream.restore`."""
         with self._lock:
             pointer = self._handle.pointer
             _library.check(_library.streams_restore(pointer, self._one(index), bytes(state), len(state)))
 
-    def _one(self, index: int) -> int:
+    def _one(self, index: SupportsIndex) -> int:
         """Checked here: a negative number would reach the library as a huge one."""
-        if not 0 <= index < len(self):
-            raise Error(f"there is no stream {index} among {len(self)}")
-        return index
+        number = operator.index(index)
+        if not 0 <= number < len(self):
+            raise Error(f"there is no stream {number} among {len(self)}")
+        return number
 
     def __repr__(self) -> str:
         return f"Streams({self.policy.name!r}, {len(self)})"
