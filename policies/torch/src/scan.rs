@@ -310,14 +310,16 @@ impl Chunks {
         if full == 0 {
             return first();
         }
-        let (mut logits, mut ages) = (self.relative.narrow(2, 0, full), None);
-        if let Some(age) = &self.age {
-            let of_full =
-                |x: Tensor| if x.size()[x.dim() - 2] == self.count { x.narrow(-2, 0, full) } else { x };
-            logits = logits + of_full(self.log_decay.select(-2, self.length - 1));
-            let spans = of_full(age.narrow(-1, self.length - 1, 1)).squeeze_dim(-1);
-            ages = Some(after_first(&spans, full));
-        }
+        let of_full = |x: Tensor| if x.size()[x.dim() - 2] == self.count { x.narrow(-2, 0, full) } else { x };
+        let relative = self.relative.narrow(2, 0, full);
+        let (logits, ages) = match &self.age {
+            Some(age) => {
+                let spans = of_full(age.narrow(-1, self.length - 1, 1)).squeeze_dim(-1);
+                let to_last = of_full(self.log_decay.select(-2, self.length - 1));
+                (relative + to_last, Some(after_first(&spans, full)))
+            }
+            None => (relative, None),
+        };
         let max = logits.amax(-1, true).detach();
         let weights = (logits - &max).exp();
         let values = &self.values.narrow(2, 0, full);

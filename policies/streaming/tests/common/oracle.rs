@@ -146,9 +146,9 @@ fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize, visible: &[usize])
             // From the last token back, with what those after it decay it by.
             let mut age = 0.0;
             let mut scores = vec![0.0; n + 1 - visible[n]];
-            for i in (visible[n]..=n).rev() {
+            for (i, decay) in decay.iter().enumerate().take(n + 1).skip(visible[n]).rev() {
                 scores[i - visible[n]] = dot(i) / (size as f64).sqrt() - age;
-                age += decay[i][h];
+                age += decay[h];
             }
             let max = scores.iter().copied().fold(f64::MIN, f64::max);
             let total: f64 = scores.iter().map(|s| (s - max).exp()).sum();

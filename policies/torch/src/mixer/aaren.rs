@@ -121,13 +121,14 @@ impl Mixer for Aaren {
         let at = Tensor::from_slice(at).to_device(x.device());
         let tokens = scores.size()[2];
         let future = Tensor::arange(tokens, (Kind::Int64, x.device())).gt_tensor(&at.unsqueeze(1));
-        let mut logits = scores.unsqueeze(2);
-        if let Some(decay) = self.decay(x) {
-            let sizes = [scores.size()[0], self.heads, tokens];
-            let age = decay.expand(sizes, false).cumsum(-1, Kind::Double);
-            let since = age.unsqueeze(2) - age.index_select(2, &at).unsqueeze(3);
-            logits = logits + since.to_kind(scores.kind());
-        }
+        let logits = match self.decay(x) {
+            Some(decay) => {
+                let age = decay.expand(scores.size(), false).cumsum(-1, Kind::Double);
+                let since = age.unsqueeze(2) - age.index_select(2, &at).unsqueeze(3);
+                scores.unsqueeze(2) + since.to_kind(scores.kind())
+            }
+            None => scores.unsqueeze(2),
+        };
         let logits = logits.masked_fill(&future, f64::NEG_INFINITY);
         Some(logits.softmax(-1, None::<Kind>))
     }
