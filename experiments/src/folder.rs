@@ -73,6 +73,26 @@ impl RunFolder {
         self.0.join("policy.safetensors")
     }
 
+    /// What it had learned at each evaluation, where that is kept.
+    pub fn policies(&self) -> PathBuf {
+        self.0.join("policies")
+    }
+
+    /// The policy that was evaluated after so many updates.
+    pub fn kept(&self, update: u64) -> PathBuf {
+        self.policies().join(format!("update-{update}.safetensors"))
+    }
+
+    /// The updates whose policies are kept, in order.
+    pub fn kept_updates(&self) -> Vec<u64> {
+        let names = std::fs::read_dir(self.policies()).into_iter().flatten();
+        let update = |name: &str| name.strip_prefix("update-")?.strip_suffix(".safetensors")?.parse().ok();
+        let mut updates: Vec<u64> =
+            names.filter_map(|entry| update(entry.ok()?.file_name().to_str()?)).collect();
+        updates.sort_unstable();
+        updates
+    }
+
     /// Every episode of every evaluation.
     pub fn evaluations(&self) -> PathBuf {
         self.0.join("evaluations.csv")

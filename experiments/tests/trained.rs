@@ -1,4 +1,4 @@
-//! What is asked of trained policies afterwards: `aaren sweep` and `aaren attention`.
+//! What is asked of trained policies afterwards: `aaren sweep`, `aaren attention` and `aaren report`.
 
 mod common;
 
@@ -17,23 +17,50 @@ fn ask(experiment: &Experiment, command: &str, arguments: &[&str]) -> (Option<i3
 
 #[test]
 fn a_sweep_repeats_the_evaluation_and_attention_adds_up() {
-    let experiment = Experiment::new(&YAML.replace("every: 5", "every: 60"));
+    let experiment = Experiment::new(&YAML.replace("every: 5", "every: 30"));
     let (code, _, message) = ask(&experiment, "sweep", &[]);
     assert!(code == Some(2) && message.contains("no spec.yaml in it"), "{message}");
     let (code, message) = experiment.run("results", &["--set", "seeds=[0, 1]"]);
     assert_eq!(code, Some(0), "{message}");
 
-    // The same memory, the same episodes: seed 0 gets what its training said of it.
-    let (code, _, message) = ask(&experiment, "sweep", &["--episodes", "2"]);
+    // The same memory, the same episodes: each seed gets what its training said of it, after 30 updates and after 60.
+    let (code, _, message) = ask(&experiment, "sweep", &["--episodes", "2", "--kept"]);
     assert_eq!(code, Some(0), "{message}");
     let sweep = experiment.json("results", "sweep.json");
-    for (place, run) in ["aaren-seed0", "transformer-seed0"].into_iter().enumerate() {
-        let csv = std::fs::read_to_string(experiment.file("results", run, "evaluations.csv")).unwrap();
-        let returns: Vec<f64> =
-            csv.lines().skip(1).map(|line| line.split(',').nth(4).unwrap().parse().unwrap()).collect();
-        let found = sweep["cells"][place]["per_seed"][0].as_f64().unwrap();
-        assert!((found - returns.iter().sum::<f64>() / 2.0).abs() < 1e-9, "{run}: {found}, {returns:?}");
+    for (place, policy) in ["aaren", "transformer"].into_iter().enumerate() {
+        for seed in 0..2 {
+            let run = format!("{policy}-seed{seed}");
+            let csv = std::fs::read_to_string(experiment.file("results", &run, "evaluations.csv")).unwrap();
+            let returns: Vec<f64> =
+                csv.lines().skip(1).map(|line| line.split(',').nth(4).unwrap().parse().unwrap()).collect();
+            for (evaluation, returns) in returns.chunks_exact(2).enumerate() {
+                let cell = &sweep["cells"][2 * place + evaluation];
+                let found = cell["per_seed"][seed].as_f64().unwrap();
+                assert!(
+                    (found - returns.iter().sum::<f64>() / 2.0).abs() < 1e-9,
+                    "{run}: {found}, {returns:?}"
+                );
+                assert_eq!(cell["value"], [30.0, 60.0][evaluation]);
+            }
+        }
     }
+    let (code, _, message) = ask(&experiment, "sweep", &["--episodes", "2"]);
+    assert_eq!(code, Some(0), "{message}");
+    let last = &experiment.json("results", "sweep.json")["cells"][1]["score"];
+    assert_eq!(last, &sweep["cells"][3]["score"], "the last policy kept is the policy");
+
+    // What the summary says of the two is what the evaluations say, seed by seed.
+    let summary = experiment.json("results", "summary.json");
+    let paired = &summary["comparison"]["policies"]["aaren"];
+    for seed in 0..2 {
+        let returns = |place: usize| sweep["cells"][place]["per_seed"][seed].as_f64().unwrap();
+        let found = paired["per_seed"][seed].as_f64().unwrap();
+        assert!((found - (returns(1) - returns(3))).abs() < 1e-9, "{found}");
+    }
+    assert_eq!(
+        (&paired["difference"]["over"], &paired["verdict"]),
+        (&"seeds".into(), &serde_json::Value::Null)
+    );
 
     let (code, table, message) = ask(
         &experiment,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use aaren_agents::file;
 use anyhow::{Context, Result};
 
-use crate::results::{Score, Summary, Table, published};
-use crate::statistics::{Estimate, bootstrap_interquartile_mean, mean};
+use crate::results::{Aggregates, Score, Summary, Table, published};
+use crate::statistics::{Estimate, ONE_SEED, Unit, mean};
 use crate::{ExperimentFolder, Refusal, output};
 
 #[derive(clap::Args)]
@@ -17,7 +17,7 @@ pub struct Args {
     /// Results folders of experiments, or a folder that holds such.
     #[arg(required = true, value_name = "RESULTS_DIR")]
     pub folders: Vec<PathBuf>,
-    /// Folder for report.md, report.csv and report.tex.
+    /// Folder for report.md, report.csv, report.tex and performance_profile.svg.
     #[arg(long, default_value = "results")]
     pub out: PathBuf,
 }
@@ -33,30 +33,51 @@ struct Grid {
     published: Vec<(String, [f64; 2])>,
 }
 
-const ABOUT: &str = "Normalised scores of the last update at the first target return, mean ± half of the 95 % bootstrap \
-    interval (seeds resampled, then the episodes of each); the interquartile mean is over the runs of all datasets \
-    (Agarwal et al. 2021). The best evaluation of each run is in report.csv only.";
+const ABOUT: &str = "Normalised scores of the last update at the first target return: mean over the training seeds with its \
+    95 % interval, Student's t over the seeds. The best evaluation of each run is in report.csv only.";
 
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
     let mut grid = Grid::default();
+    let mut summaries_by_row = Vec::new();
     for path in summaries(&args.folders)? {
-        grid.take(Summary::read(&path)?, &path.display().to_string())?;
+        let summary = Summary::read(&path)?;
+        let row = row(&summary);
+        grid.take(&row, &summary, &path.display().to_string())?;
+        summaries_by_row.push((row, summary));
     }
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
     let table = grid.table();
-    let markdown = format!("{}\n{ABOUT}\n{}", table.to_markdown(), grid.peers());
+    let aggregates = Aggregates::new(&summaries_by_row);
+    let markdown = format!(
+        "{}\n{ABOUT}\n\n{}\n{}\n{}",
+        table.to_markdown(),
+        aggregates.table().to_markdown(),
+        aggregates.about(),
+        grid.peers()
+    );
+    let picture = "\n![Performance profile](performance_profile.svg)\n";
     let forms = [
-        ("report.md", markdown.clone()),
+        ("report.md", format!("{markdown}{picture}")),
         ("report.csv", grid.scores().to_csv()?),
-        ("report.tex", table.to_latex()),
+        ("report.tex", format!("{}\n{}", table.to_latex(), aggregates.table().to_latex())),
+        ("performance_profile.svg", aggregates.profile()),
     ];
     for (name, text) in &forms {
         file::write(&args.out.join(name), text.as_bytes())?;
     }
     output::print(markdown)?;
-    output::print(format_args!("written to {}: report.md, report.csv, report.tex", args.out.display()))?;
+    let names = forms.map(|(name, _)| name).join(", ");
+    output::print(format_args!("written to {}: {names}", args.out.display()))?;
     Ok(())
+}
+
+/// What a summary is of: dataset and environment.
+fn row(summary: &Summary) -> String {
+    let (dataset, env) = (&summary.protocol.dataset.name, &summary.protocol.env);
+    let hidden = env.kwargs.get("observe").and_then(|observe| observe.as_str());
+    let hidden = hidden.map_or(String::new(), |observe| format!(", {observe}"));
+    format!("{dataset} ({}{hidden})", env.id)
 }
 
 /// Every `summary.json` in the folders, or in folders right below them.
@@ -80,31 +101,26 @@ fn summaries(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 impl Grid {
-    fn take(&mut self, summary: Summary, path: &str) -> Result<()> {
-        let (dataset, env) = (&summary.protocol.dataset.name, &summary.protocol.env);
-        let hidden = env.kwargs.get("observe").and_then(|observe| observe.as_str());
-        let hidden = hidden.map_or(String::new(), |observe| format!(", {observe}"));
-        let row = format!("{dataset} ({}{hidden})", env.id);
-        if let Some(scores) = published::published(&env.id) {
-            self.published.push((row.clone(), scores));
+    fn take(&mut self, row: &str, summary: &Summary, path: &str) -> Result<()> {
+        if let Some(scores) = published::published(&summary.protocol.env.id) {
+            self.published.push((row.to_owned(), scores));
         }
-        for (policy, measured) in summary.policies {
+        for (policy, measured) in summary.in_order() {
             // A policy without reference scores has no place in an average.
-            let Some(score) = measured.targets.into_iter().next().and_then(|target| target.normalised_score)
-            else {
+            let Some(score) = &measured.targets[0].normalised_score else {
                 output::note(format_args!("{path}: {policy} has no normalised score and is left out"));
                 continue;
             };
-            if self.score(&row, &policy).is_some() {
+            if self.score(row, policy).is_some() {
                 let reason = format!("{policy} on {row} is in two summaries; give one of them");
                 return Err(Refusal(format!("{path}: {reason}")).into());
             }
-            for (list, name) in [(&mut self.datasets, &row), (&mut self.policies, &policy)] {
-                if !list.contains(name) {
-                    list.push(name.clone());
+            for (list, name) in [(&mut self.datasets, row), (&mut self.policies, policy)] {
+                if !list.iter().any(|other| other == name) {
+                    list.push(name.to_owned());
                 }
             }
-            self.cells.push((row.clone(), policy, score));
+            self.cells.push((row.to_owned(), policy.to_owned(), score.clone()));
         }
         Ok(())
     }
@@ -114,17 +130,14 @@ impl Grid {
         cell.map(|(_, _, score)| score)
     }
 
-    /// The mean over datasets and the interquartile mean over all seeds, of a policy that all datasets have.
-    fn averages(&self, policy: &str) -> Option<(f64, Estimate)> {
-        let scores: Option<Vec<&Score>> =
-            self.datasets.iter().map(|dataset| self.score(dataset, policy)).collect();
-        let scores = scores.filter(|scores| !scores.is_empty())?;
-        let strata: Vec<Vec<f64>> = scores.iter().map(|score| score.per_seed.clone()).collect();
-        let means: Vec<f64> = scores.iter().map(|score| score.estimate.mean).collect();
-        Some((mean(&means), bootstrap_interquartile_mean(&strata, 0)))
+    /// The mean over datasets, of a policy that all datasets have.
+    fn average(&self, policy: &str) -> Option<f64> {
+        let score = |dataset| Some(self.score(dataset, policy)?.estimate.mean);
+        let means: Option<Vec<f64>> = self.datasets.iter().map(|dataset| score(dataset)).collect();
+        means.filter(|means| !means.is_empty()).map(|means| mean(&means))
     }
 
-    /// A row for each dataset, then the mean and the interquartile mean.
+    /// A row for each dataset, then the mean.
     fn table(&self) -> Table {
         let mut table =
             Table::new(1, ["dataset"].into_iter().chain(self.policies.iter().map(String::as_str)));
@@ -133,13 +146,14 @@ impl Grid {
             table.row([name.to_owned()].into_iter().chain(cells));
         };
         for dataset in &self.datasets {
+            let cells = self.cells.iter().filter(|(other, ..)| other == dataset);
+            let one_seed = cells.into_iter().any(|(.., score)| score.estimate.over == Unit::Episodes);
+            let name = if one_seed { format!("{dataset} ({ONE_SEED})") } else { dataset.clone() };
             let score = |policy: &str| self.score(dataset, policy).map(|score| score.estimate.to_string());
-            row(&mut table, dataset, &score);
+            row(&mut table, &name, &score);
         }
         table.rule();
-        let average = |policy: &str| Some(format!("{:.1}", self.averages(policy)?.0));
-        row(&mut table, "mean over datasets", &average);
-        row(&mut table, "interquartile mean over runs", &|policy| Some(self.averages(policy)?.1.to_string()));
+        row(&mut table, "mean over datasets", &|policy| Some(format!("{:.1}", self.average(policy)?)));
         table
     }
 
@@ -160,8 +174,10 @@ impl Grid {
         let heads = ["dataset", "policy", "seeds", "mean", "ci95_low", "ci95_high", "last", "best"];
         let mut table = Table::new(2, heads);
         for (dataset, policy, score) in &self.cells {
-            let Score { estimate: Estimate { mean, ci95: (low, high) }, per_seed, last, best } = score;
-            let numbers = [mean, low, high, last, best].map(f64::to_string);
+            let Score { estimate: Estimate { mean, ci95, .. }, per_seed, last, best } = score;
+            let (low, high) = ci95.map_or((None, None), |(low, high)| (Some(low), Some(high)));
+            let numbers = [Some(*mean), low, high, Some(*last), Some(*best)]
+                .map(|number| number.map_or(String::new(), |number| number.to_string()));
             let names = [dataset.clone(), policy.clone(), per_seed.len().to_string()];
             table.row(names.into_iter().chain(numbers));
         }

@@ -6,14 +6,15 @@ use serde::Serialize;
 use super::Compared;
 use super::training::TrainingCost;
 use crate::cost::Cost;
-use crate::statistics::Estimate;
+use crate::results::Verdict;
+use crate::statistics::{ONE_SEED, Unit};
 
 /// A statement of the paper, and what was found here.
 #[derive(Debug, Serialize)]
 pub struct Claim {
     /// The statement.
     pub statement: String,
-    /// Whether it holds here; `None` where nothing was there to tell.
+    /// Whether it holds here; `None` where nothing was there to tell, or not enough.
     pub holds: Option<bool>,
     /// The measured numbers.
     pub measured: String,
@@ -115,19 +116,29 @@ fn growth(statement: &str, ours: (Option<f64>, f64), theirs: (Option<f64>, f64))
 }
 
 fn scores(compared: &Compared, aaren: &str, transformer: &str) -> Claim {
-    let statement = "scores are comparable: the 95 % intervals overlap, or Aaren's is above".to_owned();
-    let estimate = |policy: &str| {
-        let target = compared.summary.as_ref()?.policies.get(policy)?.targets.first()?;
-        Some(target.normalised_score.as_ref().map_or(target.raw_return, |score| score.estimate))
-    };
-    let (Some(ours), Some(theirs)) = (estimate(aaren), estimate(transformer)) else {
-        let measured = "no scores: train the experiment with `aaren run` first".into();
+    let comparison = compared.summary.as_ref().and_then(|summary| summary.comparison.as_ref());
+    let comparison = comparison.filter(|comparison| comparison.with == transformer);
+    let margin = comparison.and_then(|comparison| comparison.margin);
+    let by = margin.map_or(String::new(), |margin| format!(" by {margin}"));
+    let statement = format!("scores are comparable: Aaren is non-inferior to the Transformer{by}");
+    let Some((comparison, paired)) = comparison.and_then(|all| Some((all, all.policies.get(aaren)?))) else {
+        let measured = "no scores of both: train the experiment with `aaren run` first".into();
         return Claim { statement, holds: None, measured };
     };
-    let show = |e: Estimate| format!("{:.1} [{:.1}, {:.1}]", e.mean, e.ci95.0, e.ci95.1);
-    Claim {
-        statement,
-        holds: Some(ours.ci95.1 >= theirs.ci95.0),
-        measured: format!("{} against {}", show(ours), show(theirs)),
-    }
+    let holds = paired.verdict.and_then(|verdict| match verdict {
+        Verdict::Better | Verdict::NonInferior => Some(true),
+        Verdict::Inferior => Some(false),
+        Verdict::Undecided => None,
+    });
+    let over = match (paired.difference.over, paired.per_seed.len()) {
+        (Unit::Episodes, _) => ONE_SEED.to_owned(),
+        (Unit::Seeds, seeds) => format!("{seeds} seeds"),
+    };
+    let verdict = match (paired.verdict, margin) {
+        (Some(verdict), _) => verdict.to_string(),
+        (None, Some(_)) => "no interval".into(),
+        (None, None) => "no margin was fixed (`compare.margin`)".into(),
+    };
+    let measured = format!("{} differs by {} ({over}): {verdict}", comparison.metric, paired.difference);
+    Claim { statement, holds, measured }
 }

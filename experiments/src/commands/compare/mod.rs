@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::experiment::{Document, Spec};
-use crate::results::Summary;
+use crate::results::{Aggregates, Summary};
 use crate::{ExperimentFolder, Refusal, RunFolder, output, stand_in};
 
 #[derive(clap::Args)]
@@ -82,6 +82,12 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 impl Compared {
+    /// The scores over all runs.
+    fn aggregates(&self) -> Option<Aggregates> {
+        let summary = self.summary.clone()?;
+        Some(Aggregates::new(&[(summary.name.clone(), summary)]))
+    }
+
     /// The first policy with an encoder of that kind.
     fn with(&self, kind: EncoderKind) -> Option<&PolicyFile> {
         let is = |file: &&PolicyFile| file.header.decision().is_some_and(|d| d.model.encoder == kind);
@@ -135,11 +141,15 @@ fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
         )));
     };
     let env = first.header.env.clone();
-    let summary = summary(&ExperimentFolder::at(&folders[0]));
+    let above = folders[0].parent().map(ExperimentFolder::at);
+    let summary = summary(&ExperimentFolder::at(&folders[0])).or_else(|| summary(&above?));
     let folder = args.results.join("compare");
     Ok(Compared { policies, env, trained: true, summary, name: "comparison".into(), folder })
 }
 
+/// The scores that `aaren run` left, if it did.
 fn summary(folder: &ExperimentFolder) -> Option<Summary> {
-    Summary::read(&folder.summary()).ok()
+    let path = folder.summary();
+    let read = path.is_file().then(|| Summary::read(&path))?;
+    read.inspect_err(|error| output::note(format_args!("no scores: {error:#}"))).ok()
 }
