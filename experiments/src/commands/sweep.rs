@@ -256,5 +256,6 @@ fn picture(cells: &[Cell], varied: Option<&str>, label: &str) -> String {
     }
     let positive = cells.iter().all(|cell| cell.value.is_some_and(|value| value > 0.0));
     let axis = if positive && key != "updates" { Axis::log } else { Axis::linear };
+    let key = if key == "updates" { "Updates" } else { key };
     Figure { title: None, x: axis(key), y: Axis::linear(label), series, levels }.to_svg()
 }

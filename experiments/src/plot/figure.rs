@@ -26,7 +26,8 @@ pub struct Series {
     pub name: String,
     /// Measured points (x, y) in order of x, each marked.
     pub points: Vec<(f64, f64)>,
-    /// Interval (low, high) around each point, such as the 95 % interval of its mean.
+    /// Interval (low, high) around each point, such as the 95 % interval of its mean: whiskers where the points are few,
+    /// else a band.
     pub band: Option<Vec<(f64, f64)>>,
     /// Colour, marks and dashes: a policy keeps its own in every figure.
     pub look: Look,
@@ -44,6 +45,10 @@ pub struct Level {
 }
 
 impl Series {
+    fn has_whiskers(&self) -> bool {
+        self.band.is_some() && self.points.len() <= MOST_WHISKERS
+    }
+
     fn marked(&self) -> bool {
         !self.reference && self.points.len() <= MOST_MARKED
     }
@@ -53,7 +58,7 @@ const PLOT_HEIGHT: f64 = 190.0;
 /// Names of levels and in the legend are cut at these widths.
 const LONGEST_LEVEL: f64 = 120.0;
 const LONGEST_NAME: f64 = WIDTH - 2.0 * MARGIN - LEGEND_SAMPLE - GAP;
-const LEGEND_SAMPLE: f64 = 26.0;
+const LEGEND_SAMPLE: f64 = 36.0;
 const LEGEND_ROW: f64 = 17.0;
 /// Beyond this many points marks would hide the line.
 const MOST_MARKED: usize = 60;
@@ -71,6 +76,12 @@ struct Frame {
 impl Frame {
     fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
         (self.x_at(x), self.y_at(y))
+    }
+
+    /// The same, moved aside and kept inside.
+    fn beside(&self, point: (f64, f64), aside: f64) -> (f64, f64) {
+        let (x, y) = self.at(point);
+        ((x + aside).clamp(self.left, self.right), y)
     }
 
     fn x_at(&self, x: f64) -> f64 {
@@ -127,13 +138,16 @@ impl Figure {
         draw_legend(&mut svg, &series, &legend, MARGIN + title_height);
         self.draw_axes(&mut svg, &frame);
         draw_levels(&mut svg, &levels, &frame);
-        for series in &series {
-            draw_band(&mut svg, series, &frame);
+        let aside = aside(&series);
+        for (series, &aside) in series.iter().zip(&aside) {
+            draw_band(&mut svg, series, aside, &frame);
         }
         // Computed lines below measured ones.
-        let (references, measured): (Vec<&Series>, Vec<&Series>) =
-            series.iter().partition(|series| series.reference);
-        references.into_iter().chain(measured).for_each(|series| draw_line(&mut svg, series, &frame));
+        let (references, measured): (Vec<_>, Vec<_>) =
+            series.iter().zip(&aside).partition(|(series, _)| series.reference);
+        for (series, &aside) in references.into_iter().chain(measured) {
+            draw_line(&mut svg, series, aside, &frame);
+        }
         if series.iter().all(|series| series.points.is_empty()) {
             let middle = ((frame.left + frame.right) / 2.0, (frame.top + frame.bottom) / 2.0);
             svg.faint_text(middle, Anchor::Middle, "no data");
@@ -160,7 +174,11 @@ impl Figure {
                 .map(|(&(_, y), (low, high))| (edge(low, y).min(y), edge(high, y).max(y)))
                 .collect()
         });
-        Series { points, band, name: shortened(&series.name, LONGEST_NAME), ..series.clone() }
+        let name = match points.is_empty() && !series.points.is_empty() {
+            true => format!("{} (not on this axis)", series.name),
+            false => series.name.clone(),
+        };
+        Series { points, band, name: shortened(&name, LONGEST_NAME), ..series.clone() }
     }
 
     fn draw_axes(&self, svg: &mut Svg, frame: &Frame) {
@@ -208,21 +226,43 @@ fn draw_levels(svg: &mut Svg, levels: &[Level], frame: &Frame) {
     }
 }
 
-fn draw_band(svg: &mut Svg, series: &Series, frame: &Frame) {
+/// Up to so many points have whiskers: bands of several series would hide each other.
+const MOST_WHISKERS: usize = 12;
+/// Series whose points lie above each other stand so far apart.
+const ASIDE: f64 = 3.0;
+
+/// How far each series is moved aside, so that whiskers do not cover each other.
+fn aside(series: &[Series]) -> Vec<f64> {
+    let count = series.iter().filter(|series| series.has_whiskers()).count();
+    let mut place = 0.0;
+    let mut shift = |series: &Series| {
+        if !series.has_whiskers() {
+            return 0.0;
+        }
+        place += 1.0;
+        ASIDE * (place - (count as f64 + 1.0) / 2.0)
+    };
+    series.iter().map(&mut shift).collect()
+}
+
+fn draw_band(svg: &mut Svg, series: &Series, aside: f64, frame: &Frame) {
     let Some(band) = &series.band else { return };
     let edges = series.points.iter().zip(band);
-    if let ([(x, _)], [(low, high)]) = (series.points.as_slice(), band.as_slice()) {
-        svg.line(frame.at((*x, *low)), frame.at((*x, *high)), series.look.hue(), 1.2, SOLID);
+    if series.has_whiskers() {
+        for (&(x, _), &(low, high)) in edges {
+            let ends = [low, high].map(|y| frame.beside((x, y), aside));
+            svg.line(ends[0], ends[1], series.look.hue(), 1.1, SOLID);
+        }
         return;
     }
     let lower = edges.clone().map(|(&(x, _), &(low, _))| frame.at((x, low)));
     let upper = edges.rev().map(|(&(x, _), &(_, high))| frame.at((x, high)));
     let outline: Vec<(f64, f64)> = lower.chain(upper).collect();
-    svg.area(&outline, series.look.hue(), 0.16);
+    svg.area(&outline, series.look.hue(), 0.12);
 }
 
-fn draw_line(svg: &mut Svg, series: &Series, frame: &Frame) {
-    let points: Vec<(f64, f64)> = series.points.iter().map(|&point| frame.at(point)).collect();
+fn draw_line(svg: &mut Svg, series: &Series, aside: f64, frame: &Frame) {
+    let points: Vec<(f64, f64)> = series.points.iter().map(|&point| frame.beside(point, aside)).collect();
     draw_stroke(svg, series, &points);
     if series.marked() {
         points.iter().for_each(|&point| svg.marker(point, series.look.mark, series.look.hue()));

@@ -118,8 +118,8 @@ impl Aggregates {
         let other = self.with.as_ref().and_then(|with| self.policies.iter().find(|it| it.name == *with));
         if let Some(other) = other {
             heads.push(format!("P(above {})", other.name));
-            heads.push(format!("less {}", other.name));
-            heads.extend(self.margin.map(|margin| format!("non-inferior by {margin}?")));
+            heads.push(format!("minus {}", other.name));
+            heads.extend(self.margin.map(|margin| format!("non-inferior (margin {margin})?")));
         }
         let mut table = Table::new(1, heads);
         for policy in &self.policies {

@@ -103,7 +103,7 @@ impl Comparison {
     /// The question that the margin answers.
     pub fn question(&self) -> String {
         match self.margin {
-            Some(margin) => format!("non-inferior by {margin}?"),
+            Some(margin) => format!("non-inferior (margin {margin})?"),
             None => "non-inferior?".into(),
         }
     }

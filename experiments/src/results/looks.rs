@@ -3,6 +3,7 @@
 use aaren_agents::AgentConfig;
 use aaren_format::{EncoderKind, Header};
 
+use crate::cost::Cost;
 use crate::plot::Look;
 
 /// What decides a policy's colour: its encoder, or behaviour cloning, which has none.
@@ -30,6 +31,15 @@ pub fn looks(kinds: &[Kind]) -> Vec<Look> {
         Look { colour: colour.unwrap_or(EncoderKind::ALL.len()), mark: variant, dash: variant }
     };
     kinds.iter().enumerate().map(look).collect()
+}
+
+/// What a cost is called in a legend: by its memory too, unless that is all of the episode and the policy's own.
+pub fn cost_name(cost: &Cost, kind: Kind, own: bool) -> String {
+    match cost.regime.as_str() {
+        "unbounded" if own => cost.policy.clone(),
+        _ if kind.is_none() => cost.policy.clone(),
+        regime => format!("{}, {regime}", cost.policy),
+    }
 }
 
 #[cfg(test)]

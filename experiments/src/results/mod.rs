@@ -12,7 +12,7 @@ mod trained;
 
 pub use aggregates::Aggregates;
 pub use comparison::{Comparison, Paired, Verdict};
-pub(crate) use looks::{Kind, kind_of_agent, kind_of_file, looks};
+pub(crate) use looks::{Kind, cost_name, kind_of_agent, kind_of_file, looks};
 pub(crate) use metric::{Metric, lengths};
 pub use pictures::Pictures;
 pub(crate) use summary::INTERVAL;

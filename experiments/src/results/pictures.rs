@@ -1,6 +1,6 @@
 //! The pictures of an experiment: learning curves, losses, scores, memory and latency.
 
-use super::{Metric, kind_of_agent, looks};
+use super::{Metric, cost_name, kind_of_agent, looks};
 use crate::cost::{Cost, CostPoint};
 use crate::experiment::Spec;
 use crate::plot::{Axis, DotChart, Figure, Level, Look, Row, Series};
@@ -44,8 +44,8 @@ impl Pictures {
         self.curves.push(self.curve(name, look, runs));
         self.losses.push(loss_curve(name, look, runs));
         for (index, &cost) in costs.iter().enumerate() {
-            let name = if index == 0 { name.to_owned() } else { format!("{name}, growing cache") };
-            let look = if index == 0 { look } else { Look { dash: look.dash + 1, ..look } };
+            let name = cost_name(cost, kind_of_agent(&runs[0].policy.agent), index == 0);
+            let look = Look { dash: look.dash + index, ..look };
             self.costs.push((look, name, cost.clone()));
         }
     }

@@ -49,8 +49,8 @@ pub struct PolicySummary {
     pub targets: Vec<TargetSummary>,
     /// Cost of acting as it does.
     pub rollout: Cost,
-    /// Cost of acting with all of the episode, where it acts in a window.
-    pub unbounded_rollout: Option<Cost>,
+    /// Cost of acting with other memories, where it acts in a window: a sliding cache, and one that grows.
+    pub other_rollouts: Vec<Cost>,
 }
 
 /// Evaluations at one target return, after the last update.
@@ -225,18 +225,22 @@ impl Summary {
         policies
     }
 
-    /// Scores, sizes and speeds, a row for each policy.
+    /// Scores, sizes and speeds, a row for each policy and each memory that its cost was measured with.
     pub fn table(&self) -> Table {
         let costs = ["roll-out", "state bytes", "µs/step", "updates/s"].map(String::from);
         let mut table = Table::new(1, self.score_heads().into_iter().chain(costs));
+        let cost = |cost: &Cost| {
+            [cost.regime.clone(), cost.state_bytes.to_string(), format!("{:.1}", cost.step_us_p50)]
+        };
         for (name, policy) in self.in_order() {
-            let costs = [
-                policy.rollout.regime.clone(),
-                policy.rollout.state_bytes.to_string(),
-                format!("{:.1}", policy.rollout.step_us_p50),
-                format!("{:.1}", policy.updates_per_second),
-            ];
-            table.row(self.score_cells(name, policy).into_iter().chain(costs));
+            let scores = self.score_cells(name, policy);
+            let empty = std::iter::repeat_n(String::new(), scores.len() - 1);
+            let speed = format!("{:.1}", policy.updates_per_second);
+            table.row(scores.into_iter().chain(cost(&policy.rollout)).chain([speed]));
+            for other in &policy.other_rollouts {
+                let name = [name.to_owned()].into_iter();
+                table.row(name.chain(empty.clone()).chain(cost(other)).chain([String::new()]));
+            }
         }
         table
     }
@@ -256,7 +260,7 @@ impl Summary {
         }
         let mut heads = vec!["policy".to_owned(), "parameters".into(), score];
         if let Some(comparison) = &self.comparison {
-            heads.extend([format!("less {}", comparison.with), comparison.question()]);
+            heads.extend([format!("minus {}", comparison.with), comparison.question()]);
         }
         heads.extend(self.any_repeats().then(|| "distinct episodes".into()));
         heads
@@ -315,7 +319,7 @@ impl PolicySummary {
             threads: runs.iter().map(|run| run.progress.threads).collect(),
             targets: targets.iter().map(|&target| TargetSummary::new(metric, target, runs)).collect(),
             rollout: costs[0].clone(),
-            unbounded_rollout: costs.get(1).map(|&cost| cost.clone()),
+            other_rollouts: costs.iter().skip(1).map(|&cost| cost.clone()).collect(),
         }
     }
 }

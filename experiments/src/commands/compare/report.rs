@@ -12,7 +12,7 @@ use super::claims::{self, Claim};
 use super::training::{BATCH, TrainingCost};
 use crate::cost::{Cost, CostPoint};
 use crate::plot::{Axis, Figure, Look, Series};
-use crate::results::{Table, kind_of_file, looks};
+use crate::results::{Table, cost_name, kind_of_file, looks};
 
 /// The files of a comparison.
 pub struct Report {
@@ -27,12 +27,20 @@ impl Report {
         let claims = claims::check(compared, costs, training);
         let kinds: Vec<_> = compared.policies.iter().map(|file| kind_of_file(&file.header)).collect();
         let looks = looks(&kinds);
-        let look = |cost: &Cost| {
-            let of_cost = compared.policies.iter().position(|file| file.header.policy == cost.policy);
-            let look = looks[of_cost.unwrap_or_default()];
+        // A policy's own memory is the first that its costs are of.
+        let place = |cost: &Cost| {
+            let policy = compared.policies.iter().position(|file| file.header.policy == cost.policy);
             let memories = costs.iter().filter(|it| it.policy == cost.policy && it.backend == cost.backend);
-            let memory = memories.into_iter().position(|it| it.regime == cost.regime).unwrap_or_default();
-            Look { dash: look.dash + memory, ..look }
+            let memory = memories.into_iter().position(|it| it.regime == cost.regime);
+            (policy.unwrap_or_default(), memory.unwrap_or_default())
+        };
+        let look = |cost: &Cost| {
+            let (policy, memory) = place(cost);
+            Look { dash: looks[policy].dash + memory, ..looks[policy] }
+        };
+        let name = |cost: &Cost| {
+            let (policy, memory) = place(cost);
+            cost_name(cost, kinds[policy], memory == 0)
         };
         let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
             let series = costs.iter().filter(|cost| cost.backend == "streaming").map(|cost| Series {
@@ -96,13 +104,6 @@ impl Report {
 
     pub fn summary(&self) -> &str {
         &self.summary
-    }
-}
-
-fn name(cost: &Cost) -> String {
-    match cost.regime.as_str() {
-        "unbounded" => cost.policy.clone(),
-        regime => format!("{}, {regime}", cost.policy),
     }
 }
 
