@@ -307,14 +307,14 @@ mod tests {
         covers.count() as f64 / 4000.0
     }
 
-    /// The standard error of a coverage of 95 % over 4000 experiments is 0.35 %. A percentile bootstrap over 3 seeds
-    /// covers 76 % of the time where Student's t covers 95 %.
+    /// The standard error of a coverage of 95 % over 4000 experiments is 0.35 %.
     #[test]
     fn intervals_cover_as_often_as_they_say() {
         let mut lines = Vec::new();
         let mut found = |what: &str, n: usize, covered: f64, bounds: std::ops::Range<f64>| {
             lines.push(format!("{what}, n = {n}: {covered:.3}"));
             assert!(bounds.contains(&covered), "{lines:#?}");
+            println!("{}", lines.last().unwrap());
         };
         for n in [3, 5, 10] {
             // Seeds are normal.
@@ -348,5 +348,14 @@ mod tests {
             sample(&[(0..20).map(|_| f64::from(random.uniform() < 0.9)).collect()], SHARE)
         };
         found("one seed's rate", 1, coverage(0.9, one), 0.95..1.0);
+
+        // What is usually quoted. Of the 27 resamples of three seeds one is the least seed three times: more than
+        // 2.5 %, so that the interval goes from the least seed to the greatest.
+        let mut random = SplitMix64::new(0);
+        let covers = (0..4000).filter(|_| {
+            let seeds: [f64; 3] = std::array::from_fn(|_| random.normal());
+            seeds.iter().any(|seed| *seed <= 0.0) && seeds.iter().any(|seed| *seed >= 0.0)
+        });
+        found("a percentile bootstrap", 3, covers.count() as f64 / 4000.0, 0.73..0.77);
     }
 }
