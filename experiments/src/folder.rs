@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
+
 /// The results folder of one experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExperimentFolder(PathBuf);
@@ -91,6 +93,15 @@ impl RunFolder {
             names.filter_map(|entry| update(entry.ok()?.file_name().to_str()?)).collect();
         updates.sort_unstable();
         updates
+    }
+
+    /// Removes the kept policies of later updates, which a run that goes on from here makes anew.
+    pub fn forget_kept(&self, update: u64) -> Result<()> {
+        for later in self.kept_updates().into_iter().filter(|kept| *kept > update) {
+            let path = self.kept(later);
+            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
     }
 
     /// Every episode of every evaluation.

@@ -1,5 +1,6 @@
 //! Policies over several datasets (Agarwal et al. 2021), and beside the one that they are compared with.
 
+use super::comparison::difference_head;
 use super::{Kind, Paired, PolicySummary, Score, Summary, Table, Verdict, kind_of_agent, looks};
 use crate::plot::{Axis, Figure, Look, Series};
 use crate::statistics::{
@@ -118,7 +119,9 @@ impl Aggregates {
         let other = self.with.as_ref().and_then(|with| self.policies.iter().find(|it| it.name == *with));
         if let Some(other) = other {
             heads.push(format!("P(above {})", other.name));
-            heads.push(format!("minus {}", other.name));
+            let differences =
+                self.policies.iter().filter_map(|it| Some(over_datasets(it.differences.as_deref()?)));
+            heads.push(difference_head(&other.name, &differences.collect::<Vec<_>>()));
             heads.extend(self.margin.map(|margin| format!("non-inferior (margin {margin})?")));
         }
         let mut table = Table::new(1, heads);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::statistics::{Estimate, Sample};
+use crate::statistics::{Estimate, ONE_SEED, Sample, Unit};
 
 /// Every policy of an experiment beside one of them, at the first target return, after the last update.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -100,12 +100,21 @@ impl Comparison {
         )
     }
 
-    /// The question that the margin answers.
-    pub fn question(&self) -> String {
-        match self.margin {
+    /// The heads of both cells.
+    pub fn heads(&self) -> [String; 2] {
+        let question = match self.margin {
             Some(margin) => format!("non-inferior (margin {margin})?"),
             None => "non-inferior?".into(),
-        }
+        };
+        [difference_head(&self.with, self.policies.values().map(|paired| &paired.difference)), question]
+    }
+}
+
+/// What differences from a policy are called, and over what they are where that is a single training.
+pub(super) fn difference_head<'e>(with: &str, differences: impl IntoIterator<Item = &'e Estimate>) -> String {
+    match differences.into_iter().any(|difference| difference.over == Unit::Episodes) {
+        true => format!("minus {with} ({ONE_SEED})"),
+        false => format!("minus {with}"),
     }
 }
 
@@ -119,7 +128,7 @@ fn of_seeds(sample: &Sample, seeds: &[u64], wanted: &[u64]) -> Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::{Episode, Unit};
+    use crate::statistics::Episode;
 
     #[test]
     fn a_verdict_is_what_the_interval_says_of_the_margin() {

@@ -259,9 +259,7 @@ impl Summary {
             score += &format!(" ({ONE_SEED})");
         }
         let mut heads = vec!["policy".to_owned(), "parameters".into(), score];
-        if let Some(comparison) = &self.comparison {
-            heads.extend([format!("minus {}", comparison.with), comparison.question()]);
-        }
+        heads.extend(self.comparison.iter().flat_map(Comparison::heads));
         heads.extend(self.any_repeats().then(|| "distinct episodes".into()));
         heads
     }

@@ -298,6 +298,7 @@ impl<'r> Progressing<'r> {
         file::write(&run.folder.spec(), single.to_yaml().as_bytes())?;
         let saved = trainer.done();
         let metrics = Metrics::open(&run.folder, saved, progress.records)?;
+        run.folder.forget_kept(saved)?;
         let logged = (saved, progress.training_seconds);
         Ok(Self { run, trainer, progress, metrics, bar: run.bar(saved), saved, logged })
     }
