@@ -143,6 +143,10 @@ fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
     let env = first.header.env.clone();
     let above = folders[0].parent().map(ExperimentFolder::at);
     let summary = summary(&ExperimentFolder::at(&folders[0])).or_else(|| summary(&above?));
+    // As in the experiment, so that they look as in its other pictures.
+    let places = summary.iter().flat_map(|summary| &summary.policies);
+    let place = |name: &str| places.clone().find(|(other, _)| *other == name).map(|(_, policy)| policy.place);
+    policies.sort_by_key(|file| place(&file.header.policy).unwrap_or(usize::MAX));
     let folder = args.results.join("compare");
     Ok(Compared { policies, env, trained: true, summary, name: "comparison".into(), folder })
 }
