@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aaren_agents::file;
 use anyhow::{Context, Result};
 
-use crate::results::{Aggregates, Score, Summary, Table, published};
+use crate::results::{Aggregates, Scale, Score, Summary, Table, published};
 use crate::statistics::{Estimate, ONE_SEED, Unit, mean};
 use crate::{ExperimentFolder, Refusal, output};
 
@@ -33,43 +33,73 @@ struct Grid {
     published: Vec<(String, [f64; 2])>,
 }
 
-const ABOUT: &str = "Normalised scores of the last update at the first target return: mean over the training seeds with its \
-    95 % interval, Student's t over the seeds. The best evaluation of each run is in report.csv only.";
+const ABOUT: &str = "Scores of the last update at the first target return: mean over the training seeds with its 95 % interval, \
+    Student's t over the seeds. The best evaluation of each run is in report.csv only.";
+
+/// What is reported of one scale.
+struct Part {
+    scale: Scale,
+    grid: Grid,
+    summaries: Vec<(String, Summary)>,
+}
 
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
-    let mut grid = Grid::default();
-    let mut summaries_by_row = Vec::new();
+    let (mut parts, mut left_out): (Vec<Part>, Vec<String>) = Default::default();
     for path in summaries(&args.folders)? {
         let summary = Summary::read(&path)?;
         let row = row(&summary);
-        grid.take(&row, &summary, &path.display().to_string())?;
-        summaries_by_row.push((row, summary));
+        let Some(scale) = summary.scale() else {
+            left_out.push(row);
+            continue;
+        };
+        let place = parts.iter().position(|part| part.scale == scale).unwrap_or_else(|| {
+            parts.push(Part { scale, grid: Grid::default(), summaries: Vec::new() });
+            parts.len() - 1
+        });
+        parts[place].grid.take(&row, &summary, &path.display().to_string())?;
+        parts[place].summaries.push((row, summary));
     }
+    parts.sort_by_key(|part| part.scale != Scale::Normalised);
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    let table = grid.table();
-    let aggregates = Aggregates::new(&summaries_by_row);
-    let markdown = format!(
-        "{}\n{ABOUT}\n\n{}\n{}\n{}",
-        table.to_markdown(),
-        aggregates.table().to_markdown(),
-        aggregates.about(),
-        grid.peers()
-    );
-    let picture = "\n![Performance profile](performance_profile.svg)\n";
-    let forms = [
-        ("report.md", format!("{markdown}{picture}")),
-        ("report.csv", grid.scores().to_csv()?),
-        ("report.tex", format!("{}\n{}", table.to_latex(), aggregates.table().to_latex())),
-        ("performance_profile.svg", aggregates.profile()),
+    let (mut markdown, mut latex, mut pictures) = (String::new(), String::new(), Vec::new());
+    let mut scores = Grid::scores();
+    for (index, Part { scale, grid, summaries }) in parts.iter().enumerate() {
+        let (table, aggregates) = (grid.table(), Aggregates::new(summaries, Some(*scale)));
+        let name = if index == 0 { String::new() } else { format!("-{}", index + 1) };
+        pictures.push((format!("performance_profile{name}.svg"), aggregates.profile()));
+        markdown += &format!(
+            "## {}\n\n{}\n{ABOUT}\n\n{}\n{}\n\n![Performance profile](performance_profile{name}.svg)\n{}\n",
+            capitalised(scale),
+            table.to_markdown(),
+            aggregates.table().to_markdown(),
+            aggregates.about(),
+            grid.peers()
+        );
+        latex += &format!("{}\n{}\n", table.to_latex(), aggregates.table().to_latex());
+        grid.add_scores(scale, &mut scores);
+    }
+    if !left_out.is_empty() {
+        markdown += &format!("Left out, their returns being of no known range: {}.\n", left_out.join("; "));
+    }
+    let mut forms = vec![
+        ("report.md".to_owned(), markdown.clone()),
+        ("report.csv".into(), scores.to_csv()?),
+        ("report.tex".into(), latex),
     ];
+    forms.extend(pictures);
     for (name, text) in &forms {
         file::write(&args.out.join(name), text.as_bytes())?;
     }
     output::print(markdown)?;
-    let names = forms.map(|(name, _)| name).join(", ");
-    output::print(format_args!("written to {}: {names}", args.out.display()))?;
+    let names: Vec<&str> = forms.iter().map(|(name, _)| name.as_str()).collect();
+    output::print(format_args!("written to {}: {}", args.out.display(), names.join(", ")))?;
     Ok(())
+}
+
+fn capitalised(scale: &Scale) -> String {
+    let text = scale.to_string();
+    text[..1].to_uppercase() + &text[1..]
 }
 
 /// What a summary is of: dataset and environment.
@@ -106,11 +136,7 @@ impl Grid {
             self.published.push((row.to_owned(), scores));
         }
         for (policy, measured) in summary.in_order() {
-            // A policy without reference scores has no place in an average.
-            let Some(score) = &measured.targets[0].normalised_score else {
-                output::note(format_args!("{path}: {policy} has no normalised score and is left out"));
-                continue;
-            };
+            let score = measured.targets[0].score();
             if self.score(row, policy).is_some() {
                 let reason = format!("{policy} on {row} is in two summaries; give one of them");
                 return Err(Refusal(format!("{path}: {reason}")).into());
@@ -153,7 +179,11 @@ impl Grid {
             row(&mut table, &name, &score);
         }
         table.rule();
-        row(&mut table, "mean over datasets", &|policy| Some(format!("{:.1}", self.average(policy)?)));
+        let small = self.cells.iter().all(|(.., score)| score.estimate.mean.abs() <= 1.0);
+        let decimals = if small { 2 } else { 1 };
+        row(&mut table, "mean over datasets", &|policy| {
+            Some(format!("{:.1$}", self.average(policy)?, decimals))
+        });
         table
     }
 
@@ -169,18 +199,21 @@ impl Grid {
         format!("\n{}\n{}\n", table.to_markdown(), published::SOURCE)
     }
 
-    /// A row for each dataset and policy, to the last digit.
-    fn scores(&self) -> Table {
-        let heads = ["dataset", "policy", "seeds", "mean", "ci95_low", "ci95_high", "last", "best"];
-        let mut table = Table::new(2, heads);
+    /// For a row for each dataset and policy.
+    fn scores() -> Table {
+        let heads = ["scale", "dataset", "policy", "seeds", "mean", "ci95_low", "ci95_high", "last", "best"];
+        Table::new(3, heads)
+    }
+
+    /// Adds its rows, to the last digit.
+    fn add_scores(&self, scale: &Scale, table: &mut Table) {
         for (dataset, policy, score) in &self.cells {
             let Score { estimate: Estimate { mean, ci95, .. }, per_seed, last, best } = score;
             let (low, high) = ci95.map_or((None, None), |(low, high)| (Some(low), Some(high)));
             let numbers = [Some(*mean), low, high, Some(*last), Some(*best)]
                 .map(|number| number.map_or(String::new(), |number| number.to_string()));
-            let names = [dataset.clone(), policy.clone(), per_seed.len().to_string()];
+            let names = [scale.to_string(), dataset.clone(), policy.clone(), per_seed.len().to_string()];
             table.row(names.into_iter().chain(numbers));
         }
-        table
     }
 }

@@ -1,7 +1,7 @@
 //! Policies over several datasets (Agarwal et al. 2021), and beside the one that they are compared with.
 
 use super::comparison::difference_head;
-use super::{Kind, Paired, PolicySummary, Score, Summary, Table, Verdict, kind_of_agent, looks};
+use super::{Kind, Paired, PolicySummary, Scale, Score, Summary, Table, Verdict, kind_of_agent, looks};
 use crate::plot::{Axis, Figure, Look, Series};
 use crate::statistics::{
     Estimate, interquartile_mean, mean_difference, optimality_gap, performance_profile,
@@ -12,7 +12,7 @@ use crate::statistics::{
 #[derive(Debug)]
 pub struct Aggregates {
     datasets: usize,
-    normalised: bool,
+    scale: Option<Scale>,
     policies: Vec<Entry>,
     /// The policy that the others are compared with.
     with: Option<String>,
@@ -41,21 +41,12 @@ struct Dataset<'s> {
 }
 
 impl Aggregates {
-    /// Of summaries with the names of their datasets. Only normalised scores are of one scale; returns are taken where
-    /// there is a single summary.
-    pub fn new(summaries: &[(String, Summary)]) -> Self {
-        let normalised = summaries.iter().any(|(_, summary)| is_normalised(summary));
+    /// Of summaries with the names of their datasets. All their scores are of this scale; a single summary's may be of
+    /// none.
+    pub fn new(summaries: &[(String, Summary)], scale: Option<Scale>) -> Self {
         let mut left_out = Vec::new();
-        let mut taken: Vec<&(String, Summary)> = Vec::new();
-        for named in summaries {
-            if normalised == is_normalised(&named.1) && (normalised || summaries.len() == 1) {
-                taken.push(named);
-            } else {
-                left_out.push(format!("{}: no normalised score", named.0));
-            }
-        }
         let mut datasets: Vec<Dataset> = Vec::new();
-        for (name, summary) in taken.iter().copied() {
+        for (name, summary) in summaries {
             let place = datasets.iter().position(|dataset| dataset.name == name).unwrap_or_else(|| {
                 datasets.push(Dataset { name, ..Dataset::default() });
                 datasets.len() - 1
@@ -71,12 +62,12 @@ impl Aggregates {
             let first = values.first().cloned().flatten();
             first.filter(|first| values.iter().all(|value| value.as_ref() == Some(first)))
         };
-        let comparisons = || taken.iter().map(|(_, summary)| summary.comparison.as_ref());
+        let comparisons = || summaries.iter().map(|(_, summary)| summary.comparison.as_ref());
         let with = one(comparisons().map(|it| Some(it?.with.clone())).collect());
         let margins: Vec<Option<f64>> = comparisons().map(|it| it?.margin).collect();
         let margin =
             margins.first().copied().flatten().filter(|_| margins.windows(2).all(|two| two[0] == two[1]));
-        if with.is_none() && taken.len() > 1 {
+        if with.is_none() && summaries.len() > 1 {
             left_out.push("differences: the experiments compare with different policies".into());
         } else if margin.is_none() && margins.iter().any(Option::is_some) {
             left_out.push("non-inferiority: the experiments fixed different margins".into());
@@ -109,13 +100,13 @@ impl Aggregates {
                 datasets.iter().map(difference).collect::<Option<_>>().filter(|_| with.is_some());
             policies.push(Entry { name: name.into(), look, scores, differences });
         }
-        Self { datasets: datasets.len(), normalised, policies, with, margin, left_out }
+        Self { datasets: datasets.len(), scale, policies, with, margin, left_out }
     }
 
     /// A row for each policy.
     pub fn table(&self) -> Table {
         let mut heads = vec!["policy".to_owned(), "runs".into(), "interquartile mean".into()];
-        heads.extend(self.normalised.then(|| "optimality gap to 100".into()));
+        heads.extend(self.scale.map(|scale| format!("optimality gap to {}", scale.best())));
         let other = self.with.as_ref().and_then(|with| self.policies.iter().find(|it| it.name == *with));
         if let Some(other) = other {
             heads.push(format!("P(above {})", other.name));
@@ -129,7 +120,7 @@ impl Aggregates {
             let runs: usize = policy.scores.iter().map(Vec::len).sum();
             let middle = interquartile_mean(&policy.scores).to_string();
             let mut row = vec![policy.name.clone(), runs.to_string(), middle];
-            row.extend(self.normalised.then(|| optimality_gap(&policy.scores, 100.0).to_string()));
+            row.extend(self.scale.map(|scale| optimality_gap(&policy.scores, scale.best()).to_string()));
             if let Some(other) = other {
                 let itself = policy.name == other.name;
                 let above = || probability_of_improvement(&policy.scores, &other.scores).text(2);
@@ -167,8 +158,12 @@ impl Aggregates {
     pub fn profile(&self) -> String {
         const POINTS: usize = 101;
         let scores = || self.policies.iter().flat_map(|policy| &policy.scores).flatten().copied();
-        let low = scores().fold(if self.normalised { 0.0 } else { f64::INFINITY }, f64::min);
-        let high = scores().fold(if self.normalised { 100.0 } else { f64::NEG_INFINITY }, f64::max);
+        let (least, most) = match self.scale {
+            Some(Scale::Normalised) => (0.0, 100.0),
+            Some(Scale::Returns(least, most)) => (least, most),
+            None => (f64::INFINITY, f64::NEG_INFINITY),
+        };
+        let (low, high) = (scores().fold(least, f64::min), scores().fold(most, f64::max));
         let at = |point: usize| low + (high - low) * point as f64 / (POINTS - 1) as f64;
         let thresholds: Vec<f64> = (0..POINTS).map(at).collect();
         let series = self.policies.iter().map(|policy| {
@@ -182,14 +177,11 @@ impl Aggregates {
                 reference: false,
             }
         });
-        let x = Axis::linear(if self.normalised { "Normalised score" } else { "Return" });
+        let x =
+            Axis::linear(if self.scale == Some(Scale::Normalised) { "Normalised score" } else { "Return" });
         let y = Axis::linear("Share of runs above");
         Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
     }
-}
-
-fn is_normalised(summary: &Summary) -> bool {
-    summary.policies.values().all(|policy| policy.targets[0].normalised_score.is_some())
 }
 
 /// The mean difference; of one dataset with the interval that stands in its summary.

@@ -1,5 +1,7 @@
 //! What policies are judged by.
 
+use std::fmt;
+
 use aaren_envs::{EnvSpec, ReferenceScores, reference_scores, return_range};
 use anyhow::Result;
 
@@ -25,6 +27,11 @@ impl Metric {
     /// Whether it is a normalised score.
     pub fn normalised(&self) -> bool {
         self.references.is_some()
+    }
+
+    /// The least and the most that returns can be, where both are known.
+    pub fn return_range(&self) -> Option<(f64, f64)> {
+        Some(self.returns).filter(|(least, most)| least.is_finite() && most.is_finite())
     }
 
     /// Its name.
@@ -62,6 +69,34 @@ impl Metric {
         E: IntoIterator<Item = &'e EpisodeResult>,
     {
         sample(seeds, self.returns, |episode| episode.total_return)
+    }
+}
+
+/// What scores can be averaged with others of: two metrics of one scale mean the same by the same number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scale {
+    /// 0 is a random policy's, 100 an expert's.
+    Normalised,
+    /// Returns that can be this least and this most.
+    Returns(f64, f64),
+}
+
+impl Scale {
+    /// What the optimality gap is to.
+    pub fn best(self) -> f64 {
+        match self {
+            Scale::Normalised => 100.0,
+            Scale::Returns(_, most) => most,
+        }
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scale::Normalised => f.write_str("normalised scores"),
+            Scale::Returns(least, most) => write!(f, "returns, of {least} to {most}"),
+        }
     }
 }
 

@@ -10,10 +10,10 @@ mod summary;
 mod table;
 mod trained;
 
-pub use aggregates::Aggregates;
+pub(crate) use aggregates::Aggregates;
 pub use comparison::{Comparison, Paired, Verdict};
 pub(crate) use looks::{Kind, cost_name, kind_of_agent, kind_of_file, looks};
-pub(crate) use metric::{Metric, lengths};
+pub(crate) use metric::{Metric, Scale, lengths};
 pub use pictures::Pictures;
 pub(crate) use summary::INTERVAL;
 pub use summary::{PolicySummary, Protocol, Score, Summary, TargetSummary};

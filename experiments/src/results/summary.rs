@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
-use super::{Comparison, Metric, Pictures, kind_of_agent, lengths};
+use super::{Comparison, Metric, Pictures, Scale, kind_of_agent, lengths};
 use crate::cost::Cost;
 use crate::evaluation::EpisodeResult;
 use crate::experiment::{PolicySpec, Spec};
@@ -94,6 +94,9 @@ pub struct Protocol {
     /// How hard that is to imitate; absent from older files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difficulty: Option<Difficulty>,
+    /// The least and the most that an episode can return, where both are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_range: Option<(f64, f64)>,
     /// Returns asked for.
     pub target_returns: Vec<f64>,
     /// Where windows are padded.
@@ -160,6 +163,7 @@ impl Summary {
             env: spec.env.clone(),
             dataset: dataset.summary(),
             difficulty: Some(difficulty),
+            return_range: metric.return_range(),
             target_returns: targets.to_vec(),
             padding: "right, masked".into(),
             sampling: "windows start at transitions drawn uniformly (trajectories by length), with context.start: episode where episodes drawn uniformly do; with context.carry chunk after chunk of episodes drawn uniformly; behaviour cloning draws transitions uniformly".into(),
@@ -215,6 +219,14 @@ impl Summary {
     /// What the policies are judged by, policy by policy, at the first target return.
     pub fn scores(&self) -> impl Iterator<Item = (&str, &Score)> {
         self.in_order().into_iter().map(|(name, policy)| (name, policy.targets[0].score()))
+    }
+
+    /// The scale of the scores; `None` where they are returns of no known range.
+    pub(crate) fn scale(&self) -> Option<Scale> {
+        if self.policies.values().all(|policy| policy.targets[0].normalised_score.is_some()) {
+            return Some(Scale::Normalised);
+        }
+        self.protocol.return_range.map(|(least, most)| Scale::Returns(least, most))
     }
 
     /// The policies as in the experiment.

@@ -85,7 +85,8 @@ impl Compared {
     /// The scores over all runs.
     fn aggregates(&self) -> Option<Aggregates> {
         let summary = self.summary.clone()?;
-        Some(Aggregates::new(&[(summary.name.clone(), summary)]))
+        let scale = summary.scale();
+        Some(Aggregates::new(&[(summary.name.clone(), summary)], scale))
     }
 
     /// The first policy with an encoder of that kind.
