@@ -30,6 +30,6 @@ pub use environment::{EnvState, Environment, Step};
 pub use error::Error;
 pub use file::write_whole;
 pub use mujoco::mujoco_version;
-pub use scores::{ReferenceScores, reference_scores};
+pub use scores::{ReferenceScores, reference_scores, return_range};
 pub use spec::{ids, make, register, registered_ids};
 pub use vector::VectorEnv;

@@ -1,6 +1,8 @@
-//! Normalised scores, with D4RL's references.
+//! Normalised scores, with D4RL's references; what returns can be.
 
 use serde::Serialize;
+
+use crate::{EnvSpec, Error, make, registered_ids};
 
 /// Returns of a random and of an expert policy, which fix the scale of normalised scores.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -29,4 +31,28 @@ pub fn reference_scores(id: &str) -> Option<ReferenceScores> {
         _ => return None,
     };
     Some(ReferenceScores { random, expert })
+}
+
+/// The least and the most that an episode of an environment can return; infinite where that is not known: of the
+/// robots, and of environments that were registered.
+///
+/// # Errors
+/// As [`make`].
+pub fn return_range(spec: &EnvSpec) -> Result<(f64, f64), Error> {
+    let longest = make(spec)?.max_episode_steps() as f64;
+    if registered_ids().contains(&spec.id) {
+        return Ok((f64::NEG_INFINITY, f64::INFINITY));
+    }
+    Ok(match spec.id.as_str() {
+        "CartPole-v1" if spec.kwargs.get("sutton_barto_reward").is_some_and(|it| it == true) => (-1.0, 0.0),
+        "CartPole-v1" => (0.0, longest),
+        "Acrobot-v1" | "MountainCar-v0" => (-longest, 0.0),
+        // A tenth of the squared action is the cost of a step, 100 the prize of the goal.
+        "MountainCarContinuous-v0" => (-0.1 * longest, 100.0),
+        // π² + 0.1 · 8² + 0.001 · 2² is the highest cost of a step.
+        "Pendulum-v1" => (-16.2736045 * longest, 0.0),
+        "TMaze-v0" | "RateTMaze-v0" => (0.0, 1.0),
+        id if id.starts_with("popgym-") => (-1.0, 1.0),
+        _ => (f64::NEG_INFINITY, f64::INFINITY),
+    })
 }

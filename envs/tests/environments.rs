@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use aaren_envs::{ActionSpace, Check, EnvSpec, EnvState, Environment, Error, Step, check, ids, make};
+use aaren_envs::{
+    ActionSpace, Check, EnvSpec, EnvState, Environment, Error, Step, check, ids, make, reference_scores,
+    return_range,
+};
 use serde_json::json;
 
 /// The environments whose seed decides everything and who have no other state.
@@ -286,7 +289,7 @@ fn names_of_d4rl_datasets_stand_for_their_environments() {
         two.reset(1, &mut observations[1]);
         observations[1].resize(size, 0.0);
         assert_eq!(observations[0], observations[1], "{name}");
-        assert!(aaren_envs::reference_scores(name).is_some());
+        assert!(reference_scores(name).is_some());
     }
     assert!(make(&EnvSpec::new("hopper-mediocre-v2")).is_err());
 }
@@ -322,11 +325,48 @@ fn unknown_names_and_impossible_values_are_refused() {
 /// D4RL's `infos.py`: hopper-random 0, hopper-expert 100.
 #[test]
 fn normalised_scores_are_d4rls() {
-    let scores = aaren_envs::reference_scores("hopper-medium-v2").unwrap();
+    let scores = reference_scores("hopper-medium-v2").unwrap();
     assert_eq!(scores.normalised(-20.272305), 0.0);
     assert_eq!(scores.normalised(3234.3), 100.0);
-    assert_eq!(aaren_envs::reference_scores("Hopper-v5"), Some(scores));
-    assert_eq!(aaren_envs::reference_scores("Pendulum-v1"), None);
+    assert_eq!(reference_scores("Hopper-v5"), Some(scores));
+    assert_eq!(reference_scores("Pendulum-v1"), None);
+}
+
+/// Whole episodes of waves and of noise in every environment with a range: no return is outside.
+#[test]
+fn returns_lie_in_their_range() {
+    let limited = |id: &str| json!({"id": id, "kwargs": {"max_episode_steps": 60}});
+    let specs = ids()
+        .iter()
+        .map(|id| EnvSpec::new(*id))
+        .chain(["CartPole-v1", "Pendulum-v1", "MountainCarContinuous-v0"].map(|id| spec(limited(id))));
+    let mut bounded = 0;
+    for spec in specs {
+        let (low, high) = return_range(&spec).unwrap();
+        if low.is_infinite() {
+            assert!(reference_scores(&spec.id).is_some(), "{}", spec.id);
+            continue;
+        }
+        bounded += 1;
+        let mut environment = make(&spec).unwrap();
+        let mut observation = vec![0.0; environment.observation_size()];
+        for seed in 0..6 {
+            environment.reset(seed, &mut observation);
+            let mut total = 0.0;
+            for t in 0.. {
+                let slower = if seed % 2 == 0 { t } else { t * t / (seed as usize + 3) };
+                let step = environment.step(&action(environment.action_space(), slower), &mut observation);
+                total += step.reward;
+                if step.done() {
+                    break;
+                }
+            }
+            assert!(low - 1e-9 <= total && total <= high + 1e-9, "{}: {total}", spec.id);
+        }
+    }
+    assert_eq!(bounded, ids().len() + 3 - 8, "all but the robots");
+    let sutton = json!({"id": "CartPole-v1", "kwargs": {"sutton_barto_reward": true}});
+    assert_eq!(return_range(&spec(sutton)).unwrap(), (-1.0, 0.0));
 }
 
 #[test]

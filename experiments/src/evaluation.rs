@@ -1,5 +1,6 @@
 //! Roll-outs of trained policies.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use aaren_agents::{Actor, Network};
@@ -13,6 +14,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::interrupt;
+use crate::statistics::Episode;
 
 /// Episodes that a thread plays at once, at most: beyond a few their steps no longer get cheaper, and the
 /// cores are not evenly busy to the end.
@@ -33,6 +35,10 @@ pub struct EpisodeResult {
     pub terminated: bool,
     /// The simulation blew up and ended it.
     pub unstable: bool,
+    /// Checksum of all that the policy saw, observations and rewards: of the same episode the same. None in the
+    /// oldest checkpoints.
+    #[serde(default)]
+    pub checksum: Option<u32>,
 }
 
 /// What all episodes of an evaluation share.
@@ -111,6 +117,9 @@ impl Evaluation<'_> {
         environments.reset(self.episode_seed(episodes.start), &mut observations);
         let mut over = Vec::new();
         loop {
+            for (episode, observation) in playing.iter_mut().zip(observations.chunks_exact(size)) {
+                episode.see(observation);
+            }
             actors.act(&observations, &rewards, &mut actions)?;
             environments.step(&actions, &mut observations, &mut steps);
             let stop = interrupt::signal().is_some();
@@ -183,7 +192,15 @@ impl Actors for Libtorch<'_> {
 impl EpisodeResult {
     /// An episode before its first step.
     pub fn new(target_return: f64, episode: u64) -> Self {
-        Self { target_return, episode, total_return: 0.0, length: 0, terminated: false, unstable: false }
+        let (total_return, length, terminated, unstable) = Default::default();
+        Self { target_return, episode, total_return, length, terminated, unstable, checksum: Some(0) }
+    }
+
+    /// Takes in what the policy sees before its next step.
+    pub fn see(&mut self, observation: &[f64]) {
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.checksum.unwrap_or_default());
+        observation.iter().for_each(|entry| hasher.update(&entry.to_le_bytes()));
+        self.checksum = Some(hasher.finalize());
     }
 
     /// Takes in a step; whether the episode is over.
@@ -192,10 +209,27 @@ impl EpisodeResult {
         if !step.unstable {
             self.total_return += step.reward;
         }
+        self.see(&[step.reward]);
         self.length += 1;
         self.terminated = step.terminated;
         self.unstable = step.unstable;
         step.done()
+    }
+
+    /// What episodes that are the same have in common, and no two others: all that was seen, and the return.
+    pub fn identity(&self) -> u64 {
+        let end = self.total_return.to_bits().rotate_left(32) ^ (self.length as u64).rotate_left(48);
+        end ^ u64::from(self.checksum.unwrap_or_default())
+    }
+
+    /// How many of these are none of those before them.
+    pub fn distinct<'e>(episodes: impl IntoIterator<Item = &'e EpisodeResult>) -> usize {
+        episodes.into_iter().map(EpisodeResult::identity).collect::<HashSet<u64>>().len()
+    }
+
+    /// A metric of this episode, for statistics.
+    pub(crate) fn sample(&self, value: impl Fn(&EpisodeResult) -> f64) -> Episode {
+        Episode { value: value(self), identity: self.identity() }
     }
 }
 
@@ -230,5 +264,23 @@ mod tests {
             assert_eq!(one, on(2));
             assert_eq!(one, on(5));
         }
+    }
+    /// A corridor of fixed length has two episodes, one for each cue; Hopper's all start elsewhere.
+    #[test]
+    fn episodes_that_repeat_others_are_counted() {
+        let distinct = |env: &EnvSpec| {
+            let environment = aaren_envs::make(env).unwrap();
+            let task = aaren_agents::Task::new(&environment, 1.0);
+            let (agent, _) = hopper(EncoderKind::Aaren, 1);
+            let file = policy("untrained", &*agent, &task).unwrap();
+            let policy = Policy::from_bytes(&file.to_bytes()).unwrap();
+            let regime = Regime::Unbounded;
+            let evaluation = Evaluation { env, regime, targets: &[1.0], episodes: 20, seed: 0 };
+            EpisodeResult::distinct(&evaluation.stream(&policy, &ProgressBar::hidden()).unwrap())
+        };
+        let mut maze = EnvSpec::new("TMaze-v0");
+        maze.kwargs.insert("corridor".into(), 3.into());
+        assert_eq!(distinct(&maze), 2);
+        assert_eq!(distinct(&EnvSpec::new("Hopper-v4")), 20);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
+
 /// The results folder of one experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExperimentFolder(PathBuf);
@@ -71,6 +73,35 @@ impl RunFolder {
     /// What it learned.
     pub fn policy(&self) -> PathBuf {
         self.0.join("policy.safetensors")
+    }
+
+    /// What it had learned at each evaluation, where that is kept.
+    pub fn policies(&self) -> PathBuf {
+        self.0.join("policies")
+    }
+
+    /// The policy that was evaluated after so many updates.
+    pub fn kept(&self, update: u64) -> PathBuf {
+        self.policies().join(format!("update-{update}.safetensors"))
+    }
+
+    /// The updates whose policies are kept, in order.
+    pub fn kept_updates(&self) -> Vec<u64> {
+        let names = std::fs::read_dir(self.policies()).into_iter().flatten();
+        let update = |name: &str| name.strip_prefix("update-")?.strip_suffix(".safetensors")?.parse().ok();
+        let mut updates: Vec<u64> =
+            names.filter_map(|entry| update(entry.ok()?.file_name().to_str()?)).collect();
+        updates.sort_unstable();
+        updates
+    }
+
+    /// Removes the kept policies of later updates, which a run that goes on from here makes anew.
+    pub fn forget_kept(&self, update: u64) -> Result<()> {
+        for later in self.kept_updates().into_iter().filter(|kept| *kept > update) {
+            let path = self.kept(later);
+            std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
     }
 
     /// Every episode of every evaluation.

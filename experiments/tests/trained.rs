@@ -1,10 +1,12 @@
-//! What is asked of trained policies afterwards: `aaren sweep` and `aaren attention`.
+//! What is asked of trained policies afterwards: `aaren sweep`, `aaren attention` and `aaren report`.
 
 mod common;
 
+use std::fs;
 use std::process::Command;
 
 use common::{Experiment, YAML};
+use serde_json::{Value, json};
 
 /// `aaren COMMAND results/tiny …`: exit code, standard output, standard error.
 fn ask(experiment: &Experiment, command: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -15,25 +17,116 @@ fn ask(experiment: &Experiment, command: &str, arguments: &[&str]) -> (Option<i3
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
+/// A summary as if it were of another dataset, with these normalised scores of its policies, seed by seed.
+fn scored(summary: &Value, dataset: &str, scores: &[(&str, [f64; 2])]) -> Value {
+    let mut scored = summary.clone();
+    scored["protocol"]["dataset"]["name"] = dataset.into();
+    let of_transformer = scores.iter().find(|(name, _)| *name == "transformer").unwrap().1;
+    for (place, (name, seeds)) in scores.iter().enumerate() {
+        let mean = (seeds[0] + seeds[1]) / 2.0;
+        let mut policy = summary["policies"]["aaren"].clone();
+        policy["place"] = place.into();
+        policy["targets"][0]["normalised_score"] = json!({
+            "mean": mean, "ci95": null, "over": "seeds", "per_seed": seeds, "last": mean, "best": mean,
+        });
+        scored["policies"][name] = policy;
+        let less = [seeds[0] - of_transformer[0], seeds[1] - of_transformer[1]];
+        scored["comparison"]["policies"][name]["per_seed"] = json!(less);
+        scored["comparison"]["policies"][name]["difference"] =
+            json!({"mean": 0, "ci95": null, "over": "seeds"});
+    }
+    scored["comparison"]["margin"] = 2.0.into();
+    scored
+}
+
+/// Two datasets that share two policies, one without scores, and one with intervals of the time of the bootstrap.
+fn a_report_is_of_what_all_datasets_have(experiment: &Experiment, summary: &Value) {
+    let write = |name: &str, summary: &Value| {
+        let folder = experiment.path("several").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("summary.json"), summary.to_string()).unwrap();
+    };
+    let (aaren, transformer) = ("aaren", "transformer");
+    let hopper = [(aaren, [70.0, 74.0]), (transformer, [69.0, 71.0]), ("gru", [50.0, 60.0])];
+    write("hopper", &scored(summary, "hopper", &hopper));
+    write("walker", &scored(summary, "walker", &[(aaren, [20.0, 24.0]), (transformer, [22.0, 20.0])]));
+    write("pendulum", summary);
+    let report = |folder: &str| {
+        let mut aaren = Command::new(env!("CARGO_BIN_EXE_aaren"));
+        let output =
+            aaren.current_dir(experiment.path("")).args(["report", folder, "--out", "report"]).output();
+        let output = output.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, table, message) = report("several");
+    assert_eq!(code, Some(0), "{message}");
+    let (normalised, _) = table.split_once("## Returns").unwrap();
+    let line = normalised.lines().rfind(|line| line.starts_with("| aaren ")).unwrap();
+    let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+    // `trim_mean(x, .25, axis=None)`, `100 - np.mean(np.minimum(x, 100))`, the mean of both datasets' `mannwhitneyu`
+    // statistics over 4; the mean difference of (2 + 1) / 2 points.
+    let expected = [("4", 2), ("47.0 ± ", 3), ("53.0 ± ", 4), ("0.69 [", 5), ("1.5 ± ", 6), ("undecided", 7)];
+    for (text, column) in expected {
+        assert!(cells[column].starts_with(text), "{text}: {line}");
+    }
+    assert!(table.contains("Left out: gru: not in 1 of 2 datasets."), "{table}");
+    // Returns have a part of their own, as Pendulum's cannot be averaged with scores.
+    assert!(table.contains("## Returns, of -488.208135 to 0\n"), "{table}");
+    assert!(experiment.path("report/performance_profile.svg").is_file());
+
+    let mut old = summary.clone();
+    old["protocol"]["interval"] = "95 % percentile bootstrap".into();
+    old["policies"]["aaren"]["targets"][0]["raw_return"].as_object_mut().unwrap().remove("over");
+    write("old", &old);
+    let (code, _, message) = report("several/old");
+    assert!(code == Some(2) && message.contains("its intervals are bootstrapped"), "{message}");
+}
+
 #[test]
 fn a_sweep_repeats_the_evaluation_and_attention_adds_up() {
-    let experiment = Experiment::new(&YAML.replace("every: 5", "every: 60"));
+    let experiment = Experiment::new(&YAML.replace("every: 5", "every: 30"));
     let (code, _, message) = ask(&experiment, "sweep", &[]);
     assert!(code == Some(2) && message.contains("no spec.yaml in it"), "{message}");
     let (code, message) = experiment.run("results", &["--set", "seeds=[0, 1]"]);
     assert_eq!(code, Some(0), "{message}");
 
-    // The same memory, the same episodes: seed 0 gets what its training said of it.
-    let (code, _, message) = ask(&experiment, "sweep", &["--episodes", "2"]);
+    // The same memory, the same episodes: each seed gets what its training said of it, after 30 updates and after 60.
+    let (code, _, message) = ask(&experiment, "sweep", &["--episodes", "2", "--kept"]);
     assert_eq!(code, Some(0), "{message}");
     let sweep = experiment.json("results", "sweep.json");
-    for (place, run) in ["aaren-seed0", "transformer-seed0"].into_iter().enumerate() {
-        let csv = std::fs::read_to_string(experiment.file("results", run, "evaluations.csv")).unwrap();
-        let returns: Vec<f64> =
-            csv.lines().skip(1).map(|line| line.split(',').nth(4).unwrap().parse().unwrap()).collect();
-        let found = sweep["cells"][place]["per_seed"][0].as_f64().unwrap();
-        assert!((found - returns.iter().sum::<f64>() / 2.0).abs() < 1e-9, "{run}: {found}, {returns:?}");
+    for (place, policy) in ["aaren", "transformer"].into_iter().enumerate() {
+        for seed in 0..2 {
+            let run = format!("{policy}-seed{seed}");
+            let csv = fs::read_to_string(experiment.file("results", &run, "evaluations.csv")).unwrap();
+            let returns: Vec<f64> =
+                csv.lines().skip(1).map(|line| line.split(',').nth(4).unwrap().parse().unwrap()).collect();
+            for (evaluation, returns) in returns.chunks_exact(2).enumerate() {
+                let cell = &sweep["cells"][2 * place + evaluation];
+                let found = cell["per_seed"][seed].as_f64().unwrap();
+                assert!(
+                    (found - returns.iter().sum::<f64>() / 2.0).abs() < 1e-9,
+                    "{run}: {found}, {returns:?}"
+                );
+                assert_eq!(cell["value"], [30.0, 60.0][evaluation]);
+            }
+        }
     }
+    let (code, _, message) = ask(&experiment, "sweep", &["--episodes", "2"]);
+    assert_eq!(code, Some(0), "{message}");
+    let last = &experiment.json("results", "sweep.json")["cells"][1]["score"];
+    assert_eq!(last, &sweep["cells"][3]["score"], "the last policy kept is the policy");
+
+    // What the summary says of the two is what the evaluations say, seed by seed.
+    let summary = experiment.json("results", "summary.json");
+    let paired = &summary["comparison"]["policies"]["aaren"];
+    for seed in 0..2 {
+        let returns = |place: usize| sweep["cells"][place]["per_seed"][seed].as_f64().unwrap();
+        let found = paired["per_seed"][seed].as_f64().unwrap();
+        assert!((found - (returns(1) - returns(3))).abs() < 1e-9, "{found}");
+    }
+    assert_eq!((&paired["difference"]["over"], &paired["verdict"]), (&"seeds".into(), &Value::Null));
+    a_report_is_of_what_all_datasets_have(&experiment, &summary);
 
     let (code, table, message) = ask(
         &experiment,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 use tch::{Device, Kind};
 
-use crate::plot::{Axis, Figure, Series};
+use crate::plot::{Axis, Figure, Look, Series};
 use crate::results::{Table, Trained};
 use crate::statistics::mean;
 use crate::{Refusal, output};
@@ -44,7 +44,7 @@ const TIMESTEPS: [usize; 4] = [20, 100, 500, 1000];
 struct Spread {
     policy: String,
     #[serde(skip)]
-    place: usize,
+    look: Look,
     /// Timestep, counted from 1: so many timesteps are seen, this one too.
     timestep: usize,
     /// Share of the attention that lies on the most recent timesteps.
@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Result<()> {
         .with_style(ProgressStyle::with_template(style).expect("a valid template"));
     let mut spreads = Vec::new();
     // A policy that has no attention has nothing to show.
-    'policies: for (place, policy) in spec.policies.iter().enumerate() {
+    'policies: for (policy, look) in spec.policies.iter().zip(trained.looks()) {
         bar.set_prefix(policy.name.clone());
         // For each timestep the shares of the past, oldest first, of every seed, episode, layer and head.
         let mut shares: Vec<Vec<Vec<f64>>> = vec![Vec::new(); timesteps.len()];
@@ -107,7 +107,7 @@ pub fn run(args: &Args) -> Result<()> {
             }
         }
         for (&timestep, shares) in timesteps.iter().zip(&shares) {
-            spreads.push(spread(&policy.name, place, timestep, args.recent, shares));
+            spreads.push(spread(&policy.name, look, timestep, args.recent, shares));
         }
     }
     bar.finish_and_clear();
@@ -136,7 +136,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Sums up the shares that every head of every seed and episode gives to timesteps 1 to `timestep`.
-fn spread(policy: &str, place: usize, timestep: usize, recent: usize, shares: &[Vec<f64>]) -> Spread {
+fn spread(policy: &str, look: Look, timestep: usize, recent: usize, shares: &[Vec<f64>]) -> Spread {
     let on_recent = |share: &Vec<f64>| share.iter().rev().take(recent).sum::<f64>();
     let of_heads: Vec<f64> = shares.iter().map(on_recent).collect();
     let average: Vec<f64> =
@@ -152,7 +152,7 @@ fn spread(policy: &str, place: usize, timestep: usize, recent: usize, shares: &[
     let ends = of_heads.iter().fold((f64::INFINITY, 0.0), |(low, high), &x| (x.min(low), x.max(high)));
     Spread {
         policy: policy.into(),
-        place,
+        look,
         timestep,
         recent: mean(&of_heads),
         recent_of_heads: ends,
@@ -189,17 +189,17 @@ fn picture(spreads: &[Spread], recent: usize) -> String {
                 name: spread.policy.clone(),
                 points: vec![point],
                 band: None,
-                colour: spread.place,
+                look: spread.look,
                 reference: false,
             }),
         }
     }
-    let even = spreads.iter().filter(|spread| spread.place == 0);
+    let even = spreads.iter().filter(|spread| spread.policy == spreads[0].policy);
     series.push(Series {
         name: "spread evenly".into(),
         points: even.map(|s| (s.timestep as f64, (recent as f64 / s.timestep as f64).min(1.0))).collect(),
         band: None,
-        colour: series.len(),
+        look: Look::COMPUTED,
         reference: true,
     });
     let y = Axis::linear(format!("Share of the last {recent} timesteps"));

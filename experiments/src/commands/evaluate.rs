@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aaren_agents::PolicyFile;
-use aaren_envs::{EnvSpec, make, reference_scores};
+use aaren_envs::{EnvSpec, make};
 use aaren_format::Regime;
 use aaren_policies::open_device;
 use aaren_streaming::Policy;
@@ -14,7 +14,7 @@ use serde_json::json;
 use tch::Device;
 
 use crate::evaluation::{EpisodeResult, Evaluation};
-use crate::statistics::{bootstrap_mean, mean};
+use crate::results::{INTERVAL, Metric, lengths};
 use crate::{Refusal, RunFolder, output};
 
 #[derive(clap::Args)]
@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long)]
     pub env: Option<String>,
     /// Episodes for each target return.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub episodes: u64,
     /// Target returns; those of its training unless given.
     #[arg(long, num_args = 1.., allow_negative_numbers = true)]
@@ -78,28 +78,32 @@ pub fn run(args: &Args) -> Result<()> {
         evaluation.batch(&*file.network(&path, device)?, &bar)?
     };
     bar.finish_and_clear();
-    let scores = reference_scores(&env.id);
+    let metric = Metric::of(&env)?;
     let mut rows = Vec::new();
     for &target in targets {
-        let of_target: Vec<&EpisodeResult> = episodes.iter().filter(|e| e.target_return == target).collect();
-        let returns: Vec<f64> = of_target.iter().map(|e| e.total_return).collect();
-        let lengths: Vec<f64> = of_target.iter().map(|e| e.length as f64).collect();
-        let normalised = scores.map(|s| returns.iter().map(|&r| s.normalised(r)).collect::<Vec<_>>());
-        let estimate = |values: Vec<f64>| bootstrap_mean(&[values], args.seed);
-        rows.push((target, estimate(returns), normalised.map(estimate), mean(&lengths)));
+        let of_target = || [episodes.iter().filter(move |episode| episode.target_return == target)];
+        let returns = metric.returns(of_target()).estimate();
+        let normalised = metric.normalised().then(|| metric.sample(of_target()).estimate());
+        let distinct = EpisodeResult::distinct(of_target().into_iter().flatten());
+        rows.push((target, returns, normalised, lengths(of_target()).estimate(), distinct));
     }
     if args.json {
         let targets: Vec<_> = rows
             .iter()
-            .map(|(target, raw, normalised, length)| {
-                json!({"target_return": target, "raw_return": raw, "normalised_score": normalised, "episode_length": length})
+            .map(|(target, raw, normalised, length, distinct)| {
+                json!({
+                    "target_return": target, "raw_return": raw, "normalised_score": normalised,
+                    "episode_length": length.mean, "distinct_episodes": distinct,
+                })
             })
             .collect();
         let episodes: Vec<_> = (episodes.iter())
             .map(|result| Seeded { result, seed: evaluation.episode_seed(result.episode) })
             .collect();
-        let protocol =
-            json!({"env": env, "rollout": regime.to_string(), "episodes": args.episodes, "seed": args.seed});
+        let protocol = json!({
+            "env": env, "rollout": regime.to_string(), "episodes": args.episodes, "seed": args.seed,
+            "interval": INTERVAL,
+        });
         let episodes =
             json!({"policy": header.policy, "protocol": protocol, "targets": targets, "episodes": episodes});
         return Ok(output::print(episodes)?);
@@ -108,12 +112,19 @@ pub fn run(args: &Args) -> Result<()> {
         "{} (seed {}, {} updates) in {}, {regime}, {} episodes, seed {}",
         header.policy, header.seed, header.updates, env.id, args.episodes, args.seed
     ))?;
-    let heads = ["target return", "return ± 95 %", "normalised ± 95 %", "timesteps"];
-    output::print(format_args!("{:>13} {:>20} {:>20} {:>10}", heads[0], heads[1], heads[2], heads[3]))?;
-    for (target, raw, normalised, length) in rows {
+    let heads = ["target return", "return", "normalised", "timesteps", "distinct"];
+    let line = |cells: [&str; 5]| {
+        let [target, raw, normalised, length, distinct] = cells;
+        output::print(format_args!("{target:>13} {raw:>24} {normalised:>22} {length:>9} {distinct:>8}"))
+    };
+    line(heads)?;
+    for (target, raw, normalised, length, distinct) in rows {
         let normalised = normalised.map_or("no reference".into(), |n| n.to_string());
-        output::print(format_args!("{target:>13} {:>20} {normalised:>20} {length:>10.1}", raw.to_string()))?;
+        let (target, length, distinct) =
+            (target.to_string(), format!("{:.1}", length.mean), distinct.to_string());
+        line([&target, &raw.to_string(), &normalised, &length, &distinct])?;
     }
+    output::print("95 % intervals are over the distinct episodes of this one training")?;
     Ok(())
 }
 

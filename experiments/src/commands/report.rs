@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use aaren_agents::file;
 use anyhow::{Context, Result};
 
-use crate::results::{Score, Summary, Table, published};
-use crate::statistics::{Estimate, bootstrap_interquartile_mean, mean};
+use crate::results::{Aggregates, Scale, Score, Summary, Table, published};
+use crate::statistics::{Estimate, ONE_SEED, Unit, mean};
 use crate::{ExperimentFolder, Refusal, output};
 
 #[derive(clap::Args)]
@@ -17,7 +17,7 @@ pub struct Args {
     /// Results folders of experiments, or a folder that holds such.
     #[arg(required = true, value_name = "RESULTS_DIR")]
     pub folders: Vec<PathBuf>,
-    /// Folder for report.md, report.csv and report.tex.
+    /// Folder for report.md, report.csv, report.tex and performance_profile.svg.
     #[arg(long, default_value = "results")]
     pub out: PathBuf,
 }
@@ -33,30 +33,81 @@ struct Grid {
     published: Vec<(String, [f64; 2])>,
 }
 
-const ABOUT: &str = "Normalised scores of the last update at the first target return, mean ± half of the 95 % bootstrap \
-    interval (seeds resampled, then the episodes of each); the interquartile mean is over the runs of all datasets \
-    (Agarwal et al. 2021). The best evaluation of each run is in report.csv only.";
+const ABOUT: &str = "Scores of the last update at the first target return: mean over the training seeds with its 95 % interval, \
+    Student's t over the seeds. The best evaluation of each run is in report.csv only.";
+
+/// What is reported of one scale.
+struct Part {
+    scale: Scale,
+    grid: Grid,
+    summaries: Vec<(String, Summary)>,
+}
 
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
-    let mut grid = Grid::default();
+    let (mut parts, mut left_out): (Vec<Part>, Vec<String>) = Default::default();
     for path in summaries(&args.folders)? {
-        grid.take(Summary::read(&path)?, &path.display().to_string())?;
+        let summary = Summary::read(&path)?;
+        let row = row(&summary);
+        let Some(scale) = summary.scale() else {
+            left_out.push(row);
+            continue;
+        };
+        let place = parts.iter().position(|part| part.scale == scale).unwrap_or_else(|| {
+            parts.push(Part { scale, grid: Grid::default(), summaries: Vec::new() });
+            parts.len() - 1
+        });
+        parts[place].grid.take(&row, &summary, &path.display().to_string())?;
+        parts[place].summaries.push((row, summary));
     }
+    parts.sort_by_key(|part| part.scale != Scale::Normalised);
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    let table = grid.table();
-    let markdown = format!("{}\n{ABOUT}\n{}", table.to_markdown(), grid.peers());
-    let forms = [
-        ("report.md", markdown.clone()),
-        ("report.csv", grid.scores().to_csv()?),
-        ("report.tex", table.to_latex()),
+    let (mut markdown, mut latex, mut pictures) = (String::new(), String::new(), Vec::new());
+    let mut scores = Grid::scores();
+    for (index, Part { scale, grid, summaries }) in parts.iter().enumerate() {
+        let (table, aggregates) = (grid.table(), Aggregates::new(summaries, Some(*scale)));
+        let name = if index == 0 { String::new() } else { format!("-{}", index + 1) };
+        pictures.push((format!("performance_profile{name}.svg"), aggregates.profile()));
+        markdown += &format!(
+            "## {}\n\n{}\n{ABOUT}\n\n{}\n{}\n\n![Performance profile](performance_profile{name}.svg)\n{}\n",
+            capitalised(scale),
+            table.to_markdown(),
+            aggregates.table().to_markdown(),
+            aggregates.about(),
+            grid.peers()
+        );
+        latex += &format!("{}\n{}\n", table.to_latex(), aggregates.table().to_latex());
+        grid.add_scores(scale, &mut scores);
+    }
+    if !left_out.is_empty() {
+        markdown += &format!("Left out, their returns being of no known range: {}.\n", left_out.join("; "));
+    }
+    let mut forms = vec![
+        ("report.md".to_owned(), markdown.clone()),
+        ("report.csv".into(), scores.to_csv()?),
+        ("report.tex".into(), latex),
     ];
+    forms.extend(pictures);
     for (name, text) in &forms {
         file::write(&args.out.join(name), text.as_bytes())?;
     }
     output::print(markdown)?;
-    output::print(format_args!("written to {}: report.md, report.csv, report.tex", args.out.display()))?;
+    let names: Vec<&str> = forms.iter().map(|(name, _)| name.as_str()).collect();
+    output::print(format_args!("written to {}: {}", args.out.display(), names.join(", ")))?;
     Ok(())
+}
+
+fn capitalised(scale: &Scale) -> String {
+    let text = scale.to_string();
+    text[..1].to_uppercase() + &text[1..]
+}
+
+/// What a summary is of: dataset and environment.
+fn row(summary: &Summary) -> String {
+    let (dataset, env) = (&summary.protocol.dataset.name, &summary.protocol.env);
+    let hidden = env.kwargs.get("observe").and_then(|observe| observe.as_str());
+    let hidden = hidden.map_or(String::new(), |observe| format!(", {observe}"));
+    format!("{dataset} ({}{hidden})", env.id)
 }
 
 /// Every `summary.json` in the folders, or in folders right below them.
@@ -80,31 +131,22 @@ fn summaries(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 impl Grid {
-    fn take(&mut self, summary: Summary, path: &str) -> Result<()> {
-        let (dataset, env) = (&summary.protocol.dataset.name, &summary.protocol.env);
-        let hidden = env.kwargs.get("observe").and_then(|observe| observe.as_str());
-        let hidden = hidden.map_or(String::new(), |observe| format!(", {observe}"));
-        let row = format!("{dataset} ({}{hidden})", env.id);
-        if let Some(scores) = published::published(&env.id) {
-            self.published.push((row.clone(), scores));
+    fn take(&mut self, row: &str, summary: &Summary, path: &str) -> Result<()> {
+        if let Some(scores) = published::published(&summary.protocol.env.id) {
+            self.published.push((row.to_owned(), scores));
         }
-        for (policy, measured) in summary.policies {
-            // A policy without reference scores has no place in an average.
-            let Some(score) = measured.targets.into_iter().next().and_then(|target| target.normalised_score)
-            else {
-                output::note(format_args!("{path}: {policy} has no normalised score and is left out"));
-                continue;
-            };
-            if self.score(&row, &policy).is_some() {
+        for (policy, measured) in summary.in_order() {
+            let score = measured.targets[0].score();
+            if self.score(row, policy).is_some() {
                 let reason = format!("{policy} on {row} is in two summaries; give one of them");
                 return Err(Refusal(format!("{path}: {reason}")).into());
             }
-            for (list, name) in [(&mut self.datasets, &row), (&mut self.policies, &policy)] {
-                if !list.contains(name) {
-                    list.push(name.clone());
+            for (list, name) in [(&mut self.datasets, row), (&mut self.policies, policy)] {
+                if !list.iter().any(|other| other == name) {
+                    list.push(name.to_owned());
                 }
             }
-            self.cells.push((row.clone(), policy, score));
+            self.cells.push((row.to_owned(), policy.to_owned(), score.clone()));
         }
         Ok(())
     }
@@ -114,17 +156,14 @@ impl Grid {
         cell.map(|(_, _, score)| score)
     }
 
-    /// The mean over datasets and the interquartile mean over all seeds, of a policy that all datasets have.
-    fn averages(&self, policy: &str) -> Option<(f64, Estimate)> {
-        let scores: Option<Vec<&Score>> =
-            self.datasets.iter().map(|dataset| self.score(dataset, policy)).collect();
-        let scores = scores.filter(|scores| !scores.is_empty())?;
-        let strata: Vec<Vec<f64>> = scores.iter().map(|score| score.per_seed.clone()).collect();
-        let means: Vec<f64> = scores.iter().map(|score| score.estimate.mean).collect();
-        Some((mean(&means), bootstrap_interquartile_mean(&strata, 0)))
+    /// The mean over datasets, of a policy that all datasets have.
+    fn average(&self, policy: &str) -> Option<f64> {
+        let score = |dataset| Some(self.score(dataset, policy)?.estimate.mean);
+        let means: Option<Vec<f64>> = self.datasets.iter().map(|dataset| score(dataset)).collect();
+        means.filter(|means| !means.is_empty()).map(|means| mean(&means))
     }
 
-    /// A row for each dataset, then the mean and the interquartile mean.
+    /// A row for each dataset, then the mean.
     fn table(&self) -> Table {
         let mut table =
             Table::new(1, ["dataset"].into_iter().chain(self.policies.iter().map(String::as_str)));
@@ -133,13 +172,18 @@ impl Grid {
             table.row([name.to_owned()].into_iter().chain(cells));
         };
         for dataset in &self.datasets {
+            let cells = self.cells.iter().filter(|(other, ..)| other == dataset);
+            let one_seed = cells.into_iter().any(|(.., score)| score.estimate.over == Unit::Episodes);
+            let name = if one_seed { format!("{dataset} ({ONE_SEED})") } else { dataset.clone() };
             let score = |policy: &str| self.score(dataset, policy).map(|score| score.estimate.to_string());
-            row(&mut table, dataset, &score);
+            row(&mut table, &name, &score);
         }
         table.rule();
-        let average = |policy: &str| Some(format!("{:.1}", self.averages(policy)?.0));
-        row(&mut table, "mean over datasets", &average);
-        row(&mut table, "interquartile mean over runs", &|policy| Some(self.averages(policy)?.1.to_string()));
+        let small = self.cells.iter().all(|(.., score)| score.estimate.mean.abs() <= 1.0);
+        let decimals = if small { 2 } else { 1 };
+        row(&mut table, "mean over datasets", &|policy| {
+            Some(format!("{:.1$}", self.average(policy)?, decimals))
+        });
         table
     }
 
@@ -155,16 +199,21 @@ impl Grid {
         format!("\n{}\n{}\n", table.to_markdown(), published::SOURCE)
     }
 
-    /// A row for each dataset and policy, to the last digit.
-    fn scores(&self) -> Table {
-        let heads = ["dataset", "policy", "seeds", "mean", "ci95_low", "ci95_high", "last", "best"];
-        let mut table = Table::new(2, heads);
+    /// For a row for each dataset and policy.
+    fn scores() -> Table {
+        let heads = ["scale", "dataset", "policy", "seeds", "mean", "ci95_low", "ci95_high", "last", "best"];
+        Table::new(3, heads)
+    }
+
+    /// Adds its rows, to the last digit.
+    fn add_scores(&self, scale: &Scale, table: &mut Table) {
         for (dataset, policy, score) in &self.cells {
-            let Score { estimate: Estimate { mean, ci95: (low, high) }, per_seed, last, best } = score;
-            let numbers = [mean, low, high, last, best].map(f64::to_string);
-            let names = [dataset.clone(), policy.clone(), per_seed.len().to_string()];
+            let Score { estimate: Estimate { mean, ci95, .. }, per_seed, last, best } = score;
+            let (low, high) = ci95.map_or((None, None), |(low, high)| (Some(low), Some(high)));
+            let numbers = [Some(*mean), low, high, Some(*last), Some(*best)]
+                .map(|number| number.map_or(String::new(), |number| number.to_string()));
+            let names = [scale.to_string(), dataset.clone(), policy.clone(), per_seed.len().to_string()];
             table.row(names.into_iter().chain(numbers));
         }
-        table
     }
 }

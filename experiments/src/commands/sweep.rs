@@ -1,9 +1,10 @@
-//! `aaren sweep`: the policies of an experiment with several memories, or in several forms of the environment.
+//! `aaren sweep`: the policies of an experiment with several memories, in several forms of the environment, or as
+//! they were along their training.
 
 use std::path::PathBuf;
 
 use aaren_agents::PolicyFile;
-use aaren_envs::{EnvSpec, make, reference_scores};
+use aaren_envs::{EnvSpec, make};
 use aaren_format::Regime;
 use aaren_streaming::Policy;
 use anyhow::Result;
@@ -11,16 +12,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::evaluation::Evaluation;
-use crate::plot::{Axis, DotChart, Figure, Level, Row, Series};
-use crate::results::{Table, Trained};
-use crate::statistics::{Estimate, bootstrap_mean, mean};
+use crate::evaluation::{EpisodeResult, Evaluation};
+use crate::plot::{Axis, DotChart, Figure, Level, Look, Row, Series};
+use crate::results::{INTERVAL, Metric, Table, Trained, lengths};
+use crate::statistics::{Estimate, ONE_SEED, Unit};
 use crate::{Refusal, output};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   aaren sweep results/hopper-positions --rollout unbounded --rollout window:20
-  aaren sweep results/t-maze --vary corridor=10,30,100,300,1000 --episodes 100")]
+  aaren sweep results/t-maze --vary corridor=10,30,100,300,1000
+  aaren sweep results/demo --kept                    (of a run with `evaluate: {keep: all}`)")]
 pub struct Args {
     /// Results folder of an experiment that `aaren run` has finished; gets sweep.json, sweep.md and sweep.svg.
     pub experiment: PathBuf,
@@ -30,13 +32,17 @@ pub struct Args {
     /// Values of a keyword argument of the environment.
     #[arg(long, value_name = "KEY=A,B,…", value_parser = parse_vary)]
     pub vary: Option<Vary>,
+    /// The policies of every evaluation, where `evaluate.keep` was `all`, instead of the last.
+    #[arg(long, conflicts_with = "vary")]
+    pub kept: bool,
     /// Episodes of each training seed.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub episodes: u64,
     /// Target return; the first one of their training unless given.
     #[arg(long, allow_negative_numbers = true)]
     pub target_return: Option<f64>,
-    /// Decides the episodes: the same seed gives the same returns.
+    /// Decides the episodes, each training seed playing its own: the same seed gives the same returns, and 0 those of
+    /// the evaluations in training.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Print one JSON object on stdout.
@@ -60,79 +66,89 @@ pub fn parse_vary(text: &str) -> Result<Vary, String> {
     Ok(Vary { key: key.trim().to_owned(), values: values.ok_or_else(expected)? })
 }
 
-/// One policy with one memory in one form of the environment.
+/// One policy with one memory, in one form of the environment or after some of its updates.
 #[derive(Serialize)]
 struct Cell {
     policy: String,
     #[serde(skip)]
-    place: usize,
+    look: Look,
     rollout: String,
     value: Option<f64>,
-    /// Over all episodes of all seeds; of normalised scores where the environment has reference scores.
+    /// Of normalised scores where the environment has reference scores.
     score: Estimate,
     per_seed: Vec<f64>,
     mean_length: f64,
+    /// Episodes of each seed that are none of the others.
+    distinct_episodes: Vec<usize>,
+}
+
+/// What a column of the table is of.
+struct Form {
+    value: Option<f64>,
+    env: EnvSpec,
+    /// So many updates, else all of them.
+    update: Option<u64>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
     let trained = Trained::open(&args.experiment)?;
     let spec = &trained.spec;
-    let forms = forms(&spec.env, args.vary.as_ref())?;
-    let scores = reference_scores(&spec.env.id);
+    let forms = if args.kept { kept(&trained)? } else { forms(&spec.env, args.vary.as_ref())? };
+    let metric = Metric::of(&spec.env)?;
     let rollouts = args.rollout.len().max(1);
     let episodes = rollouts * forms.len() * spec.policies.len() * spec.seeds.len() * args.episodes as usize;
     let style = "{prefix} {wide_bar} {human_pos}/{human_len} episodes, {per_sec}, {eta} left";
     let bar = ProgressBar::new(episodes as u64)
         .with_style(ProgressStyle::with_template(style).expect("a valid template"));
     let mut cells = Vec::new();
-    for (place, policy) in spec.policies.iter().enumerate() {
+    for (policy, look) in spec.policies.iter().zip(trained.looks()) {
         bar.set_prefix(policy.name.clone());
-        let paths: Vec<PathBuf> = trained.files(policy).collect();
         // Of all seeds the same.
-        let header = PolicyFile::load(&paths[0])?.header;
-        let of_seeds: Vec<Policy> = paths.iter().map(Policy::from_file).collect::<Result<_, _>>()?;
+        let header = PolicyFile::load(&trained.file(policy, spec.seeds[0], None))?.header;
         let target = args.target_return.unwrap_or(header.target_returns[0]);
         let own = [header.regime()];
-        for &regime in if args.rollout.is_empty() { &own[..] } else { &args.rollout } {
-            for (value, env) in &forms {
-                let (mut by_seed, mut lengths) = (Vec::new(), Vec::new());
-                for policy in &of_seeds {
-                    let (targets, episodes, seed) = (&[target], args.episodes, args.seed);
-                    let evaluation = Evaluation { env, regime, targets, episodes, seed };
-                    let episodes = evaluation.stream(policy, &bar)?;
-                    let score = |raw: f64| scores.map_or(raw, |scores| scores.normalised(raw));
-                    by_seed.push(episodes.iter().map(|e| score(e.total_return)).collect::<Vec<f64>>());
-                    lengths.extend(episodes.iter().map(|e| e.length as f64));
+        let regimes = if args.rollout.is_empty() { &own[..] } else { &args.rollout };
+        for (memory, &regime) in regimes.iter().enumerate() {
+            for Form { value, env, update } in &forms {
+                let mut by_seed = Vec::new();
+                for &seed in &spec.seeds {
+                    let policy = Policy::from_file(trained.file(policy, seed, *update))?;
+                    let (targets, episodes) = (&[target], args.episodes);
+                    let seed = args.seed.wrapping_add(seed);
+                    by_seed.push(Evaluation { env, regime, targets, episodes, seed }.stream(&policy, &bar)?);
                 }
+                let sample = metric.sample(&by_seed);
                 cells.push(Cell {
                     policy: policy.name.clone(),
-                    place,
+                    look: Look { dash: look.dash + memory, ..look },
                     rollout: regime.to_string(),
                     value: *value,
-                    score: bootstrap_mean(&by_seed, args.seed),
-                    per_seed: by_seed.iter().map(|seed| mean(seed)).collect(),
-                    mean_length: mean(&lengths),
+                    score: sample.estimate(),
+                    per_seed: sample.per_seed(),
+                    mean_length: lengths(&by_seed).estimate().mean,
+                    distinct_episodes: by_seed.iter().map(EpisodeResult::distinct).collect(),
                 });
             }
         }
     }
     bar.finish_and_clear();
-    let varied = args.vary.as_ref().map(|vary| vary.key.as_str());
-    let label = if scores.is_some() { "Normalised score" } else { "Return" };
+    let varied = if args.kept { Some("updates") } else { args.vary.as_ref().map(|vary| vary.key.as_str()) };
     let json = json!({
-        "name": spec.name, "varied": varied, "score": label.to_lowercase(), "cells": cells,
+        "name": spec.name, "varied": varied, "score": metric.name(), "cells": cells,
         "protocol": {
             "env": spec.env, "training_seeds": spec.seeds, "episodes": args.episodes, "seed": args.seed,
-            "target_return": args.target_return, "score_of": "last update",
-            "interval": "95 % percentile bootstrap, training seeds resampled, then the episodes of each",
+            "target_return": args.target_return, "score_of": if args.kept { "each evaluation" } else { "last update" },
+            "interval": INTERVAL,
             "mujoco": aaren_envs::mujoco_version(), "aaren": env!("CARGO_PKG_VERSION"), "commit": env!("AAREN_COMMIT"),
         },
     });
-    let table = table(&cells, varied, label);
+    let label = metric.label();
+    let table = table(&cells, varied, metric.name(), args.episodes);
+    let one_seed = cells.iter().any(|cell| cell.score.over == Unit::Episodes);
     let about = format!(
-        "{} training seeds, {} episodes each: mean over all episodes ± half of the 95 % bootstrap interval (seeds \
-         resampled, then the episodes of each).",
+        "{} training seeds{}, {} episodes each. Intervals: {INTERVAL}.",
         spec.seeds.len(),
+        if one_seed { format!(" ({ONE_SEED})") } else { String::new() },
         args.episodes
     );
     let markdown = format!("# {}\n\n{table}\n{about}\n\n![{label}](sweep.svg)\n", spec.name);
@@ -146,8 +162,8 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// The forms of the environment, each with its value; each is made once, so that a bad one is refused at once.
-fn forms(env: &EnvSpec, vary: Option<&Vary>) -> Result<Vec<(Option<f64>, EnvSpec)>> {
-    let Some(vary) = vary else { return Ok(vec![(None, env.clone())]) };
+fn forms(env: &EnvSpec, vary: Option<&Vary>) -> Result<Vec<Form>> {
+    let Some(vary) = vary else { return Ok(vec![Form { value: None, env: env.clone(), update: None }]) };
     let size = make(env)?.observation_size();
     let form = |&value: &f64| {
         let mut form = env.clone();
@@ -158,37 +174,52 @@ fn forms(env: &EnvSpec, vary: Option<&Vary>) -> Result<Vec<(Option<f64>, EnvSpec
             let reason = format!("its observations have {found} entries, the policies' {size}");
             return Err(Refusal(format!("--vary {}={value}: {reason}", vary.key)).into());
         }
-        Ok((Some(value), form))
+        Ok(Form { value: Some(value), env: form, update: None })
     };
     vary.values.iter().map(form).collect()
+}
+
+/// The updates after which the policies of all runs are kept.
+fn kept(trained: &Trained) -> Result<Vec<Form>> {
+    let updates = trained.kept_updates();
+    if updates.is_empty() {
+        let reason = "no policies of evaluations in it; train with `evaluate: {keep: all}`";
+        return Err(Refusal(format!("{}: {reason}", trained.folder.path().display())).into());
+    }
+    let env = &trained.spec.env;
+    let form = |update| Form { value: Some(update as f64), env: env.clone(), update: Some(update) };
+    Ok(updates.into_iter().map(form).collect())
 }
 
 fn name(cell: &Cell) -> String {
     format!("{}, {}", cell.policy, cell.rollout)
 }
 
-/// A row for each policy and memory, a column for each value.
-fn table(cells: &[Cell], varied: Option<&str>, label: &str) -> String {
-    let first: Vec<&Cell> = cells.iter().filter(|cell| name(cell) == name(&cells[0])).collect();
-    let columns = first.iter().map(|cell| match (varied, cell.value) {
+/// A row for each policy and memory, a column for each value; a row for how many episodes are distinct, where not all are.
+fn table(cells: &[Cell], varied: Option<&str>, score: &str, episodes: u64) -> String {
+    let columns = cells.iter().take_while(|cell| name(cell) == name(&cells[0])).count();
+    let heads = cells[..columns].iter().map(|cell| match (varied, cell.value) {
         (Some(key), Some(value)) => format!("{key} {value}"),
-        _ => label.to_lowercase(),
+        _ => score.to_owned(),
     });
-    let mut table = Table::new(2, ["policy".into(), "roll-out".into()].into_iter().chain(columns));
-    for row in cells.chunks(first.len()) {
-        let scores = row.iter().map(|cell| shown(&cell.score));
+    let mut table = Table::new(2, ["policy".into(), "roll-out".into()].into_iter().chain(heads));
+    for row in cells.chunks(columns) {
+        let scores = row.iter().map(|cell| cell.score.to_string());
         table.row([row[0].policy.clone(), row[0].rollout.clone()].into_iter().chain(scores));
     }
-    table.to_markdown()
-}
-
-/// Two decimals for returns that are shares, as in a maze.
-fn shown(score: &Estimate) -> String {
-    if score.ci95.1.abs() <= 1.0 {
-        format!("{:.2} ± {:.2}", score.mean, (score.ci95.1 - score.ci95.0) / 2.0)
-    } else {
-        score.to_string()
+    let distinct = |column: usize| {
+        let of_column =
+            || cells.iter().skip(column).step_by(columns).flat_map(|cell| &cell.distinct_episodes);
+        (of_column().min().copied().unwrap_or_default(), of_column().max().copied().unwrap_or_default())
+    };
+    if (0..columns).any(|column| distinct(column).0 < episodes as usize) {
+        let cell = |column| match distinct(column) {
+            (least, most) if least == most => format!("{least} of {episodes}"),
+            (least, most) => format!("{least}–{most} of {episodes}"),
+        };
+        table.row(["distinct episodes".into(), String::new()].into_iter().chain((0..columns).map(cell)));
     }
+    table.to_markdown()
 }
 
 fn picture(cells: &[Cell], varied: Option<&str>, label: &str) -> String {
@@ -199,30 +230,32 @@ fn picture(cells: &[Cell], varied: Option<&str>, label: &str) -> String {
         let rows = cells.iter().map(|cell| Row {
             name: name(cell),
             value: cell.score.mean,
-            interval: Some(cell.score.ci95),
+            interval: cell.score.ci95,
             samples: cell.per_seed.clone(),
-            colour: cell.place,
+            look: cell.look,
         });
         return DotChart { title: None, axis: Axis::linear(label), rows: rows.collect(), levels }.to_svg();
     };
     let mut series: Vec<Series> = Vec::new();
     for cell in cells {
         let point = (cell.value.unwrap_or_default(), cell.score.mean);
+        let interval = cell.score.ci95.unwrap_or((cell.score.mean, cell.score.mean));
         let line = series.iter_mut().find(|line| line.name == name(cell));
         if let Some((line, band)) = line.and_then(|line| Some((&mut line.points, line.band.as_mut()?))) {
             line.push(point);
-            band.push(cell.score.ci95);
+            band.push(interval);
         } else {
             series.push(Series {
                 name: name(cell),
                 points: vec![point],
-                band: Some(vec![cell.score.ci95]),
-                colour: cell.place,
+                band: Some(vec![interval]),
+                look: cell.look,
                 reference: false,
             });
         }
     }
     let positive = cells.iter().all(|cell| cell.value.is_some_and(|value| value > 0.0));
-    let axis = if positive { Axis::log } else { Axis::linear };
+    let axis = if positive && key != "updates" { Axis::log } else { Axis::linear };
+    let key = if key == "updates" { "Updates" } else { key };
     Figure { title: None, x: axis(key), y: Axis::linear(label), series, levels }.to_svg()
 }

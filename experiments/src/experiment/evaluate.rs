@@ -17,14 +17,28 @@ pub struct EvaluateSpec {
     /// Returns to ask for, unique; from the environment's reference scores when absent.
     #[serde(deserialize_with = "target_returns", skip_serializing_if = "Option::is_none")]
     pub target_returns: Option<Vec<f64>>,
+    /// Which of the evaluated policies are kept.
+    pub keep: Keep,
     /// What returns-to-go are divided by before they are embedded.
     #[serde(deserialize_with = "positive")]
     pub return_scale: f64,
 }
 
+/// Which policies a run leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// That of every evaluation.
+    All,
+    /// That of the last update.
+    #[default]
+    Last,
+}
+
 impl Default for EvaluateSpec {
     fn default() -> Self {
-        Self { every: UNSAID, episodes: 20, target_returns: None, return_scale: 1000.0 }
+        let (keep, return_scale) = (Keep::Last, 1000.0);
+        Self { every: UNSAID, episodes: 100, target_returns: None, keep, return_scale }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::de::{Deserialize, Deserializer, Error as DeError, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::compare::CompareSpec;
 use super::context::ContextSection;
 use super::error::{Error, brief};
 use super::evaluate::EvaluateSpec;
@@ -25,12 +26,13 @@ pub(super) fn required(key: &str) -> &'static str {
 }
 
 /// The sections whose keys are often written one level too high or too low.
-fn sections() -> [(&'static str, &'static [&'static str]); 4] {
+fn sections() -> [(&'static str, &'static [&'static str]); 5] {
     [
         ("model", keys_of::<ModelSection>()),
         ("context", keys_of::<ContextSection>()),
         ("train", keys_of::<TrainSpec>()),
         ("evaluate", keys_of::<EvaluateSpec>()),
+        ("compare", keys_of::<CompareSpec>()),
     ]
 }
 

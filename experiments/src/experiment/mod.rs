@@ -19,6 +19,7 @@
 //! cache are refused, and `rollout: unbounded` gives a Transformer a growing key/value cache. An entry of `agent: behaviour-cloning`
 //! takes width, layers, dropout and the context length from the sections, and its own `top`.
 
+mod compare;
 mod context;
 mod dataset;
 mod deserializer;
@@ -45,11 +46,12 @@ mod round_trip_tests;
 #[cfg(test)]
 mod tests;
 
+pub use compare::CompareSpec;
 pub use dataset::DatasetSource;
 pub use document::Document;
 pub use env::EnvSpec;
 pub use error::Error;
-pub use evaluate::EvaluateSpec;
+pub use evaluate::{EvaluateSpec, Keep};
 pub use policy::PolicySpec;
 pub use train::TrainSpec;
 
@@ -82,6 +84,8 @@ pub struct Spec {
     pub train: TrainSpec,
     /// How each policy is evaluated.
     pub evaluate: EvaluateSpec,
+    /// How they are compared.
+    pub compare: CompareSpec,
 }
 
 /// The top level as written, with the defaults that follow from nothing else.
@@ -107,6 +111,8 @@ struct File {
     train: TrainSpec,
     #[serde(default)]
     evaluate: EvaluateSpec,
+    #[serde(default)]
+    compare: CompareSpec,
 }
 
 impl Spec {
@@ -141,7 +147,8 @@ impl Document {
     /// As [`Spec::load`].
     pub fn spec(&self) -> Result<Spec, Error> {
         let root = Field { path: String::new(), node: self.root() };
-        let File { name, env, dataset, seeds, context, mut train, mut evaluate, .. } = root.read()?;
+        let File { name, env, dataset, seeds, context, mut train, mut evaluate, mut compare, .. } =
+            root.read()?;
         let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));
         let train_section = root.section("train");
         train.complete().map_err(|Invalid { found, expected, cure, .. }| {
@@ -151,6 +158,7 @@ impl Document {
             }
         })?;
         evaluate.complete(train.updates);
+        compare.complete(&env.id);
         let shared = Shared {
             model: root.section("model"),
             context: root.section("context"),
@@ -162,7 +170,7 @@ impl Document {
             Some(field) => dataset::find(&dataset, field, self.folder())?,
             None => return Err(root.missing("dataset", keys::required("dataset"))),
         };
-        Ok(Spec { name: self.name(name, &root)?, env, dataset, policies, seeds, train, evaluate })
+        Ok(Spec { name: self.name(name, &root)?, env, dataset, policies, seeds, train, evaluate, compare })
     }
 
     fn name(&self, name: Option<String>, root: &Fields) -> Result<String, Error> {

@@ -136,14 +136,17 @@ prop_compose! {
         seeds in prop::collection::hash_set(any::<u64>(), 1..4), train in train(),
         every in 1u64.., episodes in 1usize..1000, return_scale in 1e-3..1e6,
         targets in proptest::option::of(prop::collection::hash_set(any::<i32>(), 1..4)),
+        (keep_all, margin) in (any::<bool>(), proptest::option::of(0.0..100.0)),
     ) -> Spec {
         Spec {
             name, env: EnvSpec { id, kwargs: kwargs.into_iter().collect() },
             dataset: DatasetSource::Recipe(dataset), policies, seeds: seeds.into_iter().collect(), train,
             evaluate: EvaluateSpec {
                 every, episodes, return_scale,
+                keep: if keep_all { Keep::All } else { Keep::Last },
                 target_returns: targets.map(|targets| targets.into_iter().map(|target| f64::from(target) / 7.0).collect()),
             },
+            compare: CompareSpec { margin },
         }
     }
 }

@@ -50,6 +50,10 @@ fn defaults_need_only_environment_and_dataset() {
     assert_eq!(regime(transformer), Regime::Window(20));
     assert_eq!((spec.train.updates, spec.train.warmup, spec.evaluate.every), (10_000, 1000, 2500));
     assert_eq!(spec.evaluate.target_returns, None);
+    assert_eq!(
+        (spec.evaluate.episodes, spec.evaluate.keep, spec.compare.margin),
+        (100, Keep::Last, Some(2.0))
+    );
     // Derived defaults follow what they derive from.
     let short = load(MINIMAL, &["train.updates=500", "context.train=7"]).unwrap();
     assert_eq!((short.train.warmup, short.evaluate.every), (50, 125));
@@ -188,6 +192,8 @@ fn a_fingerprint_covers_what_determines_training() {
         "train.threads=2",
         "train.device=cuda",
         "evaluate.episodes=3",
+        "evaluate.keep=all",
+        "compare.margin=1",
         "context.rollout={reset: 9}",
         "name=y",
     ];

@@ -2,7 +2,7 @@
 
 use super::axis::{Axis, Domain};
 use super::figure::Level;
-use super::style::{AXIS, FONT_SIZE, GAP, GRID, LEVEL, MARGIN, WIDTH, colour};
+use super::style::{AXIS, COMPUTED, FONT_SIZE, GAP, GRID, LEVEL, Look, MARGIN, SOLID, WIDTH};
 use super::svg::{Anchor, Svg, shortened, text_width};
 
 /// Rows of named values on one axis.
@@ -29,8 +29,8 @@ pub struct Row {
     pub interval: Option<(f64, f64)>,
     /// What the value sums up, such as the score of each seed; drawn small and pale.
     pub samples: Vec<f64>,
-    /// Place in the palette: a policy keeps its own in every figure.
-    pub colour: usize,
+    /// Colour, marks and dashes: a policy keeps its own in every figure.
+    pub look: Look,
 }
 
 const ROW_HEIGHT: f64 = 26.0;
@@ -64,13 +64,13 @@ impl DotChart {
         for tick in domain.ticks_across(right - left) {
             let x = x_at(tick.value);
             if let Some(label) = &tick.label {
-                svg.line((x, top), (x, bottom), GRID, 0.8, false);
+                svg.line((x, top), (x, bottom), GRID, 0.8, SOLID);
                 svg.text((x, bottom + 4.0 + FONT_SIZE), Anchor::Middle, label);
             }
             let length = if tick.label.is_some() { 4.0 } else { 2.0 };
-            svg.line((x, bottom), (x, bottom + length), AXIS, 0.8, false);
+            svg.line((x, bottom), (x, bottom + length), AXIS, 0.8, SOLID);
         }
-        svg.line((left, bottom), (right, bottom), AXIS, 1.0, false);
+        svg.line((left, bottom), (right, bottom), AXIS, 1.0, SOLID);
         svg.text(
             ((left + right) / 2.0, bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE),
             Anchor::Middle,
@@ -78,7 +78,7 @@ impl DotChart {
         );
         for level in levels {
             let x = x_at(level.y);
-            svg.line((x, top), (x, bottom), LEVEL, 1.0, true);
+            svg.line((x, top), (x, bottom), LEVEL, 1.0, COMPUTED);
             // Kept inside the picture at either end.
             let half = text_width(&level.label) / 2.0;
             let middle = x.min(WIDTH - MARGIN - half).max(MARGIN + half);
@@ -86,7 +86,7 @@ impl DotChart {
         }
         for (index, row) in self.rows.iter().enumerate() {
             let y = top + ROW_HEIGHT * (index as f64 + 0.5);
-            let hue = colour(row.colour);
+            let hue = row.look.hue();
             svg.text(
                 (left - GAP - 4.0, y + 0.35 * FONT_SIZE),
                 Anchor::End,
@@ -96,10 +96,10 @@ impl DotChart {
                 svg.circle((x_at(sample), y), 2.2, hue, 0.35);
             }
             if let Some((low, high)) = row.interval.filter(|(low, high)| draws(low) && draws(high)) {
-                svg.line((x_at(low), y), (x_at(high), y), hue, 2.0, false);
+                svg.line((x_at(low), y), (x_at(high), y), hue, 2.0, SOLID);
             }
             if draws(&row.value) {
-                svg.marker((x_at(row.value), y), 0, hue);
+                svg.marker((x_at(row.value), y), row.look.mark, hue);
             }
             svg.text((WIDTH - MARGIN, y + 0.35 * FONT_SIZE), Anchor::End, &number(row.value));
         }

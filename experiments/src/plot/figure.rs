@@ -1,7 +1,7 @@
 //! Lines with bands over two axes.
 
 use super::axis::{Axis, Domain};
-use super::style::{AXIS, FONT_SIZE, GAP, GRID, LEVEL, MARGIN, WIDTH, colour};
+use super::style::{AXIS, COMPUTED, FONT_SIZE, GAP, GRID, LEVEL, Look, MARGIN, SOLID, WIDTH};
 use super::svg::{Anchor, Svg, shortened, text_width};
 
 /// Series over two axes.
@@ -26,10 +26,11 @@ pub struct Series {
     pub name: String,
     /// Measured points (x, y) in order of x, each marked.
     pub points: Vec<(f64, f64)>,
-    /// Interval (low, high) around each point, such as the 95 % interval of its mean.
+    /// Interval (low, high) around each point, such as the 95 % interval of its mean: whiskers where the points are few,
+    /// else a band.
     pub band: Option<Vec<(f64, f64)>>,
-    /// Place in the palette: a policy keeps its own in every figure.
-    pub colour: usize,
+    /// Colour, marks and dashes: a policy keeps its own in every figure.
+    pub look: Look,
     /// Not measured but computed, as a fitted power: thin, dashed, without marks.
     pub reference: bool,
 }
@@ -43,11 +44,21 @@ pub struct Level {
     pub label: String,
 }
 
+impl Series {
+    fn has_whiskers(&self) -> bool {
+        self.band.is_some() && self.points.len() <= MOST_WHISKERS
+    }
+
+    fn marked(&self) -> bool {
+        !self.reference && self.points.len() <= MOST_MARKED
+    }
+}
+
 const PLOT_HEIGHT: f64 = 190.0;
 /// Names of levels and in the legend are cut at these widths.
 const LONGEST_LEVEL: f64 = 120.0;
 const LONGEST_NAME: f64 = WIDTH - 2.0 * MARGIN - LEGEND_SAMPLE - GAP;
-const LEGEND_SAMPLE: f64 = 22.0;
+const LEGEND_SAMPLE: f64 = 36.0;
 const LEGEND_ROW: f64 = 17.0;
 /// Beyond this many points marks would hide the line.
 const MOST_MARKED: usize = 60;
@@ -65,6 +76,12 @@ struct Frame {
 impl Frame {
     fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
         (self.x_at(x), self.y_at(y))
+    }
+
+    /// The same, moved aside and kept inside.
+    fn beside(&self, point: (f64, f64), aside: f64) -> (f64, f64) {
+        let (x, y) = self.at(point);
+        ((x + aside).clamp(self.left, self.right), y)
     }
 
     fn x_at(&self, x: f64) -> f64 {
@@ -121,14 +138,15 @@ impl Figure {
         draw_legend(&mut svg, &series, &legend, MARGIN + title_height);
         self.draw_axes(&mut svg, &frame);
         draw_levels(&mut svg, &levels, &frame);
-        for series in &series {
-            draw_band(&mut svg, series, &frame);
+        let aside = aside(&series);
+        for (series, &aside) in series.iter().zip(&aside) {
+            draw_band(&mut svg, series, aside, &frame);
         }
         // Computed lines below measured ones.
         let (references, measured): (Vec<_>, Vec<_>) =
-            series.iter().enumerate().partition(|(_, series)| series.reference);
-        for (index, series) in references.into_iter().chain(measured) {
-            draw_line(&mut svg, series, index, &frame);
+            series.iter().zip(&aside).partition(|(series, _)| series.reference);
+        for (series, &aside) in references.into_iter().chain(measured) {
+            draw_line(&mut svg, series, aside, &frame);
         }
         if series.iter().all(|series| series.points.is_empty()) {
             let middle = ((frame.left + frame.right) / 2.0, (frame.top + frame.bottom) / 2.0);
@@ -156,7 +174,11 @@ impl Figure {
                 .map(|(&(_, y), (low, high))| (edge(low, y).min(y), edge(high, y).max(y)))
                 .collect()
         });
-        Series { points, band, name: shortened(&series.name, LONGEST_NAME), ..series.clone() }
+        let name = match points.is_empty() && !series.points.is_empty() {
+            true => format!("{} (not on this axis)", series.name),
+            false => series.name.clone(),
+        };
+        Series { points, band, name: shortened(&name, LONGEST_NAME), ..series.clone() }
     }
 
     fn draw_axes(&self, svg: &mut Svg, frame: &Frame) {
@@ -164,25 +186,25 @@ impl Figure {
             let y = frame.y_at(tick.value);
             let length = if tick.label.is_some() { 4.0 } else { 2.0 };
             if let Some(label) = &tick.label {
-                svg.line((frame.left, y), (frame.right, y), GRID, 0.8, false);
+                svg.line((frame.left, y), (frame.right, y), GRID, 0.8, SOLID);
                 svg.text((frame.left - GAP, y + 0.35 * FONT_SIZE), Anchor::End, label);
             }
-            svg.line((frame.left - length, y), (frame.left, y), AXIS, 0.8, false);
+            svg.line((frame.left - length, y), (frame.left, y), AXIS, 0.8, SOLID);
         }
         for tick in frame.x.ticks_across(frame.right - frame.left) {
             let x = frame.x_at(tick.value);
             let length = if tick.label.is_some() { 4.0 } else { 2.0 };
             if let Some(label) = &tick.label {
-                svg.line((x, frame.top), (x, frame.bottom), GRID, 0.8, false);
+                svg.line((x, frame.top), (x, frame.bottom), GRID, 0.8, SOLID);
                 svg.text((x, frame.bottom + 4.0 + FONT_SIZE), Anchor::Middle, label);
             }
-            svg.line((x, frame.bottom), (x, frame.bottom + length), AXIS, 0.8, false);
+            svg.line((x, frame.bottom), (x, frame.bottom + length), AXIS, 0.8, SOLID);
         }
         svg.path(
             &[(frame.left, frame.top), (frame.left, frame.bottom), (frame.right, frame.bottom)],
             AXIS,
             1.0,
-            false,
+            SOLID,
         );
         let middle = (frame.left + frame.right) / 2.0;
         svg.text((middle, frame.bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE), Anchor::Middle, &self.x.label);
@@ -197,35 +219,59 @@ fn draw_levels(svg: &mut Svg, levels: &[Level], frame: &Frame) {
     labels.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut above = f64::INFINITY;
     for (y, label) in labels {
-        svg.line((frame.left, y), (frame.right, y), LEVEL, 1.0, true);
+        svg.line((frame.left, y), (frame.right, y), LEVEL, 1.0, COMPUTED);
         let text_y = y.min(above);
         svg.faint_text((frame.right + GAP, text_y + 0.35 * FONT_SIZE), Anchor::Start, label);
         above = text_y - FONT_SIZE - 1.0;
     }
 }
 
-fn draw_band(svg: &mut Svg, series: &Series, frame: &Frame) {
+/// Up to so many points have whiskers: bands of several series would hide each other.
+const MOST_WHISKERS: usize = 12;
+/// Series whose points lie above each other stand so far apart.
+const ASIDE: f64 = 3.0;
+
+/// How far each series is moved aside, so that whiskers do not cover each other.
+fn aside(series: &[Series]) -> Vec<f64> {
+    let count = series.iter().filter(|series| series.has_whiskers()).count();
+    let mut place = 0.0;
+    let mut shift = |series: &Series| {
+        if !series.has_whiskers() {
+            return 0.0;
+        }
+        place += 1.0;
+        ASIDE * (place - (count as f64 + 1.0) / 2.0)
+    };
+    series.iter().map(&mut shift).collect()
+}
+
+fn draw_band(svg: &mut Svg, series: &Series, aside: f64, frame: &Frame) {
     let Some(band) = &series.band else { return };
     let edges = series.points.iter().zip(band);
-    if let ([(x, _)], [(low, high)]) = (series.points.as_slice(), band.as_slice()) {
-        svg.line(frame.at((*x, *low)), frame.at((*x, *high)), colour(series.colour), 1.2, false);
+    if series.has_whiskers() {
+        for (&(x, _), &(low, high)) in edges {
+            let ends = [low, high].map(|y| frame.beside((x, y), aside));
+            svg.line(ends[0], ends[1], series.look.hue(), 1.1, SOLID);
+        }
         return;
     }
     let lower = edges.clone().map(|(&(x, _), &(low, _))| frame.at((x, low)));
     let upper = edges.rev().map(|(&(x, _), &(_, high))| frame.at((x, high)));
     let outline: Vec<(f64, f64)> = lower.chain(upper).collect();
-    svg.area(&outline, colour(series.colour), 0.16);
+    svg.area(&outline, series.look.hue(), 0.12);
 }
 
-fn draw_line(svg: &mut Svg, series: &Series, index: usize, frame: &Frame) {
-    let points: Vec<(f64, f64)> = series.points.iter().map(|&point| frame.at(point)).collect();
-    let width = if series.reference { 1.0 } else { 1.8 };
-    svg.path(&points, colour(series.colour), width, series.reference);
-    if !series.reference && points.len() <= MOST_MARKED {
-        for point in points {
-            svg.marker(point, index, colour(series.colour));
-        }
+fn draw_line(svg: &mut Svg, series: &Series, aside: f64, frame: &Frame) {
+    let points: Vec<(f64, f64)> = series.points.iter().map(|&point| frame.beside(point, aside)).collect();
+    draw_stroke(svg, series, &points);
+    if series.marked() {
+        points.iter().for_each(|&point| svg.marker(point, series.look.mark, series.look.hue()));
     }
+}
+
+fn draw_stroke(svg: &mut Svg, series: &Series, points: &[(f64, f64)]) {
+    let (width, dashes) = if series.reference { (1.0, COMPUTED) } else { (1.8, series.look.dashes()) };
+    svg.path(points, series.look.hue(), width, dashes);
 }
 
 /// The names of the legend broken into rows: indices and x positions.
@@ -250,13 +296,12 @@ fn draw_legend(svg: &mut Svg, series: &[Series], rows: &[Vec<(usize, f64)>], top
     for (row, names) in rows.iter().enumerate() {
         let y = top + row as f64 * LEGEND_ROW + FONT_SIZE / 2.0;
         for &(index, x) in names {
-            let Series { name, colour: hue, reference, points, .. } = &series[index];
-            let width = if *reference { 1.0 } else { 1.8 };
-            svg.line((x, y), (x + LEGEND_SAMPLE, y), colour(*hue), width, *reference);
-            if !reference && points.len() <= MOST_MARKED {
-                svg.marker((x + LEGEND_SAMPLE / 2.0, y), index, colour(*hue));
+            let series = &series[index];
+            draw_stroke(svg, series, &[(x, y), (x + LEGEND_SAMPLE, y)]);
+            if series.marked() {
+                svg.marker((x + LEGEND_SAMPLE / 2.0, y), series.look.mark, series.look.hue());
             }
-            svg.text((x + LEGEND_SAMPLE + GAP, y + 0.35 * FONT_SIZE), Anchor::Start, name);
+            svg.text((x + LEGEND_SAMPLE + GAP, y + 0.35 * FONT_SIZE), Anchor::Start, &series.name);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Figures as SVG: lines over an axis, and dots with intervals.
 //!
 //! Sized for one column of a paper (about 85 mm), on white, readable in grey and by the colour-blind: the
-//! palette of Okabe and Ito (2008), and a marker of its own for every series. The legend stands above the
+//! palette of Okabe and Ito (2008), and a marker or a dash of its own for every series of a colour. The legend stands above the
 //! data, never on it. What cannot be drawn (not finite, zero on a logarithmic axis) is left out.
 //!
 //! Written by hand because the chart libraries at hand round every coordinate to a pixel and leave the
@@ -19,3 +19,4 @@ mod tests;
 pub use axis::Axis;
 pub use dot_chart::{DotChart, Row};
 pub use figure::{Figure, Level, Series};
+pub use style::Look;

@@ -16,6 +16,38 @@ pub(super) const MARGIN: f64 = 10.0;
 /// Between an axis and its numbers.
 pub(super) const GAP: f64 = 6.0;
 
-pub(super) fn colour(index: usize) -> &'static str {
+/// How a series looks. What it stands for keeps its look in every figure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Place in the palette.
+    pub colour: usize,
+    /// Shape of its marks.
+    pub mark: usize,
+    /// Dashes of its line, 0 for none.
+    pub dash: usize,
+}
+
+impl Look {
+    /// Of what is computed, not measured: the palette's grey.
+    pub const COMPUTED: Look = Look { colour: COLOURS.len() - 1, mark: 0, dash: 0 };
+
+    pub(super) fn hue(self) -> &'static str {
+        colour(self.colour)
+    }
+
+    /// The value of SVG's `stroke-dasharray`.
+    pub(super) fn dashes(self) -> &'static str {
+        DASHES[self.dash % DASHES.len()]
+    }
+}
+
+/// Patterns that stay apart at a glance, the first a line without gaps.
+const DASHES: [&str; 5] = ["", "7 3", "2 2.5", "9 2.5 2 2.5", "14 3"];
+/// Of computed lines and of levels.
+pub(super) const COMPUTED: &str = "4 3";
+/// No dashes.
+pub(super) const SOLID: &str = "";
+
+fn colour(index: usize) -> &'static str {
     COLOURS[index % COLOURS.len()]
 }

@@ -24,15 +24,18 @@ impl Svg {
         Svg { body: String::new(), width, height }
     }
 
-    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: &str, width: f64, dashed: bool) {
-        self.path(&[from, to], stroke, width, dashed);
+    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: &str, width: f64, dashes: &str) {
+        self.path(&[from, to], stroke, width, dashes);
     }
 
-    pub fn path(&mut self, points: &[(f64, f64)], stroke: &str, width: f64, dashed: bool) {
+    pub fn path(&mut self, points: &[(f64, f64)], stroke: &str, width: f64, dashes: &str) {
         if points.is_empty() {
             return;
         }
-        let dashes = if dashed { r#" stroke-dasharray="4 3""# } else { "" };
+        let dashes = match dashes {
+            "" => String::new(),
+            dashes => format!(r#" stroke-dasharray="{dashes}""#),
+        };
         let data = data(points);
         self.push(format_args!(
             r#"<path d="{data}" fill="none" stroke="{stroke}" stroke-width="{width}" stroke-linejoin="round"{dashes}/>"#

@@ -7,7 +7,7 @@ use super::axis::{Domain, Scale, Tick};
 use super::*;
 
 fn series(name: &str, points: &[(f64, f64)]) -> Series {
-    Series { name: name.into(), points: points.to_vec(), band: None, colour: 0, reference: false }
+    Series { name: name.into(), points: points.to_vec(), band: None, look: Look::default(), reference: false }
 }
 
 fn figure(x: Axis, y: Axis, series: Vec<Series>) -> Figure {
@@ -78,7 +78,7 @@ fn texts_are_escaped_and_kept_inside() {
     let svg = figure.to_svg();
     let document = Document::parse(&svg).unwrap();
     assert!(document.descendants().any(|node| node.text() == Some("x < y")));
-    let row = Row { name: long, value: 1.0, interval: None, samples: Vec::new(), colour: 0 };
+    let row = Row { name: long, value: 1.0, interval: None, samples: Vec::new(), look: Look::default() };
     let chart = DotChart { title: None, axis: Axis::linear("x"), rows: vec![row], levels: Vec::new() };
     Document::parse(&chart.to_svg()).unwrap();
 }
@@ -110,7 +110,7 @@ proptest! {
         let series = Series { band, ..series("policy", &points) };
         let levels = vec![Level { y: level, label: "level".into() }];
         let rows = points.iter().map(|&(value, other)| Row {
-            name: "policy".into(), value, interval: Some((value, other)), samples: vec![other], colour: 1,
+            name: "policy".into(), value, interval: Some((value, other)), samples: vec![other], look: Look { colour: 1, mark: 7, dash: 3 },
         });
         let chart = DotChart { title: None, axis: y.clone(), rows: rows.collect(), levels: levels.clone() };
         let figure = Figure { title: Some("title".into()), x, y, series: vec![series], levels };

@@ -1,12 +1,10 @@
 //! The pictures of an experiment: learning curves, losses, scores, memory and latency.
 
-use aaren_envs::{ReferenceScores, reference_scores};
-
-use super::summary::values;
+use super::{Metric, cost_name, kind_of_agent, looks};
 use crate::cost::{Cost, CostPoint};
 use crate::experiment::Spec;
-use crate::plot::{Axis, DotChart, Figure, Level, Row, Series};
-use crate::statistics::{bootstrap_mean, mean};
+use crate::plot::{Axis, DotChart, Figure, Level, Look, Row, Series};
+use crate::statistics::mean;
 use crate::training::Finished;
 
 /// What is drawn of an experiment, policy by policy.
@@ -14,58 +12,73 @@ use crate::training::Finished;
 pub struct Pictures {
     title: String,
     target: f64,
-    scores: Option<ReferenceScores>,
+    metric: Metric,
+    looks: Vec<Look>,
     curves: Vec<Series>,
     losses: Vec<Series>,
     rows: Vec<Row>,
-    /// Colour, name and cost.
-    costs: Vec<(usize, String, Cost)>,
+    /// Look, name and cost.
+    costs: Vec<(Look, String, Cost)>,
 }
 
 impl Pictures {
-    pub(super) fn new(spec: &Spec, target: f64) -> Self {
-        let scores = reference_scores(&spec.env.id);
+    pub(super) fn new(spec: &Spec, metric: Metric, target: f64) -> Self {
+        let kinds: Vec<_> = spec.policies.iter().map(|policy| kind_of_agent(&policy.agent)).collect();
         let (curves, losses, rows, costs) = Default::default();
-        Self { title: spec.name.clone(), target, scores, curves, losses, rows, costs }
+        Self { title: spec.name.clone(), target, metric, looks: looks(&kinds), curves, losses, rows, costs }
     }
 
-    /// A policy with its runs and costs; `colour` is its own in every picture.
-    pub(super) fn add(&mut self, colour: usize, name: &str, runs: &[&Finished], costs: &[&Cost]) {
-        let (scores, target) = (self.scores, self.target);
-        let score = |raw: f64| scores.map_or(raw, |scores| scores.normalised(raw));
-        let last = values(runs, |run| run.progress.evaluations.last(), target, |e| score(e.total_return));
-        let estimate = bootstrap_mean(&last, 0);
+    /// The policy at a place of the spec, with its runs and costs.
+    pub(super) fn add(&mut self, place: usize, name: &str, runs: &[&Finished], costs: &[&Cost]) {
+        let look = self.looks[place];
+        let last = runs.iter().filter_map(|run| run.progress.evaluations.last());
+        let sample = self.metric.sample(last.map(|evaluated| evaluated.of_target(self.target)));
+        let estimate = sample.estimate();
         self.rows.push(Row {
             name: name.into(),
             value: estimate.mean,
-            interval: Some(estimate.ci95),
-            samples: last.iter().map(|seed| mean(seed)).collect(),
-            colour,
+            interval: estimate.ci95,
+            samples: sample.per_seed(),
+            look,
         });
-        self.curves.push(curve(name, colour, runs, target, &score));
-        self.losses.push(loss_curve(name, colour, runs));
+        self.curves.push(self.curve(name, look, runs));
+        self.losses.push(loss_curve(name, look, runs));
         for (index, &cost) in costs.iter().enumerate() {
-            let name = if index == 0 { name.to_owned() } else { format!("{name}, growing cache") };
-            self.costs.push((colour, name, cost.clone()));
+            let name = cost_name(cost, kind_of_agent(&runs[0].policy.agent), index == 0);
+            let look = Look { dash: look.dash + index, ..look };
+            self.costs.push((look, name, cost.clone()));
         }
+    }
+
+    /// Mean over the seeds at each evaluation, with its interval.
+    fn curve(&self, name: &str, look: Look, runs: &[&Finished]) -> Series {
+        let (mut points, mut band) = (Vec::new(), Vec::new());
+        for (index, evaluated) in runs[0].progress.evaluations.iter().enumerate() {
+            let of_all = runs.iter().filter_map(|run| run.progress.evaluations.get(index));
+            let sample = self.metric.sample(of_all.map(|evaluated| evaluated.of_target(self.target)));
+            let estimate = sample.estimate();
+            points.push((evaluated.update as f64, estimate.mean));
+            band.push(estimate.ci95.unwrap_or((estimate.mean, estimate.mean)));
+        }
+        Series { name: name.to_owned(), points, band: Some(band), look, reference: false }
     }
 
     /// All of them, each with its file's name.
     pub(super) fn draw(&self) -> [(&'static str, String); 5] {
-        let normalised = self.scores.is_some();
-        let levels = if normalised { vec![Level { y: 100.0, label: "expert".into() }] } else { Vec::new() };
-        let y = if normalised { "Normalised score" } else { "Return" };
+        let expert = self.metric.expert().map(|y| Level { y, label: "expert".into() });
+        let levels = Vec::from_iter(expert);
+        let y = self.metric.label();
         let title = Some(self.title.clone());
         let over_updates = |y: Axis, series: &[Series], levels: Vec<Level>| {
             Figure { title: title.clone(), x: Axis::linear("Updates"), y, series: series.to_vec(), levels }
                 .to_svg()
         };
         let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
-            let series = self.costs.iter().map(|(colour, name, cost)| Series {
+            let series = self.costs.iter().map(|(look, name, cost)| Series {
                 name: name.clone(),
                 points: cost.points.iter().map(|point| (point.timestep as f64, value(point))).collect(),
                 band: None,
-                colour: *colour,
+                look: *look,
                 reference: false,
             });
             let (x, y) = (Axis::log("Timestep of the episode"), Axis::log(label));
@@ -85,28 +98,11 @@ impl Pictures {
     }
 }
 
-/// Mean over the episodes of all seeds at each evaluation, with its interval.
-fn curve(name: &str, colour: usize, runs: &[&Finished], target: f64, score: &impl Fn(f64) -> f64) -> Series {
-    let (mut points, mut band) = (Vec::new(), Vec::new());
-    for (index, evaluated) in runs[0].progress.evaluations.iter().enumerate() {
-        let scores = values(
-            runs,
-            |run| run.progress.evaluations.get(index),
-            target,
-            |episode| score(episode.total_return),
-        );
-        let estimate = bootstrap_mean(&scores, 0);
-        points.push((evaluated.update as f64, estimate.mean));
-        band.push(estimate.ci95);
-    }
-    Series { name: name.to_owned(), points, band: Some(band), colour, reference: false }
-}
-
 /// Points of a curve of the loss: each the mean over so large a part of all updates that its noise shows little.
 const LOSS_POINTS: usize = 100;
 
 /// Mean loss over the updates between two points, and over all seeds.
-fn loss_curve(name: &str, colour: usize, runs: &[&Finished]) -> Series {
+fn loss_curve(name: &str, look: Look, runs: &[&Finished]) -> Series {
     let logged = runs.iter().map(|run| run.losses.len()).min().unwrap_or(0);
     let part = logged.div_ceil(LOSS_POINTS).max(1);
     let parts = (0..logged).step_by(part).map(|from| from..logged.min(from + part));
@@ -116,5 +112,5 @@ fn loss_curve(name: &str, colour: usize, runs: &[&Finished]) -> Series {
             of_part.map(|&(update, loss)| (update as f64, loss)).unzip();
         (mean(&updates), mean(&losses))
     });
-    Series { name: name.to_owned(), points: points.collect(), band: None, colour, reference: false }
+    Series { name: name.to_owned(), points: points.collect(), band: None, look, reference: false }
 }

@@ -7,7 +7,9 @@ use aaren_envs::Dataset;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::{kind_of_agent, looks};
 use crate::experiment::{PolicySpec, Spec};
+use crate::plot::Look;
 use crate::{ExperimentFolder, Refusal, dataset};
 
 /// The trained policies of one experiment.
@@ -43,8 +45,28 @@ impl Trained {
 
     /// The files of a policy, one for each seed.
     pub fn files(&self, policy: &PolicySpec) -> impl Iterator<Item = PathBuf> {
-        let name = policy.name.clone();
-        self.spec.seeds.iter().map(move |&seed| self.folder.run(&name, seed).policy())
+        self.spec.seeds.iter().map(|&seed| self.file(policy, seed, None))
+    }
+
+    /// The file of a policy and seed: after all updates, or that of the evaluation after so many.
+    pub fn file(&self, policy: &PolicySpec, seed: u64, update: Option<u64>) -> PathBuf {
+        let run = self.folder.run(&policy.name, seed);
+        update.map_or_else(|| run.policy(), |update| run.kept(update))
+    }
+
+    /// The updates after which the policies of all runs are kept, in order.
+    pub fn kept_updates(&self) -> Vec<u64> {
+        let runs = self.spec.policies.iter().flat_map(|policy| {
+            self.spec.seeds.iter().map(|&seed| self.folder.run(&policy.name, seed).kept_updates())
+        });
+        runs.reduce(|common, run| common.into_iter().filter(|update| run.contains(update)).collect())
+            .unwrap_or_default()
+    }
+
+    /// How each policy looks in pictures, in the order of the spec.
+    pub(crate) fn looks(&self) -> Vec<Look> {
+        let kinds: Vec<_> = self.spec.policies.iter().map(|policy| kind_of_agent(&policy.agent)).collect();
+        looks(&kinds)
     }
 
     /// Writes what was found out about them into the folder, as NAME.json, NAME.md and NAME.svg.

@@ -122,7 +122,7 @@ impl Experiment {
         let mut summary = None;
         if !finished.is_empty() {
             let costs = measure(&spec.policies, &finished)?;
-            let (made, pictures) = Summary::new(spec, &dataset, difficulty, &targets, &finished, &costs);
+            let (made, pictures) = Summary::new(spec, &dataset, difficulty, &targets, &finished, &costs)?;
             made.write(&folder, &pictures)?;
             summary = Some(made);
         }

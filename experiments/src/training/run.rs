@@ -14,7 +14,7 @@ use super::metrics::Metrics;
 use super::record::Record;
 use super::threads;
 use crate::evaluation::{EpisodeResult, Evaluation};
-use crate::experiment::{PolicySpec, Spec};
+use crate::experiment::{Keep, PolicySpec, Spec};
 use crate::interrupt::{self, Interrupted};
 use crate::statistics::mean;
 use crate::{Refusal, RunFolder, output};
@@ -229,8 +229,7 @@ impl Run<'_> {
         PolicyFile::new(trainer.network(), self.task.header(&*self.policy.agent, origin))
     }
 
-    fn evaluate(&self, trainer: &Trainer) -> Result<Vec<EpisodeResult>> {
-        let file = self.policy_file(trainer);
+    fn evaluate(&self, file: &PolicyFile, trainer: &Trainer) -> Result<Vec<EpisodeResult>> {
         let evaluation = Evaluation {
             env: &self.spec.env,
             regime: file.header.regime(),
@@ -299,6 +298,7 @@ impl<'r> Progressing<'r> {
         file::write(&run.folder.spec(), single.to_yaml().as_bytes())?;
         let saved = trainer.done();
         let metrics = Metrics::open(&run.folder, saved, progress.records)?;
+        run.folder.forget_kept(saved)?;
         let logged = (saved, progress.training_seconds);
         Ok(Self { run, trainer, progress, metrics, bar: run.bar(saved), saved, logged })
     }
@@ -310,7 +310,13 @@ impl<'r> Progressing<'r> {
         let due = done > 0 && (done.is_multiple_of(run.spec.evaluate.every) || last);
         let evaluated = self.progress.evaluations.last().map(|evaluated| evaluated.update);
         if due && evaluated != Some(done) {
-            let evaluated = Evaluated { update: done, episodes: run.evaluate(&self.trainer)? };
+            let file = run.policy_file(&self.trainer);
+            if run.spec.evaluate.keep == Keep::All {
+                let path = run.folder.kept(done);
+                std::fs::create_dir_all(run.folder.policies()).with_context(|| path.display().to_string())?;
+                file.save(&path)?;
+            }
+            let evaluated = Evaluated { update: done, episodes: run.evaluate(&file, &self.trainer)? };
             // After a signal the episodes were cut short: the evaluation is left to the next run.
             if interrupt::signal().is_none() {
                 run.announce(&evaluated, &mut self.metrics, &self.bar)?;
@@ -379,17 +385,26 @@ impl<'r> Progressing<'r> {
 
 fn evaluations_csv(progress: &Progress, seed: u64, scores: Option<ReferenceScores>) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let columns = "update,target_return,episode,seed,return,normalised_score,length,terminated,unstable";
+    let columns =
+        "update,target_return,episode,seed,return,normalised_score,length,terminated,unstable,checksum";
     writer.write_record(columns.split(','))?;
     for Evaluated { update, episodes } in &progress.evaluations {
         for episode in episodes {
             let score = scores.map(|scores| scores.normalised(episode.total_return));
-            let EpisodeResult { target_return, episode, total_return, length, terminated, unstable } =
-                episode;
+            let EpisodeResult {
+                target_return,
+                episode,
+                total_return,
+                length,
+                terminated,
+                unstable,
+                checksum,
+            } = episode;
             let score = score.map_or(String::new(), |score| score.to_string());
             let seed = seeds::evaluation(seed, *episode).to_string();
             let numbers = [update.to_string(), target_return.to_string(), episode.to_string(), seed];
-            let ends = [length.to_string(), terminated.to_string(), unstable.to_string()];
+            let checksum = checksum.map_or(String::new(), |checksum| format!("{checksum:08x}"));
+            let ends = [length.to_string(), terminated.to_string(), unstable.to_string(), checksum];
             writer.write_record(numbers.into_iter().chain([total_return.to_string(), score]).chain(ends))?;
         }
     }

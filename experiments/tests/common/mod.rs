@@ -23,7 +23,7 @@ policies: [aaren, transformer]
 model: {width: 8, layers: 1, recency: learned}
 context: {train: 5}
 train: {updates: 60, batch: 4, learning_rate: 1.0e-3, warmup: 5, threads: 1}
-evaluate: {every: 5, episodes: 2, target_returns: [-200], return_scale: 100}
+evaluate: {every: 5, episodes: 2, target_returns: [-200], keep: all, return_scale: 100}
 ";
 
 pub const RUNS: [&str; 2] = ["aaren-seed0", "transformer-seed0"];
@@ -84,6 +84,7 @@ impl Experiment {
             }
             Outcome {
                 policy: read("policy.safetensors"),
+                kept: kept(&self.file(results, run, "policies")),
                 metrics,
                 events: events(&self.file(results, run, "tensorboard")),
                 evaluations: String::from_utf8(read("evaluations.csv")).unwrap(),
@@ -96,6 +97,8 @@ impl Experiment {
 /// What one run left.
 pub struct Outcome {
     policy: Vec<u8>,
+    /// The policies of its evaluations, by name.
+    kept: Vec<(PathBuf, Vec<u8>)>,
     metrics: Vec<Value>,
     /// How many events TensorBoard's file holds.
     events: usize,
@@ -106,10 +109,20 @@ pub struct Outcome {
 pub fn assert_same(found: &[Outcome], expected: &[Outcome]) {
     for ((found, expected), run) in found.iter().zip(expected).zip(RUNS) {
         assert!(found.policy == expected.policy, "{run}: policy.safetensors differs");
+        assert!(found.kept == expected.kept, "{run}: the policies of its evaluations differ");
         assert_eq!(found.metrics, expected.metrics, "{run}: metrics.jsonl");
         assert_eq!(found.events, expected.events, "{run}: TensorBoard's events");
         assert_eq!(found.evaluations, expected.evaluations, "{run}: evaluations.csv");
     }
+}
+
+/// The files of a folder, by name.
+fn kept(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let mut files: Vec<_> =
+        entries.map(|entry| (entry.file_name().into(), fs::read(entry.path()).unwrap())).collect();
+    files.sort();
+    files
 }
 
 /// The events of the one event file of a folder: length, checksum, as many bytes, checksum.

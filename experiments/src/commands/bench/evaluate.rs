@@ -61,6 +61,7 @@ fn record(evaluation: &Evaluation, policy: &Policy, index: u64) -> Result<(Episo
     stream.reset(evaluation.targets[0]);
     let mut reward = 0.0;
     loop {
+        episode.see(&observation);
         let action = stream.act(&observation, reward)?;
         actions.extend(action);
         let step = environment.step(action, &mut observation);
@@ -78,6 +79,7 @@ fn replay(evaluation: &Evaluation, recorded: &EpisodeResult, actions: &[f32]) ->
     let mut episode = EpisodeResult::new(recorded.target_return, recorded.episode);
     environment.reset(evaluation.episode_seed(recorded.episode), &mut observation);
     for action in actions.chunks_exact(environment.action_space().entries()) {
+        episode.see(&observation);
         episode.take(&environment.step(action, &mut observation));
     }
     ensure!(episode == *recorded, "another episode from the same actions");

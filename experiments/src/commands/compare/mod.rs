@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::experiment::{Document, Spec};
-use crate::results::Summary;
+use crate::results::{Aggregates, Summary};
 use crate::{ExperimentFolder, Refusal, RunFolder, output, stand_in};
 
 #[derive(clap::Args)]
@@ -82,6 +82,13 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 impl Compared {
+    /// The scores over all runs.
+    fn aggregates(&self) -> Option<Aggregates> {
+        let summary = self.summary.clone()?;
+        let scale = summary.scale();
+        Some(Aggregates::new(&[(summary.name.clone(), summary)], scale))
+    }
+
     /// The first policy with an encoder of that kind.
     fn with(&self, kind: EncoderKind) -> Option<&PolicyFile> {
         let is = |file: &&PolicyFile| file.header.decision().is_some_and(|d| d.model.encoder == kind);
@@ -135,11 +142,19 @@ fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
         )));
     };
     let env = first.header.env.clone();
-    let summary = summary(&ExperimentFolder::at(&folders[0]));
+    let above = folders[0].parent().map(ExperimentFolder::at);
+    let summary = summary(&ExperimentFolder::at(&folders[0])).or_else(|| summary(&above?));
+    // As in the experiment, so that they look as in its other pictures.
+    let places = summary.iter().flat_map(|summary| &summary.policies);
+    let place = |name: &str| places.clone().find(|(other, _)| *other == name).map(|(_, policy)| policy.place);
+    policies.sort_by_key(|file| place(&file.header.policy).unwrap_or(usize::MAX));
     let folder = args.results.join("compare");
     Ok(Compared { policies, env, trained: true, summary, name: "comparison".into(), folder })
 }
 
+/// The scores that `aaren run` left, if it did.
 fn summary(folder: &ExperimentFolder) -> Option<Summary> {
-    Summary::read(&folder.summary()).ok()
+    let path = folder.summary();
+    let read = path.is_file().then(|| Summary::read(&path))?;
+    read.inspect_err(|error| output::note(format_args!("no scores: {error:#}"))).ok()
 }

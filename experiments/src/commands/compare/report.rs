@@ -11,8 +11,8 @@ use super::Compared;
 use super::claims::{self, Claim};
 use super::training::{BATCH, TrainingCost};
 use crate::cost::{Cost, CostPoint};
-use crate::plot::{Axis, Figure, Series};
-use crate::results::Table;
+use crate::plot::{Axis, Figure, Look, Series};
+use crate::results::{Table, cost_name, kind_of_file, looks};
 
 /// The files of a comparison.
 pub struct Report {
@@ -25,23 +25,36 @@ pub struct Report {
 impl Report {
     pub fn new(compared: &Compared, costs: &[Cost], training: &[TrainingCost]) -> Self {
         let claims = claims::check(compared, costs, training);
-        let summary = summary(costs, &claims);
-        let colour = |policy: &str| {
-            compared.policies.iter().position(|file| file.header.policy == policy).unwrap_or_default()
+        let kinds: Vec<_> = compared.policies.iter().map(|file| kind_of_file(&file.header)).collect();
+        let looks = looks(&kinds);
+        // A policy's own memory is the first that its costs are of.
+        let place = |cost: &Cost| {
+            let policy = compared.policies.iter().position(|file| file.header.policy == cost.policy);
+            let memories = costs.iter().filter(|it| it.policy == cost.policy && it.backend == cost.backend);
+            let memory = memories.into_iter().position(|it| it.regime == cost.regime);
+            (policy.unwrap_or_default(), memory.unwrap_or_default())
+        };
+        let look = |cost: &Cost| {
+            let (policy, memory) = place(cost);
+            Look { dash: looks[policy].dash + memory, ..looks[policy] }
+        };
+        let name = |cost: &Cost| {
+            let (policy, memory) = place(cost);
+            cost_name(cost, kinds[policy], memory == 0)
         };
         let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
             let series = costs.iter().filter(|cost| cost.backend == "streaming").map(|cost| Series {
                 name: name(cost),
                 points: cost.points.iter().map(|p| (p.timestep as f64, value(p))).collect(),
                 band: None,
-                colour: colour(&cost.policy),
+                look: look(cost),
                 reference: false,
             });
             let (x, y) = (Axis::log("Timestep of the episode"), Axis::log(label));
             Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
         };
         let update = {
-            let series = compared.policies.iter().enumerate().map(|(colour, file)| Series {
+            let series = compared.policies.iter().zip(&looks).map(|(file, &look)| Series {
                 name: file.header.policy.clone(),
                 points: training
                     .iter()
@@ -49,19 +62,29 @@ impl Report {
                     .map(|cost| (cost.context as f64, cost.update_ms))
                     .collect(),
                 band: None,
-                colour,
+                look,
                 reference: false,
             });
             let (x, y) = (Axis::log("Timesteps of a training window"), Axis::log("ms per update"));
             Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
         };
-        let figures = vec![
+        let aggregates = compared.aggregates();
+        let mut figures = vec![
             ("memory.svg", over_time("Bytes kept of the episode", |p| p.state_bytes as f64)),
             ("latency.svg", over_time("µs per environment step", |p| p.step_us_p50)),
             ("cumulative_time.svg", over_time("ms since the episode's start", |p| p.cumulative_ms)),
             ("training_cost.svg", update),
         ];
-        let markdown = markdown(compared, costs, training, &claims);
+        figures.extend(aggregates.as_ref().map(|it| ("performance_profile.svg", it.profile())));
+        let mut markdown = markdown(compared, costs, training, &claims);
+        let mut summary = summary(costs, &claims);
+        if let (Some(aggregates), Some(scores)) = (&aggregates, &compared.summary) {
+            let (scores, table) = (scores.score_table().to_markdown(), aggregates.table().to_markdown());
+            summary = format!("{scores}\n{table}\n{summary}");
+            let about = aggregates.about();
+            let picture = "![Performance profile](performance_profile.svg)";
+            markdown += &format!("\n## Scores\n\n{scores}\n{table}\n{about}\n\n{picture}\n");
+        }
         Self { json: to_json(compared, costs, training, &claims), markdown, summary, figures }
     }
 
@@ -81,13 +104,6 @@ impl Report {
 
     pub fn summary(&self) -> &str {
         &self.summary
-    }
-}
-
-fn name(cost: &Cost) -> String {
-    match cost.regime.as_str() {
-        "unbounded" => cost.policy.clone(),
-        regime => format!("{}, {regime}", cost.policy),
     }
 }
 
@@ -112,7 +128,7 @@ fn to_json(compared: &Compared, costs: &[Cost], training: &[TrainingCost], claim
         })
         .collect();
     json!({
-        "name": compared.name, "rows": rows, "exponents": exponents, "training": training, "claims": claims,
+        "name": compared.name, "rows": rows, "scores": compared.summary.as_ref().map(|it| &it.comparison), "exponents": exponents, "training": training, "claims": claims,
         "protocol": {
             "env": compared.env, "trained": compared.trained, "threads": 1, "training_batch": BATCH,
             "aaren": env!("CARGO_PKG_VERSION"), "commit": env!("AAREN_COMMIT"),
@@ -162,7 +178,7 @@ fn claims_table(claims: &[Claim]) -> String {
         let holds = match claim.holds {
             Some(true) => "holds",
             Some(false) => "does not hold here",
-            None => "not measured",
+            None => "undecided",
         };
         table.row([&claim.statement, holds, &claim.measured]);
     }

@@ -1,0 +1,193 @@
+//! Policies over several datasets (Agarwal et al. 2021), and beside the one that they are compared with.
+
+use super::comparison::difference_head;
+use super::{Kind, Paired, PolicySummary, Scale, Score, Summary, Table, Verdict, kind_of_agent, looks};
+use crate::plot::{Axis, Figure, Look, Series};
+use crate::statistics::{
+    Estimate, interquartile_mean, mean_difference, optimality_gap, performance_profile,
+    probability_of_improvement,
+};
+
+/// The policies that every dataset has.
+#[derive(Debug)]
+pub struct Aggregates {
+    datasets: usize,
+    scale: Option<Scale>,
+    policies: Vec<Entry>,
+    /// The policy that the others are compared with.
+    with: Option<String>,
+    margin: Option<f64>,
+    /// What has no place in it, and why.
+    left_out: Vec<String>,
+}
+
+/// One policy.
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    look: Look,
+    /// The scores of its runs, dataset by dataset.
+    scores: Vec<Vec<f64>>,
+    /// Less the other policy, dataset by dataset, where it was compared in all.
+    differences: Option<Vec<Paired>>,
+}
+
+/// What stands of one dataset, of one summary or several.
+#[derive(Default)]
+struct Dataset<'s> {
+    name: &'s str,
+    policies: Vec<(&'s str, &'s PolicySummary, &'s Score)>,
+    differences: Vec<(&'s str, &'s Paired)>,
+}
+
+impl Aggregates {
+    /// Of summaries with the names of their datasets. All their scores are of this scale; a single summary's may be of
+    /// none.
+    pub fn new(summaries: &[(String, Summary)], scale: Option<Scale>) -> Self {
+        let mut left_out = Vec::new();
+        let mut datasets: Vec<Dataset> = Vec::new();
+        for (name, summary) in summaries {
+            let place = datasets.iter().position(|dataset| dataset.name == name).unwrap_or_else(|| {
+                datasets.push(Dataset { name, ..Dataset::default() });
+                datasets.len() - 1
+            });
+            let policies = summary.in_order().into_iter().zip(summary.scores());
+            datasets[place]
+                .policies
+                .extend(policies.map(|((name, policy), (_, score))| (name, policy, score)));
+            let compared = summary.comparison.iter().flat_map(|comparison| &comparison.policies);
+            datasets[place].differences.extend(compared.map(|(name, paired)| (name.as_str(), paired)));
+        }
+        let one = |values: Vec<Option<String>>| {
+            let first = values.first().cloned().flatten();
+            first.filter(|first| values.iter().all(|value| value.as_ref() == Some(first)))
+        };
+        let comparisons = || summaries.iter().map(|(_, summary)| summary.comparison.as_ref());
+        let with = one(comparisons().map(|it| Some(it?.with.clone())).collect());
+        let margins: Vec<Option<f64>> = comparisons().map(|it| it?.margin).collect();
+        let margin =
+            margins.first().copied().flatten().filter(|_| margins.windows(2).all(|two| two[0] == two[1]));
+        if with.is_none() && summaries.len() > 1 {
+            left_out.push("differences: the experiments compare with different policies".into());
+        } else if margin.is_none() && margins.iter().any(Option::is_some) {
+            left_out.push("non-inferiority: the experiments fixed different margins".into());
+        }
+
+        let mut names: Vec<(&str, Kind)> = Vec::new();
+        for (name, policy, _) in datasets.iter().flat_map(|dataset| &dataset.policies) {
+            if names.iter().all(|(other, _)| other != name) {
+                names.push((*name, kind_of_agent(&policy.agent)));
+            }
+        }
+        let looks = looks(&names.iter().map(|(_, kind)| *kind).collect::<Vec<_>>());
+        let mut policies = Vec::new();
+        for ((name, _), look) in names.into_iter().zip(looks) {
+            let in_dataset = |dataset: &Dataset| {
+                let (.., score) = dataset.policies.iter().find(|(other, ..)| *other == name)?;
+                Some(score.per_seed.clone())
+            };
+            let Some(scores) = datasets.iter().map(in_dataset).collect() else {
+                let has = |dataset: &&Dataset| in_dataset(dataset).is_some();
+                let lacking = datasets.iter().filter(|dataset| !has(dataset)).count();
+                left_out.push(format!("{name}: not in {lacking} of {} datasets", datasets.len()));
+                continue;
+            };
+            let difference = |dataset: &Dataset| {
+                let (_, paired) = dataset.differences.iter().find(|(other, _)| *other == name)?;
+                Some((*paired).clone())
+            };
+            let differences =
+                datasets.iter().map(difference).collect::<Option<_>>().filter(|_| with.is_some());
+            policies.push(Entry { name: name.into(), look, scores, differences });
+        }
+        Self { datasets: datasets.len(), scale, policies, with, margin, left_out }
+    }
+
+    /// A row for each policy.
+    pub fn table(&self) -> Table {
+        let mut heads = vec!["policy".to_owned(), "runs".into(), "interquartile mean".into()];
+        heads.extend(self.scale.map(|scale| format!("optimality gap to {}", scale.best())));
+        let other = self.with.as_ref().and_then(|with| self.policies.iter().find(|it| it.name == *with));
+        if let Some(other) = other {
+            heads.push(format!("P(above {})", other.name));
+            let differences =
+                self.policies.iter().filter_map(|it| Some(over_datasets(it.differences.as_deref()?)));
+            heads.push(difference_head(&other.name, &differences.collect::<Vec<_>>()));
+            heads.extend(self.margin.map(|margin| format!("non-inferior (margin {margin})?")));
+        }
+        let mut table = Table::new(1, heads);
+        for policy in &self.policies {
+            let runs: usize = policy.scores.iter().map(Vec::len).sum();
+            let middle = interquartile_mean(&policy.scores).to_string();
+            let mut row = vec![policy.name.clone(), runs.to_string(), middle];
+            row.extend(self.scale.map(|scale| optimality_gap(&policy.scores, scale.best()).to_string()));
+            if let Some(other) = other {
+                let itself = policy.name == other.name;
+                let above = || probability_of_improvement(&policy.scores, &other.scores).text(2);
+                row.push(if itself { "–".into() } else { above() });
+                let difference = policy.differences.as_deref().map(over_datasets);
+                row.push(difference.map_or("–".into(), |it| it.to_string()));
+                row.extend(self.margin.map(|margin| {
+                    let verdict = difference.and_then(|difference| Verdict::of(&difference, margin));
+                    verdict.map_or("–".into(), |verdict| verdict.to_string())
+                }));
+            }
+            table.row(row);
+        }
+        table
+    }
+
+    /// What the table and the profile show.
+    pub fn about(&self) -> String {
+        let over = match self.datasets {
+            1 => "Over the runs of one dataset".to_owned(),
+            datasets => format!("Over the runs of {datasets} datasets"),
+        };
+        let mut text = format!(
+            "{over}. Interquartile mean, optimality gap, probability that a run is above one of the other policy, and profile: \
+             Agarwal et al. 2021, with 95 % percentile-bootstrap intervals, the runs of each dataset resampled; of few runs \
+             they are too narrow. Differences are paired by training seed and episode, their intervals Student's t."
+        );
+        if !self.left_out.is_empty() {
+            text += &format!("\n\nLeft out: {}.", self.left_out.join("; "));
+        }
+        text
+    }
+
+    /// Performance profiles: the share of runs above each score.
+    pub fn profile(&self) -> String {
+        const POINTS: usize = 101;
+        let scores = || self.policies.iter().flat_map(|policy| &policy.scores).flatten().copied();
+        let (least, most) = match self.scale {
+            Some(Scale::Normalised) => (0.0, 100.0),
+            Some(Scale::Returns(least, most)) => (least, most),
+            None => (f64::INFINITY, f64::NEG_INFINITY),
+        };
+        let (low, high) = (scores().fold(least, f64::min), scores().fold(most, f64::max));
+        let at = |point: usize| low + (high - low) * point as f64 / (POINTS - 1) as f64;
+        let thresholds: Vec<f64> = (0..POINTS).map(at).collect();
+        let series = self.policies.iter().map(|policy| {
+            let shares = performance_profile(&policy.scores, &thresholds);
+            let ends = |share: &Estimate| share.ci95.unwrap_or((share.mean, share.mean));
+            Series {
+                name: policy.name.clone(),
+                points: thresholds.iter().zip(&shares).map(|(&x, share)| (x, share.mean)).collect(),
+                band: Some(shares.iter().map(ends).collect()),
+                look: policy.look,
+                reference: false,
+            }
+        });
+        let x =
+            Axis::linear(if self.scale == Some(Scale::Normalised) { "Normalised score" } else { "Return" });
+        let y = Axis::linear("Share of runs above");
+        Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
+    }
+}
+
+/// The mean difference; of one dataset with the interval that stands in its summary.
+fn over_datasets(differences: &[Paired]) -> Estimate {
+    match differences {
+        [one] => one.difference,
+        several => mean_difference(&several.iter().map(|it| it.per_seed.clone()).collect::<Vec<_>>()),
+    }
+}

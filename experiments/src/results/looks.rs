@@ -1,0 +1,57 @@
+//! How policies look in every picture of an experiment.
+
+use aaren_agents::AgentConfig;
+use aaren_format::{EncoderKind, Header};
+
+use crate::cost::Cost;
+use crate::plot::Look;
+
+/// What decides a policy's colour: its encoder, or behaviour cloning, which has none.
+pub type Kind = Option<EncoderKind>;
+
+/// The kind of an agent.
+pub fn kind_of_agent(agent: &AgentConfig) -> Kind {
+    match agent {
+        AgentConfig::Decision(decision) => Some(decision.model.encoder),
+        AgentConfig::BehaviourCloning(_) => None,
+    }
+}
+
+/// The kind of a policy file.
+pub fn kind_of_file(header: &Header) -> Kind {
+    header.decision().map(|decision| decision.model.encoder)
+}
+
+/// A look for each policy of an experiment, in its order: the colour is of its kind, marks and dashes are of its place
+/// among the policies of that kind.
+pub fn looks(kinds: &[Kind]) -> Vec<Look> {
+    let look = |(place, kind): (usize, &Kind)| {
+        let colour = EncoderKind::ALL.iter().position(|encoder| Some(*encoder) == *kind);
+        let variant = kinds[..place].iter().filter(|other| *other == kind).count();
+        Look { colour: colour.unwrap_or(EncoderKind::ALL.len()), mark: variant, dash: variant }
+    };
+    kinds.iter().enumerate().map(look).collect()
+}
+
+/// What a cost is called in a legend: by its memory too, unless that is all of the episode and the policy's own.
+pub fn cost_name(cost: &Cost, kind: Kind, own: bool) -> String {
+    match cost.regime.as_str() {
+        "unbounded" if own => cost.policy.clone(),
+        _ if kind.is_none() => cost.policy.clone(),
+        regime => format!("{}, {regime}", cost.policy),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_of_kinds_and_marks_of_variants() {
+        let [aaren, transformer] = [EncoderKind::Aaren, EncoderKind::Transformer].map(Some);
+        let found = looks(&[transformer, None, aaren, transformer, None]);
+        let found: Vec<_> = found.iter().map(|look| (look.colour, look.mark, look.dash)).collect();
+        let cloning = EncoderKind::ALL.len();
+        assert_eq!(found, [(1, 0, 0), (cloning, 0, 0), (0, 0, 0), (1, 1, 1), (cloning, 1, 1)]);
+    }
+}

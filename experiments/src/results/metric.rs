@@ -1,0 +1,121 @@
+//! What policies are judged by.
+
+use std::fmt;
+
+use aaren_envs::{EnvSpec, ReferenceScores, reference_scores, return_range};
+use anyhow::Result;
+
+use crate::evaluation::EpisodeResult;
+use crate::statistics::Sample;
+
+/// The normalised score where the environment has reference scores, else the return.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    references: Option<ReferenceScores>,
+    returns: (f64, f64),
+}
+
+impl Metric {
+    /// In an environment.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn of(env: &EnvSpec) -> Result<Self> {
+        Ok(Self { references: reference_scores(&env.id), returns: return_range(env)? })
+    }
+
+    /// Whether it is a normalised score.
+    pub fn normalised(&self) -> bool {
+        self.references.is_some()
+    }
+
+    /// The least and the most that returns can be, where both are known.
+    pub fn return_range(&self) -> Option<(f64, f64)> {
+        Some(self.returns).filter(|(least, most)| least.is_finite() && most.is_finite())
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        if self.normalised() { "normalised score" } else { "return" }
+    }
+
+    /// The same, for an axis.
+    pub fn label(&self) -> &'static str {
+        if self.normalised() { "Normalised score" } else { "Return" }
+    }
+
+    /// The score that counts as the expert's.
+    pub fn expert(&self) -> Option<f64> {
+        self.references.map(|_| 100.0)
+    }
+
+    /// Of a return.
+    pub fn value(&self, raw: f64) -> f64 {
+        self.references.map_or(raw, |scores| scores.normalised(raw))
+    }
+
+    /// Of all episodes, seed by seed.
+    pub fn sample<'e, E>(&self, seeds: impl IntoIterator<Item = E>) -> Sample
+    where
+        E: IntoIterator<Item = &'e EpisodeResult>,
+    {
+        let range = (self.value(self.returns.0), self.value(self.returns.1));
+        sample(seeds, range, |episode| self.value(episode.total_return))
+    }
+
+    /// The returns themselves.
+    pub fn returns<'e, E>(&self, seeds: impl IntoIterator<Item = E>) -> Sample
+    where
+        E: IntoIterator<Item = &'e EpisodeResult>,
+    {
+        sample(seeds, self.returns, |episode| episode.total_return)
+    }
+}
+
+/// What scores can be averaged with others of: two metrics of one scale mean the same by the same number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scale {
+    /// 0 is a random policy's, 100 an expert's.
+    Normalised,
+    /// Returns that can be this least and this most.
+    Returns(f64, f64),
+}
+
+impl Scale {
+    /// What the optimality gap is to.
+    pub fn best(self) -> f64 {
+        match self {
+            Scale::Normalised => 100.0,
+            Scale::Returns(_, most) => most,
+        }
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scale::Normalised => f.write_str("normalised scores"),
+            Scale::Returns(least, most) => write!(f, "returns, of {least} to {most}"),
+        }
+    }
+}
+
+/// The lengths of all episodes, seed by seed.
+pub fn lengths<'e, E>(seeds: impl IntoIterator<Item = E>) -> Sample
+where
+    E: IntoIterator<Item = &'e EpisodeResult>,
+{
+    sample(seeds, (1.0, f64::INFINITY), |episode| episode.length as f64)
+}
+
+fn sample<'e, E>(
+    seeds: impl IntoIterator<Item = E>,
+    range: (f64, f64),
+    value: impl Fn(&EpisodeResult) -> f64,
+) -> Sample
+where
+    E: IntoIterator<Item = &'e EpisodeResult>,
+{
+    let of_seed = |episodes: E| episodes.into_iter().map(|episode| episode.sample(&value)).collect();
+    Sample { seeds: seeds.into_iter().map(of_seed).collect(), range }
+}

@@ -1,0 +1,165 @@
+//! Statistics over the runs of several datasets (Agarwal et al. 2021, “Deep RL at the edge of the statistical
+//! precipice”; as their library rliable defines them).
+//!
+//! Scores come as strata: the scores of all runs (one for each training seed), dataset by dataset. Intervals are 95 %
+//! percentile-bootstrap intervals of 2000 resamples, the runs of each dataset resampled by themselves: datasets are
+//! fixed. With few runs such an interval covers less often than it says; Student's t of
+//! [`mean_difference`] does not have that fault.
+
+use super::interval::t_quantile;
+use super::random::SplitMix64;
+use super::{Estimate, Unit, mean, percentile_of_sorted, sorted};
+
+/// The scores of all runs, dataset by dataset.
+pub type Strata = [Vec<f64>];
+
+/// As many as rliable takes for profiles; the ends of an interval then vary by about 2 % of its width.
+const RESAMPLES: usize = 2000;
+
+/// The mean of the middle half of all runs: `scipy.stats.trim_mean(x, 0.25)`.
+pub fn interquartile_mean(scores: &Strata) -> Estimate {
+    bootstrap(&[scores], |resampled| {
+        let all = sorted(&resampled[0].concat());
+        let cut = all.len() / 4;
+        mean(&all[cut..all.len() - cut])
+    })
+}
+
+/// By how much the runs miss a score on average, those beyond it counted as there.
+pub fn optimality_gap(scores: &Strata, goal: f64) -> Estimate {
+    bootstrap(&[scores], |resampled| {
+        let missed: Vec<f64> = resampled[0].iter().flatten().map(|score| goal - score.min(goal)).collect();
+        mean(&missed)
+    })
+}
+
+/// The probability that a run of `x` is above one of `y` on a dataset drawn at random, ties counting half: the mean
+/// over datasets of the Mann–Whitney U statistic over its largest value. Both have the same datasets.
+pub fn probability_of_improvement(x: &Strata, y: &Strata) -> Estimate {
+    let above = |(x, y): (&Vec<f64>, &Vec<f64>)| {
+        let wins = x.iter().flat_map(|a| y.iter().map(move |b| f64::from(a > b) + f64::from(a == b) / 2.0));
+        mean(&wins.collect::<Vec<_>>())
+    };
+    bootstrap(&[x, y], |resampled| {
+        mean(&resampled[0].iter().zip(&resampled[1]).map(above).collect::<Vec<_>>())
+    })
+}
+
+/// The share of all runs above each threshold.
+pub fn performance_profile(scores: &Strata, thresholds: &[f64]) -> Vec<Estimate> {
+    let above = |threshold: f64| {
+        bootstrap(&[scores], |resampled| {
+            mean(
+                &resampled[0].iter().flatten().map(|&score| f64::from(score > threshold)).collect::<Vec<_>>(),
+            )
+        })
+    };
+    thresholds.iter().map(|&threshold| above(threshold)).collect()
+}
+
+/// Mean over datasets of the mean of each stratum of differences, with Student's t over the runs: datasets count
+/// alike, and have each its own variance (degrees of freedom by Welch and Satterthwaite). No interval where a
+/// dataset has a single run.
+pub fn mean_difference(differences: &Strata) -> Estimate {
+    let datasets = differences.len() as f64;
+    let center = mean(&differences.iter().map(|stratum| mean(stratum)).collect::<Vec<_>>());
+    let (mut variance, mut squares) = (0.0, 0.0);
+    for stratum in differences {
+        let (n, middle) = (stratum.len() as f64, mean(stratum));
+        let of_mean =
+            stratum.iter().map(|x| (x - middle).powi(2)).sum::<f64>() / (n - 1.0) / n / datasets.powi(2);
+        variance += of_mean;
+        squares += of_mean.powi(2) / (n - 1.0);
+    }
+    let enough = differences.iter().all(|stratum| stratum.len() > 1);
+    // Runs that do not vary leave no degrees of freedom, and no width either.
+    let half = if variance > 0.0 {
+        t_quantile(variance.powi(2) / squares).map(|t| t * variance.sqrt())
+    } else {
+        Some(0.0)
+    };
+    let ci95 = half.filter(|_| enough).map(|half| (center - half, center + half));
+    Estimate { mean: center, ci95, over: Unit::Seeds }
+}
+
+/// A statistic of samples of runs, with its interval; none where no dataset has a second run.
+fn bootstrap(samples: &[&Strata], statistic: impl Fn(&[Vec<Vec<f64>>]) -> f64) -> Estimate {
+    let mut resampled: Vec<Vec<Vec<f64>>> = samples.iter().map(|sample| sample.to_vec()).collect();
+    let value = statistic(&resampled);
+    let mut random = SplitMix64::new(0);
+    let mut draw = || {
+        for (drawn, sample) in resampled.iter_mut().zip(samples) {
+            for (drawn, stratum) in drawn.iter_mut().zip(*sample) {
+                drawn.fill_with(|| stratum[random.below(stratum.len())]);
+            }
+        }
+        statistic(&resampled)
+    };
+    let several = samples.iter().copied().flatten().any(|stratum| stratum.len() > 1);
+    let ci95 = several.then(|| {
+        let values = sorted(&(0..RESAMPLES).map(|_| draw()).collect::<Vec<_>>());
+        (percentile_of_sorted(&values, 2.5), percentile_of_sorted(&values, 97.5))
+    });
+    Estimate { mean: value, ci95, over: Unit::Seeds }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three datasets of four runs.
+    fn x() -> Vec<Vec<f64>> {
+        vec![vec![71.2, 80.5, 77.9, 12.4], vec![88.1, 79.3, 90.7, 105.0], vec![84.6, 78.8, 30.0, 41.5]]
+    }
+
+    fn y() -> Vec<Vec<f64>> {
+        vec![vec![60.2, 80.5, 70.1, 20.4], vec![81.0, 79.3, 99.0, 95.5], vec![50.0, 52.5, 30.0, 61.0]]
+    }
+
+    #[track_caller]
+    fn assert_estimate(found: Estimate, mean: f64, (low, high): (f64, f64), tolerance: f64) {
+        let ends = found.ci95.unwrap();
+        assert!((found.mean - mean).abs() < 1e-9, "found {}, expected {mean}", found.mean);
+        let error = (ends.0 - low).abs().max((ends.1 - high).abs());
+        assert!(error <= tolerance, "found {ends:?}, expected [{low}, {high}] ± {tolerance}");
+    }
+
+    /// Values by rliable's formulas on SciPy 1.17: `trim_mean(x, .25, axis=None)`; `100 - np.mean(np.minimum(x, 100))`;
+    /// `np.mean([mannwhitneyu(a, b, alternative='greater').statistic / (len(a)*len(b)) for a, b in zip(x, y)])`;
+    /// `np.mean(x > t)`. Intervals: `np.percentile(…, [2.5, 97.5])` of 20 000 resamples of each row of x (and y) by
+    /// itself, `np.stack([r[rng.integers(0, len(r), len(r))] for r in x])`.
+    #[test]
+    fn aggregates_agree_with_rliables_formulas() {
+        assert_estimate(interquartile_mean(&x()), 78.71666666666668, (59.567, 82.85), 1.0);
+        assert_estimate(optimality_gap(&x(), 100.0), 30.41666666666667, (19.2, 43.525), 1.0);
+        assert_estimate(probability_of_improvement(&x(), &y()), 0.5729166666666666, (0.3125, 0.8125), 0.021);
+        let profile = performance_profile(&x(), &[0.0, 50.0, 78.8, 100.0]);
+        let shares: Vec<f64> = profile.iter().map(|share| share.mean).collect();
+        assert_eq!(shares, [1.0, 0.75, 0.5, 1.0 / 12.0]);
+        // One run is a twelfth.
+        assert_estimate(profile[2], 0.5, (1.0 / 3.0, 0.75), 0.084);
+    }
+
+    /// `d = x - y; m = d.mean(axis=1); v = d.var(axis=1, ddof=1)/4; V = v.sum()/9;
+    /// df = V**2/np.sum((v/9)**2/3); m.mean() ± stats.t.ppf(.975, df)*V**.5`
+    #[test]
+    fn differences_over_datasets_agree_with_scipy() {
+        let less = |(x, y): (&Vec<f64>, &Vec<f64>)| x.iter().zip(y).map(|(x, y)| x - y).collect();
+        let differences: Vec<Vec<f64>> = x().iter().zip(&y()).map(less).collect();
+        assert_estimate(
+            mean_difference(&differences),
+            5.041666666666667,
+            (-7.2147852894, 17.2981186228),
+            1e-8,
+        );
+        assert_eq!(mean_difference(&[vec![1.0, 2.0], vec![3.0]]).ci95, None);
+        assert_eq!(mean_difference(&[vec![1.0, 1.0], vec![3.0, 3.0]]).ci95, Some((2.0, 2.0)));
+    }
+
+    /// Datasets that differ leave nothing to resample where their runs do not.
+    #[test]
+    fn datasets_are_fixed() {
+        assert_eq!(interquartile_mean(&[vec![10.0; 4], vec![80.0; 4]]).ci95, Some((45.0, 45.0)));
+        assert_eq!(interquartile_mean(&[vec![10.0], vec![80.0]]).ci95, None);
+    }
+}

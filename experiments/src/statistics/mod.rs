@@ -1,0 +1,85 @@
+//! Statistics of scores and times.
+
+mod aggregate;
+mod interval;
+mod random;
+
+pub use aggregate::{
+    interquartile_mean, mean_difference, optimality_gap, performance_profile, probability_of_improvement,
+};
+pub use interval::{Episode, Estimate, ONE_SEED, Sample, Unit};
+
+/// Arithmetic mean; NaN for an empty sample.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Percentile `p` in 0..=100, linear between the two nearest ranks as in NumPy; NaN for an empty sample.
+pub fn percentile(values: &[f64], p: f64) -> f64 {
+    percentile_of_sorted(&sorted(values), p)
+}
+
+/// The exponent p of y ∝ x^p: slope of the least-squares line through (ln x, ln y), over the points with x
+/// and y above 0. `None` with fewer than two different x.
+pub fn growth_exponent(points: &[(f64, f64)]) -> Option<f64> {
+    let logs: Vec<(f64, f64)> = points
+        .iter()
+        .map(|(x, y)| (x.ln(), y.ln()))
+        .filter(|(x, y)| x.is_finite() && y.is_finite())
+        .collect();
+    let n = logs.len() as f64;
+    let (x_mean, y_mean) = logs.iter().fold((0.0, 0.0), |(sx, sy), (x, y)| (sx + x / n, sy + y / n));
+    let spread: f64 = logs.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
+    let covariance: f64 = logs.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum();
+    (spread > 1e-12).then(|| covariance / spread)
+}
+
+fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+}
+
+fn percentile_of_sorted(sorted: &[f64], p: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return f64::NAN;
+    };
+    let rank = p.clamp(0.0, 100.0) / 100.0 * last as f64;
+    let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
+    below + (above - below) * rank.fract()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCORES: [f64; 10] = [71.2, 80.5, 77.9, 12.4, 88.1, 79.3, 90.7, 65.0, 84.6, 78.8];
+
+    #[track_caller]
+    fn assert_close(found: f64, expected: f64, tolerance: f64) {
+        assert!((found - expected).abs() <= tolerance, "found {found}, expected {expected} ± {tolerance}");
+    }
+
+    /// `x.mean(), np.percentile(x, [50, 99, 2.5, 100])`
+    #[test]
+    fn summaries_agree_with_numpy() {
+        assert_close(mean(&SCORES), 72.85, 1e-12);
+        assert_close(percentile(&SCORES, 50.0), 79.05, 1e-12);
+        assert_close(percentile(&SCORES, 99.0), 90.466, 1e-12);
+        assert_close(percentile(&SCORES, 2.5), 24.235, 1e-12);
+        assert_close(percentile(&SCORES, 100.0), 90.7, 0.0);
+        assert!(mean(&[]).is_nan() && percentile(&[], 50.0).is_nan());
+    }
+
+    /// `np.polyfit(np.log(t), np.log(y), 1)[0]`
+    #[test]
+    fn growth_exponents_agree_with_numpy() {
+        let points = [(1.0, 0.06), (10.0, 0.62), (20.0, 1.3), (100.0, 8.1), (300.0, 36.0), (1000.0, 270.0)];
+        assert_close(growth_exponent(&points).unwrap(), 1.1998962642355127, 1e-12);
+        // Zeros have no logarithm and are left out.
+        let with_zeros = [&points[..], &[(0.0, 1.0), (5.0, 0.0)]].concat();
+        assert_eq!(growth_exponent(&with_zeros), growth_exponent(&points));
+        assert_close(growth_exponent(&[(1.0, 1632.0), (1000.0, 1632.0)]).unwrap(), 0.0, 1e-12);
+        assert_eq!(growth_exponent(&[(3.0, 1.0), (3.0, 2.0)]), None);
+    }
+}
