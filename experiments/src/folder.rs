@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use aaren_agents::file;
+use anyhow::Result;
+
 /// The results folder of one experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExperimentFolder(PathBuf);
@@ -35,6 +38,11 @@ impl ExperimentFolder {
     /// The summary of all runs.
     pub fn summary(&self) -> PathBuf {
         self.0.join("summary.json")
+    }
+
+    /// Held by the process that writes the spec or the report.
+    pub fn lock(&self) -> PathBuf {
+        self.0.join(".lock")
     }
 
     /// The folder of one run.
@@ -83,13 +91,31 @@ impl RunFolder {
         self.0.join("metrics.jsonl")
     }
 
+    /// Why it cannot be finished, where its loss is no number any more.
+    pub fn failure(&self) -> PathBuf {
+        self.0.join("failure.txt")
+    }
+
+    /// Held by the process that trains it.
+    pub fn lock(&self) -> PathBuf {
+        self.0.join(".lock")
+    }
+
     /// TensorBoard's events.
     pub fn tensorboard(&self) -> PathBuf {
         self.0.join("tensorboard")
     }
 }
 
-/// Where the datasets of recipes are kept.
-pub fn datasets(results: &Path) -> PathBuf {
-    results.join("datasets")
+/// Where the dataset of a recipe is kept.
+pub fn dataset(results: &Path, recipe: &str) -> PathBuf {
+    results.join("datasets").join(format!("{recipe}.hdf5"))
+}
+
+/// Writes a file unless that is what it says already: the time of the last change then still means something.
+pub fn write_if_new(path: &Path, text: &str) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
+        return Ok(());
+    }
+    Ok(file::write(path, text.as_bytes())?)
 }

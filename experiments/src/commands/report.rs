@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use aaren_agents::file;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::results::{Score, Summary, Table, published};
+use crate::results::{Score, Standing, Summary, Table, published};
 use crate::statistics::{Estimate, bootstrap_interquartile_mean, mean};
+use crate::training::Experiment;
 use crate::{ExperimentFolder, Refusal, output};
 
 #[derive(clap::Args)]
@@ -39,6 +40,7 @@ const ABOUT: &str = "Normalised scores of the last update at the first target re
 
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
+    let unfinished = up_to_date(&args.folders)?;
     let mut grid = Grid::default();
     for path in summaries(&args.folders)? {
         grid.take(Summary::read(&path)?, &path.display().to_string())?;
@@ -56,24 +58,66 @@ pub fn run(args: &Args) -> Result<()> {
     }
     output::print(markdown)?;
     output::print(format_args!("written to {}: report.md, report.csv, report.tex", args.out.display()))?;
-    Ok(())
+    if unfinished.is_empty() { Ok(()) } else { bail!("did not finish:\n  {}", unfinished.join("\n  ")) }
+}
+
+/// Makes the summaries that are missing or older than their runs. The runs that are not finished, of experiments that
+/// were named; of those in a folder that was named, they are only said.
+fn up_to_date(folders: &[PathBuf]) -> Result<Vec<String>> {
+    let mut unfinished = Vec::new();
+    for folder in experiments(folders)? {
+        let named = folders.iter().any(|named| named == folder.path());
+        let Some(open) = bring_up_to_date(&folder)? else { continue };
+        for run in open {
+            let run = format!("{}: {run}", folder.path().display());
+            if named {
+                unfinished.push(run);
+            } else {
+                output::note(format_args!("not finished: {run}"));
+            }
+        }
+    }
+    Ok(unfinished)
+}
+
+/// Makes the summary of one experiment if it has to be; its runs that are not finished.
+fn bring_up_to_date(folder: &ExperimentFolder) -> Result<Option<Vec<String>>> {
+    if !folder.spec().is_file() {
+        return Ok(None);
+    }
+    let experiment = Experiment::read(&folder.spec(), &[])?;
+    let standing = Standing::of(experiment.spec(), folder);
+    // Where only the report was kept, there is nothing to make another one of.
+    if standing.any_finished() && standing.summary(experiment.spec(), folder).is_none() {
+        experiment.report(folder)?;
+    }
+    Ok(Some(standing.unfinished()))
+}
+
+/// The folders, and those right below them.
+fn experiments(folders: &[PathBuf]) -> Result<Vec<ExperimentFolder>> {
+    let mut found = Vec::new();
+    for folder in folders {
+        let entries = std::fs::read_dir(folder);
+        let entries = entries.map_err(|error| Refusal(format!("{}: {error}", folder.display())))?;
+        let mut inside: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        inside.sort();
+        inside.insert(0, folder.clone());
+        found.extend(inside.iter().map(|folder| ExperimentFolder::at(folder)));
+    }
+    Ok(found)
 }
 
 /// Every `summary.json` in the folders, or in folders right below them.
 fn summaries(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in folders {
-        let refused = |reason: String| Refusal(format!("{}: {reason}", folder.display()));
-        let entries = std::fs::read_dir(folder).map_err(|e| refused(e.to_string()))?;
-        let mut inside: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        inside.sort();
-        inside.insert(0, folder.clone());
+        let inside = experiments(std::slice::from_ref(folder))?;
         let before = found.len();
-        found.extend(
-            inside.iter().map(|folder| ExperimentFolder::at(folder).summary()).filter(|path| path.is_file()),
-        );
+        found.extend(inside.iter().map(ExperimentFolder::summary).filter(|path| path.is_file()));
         if found.len() == before {
-            return Err(refused("no summary.json in it; give results folders of `aaren run`".into()).into());
+            let reason = "no summary.json in it; give results folders of `aaren run`";
+            return Err(Refusal(format!("{}: {reason}", folder.display())).into());
         }
     }
     Ok(found)

@@ -50,6 +50,7 @@ pub use document::Document;
 pub use env::EnvSpec;
 pub use error::Error;
 pub use evaluate::EvaluateSpec;
+pub(crate) use nearest::nearest;
 pub use policy::PolicySpec;
 pub use train::TrainSpec;
 

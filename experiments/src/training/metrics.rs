@@ -65,20 +65,21 @@ impl Metrics {
         Ok(())
     }
 
-    /// The values of one tag: (update, value), in order.
-    pub fn values(&self, tag: &str) -> Result<Vec<(u64, f64)>> {
-        let text = fs::read_to_string(&self.path).with_context(|| self.path.display().to_string())?;
-        let mut values = Vec::new();
-        for line in text.lines() {
-            let record: Record = serde_json::from_str(line)?;
-            let found = record.values.into_iter().filter(|(name, _)| name == tag);
-            values.extend(found.map(|(_, value)| (record.update, value)));
-        }
-        Ok(values)
-    }
-
     /// Flushes `metrics.jsonl` to the disk, so that no checkpoint is ahead of it.
     pub fn sync(&self) -> Result<()> {
         self.lines.sync_all().with_context(|| self.path.display().to_string())
     }
+}
+
+/// The values of one tag in a run's `metrics.jsonl`: (update, value), in order.
+pub fn values(folder: &RunFolder, tag: &str) -> Result<Vec<(u64, f64)>> {
+    let path = folder.metrics();
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let mut values = Vec::new();
+    for line in text.lines() {
+        let record: Record = serde_json::from_str(line)?;
+        let found = record.values.into_iter().filter(|(name, _)| name == tag);
+        values.extend(found.map(|(_, value)| (record.update, value)));
+    }
+    Ok(values)
 }

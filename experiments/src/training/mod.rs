@@ -2,23 +2,28 @@
 
 mod board;
 mod metrics;
+mod part;
+mod parts;
+mod ready;
 mod record;
 mod run;
 mod threads;
 
 use std::path::Path;
 
-use aaren_agents::{AgentConfig, Task, file};
+use aaren_agents::AgentConfig;
+use aaren_envs::Dataset;
 use aaren_envs::dataset::Difficulty;
-use aaren_envs::{Dataset, make};
 use aaren_format::Regime;
-use aaren_policies::open_device;
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::cost::{self, Cost, Subject};
 use crate::experiment::{Document, PolicySpec, Spec};
 use crate::results::Summary;
-use crate::{ExperimentFolder, dataset, interrupt, lock, output};
+use crate::{ExperimentFolder, interrupt, output};
+pub use part::Part;
+use parts::{Parts, Reporting};
+use ready::Ready;
 use run::Run;
 pub use run::{Evaluated, Finished, Progress};
 
@@ -34,10 +39,14 @@ pub struct Experiment {
 pub struct Outcome {
     /// Its folder.
     pub folder: ExperimentFolder,
-    /// The summary of the runs that finished, if any did.
+    /// The summary, where no run of the experiment is left to be done and at least one finished.
     pub summary: Option<Summary>,
-    /// The runs that did not: their loss was no number any more.
+    /// The runs that were asked for and cannot finish: their loss was no number any more.
     pub failed: Vec<String>,
+    /// The runs that other processes are at work on, each with who that is.
+    pub elsewhere: Vec<String>,
+    /// The runs that are not finished, and were not asked for.
+    pub left: Vec<String>,
 }
 
 impl Experiment {
@@ -75,58 +84,45 @@ impl Experiment {
     /// Where the experiment does not fit its data, or something cannot be read or written; a run that diverges
     /// is no error, but one of [`Outcome::failed`].
     pub fn run(&self, results: &Path) -> Result<Outcome> {
-        let spec = &self.spec;
-        let at = |key: &str| self.document.place(key).to_string();
-        let environment = make(&spec.env).with_context(|| at("env"))?;
-        let device = open_device(&spec.train.device.to_string())?;
-        let dataset = dataset::of_experiment(spec, results).with_context(|| at("dataset"))?;
-        output::note(dataset.summary());
-        let difficulty = Difficulty::of(&dataset, Some(&spec.env)).with_context(|| at("env"))?;
-        warn_of_repetition(&dataset, &difficulty);
-        let task = Task::new(&environment, spec.evaluate.return_scale)
-            .with_dataset(&dataset)
-            .with_context(|| at("dataset"))?;
-        let targets = targets(spec, &dataset);
+        self.run_only(results, &[])
+    }
 
-        let folder = ExperimentFolder::of(results, &spec.name);
-        std::fs::create_dir_all(folder.path()).with_context(|| folder.path().display().to_string())?;
-        let _claim = lock::claim(folder.path())?;
+    /// As [`Experiment::run`], for the runs of some parts only; no parts mean all.
+    ///
+    /// Any number of processes may be at work in one results folder, on one machine or on several that share a file
+    /// system: each run is done by one of them, and who finishes the last one reports.
+    ///
+    /// # Errors
+    /// As [`Experiment::run`], and for a part that the experiment does not have.
+    pub fn run_only(&self, results: &Path, only: &[Part]) -> Result<Outcome> {
+        only.iter().try_for_each(|part| part.check(&self.spec))?;
+        let ready = Ready::new(&self.document, &self.spec, results)?;
+        warn_of_repetition(&ready.dataset, &ready.difficulty()?);
+        ready.write_spec()?;
         interrupt::watch()?;
-        file::write(&folder.spec(), spec.to_yaml().as_bytes())?;
-        let data = dataset::checksum(&dataset);
-        let (mut finished, mut failed) = (Vec::new(), Vec::new());
-        for policy in &spec.policies {
-            for &seed in &spec.seeds {
-                let run = Run {
-                    spec,
-                    policy,
-                    seed,
-                    task: &task,
-                    targets: &targets,
-                    dataset: &dataset,
-                    data,
-                    device,
-                    folder: folder.run(&policy.name, seed),
-                };
-                // A run that diverges must not take the others with it.
-                match run.execute() {
-                    Ok(done) => finished.push(done),
-                    Err(error) if diverged(&error) => {
-                        output::note(format_args!("{run}: {error:#}"));
-                        failed.push(run.to_string());
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        let mut summary = None;
-        if !finished.is_empty() {
-            let costs = measure(&spec.policies, &finished)?;
-            let (made, pictures) = Summary::new(spec, &dataset, difficulty, &targets, &finished, &costs);
-            made.write(&folder, &pictures)?;
-            summary = Some(made);
-        }
-        Ok(Outcome { folder, summary, failed })
+        let runs = ready.runs();
+        let mut parts = Parts::of(&runs);
+        let asked =
+            |run: &Run| only.is_empty() || only.iter().any(|part| part.contains(&run.policy.name, run.seed));
+        let trained = parts.work(asked)?;
+        parts.close(&ready, |open| match open {
+            true => Reporting::No,
+            // Who runs a finished experiment again wants its report anew.
+            false if only.is_empty() && !trained => Reporting::Anew,
+            false => Reporting::IfOld,
+        })
+    }
+
+    /// Writes the report of what is finished, where that is not the one that is there, and trains nothing.
+    ///
+    /// # Errors
+    /// As [`Experiment::run`].
+    pub fn report(&self, folder: &ExperimentFolder) -> Result<Outcome> {
+        let mut ready = Ready::new(&self.document, &self.spec, &folder.results())?;
+        // Wherever it was moved to, and under whatever name.
+        ready.folder = folder.clone();
+        let runs = ready.runs();
+        Parts::of(&runs).close(&ready, |_| Reporting::IfOld)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One policy, one seed: training with evaluations on the way, continued where a checkpoint stands.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use aaren_agents::{Checkpoint, Origin, PolicyFile, Task, TrainConfig, Trainer, file};
 use aaren_envs::{Dataset, ReferenceScores, reference_scores, seeds};
@@ -10,14 +10,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use super::metrics::Metrics;
+use super::metrics::{self, Metrics};
 use super::record::Record;
 use super::threads;
 use crate::evaluation::{EpisodeResult, Evaluation};
 use crate::experiment::{PolicySpec, Spec};
 use crate::interrupt::{self, Interrupted};
+use crate::lock::{self, Claim};
 use crate::statistics::mean;
-use crate::{Refusal, RunFolder, output};
+use crate::{Refusal, RunFolder, folder, output};
 
 /// Updates between two lines of `metrics.jsonl`.
 const LOG_EVERY: u64 = 20;
@@ -106,6 +107,67 @@ impl std::fmt::Display for Run<'_> {
 }
 
 impl Run<'_> {
+    /// Makes its folder, and claims it.
+    pub fn claim(&self) -> Result<Claim> {
+        let folder = self.folder.path();
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        lock::claim(&self.folder.lock())
+    }
+
+    /// What is there of a run that is done, whoever did it; none where anything is left to do.
+    ///
+    /// Its lock is not needed: the policy is the last thing that a run writes, and the checkpoint says that it is
+    /// the right one.
+    pub fn finished(&self) -> Result<Option<Finished>> {
+        let (policy, checkpoint) = (self.folder.policy(), self.folder.checkpoint());
+        if !policy.exists() || !checkpoint.exists() {
+            return Ok(None);
+        }
+        let mut trainer = self.trainer()?;
+        let progress = self.resume(&mut trainer)?;
+        let evaluated = progress.evaluations.last().map(|evaluated| evaluated.update);
+        let updates = self.spec.train.updates;
+        let bytes = self.policy_file(&trainer).to_bytes();
+        let there = std::fs::read(&policy).with_context(|| policy.display().to_string())?;
+        if trainer.done() < updates || evaluated != Some(updates) || there != bytes {
+            return Ok(None);
+        }
+        Ok(Some(Finished {
+            policy: self.policy.clone(),
+            parameters: trainer.network().parameters(),
+            progress,
+            losses: metrics::values(&self.folder, "train/loss")?,
+            streaming: Policy::from_bytes(&bytes)?,
+        }))
+    }
+
+    /// When it was last given up.
+    pub fn failed_at(&self) -> Option<SystemTime> {
+        std::fs::metadata(self.folder.failure()).and_then(|file| file.modified()).ok()
+    }
+
+    /// Writes down why it is given up.
+    pub fn remember_failure(&self, error: &anyhow::Error) -> Result<()> {
+        Ok(file::write(&self.folder.failure(), format!("{error:#}\n").as_bytes())?)
+    }
+
+    /// From here on it is not given up any more.
+    pub fn forget_failure(&self) -> Result<()> {
+        let path = self.folder.failure();
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| path.display().to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes its part of the spec into its folder.
+    pub fn write_spec(&self) -> Result<()> {
+        let text = self.spec.single(self.policy, self.seed).to_yaml();
+        folder::write_if_new(&self.folder.spec(), &text)
+    }
+
     /// Trains to the end.
     pub fn execute(&self) -> Result<Finished> {
         let mut progressing = Progressing::begin(self)?;
@@ -288,15 +350,12 @@ struct Progressing<'r> {
 impl<'r> Progressing<'r> {
     /// Begins, or goes on from the checkpoint.
     fn begin(run: &'r Run<'r>) -> Result<Self> {
-        let folder = run.folder.path();
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let mut trainer = run.trainer()?;
         let mut progress = run.resume(&mut trainer)?;
         let threads = run.threads(progress.threads)?;
         tch::set_num_threads(threads as i32);
         progress.threads = Some(threads);
-        let single = run.spec.single(run.policy, run.seed);
-        file::write(&run.folder.spec(), single.to_yaml().as_bytes())?;
+        run.write_spec()?;
         let saved = trainer.done();
         let metrics = Metrics::open(&run.folder, saved, progress.records)?;
         let logged = (saved, progress.training_seconds);
@@ -371,7 +430,7 @@ impl<'r> Progressing<'r> {
             policy: self.run.policy.clone(),
             parameters: self.trainer.network().parameters(),
             progress: self.progress,
-            losses: self.metrics.values("train/loss")?,
+            losses: metrics::values(&self.run.folder, "train/loss")?,
             streaming: Policy::from_bytes(&file.to_bytes())?,
         })
     }
