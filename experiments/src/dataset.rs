@@ -1,6 +1,6 @@
 //! The dataset of an experiment.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aaren_agents::recipe;
 use aaren_envs::Dataset;
@@ -12,21 +12,24 @@ use crate::{folder, lock, output};
 
 /// The dataset of an experiment, as its environment shows the world; recipes are kept below `results`.
 pub fn of_experiment(spec: &Spec, results: &Path) -> Result<Dataset> {
-    let dataset = match &spec.dataset {
-        DatasetSource::Path(path) => Dataset::load(path)?,
-        DatasetSource::Recipe(name) => {
-            let path = folder::dataset(results, name);
-            once(&path, || {
-                let bar = bar(recipe::TRANSITIONS, name);
-                let made = |count: usize| bar.set_position(count as u64);
-                recipe::write(name, &path, recipe::TRANSITIONS, recipe::SEED, made)?;
-                bar.finish_and_clear();
-                Ok(())
-            })?;
-            Dataset::load(&path)?
-        }
+    Ok(Dataset::load(&path(spec, results)?)?.observed_in(&spec.env)?)
+}
+
+/// Where it is; that of a recipe is made there first where it is missing.
+pub(crate) fn path(spec: &Spec, results: &Path) -> Result<PathBuf> {
+    let name = match &spec.dataset {
+        DatasetSource::Path(path) => return Ok(path.clone()),
+        DatasetSource::Recipe(name) => name,
     };
-    Ok(dataset.observed_in(&spec.env)?)
+    let path = folder::dataset(results, name);
+    once(&path, || {
+        let bar = bar(recipe::TRANSITIONS, name);
+        let made = |count: usize| bar.set_position(count as u64);
+        recipe::write(name, &path, recipe::TRANSITIONS, recipe::SEED, made)?;
+        bar.finish_and_clear();
+        Ok(())
+    })?;
+    Ok(path)
 }
 
 /// Has the file at `path` made where it is missing, by one process, for which the others wait.

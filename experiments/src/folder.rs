@@ -27,7 +27,39 @@ impl ExperimentFolder {
 
     /// The folder that holds this and other experiments' results.
     pub fn results(&self) -> PathBuf {
-        self.0.parent().map_or_else(|| "..".into(), Path::to_owned)
+        let above = |folder: &Path| match folder.parent() {
+            Some(above) if above.as_os_str().is_empty() => ".".into(),
+            Some(above) => above.to_owned(),
+            None => "..".into(),
+        };
+        let folder = above(&self.0);
+        if Self(folder.clone()).grid().is_file() { above(&folder) } else { folder }
+    }
+
+    /// What a grid varies, in the folder that holds the folders of its experiments.
+    pub fn grid(&self) -> PathBuf {
+        self.0.join("grid.json")
+    }
+
+    /// What the grid varies that this experiment belongs to: `train.learning_rate 1e-3, context.train 20`.
+    pub fn varied(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Grid {
+            experiments: Vec<Varied>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Varied {
+            name: String,
+            varied: Vec<(String, String)>,
+        }
+        let text = std::fs::read(Self(self.0.parent()?.to_owned()).grid()).ok()?;
+        let grid: Grid = serde_json::from_slice(&text).ok()?;
+        let own = grid
+            .experiments
+            .into_iter()
+            .find(|own| self.0.file_name().is_some_and(|name| *name == *own.name))?;
+        let said = own.varied.iter().map(|(key, value)| format!("{key} {value}"));
+        Some(said.collect::<Vec<_>>().join(", ")).filter(|said| !said.is_empty())
     }
 
     /// Every default written out.

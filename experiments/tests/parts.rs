@@ -115,8 +115,8 @@ fn parts_are_put_together_by_the_last_one() {
     assert_eq!(fs::metadata(&summary).unwrap().modified().unwrap(), written);
 
     for (only, expected) in [
-        ("aren", "--only aren: tiny has no such policy; did you mean `aaren`?"),
-        ("aaren:7", "--only aaren:7: tiny has no seed 7; its seeds: [0]"),
+        ("aren", "--only aren: there is no policy `aren`; did you mean `aaren`?"),
+        ("aaren:7", "--only aaren:7: there is no seed 7; there are [0]"),
         ("aaren:x", "expected POLICY or POLICY:SEED such as aaren:0"),
     ] {
         let (code, message) = experiment.run("parts", &["--only", only]);

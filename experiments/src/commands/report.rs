@@ -43,7 +43,8 @@ pub fn run(args: &Args) -> Result<()> {
     let unfinished = up_to_date(&args.folders)?;
     let mut grid = Grid::default();
     for path in summaries(&args.folders)? {
-        grid.take(Summary::read(&path)?, &path.display().to_string())?;
+        let varied = path.parent().and_then(|folder| ExperimentFolder::at(folder).varied());
+        grid.take(Summary::read(&path)?, varied, &path.display().to_string())?;
     }
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
     let table = grid.table();
@@ -66,7 +67,9 @@ pub fn run(args: &Args) -> Result<()> {
 fn up_to_date(folders: &[PathBuf]) -> Result<Vec<String>> {
     let mut unfinished = Vec::new();
     for folder in experiments(folders)? {
-        let named = folders.iter().any(|named| named == folder.path());
+        let is_grid = |named: &PathBuf| ExperimentFolder::at(named).grid().is_file();
+        let in_grid = |named: &&PathBuf| is_grid(named) && folder.path().parent() == Some(named);
+        let named = folders.iter().any(|named| named == folder.path() || in_grid(&named));
         let Some(open) = bring_up_to_date(&folder)? else { continue };
         for run in open {
             let run = format!("{}: {run}", folder.path().display());
@@ -103,7 +106,14 @@ fn experiments(folders: &[PathBuf]) -> Result<Vec<ExperimentFolder>> {
         let mut inside: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         inside.sort();
         inside.insert(0, folder.clone());
-        found.extend(inside.iter().map(|folder| ExperimentFolder::at(folder)));
+        for inside in inside {
+            let is_grid = inside != *folder && ExperimentFolder::at(&inside).grid().is_file();
+            if is_grid {
+                found.extend(experiments(&[inside])?);
+            } else {
+                found.push(ExperimentFolder::at(&inside));
+            }
+        }
     }
     Ok(found)
 }
@@ -124,11 +134,12 @@ fn summaries(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 impl Grid {
-    fn take(&mut self, summary: Summary, path: &str) -> Result<()> {
+    fn take(&mut self, summary: Summary, varied: Option<String>, path: &str) -> Result<()> {
         let (dataset, env) = (&summary.protocol.dataset.name, &summary.protocol.env);
         let hidden = env.kwargs.get("observe").and_then(|observe| observe.as_str());
         let hidden = hidden.map_or(String::new(), |observe| format!(", {observe}"));
-        let row = format!("{dataset} ({}{hidden})", env.id);
+        let varied = varied.map_or(String::new(), |varied| format!(", {varied}"));
+        let row = format!("{dataset} ({}{hidden}{varied})", env.id);
         if let Some(scores) = published::published(&env.id) {
             self.published.push((row.clone(), scores));
         }

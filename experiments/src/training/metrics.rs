@@ -1,7 +1,7 @@
 //! What a run writes while it trains: `metrics.jsonl` and TensorBoard's event files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use aaren_agents::file;
@@ -69,6 +69,19 @@ impl Metrics {
     pub fn sync(&self) -> Result<()> {
         self.lines.sync_all().with_context(|| self.path.display().to_string())
     }
+}
+
+/// The updates after which the last record of a run's `metrics.jsonl` was written; none where there is none.
+pub fn last_update(folder: &RunFolder) -> Option<u64> {
+    const TAIL: u64 = 4096;
+    let mut file = File::open(folder.metrics()).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    // The last line may be in the middle of being written.
+    text.lines().rev().find_map(|line| Some(serde_json::from_str::<Record>(line).ok()?.update))
 }
 
 /// The values of one tag in a run's `metrics.jsonl`: (update, value), in order.

@@ -1,9 +1,11 @@
 //! Runs an experiment: every policy × seed, then the report.
 
 mod board;
+mod estimate;
 mod metrics;
 mod part;
 mod parts;
+mod plan;
 mod ready;
 mod record;
 mod run;
@@ -15,14 +17,17 @@ use aaren_agents::AgentConfig;
 use aaren_envs::Dataset;
 use aaren_envs::dataset::Difficulty;
 use aaren_format::Regime;
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::cost::{self, Cost, Subject};
 use crate::experiment::{Document, PolicySpec, Spec};
-use crate::results::Summary;
-use crate::{ExperimentFolder, interrupt, output};
+use crate::results::{Standing, Summary};
+use crate::{ExperimentFolder, RunFolder, folder, interrupt, output};
+pub(crate) use estimate::{Estimate, estimate};
+pub(crate) use metrics::last_update;
 pub use part::Part;
 use parts::{Parts, Reporting};
+pub(crate) use plan::Plan;
 use ready::Ready;
 use run::Run;
 pub use run::{Evaluated, Finished, Progress};
@@ -32,6 +37,8 @@ pub use run::{Evaluated, Finished, Progress};
 pub struct Experiment {
     document: Document,
     spec: Spec,
+    /// The grid that it is a cell of.
+    grid: Option<String>,
 }
 
 /// What running an experiment left.
@@ -47,6 +54,16 @@ pub struct Outcome {
     pub elsewhere: Vec<String>,
     /// The runs that are not finished, and were not asked for.
     pub left: Vec<String>,
+}
+
+/// What is to be done with the runs of an experiment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Doing {
+    /// Those that are not finished are trained; `threads` are libtorch's for those that begin, where the spec does not
+    /// say, and measured where this does not either.
+    Train { threads: Option<usize> },
+    /// Only those that are finished are reported.
+    Gather,
 }
 
 impl Experiment {
@@ -69,12 +86,18 @@ impl Experiment {
 
     fn of(document: Document) -> Result<Self> {
         let spec = document.spec()?;
-        Ok(Self { document, spec })
+        Ok(Self { document, spec, grid: None })
     }
 
     /// The spec, every default filled in.
     pub fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    /// Its folder below `results`.
+    pub fn folder(&self, results: &Path) -> ExperimentFolder {
+        let results = self.grid.as_ref().map_or_else(|| results.to_owned(), |grid| results.join(grid));
+        ExperimentFolder::of(&results, &self.spec.name)
     }
 
     /// Trains every policy × seed, evaluates and reports, in a folder below `results`; what is done already
@@ -95,22 +118,61 @@ impl Experiment {
     /// # Errors
     /// As [`Experiment::run`], and for a part that the experiment does not have.
     pub fn run_only(&self, results: &Path, only: &[Part]) -> Result<Outcome> {
-        only.iter().try_for_each(|part| part.check(&self.spec))?;
-        let ready = Ready::new(&self.document, &self.spec, results)?;
-        warn_of_repetition(&ready.dataset, &ready.difficulty()?);
-        ready.write_spec()?;
-        interrupt::watch()?;
+        self.perform(results, only, Doing::Train { threads: None })
+    }
+
+    fn perform(&self, results: &Path, only: &[Part], doing: Doing) -> Result<Outcome> {
+        part::check_all(only, std::slice::from_ref(self))?;
+        let folder = self.folder(results);
+        let ready = Ready::new(&self.document, &self.spec, results, folder)?;
         let runs = ready.runs();
-        let mut parts = Parts::of(&runs);
-        let asked =
-            |run: &Run| only.is_empty() || only.iter().any(|part| part.contains(&run.policy.name, run.seed));
-        let trained = parts.work(asked)?;
+        let asked = |run: &Run| {
+            only.is_empty() || only.iter().any(|part| part.contains_run(&run.policy.name, run.seed))
+        };
+        let mut parts = Parts::of(&runs, asked);
+        let mut anew = false;
+        if let Doing::Train { threads } = doing {
+            warn_of_repetition(&ready.dataset, &ready.difficulty()?);
+            self.write_spec(&ready.folder)?;
+            interrupt::watch()?;
+            // Who runs a finished experiment again wants its report anew.
+            anew = !parts.work(threads)? && only.is_empty();
+        }
         parts.close(&ready, |open| match open {
             true => Reporting::No,
-            // Who runs a finished experiment again wants its report anew.
-            false if only.is_empty() && !trained => Reporting::Anew,
+            false if anew => Reporting::Anew,
             false => Reporting::IfOld,
         })
+    }
+
+    /// Writes the spec, every default filled in, into the folder of the experiment.
+    fn write_spec(&self, folder: &ExperimentFolder) -> Result<()> {
+        std::fs::create_dir_all(folder.path()).with_context(|| folder.path().display().to_string())?;
+        let _claim = ready::claim(folder)?;
+        folder::write_if_new(&folder.spec(), &self.spec.to_yaml())
+    }
+
+    /// The folder of one of its runs below `results`.
+    pub(crate) fn run_folder(&self, results: &Path, run: &Part) -> Option<RunFolder> {
+        let (policy, seed) = run.find(&self.spec)?;
+        Some(self.folder(results).run(&policy.name, seed))
+    }
+
+    /// Which of its runs are done.
+    pub(crate) fn finished(&self, results: &Path) -> Result<Vec<Part>> {
+        let folder = self.folder(results);
+        if !Standing::of(&self.spec, &folder).any_finished() {
+            return Ok(Vec::new());
+        }
+        let ready = Ready::new(&self.document, &self.spec, results, folder)?;
+        let cell = self.grid.as_ref().map(|_| self.spec.name.as_str());
+        let mut done = Vec::new();
+        for run in ready.runs() {
+            if run.finished()?.is_some() {
+                done.push(Part::run(cell, &run.policy.name, run.seed));
+            }
+        }
+        Ok(done)
     }
 
     /// Writes the report of what is finished, where that is not the one that is there, and trains nothing.
@@ -118,11 +180,9 @@ impl Experiment {
     /// # Errors
     /// As [`Experiment::run`].
     pub fn report(&self, folder: &ExperimentFolder) -> Result<Outcome> {
-        let mut ready = Ready::new(&self.document, &self.spec, &folder.results())?;
-        // Wherever it was moved to, and under whatever name.
-        ready.folder = folder.clone();
+        let ready = Ready::new(&self.document, &self.spec, &folder.results(), folder.clone())?;
         let runs = ready.runs();
-        Parts::of(&runs).close(&ready, |_| Reporting::IfOld)
+        Parts::of(&runs, |_| false).close(&ready, |_| Reporting::IfOld)
     }
 }
 

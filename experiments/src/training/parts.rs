@@ -43,26 +43,22 @@ pub struct Parts<'r> {
 }
 
 impl<'r> Parts<'r> {
-    /// All of them open.
-    pub fn of(runs: &'r [Run<'r>]) -> Self {
+    /// All of them open, some of them asked for.
+    pub fn of(runs: &'r [Run<'r>], asked: impl Fn(&Run) -> bool) -> Self {
         let states = runs.iter().map(|_| State::Open).collect();
-        Self {
-            runs,
-            states,
-            asked: vec![false; runs.len()],
-            failures: runs.iter().map(Run::failed_at).collect(),
-        }
+        let failures = runs.iter().map(Run::failed_at).collect();
+        Self { runs, states, asked: runs.iter().map(asked).collect(), failures }
     }
 
-    /// Does the runs that are `asked` for and in nobody else's hands; whether there was anything to do.
-    pub fn work(&mut self, asked: impl Fn(&Run) -> bool) -> Result<bool> {
-        self.asked = self.runs.iter().map(asked).collect();
+    /// Does the runs that are asked for and in nobody else's hands, with so many threads of libtorch where neither the
+    /// spec nor a checkpoint says; whether there was anything to do.
+    pub fn work(&mut self, threads: Option<usize>) -> Result<bool> {
         let mut waiting: Vec<usize> = (0..self.runs.len()).filter(|&index| self.asked[index]).collect();
         let mut worked = false;
         loop {
             let (mut elsewhere, mut trained) = (Vec::new(), false);
             for index in waiting {
-                let (state, did) = self.attempt(index)?;
+                let (state, did) = self.attempt(index, threads)?;
                 trained |= did;
                 if matches!(state, State::Elsewhere(_)) {
                     elsewhere.push(index);
@@ -79,7 +75,7 @@ impl<'r> Parts<'r> {
     }
 
     /// Trains a run to its end unless that is done or being done; whether it was trained here.
-    fn attempt(&self, index: usize) -> Result<(State, bool)> {
+    fn attempt(&self, index: usize, threads: Option<usize>) -> Result<(State, bool)> {
         let run = &self.runs[index];
         let _claim = match run.claim()? {
             lock::Claim::Others(holder) => return Ok((State::Elsewhere(holder), false)),
@@ -94,7 +90,7 @@ impl<'r> Parts<'r> {
             Ok(None) if run.failed_at() > self.failures[index] => return Ok((State::Failed, false)),
             Ok(None) => {
                 run.forget_failure()?;
-                run.execute()
+                run.execute(threads)
             }
             Err(error) => Err(error),
         };

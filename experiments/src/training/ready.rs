@@ -13,7 +13,7 @@ use super::run::{Finished, Run};
 use super::{measure, targets};
 use crate::experiment::{Document, Spec};
 use crate::results::{Standing, Summary};
-use crate::{ExperimentFolder, dataset, folder, lock, output};
+use crate::{ExperimentFolder, dataset, lock, output};
 
 /// What all runs of an experiment share.
 pub struct Ready<'e> {
@@ -30,7 +30,12 @@ pub struct Ready<'e> {
 
 impl<'e> Ready<'e> {
     /// Loads the dataset, or has it made below `results`, and looks whether the experiment fits it.
-    pub fn new(document: &'e Document, spec: &'e Spec, results: &Path) -> Result<Self> {
+    pub fn new(
+        document: &'e Document,
+        spec: &'e Spec,
+        results: &Path,
+        folder: ExperimentFolder,
+    ) -> Result<Self> {
         let at = |key: &str| document.place(key).to_string();
         let environment = make(&spec.env).with_context(|| at("env"))?;
         let device = open_device(&spec.train.device.to_string())?;
@@ -40,7 +45,7 @@ impl<'e> Ready<'e> {
             .with_dataset(&dataset)
             .with_context(|| at("dataset"))?;
         let targets = targets(spec, &dataset);
-        let (data, folder) = (dataset::checksum(&dataset), ExperimentFolder::of(results, &spec.name));
+        let data = dataset::checksum(&dataset);
         Ok(Self { document, spec, dataset, data, task, targets, device, folder })
     }
 
@@ -68,17 +73,9 @@ impl<'e> Ready<'e> {
         self.spec.policies.iter().flat_map(of_policy).collect()
     }
 
-    /// Writes the spec, every default filled in, into the folder of the experiment.
-    pub fn write_spec(&self) -> Result<()> {
-        let folder = self.folder.path();
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        let _claim = self.claim()?;
-        folder::write_if_new(&self.folder.spec(), &self.spec.to_yaml())
-    }
-
     /// Reports the runs that finished, unless `anew` is not asked for and the report that is there is already theirs.
     pub fn summarise(&self, finished: &[Finished], anew: bool) -> Result<Summary> {
-        let _claim = self.claim()?;
+        let _claim = claim(&self.folder)?;
         if !anew && let Some(summary) = Standing::of(self.spec, &self.folder).summary(self.spec, &self.folder)
         {
             return Ok(summary);
@@ -90,11 +87,12 @@ impl<'e> Ready<'e> {
         summary.write(&self.folder, &pictures)?;
         Ok(summary)
     }
+}
 
-    fn claim(&self) -> Result<lock::Claim> {
-        let shown = self.folder.path().display();
-        lock::wait_for(&self.folder.lock(), |holder| {
-            output::note(format_args!("{shown} is being written to by {holder}: waiting for it"));
-        })
-    }
+/// Waits until nobody else writes to what the runs of an experiment share.
+pub fn claim(folder: &ExperimentFolder) -> Result<lock::Claim> {
+    let shown = folder.path().display();
+    lock::wait_for(&folder.lock(), |holder| {
+        output::note(format_args!("{shown} is being written to by {holder}: waiting for it"));
+    })
 }

@@ -168,9 +168,9 @@ impl Run<'_> {
         folder::write_if_new(&self.folder.spec(), &text)
     }
 
-    /// Trains to the end.
-    pub fn execute(&self) -> Result<Finished> {
-        let mut progressing = Progressing::begin(self)?;
+    /// Trains to the end, with so many threads of libtorch where neither the spec nor a checkpoint says.
+    pub fn execute(&self, threads: Option<usize>) -> Result<Finished> {
+        let mut progressing = Progressing::begin(self, threads)?;
         loop {
             progressing.evaluate_or_save()?;
             progressing.stop_if_asked()?;
@@ -181,8 +181,8 @@ impl Run<'_> {
         }
     }
 
-    /// As many threads as the spec says, else as in the checkpoint, else the fastest number.
-    fn threads(&self, before: Option<usize>) -> Result<usize> {
+    /// As many threads as the spec says, else as in the checkpoint, else those asked for, else the fastest number.
+    fn threads(&self, before: Option<usize>, asked: Option<usize>) -> Result<usize> {
         if let Some(threads) = self.spec.train.threads {
             return Ok(threads);
         }
@@ -190,7 +190,10 @@ impl Run<'_> {
             output::note(format_args!("{self}: libtorch goes on with its threads: {threads}"));
             return Ok(threads);
         }
-        let rates = threads::measure(self.trainer()?);
+        if let Some(threads) = asked {
+            return Ok(threads);
+        }
+        let rates = threads::measure(self.trainer()?, &threads::candidates());
         let threads = threads::fastest(&rates);
         let rates: Vec<_> = rates.iter().map(|(count, rate)| format!("{rate:.1} with {count}")).collect();
         output::note(format_args!(
@@ -201,18 +204,7 @@ impl Run<'_> {
     }
 
     fn trainer(&self) -> Result<Trainer<'_>> {
-        let train = &self.spec.train;
-        let config = TrainConfig {
-            updates: train.updates,
-            batch: train.batch,
-            learning_rate: train.learning_rate,
-            weight_decay: train.weight_decay,
-            warmup: train.warmup,
-            schedule: train.schedule,
-            clip: train.clip,
-            precision: self.policy.precision,
-            seed: self.seed,
-        };
+        let config = train_config(self.spec, self.policy, self.seed);
         Ok(Trainer::new(&*self.policy.agent, self.task, config, self.dataset, self.device)?)
     }
 
@@ -334,6 +326,22 @@ impl Run<'_> {
     }
 }
 
+/// How a policy is trained with a seed.
+pub fn train_config(spec: &Spec, policy: &PolicySpec, seed: u64) -> TrainConfig {
+    let train = &spec.train;
+    TrainConfig {
+        updates: train.updates,
+        batch: train.batch,
+        learning_rate: train.learning_rate,
+        weight_decay: train.weight_decay,
+        warmup: train.warmup,
+        schedule: train.schedule,
+        clip: train.clip,
+        precision: policy.precision,
+        seed,
+    }
+}
+
 /// A run under way.
 struct Progressing<'r> {
     run: &'r Run<'r>,
@@ -349,10 +357,10 @@ struct Progressing<'r> {
 
 impl<'r> Progressing<'r> {
     /// Begins, or goes on from the checkpoint.
-    fn begin(run: &'r Run<'r>) -> Result<Self> {
+    fn begin(run: &'r Run<'r>, threads: Option<usize>) -> Result<Self> {
         let mut trainer = run.trainer()?;
         let mut progress = run.resume(&mut trainer)?;
-        let threads = run.threads(progress.threads)?;
+        let threads = run.threads(progress.threads, threads)?;
         tch::set_num_threads(threads as i32);
         progress.threads = Some(threads);
         run.write_spec()?;
@@ -392,9 +400,14 @@ impl<'r> Progressing<'r> {
         let Some(signal) = interrupt::signal() else { return Ok(()) };
         self.save()?;
         self.bar.finish_and_clear();
-        let (run, checkpoint) = (self.run.to_string(), self.run.folder.checkpoint());
         let (update, updates) = (self.trainer.done(), self.run.spec.train.updates);
-        Err(Interrupted { signal, run, update, updates, checkpoint }.into())
+        let checkpoint = self.run.folder.checkpoint();
+        let done = format!(
+            "after update {update} of {updates} of {}; {} holds everything so far",
+            self.run,
+            checkpoint.display()
+        );
+        Err(Interrupted { signal, done }.into())
     }
 
     /// The next update, and its line of the metrics where one is due.
