@@ -27,6 +27,13 @@ fn finished(messages: &str) -> Vec<usize> {
     FOUR.iter().map(|run| messages.matches(&said(run)).count()).collect()
 }
 
+/// `aaren report` of a folder.
+fn report(experiment: &Experiment, folder: &str) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));
+    command.current_dir(experiment.path("")).args(["report", folder, "--out", "out"]);
+    outcome(command.output().unwrap())
+}
+
 #[test]
 fn processes_that_race_do_each_run_once() {
     let experiment = four();
@@ -74,6 +81,16 @@ fn processes_that_race_and_are_killed_lose_nothing() {
 fn parts_are_put_together_by_the_last_one() {
     let experiment = Experiment::new(YAML);
     experiment.finish("straight");
+    // Only begun.
+    let mut child = experiment.command("begun", &[]).spawn().unwrap();
+    assert!(wait_until(&mut child, || experiment.file("begun", RUNS[0], "checkpoint.safetensors").exists()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (code, message) = report(&experiment, "begun/tiny");
+    assert_eq!(code, Some(1), "{message}");
+    let both = "begun/tiny: aaren seed 0: begun, not finished\n  begun/tiny: transformer seed 0: no checkpoint yet\n";
+    assert!(message.ends_with(both), "{message}");
+
     let (code, message) = experiment.run("parts", &["--only", "transformer:0"]);
     assert_eq!(code, Some(0), "{message}");
     assert!(message.contains("not finished: aaren seed 0\n"), "{message}");
@@ -82,18 +99,15 @@ fn parts_are_put_together_by_the_last_one() {
     assert!(!summary.exists());
     assert!(!experiment.file("parts", RUNS[0], "spec.yaml").exists());
 
-    // What is done can be reported at any time; what is missing is said.
-    let report = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));
-        command.current_dir(experiment.path("")).args(["report", "parts/tiny", "--out", "out"]);
-        outcome(command.output().unwrap())
-    };
+    // What is done can be reported at any time; what is missing is said, and nothing else is.
+    let report = || report(&experiment, "parts/tiny");
     let (code, message) = report();
     assert_eq!(code, Some(1), "{message}");
     assert!(
-        message.contains("did not finish:\n  parts/tiny: aaren seed 0: no checkpoint yet\n"),
+        message.ends_with("did not finish:\n  parts/tiny: aaren seed 0: no checkpoint yet\n"),
         "{message}"
     );
+    assert!(!message.contains("not finished: "), "{message}");
     let reported = || {
         let summary = experiment.json("parts", "summary.json");
         summary["policies"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
@@ -123,6 +137,11 @@ fn parts_are_put_together_by_the_last_one() {
         assert_eq!(code, Some(2), "{message}");
         assert!(message.contains(expected), "{message}");
     }
+    // Results that were carried elsewhere, without their data.
+    fs::remove_file(experiment.path("pendulum.hdf5")).unwrap();
+    let (code, message) = report();
+    assert_eq!(code, Some(0), "{message}");
+    assert!(message.contains("parts/tiny/summary.json: taken as it is: "), "{message}");
 }
 
 #[test]

@@ -8,7 +8,9 @@ mod envs;
 mod evaluate;
 mod report;
 mod run;
+mod submit;
 mod sweep;
+mod up_to_date;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,8 @@ struct Cli {
 enum Command {
     /// Train every policy × seed of an experiment, evaluate, and report; run again to continue.
     Run(run::Args),
+    /// Submit the runs of an experiment to Slurm, or print them for GNU parallel.
+    Submit(submit::Args),
     /// Roll out a trained policy.
     Evaluate(evaluate::Args),
     /// Compare memory and time of acting and training with the Transformer.
@@ -68,6 +72,7 @@ impl Command {
     fn execute(&self) -> Result<()> {
         match self {
             Command::Run(args) => run::run(args),
+            Command::Submit(args) => submit::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Compare(args) => compare::run(args),
             Command::Sweep(args) => sweep::run(args),

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use aaren_agents::file;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 
-use crate::results::{Score, Standing, Summary, Table, published};
+use super::up_to_date::{bring_up_to_date, experiments};
+use crate::results::{Score, Summary, Table, published};
 use crate::statistics::{Estimate, bootstrap_interquartile_mean, mean};
-use crate::training::Experiment;
 use crate::{ExperimentFolder, Refusal, output};
 
 #[derive(clap::Args)]
@@ -40,9 +40,13 @@ const ABOUT: &str = "Normalised scores of the last update at the first target re
 
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
-    let unfinished = up_to_date(&args.folders)?;
+    let unfinished = bring_up_to_date(&args.folders)?;
+    let unfinished = || match unfinished.is_empty() {
+        true => Ok(()),
+        false => Err(anyhow!("did not finish:\n  {}", unfinished.join("\n  "))),
+    };
     let mut grid = Grid::default();
-    for path in summaries(&args.folders)? {
+    for path in summaries(&args.folders).or_else(|error| unfinished().and(Err(error)))? {
         let varied = path.parent().and_then(|folder| ExperimentFolder::at(folder).varied());
         grid.take(Summary::read(&path)?, varied, &path.display().to_string())?;
     }
@@ -59,63 +63,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     output::print(markdown)?;
     output::print(format_args!("written to {}: report.md, report.csv, report.tex", args.out.display()))?;
-    if unfinished.is_empty() { Ok(()) } else { bail!("did not finish:\n  {}", unfinished.join("\n  ")) }
-}
-
-/// Makes the summaries that are missing or older than their runs. The runs that are not finished, of experiments that
-/// were named; of those in a folder that was named, they are only said.
-fn up_to_date(folders: &[PathBuf]) -> Result<Vec<String>> {
-    let mut unfinished = Vec::new();
-    for folder in experiments(folders)? {
-        let is_grid = |named: &PathBuf| ExperimentFolder::at(named).grid().is_file();
-        let in_grid = |named: &&PathBuf| is_grid(named) && folder.path().parent() == Some(named);
-        let named = folders.iter().any(|named| named == folder.path() || in_grid(&named));
-        let Some(open) = bring_up_to_date(&folder)? else { continue };
-        for run in open {
-            let run = format!("{}: {run}", folder.path().display());
-            if named {
-                unfinished.push(run);
-            } else {
-                output::note(format_args!("not finished: {run}"));
-            }
-        }
-    }
-    Ok(unfinished)
-}
-
-/// Makes the summary of one experiment if it has to be; its runs that are not finished.
-fn bring_up_to_date(folder: &ExperimentFolder) -> Result<Option<Vec<String>>> {
-    if !folder.spec().is_file() {
-        return Ok(None);
-    }
-    let experiment = Experiment::read(&folder.spec(), &[])?;
-    let standing = Standing::of(experiment.spec(), folder);
-    // Where only the report was kept, there is nothing to make another one of.
-    if standing.any_finished() && standing.summary(experiment.spec(), folder).is_none() {
-        experiment.report(folder)?;
-    }
-    Ok(Some(standing.unfinished()))
-}
-
-/// The folders, and those right below them.
-fn experiments(folders: &[PathBuf]) -> Result<Vec<ExperimentFolder>> {
-    let mut found = Vec::new();
-    for folder in folders {
-        let entries = std::fs::read_dir(folder);
-        let entries = entries.map_err(|error| Refusal(format!("{}: {error}", folder.display())))?;
-        let mut inside: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        inside.sort();
-        inside.insert(0, folder.clone());
-        for inside in inside {
-            let is_grid = inside != *folder && ExperimentFolder::at(&inside).grid().is_file();
-            if is_grid {
-                found.extend(experiments(&[inside])?);
-            } else {
-                found.push(ExperimentFolder::at(&inside));
-            }
-        }
-    }
-    Ok(found)
+    unfinished()
 }
 
 /// Every `summary.json` in the folders, or in folders right below them.

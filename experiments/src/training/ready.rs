@@ -1,5 +1,6 @@
 //! An experiment with its data, ready to be trained or reported.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use aaren_agents::Task;
@@ -26,6 +27,7 @@ pub struct Ready<'e> {
     targets: Vec<f64>,
     device: Device,
     pub folder: ExperimentFolder,
+    difficulty: OnceCell<Difficulty>,
 }
 
 impl<'e> Ready<'e> {
@@ -46,13 +48,17 @@ impl<'e> Ready<'e> {
             .with_context(|| at("dataset"))?;
         let targets = targets(spec, &dataset);
         let data = dataset::checksum(&dataset);
-        Ok(Self { document, spec, dataset, data, task, targets, device, folder })
+        Ok(Self { document, spec, dataset, data, task, targets, device, folder, difficulty: OnceCell::new() })
     }
 
     /// How hard the data are to imitate.
     pub fn difficulty(&self) -> Result<Difficulty> {
+        if let Some(known) = self.difficulty.get() {
+            return Ok(known.clone());
+        }
         let difficulty = Difficulty::of(&self.dataset, Some(&self.spec.env));
-        difficulty.with_context(|| self.document.place("env").to_string())
+        let difficulty = difficulty.with_context(|| self.document.place("env").to_string())?;
+        Ok(self.difficulty.get_or_init(|| difficulty).clone())
     }
 
     /// Every policy × seed, in the order of the spec.

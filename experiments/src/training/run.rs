@@ -120,6 +120,8 @@ impl Run<'_> {
     /// the right one.
     pub fn finished(&self) -> Result<Option<Finished>> {
         let (policy, checkpoint) = (self.folder.policy(), self.folder.checkpoint());
+        // As where a lock is claimed: what another machine wrote is only seen for sure once the folder was opened.
+        let _ = self.folder.path().read_dir();
         if !policy.exists() || !checkpoint.exists() {
             return Ok(None);
         }

@@ -18,8 +18,9 @@ use crate::interrupt::{self, Interrupted};
 use crate::training::{Part, Plan, last_update};
 use crate::{Refusal, RunFolder, dataset};
 
-/// How often the children are looked after.
+/// How often the children are looked after, and every how many of these times at how far they are.
 const TICK: Duration = Duration::from_millis(50);
+const LOOK: u32 = 10;
 
 /// A run that waits for its turn.
 struct Job {
@@ -63,7 +64,7 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
     let style = "{msg} {wide_bar} {human_pos}/{human_len} updates, {eta} left";
     let whole = bars.add(ProgressBar::new(total).with_style(ProgressStyle::with_template(style)?));
     let (mut running, mut ended, mut broken) = (Vec::<Running>::new(), Vec::new(), Vec::new());
-    let (mut refused, mut passed_on) = (0, None);
+    let (mut refused, mut passed_on, mut ticks) = (0, None, 0_u32);
     loop {
         while passed_on.is_none()
             && running.len() < jobs
@@ -76,6 +77,7 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
             break;
         }
         std::thread::sleep(TICK);
+        ticks = ticks.wrapping_add(1);
         // A second signal ends this process, and the kernel then ends its children.
         if let Some(signal) = interrupt::signal().filter(|_| passed_on.is_none()) {
             running.iter().for_each(|one| one.send(signal));
@@ -84,7 +86,9 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
         let mut still = Vec::new();
         for mut one in running {
             let status = one.child.try_wait().context("a child process")?;
-            one.look();
+            if status.is_some() || ticks.is_multiple_of(LOOK) {
+                one.look();
+            }
             one.listen(&bars, Duration::ZERO);
             let Some(status) = status else {
                 still.push(one);
