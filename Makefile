@@ -23,7 +23,7 @@ demo: deps
 test: deps
 	cargo test --locked --workspace
 
-# Debian's slurm-wlm (22.05) and munge, which this installs where it may, else says what is missing. Three minutes.
+# Debian's slurm-wlm (22.05) and munge, which this installs where it may, else says what is missing. Four minutes.
 slurm-test: deps
 	cargo build --release --locked --bin aaren
 	bash experiments/slurm-test.sh target/release/aaren

@@ -95,6 +95,22 @@ fn a_grid_of_children_is_that_of_one_process_and_a_report_gathers_it() {
     );
 }
 
+/// Children without their parent would go on unseen: the kernel tells them to save and end.
+#[test]
+fn children_end_with_their_parent() {
+    let experiment = grid(&YAML.replace("updates: 40", "updates: 1000000"));
+    let mut parent = experiment.command("results", &["--jobs", "1"]).spawn().unwrap();
+    let run = "learning_rate-1e-3_heads-1/aaren-seed0";
+    let metrics = experiment.file("results", run, "metrics.jsonl");
+    assert!(wait_until(&mut parent, || fs::metadata(&metrics).is_ok_and(|file| file.len() > 0)));
+    let lock = fs::File::open(experiment.file("results", run, ".lock")).unwrap();
+    assert!(lock.try_lock().is_err(), "the child trains");
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    lock.lock().unwrap();
+    assert!(experiment.file("results", run, "checkpoint.safetensors").exists());
+}
+
 #[test]
 fn a_child_that_fails_is_named_with_its_reason() {
     let experiment = grid(

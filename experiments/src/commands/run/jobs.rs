@@ -95,8 +95,9 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
                 continue;
             };
             one.listen(&bars, Duration::from_secs(1));
+            let updates = if status.success() { one.job.updates } else { one.bar.position() };
+            ended.push((updates, status.success()));
             one.bar.finish_and_clear();
-            ended.push((one.bar.position(), status.success()));
             // Interrupted, or diverged, which its folder says: the others are for us to say.
             let known = passed_on.is_some() || one.job.folder.failure().is_file();
             if !status.success() && !known {
@@ -108,7 +109,7 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
         running = still;
         let of_running: u64 = running.iter().map(|one| one.bar.position()).sum();
         whole.set_position(ended.iter().map(|(updates, _)| updates).sum::<u64>() + of_running);
-        whole.set_message(format!("{} of {count} runs", ended.len()));
+        whole.set_message(format!("{} of {count} runs", ended.iter().filter(|(_, done)| *done).count()));
     }
     whole.finish_and_clear();
     if let Some(signal) = passed_on {

@@ -76,7 +76,7 @@ pub fn run(args: &Args) -> Result<()> {
             None if plan.is_grid() => output::print(Value::Object(summaries))?,
             None => {}
         }
-    } else if plan.is_grid() {
+    } else if plan.is_grid() && args.only.is_empty() {
         let folder = plan.folder(&args.results);
         output::note(format_args!(
             "`aaren report {}` gathers the experiments in one table",
