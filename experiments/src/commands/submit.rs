@@ -18,7 +18,7 @@ const SAVE_SECONDS: u32 = 120;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  aaren submit experiments/grid.yaml --time 2:00:00 --mem 4G --parallel 20
+  aaren submit my.yaml --time 2:00:00 --mem 4G --parallel 20
   aaren submit my.yaml --set train.device=cuda --partition gpu --gres gpu:1 -- --account=lab --cpus-per-task=4
   aaren submit my.yaml --print
   aaren submit my.yaml --local | parallel --jobs 8")]
