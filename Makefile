@@ -2,6 +2,7 @@
 # make test    install what is missing, then every test
 # make lint    formatting, clippy and rustdoc, warnings as errors
 # make soak    the long forms of the tests that damage files (10 minutes each) and kill runs (30 times)
+# make slurm-test  submit an experiment to a Slurm of its own on this machine: array, failure, time limit, requeue; as root
 # make deps    only install (CUDA=1: also the libraries that a GPU needs, 2 GB)
 # make snapshots  train the behaviour policies of the dataset recipes anew, each an hour or more (TASKS=hopper: one)
 # make oracle  compare the environments with Python Gymnasium's and POPGym's
@@ -15,7 +16,7 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test lint soak soak-kills soak-envs soak-agents soak-streaming soak-yaml deps snapshots python oracle bench wheel wheel-test
+.PHONY: demo test slurm-test lint soak soak-kills soak-envs soak-agents soak-streaming soak-yaml deps snapshots python oracle bench wheel wheel-test
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml
@@ -24,6 +25,11 @@ demo: deps
 test: deps wheel
 	cargo test --locked --workspace
 	$(PYTEST)
+
+# Debian's slurm-wlm (22.05) and munge, which this installs where it may, else says what is missing. Four minutes.
+slurm-test: deps
+	cargo build --release --locked --bin aaren
+	bash experiments/slurm-test.sh target/release/aaren
 
 lint: deps
 	cargo fmt --all --check

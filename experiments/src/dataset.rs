@@ -1,6 +1,6 @@
 //! The dataset of an experiment.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aaren_agents::recipe;
 use aaren_envs::Dataset;
@@ -8,31 +8,44 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::experiment::{DatasetSource, Spec};
-use crate::{folder, lock};
+use crate::{folder, lock, output};
 
 /// The dataset of an experiment, as its environment shows the world; recipes are kept below `results`.
 pub fn of_experiment(spec: &Spec, results: &Path) -> Result<Dataset> {
-    let dataset = match &spec.dataset {
-        DatasetSource::Path(path) => Dataset::load(path)?,
-        DatasetSource::Recipe(name) => cached(name, &folder::datasets(results))?,
-    };
-    Ok(dataset.observed_in(&spec.env)?)
+    Ok(Dataset::load(&path(spec, results)?)?.observed_in(&spec.env)?)
 }
 
-/// A recipe's dataset from `folder`, made there first where it is missing.
-fn cached(name: &str, folder: &Path) -> Result<Dataset> {
-    let path = folder.join(format!("{name}.hdf5"));
-    if !path.exists() {
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    }
-    // Another experiment may be making it at this moment.
-    let _claim = lock::wait_for(folder)?;
-    if !path.exists() {
+/// Where it is; that of a recipe is made there first where it is missing.
+pub(crate) fn path(spec: &Spec, results: &Path) -> Result<PathBuf> {
+    let name = match &spec.dataset {
+        DatasetSource::Path(path) => return Ok(path.clone()),
+        DatasetSource::Recipe(name) => name,
+    };
+    let path = folder::dataset(results, name);
+    once(&path, || {
         let bar = bar(recipe::TRANSITIONS, name);
-        recipe::write(name, &path, recipe::TRANSITIONS, recipe::SEED, |made| bar.set_position(made as u64))?;
+        let made = |count: usize| bar.set_position(count as u64);
+        recipe::write(name, &path, recipe::TRANSITIONS, recipe::SEED, made)?;
         bar.finish_and_clear();
+        Ok(())
+    })?;
+    Ok(path)
+}
+
+/// Has the file at `path` made where it is missing, by one process, for which the others wait.
+fn once(path: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
+    if path.exists() {
+        return Ok(());
     }
-    Ok(Dataset::load(&path)?)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    let shown = path.display();
+    let _claim = lock::wait_for(&folder.join(name), |holder| {
+        output::note(format_args!("{shown} is being made by {holder}: waiting for it"));
+    })?;
+    if path.exists() { Ok(()) } else { make() }
 }
 
 pub(crate) fn bar(transitions: usize, name: &str) -> ProgressBar {
@@ -54,4 +67,37 @@ pub(crate) fn checksum(dataset: &Dataset) -> u32 {
     }
     dataset.episodes().iter().for_each(|episode| hasher.update(&(episode.start as u64).to_le_bytes()));
     hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use super::*;
+
+    /// Locks of files opened twice are as those of two processes.
+    #[test]
+    fn who_comes_second_waits_for_the_file_of_who_came_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, made) = (folder.path().join("datasets/x.hdf5"), AtomicUsize::new(0));
+        let make = || {
+            made.fetch_add(1, SeqCst);
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            aaren_envs::write_whole(&path, b"whole").context("x.hdf5")
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    once(&path, make).unwrap();
+                    assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+                });
+            }
+        });
+        assert_eq!(made.load(SeqCst), 1);
+        // Who fails leaves it to the next.
+        std::fs::remove_file(&path).unwrap();
+        once(&path, || anyhow::bail!("no")).unwrap_err();
+        once(&path, make).unwrap();
+        assert_eq!(made.load(SeqCst), 2);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aaren_agents::file;
 use anyhow::{Context, Result};
 
 /// The results folder of one experiment.
@@ -26,7 +27,39 @@ impl ExperimentFolder {
 
     /// The folder that holds this and other experiments' results.
     pub fn results(&self) -> PathBuf {
-        self.0.parent().map_or_else(|| "..".into(), Path::to_owned)
+        let above = |folder: &Path| match folder.parent() {
+            Some(above) if above.as_os_str().is_empty() => ".".into(),
+            Some(above) => above.to_owned(),
+            None => "..".into(),
+        };
+        let folder = above(&self.0);
+        if Self(folder.clone()).grid().is_file() { above(&folder) } else { folder }
+    }
+
+    /// What a grid varies, in the folder that holds the folders of its experiments.
+    pub fn grid(&self) -> PathBuf {
+        self.0.join("grid.json")
+    }
+
+    /// What the grid varies that this experiment belongs to: `train.learning_rate 1e-3, context.train 20`.
+    pub fn varied(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Grid {
+            experiments: Vec<Varied>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Varied {
+            name: String,
+            varied: Vec<(String, String)>,
+        }
+        let text = std::fs::read(Self(self.0.parent()?.to_owned()).grid()).ok()?;
+        let grid: Grid = serde_json::from_slice(&text).ok()?;
+        let own = grid
+            .experiments
+            .into_iter()
+            .find(|own| self.0.file_name().is_some_and(|name| *name == *own.name))?;
+        let said = own.varied.iter().map(|(key, value)| format!("{key} {value}"));
+        Some(said.collect::<Vec<_>>().join(", ")).filter(|said| !said.is_empty())
     }
 
     /// Every default written out.
@@ -37,6 +70,11 @@ impl ExperimentFolder {
     /// The summary of all runs.
     pub fn summary(&self) -> PathBuf {
         self.0.join("summary.json")
+    }
+
+    /// Held by the process that writes the spec or the report.
+    pub fn lock(&self) -> PathBuf {
+        self.0.join(".lock")
     }
 
     /// The folder of one run.
@@ -114,13 +152,31 @@ impl RunFolder {
         self.0.join("metrics.jsonl")
     }
 
+    /// Why it cannot be finished, where its loss is no number any more.
+    pub fn failure(&self) -> PathBuf {
+        self.0.join("failure.txt")
+    }
+
+    /// Held by the process that trains it.
+    pub fn lock(&self) -> PathBuf {
+        self.0.join(".lock")
+    }
+
     /// TensorBoard's events.
     pub fn tensorboard(&self) -> PathBuf {
         self.0.join("tensorboard")
     }
 }
 
-/// Where the datasets of recipes are kept.
-pub fn datasets(results: &Path) -> PathBuf {
-    results.join("datasets")
+/// Where the dataset of a recipe is kept.
+pub fn dataset(results: &Path, recipe: &str) -> PathBuf {
+    results.join("datasets").join(format!("{recipe}.hdf5"))
+}
+
+/// Writes a file unless that is what it says already: the time of the last change then still means something.
+pub fn write_if_new(path: &Path, text: &str) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
+        return Ok(());
+    }
+    Ok(file::write(path, text.as_bytes())?)
 }

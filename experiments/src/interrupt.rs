@@ -2,7 +2,6 @@
 //! ends the process at once.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
@@ -14,6 +13,9 @@ static SIGNAL: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
 /// From now on signals are kept until [`signal`] is asked.
 pub fn watch() -> Result<()> {
+    if SIGNAL.get().is_some() {
+        return Ok(());
+    }
     let signal = SIGNAL.get_or_init(Arc::default);
     let seen = Arc::new(AtomicBool::new(false));
     for number in [SIGINT, SIGTERM] {
@@ -37,21 +39,12 @@ pub fn signal() -> Option<i32> {
 
 /// A run that stopped because it was asked to, with everything saved.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "stopped by {} after update {update} of {updates} of {run}; {} holds everything so far. To continue:\n  {}",
-    signal_name(*signal).unwrap_or("a signal"), checkpoint.display(), this_command()
-)]
+#[error("stopped by {} {done}. To continue:\n  {}", signal_name(*signal).unwrap_or("a signal"), this_command())]
 pub struct Interrupted {
     /// The signal's number.
     pub signal: i32,
-    /// Policy and seed.
-    pub run: String,
-    /// Updates done.
-    pub update: u64,
-    /// Updates in all.
-    pub updates: u64,
-    /// Where they are saved.
-    pub checkpoint: PathBuf,
+    /// How far it got, and where that is saved.
+    pub done: String,
 }
 
 /// The command line of this process, for a shell.
@@ -59,7 +52,8 @@ fn this_command() -> String {
     std::env::args_os().map(|argument| quoted(&argument)).collect::<Vec<_>>().join(" ")
 }
 
-fn quoted(argument: &OsStr) -> String {
+/// An argument as a shell reads it.
+pub fn quoted(argument: &OsStr) -> String {
     let text = argument.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

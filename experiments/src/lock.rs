@@ -1,33 +1,78 @@
-//! One process at a time in a folder. The kernel releases a lock when its holder ends, however it ends.
+//! One process at a time at each run, report and recipe. The kernel releases a lock when its holder ends, however it
+//! ends.
+//!
+//! Locks are `flock`'s, on Linux over NFS too: there the client asks the server for a lock of the whole file. That
+//! needs NFSv4, or NFSv3 with its lock manager, and neither `nolock` nor `local_lock` nor `nocto` among the options of
+//! the mount. Where a whole machine dies, the server keeps its locks until their lease ends (NFSv4) or until it is back
+//! (NFSv3).
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-/// Claims a results folder for as long as the returned file lives.
-pub fn claim(folder: &Path) -> Result<File> {
-    let (path, file) = open(folder)?;
+/// What came of asking for a lock.
+pub enum Claim {
+    /// Ours for as long as the file lives.
+    Ours(#[expect(dead_code, reason = "it is held, not read")] File),
+    /// Another process has it: which, as far as it could be told.
+    Others(String),
+}
+
+/// Claims the lock at `path` if nobody has it.
+pub fn claim(path: &Path) -> Result<Claim> {
+    let shown = || path.display().to_string();
+    let mut file = open(path).with_context(shown)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!(
-            "another `aaren run` is at work in {}; wait until it has finished, or choose another --results folder",
-            folder.display()
-        ),
-        Err(TryLockError::Error(error)) => Err(error).context(path),
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let read = file.read_to_string(&mut holder);
+            let holder = read.ok().map(|_| holder.trim().to_owned()).filter(|holder| !holder.is_empty());
+            return Ok(Claim::Others(holder.unwrap_or_else(|| "another process".into())));
+        }
+        Err(TryLockError::Error(error)) => return Err(error).with_context(shown),
     }
+    sign(&mut file).with_context(shown)?;
+    // An NFS client may remember for a while that a file was not there, and so miss what the last holder made on
+    // another machine: opening the folder makes it ask.
+    if let Some(folder) = path.parent() {
+        folder.read_dir().with_context(|| folder.display().to_string())?;
+    }
+    Ok(Claim::Ours(file))
 }
 
-/// Claims a folder, once whoever has it is done.
-pub fn wait_for(folder: &Path) -> Result<File> {
-    let (path, file) = open(folder)?;
-    file.lock().context(path)?;
-    Ok(file)
+/// Claims the lock at `path`, once whoever has it is done; `waiting` is called where that takes time.
+pub fn wait_for(path: &Path, waiting: impl FnOnce(&str)) -> Result<Claim> {
+    let holder = match claim(path)? {
+        Claim::Others(holder) => holder,
+        ours => return Ok(ours),
+    };
+    waiting(&holder);
+    let file = open(path).and_then(|mut file| {
+        file.lock()?;
+        sign(&mut file)?;
+        Ok(file)
+    });
+    Ok(Claim::Ours(file.with_context(|| path.display().to_string())?))
 }
 
-fn open(folder: &Path) -> Result<(String, File)> {
-    let path = folder.join(".lock");
-    let shown = path.display().to_string();
-    let file = File::create(path).with_context(|| shown.clone())?;
-    Ok((shown, file))
+/// What its last holder said of itself stays readable for those who do not get it.
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// Says who holds it.
+fn sign(file: &mut File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(format!("process {} on {}\n", std::process::id(), host()).as_bytes())
+}
+
+fn host() -> String {
+    let mut name = [0_u8; 256];
+    // SAFETY: the length is that of the buffer, whose last byte stays zero.
+    let failed = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
+    let end = name.iter().position(|&byte| byte == 0).unwrap_or(0);
+    if failed != 0 { "this machine".into() } else { String::from_utf8_lossy(&name[..end]).into_owned() }
 }

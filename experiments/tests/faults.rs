@@ -113,28 +113,6 @@ fn a_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn a_second_process_in_one_folder_is_refused() {
-    let experiment = Experiment::new(&YAML.replace("updates: 60", "updates: 1000000"));
-    let mut first = experiment.command("results", &[]).spawn().unwrap();
-    let metrics = experiment.file("results", RUNS[0], "metrics.jsonl");
-    assert!(wait_until(&mut first, || metrics.exists()));
-    let (code, message) = experiment.run("results", &[]);
-    assert_eq!(code, Some(1), "{message}");
-    assert!(message.contains("another `aaren run` is at work in results/tiny; wait until"), "{message}");
-    // Nobody has to clean up after a kill.
-    first.kill().unwrap();
-    first.wait().unwrap();
-    let mut third = experiment.command("results", &[]).spawn().unwrap();
-    let checkpoint = experiment.file("results", RUNS[0], "checkpoint.safetensors");
-    let had = fs::metadata(&checkpoint).and_then(|file| file.modified()).ok();
-    assert!(wait_until(&mut third, || {
-        fs::metadata(&checkpoint).and_then(|file| file.modified()).ok() != had
-    }));
-    third.kill().unwrap();
-    third.wait().unwrap();
-}
-
-#[test]
 fn a_checkpoint_of_other_settings_or_data_is_refused() {
     let experiment = interrupted("results");
     let refused = |arguments: &[&str]| {

@@ -9,7 +9,9 @@ mod evaluate;
 mod export;
 mod report;
 mod run;
+mod submit;
 mod sweep;
+mod up_to_date;
 
 use std::process::ExitCode;
 
@@ -40,6 +42,8 @@ struct Cli {
 enum Command {
     /// Train every policy × seed of an experiment, evaluate, and report; run again to continue.
     Run(run::Args),
+    /// Submit the runs of an experiment to Slurm, or print them for GNU parallel.
+    Submit(submit::Args),
     /// Roll out a trained policy.
     Evaluate(evaluate::Args),
     /// Write a policy in the form of another runtime: one step as an ONNX model.
@@ -71,6 +75,7 @@ impl Command {
     fn execute(&self) -> Result<()> {
         match self {
             Command::Run(args) => run::run(args),
+            Command::Submit(args) => submit::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Export(args) => export::run(args),
             Command::Compare(args) => compare::run(args),

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use aaren_agents::file;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
+use super::up_to_date::{bring_up_to_date, experiments};
 use crate::results::{Aggregates, Scale, Score, Summary, Table, published};
 use crate::statistics::{Estimate, ONE_SEED, Unit, mean};
 use crate::{ExperimentFolder, Refusal, output};
@@ -45,10 +46,16 @@ struct Part {
 
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
+    let unfinished = bring_up_to_date(&args.folders)?;
+    let unfinished = || match unfinished.is_empty() {
+        true => Ok(()),
+        false => Err(anyhow!("did not finish:\n  {}", unfinished.join("\n  "))),
+    };
     let (mut parts, mut left_out): (Vec<Part>, Vec<String>) = Default::default();
-    for path in summaries(&args.folders)? {
+    for path in summaries(&args.folders).or_else(|error| unfinished().and(Err(error)))? {
         let summary = Summary::read(&path)?;
-        let row = row(&summary);
+        let varied = path.parent().and_then(|folder| ExperimentFolder::at(folder).varied());
+        let row = row(&summary, varied.as_deref());
         let Some(scale) = summary.scale() else {
             left_out.push(row);
             continue;
@@ -94,7 +101,7 @@ pub fn run(args: &Args) -> Result<()> {
     output::print(markdown)?;
     let names: Vec<&str> = forms.iter().map(|(name, _)| name.as_str()).collect();
     output::print(format_args!("written to {}: {}", args.out.display(), names.join(", ")))?;
-    Ok(())
+    unfinished()
 }
 
 fn capitalised(scale: &Scale) -> String {
@@ -102,29 +109,25 @@ fn capitalised(scale: &Scale) -> String {
     text[..1].to_uppercase() + &text[1..]
 }
 
-/// What a summary is of: dataset and environment.
-fn row(summary: &Summary) -> String {
+/// What a summary is of: dataset, environment, and what a grid varies.
+fn row(summary: &Summary, varied: Option<&str>) -> String {
     let (dataset, env) = (&summary.protocol.dataset.name, &summary.protocol.env);
     let hidden = env.kwargs.get("observe").and_then(|observe| observe.as_str());
     let hidden = hidden.map_or(String::new(), |observe| format!(", {observe}"));
-    format!("{dataset} ({}{hidden})", env.id)
+    let varied = varied.map_or(String::new(), |varied| format!(", {varied}"));
+    format!("{dataset} ({}{hidden}{varied})", env.id)
 }
 
 /// Every `summary.json` in the folders, or in folders right below them.
 fn summaries(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in folders {
-        let refused = |reason: String| Refusal(format!("{}: {reason}", folder.display()));
-        let entries = std::fs::read_dir(folder).map_err(|e| refused(e.to_string()))?;
-        let mut inside: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        inside.sort();
-        inside.insert(0, folder.clone());
+        let inside = experiments(std::slice::from_ref(folder))?;
         let before = found.len();
-        found.extend(
-            inside.iter().map(|folder| ExperimentFolder::at(folder).summary()).filter(|path| path.is_file()),
-        );
+        found.extend(inside.iter().map(ExperimentFolder::summary).filter(|path| path.is_file()));
         if found.len() == before {
-            return Err(refused("no summary.json in it; give results folders of `aaren run`".into()).into());
+            let reason = "no summary.json in it; give results folders of `aaren run`";
+            return Err(Refusal(format!("{}: {reason}", folder.display())).into());
         }
     }
     Ok(found)

@@ -89,6 +89,11 @@ impl Document {
         place
     }
 
+    /// The same with another content.
+    pub(super) fn with(&self, root: Node) -> Document {
+        Document { path: Arc::clone(&self.path), root }
+    }
+
     pub(super) fn root(&self) -> &Node {
         &self.root
     }
@@ -120,26 +125,42 @@ impl Document {
             ));
         }
         let value = Node::parse(value, &|_| place.clone())?;
-
-        let mut node = &mut self.root;
-        let mut at = String::new();
-        for part in key.split('.').map(str::trim) {
-            let shown = node.shown();
-            let Some(entries) = node.entries_mut() else {
-                let cure = format!("set it whole: --set '{at}=…'");
-                let found = format!("{shown} at `{at}`");
-                return Err(invalid(key, found, "a map to set a key of", Some(cure)));
-            };
-            let index = entries.iter().position(|entry| entry.key == part).unwrap_or_else(|| {
-                entries.push(Entry { key: part.into(), place: place.clone(), node: null(place.clone()) });
-                entries.len() - 1
-            });
-            node = &mut entries[index].node;
-            at = if at.is_empty() { part.into() } else { format!("{at}.{part}") };
-        }
-        *node = value;
-        Ok(())
+        put(&mut self.root, key, &place, value).map_err(|Blocked { at, found }| {
+            let cure = Some(format!("set it whole: --set '{at}=…'"));
+            invalid(key, format!("{found} at `{at}`"), "a map to set a key of", cure)
+        })
     }
+}
+
+/// What stands where a map is needed to put something into.
+pub(super) struct Blocked {
+    /// Its key path.
+    pub at: String,
+    /// What it is.
+    pub found: String,
+}
+
+/// Puts `value` at the key path `key` below `root`, in the place of what is there; maps that are missing are made.
+pub(super) fn put(root: &mut Node, key: &str, place: &Place, value: Node) -> Result<(), Blocked> {
+    let mut node = root;
+    let mut at = String::new();
+    let parts = key.split('.').count();
+    for (depth, part) in key.split('.').map(str::trim).enumerate() {
+        let found = node.shown();
+        let Some(entries) = node.entries_mut() else { return Err(Blocked { at, found }) };
+        let index = entries.iter().position(|entry| entry.key == part).unwrap_or_else(|| {
+            entries.push(Entry { key: part.into(), place: place.clone(), node: null(place.clone()) });
+            entries.len() - 1
+        });
+        let entry = &mut entries[index];
+        if depth + 1 == parts {
+            entry.place = place.clone();
+        }
+        node = &mut entry.node;
+        at = if at.is_empty() { part.into() } else { format!("{at}.{part}") };
+    }
+    *node = value;
+    Ok(())
 }
 
 /// The file of the same folder whose name is nearest to the one asked for.

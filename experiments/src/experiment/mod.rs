@@ -18,6 +18,8 @@
 //! leave the others at their own default; in the entry of one that they are not for, recency, carry and a sliding
 //! cache are refused, and `rollout: unbounded` gives a Transformer a growing key/value cache. An entry of `agent: behaviour-cloning`
 //! takes width, layers, dropout and the context length from the sections, and its own `top`.
+//!
+//! A document with lists at `dataset` or `env`, or with a `grid`, is several experiments: [`Document::cells`].
 
 mod compare;
 mod context;
@@ -31,6 +33,7 @@ mod evaluate;
 mod fault;
 mod field;
 mod fingerprint;
+mod grid;
 mod keys;
 mod model;
 mod nearest;
@@ -39,6 +42,8 @@ mod policy;
 mod train;
 mod values;
 
+#[cfg(test)]
+mod grid_tests;
 #[cfg(test)]
 mod refusal_tests;
 #[cfg(test)]
@@ -52,6 +57,8 @@ pub use document::Document;
 pub use env::EnvSpec;
 pub use error::Error;
 pub use evaluate::{EvaluateSpec, Keep};
+pub use grid::Cell;
+pub(crate) use nearest::nearest;
 pub use policy::PolicySpec;
 pub use train::TrainSpec;
 
@@ -147,6 +154,7 @@ impl Document {
     /// As [`Spec::load`].
     pub fn spec(&self) -> Result<Spec, Error> {
         let root = Field { path: String::new(), node: self.root() };
+        grid::check_none(&root)?;
         let File { name, env, dataset, seeds, context, mut train, mut evaluate, mut compare, .. } =
             root.read()?;
         let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));

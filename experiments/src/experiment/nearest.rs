@@ -1,7 +1,7 @@
 //! The nearest valid word to a misspelt one.
 
 /// The candidate with the smallest edit distance, if it is near enough to be what was meant.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().replace('-', "_").chars().take(64).collect();
     candidates
         .into_iter()

@@ -178,7 +178,7 @@ fn required_keys_and_other_documents() {
         ("env: A\ndataset: no/such.hdf5", &["x.yaml:2: `dataset`: found `no/such.hdf5`, which cannot be opened"]),
         ("env: ''\ndataset: hopper-medium", &["`env`: found the text ``, expected an environment's id such as"]),
         ("env: {id: A, kwargs: {a: {b: .inf}}}\ndataset: hopper-medium", &["`env.kwargs.a.b`: found `.inf`, expected a finite number"]),
-        ("env: A\ndataset: [hopper-medium]", &["`dataset`: found a list of 1"]),
+        ("env: A\ndataset: [hopper-medium]", &["`dataset`: found several experiments, expected one"]),
     ];
     for (text, parts) in cases {
         let message = refusal(text, &[]);

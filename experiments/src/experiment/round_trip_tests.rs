@@ -20,11 +20,16 @@ fn damaged_files_are_answered() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.yaml");
     let example = EXAMPLE.replace("../data/hopper-medium-expert.hdf5", "hopper-medium");
-    let originals = [example.into_bytes(), MINIMAL.into()];
+    let grid = format!("{MINIMAL}grid: {{train.learning_rate: [3e-4, 1e-3], context.train: [20, 100]}}\n");
+    let originals = [example.into_bytes(), MINIMAL.into(), grid.into_bytes()];
     fuzz("YAML", &originals, |bytes| {
         let _ = std::fs::remove_file(&path);
         std::fs::write(&path, bytes).unwrap();
-        Spec::load(&path, &[]).map(drop)
+        let document = Document::read(&path, &[])?;
+        match document.cells()? {
+            Some((_, cells)) => cells.iter().try_for_each(|cell| cell.document.spec().map(drop)),
+            None => document.spec().map(drop),
+        }
     });
 }
 

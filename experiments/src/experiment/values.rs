@@ -11,7 +11,7 @@ pub(super) const UNSAID: u64 = u64::MAX;
 /// No upper bound.
 pub(super) const ANY: u64 = UNSAID - 1;
 
-pub(super) const FOLDER_NAME: &str = "a name that is safe as a folder's: letters, digits, `-`, `_` and `.`, at most 64, a letter or digit first";
+pub(super) const FOLDER_NAME: &str = "a name that is safe as a folder's: letters, digits, `-`, `_` and `.`, at most 128, a letter or digit first";
 
 /// A whole number from `LEAST` to `MOST`.
 pub(super) fn whole<'de, D, N, const LEAST: u64, const MOST: u64>(deserializer: D) -> Result<N, D::Error>
@@ -152,7 +152,7 @@ pub(super) fn some_folder_name<'de, D: Deserializer<'de>>(
 
 /// Whether `name` can name a folder anywhere and is no hidden or relative path.
 pub(super) fn is_folder_name(name: &str) -> bool {
-    name.len() <= 64
+    name.len() <= 128
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(is_folder_char)
 }

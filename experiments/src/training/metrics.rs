@@ -1,7 +1,7 @@
 //! What a run writes while it trains: `metrics.jsonl` and TensorBoard's event files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use aaren_agents::file;
@@ -65,20 +65,34 @@ impl Metrics {
         Ok(())
     }
 
-    /// The values of one tag: (update, value), in order.
-    pub fn values(&self, tag: &str) -> Result<Vec<(u64, f64)>> {
-        let text = fs::read_to_string(&self.path).with_context(|| self.path.display().to_string())?;
-        let mut values = Vec::new();
-        for line in text.lines() {
-            let record: Record = serde_json::from_str(line)?;
-            let found = record.values.into_iter().filter(|(name, _)| name == tag);
-            values.extend(found.map(|(_, value)| (record.update, value)));
-        }
-        Ok(values)
-    }
-
     /// Flushes `metrics.jsonl` to the disk, so that no checkpoint is ahead of it.
     pub fn sync(&self) -> Result<()> {
         self.lines.sync_all().with_context(|| self.path.display().to_string())
     }
+}
+
+/// The updates after which the last record of a run's `metrics.jsonl` was written; none where there is none.
+pub fn last_update(folder: &RunFolder) -> Option<u64> {
+    const TAIL: u64 = 4096;
+    let mut file = File::open(folder.metrics()).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    // The last line may be in the middle of being written.
+    text.lines().rev().find_map(|line| Some(serde_json::from_str::<Record>(line).ok()?.update))
+}
+
+/// The values of one tag in a run's `metrics.jsonl`: (update, value), in order.
+pub fn values(folder: &RunFolder, tag: &str) -> Result<Vec<(u64, f64)>> {
+    let path = folder.metrics();
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let mut values = Vec::new();
+    for line in text.lines() {
+        let record: Record = serde_json::from_str(line)?;
+        let found = record.values.into_iter().filter(|(name, _)| name == tag);
+        values.extend(found.map(|(_, value)| (record.update, value)));
+    }
+    Ok(values)
 }

@@ -1,24 +1,34 @@
 //! Runs an experiment: every policy × seed, then the report.
 
 mod board;
+mod estimate;
 mod metrics;
+mod part;
+mod parts;
+mod plan;
+mod ready;
 mod record;
 mod run;
 mod threads;
 
 use std::path::Path;
 
-use aaren_agents::{AgentConfig, Task, file};
+use aaren_agents::AgentConfig;
+use aaren_envs::Dataset;
 use aaren_envs::dataset::Difficulty;
-use aaren_envs::{Dataset, make};
 use aaren_format::Regime;
-use aaren_policies::open_device;
 use anyhow::{Context, Result};
 
 use crate::cost::{self, Cost, Subject};
 use crate::experiment::{Document, PolicySpec, Spec};
-use crate::results::Summary;
-use crate::{ExperimentFolder, dataset, interrupt, lock, output};
+use crate::results::{Standing, Summary};
+use crate::{ExperimentFolder, RunFolder, folder, interrupt, output};
+pub(crate) use estimate::{Estimate, estimate};
+pub(crate) use metrics::last_update;
+pub use part::Part;
+use parts::{Parts, Reporting};
+pub(crate) use plan::Plan;
+use ready::Ready;
 use run::Run;
 pub use run::{Evaluated, Finished, Progress};
 
@@ -27,6 +37,8 @@ pub use run::{Evaluated, Finished, Progress};
 pub struct Experiment {
     document: Document,
     spec: Spec,
+    /// The grid that it is a cell of.
+    grid: Option<String>,
 }
 
 /// What running an experiment left.
@@ -34,10 +46,24 @@ pub struct Experiment {
 pub struct Outcome {
     /// Its folder.
     pub folder: ExperimentFolder,
-    /// The summary of the runs that finished, if any did.
+    /// The summary, where no run of the experiment is left to be done and at least one finished.
     pub summary: Option<Summary>,
-    /// The runs that did not: their loss was no number any more.
+    /// The runs that were asked for and cannot finish: their loss was no number any more.
     pub failed: Vec<String>,
+    /// The runs that other processes are at work on, each with who that is.
+    pub elsewhere: Vec<String>,
+    /// The runs that are not finished, and were not asked for.
+    pub left: Vec<String>,
+}
+
+/// What is to be done with the runs of an experiment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Doing {
+    /// Those that are not finished are trained; `threads` are libtorch's for those that begin, where the spec does not
+    /// say, and measured where this does not either.
+    Train { threads: Option<usize> },
+    /// Only those that are finished are reported.
+    Gather,
 }
 
 impl Experiment {
@@ -60,12 +86,18 @@ impl Experiment {
 
     fn of(document: Document) -> Result<Self> {
         let spec = document.spec()?;
-        Ok(Self { document, spec })
+        Ok(Self { document, spec, grid: None })
     }
 
     /// The spec, every default filled in.
     pub fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    /// Its folder below `results`.
+    pub fn folder(&self, results: &Path) -> ExperimentFolder {
+        let results = self.grid.as_ref().map_or_else(|| results.to_owned(), |grid| results.join(grid));
+        ExperimentFolder::of(&results, &self.spec.name)
     }
 
     /// Trains every policy × seed, evaluates and reports, in a folder below `results`; what is done already
@@ -75,58 +107,82 @@ impl Experiment {
     /// Where the experiment does not fit its data, or something cannot be read or written; a run that diverges
     /// is no error, but one of [`Outcome::failed`].
     pub fn run(&self, results: &Path) -> Result<Outcome> {
-        let spec = &self.spec;
-        let at = |key: &str| self.document.place(key).to_string();
-        let environment = make(&spec.env).with_context(|| at("env"))?;
-        let device = open_device(&spec.train.device.to_string())?;
-        let dataset = dataset::of_experiment(spec, results).with_context(|| at("dataset"))?;
-        output::note(dataset.summary());
-        let difficulty = Difficulty::of(&dataset, Some(&spec.env)).with_context(|| at("env"))?;
-        warn_of_repetition(&dataset, &difficulty);
-        let task = Task::new(&environment, spec.evaluate.return_scale)
-            .with_dataset(&dataset)
-            .with_context(|| at("dataset"))?;
-        let targets = targets(spec, &dataset);
+        self.run_only(results, &[])
+    }
 
-        let folder = ExperimentFolder::of(results, &spec.name);
+    /// As [`Experiment::run`], for the runs of some parts only; no parts mean all.
+    ///
+    /// Any number of processes may be at work in one results folder, on one machine or on several that share a file
+    /// system: each run is done by one of them, and who finishes the last one reports.
+    ///
+    /// # Errors
+    /// As [`Experiment::run`], and for a part that the experiment does not have.
+    pub fn run_only(&self, results: &Path, only: &[Part]) -> Result<Outcome> {
+        self.perform(results, only, Doing::Train { threads: None })
+    }
+
+    fn perform(&self, results: &Path, only: &[Part], doing: Doing) -> Result<Outcome> {
+        part::check_all(only, std::slice::from_ref(self))?;
+        let folder = self.folder(results);
+        let ready = Ready::new(&self.document, &self.spec, results, folder)?;
+        let runs = ready.runs();
+        let asked = |run: &Run| {
+            only.is_empty() || only.iter().any(|part| part.contains_run(&run.policy.name, run.seed))
+        };
+        let mut parts = Parts::of(&runs, asked);
+        let mut anew = false;
+        if let Doing::Train { threads } = doing {
+            warn_of_repetition(&ready.dataset, &ready.difficulty()?);
+            self.write_spec(&ready.folder)?;
+            interrupt::watch()?;
+            // Who runs a finished experiment again wants its report anew.
+            anew = !parts.work(threads)? && only.is_empty();
+        }
+        parts.close(&ready, |open| match open {
+            true => Reporting::No,
+            false if anew => Reporting::Anew,
+            false => Reporting::IfOld,
+        })
+    }
+
+    /// Writes the spec, every default filled in, into the folder of the experiment.
+    fn write_spec(&self, folder: &ExperimentFolder) -> Result<()> {
         std::fs::create_dir_all(folder.path()).with_context(|| folder.path().display().to_string())?;
-        let _claim = lock::claim(folder.path())?;
-        interrupt::watch()?;
-        file::write(&folder.spec(), spec.to_yaml().as_bytes())?;
-        let data = dataset::checksum(&dataset);
-        let (mut finished, mut failed) = (Vec::new(), Vec::new());
-        for policy in &spec.policies {
-            for &seed in &spec.seeds {
-                let run = Run {
-                    spec,
-                    policy,
-                    seed,
-                    task: &task,
-                    targets: &targets,
-                    dataset: &dataset,
-                    data,
-                    device,
-                    folder: folder.run(&policy.name, seed),
-                };
-                // A run that diverges must not take the others with it.
-                match run.execute() {
-                    Ok(done) => finished.push(done),
-                    Err(error) if diverged(&error) => {
-                        output::note(format_args!("{run}: {error:#}"));
-                        failed.push(run.to_string());
-                    }
-                    Err(error) => return Err(error),
-                }
+        let _claim = ready::claim(folder)?;
+        folder::write_if_new(&folder.spec(), &self.spec.to_yaml())
+    }
+
+    /// The folder of one of its runs below `results`.
+    pub(crate) fn run_folder(&self, results: &Path, run: &Part) -> Option<RunFolder> {
+        let (policy, seed) = run.find(&self.spec)?;
+        Some(self.folder(results).run(&policy.name, seed))
+    }
+
+    /// Which of its runs are done.
+    pub(crate) fn finished(&self, results: &Path) -> Result<Vec<Part>> {
+        let folder = self.folder(results);
+        if !Standing::of(&self.spec, &folder).any_finished() {
+            return Ok(Vec::new());
+        }
+        let ready = Ready::new(&self.document, &self.spec, results, folder)?;
+        let cell = self.grid.as_ref().map(|_| self.spec.name.as_str());
+        let mut done = Vec::new();
+        for run in ready.runs() {
+            if run.finished()?.is_some() {
+                done.push(Part::run(cell, &run.policy.name, run.seed));
             }
         }
-        let mut summary = None;
-        if !finished.is_empty() {
-            let costs = measure(&spec.policies, &finished)?;
-            let (made, pictures) = Summary::new(spec, &dataset, difficulty, &targets, &finished, &costs)?;
-            made.write(&folder, &pictures)?;
-            summary = Some(made);
-        }
-        Ok(Outcome { folder, summary, failed })
+        Ok(done)
+    }
+
+    /// Writes the report of what is finished, where that is not the one that is there, and trains nothing.
+    ///
+    /// # Errors
+    /// As [`Experiment::run`].
+    pub fn report(&self, folder: &ExperimentFolder) -> Result<Outcome> {
+        let ready = Ready::new(&self.document, &self.spec, &folder.results(), folder.clone())?;
+        let runs = ready.runs();
+        Parts::of(&runs, |_| false).close(&ready, |_| Reporting::IfOld)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One policy, one seed: training with evaluations on the way, continued where a checkpoint stands.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use aaren_agents::{Checkpoint, Origin, PolicyFile, Task, TrainConfig, Trainer, file};
 use aaren_envs::{Dataset, ReferenceScores, reference_scores, seeds};
@@ -10,14 +10,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use super::metrics::Metrics;
+use super::metrics::{self, Metrics};
 use super::record::Record;
 use super::threads;
 use crate::evaluation::{EpisodeResult, Evaluation};
 use crate::experiment::{Keep, PolicySpec, Spec};
 use crate::interrupt::{self, Interrupted};
+use crate::lock::{self, Claim};
 use crate::statistics::mean;
-use crate::{Refusal, RunFolder, output};
+use crate::{Refusal, RunFolder, folder, output};
 
 /// Updates between two lines of `metrics.jsonl`.
 const LOG_EVERY: u64 = 20;
@@ -106,9 +107,72 @@ impl std::fmt::Display for Run<'_> {
 }
 
 impl Run<'_> {
-    /// Trains to the end.
-    pub fn execute(&self) -> Result<Finished> {
-        let mut progressing = Progressing::begin(self)?;
+    /// Makes its folder, and claims it.
+    pub fn claim(&self) -> Result<Claim> {
+        let folder = self.folder.path();
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        lock::claim(&self.folder.lock())
+    }
+
+    /// What is there of a run that is done, whoever did it; none where anything is left to do.
+    ///
+    /// Its lock is not needed: the policy is the last thing that a run writes, and the checkpoint says that it is
+    /// the right one.
+    pub fn finished(&self) -> Result<Option<Finished>> {
+        let (policy, checkpoint) = (self.folder.policy(), self.folder.checkpoint());
+        // As where a lock is claimed: what another machine wrote is only seen for sure once the folder was opened.
+        let _ = self.folder.path().read_dir();
+        if !policy.exists() || !checkpoint.exists() {
+            return Ok(None);
+        }
+        let mut trainer = self.trainer()?;
+        let progress = self.resume(&mut trainer)?;
+        let evaluated = progress.evaluations.last().map(|evaluated| evaluated.update);
+        let updates = self.spec.train.updates;
+        let bytes = self.policy_file(&trainer).to_bytes();
+        let there = std::fs::read(&policy).with_context(|| policy.display().to_string())?;
+        if trainer.done() < updates || evaluated != Some(updates) || there != bytes {
+            return Ok(None);
+        }
+        Ok(Some(Finished {
+            policy: self.policy.clone(),
+            parameters: trainer.network().parameters(),
+            progress,
+            losses: metrics::values(&self.folder, "train/loss")?,
+            streaming: Policy::from_bytes(&bytes)?,
+        }))
+    }
+
+    /// When it was last given up.
+    pub fn failed_at(&self) -> Option<SystemTime> {
+        std::fs::metadata(self.folder.failure()).and_then(|file| file.modified()).ok()
+    }
+
+    /// Writes down why it is given up.
+    pub fn remember_failure(&self, error: &anyhow::Error) -> Result<()> {
+        Ok(file::write(&self.folder.failure(), format!("{error:#}\n").as_bytes())?)
+    }
+
+    /// From here on it is not given up any more.
+    pub fn forget_failure(&self) -> Result<()> {
+        let path = self.folder.failure();
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| path.display().to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes its part of the spec into its folder.
+    pub fn write_spec(&self) -> Result<()> {
+        let text = self.spec.single(self.policy, self.seed).to_yaml();
+        folder::write_if_new(&self.folder.spec(), &text)
+    }
+
+    /// Trains to the end, with so many threads of libtorch where neither the spec nor a checkpoint says.
+    pub fn execute(&self, threads: Option<usize>) -> Result<Finished> {
+        let mut progressing = Progressing::begin(self, threads)?;
         loop {
             progressing.evaluate_or_save()?;
             progressing.stop_if_asked()?;
@@ -119,8 +183,8 @@ impl Run<'_> {
         }
     }
 
-    /// As many threads as the spec says, else as in the checkpoint, else the fastest number.
-    fn threads(&self, before: Option<usize>) -> Result<usize> {
+    /// As many threads as the spec says, else as in the checkpoint, else those asked for, else the fastest number.
+    fn threads(&self, before: Option<usize>, asked: Option<usize>) -> Result<usize> {
         if let Some(threads) = self.spec.train.threads {
             return Ok(threads);
         }
@@ -128,7 +192,10 @@ impl Run<'_> {
             output::note(format_args!("{self}: libtorch goes on with its threads: {threads}"));
             return Ok(threads);
         }
-        let rates = threads::measure(self.trainer()?);
+        if let Some(threads) = asked {
+            return Ok(threads);
+        }
+        let rates = threads::measure(self.trainer()?, &threads::candidates());
         let threads = threads::fastest(&rates);
         let rates: Vec<_> = rates.iter().map(|(count, rate)| format!("{rate:.1} with {count}")).collect();
         output::note(format_args!(
@@ -139,18 +206,7 @@ impl Run<'_> {
     }
 
     fn trainer(&self) -> Result<Trainer<'_>> {
-        let train = &self.spec.train;
-        let config = TrainConfig {
-            updates: train.updates,
-            batch: train.batch,
-            learning_rate: train.learning_rate,
-            weight_decay: train.weight_decay,
-            warmup: train.warmup,
-            schedule: train.schedule,
-            clip: train.clip,
-            precision: self.policy.precision,
-            seed: self.seed,
-        };
+        let config = train_config(self.spec, self.policy, self.seed);
         Ok(Trainer::new(&*self.policy.agent, self.task, config, self.dataset, self.device)?)
     }
 
@@ -271,6 +327,22 @@ impl Run<'_> {
     }
 }
 
+/// How a policy is trained with a seed.
+pub fn train_config(spec: &Spec, policy: &PolicySpec, seed: u64) -> TrainConfig {
+    let train = &spec.train;
+    TrainConfig {
+        updates: train.updates,
+        batch: train.batch,
+        learning_rate: train.learning_rate,
+        weight_decay: train.weight_decay,
+        warmup: train.warmup,
+        schedule: train.schedule,
+        clip: train.clip,
+        precision: policy.precision,
+        seed,
+    }
+}
+
 /// A run under way.
 struct Progressing<'r> {
     run: &'r Run<'r>,
@@ -286,16 +358,13 @@ struct Progressing<'r> {
 
 impl<'r> Progressing<'r> {
     /// Begins, or goes on from the checkpoint.
-    fn begin(run: &'r Run<'r>) -> Result<Self> {
-        let folder = run.folder.path();
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    fn begin(run: &'r Run<'r>, threads: Option<usize>) -> Result<Self> {
         let mut trainer = run.trainer()?;
         let mut progress = run.resume(&mut trainer)?;
-        let threads = run.threads(progress.threads)?;
+        let threads = run.threads(progress.threads, threads)?;
         tch::set_num_threads(threads as i32);
         progress.threads = Some(threads);
-        let single = run.spec.single(run.policy, run.seed);
-        file::write(&run.folder.spec(), single.to_yaml().as_bytes())?;
+        run.write_spec()?;
         let saved = trainer.done();
         let metrics = Metrics::open(&run.folder, saved, progress.records)?;
         run.folder.forget_kept(saved)?;
@@ -339,9 +408,14 @@ impl<'r> Progressing<'r> {
         let Some(signal) = interrupt::signal() else { return Ok(()) };
         self.save()?;
         self.bar.finish_and_clear();
-        let (run, checkpoint) = (self.run.to_string(), self.run.folder.checkpoint());
         let (update, updates) = (self.trainer.done(), self.run.spec.train.updates);
-        Err(Interrupted { signal, run, update, updates, checkpoint }.into())
+        let checkpoint = self.run.folder.checkpoint();
+        let done = format!(
+            "after update {update} of {updates} of {}; {} holds everything so far",
+            self.run,
+            checkpoint.display()
+        );
+        Err(Interrupted { signal, done }.into())
     }
 
     /// The next update, and its line of the metrics where one is due.
@@ -377,7 +451,7 @@ impl<'r> Progressing<'r> {
             policy: self.run.policy.clone(),
             parameters: self.trainer.network().parameters(),
             progress: self.progress,
-            losses: self.metrics.values("train/loss")?,
+            losses: metrics::values(&self.run.folder, "train/loss")?,
             streaming: Policy::from_bytes(&file.to_bytes())?,
         })
     }

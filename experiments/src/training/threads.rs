@@ -10,12 +10,11 @@ const TURNS: usize = 3;
 const TURN: Duration = Duration::from_millis(200);
 const TURN_UPDATES: usize = 4;
 
-/// Updates per second by count of threads, measured in turns on a trainer that is not needed any more.
+/// Updates per second by each of these counts of threads, measured in turns on a trainer that is not needed any more.
 ///
 /// More are not always faster: where something else keeps a core busy, all threads wait for the one that
 /// shares it.
-pub fn measure(mut trainer: Trainer) -> Vec<(usize, f64)> {
-    let counts = candidates(available_parallelism().map_or(1, usize::from));
+pub fn measure(mut trainer: Trainer, counts: &[usize]) -> Vec<(usize, f64)> {
     let mut spent = vec![(0, Duration::ZERO); counts.len()];
     for _ in 0..TURNS {
         for (&count, (updates, time)) in counts.iter().zip(&mut spent) {
@@ -34,7 +33,7 @@ pub fn measure(mut trainer: Trainer) -> Vec<(usize, f64)> {
         }
     }
     let rate = |(updates, time): &(u32, Duration)| f64::from(*updates) / time.as_secs_f64();
-    counts.into_iter().zip(spent.iter().map(rate)).collect()
+    counts.iter().copied().zip(spent.iter().map(rate)).collect()
 }
 
 /// The count of the highest rate; of equal ones the lowest.
@@ -42,8 +41,13 @@ pub fn fastest(rates: &[(usize, f64)]) -> usize {
     rates.iter().fold((1, 0.0), |best, &next| if next.1 > best.1 { next } else { best }).0
 }
 
+/// The counts among which the fastest is looked for.
+pub fn candidates() -> Vec<usize> {
+    up_to(available_parallelism().map_or(1, usize::from))
+}
+
 /// 1, 2, 4, …, and all cores.
-fn candidates(cores: usize) -> Vec<usize> {
+fn up_to(cores: usize) -> Vec<usize> {
     let mut counts: Vec<usize> =
         std::iter::successors(Some(1), |count| Some(2 * count)).take_while(|&count| count < cores).collect();
     counts.push(cores);
@@ -56,9 +60,9 @@ mod tests {
 
     #[test]
     fn all_cores_are_a_candidate_and_the_fastest_wins() {
-        assert_eq!(candidates(1), [1]);
-        assert_eq!(candidates(2), [1, 2]);
-        assert_eq!(candidates(12), [1, 2, 4, 8, 12]);
+        assert_eq!(up_to(1), [1]);
+        assert_eq!(up_to(2), [1, 2]);
+        assert_eq!(up_to(12), [1, 2, 4, 8, 12]);
         assert_eq!(fastest(&[(1, 12.1), (2, 21.0)]), 2);
         assert_eq!(fastest(&[(1, 12.1), (2, 8.6)]), 1);
         assert_eq!(fastest(&[(1, 5.0), (2, 5.0), (4, 4.0)]), 1);

@@ -1,0 +1,182 @@
+#!/bin/bash
+# `aaren submit` against a real Slurm: one node, its daemons started here and ended here, nothing of it left behind.
+#
+#     bash experiments/slurm-test.sh target/release/aaren
+#
+# Tested: an array and the report after it; a task that fails, said by the report; tasks that reach their time limit,
+# save, queue again and end with the bytes of a run that was never stopped; a cancelled task stays cancelled.
+set -euo pipefail
+
+aaren=$(realpath "$1")
+[ "$(id -u)" -eq 0 ] || { echo "slurm-test: needs root, as slurmd and munged do"; exit 1; }
+missing=
+for program in munged slurmctld slurmd sbatch; do
+  command -v "$program" >/dev/null || missing="$missing $program"
+done
+if [ -n "$missing" ]; then
+  command -v apt-get >/dev/null || { echo "slurm-test: missing$missing; install Slurm and munge"; exit 1; }
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends slurm-wlm munge ||
+    { echo "slurm-test: missing$missing, and apt-get cannot install slurm-wlm and munge"; exit 1; }
+fi
+
+here=$(mktemp -d)
+daemons=()
+finish() {
+  status=$?
+  [ "$status" -eq 0 ] || tail -n 20 "$here"/*.log "$here"/results/*/slurm/*.log 2>/dev/null || true
+  scancel --user root 2>/dev/null || true
+  for ((i = ${#daemons[@]} - 1; i >= 0; i--)); do
+    kill "${daemons[$i]}" 2>/dev/null || true
+    wait "${daemons[$i]}" 2>/dev/null || true
+  done
+  rm -rf "$here"
+  exit "$status"
+}
+trap finish EXIT
+fail() { echo "slurm-test: $*"; exit 1; }
+
+# --- A Slurm of our own: other ports and sockets than one that may be there.
+mkdir "$here/munge" "$here/state" "$here/spool"
+chmod 755 "$here"
+chmod 700 "$here/munge"
+head -c 1024 /dev/urandom >"$here/munge/key"
+chmod 400 "$here/munge/key"
+socket=$here/munge.socket
+munged --foreground --force --key-file "$here/munge/key" --socket "$socket" --pid-file "$here/munge/pid" \
+  --seed-file "$here/munge/seed" >"$here/munged.log" 2>&1 &
+daemons+=($!)
+host=$(hostname -s)
+export SLURM_CONF=$here/slurm.conf
+cat >"$SLURM_CONF" <<CONF
+ClusterName=aaren
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=26817
+SlurmdPort=26818
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket=$socket
+CredType=cred/munge
+StateSaveLocation=$here/state
+SlurmdSpoolDir=$here/spool
+SlurmctldPidFile=$here/slurmctld.pid
+SlurmdPidFile=$here/slurmd.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+SwitchType=switch/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerParameters=sched_interval=5
+KillWait=5
+MinJobAge=86400
+ReturnToService=2
+NodeName=$host NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
+PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
+CONF
+until [ -S "$socket" ]; do sleep 0.1; done
+slurmctld -D -L "$here/slurmctld.log" >"$here/slurmctld.out" 2>&1 &
+daemons+=($!)
+slurmd -D -N "$host" -L "$here/slurmd.log" >"$here/slurmd.out" 2>&1 &
+daemons+=($!)
+for ((tries = 0; tries < 60; tries++)); do
+  [ "$(sinfo --noheader --format %T 2>/dev/null)" = idle ] && break
+  sleep 1
+done
+[ "$(sinfo --noheader --format %T)" = idle ] || fail "the node did not come up: $(sinfo)"
+echo "slurm-test: $(sinfo --version), one node of 2 CPUs"
+
+# --- What is asked of Slurm.
+field() { scontrol --oneliner show job "$1" | grep -o " $2=[^ ]*" | sort | uniq -c | tr -s ' ' | sed 's/^ //' | paste -sd, -; }
+wait_for_end() { # job, seconds
+  moved=
+  for ((waited = 0; waited < $2; waited++)); do
+    case "$(scontrol --oneliner show job "$1" | grep -oE 'JobState=[A-Z_]+' | sort -u | paste -sd' ' -)" in
+    *PENDING* | *RUNNING* | *COMPLETING* | *REQUEUE* | *CONFIGURING*)
+      # What queues again is held back for two minutes, of which a few seconds are enough here.
+      restarts=$(scontrol --oneliner show job "$1" | grep -oE 'Restarts=[0-9]+' | head -n 1)
+      if [ "$restarts" != "$moved" ] && [ "$(squeue --noheader --jobs "$1" --format %r)" = BeginTime ]; then
+        scontrol update JobId="$1" StartTime=now+10seconds
+        moved=$restarts
+      fi
+      sleep 1
+      ;;
+    *) return 0 ;;
+    esac
+  done
+  squeue
+  fail "job $1 did not end within $2 s"
+}
+submit() { # arguments of `aaren submit`; sets $array and $report
+  said=$("$aaren" submit "$@")
+  echo "$said"
+  array=$(sed -n 's/^submitted: job \([0-9]*\),.*/\1/p' <<<"$said")
+  report=$(sed -n 's/.*; job \([0-9]*\), their report.*/\1/p' <<<"$said")
+  [ -n "$array" ] && [ -n "$report" ] || fail "no jobs in: $said"
+}
+yaml() { # name, updates, width
+  cat >"$here/$1.yaml" <<YAML
+name: $1
+env: {id: TMaze-v0, kwargs: {corridor: 3}}
+dataset: t-maze-3
+policies: [aaren, transformer]
+seeds: [0, 1]
+model: {width: $3, layers: 2}
+context: {train: 5}
+train: {updates: $2, batch: 16, threads: 1}
+evaluate: {every: $2, episodes: 5, target_returns: [1], return_scale: 1}
+YAML
+}
+cd "$here"
+
+# --- An array of four, of which one fails: a file stands where its folder should be.
+yaml short 40 16
+mkdir -p results/short
+touch results/short/transformer-seed1
+submit short.yaml --time 10 --parallel 2
+wait_for_end "$array" 120
+wait_for_end "$report" 60
+[ "$(field "$array" JobState)" = "3 JobState=COMPLETED,1 JobState=FAILED" ] || fail "array: $(field "$array" JobState)"
+[ "$(field "$report" JobState)" = "1 JobState=FAILED" ] || fail "a report that misses a run: $(field "$report" JobState)"
+log=results/short/slurm/$report-report.log
+! grep -q "aaren seed" "$log" || fail "more than failed: $(cat "$log")"
+grep -q "did not finish:" "$log" && grep -q "results/short: transformer seed 1: " "$log" || fail "$(cat "$log")"
+[ -f results/short/summary.json ] || fail "no summary of the three that finished"
+echo "slurm-test: one task of four failed, and the report of the others says which"
+rm results/short/transformer-seed1
+submit short.yaml --time 10
+wait_for_end "$array" 60
+wait_for_end "$report" 60
+[ "$(field "$array" JobState)" = "1 JobState=COMPLETED" ] || fail "again: $(field "$array" JobState)"
+[ "$(field "$report" JobState)" = "1 JobState=COMPLETED" ] || fail "again: $(field "$report" JobState)"
+echo "slurm-test: submitted again, only that one ran, and the report is whole"
+
+# --- A limit of one minute that a training of about 90 seconds reaches, by what a dry run measures.
+yaml long 100 64
+rate=$("$aaren" run long.yaml --only aaren:0 --dry-run --json | grep -o '"updates_per_second":[0-9.]*' | cut -d: -f2)
+yaml long "$(awk -v rate="$rate" 'BEGIN { print int(90 * rate) }')" 64
+submit long.yaml --only aaren:0 --time 1 -- --signal=B:TERM@10
+wait_for_end "$array" 600
+wait_for_end "$report" 60
+[ "$(field "$array" JobState)" = "1 JobState=COMPLETED" ] || fail "requeued: $(field "$array" JobState)"
+restarts=$(scontrol --oneliner show job "$array" | grep -oE 'Restarts=[0-9]+' | cut -d= -f2)
+[ "$restarts" -ge 1 ] || fail "the time limit was never reached"
+grep -q "stopped by SIGTERM after update" results/long/slurm/"$array"_0.log || fail "nothing was saved"
+"$aaren" run long.yaml --only aaren:0 --results straight >straight.log 2>&1 || fail "$(tail straight.log)"
+cmp results/long/aaren-seed0/policy.safetensors straight/long/aaren-seed0/policy.safetensors ||
+  fail "another policy than that of a run that was never stopped"
+echo "slurm-test: requeued $restarts times at its time limit, and ended with the same bytes"
+
+# --- What is cancelled stays cancelled.
+yaml cancelled 100000000 64
+submit cancelled.yaml --only aaren:0 --time 10
+until [ -s results/cancelled/aaren-seed0/metrics.jsonl ]; do sleep 0.5; done
+scancel "$array"
+wait_for_end "$array" 60
+wait_for_end "$report" 60
+[ "$(field "$array" JobState)" = "1 JobState=CANCELLED" ] || fail "cancelled: $(field "$array" JobState)"
+[ -f results/cancelled/aaren-seed0/checkpoint.safetensors ] || fail "what was cancelled was not saved"
+echo "slurm-test: a cancelled task saved, and stayed cancelled"
+echo "slurm-test: passed"

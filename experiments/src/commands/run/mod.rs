@@ -1,0 +1,110 @@
+//! `aaren run`: YAML → specs → datasets → training → reports.
+
+mod dry_run;
+mod jobs;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use serde_json::{Map, Value};
+
+use crate::output;
+use crate::training::{Doing, Outcome, Part, Plan};
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  aaren run experiments/hopper-medium-expert.yaml
+  aaren run my.yaml --set train.updates=500 --set train.learning_rate=1e-3
+  aaren run my.yaml --set dataset=../data/walker2d-medium.hdf5 --results scratch
+  aaren run my.yaml --only aaren --only transformer:0
+  aaren run my.yaml --dry-run --jobs 4")]
+pub struct Args {
+    /// The experiment, or the grid of experiments.
+    pub experiment: PathBuf,
+    /// Override a key of the experiment, as KEY=YAML; may be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Do only this policy, or only this policy and seed; may be given again. Other processes can do the others at the
+    /// same time.
+    #[arg(long, value_name = "[EXPERIMENT/]POLICY[:SEED]")]
+    pub only: Vec<Part>,
+    /// Folder that gets a folder for this experiment.
+    #[arg(long, default_value = "results")]
+    pub results: PathBuf,
+    /// Do so many runs at a time, each in a process of its own with one thread.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// List what would run, and how long that would take; trains and writes nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Begin with one thread of libtorch instead of the fastest number.
+    #[arg(long, hide = true)]
+    pub one_thread: bool,
+    /// Print the summary as one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Does it.
+pub fn run(args: &Args) -> Result<()> {
+    let plan = Plan::read(&args.experiment, &args.overrides)?;
+    plan.check(&args.only)?;
+    if args.dry_run {
+        return dry_run::list(&plan, args);
+    }
+    let mut doing = Doing::Train { threads: args.one_thread.then_some(1) };
+    let mut broken = Vec::new();
+    if let Some(jobs) = args.jobs {
+        broken = jobs::run(&plan, args, jobs.into())?;
+        doing = Doing::Gather;
+    }
+    let (mut failed, mut summaries) = (Vec::new(), Map::new());
+    plan.run(&args.results, &args.only, doing, |experiment, outcome| {
+        let name = experiment.spec().name.as_str();
+        say(&outcome, args.json)?;
+        if let Some(summary) = &outcome.summary {
+            summaries.insert(name.into(), serde_json::to_value(summary)?);
+        }
+        let of_grid = |run: String| if plan.is_grid() { format!("{name}/{run}") } else { run };
+        failed.extend(outcome.failed.into_iter().map(of_grid));
+        Ok(())
+    })?;
+    if args.json {
+        let one = (!plan.is_grid()).then(|| summaries.remove(&plan.name)).flatten();
+        match one {
+            Some(summary) => output::print(summary)?,
+            None if plan.is_grid() => output::print(Value::Object(summaries))?,
+            None => {}
+        }
+    } else if plan.is_grid() && args.only.is_empty() {
+        let folder = plan.folder(&args.results);
+        output::note(format_args!(
+            "`aaren report {}` gathers the experiments in one table",
+            folder.display()
+        ));
+    }
+    failed.extend(broken);
+    if failed.is_empty() { Ok(()) } else { bail!("did not finish: {}", failed.join(", ")) }
+}
+
+/// Says what came of one experiment.
+fn say(outcome: &Outcome, json: bool) -> Result<()> {
+    let Outcome { folder, summary, failed, elsewhere, left } = outcome;
+    let folder = folder.path().display();
+    if let Some(summary) = summary.as_ref().filter(|_| !json) {
+        output::print(summary.table().to_markdown())?;
+        output::print(format_args!("written to {folder}"))?;
+    }
+    if !elsewhere.is_empty() {
+        output::note(format_args!("in other hands: {}", elsewhere.join(", ")));
+    }
+    if !left.is_empty() {
+        output::note(format_args!("not finished: {}", left.join(", ")));
+    }
+    if summary.is_none() && failed.is_empty() {
+        output::note(format_args!(
+            "the report is made when the last run ends; `aaren report {folder}` makes one of those that are done"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! `aaren submit`: the runs of an experiment as an array of Slurm tasks, and a report when all of them have ended.
+//!
+//! The task of a run is sent SIGTERM before its time limit, saves, and queues again. What is submitted is one shell
+//! script, the same that `--print` shows.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::interrupt::quoted;
+use crate::output;
+use crate::training::{Part, Plan};
+
+/// Seconds before the time limit at which a task is told to save: an update, an evaluation cut short, a checkpoint.
+/// Slurm looks at time limits every half minute, and so may come a minute early.
+const SAVE_SECONDS: u32 = 120;
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  aaren submit my.yaml --time 2:00:00 --mem 4G --parallel 20
+  aaren submit my.yaml --set train.device=cuda --partition gpu --gres gpu:1 -- --account=lab --cpus-per-task=4
+  aaren submit my.yaml --print
+  aaren submit my.yaml --local | parallel --jobs 8")]
+pub struct Args {
+    /// The experiment, or the grid of experiments.
+    pub experiment: PathBuf,
+    /// Override a key of the experiment, as KEY=YAML; may be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Submit only this policy, or only this policy and seed; may be given again.
+    #[arg(long, value_name = "[EXPERIMENT/]POLICY[:SEED]")]
+    pub only: Vec<Part>,
+    /// Folder that gets a folder for this experiment.
+    #[arg(long, default_value = "results")]
+    pub results: PathBuf,
+    /// Slurm's partition.
+    #[arg(long)]
+    pub partition: Option<String>,
+    /// Time limit of a task, as Slurm writes it (2:00:00); what is not done by then queues again and goes on.
+    #[arg(long)]
+    pub time: Option<String>,
+    /// Generic resources of a task, such as gpu:1.
+    #[arg(long)]
+    pub gres: Option<String>,
+    /// Memory of a task, such as 4G.
+    #[arg(long)]
+    pub mem: Option<String>,
+    /// Tasks at a time, at most.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub parallel: Option<u32>,
+    /// Show the script, and submit nothing.
+    #[arg(long, conflicts_with = "local")]
+    pub print: bool,
+    /// Print a command for each run instead, a line each, for GNU parallel.
+    #[arg(long)]
+    pub local: bool,
+    /// Further options of sbatch, each `--option=value`; they take the place of those that are set here.
+    #[arg(last = true, value_name = "SBATCH_OPTION", value_parser = sbatch_option)]
+    pub sbatch: Vec<String>,
+}
+
+/// One line that begins with a dash.
+fn sbatch_option(text: &str) -> Result<String, String> {
+    let fits = text.starts_with('-') && !text.contains(char::is_control);
+    fits.then(|| text.to_owned()).ok_or_else(|| "expected options of sbatch such as --account=lab".into())
+}
+
+/// Does it.
+pub fn run(args: &Args) -> Result<()> {
+    let plan = Plan::read(&args.experiment, &args.overrides)?;
+    plan.check(&args.only)?;
+    let mut tasks = Vec::new();
+    for (experiment, run) in plan.runs(&args.only) {
+        let folder = experiment.run_folder(&args.results, &run).context("a run of the experiment")?;
+        if !folder.policy().is_file() {
+            tasks.push(Task { run: run.to_string(), checkpoint: folder.checkpoint() });
+        }
+    }
+    let folder = plan.folder(&args.results);
+    if tasks.is_empty() {
+        output::note(format_args!("every run is done; `aaren report {}` reports them", folder.display()));
+        return Ok(());
+    }
+    let command = Commands::new(args)?;
+    if args.local {
+        for task in &tasks {
+            output::print(format_args!("{} --only {} --one-thread", command.run, shell(&task.run)))?;
+        }
+        return Ok(());
+    }
+    let script = script(args, &plan.name, &folder, &tasks, &command)?;
+    if args.print {
+        return Ok(output::print(script.trim_end())?);
+    }
+    plan.write(&args.results)?;
+    submit(&script)
+}
+
+/// Has the script submit its jobs; it says which.
+fn submit(script: &str) -> Result<()> {
+    use std::io::Write;
+    let mut bash = Command::new("bash").stdin(Stdio::piped()).spawn().context("bash cannot be started")?;
+    let mut stdin = bash.stdin.take().context("bash's input")?;
+    stdin.write_all(script.as_bytes()).context("bash's input")?;
+    drop(stdin);
+    let status = bash.wait().context("bash")?;
+    if !status.success() {
+        bail!("the jobs were not submitted: see above; `--print` shows the script");
+    }
+    Ok(())
+}
+
+/// One task of the array.
+struct Task {
+    run: String,
+    checkpoint: PathBuf,
+}
+
+/// This program's commands, for a shell in this folder.
+struct Commands {
+    program: String,
+    run: String,
+}
+
+impl Commands {
+    fn new(args: &Args) -> Result<Self> {
+        let program = quoted(std::env::current_exe().context("this program's own path")?.as_os_str());
+        let mut run = format!("{program} run {} --results {}", path(&args.experiment), path(&args.results));
+        for set in &args.overrides {
+            run += &format!(" --set {}", shell(set));
+        }
+        Ok(Self { program, run })
+    }
+}
+
+fn shell(text: &str) -> String {
+    quoted(text.as_ref())
+}
+
+fn path(path: &Path) -> String {
+    quoted(path.as_os_str())
+}
+
+/// `#SBATCH` lines: these options where they have a value and are not given again, then those that are given.
+fn options(own: &[(&str, Option<String>)], given: &[&String]) -> String {
+    let again = |name: &str| given.iter().any(|given| given.split('=').next() == Some(name));
+    let own = own.iter().filter(|(name, _)| !again(name));
+    let own = own.filter_map(|(name, value)| Some(format!("{name}={}", shell(value.as_ref()?))));
+    let given = given.iter().map(|option| option.to_string());
+    own.chain(given).map(|option| format!("#SBATCH {option}\n")).collect()
+}
+
+/// Whether a given option is for the report too, which needs neither an array nor a GPU.
+fn of_report(option: &str) -> bool {
+    !["--array", "--signal", "--output", "--error", "--gres", "--gpus"]
+        .iter()
+        .any(|own| option.starts_with(own))
+}
+
+/// What submits the array and the report.
+fn script(args: &Args, name: &str, folder: &Path, tasks: &[Task], command: &Commands) -> Result<String> {
+    let here = std::env::current_dir().context("the working directory")?;
+    let here = here.to_str().context("the working directory is no UTF-8 text")?;
+    let logs = folder.join("slurm");
+    let last = tasks.len() - 1;
+    let at_once = args.parallel.map_or(String::new(), |parallel| format!("%{parallel}"));
+    let log = |pattern: &str| Some(logs.join(pattern).display().to_string());
+    let array = options(
+        &[
+            ("--job-name", Some(name.to_owned())),
+            ("--array", Some(format!("0-{last}{at_once}"))),
+            ("--chdir", Some(here.to_owned())),
+            ("--output", log("%A_%a.log")),
+            ("--open-mode", Some("append".into())),
+            ("--signal", Some(format!("B:TERM@{SAVE_SECONDS}"))),
+            ("--partition", args.partition.clone()),
+            ("--time", args.time.clone()),
+            ("--gres", args.gres.clone()),
+            ("--mem", args.mem.clone()),
+        ],
+        &args.sbatch.iter().collect::<Vec<_>>(),
+    );
+    let report = options(
+        &[
+            ("--job-name", Some(format!("{name}-report"))),
+            ("--chdir", Some(here.to_owned())),
+            ("--output", log("%j-report.log")),
+            ("--partition", args.partition.clone()),
+            ("--time", args.time.clone()),
+            ("--mem", args.mem.clone()),
+        ],
+        &args.sbatch.iter().filter(|given| of_report(given)).collect::<Vec<_>>(),
+    );
+    let lines = |line: &dyn Fn(&Task) -> String| -> String {
+        tasks.iter().map(|task| format!("  {}\n", line(task))).collect()
+    };
+    Ok(format!(
+        r#"#!/bin/bash
+# A task for each run of {name}, and a report when all of them have ended.
+set -euo pipefail
+cd {here}
+mkdir -p {logs}
+array=$(sbatch --parsable <<'ARRAY'
+#!/bin/bash
+{array}#SBATCH --requeue
+runs=(
+{runs})
+checkpoints=(
+{checkpoints})
+run=${{runs[$SLURM_ARRAY_TASK_ID]}}
+checkpoint=${{checkpoints[$SLURM_ARRAY_TASK_ID]}}
+before=$(stat -c %y "$checkpoint" 2>/dev/null)
+
+{command} --only "$run" &
+child=$!
+# Before the time limit Slurm sends SIGTERM to this shell alone, which passes it on: the run saves and ends. What is
+# cancelled gets it itself, and a second one would end it before it has saved.
+asked=0
+requeue=
+is_running() {{ [ "$(squeue --noheader --jobs "$SLURM_JOB_ID" --format %T 2>/dev/null)" = RUNNING ]; }}
+pass_on() {{
+  asked=$((asked + 1))
+  if is_running; then
+    requeue=1
+    kill -TERM "$child" 2>/dev/null
+  fi
+}}
+trap pass_on TERM
+while :; do
+  seen=$asked
+  wait "$child"
+  status=$?
+  # A signal ends `wait` before the run has ended.
+  [ "$asked" -eq "$seen" ] && break
+done
+if [ -z "$requeue" ] || [ "$status" -ne 143 ]; then
+  exit "$status"
+fi
+if [ "$(stat -c %y "$checkpoint" 2>/dev/null)" = "$before" ]; then
+  echo "$run: not one update was done within the time limit, so it would be the same again" >&2
+  exit "$status"
+fi
+if is_running; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$status"
+ARRAY
+)
+array=${{array%%;*}}
+report=$(sbatch --parsable --dependency="afterany:$array" <<'REPORT'
+#!/bin/bash
+{report}{program} report {folder} --out {folder}
+status=$?
+[ "$status" -eq 0 ] || echo "the tasks' logs are in {logs}" >&2
+exit "$status"
+REPORT
+)
+echo "submitted: job $array, tasks: {count}; job ${{report%%;*}}, their report; logs in {logs}"
+"#,
+        here = shell(here),
+        logs = path(&logs),
+        runs = lines(&|task| shell(&task.run)),
+        checkpoints = lines(&|task| path(&task.checkpoint)),
+        command = command.run,
+        program = command.program,
+        folder = path(folder),
+        count = tasks.len(),
+    ))
+}

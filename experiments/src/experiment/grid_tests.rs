@@ -1,0 +1,168 @@
+//! Documents that describe several experiments.
+
+use std::path::Path;
+
+use aaren_format::ContextLength;
+
+use super::tests::decision;
+use super::*;
+
+const HEAD: &str = "env: Hopper-v4\ndataset: hopper-medium\n";
+
+fn cells(text: &str, overrides: &[&str]) -> Result<Option<(String, Vec<Cell>)>, Error> {
+    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+    Document::parse(Path::new("x.yaml"), text, &overrides)?.cells()
+}
+
+fn specs(text: &str) -> Vec<Spec> {
+    let (name, cells) = cells(text, &[]).unwrap().unwrap();
+    assert_eq!(name, "x");
+    cells.iter().map(|cell| cell.document.spec().unwrap()).collect()
+}
+
+/// The message that refuses `text`, as a grid or in the first of its cells.
+fn refusal(text: &str, overrides: &[&str]) -> String {
+    match cells(text, overrides) {
+        Err(error) => error.to_string(),
+        Ok(Some((_, cells))) => cells[0].document.spec().unwrap_err().to_string(),
+        Ok(None) => panic!("no grid: {text}"),
+    }
+}
+
+#[test]
+fn one_experiment_is_no_grid() {
+    assert!(cells(HEAD, &[]).unwrap().is_none());
+}
+
+#[test]
+fn a_grid_is_the_product_of_its_keys_in_their_order() {
+    let text = format!(
+        "{HEAD}train: {{updates: 50}}\ngrid: {{train.learning_rate: [3e-4, 1e-3], context: {{train: [20, 100]}}}}\n"
+    );
+    let cells_of_it = specs(&text);
+    let found: Vec<_> = cells_of_it
+        .iter()
+        .map(|spec| {
+            let ContextLength::Timesteps(context) = decision(&spec.policies[0]).context.context_length else {
+                panic!()
+            };
+            (spec.name.as_str(), spec.train.learning_rate, spec.train.updates, context)
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("learning_rate-3e-4_train-20", 3e-4, 50, 20),
+            ("learning_rate-3e-4_train-100", 3e-4, 50, 100),
+            ("learning_rate-1e-3_train-20", 1e-3, 50, 20),
+            ("learning_rate-1e-3_train-100", 1e-3, 50, 100),
+        ]
+    );
+    let (_, cells) = cells(&text, &[]).unwrap().unwrap();
+    let varied = [("train.learning_rate", "3e-4"), ("context.train", "100")];
+    assert_eq!(cells[1].varied, varied.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    // What was written of a cell is one experiment.
+    for spec in cells_of_it {
+        assert_eq!(Document::parse(Path::new("y.yaml"), &spec.to_yaml(), &[]).unwrap().spec().unwrap(), spec);
+    }
+}
+
+#[test]
+fn datasets_and_environments_are_pairs() {
+    let four = specs(
+        "
+env: Hopper-v4
+dataset:
+  - hopper-medium
+  - {dataset: hopper-medium-expert, evaluate.target_returns: [1800]}
+  - {dataset: hopper-medium-expert, env: {id: Hopper-v4, kwargs: {observe: positions}}}
+  - {dataset: walker2d-medium, env: Walker2d-v4, evaluate: {episodes: 3}}
+evaluate: {target_returns: [3600]}
+",
+    );
+    let found: Vec<_> = four
+        .iter()
+        .map(|spec| {
+            let target = spec.evaluate.target_returns.as_ref().unwrap()[0];
+            (spec.name.as_str(), spec.env.id.as_str(), spec.env.kwargs.len(), target, spec.evaluate.episodes)
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("hopper-medium", "Hopper-v4", 0, 3600.0, 20),
+            ("hopper-medium-expert", "Hopper-v4", 0, 1800.0, 20),
+            ("hopper-medium-expert-Hopper-v4-observe-positions", "Hopper-v4", 1, 3600.0, 20),
+            ("walker2d-medium", "Walker2d-v4", 0, 3600.0, 3),
+        ]
+    );
+    let two = "env: [Hopper-v4, Walker2d-v4]\ndataset: [hopper-medium, walker2d-medium]\ngrid: {model.width: [8]}\n";
+    let found: Vec<_> = specs(two).into_iter().map(|spec| (spec.name, spec.env.id)).collect();
+    let names = ["hopper-medium_width-8", "walker2d-medium_width-8"];
+    assert_eq!(found, [(names[0].into(), "Hopper-v4".into()), (names[1].into(), "Walker2d-v4".into())]);
+    let versions = specs("env: [Hopper-v4, Hopper-v5]\ndataset: hopper-medium\n");
+    assert_eq!(versions.iter().map(|spec| &spec.name).collect::<Vec<_>>(), ["Hopper-v4", "Hopper-v5"]);
+}
+
+#[test]
+fn refusals_name_the_place_in_the_grid() {
+    #[rustfmt::skip]
+    let cases: &[(&str, &[&str])] = &[
+        ("grid: {train.lerning_rate: [1e-3]}", &["x.yaml:3: unknown key `train.lerning_rate`", "did you mean `learning_rate`?"]),
+        ("grid:\n  train.learning_rate:\n    - 0\n    - 1", &["x.yaml:5: `train.learning_rate`: found `0`, expected a number above 0"]),
+        ("grid: {train.learning_rate: 1e-3}", &["x.yaml:3: `grid.train.learning_rate`: found `1e-3`, expected a list of values; write `[1e-3]`"]),
+        ("grid: {train.learning_rate: []}", &["found an empty list, expected a list of values"]),
+        ("grid: {train.batch: [8, 8]}", &["`grid.train.batch[1]`: found `8`, expected each value once"]),
+        ("grid: [1]", &["x.yaml:3: `grid`: found a list of 1, expected keys with lists of values"]),
+        ("grid: {}", &["`grid`: found a map, expected keys with lists of values"]),
+        ("grid: {seeds: [[0], [1]]}", &["x.yaml:3: `seeds`", "their own lists"]),
+        ("grid: {policies: [[aaren]]}", &["`policies`", "their own lists"]),
+        ("grid: {train.: [1]}", &["`train.`", "expected a key such as `train.updates`"]),
+        ("grid: {env.kwargs.observe: [positions]}", &["x.yaml:3: `env.kwargs.observe`: found the text `Hopper-v4` at `env`", "vary `env` as a whole"]),
+        ("grid: {train.batch: [1], train: {batch: [2]}}", &["`grid.train.batch`: found the key again"]),
+        ("grid: {train.updates: [1,2,3,4,5,6,7,8,9,10,11], train.batch: [1,2,3,4,5,6,7,8,9,10], train.warmup: [0,1,2,3,4,5,6,7,8,9]}",
+            &["x.yaml:3: `grid`: found 1100 experiments, expected at most 1000"]),
+    ];
+    for (text, parts) in cases {
+        let message = refusal(&format!("{HEAD}{text}\n"), &[]);
+        for part in *parts {
+            assert!(message.contains(part), "{part:?} is not in {message}");
+        }
+    }
+    #[rustfmt::skip]
+    let heads: &[(&str, &[&str])] = &[
+        ("env: Hopper-v4\ndataset: [hopper-medium, hopper-medium]", &["`dataset[1]`: found `hopper-medium` again"]),
+        ("env: [Hopper-v4]\ndataset: [hopper-medium, hopper-expert]", &["x.yaml:1: `env`: found a list of 1, expected as many as datasets, 2"]),
+        ("env: [Hopper-v4]\ndataset:\n  - {dataset: hopper-medium, env: Hopper-v4}", &["x.yaml:1: `env[0]`", "the dataset names one"]),
+        ("env: Hopper-v4\ndataset:\n  - {env: Hopper-v4}", &["x.yaml:3: `dataset[0].dataset` is missing"]),
+        ("env: Hopper-v4\ndataset: []", &["x.yaml:2: `dataset`: found an empty list"]),
+        ("env: Hopper-v4\ndataset:\n  - hopper-medium\n  - ./nowhere.hdf5", &["x.yaml:4: `dataset`", "nowhere.hdf5`, which cannot be opened"]),
+    ];
+    for (text, parts) in heads {
+        let message = match cells(&format!("{text}\n"), &[]) {
+            Err(error) => error.to_string(),
+            Ok(found) => {
+                found.unwrap().1.iter().find_map(|cell| cell.document.spec().err()).unwrap().to_string()
+            }
+        };
+        for part in *parts {
+            assert!(message.contains(part), "{part:?} is not in {message}");
+        }
+    }
+    let message = refusal(&format!("{HEAD}grid: {{train.batch: [8, 16]}}\n"), &["train.batch=4"]);
+    assert!(
+        message.contains(
+            "--set train.batch=4: `train.batch`: found `4`, expected nothing, as `grid` at x.yaml:3"
+        ),
+        "{message}"
+    );
+    assert!(message.contains("--set 'grid={train.batch: [4]}'"), "{message}");
+    // Where one experiment is asked for.
+    let document =
+        Document::parse(Path::new("x.yaml"), &format!("{HEAD}grid: {{train.batch: [8]}}\n"), &[]).unwrap();
+    let message = document.spec().unwrap_err().to_string();
+    assert!(
+        message.contains("x.yaml:3: `grid`: found several experiments, expected one experiment here"),
+        "{message}"
+    );
+}

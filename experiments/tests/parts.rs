@@ -1,0 +1,215 @@
+//! Several processes at one experiment: each run is done by one of them, whatever becomes of the others.
+
+mod common;
+
+use std::fs;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use common::{Experiment, RUNS, YAML, assert_same, edit_checkpoint, outcome, send, wait_until};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+const FOUR: [&str; 4] = ["aaren-seed0", "aaren-seed1", "transformer-seed0", "transformer-seed1"];
+const SEEDS: [&str; 2] = ["--set", "seeds=[0, 1]"];
+
+/// Two policies with two seeds.
+fn four() -> Experiment {
+    let experiment = Experiment::new(YAML);
+    let (code, message) = experiment.run("straight", &SEEDS);
+    assert_eq!(code, Some(0), "{message}");
+    experiment
+}
+
+/// How often these processes said that they evaluated each run after its last update.
+fn finished(messages: &str) -> Vec<usize> {
+    let said = |run: &&str| format!("{}, update 60:", run.replace("-seed", " seed "));
+    FOUR.iter().map(|run| messages.matches(&said(run)).count()).collect()
+}
+
+/// `aaren report` of a folder.
+fn report(experiment: &Experiment, folder: &str) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));
+    command.current_dir(experiment.path("")).args(["report", folder, "--out", "out"]);
+    outcome(command.output().unwrap())
+}
+
+#[test]
+fn processes_that_race_do_each_run_once() {
+    let experiment = four();
+    let children: Vec<Child> = (0..4).map(|_| experiment.command("raced", &SEEDS).spawn().unwrap()).collect();
+    let mut said = String::new();
+    for child in children {
+        let (code, message) = outcome(child.wait_with_output().unwrap());
+        assert_eq!(code, Some(0), "{message}");
+        said += &message;
+    }
+    assert_eq!(finished(&said), [1; 4], "{said}");
+    assert_same(&experiment.outcome_of("raced", &FOUR), &experiment.outcome_of("straight", &FOUR));
+    // Whoever came last reported, with everything.
+    let summary = experiment.json("raced", "summary.json");
+    for policy in ["aaren", "transformer"] {
+        assert_eq!(summary["policies"][policy]["threads"].as_array().unwrap().len(), 2, "{said}");
+    }
+}
+
+/// Every few moments one of three processes is killed, and another one begins.
+#[test]
+fn processes_that_race_and_are_killed_lose_nothing() {
+    let experiment = four();
+    let mut random = StdRng::seed_from_u64(3);
+    let start = || experiment.command("killed", &SEEDS).spawn().unwrap();
+    let mut children: Vec<Child> = (0..3).map(|_| start()).collect();
+    for _ in 0..8 {
+        std::thread::sleep(Duration::from_millis(random.random_range(50..400)));
+        let child = &mut children[random.random_range(0..3)];
+        child.kill().unwrap();
+        child.wait().unwrap();
+        *child = start();
+    }
+    for child in children {
+        let (code, message) = outcome(child.wait_with_output().unwrap());
+        assert_eq!(code, Some(0), "{message}");
+    }
+    // Whoever had the last run may be among the dead.
+    let (code, message) = experiment.run("killed", &SEEDS);
+    assert_eq!(code, Some(0), "{message}");
+    assert_same(&experiment.outcome_of("killed", &FOUR), &experiment.outcome_of("straight", &FOUR));
+}
+
+#[test]
+fn parts_are_put_together_by_the_last_one() {
+    let experiment = Experiment::new(YAML);
+    experiment.finish("straight");
+    // Only begun.
+    let mut child = experiment.command("begun", &[]).spawn().unwrap();
+    assert!(wait_until(&mut child, || experiment.file("begun", RUNS[0], "checkpoint.safetensors").exists()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (code, message) = report(&experiment, "begun/tiny");
+    assert_eq!(code, Some(1), "{message}");
+    let both = "begun/tiny: aaren seed 0: begun, not finished\n  begun/tiny: transformer seed 0: no checkpoint yet\n";
+    assert!(message.ends_with(both), "{message}");
+
+    let (code, message) = experiment.run("parts", &["--only", "transformer:0"]);
+    assert_eq!(code, Some(0), "{message}");
+    assert!(message.contains("not finished: aaren seed 0\n"), "{message}");
+    assert!(message.contains("`aaren report parts/tiny` makes one of those that are done"), "{message}");
+    let summary = experiment.path("parts/tiny/summary.json");
+    assert!(!summary.exists());
+    assert!(!experiment.file("parts", RUNS[0], "spec.yaml").exists());
+
+    // What is done can be reported at any time; what is missing is said, and nothing else is.
+    let report = || report(&experiment, "parts/tiny");
+    let (code, message) = report();
+    assert_eq!(code, Some(1), "{message}");
+    assert!(
+        message.ends_with("did not finish:\n  parts/tiny: aaren seed 0: no checkpoint yet\n"),
+        "{message}"
+    );
+    assert!(!message.contains("not finished: "), "{message}");
+    let reported = || {
+        let summary = experiment.json("parts", "summary.json");
+        summary["policies"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(reported(), ["transformer"]);
+
+    let (code, message) = experiment.run("parts", &["--only", "aaren"]);
+    assert_eq!(code, Some(0), "{message}");
+    assert!(!message.contains("transformer seed 0, update"), "{message}");
+    assert_eq!(reported(), ["aaren", "transformer"]);
+    assert_same(&experiment.outcome("parts"), &experiment.outcome("straight"));
+    // Another look at a part leaves everything as it is.
+    let written = fs::metadata(&summary).unwrap().modified().unwrap();
+    let (code, message) = experiment.run("parts", &["--only", "aaren"]);
+    assert_eq!(code, Some(0), "{message}");
+    assert_eq!(fs::metadata(&summary).unwrap().modified().unwrap(), written);
+    let (code, message) = report();
+    assert_eq!(code, Some(0), "{message}");
+    assert_eq!(fs::metadata(&summary).unwrap().modified().unwrap(), written);
+
+    for (only, expected) in [
+        ("aren", "--only aren: there is no policy `aren`; did you mean `aaren`?"),
+        ("aaren:7", "--only aaren:7: there is no seed 7; there are [0]"),
+        ("aaren:x", "expected POLICY or POLICY:SEED such as aaren:0"),
+    ] {
+        let (code, message) = experiment.run("parts", &["--only", only]);
+        assert_eq!(code, Some(2), "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
+    // Results that were carried elsewhere, without their data.
+    fs::remove_file(experiment.path("pendulum.hdf5")).unwrap();
+    let (code, message) = report();
+    assert_eq!(code, Some(0), "{message}");
+    assert!(message.contains("parts/tiny/summary.json: taken as it is: "), "{message}");
+}
+
+#[test]
+fn a_second_process_goes_on_with_the_next_run_and_says_who_has_the_first() {
+    let experiment = Experiment::new(&YAML.replace("updates: 60", "updates: 1000000"));
+    let start = |only| experiment.command("results", &["--only", only]).spawn().unwrap();
+    let metrics = |run| experiment.file("results", run, "metrics.jsonl");
+    let mut first = start("aaren");
+    assert!(wait_until(&mut first, || metrics(RUNS[0]).exists()));
+    let (code, message) = experiment.run("results", &["--only", "aaren"]);
+    assert_eq!(code, Some(0), "{message}");
+    let holder = format!("in other hands: aaren seed 0 (process {} on ", first.id());
+    assert!(message.contains(&holder), "{message}");
+    assert!(message.contains("not finished: transformer seed 0\n"), "{message}");
+    // A process that is asked for both begins with the second.
+    let mut second = experiment.command("results", &[]).spawn().unwrap();
+    assert!(wait_until(&mut second, || metrics(RUNS[1]).exists()));
+    send(&second, libc::SIGTERM);
+    let (code, message) = outcome(second.wait_with_output().unwrap());
+    assert_eq!(code, Some(143), "{message}");
+    assert!(message.contains("of transformer seed 0"), "{message}");
+    // Nobody has to clean up after a kill.
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let checkpoint = experiment.file("results", RUNS[0], "checkpoint.safetensors");
+    let had = fs::metadata(&checkpoint).and_then(|file| file.modified()).ok();
+    let mut third = start("aaren:0");
+    let modified = || fs::metadata(&checkpoint).and_then(|file| file.modified()).ok();
+    assert!(wait_until(&mut third, || modified() != had));
+    third.kill().unwrap();
+    third.wait().unwrap();
+}
+
+/// One that diverged is not waited for, and another process reports without it.
+#[test]
+fn a_part_that_cannot_finish_is_written_down() {
+    let experiment = Experiment::new(YAML);
+    let mut child = experiment.command("results", &["--only", "aaren"]).spawn().unwrap();
+    let checkpoint = experiment.file("results", RUNS[0], "checkpoint.safetensors");
+    assert!(wait_until(&mut child, || checkpoint.exists()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let good = fs::read(&checkpoint).unwrap();
+    edit_checkpoint(&checkpoint, |name, floats| {
+        if !name.starts_with("optimizer.") {
+            floats.fill(3e38);
+        }
+    });
+    let (code, message) = experiment.run("results", &["--only", "aaren"]);
+    assert_eq!(code, Some(1), "{message}");
+    assert!(message.contains("error: did not finish: aaren seed 0"), "{message}");
+    let failure = experiment.file("results", RUNS[0], "failure.txt");
+    let reason = fs::read_to_string(&failure).unwrap();
+    assert!(reason.contains("training stopped at update "), "{reason}");
+
+    let (code, message) = experiment.run("results", &["--only", "transformer"]);
+    assert_eq!(code, Some(0), "{message}");
+    assert!(
+        message.contains("not finished: aaren seed 0 (given up: results/tiny/aaren-seed0/failure.txt)"),
+        "{message}"
+    );
+    let summary = experiment.json("results", "summary.json");
+    assert_eq!(summary["policies"].as_object().unwrap().keys().collect::<Vec<_>>(), ["transformer"]);
+
+    // Whoever asks again tries again.
+    fs::write(&checkpoint, good).unwrap();
+    experiment.finish("results");
+    assert!(!failure.exists());
+    experiment.finish("straight");
+    assert_same(&experiment.outcome("results"), &experiment.outcome("straight"));
+}
