@@ -90,9 +90,9 @@ evaluate: {target_returns: [3600]}
     assert_eq!(
         found,
         [
-            ("hopper-medium", "Hopper-v4", 0, 3600.0, 20),
-            ("hopper-medium-expert", "Hopper-v4", 0, 1800.0, 20),
-            ("hopper-medium-expert-Hopper-v4-observe-positions", "Hopper-v4", 1, 3600.0, 20),
+            ("hopper-medium", "Hopper-v4", 0, 3600.0, 100),
+            ("hopper-medium-expert", "Hopper-v4", 0, 1800.0, 100),
+            ("hopper-medium-expert-Hopper-v4-observe-positions", "Hopper-v4", 1, 3600.0, 100),
             ("walker2d-medium", "Walker2d-v4", 0, 3600.0, 3),
         ]
     );
