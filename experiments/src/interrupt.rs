@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::{flag, low_level::signal_name};
+
+/// What the kernel sends to a child of `--jobs` when its parent dies, which it may do once for each of the parent's
+/// threads: as SIGTERM, but never a second signal.
+pub const ORPHANED: i32 = SIGUSR1;
 
 static SIGNAL: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
@@ -28,6 +32,8 @@ pub fn watch() -> Result<()> {
         };
         watched().context("signals cannot be watched")?;
     }
+    flag::register_usize(ORPHANED, Arc::clone(signal), SIGTERM as usize)
+        .context("signals cannot be watched")?;
     Ok(())
 }
 

@@ -190,7 +190,7 @@ fn alone(command: &mut Command) {
     #[cfg(target_os = "linux")]
     // SAFETY: one system call between fork and exec, without allocation.
     unsafe {
-        command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) {
+        command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, interrupt::ORPHANED) {
             0 => Ok(()),
             _ => Err(std::io::Error::last_os_error()),
         });
