@@ -78,7 +78,7 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
         }
         std::thread::sleep(TICK);
         ticks = ticks.wrapping_add(1);
-        // A second signal ends this process, and the kernel then ends its children.
+        // A second signal ends this process at once; its children, which have the first, end when they have saved.
         if let Some(signal) = interrupt::signal().filter(|_| passed_on.is_none()) {
             running.iter().for_each(|one| one.send(signal));
             passed_on = Some(signal);
