@@ -7,6 +7,7 @@
 # make snapshots  train the behaviour policies of the dataset recipes anew, each an hour or more (TASKS=hopper: one)
 # make oracle  compare the environments with Python Gymnasium's and POPGym's
 # make bench   compare the speed with PyTorch's and Python Gymnasium's
+# make reference  make anew what results/reference holds and the README quotes (PARTS="demo bench": some of it)
 # make wheel   build the Python package into target/wheel (make wheel-test: and test it)
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test slurm-test lint soak soak-kills soak-envs soak-agents soak-streaming soak-yaml deps snapshots python oracle bench wheel wheel-test
+.PHONY: demo test slurm-test lint soak soak-kills soak-envs soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-test
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml
@@ -116,3 +117,6 @@ $(DEPS)/wheel/installed: policies/python/requirements.txt policies/python/tests/
 	$(PYTHON) -m venv $(DEPS)/wheel
 	$(DEPS)/wheel/bin/$(PIP:$(PYTHON)%=python%) --no-deps --only-binary=:all: $(patsubst %,-r %,$^)
 	touch $@
+
+reference: deps python
+	ETTH1="$(ETTH1)" sh experiments/reference.sh $(PARTS)

@@ -18,6 +18,7 @@ mod lock;
 mod onnx;
 mod output;
 mod plot;
+pub mod provenance;
 mod refusal;
 pub mod results;
 mod stand_in;

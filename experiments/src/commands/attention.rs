@@ -11,13 +11,14 @@ use serde_json::json;
 use tch::{Device, Kind};
 
 use crate::plot::{Axis, Figure, Look, Series};
+use crate::provenance::Provenance;
 use crate::results::{Table, Trained};
 use crate::statistics::mean;
 use crate::{Refusal, output};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  aaren attention results/hopper-positions
+  aaren attention results/demo
   aaren attention results/demo --timesteps 10 100 1000 --recent 5")]
 pub struct Args {
     /// Results folder of an experiment that `aaren run` has finished; gets attention.json, .md and .svg.
@@ -114,7 +115,9 @@ pub fn run(args: &Args) -> Result<()> {
 
     let json = json!({
         "name": spec.name, "recent": args.recent, "spreads": spreads,
-        "protocol": { "dataset": dataset.name(), "episodes": starts.len(), "training_seeds": spec.seeds },
+        "protocol": Provenance::within(json!({
+            "dataset": dataset.name(), "episodes": starts.len(), "training_seeds": spec.seeds,
+        })),
     });
     let table = table(&spreads, args.recent);
     let about = format!(

@@ -14,14 +14,15 @@ use serde_json::{Value, json};
 
 use crate::evaluation::{EpisodeResult, Evaluation};
 use crate::plot::{Axis, DotChart, Figure, Level, Look, Row, Series};
+use crate::provenance::Provenance;
 use crate::results::{INTERVAL, Metric, Table, Trained, lengths};
 use crate::statistics::{Estimate, ONE_SEED, Unit};
 use crate::{Refusal, output};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  aaren sweep results/hopper-positions --rollout unbounded --rollout window:20
-  aaren sweep results/t-maze --vary corridor=10,30,100,300,1000
+  aaren sweep results/demo --rollout unbounded --rollout window:20
+  aaren sweep results/rate-t-maze --vary corridor=88,148,358,898
   aaren sweep results/demo --kept                    (of a run with `evaluate: {keep: all}`)")]
 pub struct Args {
     /// Results folder of an experiment that `aaren run` has finished; gets sweep.json, sweep.md and sweep.svg.
@@ -109,6 +110,10 @@ pub fn run(args: &Args) -> Result<()> {
         let own = [header.regime()];
         let regimes = if args.rollout.is_empty() { &own[..] } else { &args.rollout };
         for (memory, &regime) in regimes.iter().enumerate() {
+            if let Err(unfit) = header.check_regime(regime) {
+                output::note(format_args!("{}: left out: {unfit}", policy.name));
+                continue;
+            }
             for Form { value, env, update } in &forms {
                 let mut by_seed = Vec::new();
                 for &seed in &spec.seeds {
@@ -135,12 +140,11 @@ pub fn run(args: &Args) -> Result<()> {
     let varied = if args.kept { Some("updates") } else { args.vary.as_ref().map(|vary| vary.key.as_str()) };
     let json = json!({
         "name": spec.name, "varied": varied, "score": metric.name(), "cells": cells,
-        "protocol": {
+        "protocol": Provenance::within(json!({
             "env": spec.env, "training_seeds": spec.seeds, "episodes": args.episodes, "seed": args.seed,
             "target_return": args.target_return, "score_of": if args.kept { "each evaluation" } else { "last update" },
             "interval": INTERVAL,
-            "mujoco": aaren_envs::mujoco_version(), "aaren": env!("CARGO_PKG_VERSION"), "commit": env!("AAREN_COMMIT"),
-        },
+        })),
     });
     let label = metric.label();
     let table = table(&cells, varied, metric.name(), args.episodes);

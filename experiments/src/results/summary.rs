@@ -15,6 +15,7 @@ use super::{Comparison, Metric, Pictures, Scale, kind_of_agent, lengths};
 use crate::cost::Cost;
 use crate::evaluation::EpisodeResult;
 use crate::experiment::{PolicySpec, Spec};
+use crate::provenance::Provenance;
 use crate::statistics::{Estimate, ONE_SEED, Sample, Unit, mean};
 use crate::training::Finished;
 use crate::{ExperimentFolder, Refusal};
@@ -117,12 +118,9 @@ pub struct Protocol {
     pub interval: String,
     /// What computes.
     pub backend: String,
-    /// MuJoCo's version.
-    pub mujoco: String,
-    /// This program's version.
-    pub aaren: String,
-    /// The commit it was built from.
-    pub commit: String,
+    /// What made it.
+    #[serde(flatten)]
+    pub provenance: Provenance,
 }
 
 /// What [`Protocol::interval`] says.
@@ -174,9 +172,7 @@ impl Summary {
             score_of: "last update".into(),
             interval: INTERVAL.into(),
             backend: "streaming runtime (scores and µs per step), libtorch (updates/s)".into(),
-            mujoco: aaren_envs::mujoco_version().into(),
-            aaren: env!("CARGO_PKG_VERSION").into(),
-            commit: env!("AAREN_COMMIT").into(),
+            provenance: Provenance::here(),
         };
         Ok((Self { name: spec.name.clone(), policies, comparison, protocol }, pictures))
     }

@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::output;
+use crate::provenance::Provenance;
 use crate::results::Table;
 use python::Python;
 
@@ -143,7 +144,9 @@ pub fn run(args: &Args) -> Result<()> {
     if wanted(Subject::Train) {
         rows.extend(train::measure(&python, threads)?);
     }
-    let json = serde_json::json!({ "training_threads": threads, "rows": rows });
+    let json = serde_json::json!({
+        "training_threads": threads, "rows": rows, "protocol": Provenance::within(serde_json::json!({})),
+    });
     let name = args.subject.map_or("bench".to_owned(), |subject| format!("bench-{}", subject.name()));
     std::fs::create_dir_all(&args.results).with_context(|| args.results.display().to_string())?;
     let text = serde_json::to_string_pretty(&json)? + "\n";

@@ -12,6 +12,7 @@ use super::claims::{self, Claim};
 use super::training::{BATCH, TrainingCost};
 use crate::cost::{Cost, CostPoint};
 use crate::plot::{Axis, Figure, Look, Series};
+use crate::provenance::Provenance;
 use crate::results::{Table, cost_name, kind_of_file, looks};
 
 /// The files of a comparison.
@@ -129,10 +130,9 @@ fn to_json(compared: &Compared, costs: &[Cost], training: &[TrainingCost], claim
         .collect();
     json!({
         "name": compared.name, "rows": rows, "scores": compared.summary.as_ref().map(|it| &it.comparison), "exponents": exponents, "training": training, "claims": claims,
-        "protocol": {
+        "protocol": Provenance::within(json!({
             "env": compared.env, "trained": compared.trained, "threads": 1, "training_batch": BATCH,
-            "aaren": env!("CARGO_PKG_VERSION"), "commit": env!("AAREN_COMMIT"),
-        },
+        })),
     })
 }
 

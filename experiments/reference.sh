@@ -1,0 +1,67 @@
+#!/bin/sh
+# Makes what results/reference holds, part by part, each by one command from a clean tree:
+#   make reference                      all parts
+#   make reference PARTS="demo bench"   some; those that train go on where they were stopped
+# forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
+# Runs are kept in target/reference under a name made of the sources' content: other sources, other runs.
+set -eu
+cd "$(dirname "$0")/.."
+parts=${*:-demo rate-t-maze precision recipes bench}
+for part in $parts; do
+    if [ -n "$(git status --porcelain -- . ':!results/reference')" ]; then
+        echo "the tree has changes; commit them first" >&2
+        exit 1
+    fi
+    sources=$(git ls-tree HEAD agents envs policies experiments Cargo.lock | git hash-object --stdin | cut -c1-12)
+    work=target/reference/$sources
+    to=results/reference/$part
+    cargo build --quiet --release --locked --bin aaren
+    aaren=target/release/aaren
+    export LD_LIBRARY_PATH="$PWD/.deps/site/torch/lib:$PWD/.deps/mujoco"
+    mkdir -p "$work" "$to"
+    commit=$(git rev-parse --short=12 HEAD)
+    # What a run reports, and the first policies.
+    keep() {
+        cp "$work/$part"/summary.json "$work/$part"/summary.md "$work/$part"/*.svg "$to"
+    }
+    case $part in
+    demo)
+        command="aaren run experiments/demo.yaml"
+        $aaren run experiments/demo.yaml --results "$work"
+        keep
+        for policy in aaren transformer; do
+            cp "$work/demo/$policy-seed0/policy.safetensors" "$to/$policy.safetensors"
+        done
+        ;;
+    rate-t-maze)
+        command="aaren run experiments/memory/rate-t-maze.yaml --jobs 2; aaren sweep results/rate-t-maze --vary corridor=88,148,358,898,2398,9598"
+        $aaren run experiments/memory/rate-t-maze.yaml --jobs 2 --results "$work"
+        $aaren sweep "$work/rate-t-maze" --vary corridor=88,148,358,898,2398,9598
+        keep
+        cp "$work/$part"/sweep.json "$work/$part"/sweep.md "$to"
+        ;;
+    precision)
+        command="aaren run experiments/precision.yaml --jobs 2"
+        $aaren run experiments/precision.yaml --jobs 2 --results "$work"
+        keep
+        ;;
+    recipes)
+        command="cargo run --release -p aaren-agents --example difficulty"
+        cargo run --quiet --release --locked -p aaren-agents --example difficulty > "$to/table.md"
+        ;;
+    bench)
+        command="make bench"
+        make --quiet bench
+        cp results/bench.json results/bench.md "$to"
+        ;;
+    forecasting)
+        command="cargo run --release -p aaren-policies --example forecasting -- ETTh1.csv"
+        OMP_NUM_THREADS=1 cargo run --quiet --release --locked -p aaren-policies --example forecasting -- "${ETTH1:?the path of ETTh1.csv}" > "$to/etth1.md"
+        ;;
+    *)
+        echo "there is no part $part" >&2
+        exit 2
+        ;;
+    esac
+    printf '{"command": "%s", "commit": "%s", "dirty": false}\n' "$command" "$commit" > "$to/provenance.json"
+done
