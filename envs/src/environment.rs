@@ -1,8 +1,12 @@
 //! One environment: its dynamics, its generator and its time limit.
 
+use std::sync::Arc;
+
+use mujoco_rs::wrappers::MjModel;
 use serde::{Deserialize, Serialize};
 
 use crate::numpy::Generator;
+use crate::picture::Drawing;
 use crate::{ActionSpace, EnvSpec, Error};
 
 /// What one step brought.
@@ -61,6 +65,14 @@ pub(crate) trait Dynamics: Send {
     fn observe(&self, observation: &mut [f64]);
     /// What the episode goes on from, where there is more to say than its seed.
     fn state(&self) -> Option<EnvState> {
+        None
+    }
+    /// MuJoCo's model, where that is what moves and what is seen.
+    fn model(&self) -> Option<Arc<MjModel>> {
+        None
+    }
+    /// What it looks like; without a model or a drawing, the entries of its observation are shown.
+    fn drawing(&self) -> Option<Drawing> {
         None
     }
     /// Starts an episode in `state`; the error says what does not fit.
@@ -174,6 +186,16 @@ impl Environment {
     /// (POPGym's, RATE's T-maze).
     pub fn state(&self) -> Option<EnvState> {
         self.dynamics.state()
+    }
+
+    /// MuJoCo's model, where there is one.
+    pub(crate) fn model(&self) -> Option<Arc<MjModel>> {
+        self.dynamics.model()
+    }
+
+    /// What it looks like, where it has a drawing.
+    pub(crate) fn drawing(&self) -> Option<Drawing> {
+        self.dynamics.drawing()
     }
 
     /// Starts an episode in `state` instead of in a random one.

@@ -41,6 +41,14 @@ pub enum Error {
         /// What is wrong, with what is expected.
         reason: String,
     },
+    /// A picture that cannot be taken.
+    #[error("picture of {id}: {reason}")]
+    Picture {
+        /// The environment.
+        id: String,
+        /// Why, and what would help.
+        reason: String,
+    },
     /// A trajectory that cannot be replayed.
     #[error("trajectory, line {line}: {reason}")]
     Trajectory {

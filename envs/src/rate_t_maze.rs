@@ -5,7 +5,8 @@ use serde::Deserialize;
 use crate::ActionSpace;
 use crate::environment::{Dynamics, Step};
 use crate::numpy::Generator;
-use crate::t_maze::Corridor;
+use crate::picture::Drawing;
+use crate::t_maze::{Corridor, maze};
 
 /// The moves of the four actions: right, up, left, down.
 const MOVES: [[i64; 2]; 4] = [[1, 0], [0, 1], [-1, 0], [0, -1]];
@@ -113,5 +114,10 @@ impl Dynamics for RateTMaze {
 
     fn observe(&self, observation: &mut [f64]) {
         observation.copy_from_slice(&self.observation);
+    }
+
+    fn drawing(&self) -> Option<Drawing> {
+        let at = [self.x as f64, self.y as f64];
+        Some(maze(self.corridor as f64, at, self.goal as f64, self.elapsed == 0))
     }
 }

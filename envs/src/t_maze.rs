@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::ActionSpace;
 use crate::environment::{Dynamics, EnvState, Step};
 use crate::numpy::Generator;
+use crate::picture::{Drawing, Shape, colour};
 
 /// The longest corridor.
 const LONGEST: usize = 100_000;
@@ -83,6 +84,33 @@ impl TMaze {
     }
 }
 
+/// A T-maze from above, as far as there is room around who walks it at `at`, and beneath it all of the corridor, with
+/// the share that is walked. `cue` is 1 where the right turn is upwards, −1 downwards; `shown` whether it is seen now.
+pub(crate) fn maze(length: f64, at: [f64; 2], cue: f64, shown: bool) -> Drawing {
+    /// Cells on either side.
+    const SEEN: f64 = 6.0;
+    let cell = |x: f64, y: f64, colour| Shape::rectangle([x - 0.46, y - 0.46], [0.92, 0.92], colour);
+    let (from, to) = ((at[0] - SEEN).max(0.0), (at[0] + SEEN).min(length));
+    let mut shapes: Vec<Shape> =
+        (from as i64..=to as i64).map(|x| cell(x as f64, 0.0, colour::PALE)).collect();
+    if to == length {
+        shapes.push(cell(length, cue, colour::GREEN));
+        shapes.push(cell(length, -cue, colour::RED));
+    }
+    if shown {
+        let arrow = |y: f64| [at[0], y * cue];
+        let head = vec![[at[0] - 0.4, 1.3 * cue], arrow(1.7), [at[0] + 0.4, 1.3 * cue]];
+        shapes.push(Shape::line(arrow(0.7), arrow(1.6), 0.14, colour::BLACK));
+        shapes.push(Shape::curve(head, 0.14, colour::BLACK));
+    }
+    shapes.push(Shape::disc(at, 0.3, colour::BLUE));
+    let (left, right, below) = (at[0] - SEEN, at[0] + SEEN, -4.0);
+    let walked = left + (right - left) * (at[0] / length).min(1.0);
+    shapes.push(Shape::line([left, below], [right, below], 0.16, colour::PALE));
+    shapes.push(Shape::line([left, below], [walked, below], 0.16, colour::BLUE));
+    Drawing { low: [left - 0.5, -SEEN - 0.5], high: [right + 0.5, SEEN + 0.5], shapes }
+}
+
 impl Dynamics for TMaze {
     fn observation_size(&self) -> usize {
         2
@@ -121,6 +149,11 @@ impl Dynamics for TMaze {
 
     fn state(&self) -> Option<EnvState> {
         Some(EnvState::Classic { state: vec![self.cue, self.length as f64, self.position as f64] })
+    }
+
+    fn drawing(&self) -> Option<Drawing> {
+        // Left of who walks the corridor is up.
+        Some(maze(self.length as f64, [self.position as f64, 0.0], -self.cue, self.position == 0))
     }
 
     fn set_state(&mut self, state: &EnvState) -> Result<(), String> {

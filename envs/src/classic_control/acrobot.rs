@@ -9,6 +9,7 @@ use crate::ActionSpace;
 use crate::environment::{Dynamics, EnvState, Step};
 use crate::kwargs::Observe;
 use crate::numpy::Generator;
+use crate::picture::{Drawing, Shape, colour};
 
 const DT: f64 = 0.2;
 const GRAVITY: f64 = 9.8;
@@ -132,6 +133,20 @@ impl Dynamics for Acrobot {
 
     fn state(&self) -> Option<EnvState> {
         Some(EnvState::Classic { state: self.state.to_vec() })
+    }
+
+    fn drawing(&self) -> Option<Drawing> {
+        let [theta1, theta2, ..] = self.state;
+        let elbow = [theta1.sin(), -theta1.cos()];
+        let tip = [elbow[0] + (theta1 + theta2).sin(), elbow[1] - (theta1 + theta2).cos()];
+        let mut shapes = vec![
+            // The height that the tip has to reach.
+            Shape::line([-2.2, 1.0], [2.2, 1.0], 0.02, colour::GREY),
+            Shape::line([0.0, 0.0], elbow, 0.2, colour::BLUE),
+            Shape::line(elbow, tip, 0.2, colour::ORANGE),
+        ];
+        shapes.extend([[0.0, 0.0], elbow].map(|joint| Shape::disc(joint, 0.06, colour::BLACK)));
+        Some(Drawing { low: [-2.4, -2.2], high: [2.4, 2.6], shapes })
     }
 
     fn set_state(&mut self, state: &EnvState) -> Result<(), String> {

@@ -7,6 +7,7 @@ use crate::ActionSpace;
 use crate::environment::{Dynamics, EnvState, Step};
 use crate::kwargs::Observe;
 use crate::numpy::Generator;
+use crate::picture::{Drawing, Shape, colour};
 
 const GRAVITY: f64 = 9.8;
 const POLE_MASS: f64 = 0.1;
@@ -94,6 +95,19 @@ impl Dynamics for CartPole {
 
     fn state(&self) -> Option<EnvState> {
         Some(EnvState::Classic { state: self.state.to_vec() })
+    }
+
+    fn drawing(&self) -> Option<Drawing> {
+        let [x, _, angle, _] = self.state;
+        let joint = [x, 0.3];
+        let end = [x + 2.0 * LENGTH * angle.sin(), 0.3 + 2.0 * LENGTH * angle.cos()];
+        let shapes = vec![
+            Shape::line([-MAX_POSITION, 0.0], [MAX_POSITION, 0.0], 0.02, colour::GREY),
+            Shape::rectangle([x - 0.25, 0.0], [0.5, 0.3], colour::BLACK),
+            Shape::line(joint, end, 0.1, colour::ORANGE),
+            Shape::disc(joint, 0.05, colour::BLUE),
+        ];
+        Some(Drawing { low: [-MAX_POSITION, -1.7], high: [MAX_POSITION, 3.1], shapes })
     }
 
     fn set_state(&mut self, state: &EnvState) -> Result<(), String> {

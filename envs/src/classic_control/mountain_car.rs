@@ -2,11 +2,12 @@
 
 use serde::Deserialize;
 
-use super::{entries, observe};
+use super::{entries, observe, valley};
 use crate::ActionSpace;
 use crate::environment::{Dynamics, EnvState, Step};
 use crate::kwargs::Observe;
 use crate::numpy::Generator;
+use crate::picture::Drawing;
 
 const MIN_POSITION: f64 = -1.2;
 const MAX_POSITION: f64 = 0.6;
@@ -70,6 +71,10 @@ impl Dynamics for MountainCar {
 
     fn state(&self) -> Option<EnvState> {
         Some(EnvState::Classic { state: vec![self.position, self.velocity] })
+    }
+
+    fn drawing(&self) -> Option<Drawing> {
+        Some(valley(self.position, [MIN_POSITION, MAX_POSITION], GOAL))
     }
 
     fn set_state(&mut self, state: &EnvState) -> Result<(), String> {

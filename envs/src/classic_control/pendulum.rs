@@ -9,6 +9,7 @@ use crate::ActionSpace;
 use crate::environment::{Dynamics, EnvState, Step};
 use crate::kwargs::Observe;
 use crate::numpy::Generator;
+use crate::picture::{Drawing, Shape, colour};
 
 const MAX_SPEED: f64 = 8.0;
 const MAX_TORQUE: f32 = 2.0;
@@ -85,6 +86,15 @@ impl Dynamics for Pendulum {
 
     fn state(&self) -> Option<EnvState> {
         Some(EnvState::Classic { state: self.state.to_vec() })
+    }
+
+    fn drawing(&self) -> Option<Drawing> {
+        let angle = self.state[0];
+        let shapes = vec![
+            Shape::line([0.0, 0.0], [-angle.sin(), angle.cos()], 0.2, colour::RED),
+            Shape::disc([0.0, 0.0], 0.05, colour::BLACK),
+        ];
+        Some(Drawing { low: [-1.4, -1.2], high: [1.4, 1.6], shapes })
     }
 
     fn set_state(&mut self, state: &EnvState) -> Result<(), String> {

@@ -1,5 +1,9 @@
 //! What the robots that walk have in common.
 
+use std::sync::Arc;
+
+use mujoco_rs::wrappers::MjModel;
+
 use super::simulation::{Noise, Simulation};
 use crate::ActionSpace;
 use crate::environment::{Dynamics, EnvState, Step};
@@ -100,6 +104,10 @@ impl<T: Task> Dynamics for Locomotion<T> {
 
     fn state(&self) -> Option<EnvState> {
         Some(self.simulation.state())
+    }
+
+    fn model(&self) -> Option<Arc<MjModel>> {
+        Some(self.simulation.model())
     }
 
     fn set_state(&mut self, state: &EnvState) -> Result<(), String> {

@@ -51,6 +51,10 @@ impl Simulation {
         &self.action_space
     }
 
+    pub(super) fn model(&self) -> Arc<MjModel> {
+        Arc::clone(&self.model)
+    }
+
     pub(super) fn qpos(&self) -> &[f64] {
         self.data.qpos()
     }

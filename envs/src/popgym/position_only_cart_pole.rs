@@ -5,6 +5,7 @@ use crate::ActionSpace;
 use crate::classic_control::CartPole;
 use crate::environment::{Dynamics, EnvState, Step};
 use crate::numpy::Generator;
+use crate::picture::Drawing;
 
 /// PositionOnlyCartPole of POPGym: CartPole whose velocities are hidden, worth 1 if the pole stays upright for the
 /// whole episode.
@@ -52,6 +53,10 @@ impl Dynamics for PositionOnlyCartPole {
 
     fn state(&self) -> Option<EnvState> {
         self.cart_pole.state()
+    }
+
+    fn drawing(&self) -> Option<Drawing> {
+        self.cart_pole.drawing()
     }
 
     fn set_state(&mut self, state: &EnvState) -> Result<(), String> {

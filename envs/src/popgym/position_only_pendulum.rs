@@ -5,6 +5,7 @@ use crate::ActionSpace;
 use crate::classic_control::Pendulum;
 use crate::environment::{Dynamics, EnvState, Step};
 use crate::numpy::Generator;
+use crate::picture::Drawing;
 
 /// Half of the highest cost of a step, to the package's digits.
 const HALF_RANGE: f64 = 16.2736044 / 2.0;
@@ -55,6 +56,10 @@ impl Dynamics for PositionOnlyPendulum {
 
     fn state(&self) -> Option<EnvState> {
         self.pendulum.state()
+    }
+
+    fn drawing(&self) -> Option<Drawing> {
+        self.pendulum.drawing()
     }
 
     fn set_state(&mut self, state: &EnvState) -> Result<(), String> {

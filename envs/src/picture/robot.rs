@@ -1,0 +1,55 @@
+//! Pictures of MuJoCo's models, drawn without a window through EGL.
+
+use std::sync::Arc;
+
+use mujoco_rs::renderer::MjRenderer;
+use mujoco_rs::wrappers::{MjData, MjModel, MjtObjBase, MjvCamera};
+
+use crate::environment::EnvState;
+
+/// What to install where EGL is not there, or does not work.
+const CURE: &str = "install EGL and Mesa, which draws without a graphics card too (Debian and Ubuntu: `apt install libegl1 libgl1-mesa-dri`; Fedora: `dnf install mesa-libEGL mesa-dri-drivers`)";
+
+/// A model, a state of it to draw, and what draws it.
+pub(super) struct Robot {
+    data: MjData<Arc<MjModel>>,
+    renderer: MjRenderer,
+}
+
+impl Robot {
+    pub(super) fn new(model: &MjModel, width: usize, height: usize) -> Result<Self, String> {
+        let mut model = model.clone();
+        // The largest picture is the model's own affair.
+        let global = &mut model.vis_mut().global;
+        (global.offwidth, global.offheight) = (width as i32, height as i32);
+        let camera = match model.name_to_id(MjtObjBase::mjOBJ_CAMERA, "track") {
+            Some(track) => MjvCamera::new_fixed(track),
+            // Body 0 is the world.
+            None => MjvCamera::new_tracking(1),
+        };
+        let data = MjData::try_new(Arc::new(model)).map_err(|e| e.to_string())?;
+        let renderer = MjRenderer::new(data.model(), width, height, 0)
+            .map_err(|e| format!("robots are drawn through EGL (libEGL.so.1): {e}; {CURE}"))?;
+        Ok(Self { data, renderer: renderer.with_camera(camera) })
+    }
+
+    /// The pixels `[height, width, 3]` of a state.
+    pub(super) fn rgb(&mut self, state: Option<&EnvState>) -> Result<Vec<u8>, String> {
+        let Some(EnvState::Mujoco { qpos, qvel }) = state else {
+            return Err("found an environment without MuJoCo, expected one of the camera's model".into());
+        };
+        let (positions, velocities) = (self.data.qpos().len(), self.data.qvel().len());
+        if (qpos.len(), qvel.len()) != (positions, velocities) {
+            let (p, v) = (qpos.len(), qvel.len());
+            return Err(format!(
+                "found a state of {p} positions and {v} velocities, expected {positions} and {velocities}, those of the camera's model"
+            ));
+        }
+        self.data.qpos_mut().copy_from_slice(qpos);
+        self.data.qvel_mut().copy_from_slice(qvel);
+        self.data.forward();
+        self.renderer.sync_data(&mut self.data).map_err(|e| e.to_string())?;
+        self.renderer.render().map_err(|e| e.to_string())?;
+        Ok(self.renderer.rgb_flat().unwrap_or_default().to_vec())
+    }
+}
