@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use aaren_agents::{Actor, Network};
-use aaren_envs::{EnvSpec, Step, VectorEnv, seeds};
+use aaren_envs::{EnvSpec, Environment, Step, VectorEnv, make, seeds};
 use aaren_format::Regime;
 use aaren_streaming::{Policy, Streams};
 use anyhow::Result;
@@ -98,6 +98,20 @@ impl Evaluation<'_> {
         Ok(played.collect::<Result<Vec<_>>>()?.concat())
     }
 
+    /// One episode alone, before its first step: that which [`stream`](Self::stream) plays with this index.
+    ///
+    /// # Errors
+    /// Where the environment cannot be made, or the policy cannot act in this regime.
+    pub(crate) fn episode(&self, policy: &Policy, target: f64, index: u64) -> Result<Episode> {
+        let mut streams = policy.streams_with(self.regime, 1)?;
+        streams.reset(0, target);
+        let mut environment = make(self.env)?;
+        let mut observation = vec![0.0; environment.observation_size()];
+        environment.reset(self.episode_seed(index), &mut observation);
+        let result = EpisodeResult::new(target, index);
+        Ok(Episode { streams, environment, observation, reward: 0.0, result, over: false })
+    }
+
     /// Plays some episodes of a target, each in an environment of its own; those that end leave the batch.
     fn play(
         &self,
@@ -153,6 +167,46 @@ impl Evaluation<'_> {
         }
         over.sort_by_key(|episode| episode.episode);
         Ok(over)
+    }
+}
+
+/// An episode that is played step by step, for whoever looks at each.
+pub(crate) struct Episode {
+    streams: Streams,
+    environment: Environment,
+    observation: Vec<f64>,
+    /// Of the last step.
+    reward: f64,
+    result: EpisodeResult,
+    over: bool,
+}
+
+impl Episode {
+    /// The environment as it stands.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// How it went so far.
+    pub(crate) fn result(&self) -> &EpisodeResult {
+        &self.result
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn over(&self) -> bool {
+        self.over
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// Where the policy's output is no number.
+    pub(crate) fn step(&mut self) -> Result<()> {
+        let action = Streams::act(&mut self.streams, &self.observation, &[self.reward])?;
+        let step = self.environment.step(action, &mut self.observation);
+        self.reward = step.reward;
+        self.over = self.result.take(&step);
+        Ok(())
     }
 }
 
@@ -262,6 +316,11 @@ mod tests {
             assert!(order.into_iter().eq(expected));
             assert!(one.iter().any(|episode| episode.length != one[0].length));
             assert_eq!(one, on(2));
+            let mut alone = evaluation.episode(&policy, targets[1], 7).unwrap();
+            while !alone.over() {
+                alone.step().unwrap();
+            }
+            assert_eq!(*alone.result(), one[11 + 7]);
             assert_eq!(one, on(5));
         }
     }

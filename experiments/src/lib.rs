@@ -12,6 +12,7 @@ mod cost;
 pub mod dataset;
 pub mod evaluation;
 pub mod experiment;
+mod film;
 mod folder;
 mod interrupt;
 mod lock;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aaren_agents::PolicyFile;
 use aaren_envs::{EnvSpec, make};
-use aaren_format::Regime;
+use aaren_format::{Header, Regime};
 use aaren_policies::open_device;
 use aaren_streaming::Policy;
 use anyhow::Result;
@@ -54,18 +54,7 @@ pub fn run(args: &Args) -> Result<()> {
     let device = open_device(&args.device)?;
     let file = PolicyFile::load(&path)?;
     let header = &file.header;
-    let env = args.env.as_ref().map_or_else(|| header.env.clone(), EnvSpec::new);
-    let environment = make(&env)?;
-    if environment.observation_size() != header.observation_size
-        || environment.action_space().size() != header.action.size()
-    {
-        let (found, expected) = (environment.observation_size(), header.observation_size);
-        return Err(Refusal(format!(
-            "--env {}: its observations have {found} entries and its actions {}, the policy's {expected} and {}; choose an environment of the same shape",
-            env.id, environment.action_space().size(), header.action.size()
-        ))
-        .into());
-    }
+    let env = environment_of(args.env.as_deref(), header)?;
     let targets = if args.target_return.is_empty() { &header.target_returns } else { &args.target_return };
     let regime = args.rollout.unwrap_or(header.regime());
     let evaluation = Evaluation { env: &env, regime, targets, episodes: args.episodes, seed: args.seed };
@@ -134,6 +123,23 @@ struct Seeded<'e> {
     #[serde(flatten)]
     result: &'e EpisodeResult,
     seed: u64,
+}
+
+/// The environment that a policy acts in: the one that is asked for, else that of its training.
+pub(super) fn environment_of(asked: Option<&str>, header: &Header) -> Result<EnvSpec> {
+    let env = asked.map_or_else(|| header.env.clone(), EnvSpec::new);
+    let environment = make(&env)?;
+    if environment.observation_size() != header.observation_size
+        || environment.action_space().size() != header.action.size()
+    {
+        let (found, expected) = (environment.observation_size(), header.observation_size);
+        return Err(Refusal(format!(
+            "--env {}: its observations have {found} entries and its actions {}, the policy's {expected} and {}; choose an environment of the same shape",
+            env.id, environment.action_space().size(), header.action.size()
+        ))
+        .into());
+    }
+    Ok(env)
 }
 
 /// A policy's file, given itself or by its run's folder.

@@ -7,6 +7,7 @@ mod data;
 mod envs;
 mod evaluate;
 mod export;
+mod render;
 mod report;
 mod run;
 mod submit;
@@ -48,6 +49,8 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Write a policy in the form of another runtime: one step as an ONNX model.
     Export(export::Args),
+    /// Film trained policies at work.
+    Render(render::Args),
     /// Compare memory and time of acting and training with the Transformer.
     Compare(compare::Args),
     /// Roll the policies of an experiment out with several memories, or in several forms of the environment.
@@ -78,6 +81,7 @@ impl Command {
             Command::Submit(args) => submit::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Export(args) => export::run(args),
+            Command::Render(args) => render::run(args),
             Command::Compare(args) => compare::run(args),
             Command::Sweep(args) => sweep::run(args),
             Command::Attention(args) => attention::run(args),
