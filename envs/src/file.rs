@@ -28,10 +28,16 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Makes the folder `path`, which must not exist: `fill` fills it under a temporary name beside it, which
 /// is then renamed.
-pub(crate) fn folder_whole(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+///
+/// # Errors
+/// What the file system says, and what `fill` does; there is no folder then.
+pub fn folder_whole<E: From<io::Error>>(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     if path.symlink_metadata().is_ok() {
         let reason = "it exists already; remove it or give another name";
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason).into());
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
@@ -40,7 +46,7 @@ pub(crate) fn folder_whole(path: &Path, fill: impl FnOnce(&Path) -> io::Result<(
         fs::create_dir_all(parent)?;
     }
     fs::create_dir(&temporary)?;
-    fill(&temporary).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
+    fill(&temporary).and_then(|()| Ok(fs::rename(&temporary, path)?)).inspect_err(|_| {
         let _ = fs::remove_dir_all(&temporary);
     })
 }

@@ -29,7 +29,7 @@ pub use check::{Check, check};
 pub use dataset::Dataset;
 pub use environment::{EnvState, Environment, Step};
 pub use error::Error;
-pub use file::write_whole;
+pub use file::{folder_whole, write_whole};
 pub use mujoco::mujoco_version;
 pub use picture::{Camera, Picture};
 pub use scores::{ReferenceScores, reference_scores, return_range};

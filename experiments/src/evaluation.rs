@@ -102,14 +102,14 @@ impl Evaluation<'_> {
     ///
     /// # Errors
     /// Where the environment cannot be made, or the policy cannot act in this regime.
-    pub(crate) fn episode(&self, policy: &Policy, target: f64, index: u64) -> Result<Episode> {
+    pub(crate) fn episode(&self, policy: &Policy, target: f64, index: u64) -> Result<Playing> {
         let mut streams = policy.streams_with(self.regime, 1)?;
         streams.reset(0, target);
         let mut environment = make(self.env)?;
         let mut observation = vec![0.0; environment.observation_size()];
         environment.reset(self.episode_seed(index), &mut observation);
         let result = EpisodeResult::new(target, index);
-        Ok(Episode { streams, environment, observation, reward: 0.0, result, over: false })
+        Ok(Playing { streams, environment, observation, reward: 0.0, result, over: false })
     }
 
     /// Plays some episodes of a target, each in an environment of its own; those that end leave the batch.
@@ -171,7 +171,7 @@ impl Evaluation<'_> {
 }
 
 /// An episode that is played step by step, for whoever looks at each.
-pub(crate) struct Episode {
+pub(crate) struct Playing {
     streams: Streams,
     environment: Environment,
     observation: Vec<f64>,
@@ -181,7 +181,7 @@ pub(crate) struct Episode {
     over: bool,
 }
 
-impl Episode {
+impl Playing {
     /// The environment as it stands.
     pub(crate) fn environment(&self) -> &Environment {
         &self.environment
@@ -202,6 +202,7 @@ impl Episode {
     /// # Errors
     /// Where the policy's output is no number.
     pub(crate) fn step(&mut self) -> Result<()> {
+        self.result.see(&self.observation);
         let action = Streams::act(&mut self.streams, &self.observation, &[self.reward])?;
         let step = self.environment.step(action, &mut self.observation);
         self.reward = step.reward;

@@ -2,6 +2,7 @@
 
 mod attention;
 mod bench;
+mod card;
 mod compare;
 mod data;
 mod envs;
@@ -51,6 +52,8 @@ enum Command {
     Export(export::Args),
     /// Film trained policies at work.
     Render(render::Args),
+    /// Make a folder of a trained policy for a model hub: its file, its scores, a film.
+    Card(card::Args),
     /// Compare memory and time of acting and training with the Transformer.
     Compare(compare::Args),
     /// Roll the policies of an experiment out with several memories, or in several forms of the environment.
@@ -82,6 +85,7 @@ impl Command {
             Command::Evaluate(args) => evaluate::run(args),
             Command::Export(args) => export::run(args),
             Command::Render(args) => render::run(args),
+            Command::Card(args) => card::run(args),
             Command::Compare(args) => compare::run(args),
             Command::Sweep(args) => sweep::run(args),
             Command::Attention(args) => attention::run(args),

@@ -10,11 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::evaluate::{environment_of, policy_path};
 use crate::evaluation::Evaluation;
-use crate::film::{Format, Part, Recording};
+use crate::film::{Format, PICTURES, Part, Recording};
 use crate::{Refusal, output};
-
-/// Pictures of a whole episode, unless `--every` says otherwise.
-const PICTURES: u64 = 250;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:

@@ -9,9 +9,13 @@ use std::path::{Path, PathBuf};
 use aaren_envs::Picture;
 use anyhow::{Context, Result};
 
+pub(crate) use mp4::ffmpeg_starts;
 pub(crate) use recording::{Part, Recording};
 
 use crate::Refusal;
+
+/// Pictures of a whole episode, unless somebody asks for another number.
+pub(crate) const PICTURES: u64 = 250;
 
 /// A film that is being written; its file appears when it is [finished](Film::finish).
 pub(crate) struct Film {

@@ -14,6 +14,13 @@ fn ffmpeg() -> OsString {
     std::env::var_os("AAREN_FFMPEG").unwrap_or_else(|| "ffmpeg".into())
 }
 
+/// Whether there is an ffmpeg that starts.
+pub(crate) fn ffmpeg_starts() -> bool {
+    let mut command = Command::new(ffmpeg());
+    let quiet = command.arg("-version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
 /// An MP4 that ffmpeg is writing, under a temporary name.
 pub(super) struct Mp4 {
     ffmpeg: Child,

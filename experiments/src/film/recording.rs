@@ -8,7 +8,7 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 
 use super::Film;
-use crate::evaluation::{Episode, EpisodeResult, Evaluation};
+use crate::evaluation::{EpisodeResult, Evaluation, Playing};
 
 /// What is filmed, and how.
 pub(crate) struct Recording<'r> {
@@ -53,7 +53,7 @@ impl Recording<'_> {
         let mut film = Film::begin(path, [self.size * episodes.len(), self.size], self.fps)?;
         let mut last: Vec<Option<Picture>> = vec![None; episodes.len()];
         for timestep in 0.. {
-            let over = timestep >= self.steps || episodes.iter().all(Episode::over);
+            let over = timestep >= self.steps || episodes.iter().all(Playing::over);
             if timestep % self.every == 0 || over {
                 for ((episode, part), last) in episodes.iter().zip(&self.parts).zip(&mut last) {
                     // What an unstable simulation has become is no state to draw.
