@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn episodes_that_repeat_others_are_counted() {
         let distinct = |env: &EnvSpec| {
-            let environment = aaren_envs::make(env).unwrap();
+            let environment = make(env).unwrap();
             let task = aaren_agents::Task::new(&environment, 1.0);
             let (agent, _) = hopper(EncoderKind::Aaren, 1);
             let file = policy("untrained", &*agent, &task).unwrap();

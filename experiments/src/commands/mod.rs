@@ -3,6 +3,7 @@
 mod attention;
 mod bench;
 mod card;
+mod check;
 mod compare;
 mod data;
 mod envs;
@@ -64,6 +65,8 @@ enum Command {
     Report(report::Args),
     /// Measure speed and memory, as ratios to what one would run instead.
     Bench(bench::Args),
+    /// Check that a GPU computes what the CPU does, and how fast.
+    Check(check::Args),
     /// Look at datasets, or make them from recipes.
     #[command(subcommand)]
     Data(data::Command),
@@ -75,7 +78,7 @@ enum Command {
 impl Command {
     /// Whether libtorch will train.
     fn trains(&self) -> bool {
-        matches!(self, Command::Run(_) | Command::Compare(_) | Command::Bench(_))
+        matches!(self, Command::Run(_) | Command::Compare(_) | Command::Bench(_) | Command::Check(_))
     }
 
     fn execute(&self) -> Result<()> {
@@ -91,6 +94,7 @@ impl Command {
             Command::Attention(args) => attention::run(args),
             Command::Report(args) => report::run(args),
             Command::Bench(args) => bench::run(args),
+            Command::Check(args) => check::run(args),
             Command::Data(command) => data::run(command),
             Command::Envs(command) => envs::run(command),
         }
