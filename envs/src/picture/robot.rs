@@ -1,5 +1,6 @@
 //! Pictures of MuJoCo's models, drawn without a window through EGL.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use mujoco_rs::renderer::MjRenderer;
@@ -28,8 +29,11 @@ impl Robot {
             None => MjvCamera::new_tracking(1),
         };
         let data = MjData::try_new(Arc::new(model)).map_err(|e| e.to_string())?;
-        let renderer = MjRenderer::new(data.model(), width, height, 0)
-            .map_err(|e| format!("robots are drawn through EGL (libEGL.so.1): {e}; {CURE}"))?;
+        let renderer = MjRenderer::new(data.model(), width, height, 0).map_err(|error| {
+            // What glutin says is the cause, not the error itself.
+            let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            format!("robots are drawn through EGL (libEGL.so.1): {cause}; {CURE}")
+        })?;
         Ok(Self { data, renderer: renderer.with_camera(camera) })
     }
 

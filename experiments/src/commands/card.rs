@@ -181,8 +181,8 @@ impl Card {
             rows += &format!(
                 "| {} | {} | {} | {} |\n",
                 target.target_return,
-                target.raw_return.estimate.text(1),
-                normalised.map_or("no reference".into(), |score| score.estimate.text(1)),
+                target.raw_return.estimate.to_string(),
+                normalised.map_or("no reference".into(), |score| score.estimate.to_string()),
                 target.episode_length.text(1)
             );
         }
@@ -202,7 +202,7 @@ impl Card {
              | target return | return | normalised score | timesteps |\n|---:|---:|---:|---:|\n{rows}\n\
              Training seeds {seeds:?}, {each} episodes each, of the {score_of}; the policy in this folder is of seed {seed}, with a mean \
              return of {mean:.1} (standard deviation {deviation:.1} over its {own} episodes) at the first target return. Intervals: {interval}.\n\n\
-             ```\naaren evaluate policy.safetensors --episodes {own} --seed {seed}\naaren render policy.safetensors --out episode.gif\n```\n\n\
+             ```\naaren evaluate policy.safetensors --episodes {own} --seed {seed}\naaren render policy.safetensors --seed {seed} --out episode.gif\n```\n\n\
              In Python, without torch: `aaren.Policy.load(\"policy.safetensors\")`. `config.json` holds the policy's header and the \
              experiment with every default, `summary.json` how it was measured (commit {commit}, MuJoCo {mujoco}).\n",
             matter = self.front_matter()?,

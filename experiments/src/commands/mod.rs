@@ -150,7 +150,7 @@ fn keep_freed_memory() {
 fn refused(error: &anyhow::Error) -> bool {
     use aaren_agents::Error as Agent;
     use aaren_envs::Error as Env;
-    let by_env = |e: &Env| !matches!(e, Env::Mujoco { .. } | Env::Write { .. });
+    let by_env = |e: &Env| !matches!(e, Env::Mujoco { .. } | Env::Picture { .. } | Env::Write { .. });
     let by_agent = |e: &Agent| match e {
         Agent::Env(e) => by_env(e),
         Agent::Policy(e) => !matches!(e, aaren_policies::Error::Device { .. }),
