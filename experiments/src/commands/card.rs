@@ -181,7 +181,7 @@ impl Card {
             rows += &format!(
                 "| {} | {} | {} | {} |\n",
                 target.target_return,
-                target.raw_return.estimate.to_string(),
+                target.raw_return.estimate,
                 normalised.map_or("no reference".into(), |score| score.estimate.to_string()),
                 target.episode_length.text(1)
             );
@@ -217,8 +217,8 @@ impl Card {
             seed = header.seed,
             own = self.returns.len(),
             interval = protocol.interval,
-            commit = protocol.commit,
-            mujoco = protocol.mujoco,
+            commit = protocol.provenance.commit,
+            mujoco = protocol.provenance.mujoco,
         ))
     }
 }

@@ -11,6 +11,7 @@ use aaren_policies::scan::{Prefix, chunked, hillis_steele, recurrence};
 use anyhow::{Context, Result, bail};
 use tch::{Device, Kind, Tensor};
 
+use crate::provenance::Provenance;
 use crate::results::Table;
 use crate::stand_in::{dataset, hopper, trainer};
 use crate::{Refusal, output};
@@ -60,13 +61,11 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let gpus = gpus(Path::new("/proc/driver/nvidia/gpus"));
     let report = report(device, &SIZES)?;
+    let Provenance { aaren, commit, machine, .. } = Provenance::here();
+    let processor = machine.map_or_else(|| std::env::consts::ARCH.into(), |machine| machine.processor);
     output::print(format_args!(
-        "`aaren check --device {}`: aaren {}, commit {}, {} {}, {} threads, {}\n\n{compared}\n\n{}\n{}",
+        "`aaren check --device {}`: aaren {aaren}, commit {commit}, {processor}, {} threads, {}\n\n{compared}\n\n{}\n{}",
         args.device,
-        env!("CARGO_PKG_VERSION"),
-        env!("AAREN_COMMIT"),
-        std::env::consts::OS,
-        std::env::consts::ARCH,
         tch::get_num_threads(),
         if gpus.is_empty() { "no NVIDIA GPU".into() } else { gpus.join(", ") },
         report.differences.to_markdown(),
