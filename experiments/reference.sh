@@ -32,6 +32,7 @@ for part in $parts; do
         for policy in aaren transformer; do
             cp "$work/demo/$policy-seed0/policy.safetensors" "$to/$policy.safetensors"
         done
+        $aaren render "$to"/aaren.safetensors "$to"/transformer.safetensors --out "$to"/episode.gif --size 240 --steps 400 --every 4
         ;;
     rate-t-maze)
         command="aaren run experiments/memory/rate-t-maze.yaml --jobs 2; aaren sweep results/rate-t-maze --vary corridor=88,148,358,898,2398,9598"
