@@ -35,9 +35,9 @@ for part in $parts; do
         $aaren render "$to"/aaren.safetensors "$to"/transformer.safetensors --out "$to"/episode.gif --size 240 --steps 400 --every 4
         ;;
     rate-t-maze)
-        command="aaren run experiments/memory/rate-t-maze.yaml --jobs 2; aaren sweep results/rate-t-maze --vary corridor=88,148,358,898,2398,9598"
+        command="aaren run experiments/memory/rate-t-maze.yaml --jobs 2; aaren sweep results/rate-t-maze --vary corridor=88,148,358,898"
         $aaren run experiments/memory/rate-t-maze.yaml --jobs 2 --results "$work"
-        $aaren sweep "$work/rate-t-maze" --vary corridor=88,148,358,898,2398,9598
+        $aaren sweep "$work/rate-t-maze" --vary corridor=88,148,358,898
         keep
         cp "$work/$part"/sweep.json "$work/$part"/sweep.md "$to"
         ;;
