@@ -7,14 +7,23 @@ use std::process::Command;
 mod rpath;
 
 /// What the program is built from: a change of it makes the tree dirty.
-const SOURCES: [&str; 6] = ["agents", "envs", "policies", "experiments/src", "Cargo.toml", "Cargo.lock"];
+const SOURCES: [&str; 8] = [
+    "agents",
+    "envs",
+    "policies/format",
+    "policies/torch",
+    "policies/streaming",
+    "experiments/src",
+    "Cargo.toml",
+    "Cargo.lock",
+];
 
 fn main() {
     rpath::main();
     println!("cargo:rerun-if-changed=build.rs");
     // HEAD names a branch and stays as it is when that gets a commit; its log does not.
-    for watched in ["../.git/logs/HEAD"].into_iter().chain(SOURCES) {
-        let path = if watched.starts_with("..") { watched.to_owned() } else { format!("../{watched}") };
+    for watched in [".git/logs/HEAD"].into_iter().chain(SOURCES) {
+        let path = format!("../{watched}");
         if Path::new(&path).exists() {
             println!("cargo:rerun-if-changed={path}");
         }

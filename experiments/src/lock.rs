@@ -34,12 +34,7 @@ pub fn claim(path: &Path) -> Result<Claim> {
         }
         Err(TryLockError::Error(error)) => return Err(error).with_context(shown),
     }
-    sign(&mut file).with_context(shown)?;
-    // An NFS client may remember for a while that a file was not there, and so miss what the last holder made on
-    // another machine: opening the folder makes it ask.
-    if let Some(folder) = path.parent() {
-        folder.read_dir().with_context(|| folder.display().to_string())?;
-    }
+    taken(&mut file, path).with_context(shown)?;
     Ok(Claim::Ours(file))
 }
 
@@ -52,7 +47,7 @@ pub fn wait_for(path: &Path, waiting: impl FnOnce(&str)) -> Result<Claim> {
     waiting(&holder);
     let file = open(path).and_then(|mut file| {
         file.lock()?;
-        sign(&mut file)?;
+        taken(&mut file, path)?;
         Ok(file)
     });
     Ok(Claim::Ours(file.with_context(|| path.display().to_string())?))
@@ -63,10 +58,13 @@ fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-/// Says who holds it.
-fn sign(file: &mut File) -> std::io::Result<()> {
+/// Says in a lock that was just taken who holds it, and looks at what its last holder left.
+fn taken(file: &mut File, path: &Path) -> std::io::Result<()> {
     file.set_len(0)?;
-    file.write_all(format!("process {} on {}\n", std::process::id(), host()).as_bytes())
+    file.write_all(format!("process {} on {}\n", std::process::id(), host()).as_bytes())?;
+    // An NFS client may remember for a while that a file was not there, and so miss what the last holder made on
+    // another machine: opening the folder makes it ask.
+    path.parent().map_or(Ok(()), |folder| folder.read_dir().map(drop))
 }
 
 fn host() -> String {

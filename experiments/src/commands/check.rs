@@ -127,7 +127,7 @@ fn report(device: Device, sizes: &Sizes) -> Result<Report> {
                 speed(&mut trainer(&**agent, &task, &data, sizes.batch, precision, device)?, sizes)
             });
             let (cpu, device) = (cpu?, device?);
-            let what = format!("{name}, {}", of(precision));
+            let what = format!("{name}, {}", precision.name());
             report.speeds.row([
                 what,
                 format!("{cpu:.1}"),
@@ -137,13 +137,6 @@ fn report(device: Device, sizes: &Sizes) -> Result<Report> {
         }
     }
     Ok(report)
-}
-
-fn of(precision: Precision) -> &'static str {
-    match precision {
-        Precision::Float32 => "float32",
-        Precision::Bfloat16 => "bfloat16",
-    }
 }
 
 /// Every encoder, and every way an Aaren forgets.

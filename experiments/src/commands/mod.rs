@@ -12,6 +12,7 @@ mod export;
 mod render;
 mod report;
 mod run;
+mod selection;
 mod submit;
 mod sweep;
 mod up_to_date;

@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use super::selection::Selection;
 use crate::interrupt::quoted;
 use crate::output;
-use crate::training::{Part, Plan};
 
 /// Seconds before the time limit at which a task is told to save: an update, an evaluation cut short, a checkpoint.
 /// Slurm looks at time limits every half minute, and so may come a minute early.
@@ -23,17 +23,8 @@ const SAVE_SECONDS: u32 = 120;
   aaren submit my.yaml --print
   aaren submit my.yaml --local | parallel --jobs 8")]
 pub struct Args {
-    /// The experiment, or the grid of experiments.
-    pub experiment: PathBuf,
-    /// Override a key of the experiment, as KEY=YAML; may be given again.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
-    /// Submit only this policy, or only this policy and seed; may be given again.
-    #[arg(long, value_name = "[EXPERIMENT/]POLICY[:SEED]")]
-    pub only: Vec<Part>,
-    /// Folder that gets a folder for this experiment.
-    #[arg(long, default_value = "results")]
-    pub results: PathBuf,
+    #[command(flatten)]
+    pub selection: Selection,
     /// Slurm's partition.
     #[arg(long)]
     pub partition: Option<String>,
@@ -68,16 +59,16 @@ fn sbatch_option(text: &str) -> Result<String, String> {
 
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
-    let plan = Plan::read(&args.experiment, &args.overrides)?;
-    plan.check(&args.only)?;
+    let plan = args.selection.plan()?;
     let mut tasks = Vec::new();
-    for (experiment, run) in plan.runs(&args.only) {
-        let folder = experiment.run_folder(&args.results, &run).context("a run of the experiment")?;
+    for (experiment, run) in plan.runs(&args.selection.only) {
+        let folder =
+            experiment.run_folder(&args.selection.results, &run).context("a run of the experiment")?;
         if !folder.policy().is_file() {
             tasks.push(Task { run: run.to_string(), checkpoint: folder.checkpoint() });
         }
     }
-    let folder = plan.folder(&args.results);
+    let folder = plan.folder(&args.selection.results);
     if tasks.is_empty() {
         output::note(format_args!("every run is done; `aaren report {}` reports them", folder.display()));
         return Ok(());
@@ -93,7 +84,7 @@ pub fn run(args: &Args) -> Result<()> {
     if args.print {
         return Ok(output::print(script.trim_end())?);
     }
-    plan.write(&args.results)?;
+    plan.write(&args.selection.results)?;
     submit(&script)
 }
 
@@ -126,8 +117,12 @@ struct Commands {
 impl Commands {
     fn new(args: &Args) -> Result<Self> {
         let program = quoted(std::env::current_exe().context("this program's own path")?.as_os_str());
-        let mut run = format!("{program} run {} --results {}", path(&args.experiment), path(&args.results));
-        for set in &args.overrides {
+        let mut run = format!(
+            "{program} run {} --results {}",
+            path(&args.selection.experiment),
+            path(&args.selection.results)
+        );
+        for set in &args.selection.overrides {
             run += &format!(" --set {}", shell(set));
         }
         Ok(Self { program, run })

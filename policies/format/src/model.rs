@@ -115,6 +115,16 @@ pub enum Precision {
     Bfloat16,
 }
 
+impl Precision {
+    /// Its name in YAML and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Float32 => "float32",
+            Precision::Bfloat16 => "bfloat16",
+        }
+    }
+}
+
 /// The shape of a trajectory encoder: a stack of blocks, each an attention (or what stands for it) and an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Model {

@@ -159,7 +159,7 @@ impl Contender {
     fn ask(&mut self, pytorch: &mut Policies) -> Result<()> {
         let Some(memory) = self.theirs_called else { return Ok(()) };
         for (cold, theirs) in [false, true].into_iter().zip(&mut self.theirs) {
-            let precision = named(self.precision);
+            let precision = self.precision.name();
             let question = json!({
                 "what": "step", "memory": memory, "precision": precision, "at": AT, "steps": STEPS, "cold": cold,
             });
@@ -174,7 +174,7 @@ impl Contender {
             what: "step",
             policy: self.encoder.to_string(),
             backend: Some("streaming"),
-            precision: Some(named(self.precision)),
+            precision: Some(self.precision.name()),
             context: Some(self.regime.to_string()),
             at: Some(at),
             caches: Some(caches),
@@ -218,12 +218,4 @@ fn against_transformers(aaren: &Contender, all: &[Contender]) -> Vec<Row> {
         })
     });
     rows.collect()
-}
-
-/// A precision's name in YAML.
-fn named(precision: Precision) -> &'static str {
-    match precision {
-        Precision::Float32 => "float32",
-        Precision::Bfloat16 => "bfloat16",
-    }
 }

@@ -114,7 +114,7 @@ impl Contender<'_> {
             what: "train",
             policy: self.policy.into(),
             backend: Some("libtorch"),
-            precision: Some(if self.precision == Precision::Float32 { "float32" } else { "bfloat16" }),
+            precision: Some(self.precision.name()),
             context: Some(context.into()),
             value: 1.0 / percentile(&self.ours, 50.0),
             unit: "updates/s",

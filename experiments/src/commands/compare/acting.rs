@@ -44,12 +44,13 @@ pub fn measure(compared: &Compared, device: Device, bar: &ProgressBar) -> Result
 fn regimes(header: &Header) -> Vec<Regime> {
     let mut all = vec![header.regime()];
     let Some(decision) = header.decision() else { return all };
-    let mut others = vec![Regime::Unbounded];
+    let mut others = Vec::new();
     if let (false, ContextLength::Timesteps(timesteps)) =
         (decision.model.encoder.constant_state(), decision.context.context_length)
     {
-        others.extend([Regime::Sliding(timesteps), Regime::Window(timesteps)]);
+        others.extend([Regime::Window(timesteps), Regime::Sliding(timesteps)]);
     }
-    all.extend(others.into_iter().rev().filter(|other| *other != header.regime()));
+    others.push(Regime::Unbounded);
+    all.extend(others.into_iter().filter(|other| *other != header.regime()));
     all
 }

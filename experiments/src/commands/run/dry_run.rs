@@ -12,8 +12,8 @@ use crate::training::{Estimate, Plan, estimate};
 pub fn list(plan: &Plan, args: &Args) -> Result<()> {
     let threads = args.jobs.map(|_| 1);
     let (mut rates, mut estimates) = (Vec::new(), Vec::new());
-    for (experiment, run) in plan.runs(&args.only) {
-        let folder = experiment.folder(&args.results);
+    for (experiment, run) in plan.runs(&args.selection.only) {
+        let folder = experiment.folder(&args.selection.results);
         estimates.push(estimate(experiment, run, &folder, threads, &mut rates)?);
     }
     let jobs = args.jobs.unwrap_or(1);

@@ -41,17 +41,18 @@ struct Running {
 
 /// Does the runs that are asked for; those whose process did not end well for another reason than their loss.
 pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
-    plan.write(&args.results)?;
+    plan.write(&args.selection.results)?;
     let (mut queue, mut finished) = (VecDeque::new(), BTreeMap::new());
-    for (experiment, run) in plan.runs(&args.only) {
+    for (experiment, run) in plan.runs(&args.selection.only) {
         let spec = experiment.spec();
         if !finished.contains_key(&spec.name) {
             // With all threads, before all children want it.
-            dataset::path(spec, &args.results)?;
-            finished.insert(spec.name.clone(), experiment.finished(&args.results)?);
+            dataset::path(spec, &args.selection.results)?;
+            finished.insert(spec.name.clone(), experiment.finished(&args.selection.results)?);
         }
         if !finished[&spec.name].contains(&run) {
-            let folder = experiment.run_folder(&args.results, &run).context("a run of the experiment")?;
+            let folder =
+                experiment.run_folder(&args.selection.results, &run).context("a run of the experiment")?;
             queue.push_back(Job { run, folder, updates: spec.train.updates });
         }
     }
@@ -116,7 +117,7 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
         let done = ended.iter().filter(|(_, done)| *done).count();
         let done = format!(
             "after {done} of {count} runs; everything so far is in {}",
-            plan.folder(&args.results).display()
+            plan.folder(&args.selection.results).display()
         );
         bail!(Interrupted { signal, done });
     }
@@ -133,8 +134,8 @@ impl Running {
         bar.set_style(ProgressStyle::with_template(style)?);
         bar.set_prefix(job.run.to_string());
         let mut command = Command::new(std::env::current_exe().context("this program's own path")?);
-        command.arg("run").arg(&args.experiment).arg("--results").arg(&args.results);
-        for set in &args.overrides {
+        command.arg("run").arg(&args.selection.experiment).arg("--results").arg(&args.selection.results);
+        for set in &args.selection.overrides {
             command.arg("--set").arg(set);
         }
         command.arg("--only").arg(job.run.to_string()).arg("--one-thread");

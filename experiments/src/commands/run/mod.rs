@@ -3,13 +3,12 @@
 mod dry_run;
 mod jobs;
 
-use std::path::PathBuf;
-
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
+use super::selection::Selection;
 use crate::output;
-use crate::training::{Doing, Outcome, Part, Plan};
+use crate::training::{Doing, Outcome};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -19,18 +18,8 @@ use crate::training::{Doing, Outcome, Part, Plan};
   aaren run my.yaml --only aaren --only transformer:0
   aaren run my.yaml --dry-run --jobs 4")]
 pub struct Args {
-    /// The experiment, or the grid of experiments.
-    pub experiment: PathBuf,
-    /// Override a key of the experiment, as KEY=YAML; may be given again.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
-    /// Do only this policy, or only this policy and seed; may be given again. Other processes can do the others at the
-    /// same time.
-    #[arg(long, value_name = "[EXPERIMENT/]POLICY[:SEED]")]
-    pub only: Vec<Part>,
-    /// Folder that gets a folder for this experiment.
-    #[arg(long, default_value = "results")]
-    pub results: PathBuf,
+    #[command(flatten)]
+    pub selection: Selection,
     /// Do so many runs at a time, each in a process of its own with one thread.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
@@ -47,8 +36,7 @@ pub struct Args {
 
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
-    let plan = Plan::read(&args.experiment, &args.overrides)?;
-    plan.check(&args.only)?;
+    let plan = args.selection.plan()?;
     if args.dry_run {
         return dry_run::list(&plan, args);
     }
@@ -59,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
         doing = Doing::Gather;
     }
     let (mut failed, mut summaries) = (Vec::new(), Map::new());
-    plan.run(&args.results, &args.only, doing, |experiment, outcome| {
+    plan.run(&args.selection.results, &args.selection.only, doing, |experiment, outcome| {
         let name = experiment.spec().name.as_str();
         say(&outcome, args.json)?;
         if let Some(summary) = &outcome.summary {
@@ -76,8 +64,8 @@ pub fn run(args: &Args) -> Result<()> {
             None if plan.is_grid() => output::print(Value::Object(summaries))?,
             None => {}
         }
-    } else if plan.is_grid() && args.only.is_empty() {
-        let folder = plan.folder(&args.results);
+    } else if plan.is_grid() && args.selection.only.is_empty() {
+        let folder = plan.folder(&args.selection.results);
         output::note(format_args!(
             "`aaren report {}` gathers the experiments in one table",
             folder.display()

@@ -58,6 +58,18 @@ unsafe fn given_slice<'a, T>(pointer: *const T, length: usize, name: &str) -> Re
     Ok(unsafe { std::slice::from_raw_parts(pointer, length) })
 }
 
+/// # Safety
+///
+/// `pointer` is null or came from [`Box::into_raw`] and was not freed.
+unsafe fn free<T>(pointer: *mut T) {
+    if !pointer.is_null() {
+        guard((), || {
+            drop(unsafe { Box::from_raw(pointer) });
+            Ok(())
+        });
+    }
+}
+
 /// Load a policy from a file.
 ///
 /// # Safety
@@ -92,12 +104,7 @@ pub unsafe extern "C" fn aaren_load_bytes(bytes: *const u8, length: usize) -> *m
 /// `policy` is null or came from `aaren_load` or `aaren_load_bytes` and was not freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_policy_free(policy: *mut Policy) {
-    if !policy.is_null() {
-        guard((), || {
-            drop(unsafe { Box::from_raw(policy) });
-            Ok(())
-        });
-    }
+    unsafe { free(policy) }
 }
 
 /// Entries of an observation.
@@ -157,12 +164,7 @@ pub unsafe extern "C" fn aaren_stream_new(policy: *const Policy) -> *mut Stream 
 /// `stream` is null or came from `aaren_stream_new` and was not freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_stream_free(stream: *mut Stream) {
-    if !stream.is_null() {
-        guard((), || {
-            drop(unsafe { Box::from_raw(stream) });
-            Ok(())
-        });
-    }
+    unsafe { free(stream) }
 }
 
 /// Begin an episode.
@@ -312,12 +314,7 @@ pub unsafe extern "C" fn aaren_streams_new(policy: *const Policy, count: usize) 
 /// `streams` is null or came from `aaren_streams_new` and was not freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_streams_free(streams: *mut Streams) {
-    if !streams.is_null() {
-        guard((), || {
-            drop(unsafe { Box::from_raw(streams) });
-            Ok(())
-        });
-    }
+    unsafe { free(streams) }
 }
 
 /// Begin an episode in one of the streams.
