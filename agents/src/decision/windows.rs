@@ -37,8 +37,8 @@ pub struct Batch {
 
 /// Draws training windows by (seed, update), so that any update can be repeated alone.
 ///
-/// A window starts as [`Start`] says and ends with the context length or the episode. Padding stands at the end, where a causal encoder never
-/// sees it, and is masked out of the loss.
+/// A window starts as [`Start`] says and ends with the context length or the episode. Padding stands at the end,
+/// where a causal encoder never sees it, and is masked out of the loss.
 #[derive(Debug)]
 pub struct Windows<'d> {
     dataset: &'d Dataset,
