@@ -213,3 +213,34 @@ fn a_part_that_cannot_finish_is_written_down() {
     experiment.finish("straight");
     assert_same(&experiment.outcome("results"), &experiment.outcome("straight"));
 }
+
+/// Policies that differ in their roll-out only are trained once, and evaluated as if each had been.
+#[test]
+fn a_training_is_shared_by_its_roll_outs() {
+    const BOTH: [&str; 2] = ["transformer-seed0", "sliding-seed0"];
+    let sliding = "{sliding: {encoder: transformer, rollout: {sliding: 5}}}";
+    let with = |policies: &str| Experiment::new(&YAML.replace("[aaren, transformer]", policies));
+    let alone = with(&format!("[{sliding}]"));
+    assert_eq!(alone.run("alone", &[]).0, Some(0));
+    let experiment = with(&format!("[transformer, {sliding}]"));
+    let (code, message) = experiment.run("both", &[]);
+    assert_eq!(code, Some(0), "{message}");
+    assert_eq!(message.matches("acts with the weights of transformer seed 0").count(), 1, "{message}");
+    let read = |of: &Experiment, results: &str, name: &str| fs::read(of.file(results, BOTH[1], name)).unwrap();
+    let policy = "policy.safetensors";
+    assert!(read(&experiment, "both", policy) == read(&alone, "alone", policy));
+    let [shared, alone] = [(&experiment, "both"), (&alone, "alone")].map(|(of, results)| {
+        let rows = String::from_utf8(read(of, results, "evaluations.csv")).unwrap();
+        rows.lines().map(str::to_owned).collect::<Vec<_>>()
+    });
+    // Once, at the end.
+    assert!(shared.len() == 3 && shared[1..] == alone[alone.len() - 2..], "{shared:?}");
+
+    // Whoever needs it first trains it, and the others wait.
+    let only = |part: &str| experiment.command("parts", &["--only", part]).spawn().unwrap();
+    for child in [only("sliding"), only("sliding"), only("transformer")] {
+        let (code, message) = outcome(child.wait_with_output().unwrap());
+        assert_eq!(code, Some(0), "{message}");
+    }
+    assert_same(&experiment.outcome_of("parts", &BOTH), &experiment.outcome_of("both", &BOTH));
+}

@@ -84,13 +84,18 @@ pub fn last_update(folder: &RunFolder) -> Option<u64> {
     text.lines().rev().find_map(|line| Some(serde_json::from_str::<Record>(line).ok()?.update))
 }
 
+/// All that a run's `metrics.jsonl` holds.
+pub fn records(folder: &RunFolder) -> Result<Vec<Record>> {
+    let path = folder.metrics();
+    let shown = || path.display().to_string();
+    let text = fs::read_to_string(&path).with_context(shown)?;
+    text.lines().map(serde_json::from_str).collect::<Result<_, _>>().with_context(shown)
+}
+
 /// The values of one tag in a run's `metrics.jsonl`: (update, value), in order.
 pub fn values(folder: &RunFolder, tag: &str) -> Result<Vec<(u64, f64)>> {
-    let path = folder.metrics();
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let mut values = Vec::new();
-    for line in text.lines() {
-        let record: Record = serde_json::from_str(line)?;
+    for record in records(folder)? {
         let found = record.values.into_iter().filter(|(name, _)| name == tag);
         values.extend(found.map(|(_, value)| (record.update, value)));
     }

@@ -90,7 +90,10 @@ impl<'r> Parts<'r> {
             Ok(None) if run.failed_at() > self.failures[index] => return Ok((State::Failed, false)),
             Ok(None) => {
                 run.forget_failure()?;
-                run.execute(threads)
+                match run.source.map(|source| &self.runs[source]) {
+                    None => run.execute(threads),
+                    Some(source) => self.learn(source, threads).and_then(|()| run.take_over(source)),
+                }
             }
             Err(error) => Err(error),
         };
@@ -104,6 +107,24 @@ impl<'r> Parts<'r> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Has a run done that another one acts with, whoever does it.
+    fn learn(&self, source: &Run, threads: Option<usize>) -> Result<()> {
+        let _claim = lock::wait_for(&source.lock()?, |holder| {
+            output::note(format_args!("{source} is being trained by {holder}: waiting for it"));
+        })?;
+        if source.finished()?.is_none() {
+            source.forget_failure()?;
+            let trained = source.execute(threads);
+            if let Err(error) = &trained
+                && super::diverged(error)
+            {
+                source.remember_failure(error)?;
+            }
+            trained?;
+        }
+        Ok(())
     }
 
     /// Gathers what other processes finished, and reports where `reporting` says so, given whether anything is open.

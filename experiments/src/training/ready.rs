@@ -63,8 +63,11 @@ impl<'e> Ready<'e> {
 
     /// Every policy × seed, in the order of the spec.
     pub fn runs(&self) -> Vec<Run<'_>> {
-        let of_policy = |policy| {
-            self.spec.seeds.iter().map(move |&seed| Run {
+        let (policies, seeds) = (&self.spec.policies, &self.spec.seeds);
+        let learns: Vec<_> = policies.iter().map(|policy| self.spec.fingerprint(policy, 0)).collect();
+        let of_policy = |(place, policy): (usize, _)| {
+            let same = learns[..place].iter().position(|before| *before == learns[place]);
+            seeds.iter().enumerate().map(move |(index, &seed)| Run {
                 spec: self.spec,
                 policy,
                 seed,
@@ -74,9 +77,10 @@ impl<'e> Ready<'e> {
                 data: self.data,
                 device: self.device,
                 folder: self.folder.run(&policy.name, seed),
+                source: same.map(|same| same * seeds.len() + index),
             })
         };
-        self.spec.policies.iter().flat_map(of_policy).collect()
+        policies.iter().enumerate().flat_map(of_policy).collect()
     }
 
     /// Reports the runs that finished, unless `anew` is not asked for and the report that is there is already theirs.

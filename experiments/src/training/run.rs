@@ -1,5 +1,6 @@
 //! One policy, one seed: training with evaluations on the way, continued where a checkpoint stands.
 
+use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
 use aaren_agents::{Checkpoint, Origin, PolicyFile, Task, TrainConfig, Trainer, file};
@@ -98,6 +99,8 @@ pub struct Run<'r> {
     pub device: Device,
     /// Its folder.
     pub folder: RunFolder,
+    /// The place among the experiment's runs of an earlier one that learns the same, if there is one.
+    pub source: Option<usize>,
 }
 
 impl std::fmt::Display for Run<'_> {
@@ -109,9 +112,14 @@ impl std::fmt::Display for Run<'_> {
 impl Run<'_> {
     /// Makes its folder, and claims it.
     pub fn claim(&self) -> Result<Claim> {
+        lock::claim(&self.lock()?)
+    }
+
+    /// The path of its lock, in a folder that exists.
+    pub fn lock(&self) -> Result<PathBuf> {
         let folder = self.folder.path();
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        lock::claim(&self.folder.lock())
+        Ok(self.folder.lock())
     }
 
     /// What is there of a run that is done, whoever did it; none where anything is left to do.
@@ -181,6 +189,14 @@ impl Run<'_> {
             }
             progressing.update()?;
         }
+    }
+
+    /// Acts with what `source` learned, which finished; evaluated once, at the end.
+    pub fn take_over(&self, source: &Run) -> Result<Finished> {
+        let mut progressing = Progressing::at_the_end_of(self, source)?;
+        progressing.evaluate_or_save()?;
+        progressing.stop_if_asked()?;
+        progressing.finish()
     }
 
     /// As many threads as the spec says, else as in the checkpoint, else those asked for, else the fastest number.
@@ -368,6 +384,24 @@ impl<'r> Progressing<'r> {
         let saved = trainer.done();
         let metrics = Metrics::open(&run.folder, saved, progress.records)?;
         run.folder.forget_kept(saved)?;
+        let logged = (saved, progress.training_seconds);
+        Ok(Self { run, trainer, progress, metrics, bar: run.bar(saved), saved, logged })
+    }
+
+    /// At the last update of a run that learned the same.
+    fn at_the_end_of(run: &'r Run<'r>, source: &Run) -> Result<Self> {
+        let mut trainer = run.trainer()?;
+        let learned = source.resume(&mut trainer)?;
+        run.write_spec()?;
+        let saved = trainer.done();
+        let mut metrics = Metrics::open(&run.folder, saved, Some(0))?;
+        for record in metrics::records(&source.folder)? {
+            if record.values.iter().all(|(tag, _)| tag.starts_with("train/")) {
+                metrics.add(&record)?;
+            }
+        }
+        output::note(format_args!("{run} acts with the weights of {source}: they differ in their roll-out only"));
+        let progress = Progress { evaluations: Vec::new(), ..learned };
         let logged = (saved, progress.training_seconds);
         Ok(Self { run, trainer, progress, metrics, bar: run.bar(saved), saved, logged })
     }
