@@ -6,6 +6,7 @@ use aaren_envs::{Dataset, Environment};
 use aaren_format::{
     self as format, ActionSpace, ContextLength, EnvSpec, Header, Precision, Regime, check_scale,
 };
+use aaren_policies::Gradients;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, nn};
 
@@ -246,11 +247,11 @@ pub trait Learner: Debug {
     /// The network that learns.
     fn network(&self) -> &dyn Network;
 
-    /// The loss of an update, with its graph. Updates are asked for in their order.
+    /// The loss of an update, and its gradients. Updates are asked for in their order.
     ///
     /// # Errors
-    /// Where it cannot be computed.
-    fn loss(&mut self, update: u64) -> Result<Tensor, Error>;
+    /// Where they cannot be computed.
+    fn gradients(&mut self, update: u64) -> Result<(Tensor, Gradients), Error>;
 
     /// What it takes from one update to the next beside the weights: named tensors, and anything else as JSON.
     fn carried(&self) -> (Vec<(String, Tensor)>, serde_json::Value) {

@@ -1,5 +1,6 @@
 //! AdamW and the schedule of its learning rate.
 
+use aaren_policies::Gradients;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
@@ -67,14 +68,13 @@ impl AdamW {
         Self { parameters, flat, first, second, updates: 0, weight_decay, clip }
     }
 
-    /// One update down the gradient of `loss`. Returns the gradient's norm before clipping, unread, so
-    /// that a GPU is not waited for.
-    pub fn update(&mut self, loss: &Tensor, learning_rate: f64) -> Tensor {
-        let gradients = Tensor::run_backward(&[loss], &self.parameters, false, false);
+    /// One update down the gradients. Returns their norm before clipping, unread, so that a GPU is not waited
+    /// for.
+    pub fn update(&mut self, gradients: &Gradients, learning_rate: f64) -> Tensor {
         let _guard = tch::no_grad_guard();
         // A parameter that the loss does not depend on (Aaren's key bias) has no gradient.
-        let gradients = gradients.iter().zip(&self.parameters).map(|(gradient, parameter)| {
-            if gradient.defined() { flatten(gradient) } else { flatten(&parameter.zeros_like()) }
+        let gradients = self.parameters.iter().map(|parameter| {
+            gradients.get(parameter).map_or_else(|| flatten(&parameter.zeros_like()), flatten)
         });
         let gradient = Tensor::cat(&gradients.collect::<Vec<_>>(), 0);
         let norm = gradient.norm();

@@ -96,8 +96,8 @@ impl<'d> Trainer<'d> {
             config.learning_rate * config.schedule.factor(update, config.warmup, config.updates);
         // Dropout draws from libtorch's generator, whose state cannot be saved: key it instead.
         tch::manual_seed((config.seed ^ (update + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)) as i64);
-        let loss = self.learner.loss(update)?;
-        let gradient_norm = self.optimizer.update(&loss, learning_rate);
+        let (loss, gradients) = self.learner.gradients(update)?;
+        let gradient_norm = self.optimizer.update(&gradients, learning_rate);
         self.done += 1;
         if self.network().device() == Device::Cpu || self.done.is_multiple_of(50) {
             for (what, tensor) in [("loss", &loss), ("gradient norm", &gradient_norm)] {
@@ -107,7 +107,7 @@ impl<'d> Trainer<'d> {
                 }
             }
         }
-        Ok(Update { loss: loss.detach(), gradient_norm, learning_rate })
+        Ok(Update { loss, gradient_norm, learning_rate })
     }
 
     /// Everything that the next update depends on.

@@ -8,7 +8,7 @@ use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
 use aaren_format::{
     ActionSpace, Context, ContextLength, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime,
 };
-use aaren_policies::Pass;
+use aaren_policies::{Gradients, Pass};
 use tch::{Device, Kind, Tensor};
 
 const OBSERVATIONS: usize = 3;
@@ -294,7 +294,8 @@ fn adamw_is_pytorchs() {
     let mut norms = Vec::new();
     for _ in 0..3 {
         let loss = parameter.pow_tensor_scalar(3).sum(Kind::Float);
-        norms.push(optimizer.update(&loss, 0.1).double_value(&[]));
+        let gradients = Gradients::of_graph(&loss, &[parameter.shallow_clone()]);
+        norms.push(optimizer.update(&gradients, 0.1).double_value(&[]));
     }
     let found = Vec::<f32>::try_from(&parameter).unwrap();
     let expected = [0.7039876, -2.293818, 0.2153687];

@@ -226,7 +226,8 @@ fn a_training_is_shared_by_its_roll_outs() {
     let (code, message) = experiment.run("both", &[]);
     assert_eq!(code, Some(0), "{message}");
     assert_eq!(message.matches("acts with the weights of transformer seed 0").count(), 1, "{message}");
-    let read = |of: &Experiment, results: &str, name: &str| fs::read(of.file(results, BOTH[1], name)).unwrap();
+    let read =
+        |of: &Experiment, results: &str, name: &str| fs::read(of.file(results, BOTH[1], name)).unwrap();
     let policy = "policy.safetensors";
     assert!(read(&experiment, "both", policy) == read(&alone, "alone", policy));
     let [shared, alone] = [(&experiment, "both"), (&alone, "alone")].map(|(of, results)| {

@@ -1,6 +1,7 @@
 //! What behaviour cloning learns with: transitions of the best episodes, drawn uniformly.
 
 use aaren_envs::Dataset;
+use aaren_policies::Gradients;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
@@ -47,7 +48,7 @@ impl Learner for CloningLearner<'_> {
         &self.network
     }
 
-    fn loss(&mut self, update: u64) -> Result<Tensor, Error> {
+    fn gradients(&mut self, update: u64) -> Result<(Tensor, Gradients), Error> {
         let (task, dataset) = (self.network.task(), self.dataset);
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(update);
@@ -64,7 +65,9 @@ impl Learner for CloningLearner<'_> {
         };
         let head = self.network.forward(&tensor(&task.normalised(&observations)), true);
         let (errors, terms) = task.action_errors(&head, &tensor(&tokens));
-        Ok(errors.sum(None) / (self.batch as f64 * terms))
+        let loss = errors.sum(None) / (self.batch as f64 * terms);
+        let gradients = Gradients::of_graph(&loss, &self.network.store().trainable_variables());
+        Ok((loss.detach(), gradients))
     }
 }
 

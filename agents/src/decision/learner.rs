@@ -2,7 +2,7 @@
 
 use aaren_envs::Dataset;
 use aaren_format::Precision;
-use aaren_policies::{Pass, State};
+use aaren_policies::{Gradients, State};
 use tch::Tensor;
 
 use super::chunks::Chunks;
@@ -53,19 +53,20 @@ impl Learner for DecisionLearner<'_> {
         &self.network
     }
 
-    fn loss(&mut self, update: u64) -> Result<Tensor, Error> {
-        let (network, pass) = (&self.network, Pass::Training(self.precision));
+    fn gradients(&mut self, update: u64) -> Result<(Tensor, Gradients), Error> {
+        let (network, precision) = (&self.network, self.precision);
         let device = network.device();
         let Some(Carried { chunks, state }) = &mut self.carried else {
             let batch = self.windows.batch(update, self.batch, device);
-            return Ok(network.loss(&batch, None, pass).0);
+            let (loss, _, gradients) = network.gradients(&batch, None, precision);
+            return Ok((loss, gradients));
         };
         let step = chunks.step(self.windows.dataset());
         *state = network.forget(state, &Tensor::from_slice(&step.fresh).to_device(device))?;
         let batch = self.windows.at(&step.starts, device);
-        let (loss, after) = network.loss(&batch, Some(state), pass);
-        *state = after.detach();
-        Ok(loss)
+        let (loss, after, gradients) = network.gradients(&batch, Some(state), precision);
+        *state = after;
+        Ok((loss, gradients))
     }
 
     fn carried(&self) -> (Vec<(String, Tensor)>, serde_json::Value) {

@@ -1,7 +1,7 @@
 //! The network of the decision agent: tokens, encoder, head.
 
-use aaren_format::{Model, Regime};
-use aaren_policies::{Encoder, Pass, State, Wanted, linear};
+use aaren_format::{Model, Precision, Regime};
+use aaren_policies::{Encoder, Gradients, Pass, State, Wanted, linear};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::actor::DecisionActor;
@@ -89,12 +89,16 @@ impl DecisionNetwork {
         self.embed_timestep.forward(&timesteps.clamp_max(self.task.max_timesteps as i64 - 1))
     }
 
+    /// Where actions are read.
+    fn state_tokens(&self) -> Wanted {
+        Wanted::Every { stride: self.tokens_each(), offset: 1 }
+    }
+
     /// The head's output `[rows, timesteps, action size]` for a batch. `before` is the encoder's state before
     /// it, empty for `None`; the state after it is returned.
     fn head(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
         let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
-        let state_tokens = Wanted::Every { stride: self.tokens_each(), offset: 1 };
-        let (outputs, after) = self.encoder.forward(&tokens, before, state_tokens, pass);
+        let (outputs, after) = self.encoder.forward(&tokens, before, self.state_tokens(), pass);
         (self.head.forward(&outputs), after)
     }
 
@@ -121,9 +125,49 @@ impl DecisionNetwork {
     /// as for [`DecisionNetwork::predict`].
     pub fn loss(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
         let (head, after) = self.head(batch, before, pass);
-        let (errors, terms) = self.task.action_errors(&head, &batch.actions);
+        (self.error(&head, batch), after)
+    }
+
+    /// The loss of the head's output.
+    fn error(&self, head: &Tensor, batch: &Batch) -> Tensor {
+        let (errors, terms) = self.task.action_errors(head, &batch.actions);
         let mask = batch.mask.unsqueeze(-1);
-        ((errors * &mask).sum(None::<Kind>) / (mask.sum(None::<Kind>) * terms), after)
+        (errors * &mask).sum(None::<Kind>) / (mask.sum(None::<Kind>) * terms)
+    }
+
+    /// [`DecisionNetwork::loss`] in training, and the gradients of all parameters.
+    ///
+    /// # Panics
+    /// Never: the loss depends on what the encoder puts out.
+    pub fn gradients(
+        &self,
+        batch: &Batch,
+        before: Option<&State>,
+        precision: Precision,
+    ) -> (Tensor, State, Gradients) {
+        if self.device() != Device::Cpu {
+            let (loss, after) = self.loss(batch, before, Pass::Training(precision));
+            let gradients = Gradients::of_graph(&loss, &self.store.trainable_variables());
+            return (loss.detach(), after.detach(), gradients);
+        }
+        let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
+        let (outputs, after, back) = self.encoder.train(&tokens, before, self.state_tokens(), precision);
+        let outputs = outputs.set_requires_grad(true);
+        let loss = self.error(&self.head.forward(&outputs), batch);
+        let mut gradients = Gradients::default();
+        gradients.add_graph(&loss, [&outputs, &self.head.ws].into_iter().chain(&self.head.bs));
+        let to_outputs = gradients.get(&outputs).expect("the loss depends on them").shallow_clone();
+        let to_tokens = back(&to_outputs, &mut gradients);
+        gradients.add_flow(&tokens, &to_tokens, self.embeddings());
+        (loss.detach(), after, gradients)
+    }
+
+    /// The parameters of the tokens.
+    fn embeddings(&self) -> impl Iterator<Item = &Tensor> {
+        let linear = [Some(&self.embed_return), Some(&self.embed_state), self.embed_action.as_ref()];
+        let linear = linear.into_iter().flatten().flat_map(|layer| [Some(&layer.ws), layer.bs.as_ref()]);
+        let norm = [self.embed_norm.ws.as_ref(), self.embed_norm.bs.as_ref()];
+        linear.chain(norm).flatten().chain([&self.embed_timestep.ws])
     }
 
     /// The encoder's state before any token.

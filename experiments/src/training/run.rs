@@ -400,7 +400,9 @@ impl<'r> Progressing<'r> {
                 metrics.add(&record)?;
             }
         }
-        output::note(format_args!("{run} acts with the weights of {source}: they differ in their roll-out only"));
+        output::note(format_args!(
+            "{run} acts with the weights of {source}: they differ in their roll-out only"
+        ));
         let progress = Progress { evaluations: Vec::new(), ..learned };
         let logged = (saved, progress.training_seconds);
         Ok(Self { run, trainer, progress, metrics, bar: run.bar(saved), saved, logged })

@@ -5,8 +5,9 @@ use tch::{Tensor, nn, nn::Module};
 
 use crate::dropout::Dropout;
 use crate::encoder::Wanted;
+use crate::fused::{self, Back, Gradients};
 use crate::linear::{linear, x_linear};
-use crate::mixer::{Mixer, mixer};
+use crate::mixer::{Mixed, Mixer, mixer};
 
 /// A [`Mixer`] and a feed-forward network, each with its residual and LayerNorm.
 ///
@@ -47,6 +48,66 @@ impl Block {
             Norm::Pre => self.mixer.seq(&self.norm1.forward(x), state, wanted),
         };
         (self.residual(&wanted.of(x, 1), &mixed, Some(dropout)), state)
+    }
+
+    /// [`Block::seq`] in training, without a graph.
+    pub(crate) fn train<'a>(
+        &'a self,
+        x: &Tensor,
+        state: Option<&[Tensor]>,
+        wanted: Wanted,
+        dropout: &Dropout,
+    ) -> (Tensor, Vec<Tensor>, Back<'a>) {
+        let own = wanted.of(x, 1).contiguous();
+        let mlp = |x: &Tensor| {
+            let (up, up_back) = fused::layer(x, &self.up);
+            let (active, active_back) = fused::gelu(&up);
+            let (down, down_back) = fused::layer(&active, &self.down);
+            let back = move |dy, gradients: &mut Gradients| {
+                let active = down_back(dy, gradients);
+                let up = active_back(active, gradients);
+                up_back(up, gradients)
+            };
+            (down, back)
+        };
+        // Adds what flows to the wanted tokens to what flows to all of them.
+        let add_own = move |all: Tensor, own: Tensor| {
+            let mut there = wanted.of(&all, 1);
+            there += own;
+            all
+        };
+        match self.order {
+            Norm::Post => {
+                let Mixed { outputs, state, back: mixed_back } = self.mixer.train(x, state, wanted);
+                let (y, first_back) =
+                    fused::residual_norm(&own, &outputs, dropout.mask(&outputs).as_ref(), &self.norm1);
+                let (branch, mlp_back) = mlp(&y);
+                let (y, second_back) =
+                    fused::residual_norm(&y, &branch, dropout.mask(&branch).as_ref(), &self.norm2);
+                let back = move |dy: Tensor, gradients: &mut Gradients| {
+                    let (dy, branch) = second_back(&[&dy], gradients);
+                    let branch = mlp_back(branch, gradients);
+                    let (own, mixed) = first_back(&[&dy, &branch], gradients);
+                    add_own(mixed_back(mixed, gradients), own)
+                };
+                (y, state, Box::new(back))
+            }
+            Norm::Pre => {
+                let (normal, normal_back) = fused::norm(x, &self.norm1);
+                let Mixed { outputs, state, back: mixed_back } = self.mixer.train(&normal, state, wanted);
+                let (middle, first_back) = fused::residual(&own, &outputs, dropout.mask(&outputs).as_ref());
+                let (normal, second_back) = fused::norm(&middle, &self.norm2);
+                let (branch, mlp_back) = mlp(&normal);
+                let (y, last_back) = fused::residual(&middle, &branch, dropout.mask(&branch).as_ref());
+                let back = move |dy: Tensor, gradients: &mut Gradients| {
+                    let (dy, branch) = last_back(&[&dy], gradients);
+                    let branch = second_back(mlp_back(branch, gradients), gradients);
+                    let (own, mixed) = first_back(&[&dy, &branch], gradients);
+                    add_own(normal_back(mixed_back(mixed, gradients), gradients), own)
+                };
+                (y, state, Box::new(back))
+            }
+        }
     }
 
     /// [`Mixer::weights`] of what [`Block::seq`] mixes.

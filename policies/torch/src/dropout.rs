@@ -37,8 +37,13 @@ impl Dropout {
 
     /// `x` with some elements zero and the others larger; `x` itself outside of training.
     pub(crate) fn apply(&self, x: &Tensor) -> Tensor {
-        let Some(pool) = &self.pool else { return x.shallow_clone() };
+        self.mask(x).map_or_else(|| x.shallow_clone(), |mask| x * mask.view_as(x))
+    }
+
+    /// What the next call multiplies the elements of `x` by, one after the other; nothing outside of training.
+    pub(crate) fn mask(&self, x: &Tensor) -> Option<Tensor> {
+        let pool = self.pool.as_ref()?;
         let call = self.calls.replace(self.calls.get() + 1);
-        x * pool.narrow(0, call * STRIDE, x.numel() as i64).view_as(x)
+        Some(pool.narrow(0, call * STRIDE, x.numel() as i64))
     }
 }

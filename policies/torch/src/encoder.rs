@@ -6,6 +6,7 @@ use tch::{Kind, Tensor, nn, nn::Module};
 use crate::Error;
 use crate::block::Block;
 use crate::dropout::Dropout;
+use crate::fused::{self, Gradients};
 use crate::linear::{Pass, float};
 
 /// Which tokens the last block's outputs are wanted for.
@@ -28,6 +29,32 @@ impl Wanted {
         match self {
             Wanted::All => x.shallow_clone(),
             Wanted::Every { stride, offset } => x.slice(dim, offset, None, stride),
+        }
+    }
+
+    /// How many of `tokens` tokens are wanted.
+    pub(crate) fn count(self, tokens: i64) -> i64 {
+        match self {
+            Wanted::All => tokens,
+            Wanted::Every { stride, offset } => (tokens - offset + stride - 1).max(0) / stride,
+        }
+    }
+
+    /// Whether a token is wanted.
+    pub(crate) fn has(self, token: usize) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::Every { stride, offset } => {
+                token >= offset as usize && (token - offset as usize).is_multiple_of(stride as usize)
+            }
+        }
+    }
+
+    /// The `n`-th wanted token, counted from 0.
+    pub(crate) fn token(self, n: usize) -> usize {
+        match self {
+            Wanted::All => n,
+            Wanted::Every { stride, offset } => offset as usize + n * stride as usize,
         }
     }
 }
@@ -183,6 +210,45 @@ impl Encoder {
             x = y;
         }
         (self.finish(x), State { layers })
+    }
+
+    /// [`Encoder::forward`] in training on a CPU, without a graph: outputs, the state after them, and how the gradients
+    /// of the outputs flow back: into the [`Gradients`] of the parameters, and to `x`, which is returned.
+    ///
+    /// The state before is a constant.
+    pub fn train<'a>(
+        &'a self,
+        x: &Tensor,
+        state: Option<&State>,
+        wanted: Wanted,
+        precision: Precision,
+    ) -> (Tensor, State, impl FnOnce(&Tensor, &mut Gradients) -> Tensor + 'a) {
+        let _guard = tch::no_grad_guard();
+        let kind = match precision {
+            Precision::Bfloat16 => Kind::BFloat16,
+            Precision::Float32 => Kind::Float,
+        };
+        let mut x = x.detach().to_kind(kind);
+        let dropout = Dropout::new(&x, self.dropout, 2 * self.blocks.len(), Pass::Training(precision));
+        let (mut layers, mut backs) = (Vec::new(), Vec::new());
+        for (i, block) in self.blocks.iter().enumerate() {
+            let wanted = if i + 1 == self.blocks.len() { wanted } else { Wanted::All };
+            let (y, after, back) = block.train(&x, state.map(|state| &*state.layers[i]), wanted, &dropout);
+            layers.push(after);
+            backs.push(back);
+            x = y;
+        }
+        if let Some(norm) = &self.norm {
+            let (y, back) = fused::norm(&x, norm);
+            backs.push(back);
+            x = y;
+        }
+        let back = move |dy: &Tensor, gradients: &mut Gradients| {
+            let _guard = tch::no_grad_guard();
+            let dy = dy.to_kind(kind).contiguous();
+            float(&backs.into_iter().rev().fold(dy, |dy, back| back(dy, gradients)))
+        };
+        (float(&x), State { layers }, back)
     }
 
     /// Attention weights `[batch, heads, tokens at, tokens]` of each layer, for the prefixes of `x` `[batch,

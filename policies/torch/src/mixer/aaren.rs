@@ -3,8 +3,9 @@
 use aaren_format::{Model, Recency};
 use tch::{Kind, Tensor, nn, nn::Module};
 
-use super::Mixer;
+use super::{Mixed, Mixer};
 use crate::encoder::Wanted;
+use crate::fused::{self, Gradients};
 use crate::linear::{float, linear, x_linear};
 use crate::scan::{self, Prefix};
 
@@ -75,15 +76,21 @@ impl Aaren {
         }
     }
 
+    /// r_h of every head, `[heads, width]`.
+    fn folded(&self) -> Tensor {
+        let width = self.query_token.size()[0];
+        let head_width = width / self.heads;
+        let query = x_linear(&self.query_token.unsqueeze(0), &self.query).view([self.heads, head_width, 1]);
+        let key = self.key.ws.view([self.heads, head_width, width]);
+        (key * query).sum_dim_intlist(1, false, None::<Kind>) / (head_width as f64).sqrt()
+    }
+
     /// Scores `[batch, heads, tokens]` and values `[batch, heads, tokens, width of a head]` of `x`
     /// `[batch, tokens, width]`.
     fn scores_and_values(&self, x: &Tensor) -> (Tensor, Tensor) {
         let (batch, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
         let head_width = width / self.heads;
-        let query = x_linear(&self.query_token.unsqueeze(0), &self.query).view([self.heads, head_width, 1]);
-        let key = self.key.ws.view([self.heads, head_width, width]);
-        let folded = (key * query).sum_dim_intlist(1, false, None::<Kind>) / (head_width as f64).sqrt();
-        let scores = float(x).matmul(&folded.tr()).transpose(1, 2);
+        let scores = float(x).matmul(&self.folded().tr()).transpose(1, 2);
         let values = x_linear(x, &self.value).view([batch, tokens, self.heads, head_width]).transpose(1, 2);
         (scores, values)
     }
@@ -104,6 +111,60 @@ impl Mixer for Aaren {
         let (outputs, after) = scan::chunked(&scores, &values, self.decay(x).as_ref(), before.as_ref());
         let outputs = wanted.of(&outputs, 2).transpose(1, 2).reshape([batch, -1, width]);
         (x_linear(&outputs, &self.output), tensors(after))
+    }
+
+    fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
+        // What does not depend on the tokens is small, and left to the graph.
+        let (folded, raw) = tch::with_grad(|| {
+            let raw = match &self.recency {
+                Decay::Learned(raw) => Some(raw.softplus()),
+                _ => None,
+            };
+            (self.folded(), raw)
+        });
+        let read = folded.detach().contiguous();
+        let scores = fused::narrow(x, &read);
+        let gated = match &self.recency {
+            Decay::Gated(gate) => {
+                let logits = fused::narrow(x, &gate.ws.detach()) + gate.bs.as_ref().expect("a bias");
+                Some((gate, logits))
+            }
+            _ => None,
+        };
+        let decay = match (&gated, &raw) {
+            (Some((_, logits)), _) => Some(logits.softplus()),
+            (None, raw) => raw.as_ref().map(Tensor::detach),
+        };
+        let (values, values_back) = fused::layer(x, &self.value);
+        let before = state.map(prefix);
+        let (mixed, after, mixed_back) =
+            fused::scan(&scores, &values, decay.as_ref(), before.as_ref(), wanted);
+        let (outputs, output_back) = fused::layer(&mixed, &self.output);
+        let x = x.shallow_clone();
+        let back = move |dy, gradients: &mut Gradients| {
+            let flow = mixed_back(output_back(dy, gradients));
+            let mut dx = values_back(flow.values, gradients);
+            let to_read = fused::narrow_back(&flow.scores, &x, &read, &mut dx);
+            let parameters = [&self.query_token, &self.query.ws, &self.key.ws];
+            let folding = parameters.into_iter().chain(&self.query.bs);
+            tch::with_grad(|| gradients.add_flow(&folded, &to_read, folding));
+            match (&self.recency, &raw, gated) {
+                (Decay::Learned(raw), Some(decay), _) => {
+                    let to_decay = flow.decay.sum_dim_intlist([0, 1].as_slice(), false, None::<Kind>);
+                    tch::with_grad(|| gradients.add_flow(decay, &to_decay, [raw]));
+                }
+                (_, _, Some((gate, logits))) => {
+                    let to_logits = flow.decay * logits.sigmoid();
+                    let to_weight = fused::narrow_back(&to_logits, &x, &gate.ws.detach(), &mut dx);
+                    gradients.add(&gate.ws, to_weight);
+                    let to_bias = to_logits.sum_dim_intlist([0, 1].as_slice(), false, None::<Kind>);
+                    gradients.add(gate.bs.as_ref().expect("a bias"), to_bias);
+                }
+                _ => {}
+            }
+            dx
+        };
+        Mixed { outputs, state: tensors(after), back: Box::new(back) }
     }
 
     /// The recurrence.

@@ -3,8 +3,9 @@
 use aaren_format::Model;
 use tch::{Tensor, nn};
 
-use super::Mixer;
+use super::{Mixed, Mixer};
 use crate::encoder::Wanted;
+use crate::fused::{self, Gradients};
 use crate::linear::{float, linear, x_linear};
 
 /// A gated recurrent unit (Cho et al. 2014) of [`Model::units`] units, and its projection back to the width.
@@ -60,6 +61,27 @@ impl Mixer for Gru {
             float(x).gru(&state.unsqueeze(0), &self.parameters, true, 1, 0.0, true, false, true);
         let outputs = wanted.of(&outputs, 1).to_kind(x.kind());
         (x_linear(&outputs, &self.output), vec![after.squeeze_dim(0)])
+    }
+
+    fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
+        let [weight_ih, weight_hh, bias_ih, bias_hh] = &self.parameters;
+        let zero;
+        let state = match state {
+            Some(state) => &state[0],
+            None => {
+                zero = self.zero_state(x.size()[0]);
+                &zero[0]
+            }
+        };
+        let (gates, gates_back) = fused::linear(x, weight_ih, Some(bias_ih));
+        let (hidden, after, hidden_back) = fused::gru(&gates, [weight_hh, bias_hh], state, wanted);
+        let (outputs, output_back) = fused::linear(&hidden, &self.output.ws, self.output.bs.as_ref());
+        let back = move |dy, gradients: &mut Gradients| {
+            let hidden = output_back(dy, gradients);
+            let gates = hidden_back(hidden, gradients);
+            gates_back(gates, gradients)
+        };
+        Mixed { outputs, state: vec![after], back: Box::new(back) }
     }
 
     fn weights(&self, _: &Tensor, _: &[i64]) -> Option<Tensor> {

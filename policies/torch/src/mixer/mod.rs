@@ -14,6 +14,7 @@ use self::aaren::Aaren;
 use self::gru::Gru;
 use self::transformer::CausalAttention;
 use crate::encoder::Wanted;
+use crate::fused::Back;
 
 /// Mixes each token with those before it.
 ///
@@ -27,6 +28,9 @@ pub(crate) trait Mixer: Debug {
     /// state is the one before any token.
     fn seq(&self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>);
 
+    /// [`Mixer::seq`] in training on a CPU, without a graph. The state is a constant.
+    fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a>;
+
     /// One token `x` `[batch, width]`: its output and the state after it.
     fn step(&self, x: &Tensor, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
         let (y, state) = self.seq(&x.unsqueeze(1), Some(state), Wanted::All);
@@ -36,6 +40,16 @@ pub(crate) trait Mixer: Debug {
     /// The weights `[batch, heads, tokens at, tokens]` with which [`Mixer::seq`] sums up `x` `[batch,
     /// tokens, width]` for the tokens `at`; `None` where it does something else.
     fn weights(&self, x: &Tensor, at: &[i64]) -> Option<Tensor>;
+}
+
+/// What a mixer made of tokens in training.
+pub(crate) struct Mixed<'a> {
+    /// Its outputs at the wanted tokens.
+    pub outputs: Tensor,
+    /// The state after all tokens.
+    pub state: Vec<Tensor>,
+    /// From the gradients of the outputs to those of all tokens.
+    pub back: Back<'a>,
 }
 
 /// The mixer of a block, its parameters created under `path`.

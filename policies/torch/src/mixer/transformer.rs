@@ -3,8 +3,9 @@
 use aaren_format::Model;
 use tch::{Kind, Tensor, nn};
 
-use super::Mixer;
+use super::{Mixed, Mixer};
 use crate::encoder::Wanted;
+use crate::fused::{self, Gradients};
 use crate::linear::{float, linear, x_linear};
 
 /// Causal multi-head attention (Vaswani et al. 2017) with a key/value cache.
@@ -62,6 +63,28 @@ impl Mixer for CausalAttention {
         let mixed = float(&scores).softmax(-1, None::<Kind>).to_kind(value.kind()).matmul(&value);
         let mixed = mixed.transpose(1, 2).reshape([batch, -1, width]);
         (x_linear(&mixed, &self.output), vec![key, value])
+    }
+
+    fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
+        assert!(state.is_none(), "a cache is not carried from one batch to the next");
+        let (query, query_back) = fused::layer(&wanted.of(x, 1).contiguous(), &self.query);
+        let (key, key_back) = fused::layer(x, &self.key);
+        let (value, value_back) = fused::layer(x, &self.value);
+        let state = [&key, &value].map(|x| {
+            let [batch, tokens, width] = [0, 1, 2].map(|axis: usize| x.size()[axis]);
+            x.view([batch, tokens, self.heads, width / self.heads]).transpose(1, 2)
+        });
+        let (mixed, mixed_back) = fused::attention(query, key, value, self.heads, wanted);
+        let (outputs, output_back) = fused::layer(&mixed, &self.output);
+        let back = move |dy, gradients: &mut Gradients| {
+            let [query, key, value] = mixed_back(output_back(dy, gradients));
+            let mut dx = key_back(key, gradients);
+            dx += value_back(value, gradients);
+            let mut own = wanted.of(&dx, 1);
+            own += query_back(query, gradients);
+            dx
+        };
+        Mixed { outputs, state: state.into(), back: Box::new(back) }
     }
 
     fn weights(&self, x: &Tensor, at: &[i64]) -> Option<Tensor> {

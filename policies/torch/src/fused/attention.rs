@@ -1,0 +1,341 @@
+//! Causal attention with softmax, forward and backward.
+
+use tch::{Kind, Tensor};
+
+use super::element::{Element, LANES, dot, exp, fma, for_kind, load, slice, slice_mut, total, widest};
+use crate::encoder::Wanted;
+
+/// Queries that are answered at a time, so that what they look at is read once for all.
+const QUERIES: usize = 4;
+
+/// How gradients flow back through [`attention`]: to queries, keys and values.
+pub(crate) type BackThroughAttention = Box<dyn FnOnce(Tensor) -> [Tensor; 3]>;
+
+/// What queries `[batch, wanted tokens, width]` find among keys and values `[batch, tokens, width]` up to their own
+/// tokens, the channels of one head after those of another.
+pub(crate) fn attention(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    heads: i64,
+    wanted: Wanted,
+) -> (Tensor, BackThroughAttention) {
+    let mut outputs = queries.empty_like();
+    let rows = queries.size()[0] * queries.size()[1];
+    // Logarithms of the sums that softmax divides by.
+    let mut logs = Tensor::empty([rows, heads], (Kind::Float, queries.device()));
+    let inputs = [queries, keys, values];
+    for_kind!(inputs[0].kind(), forward(&inputs, heads, wanted, &mut outputs, &mut logs));
+    let back = move |dy: Tensor| {
+        let mut flows = [&inputs[0], &inputs[1], &inputs[2]].map(Tensor::empty_like);
+        for_kind!(inputs[0].kind(), backward(&dy, &inputs, heads, wanted, &logs, &mut flows));
+        flows
+    };
+    (outputs, Box::new(back))
+}
+
+/// Lengths along the axes, and which tokens are wanted.
+#[derive(Clone, Copy)]
+struct Shape {
+    batch: usize,
+    tokens: usize,
+    seen: usize,
+    heads: usize,
+    head_width: usize,
+    wanted: Wanted,
+}
+
+impl Shape {
+    fn of([queries, keys, _]: &[Tensor; 3], heads: i64, wanted: Wanted) -> Self {
+        let (batch, tokens, width) = keys.size3().expect("keys are [batch, tokens, width]");
+        let [batch, tokens, heads, seen] = [batch, tokens, heads, queries.size()[1]].map(|n| n as usize);
+        Self { batch, tokens, seen, heads, head_width: width as usize / heads, wanted }
+    }
+
+    fn width(&self) -> usize {
+        self.heads * self.head_width
+    }
+}
+
+fn forward<E: Element>(
+    inputs: &[Tensor; 3],
+    heads: i64,
+    wanted: Wanted,
+    outputs: &mut Tensor,
+    logs: &mut Tensor,
+) {
+    let [queries, keys, values] = [0, 1, 2].map(|input: usize| slice(&inputs[input]));
+    let shape = Shape::of(inputs, heads, wanted);
+    forward_kernel::<E>(shape, queries, keys, values, slice_mut(outputs), slice_mut(logs));
+}
+
+fn backward<E: Element>(
+    dy: &Tensor,
+    inputs: &[Tensor; 3],
+    heads: i64,
+    wanted: Wanted,
+    logs: &Tensor,
+    flows: &mut [Tensor; 3],
+) {
+    let [queries, keys, values] = [0, 1, 2].map(|input: usize| slice(&inputs[input]));
+    let [dq, dk, dv] = flows;
+    let (dq, dk, dv) = (slice_mut(dq), slice_mut(dk), slice_mut(dv));
+    let shape = Shape::of(inputs, heads, wanted);
+    backward_kernel::<E>(shape, slice(dy), queries, keys, values, slice(logs), dq, dk, dv);
+}
+
+/// The channels of one head of one row: token after token, padded to whole vectors, and channel after channel likewise.
+struct Head {
+    by_token: Vec<f32>,
+    by_channel: Vec<f32>,
+    channels: usize,
+    tokens: usize,
+}
+
+impl Head {
+    fn new(shape: Shape) -> Self {
+        let (channels, tokens) =
+            (shape.head_width.next_multiple_of(LANES), shape.tokens.next_multiple_of(LANES));
+        Self {
+            by_token: vec![0.0; tokens * channels],
+            by_channel: vec![0.0; shape.head_width * tokens],
+            channels,
+            tokens,
+        }
+    }
+
+    /// Takes up that of a head in `from` `[tokens, width]`.
+    #[inline(always)]
+    fn load<E: Element>(&mut self, from: &[E], width: usize, start: usize, head_width: usize) {
+        for (token, from) in from.chunks_exact(width).enumerate() {
+            let to = &mut self.by_token[token * self.channels..][..head_width];
+            for (channel, (to, from)) in to.iter_mut().zip(&from[start..]).enumerate() {
+                *to = from.get();
+                self.by_channel[channel * self.tokens + token] = *to;
+            }
+        }
+    }
+
+    /// Products `[queries, tokens]` of some vectors `[queries, channels]` and the channels of each token of the first
+    /// `blocks` blocks.
+    #[inline(always)]
+    fn products<const FUSED: bool>(&self, by: &[f32], to: &mut [f32], blocks: usize) {
+        let by: [&[f32]; QUERIES] =
+            std::array::from_fn(|query| &by[query * self.channels..][..self.channels]);
+        for block in 0..blocks {
+            let mut lanes = [[0.0; LANES]; QUERIES];
+            for (place, channel) in self.by_channel.chunks_exact(self.tokens).enumerate() {
+                let channel: &[f32; LANES] = channel[block * LANES..].first_chunk().expect("padded");
+                for query in 0..QUERIES {
+                    let by = by[query][place];
+                    for i in 0..LANES {
+                        lanes[query][i] = fma::<FUSED>(by, channel[i], lanes[query][i]);
+                    }
+                }
+            }
+            for (query, lanes) in lanes.iter().enumerate() {
+                to[query * self.tokens + block * LANES..][..LANES].copy_from_slice(lanes);
+            }
+        }
+    }
+
+    /// Sums `[queries, channels]` of the first `known` tokens' channels, weighed by `[queries, tokens]`.
+    #[inline(always)]
+    fn weighed<const FUSED: bool>(&self, weights: &[f32], to: &mut [f32], known: usize) {
+        let weights: [&[f32]; QUERIES] =
+            std::array::from_fn(|query| &weights[query * self.tokens..][..self.tokens]);
+        for block in 0..self.channels / LANES {
+            let mut lanes = [[0.0; LANES]; QUERIES];
+            for (place, token) in self.by_token.chunks_exact(self.channels).take(known).enumerate() {
+                let token: &[f32; LANES] = token[block * LANES..].first_chunk().expect("padded");
+                for query in 0..QUERIES {
+                    let weight = weights[query][place];
+                    for i in 0..LANES {
+                        lanes[query][i] = fma::<FUSED>(weight, token[i], lanes[query][i]);
+                    }
+                }
+            }
+            for (query, lanes) in lanes.iter().enumerate() {
+                to[query * self.channels + block * LANES..][..LANES].copy_from_slice(lanes);
+            }
+        }
+    }
+
+    /// Adds to each of the first `known` tokens the vectors `[queries, channels]`, weighed.
+    #[inline(always)]
+    fn spread<const FUSED: bool>(&self, to: &mut [f32], weights: &[f32], vectors: &[f32], known: usize) {
+        let weights: [&[f32]; QUERIES] =
+            std::array::from_fn(|query| &weights[query * self.tokens..][..self.tokens]);
+        for block in 0..self.channels / LANES {
+            let vectors: [[f32; LANES]; QUERIES] = std::array::from_fn(|query| {
+                *vectors[query * self.channels + block * LANES..].first_chunk().expect("padded")
+            });
+            for (place, to) in to.chunks_exact_mut(self.channels).take(known).enumerate() {
+                let to: &mut [f32; LANES] = to[block * LANES..].first_chunk_mut().expect("padded");
+                let mut lanes = *to;
+                for query in 0..QUERIES {
+                    let weight = weights[query][place];
+                    for i in 0..LANES {
+                        lanes[i] = fma::<FUSED>(weight, vectors[query][i], lanes[i]);
+                    }
+                }
+                *to = lanes;
+            }
+        }
+    }
+}
+
+/// Of one query's products with the tokens: those with the first `known`, −∞ for the others; and the largest.
+#[inline(always)]
+fn masked(products: &mut [f32], known: usize) -> f32 {
+    products[known..].fill(f32::NEG_INFINITY);
+    let mut tops = [f32::NEG_INFINITY; LANES];
+    for products in products.as_chunks::<LANES>().0 {
+        for i in 0..LANES {
+            tops[i] = if products[i] > tops[i] { products[i] } else { tops[i] };
+        }
+    }
+    tops.into_iter().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// Writes the channels of a head, padded, to their place in `to` `[tokens, width]`.
+#[inline(always)]
+fn store<E: Element>(
+    from: &[f32],
+    channels: usize,
+    to: &mut [E],
+    width: usize,
+    start: usize,
+    head_width: usize,
+) {
+    for (from, to) in from.chunks_exact(channels).zip(to.chunks_exact_mut(width)) {
+        for (from, to) in from[..head_width].iter().zip(&mut to[start..]) {
+            *to = E::of(*from);
+        }
+    }
+}
+
+widest! {
+    fn forward_kernel<E>(
+        shape: Shape,
+        queries: &[E],
+        keys: &[E],
+        values: &[E],
+        outputs: &mut [E],
+        logs: &mut [f32],
+    ) {
+        let Shape { batch, tokens, seen, heads, head_width, wanted } = shape;
+        let (width, scale) = (shape.width(), 1.0 / (head_width as f32).sqrt());
+        let (mut key, mut value) = (Head::new(shape), Head::new(shape));
+        let (padded, channels) = (key.tokens, key.channels);
+        let mut weights = vec![0.0; QUERIES * padded];
+        let (mut query, mut found) = (vec![0.0; QUERIES * channels], vec![0.0; QUERIES * channels]);
+        for row in 0..batch {
+            for head in 0..heads {
+                let start = head * head_width;
+                key.load(&keys[row * tokens * width..][..tokens * width], width, start, head_width);
+                value.load(&values[row * tokens * width..][..tokens * width], width, start, head_width);
+                for first in (0..seen).step_by(QUERIES) {
+                    let last = seen.min(first + QUERIES) - 1;
+                    for n in first..=last {
+                        let from = &queries[(row * seen + n) * width + start..][..head_width];
+                        for (to, from) in query[(n - first) * channels..].iter_mut().zip(from) {
+                            *to = from.get() * scale;
+                        }
+                    }
+                    let most = wanted.token(last) + 1;
+                    let blocks = most.div_ceil(LANES);
+                    key.products::<FUSED>(&query, &mut weights, blocks);
+                    for n in first..=last {
+                        let known = wanted.token(n) + 1;
+                        let weights = &mut weights[(n - first) * padded..][..blocks * LANES];
+                        let top = masked(weights, known);
+                        weights.iter_mut().for_each(|weight| *weight = exp::<FUSED>(*weight - top));
+                        weights[known..].fill(0.0);
+                        let all = total(weights);
+                        weights.iter_mut().for_each(|weight| *weight /= all);
+                        logs[(row * seen + n) * heads + head] = top + all.ln();
+                    }
+                    value.weighed::<FUSED>(&weights, &mut found, most);
+                    for n in first..=last {
+                        let to = &mut outputs[(row * seen + n) * width + start..][..head_width];
+                        for (to, found) in to.iter_mut().zip(&found[(n - first) * channels..]) {
+                            *to = E::of(*found);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn backward_kernel<E>(
+        shape: Shape,
+        dy: &[E],
+        queries: &[E],
+        keys: &[E],
+        values: &[E],
+        logs: &[f32],
+        dq: &mut [E],
+        dk: &mut [E],
+        dv: &mut [E],
+    ) {
+        let Shape { batch, tokens, seen, heads, head_width, wanted } = shape;
+        let (width, scale) = (shape.width(), 1.0 / (head_width as f32).sqrt());
+        let (mut key, mut value) = (Head::new(shape), Head::new(shape));
+        let (padded, channels) = (key.tokens, key.channels);
+        let (mut weights, mut flow) = (vec![0.0; QUERIES * padded], vec![0.0; QUERIES * padded]);
+        let (mut query, mut found) = (vec![0.0; QUERIES * channels], vec![0.0; QUERIES * channels]);
+        let mut own = query.clone();
+        let (mut to_key, mut to_value) = (key.by_token.clone(), key.by_token.clone());
+        for row in 0..batch {
+            for head in 0..heads {
+                let start = head * head_width;
+                let rows = row * tokens * width..(row + 1) * tokens * width;
+                key.load(&keys[rows.clone()], width, start, head_width);
+                value.load(&values[rows.clone()], width, start, head_width);
+                to_key.fill(0.0);
+                to_value.fill(0.0);
+                for first in (0..seen).step_by(QUERIES) {
+                    let last = seen.min(first + QUERIES) - 1;
+                    for n in first..=last {
+                        let at = (row * seen + n) * width + start;
+                        for (to, from) in query[(n - first) * channels..].iter_mut().zip(&queries[at..][..head_width]) {
+                            *to = from.get() * scale;
+                        }
+                        load(&mut own[(n - first) * channels..], &dy[at..][..head_width]);
+                    }
+                    let most = wanted.token(last) + 1;
+                    let blocks = most.div_ceil(LANES);
+                    key.products::<FUSED>(&query, &mut weights, blocks);
+                    value.products::<FUSED>(&own, &mut flow, blocks);
+                    // Where there are fewer queries than room for them, the others weigh nothing.
+                    weights[(last + 1 - first) * padded..].fill(0.0);
+                    flow[(last + 1 - first) * padded..].fill(0.0);
+                    for n in first..=last {
+                        let known = wanted.token(n) + 1;
+                        let at = (n - first) * padded;
+                        let (weights, flow) = (&mut weights[at..][..blocks * LANES], &mut flow[at..][..blocks * LANES]);
+                        let log = logs[(row * seen + n) * heads + head];
+                        weights.iter_mut().for_each(|weight| *weight = exp::<FUSED>(*weight - log));
+                        weights[known..].fill(0.0);
+                        let level = dot::<f32, FUSED>(weights, flow);
+                        for (flow, weight) in flow.iter_mut().zip(&*weights) {
+                            *flow = weight * (*flow - level);
+                        }
+                    }
+                    key.weighed::<FUSED>(&flow, &mut found, most);
+                    for n in first..=last {
+                        let to = &mut dq[(row * seen + n) * width + start..][..head_width];
+                        for (to, found) in to.iter_mut().zip(&found[(n - first) * channels..]) {
+                            *to = E::of(found * scale);
+                        }
+                    }
+                    key.spread::<FUSED>(&mut to_key, &flow, &query, most);
+                    key.spread::<FUSED>(&mut to_value, &weights, &own, most);
+                }
+                store(&to_key, channels, &mut dk[rows.clone()], width, start, head_width);
+                store(&to_value, channels, &mut dv[rows], width, start, head_width);
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Numbers in memory, and code compiled for the widest vectors that a processor has.
+
+use tch::{Device, Kind, Tensor};
+
+/// A number as tensors hold it; computed with as `f32`.
+pub(crate) trait Element: Copy {
+    /// Its kind.
+    const KIND: Kind;
+    /// Its value.
+    fn get(self) -> f32;
+    /// The nearest one, ties to even.
+    fn of(value: f32) -> Self;
+}
+
+impl Element for f32 {
+    const KIND: Kind = Kind::Float;
+
+    #[inline(always)]
+    fn get(self) -> f32 {
+        self
+    }
+    #[inline(always)]
+    fn of(value: f32) -> f32 {
+        value
+    }
+}
+
+/// The upper half of an `f32`.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Bfloat16(u16);
+
+impl Element for Bfloat16 {
+    const KIND: Kind = Kind::BFloat16;
+
+    #[inline(always)]
+    fn get(self) -> f32 {
+        f32::from_bits(u32::from(self.0) << 16)
+    }
+    /// What is no number may become another such, or infinite.
+    #[inline(always)]
+    fn of(value: f32) -> Self {
+        let bits = value.to_bits();
+        Bfloat16((bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16)
+    }
+}
+
+/// Calls `$function::<E>` for the element that tensors of that kind hold.
+macro_rules! for_kind {
+    ($kind:expr, $function:ident($($argument:expr),* $(,)?)) => {
+        match $kind {
+            tch::Kind::Float => $function::<f32>($($argument),*),
+            tch::Kind::BFloat16 => $function::<crate::fused::element::Bfloat16>($($argument),*),
+            kind => panic!("training computes in float32 or bfloat16, not in {kind:?}"),
+        }
+    };
+}
+pub(crate) use for_kind;
+
+fn check<E: Element>(tensor: &Tensor) {
+    let fits = tensor.kind() == E::KIND && tensor.device() == Device::Cpu && tensor.is_contiguous();
+    assert!(fits, "{tensor:?} is not {:?}, contiguous, on the CPU", E::KIND);
+}
+
+/// The elements of a contiguous tensor on the CPU.
+pub(crate) fn slice<E: Element>(tensor: &Tensor) -> &[E] {
+    check::<E>(tensor);
+    // SAFETY: as many elements of that kind stand there, for as long as the tensor does.
+    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) }
+}
+
+/// The elements of a contiguous tensor on the CPU that nobody else looks at meanwhile.
+pub(crate) fn slice_mut<E: Element>(tensor: &mut Tensor) -> &mut [E] {
+    check::<E>(tensor);
+    // SAFETY: as above.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
+}
+
+/// `a · b + c`, rounded once where `FUSED`, which is fast only where a processor has it.
+#[inline(always)]
+pub(super) fn fma<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// Sum in an order that vectors have.
+#[inline(always)]
+pub(super) fn sum(lanes: [f32; LANES]) -> f32 {
+    let mut lanes = lanes;
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// Elements that are computed with at a time.
+pub(super) const LANES: usize = 16;
+
+/// `a · b`.
+#[inline(always)]
+pub(super) fn dot<A: Element, const FUSED: bool>(a: &[A], b: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..LANES {
+            lanes[i] = fma::<FUSED>(a[i].get(), b[i], lanes[i]);
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a.get() * b).sum();
+    sum(lanes) + rest
+}
+
+/// The numbers of `from`.
+#[inline(always)]
+pub(super) fn load<E: Element>(to: &mut [f32], from: &[E]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = from.get();
+    }
+}
+
+/// Σ x.
+#[inline(always)]
+pub(super) fn total(x: &[f32]) -> f32 {
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for block in blocks {
+        for i in 0..LANES {
+            lanes[i] += block[i];
+        }
+    }
+    sum(lanes) + rest.iter().sum::<f32>()
+}
+
+/// `to += factor · from`.
+#[inline(always)]
+pub(super) fn add_scaled<A: Element, const FUSED: bool>(to: &mut [f32], factor: f32, from: &[A]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = fma::<FUSED>(factor, from.get(), *to);
+    }
+}
+
+/// eˣ to 2e-7 relative, for x from −87.3 to 88.3 and as at these ends outside. The reduction and the polynomial are those
+/// of Cephes' `expf`.
+#[inline(always)]
+pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
+    // Adding it rounds to an integer, and leaves that integer in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let x = x.clamp(-87.33, 88.37);
+    let biased = fma::<FUSED>(x, std::f32::consts::LOG2_E, ROUND);
+    let n = biased - ROUND;
+    let r = fma::<FUSED>(n, 2.121_944_4e-4, fma::<FUSED>(n, -0.693_359_4, x));
+    let terms = [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+    let p = terms.into_iter().fold(1.987_569_1e-4, |p, term| fma::<FUSED>(p, r, term));
+    (fma::<FUSED>(p, r * r, r) + 1.0) * f32::from_bits((biased.to_bits() << 23).wrapping_add(0x3f80_0000))
+}
+
+/// Functions compiled three times, for AVX-512, for AVX2, and for what every target has; the processor is asked which.
+/// `FUSED` in their bodies is whether it multiplies and adds in one rounding.
+macro_rules! widest {
+    ($($(#[$meta:meta])* $vis:vis fn $name:ident<$element:ident>($($arg:ident: $ty:ty),* $(,)?) $body:block)*) => { $(
+        $(#[$meta])*
+        $vis fn $name<$element: crate::fused::element::Element>($($arg: $ty),*) {
+            #[inline(always)]
+            fn body<$element: crate::fused::element::Element, const FUSED: bool>($($arg: $ty),*) $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+                fn avx512<$element: crate::fused::element::Element>($($arg: $ty),*) {
+                    body::<$element, true>($($arg),*);
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2<$element: crate::fused::element::Element>($($arg: $ty),*) {
+                    body::<$element, true>($($arg),*);
+                }
+                let fma = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
+                if fma
+                    && std::arch::is_x86_feature_detected!("avx512f")
+                    && std::arch::is_x86_feature_detected!("avx512bw")
+                    && std::arch::is_x86_feature_detected!("avx512dq")
+                    && std::arch::is_x86_feature_detected!("avx512vl")
+                {
+                    // SAFETY: the processor has these instructions.
+                    return unsafe { avx512::<$element>($($arg),*) };
+                }
+                if fma {
+                    // SAFETY: the processor has these instructions.
+                    return unsafe { avx2::<$element>($($arg),*) };
+                }
+            }
+            body::<$element, false>($($arg),*);
+        }
+    )* };
+}
+pub(super) use widest;

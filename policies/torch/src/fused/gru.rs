@@ -1,0 +1,280 @@
+//! A gated recurrent unit, forward and backward.
+
+use tch::{Kind, Tensor};
+
+use super::element::{Element, LANES, exp, fma, for_kind, slice, slice_mut, widest};
+use super::{Back, Gradients};
+use crate::encoder::Wanted;
+
+/// Of a token in memory: r, z, n, W_hn h + b_hn, and h before it.
+const KEPT: usize = 5;
+/// Sums that are under way at a time: three vectors, since an addition takes several cycles.
+const BLOCK: usize = 3 * LANES;
+
+/// Hidden states `[batch, wanted tokens, units]` for `inputs` `[batch, tokens, 3 · units]` (W_ih x + b_ih, of the gates
+/// r, z, n), from `state` `[batch, units]` in float32, and that after the last token. Weights as of PyTorch's `nn.GRU`.
+pub(crate) fn gru<'a>(
+    inputs: &Tensor,
+    [weight, bias]: [&'a Tensor; 2],
+    state: &Tensor,
+    wanted: Wanted,
+) -> (Tensor, Tensor, Back<'a>) {
+    let (batch, tokens, _) = inputs.size3().expect("inputs are [batch, tokens, 3 · units]");
+    let units = state.size()[1];
+    let padded = padded(units as usize) as i64;
+    let (kind, options) = (inputs.kind(), (Kind::Float, inputs.device()));
+    let mut after = state.copy();
+    let mut outputs = Tensor::empty([batch, wanted.count(tokens), units], (kind, inputs.device()));
+    let mut kept = Tensor::empty([batch, tokens, KEPT as i64, padded], options);
+    for_kind!(kind, forward(inputs, weight, bias, wanted, &mut after, &mut outputs, &mut kept));
+    let back = move |dy: Tensor, gradients: &mut Gradients| {
+        let mut to_inputs = Tensor::empty([batch, tokens, 3 * units], (kind, dy.device()));
+        let mut to_hidden = to_inputs.empty_like();
+        let mut before = Tensor::empty([batch * tokens, units], (kind, dy.device()));
+        let mut sums = Tensor::zeros([3 * units], options);
+        for_kind!(
+            kind,
+            backward(&dy, weight, wanted, &kept, &mut to_inputs, &mut to_hidden, &mut before, &mut sums)
+        );
+        let to_weight = to_hidden.view([batch * tokens, -1]).tr().mm(&before);
+        gradients.add(weight, to_weight.to_kind(Kind::Float));
+        gradients.add(bias, sums);
+        to_inputs
+    };
+    (outputs, after, Box::new(back))
+}
+
+/// Units of a gate, padded to blocks.
+fn padded(units: usize) -> usize {
+    units.next_multiple_of(BLOCK)
+}
+
+/// Lengths along the axes, and which tokens are wanted.
+#[derive(Clone, Copy)]
+struct Shape {
+    tokens: usize,
+    seen: usize,
+    units: usize,
+    /// Units padded to blocks.
+    padded: usize,
+    wanted: Wanted,
+}
+
+impl Shape {
+    fn of(kept: &Tensor, weight: &Tensor, wanted: Wanted) -> Self {
+        let (tokens, units) = (kept.size()[1], weight.size()[1] as usize);
+        let seen = wanted.count(tokens) as usize;
+        Self { tokens: tokens as usize, seen, units, padded: padded(units), wanted }
+    }
+
+    /// The weights with each gate's units padded: `[3 · padded, units]`, or that transposed.
+    fn padded(&self, weight: &[f32], transposed: bool) -> Vec<f32> {
+        let Shape { units, padded, .. } = *self;
+        let mut to = vec![0.0; 3 * padded * if transposed { units } else { padded }];
+        for (line, row) in weight.chunks_exact(units).enumerate() {
+            let line = line / units * padded + line % units;
+            for (column, &value) in row.iter().enumerate() {
+                to[if transposed { column * 3 * padded + line } else { line * padded + column }] = value;
+            }
+        }
+        to
+    }
+}
+
+fn forward<E: Element>(
+    inputs: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    wanted: Wanted,
+    state: &mut Tensor,
+    outputs: &mut Tensor,
+    kept: &mut Tensor,
+) {
+    let shape = Shape::of(kept, weight, wanted);
+    let weight = shape.padded(slice(weight), true);
+    let mut gates = vec![0.0; 3 * shape.padded];
+    for (to, from) in gates.chunks_exact_mut(shape.padded).zip(slice::<f32>(bias).chunks_exact(shape.units)) {
+        to[..shape.units].copy_from_slice(from);
+    }
+    let (state, outputs, kept) = (slice_mut(state), slice_mut(outputs), slice_mut(kept));
+    forward_kernel::<E>(shape, slice(inputs), &weight, &gates, state, outputs, kept);
+}
+fn backward<E: Element>(
+    dy: &Tensor,
+    weight: &Tensor,
+    wanted: Wanted,
+    kept: &Tensor,
+    to_inputs: &mut Tensor,
+    to_hidden: &mut Tensor,
+    before: &mut Tensor,
+    sums: &mut Tensor,
+) {
+    let shape = Shape::of(kept, weight, wanted);
+    let weight = shape.padded(slice(weight), false);
+    let (to_inputs, to_hidden) = (slice_mut(to_inputs), slice_mut(to_hidden));
+    let (before, sums) = (slice_mut(before), slice_mut(sums));
+    backward_kernel::<E>(shape, slice(dy), &weight, slice(kept), to_inputs, to_hidden, before, sums);
+}
+
+#[inline(always)]
+fn lanes(x: &[f32]) -> &[[f32; LANES]] {
+    x.as_chunks().0
+}
+
+#[inline(always)]
+fn lanes_mut(x: &mut [f32]) -> &mut [[f32; LANES]] {
+    x.as_chunks_mut().0
+}
+
+#[inline(always)]
+fn sigmoid<const FUSED: bool>(x: f32) -> f32 {
+    1.0 / (1.0 + exp::<FUSED>(-x))
+}
+
+#[inline(always)]
+fn tanh<const FUSED: bool>(x: f32) -> f32 {
+    1.0 - 2.0 / (1.0 + exp::<FUSED>(2.0 * x))
+}
+
+/// `to += Σ by[k] · rows[k]`.
+#[inline(always)]
+fn add_rows<const FUSED: bool>(to: &mut [f32], by: &[f32], rows: &[f32]) {
+    let width = to.len();
+    for (block, to) in to.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
+        let mut lanes = *to;
+        for (by, row) in by.iter().zip(rows.chunks_exact(width)) {
+            let row: &[f32; BLOCK] = row[block * BLOCK..].first_chunk().expect("padded");
+            for i in 0..BLOCK {
+                lanes[i] = fma::<FUSED>(*by, row[i], lanes[i]);
+            }
+        }
+        *to = lanes;
+    }
+}
+
+widest! {
+    fn forward_kernel<E>(
+        shape: Shape,
+        inputs: &[E],
+        weight: &[f32],
+        bias: &[f32],
+        state: &mut [f32],
+        outputs: &mut [E],
+        kept: &mut [f32],
+    ) {
+        let Shape { tokens, seen, units, padded, wanted } = shape;
+        let (mut gates, mut own) = (vec![0.0; 3 * padded], vec![0.0; 3 * padded]);
+        let mut hidden = vec![0.0; padded];
+        for (row, state) in state.chunks_exact_mut(units).enumerate() {
+            hidden[..units].copy_from_slice(state);
+            let mut output = row * seen;
+            for token in 0..tokens {
+                let at = row * tokens + token;
+                for (own, inputs) in own.chunks_exact_mut(padded).zip(inputs[at * 3 * units..].chunks_exact(units)) {
+                    for (own, input) in own.iter_mut().zip(inputs) {
+                        *own = input.get();
+                    }
+                }
+                gates.copy_from_slice(bias);
+                add_rows::<FUSED>(&mut gates, &hidden[..units], weight);
+                let kept = lanes_mut(&mut kept[at * KEPT * padded..][..KEPT * padded]);
+                let (own, gates, states) = (lanes(&own), lanes(&gates), lanes_mut(&mut hidden));
+                let count = states.len();
+                for (block, hidden) in states.iter_mut().enumerate() {
+                    let part = |part: usize| part * count + block;
+                    let (own_r, own_z, own_n) = (&own[part(0)], &own[part(1)], &own[part(2)]);
+                    let (gate_r, gate_z, gate_n) = (&gates[part(0)], &gates[part(1)], &gates[part(2)]);
+                    let (mut r, mut z, mut n, before) = ([0.0; LANES], [0.0; LANES], [0.0; LANES], *hidden);
+                    for i in 0..LANES {
+                        r[i] = sigmoid::<FUSED>(own_r[i] + gate_r[i]);
+                        z[i] = sigmoid::<FUSED>(own_z[i] + gate_z[i]);
+                        n[i] = tanh::<FUSED>(fma::<FUSED>(r[i], gate_n[i], own_n[i]));
+                        hidden[i] = fma::<FUSED>(z[i], before[i] - n[i], n[i]);
+                    }
+                    for (index, lanes) in [r, z, n, *gate_n, before].into_iter().enumerate() {
+                        kept[part(index)] = lanes;
+                    }
+                }
+                if wanted.has(token) {
+                    for (to, from) in outputs[output * units..][..units].iter_mut().zip(&hidden) {
+                        *to = E::of(*from);
+                    }
+                    output += 1;
+                }
+            }
+            state.copy_from_slice(&hidden[..units]);
+        }
+    }
+
+    /// `sums` are those of `to_hidden` over all tokens.
+    fn backward_kernel<E>(
+        shape: Shape,
+        dy: &[E],
+        weight: &[f32],
+        kept: &[f32],
+        to_inputs: &mut [E],
+        to_hidden: &mut [E],
+        before: &mut [E],
+        sums: &mut [f32],
+    ) {
+        let Shape { tokens, seen, units, padded, wanted } = shape;
+        // What flows into the gates, and into the hidden state.
+        let (mut gates, mut flow) = (vec![0.0; 3 * padded], vec![0.0; padded]);
+        for row in 0..kept.len() / (tokens * KEPT * padded) {
+            flow.fill(0.0);
+            let mut output = (row + 1) * seen;
+            for token in (0..tokens).rev() {
+                let at = row * tokens + token;
+                if wanted.has(token) {
+                    output -= 1;
+                    for (flow, dy) in flow.iter_mut().zip(&dy[output * units..][..units]) {
+                        *flow += dy.get();
+                    }
+                }
+                let kept = &kept[at * KEPT * padded..][..KEPT * padded];
+                let hidden = &kept[4 * padded..][..units];
+                let kept = lanes(kept);
+                {
+                    let (gates, flow) = (lanes_mut(&mut gates), lanes_mut(&mut flow));
+                    let count = flow.len();
+                    for (block, flow) in flow.iter_mut().enumerate() {
+                        let part = |part: usize| part * count + block;
+                        let [r, z, n] = [0, 1, 2].map(|index: usize| &kept[part(index)]);
+                        let (candidate, hidden) = (&kept[part(3)], &kept[part(4)]);
+                        let (mut to_r, mut to_z, mut to_n) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+                        for i in 0..LANES {
+                            let inner = flow[i] * (1.0 - z[i]) * (1.0 - n[i] * n[i]);
+                            to_r[i] = inner * candidate[i] * r[i] * (1.0 - r[i]);
+                            to_z[i] = flow[i] * (hidden[i] - n[i]) * z[i] * (1.0 - z[i]);
+                            to_n[i] = inner;
+                            flow[i] *= z[i];
+                        }
+                        for (index, lanes) in [to_r, to_z, to_n].into_iter().enumerate() {
+                            gates[part(index)] = lanes;
+                        }
+                    }
+                }
+                let places = to_inputs[at * 3 * units..][..3 * units].chunks_exact_mut(units);
+                for (to, gate) in places.zip(gates.chunks_exact(padded)) {
+                    for (to, from) in to.iter_mut().zip(gate) {
+                        *to = E::of(*from);
+                    }
+                }
+                for (to_n, r) in gates[2 * padded..].iter_mut().zip(kept.as_flattened()) {
+                    *to_n *= r;
+                }
+                let places = to_hidden[at * 3 * units..][..3 * units].chunks_exact_mut(units);
+                for ((to, sums), gate) in places.zip(sums.chunks_exact_mut(units)).zip(gates.chunks_exact(padded)) {
+                    for ((to, sum), from) in to.iter_mut().zip(sums).zip(gate) {
+                        *to = E::of(*from);
+                        *sum += from;
+                    }
+                }
+                for (to, from) in before[at * units..][..units].iter_mut().zip(hidden) {
+                    *to = E::of(*from);
+                }
+                add_rows::<FUSED>(&mut flow, &gates, weight);
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Training on a processor without a graph: forward and backward passes written out.
+//!
+//! libtorch multiplies the matrices. What stands between them (norms, residuals, dropout, attention, recurrences) is here
+//! one pass over memory each, where libtorch's graph takes three to ten. Every operation returns what it computed and,
+//! as a closure, how gradients flow back through it. Values are what [`crate::Encoder::forward`] computes with a graph, but
+//! for rounding; tests hold the two together, gradients too. On a GPU there is only the graph.
+
+// Kernels name each buffer.
+#![allow(clippy::too_many_arguments)]
+
+mod attention;
+mod element;
+mod gru;
+mod linear;
+mod norm;
+mod scan;
+
+use tch::{Kind, Tensor};
+
+pub(crate) use attention::attention;
+pub(crate) use gru::gru;
+pub(crate) use linear::{gelu, layer, linear};
+pub(crate) use norm::{norm, residual, residual_norm};
+pub(crate) use scan::{narrow, narrow_back, scan};
+
+/// How gradients flow back through an operation: takes those of its outputs, leaves those of weights in the
+/// [`Gradients`], and returns those of its inputs.
+pub(crate) type Back<'a> = Box<dyn FnOnce(Tensor, &mut Gradients) -> Tensor + 'a>;
+
+/// Gradients of parameters.
+#[derive(Debug, Default)]
+pub struct Gradients(Vec<(Tensor, Tensor)>);
+
+impl Gradients {
+    /// Of what a graph ends in, for all the parameters that it knows.
+    pub fn of_graph(end: &Tensor, parameters: &[Tensor]) -> Self {
+        let mut gradients = Self::default();
+        gradients.add_graph(end, parameters.iter());
+        gradients
+    }
+
+    /// Adds those of what a graph ends in.
+    pub fn add_graph<'p>(&mut self, end: &Tensor, parameters: impl IntoIterator<Item = &'p Tensor>) {
+        let parameters: Vec<&Tensor> = parameters.into_iter().collect();
+        let found = Tensor::run_backward(&[end], &parameters, false, false);
+        for (parameter, gradient) in parameters.into_iter().zip(found) {
+            if gradient.defined() {
+                self.add(parameter, gradient);
+            }
+        }
+    }
+
+    /// Adds those that flow from `gradient` of `output` through its graph.
+    pub fn add_flow<'p>(
+        &mut self,
+        output: &Tensor,
+        gradient: &Tensor,
+        parameters: impl IntoIterator<Item = &'p Tensor>,
+    ) {
+        self.add_graph(&(output * gradient).sum(None::<Kind>), parameters);
+    }
+
+    /// Adds the gradient of a parameter, which has no other yet.
+    pub(crate) fn add(&mut self, parameter: &Tensor, gradient: Tensor) {
+        self.0.push((parameter.shallow_clone(), gradient));
+    }
+
+    /// The gradient of a parameter, where there is one.
+    pub fn get(&self, parameter: &Tensor) -> Option<&Tensor> {
+        let storage = parameter.data_ptr();
+        self.0.iter().find(|(known, _)| known.data_ptr() == storage).map(|(_, gradient)| gradient)
+    }
+}

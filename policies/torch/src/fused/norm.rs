@@ -1,0 +1,174 @@
+//! Residuals, dropout and LayerNorm.
+
+use tch::{Kind, Tensor, nn};
+
+use super::element::{Element, add_scaled, dot, fma, for_kind, load, slice, slice_mut, total, widest};
+use super::{Back, Gradients};
+
+/// How gradients flow back through a sum of two: to each of them.
+pub(crate) type BackToBoth<'a> = Box<dyn FnOnce(&[&Tensor], &mut Gradients) -> (Tensor, Tensor) + 'a>;
+
+/// `x + keep · branch`; `keep` is dropout's mask, or nothing.
+pub(crate) fn residual<'a>(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> (Tensor, BackToBoth<'a>) {
+    let mut y = x.empty_like();
+    for_kind!(x.kind(), add_into(&mut y, x, branch, keep));
+    let keep = keep.map(Tensor::shallow_clone);
+    let back = move |dy: &[&Tensor], _: &mut Gradients| {
+        let dy = dy.iter().skip(1).fold(dy[0].shallow_clone(), |sum, dy| sum + *dy);
+        let branch = keep.map_or_else(|| dy.shallow_clone(), |keep| &dy * keep.view_as(&dy));
+        (dy, branch)
+    };
+    (y, Box::new(back))
+}
+
+/// LayerNorm of `x`.
+pub(crate) fn norm<'a>(x: &Tensor, norm: &'a nn::LayerNorm) -> (Tensor, Back<'a>) {
+    let (y, back) = normal(x.shallow_clone(), None, norm);
+    (y, Box::new(move |dy, gradients| back(&[&dy], gradients).0))
+}
+
+/// LayerNorm of `x + keep · branch`. All gradients that reach its output are summed up.
+pub(crate) fn residual_norm<'a>(
+    x: &Tensor,
+    branch: &Tensor,
+    keep: Option<&Tensor>,
+    norm: &'a nn::LayerNorm,
+) -> (Tensor, BackToBoth<'a>) {
+    let mut summed = x.empty_like();
+    for_kind!(x.kind(), add_into(&mut summed, x, branch, keep));
+    normal(summed, keep.map(Tensor::shallow_clone), norm)
+}
+
+/// LayerNorm of a sum whose second part was multiplied by `keep`.
+fn normal<'a>(x: Tensor, keep: Option<Tensor>, norm: &'a nn::LayerNorm) -> (Tensor, BackToBoth<'a>) {
+    let (weight, bias) = weights(norm);
+    let width = weight.numel() as i64;
+    let rows = x.numel() as i64 / width;
+    let mut y = x.empty_like();
+    let mut scales = Tensor::empty([rows, 2], (Kind::Float, x.device()));
+    for_kind!(x.kind(), forward(&x, weight, bias, &mut y, &mut scales));
+    let back = move |dy: &[&Tensor], gradients: &mut Gradients| {
+        let (mut dx, mut branch) = (x.empty_like(), x.empty_like());
+        let mut sums = Tensor::zeros([2, width], (Kind::Float, x.device()));
+        for_kind!(
+            x.kind(),
+            backward(dy, &x, weight, keep.as_ref(), &scales, &mut dx, &mut branch, &mut sums)
+        );
+        gradients.add(weight, sums.get(0));
+        gradients.add(bias, sums.get(1));
+        (dx, branch)
+    };
+    (y, Box::new(back))
+}
+
+fn weights(norm: &nn::LayerNorm) -> (&Tensor, &Tensor) {
+    norm.ws.as_ref().zip(norm.bs.as_ref()).expect("norms here have weights")
+}
+
+fn add_into<E: Element>(y: &mut Tensor, x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) {
+    add_kernel::<E>(slice_mut(y), slice(x), slice(branch), keep.map(slice));
+}
+
+fn forward<E: Element>(x: &Tensor, weight: &Tensor, bias: &Tensor, y: &mut Tensor, scales: &mut Tensor) {
+    forward_kernel::<E>(slice(x), slice(weight), slice(bias), slice_mut(y), slice_mut(scales));
+}
+fn backward<E: Element>(
+    dy: &[&Tensor],
+    x: &Tensor,
+    weight: &Tensor,
+    keep: Option<&Tensor>,
+    scales: &Tensor,
+    dx: &mut Tensor,
+    branch: &mut Tensor,
+    sums: &mut Tensor,
+) {
+    let second = dy.get(1).map(|dy| slice(dy));
+    let (dy, x, weight, scales) = (slice(dy[0]), slice(x), slice(weight), slice(scales));
+    let (dx, branch, sums) = (slice_mut(dx), slice_mut(branch), slice_mut(sums));
+    backward_kernel::<E>(dy, second, x, weight, keep.map(slice), scales, dx, branch, sums);
+}
+
+widest! {
+    fn add_kernel<E>(y: &mut [E], x: &[E], branch: &[E], keep: Option<&[E]>) {
+        match keep {
+            None => {
+                for ((y, x), branch) in y.iter_mut().zip(x).zip(branch) {
+                    *y = E::of(x.get() + branch.get());
+                }
+            }
+            Some(keep) => {
+                for (((y, x), branch), keep) in y.iter_mut().zip(x).zip(branch).zip(keep) {
+                    *y = E::of(fma::<FUSED>(branch.get(), keep.get(), x.get()));
+                }
+            }
+        }
+    }
+
+    fn forward_kernel<E>(x: &[E], weight: &[f32], bias: &[f32], y: &mut [E], scales: &mut [f32]) {
+        let width = weight.len();
+        let mut row = vec![0.0; width];
+        let rows = x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(scales.chunks_exact_mut(2));
+        for ((x, y), scales) in rows {
+            load(&mut row, x);
+            let mean = total(&row) / width as f32;
+            row.iter_mut().for_each(|x| *x -= mean);
+            let scale = 1.0 / (dot::<f32, FUSED>(&row, &row) / width as f32 + 1e-5).sqrt();
+            scales.copy_from_slice(&[mean, scale]);
+            for (((y, x), weight), bias) in y.iter_mut().zip(&row).zip(weight).zip(bias) {
+                *y = E::of(fma::<FUSED>(x * scale, *weight, *bias));
+            }
+        }
+    }
+
+    /// `sums` `[2, width]`: gradients of weight and bias.
+    fn backward_kernel<E>(
+        dy: &[E],
+        second: Option<&[E]>,
+        x: &[E],
+        weight: &[f32],
+        keep: Option<&[E]>,
+        scales: &[f32],
+        dx: &mut [E],
+        branch: &mut [E],
+        sums: &mut [f32],
+    ) {
+        let width = weight.len();
+        let (of_weight, of_bias) = sums.split_at_mut(width);
+        // Of a row: what flows into the normalised numbers, and those.
+        let (mut flow, mut normal) = (vec![0.0; width], vec![0.0; width]);
+        for (row, scales) in scales.chunks_exact(2).enumerate() {
+            let at = row * width..(row + 1) * width;
+            let (mean, scale) = (scales[0], scales[1]);
+            load(&mut flow, &dy[at.clone()]);
+            if let Some(second) = second {
+                add_scaled::<E, FUSED>(&mut flow, 1.0, &second[at.clone()]);
+            }
+            for (normal, x) in normal.iter_mut().zip(&x[at.clone()]) {
+                *normal = (x.get() - mean) * scale;
+            }
+            for ((sum, flow), normal) in of_weight.iter_mut().zip(&flow).zip(&normal) {
+                *sum = fma::<FUSED>(*flow, *normal, *sum);
+            }
+            add_scaled::<f32, FUSED>(of_bias, 1.0, &flow);
+            for (flow, weight) in flow.iter_mut().zip(weight) {
+                *flow *= weight;
+            }
+            let level = total(&flow) / width as f32;
+            let tilt = dot::<f32, FUSED>(&flow, &normal) / width as f32;
+            for (flow, normal) in flow.iter_mut().zip(&normal) {
+                *flow = scale * (*flow - fma::<FUSED>(*normal, tilt, level));
+            }
+            for (dx, flow) in dx[at.clone()].iter_mut().zip(&flow) {
+                *dx = E::of(*flow);
+            }
+            match keep {
+                None => branch[at.clone()].copy_from_slice(&dx[at]),
+                Some(keep) => {
+                    for ((branch, flow), keep) in branch[at.clone()].iter_mut().zip(&flow).zip(&keep[at]) {
+                        *branch = E::of(flow * keep.get());
+                    }
+                }
+            }
+        }
+    }
+}
