@@ -125,13 +125,19 @@ impl Task {
     }
 
     /// Errors `[…, action size]` of a head's output against action tokens: squares, or the terms of a
-    /// cross-entropy; and over how many entries of one action their sum is a mean.
-    pub(crate) fn action_errors(&self, head: &Tensor, tokens: &Tensor) -> (Tensor, f64) {
+    /// cross-entropy.
+    pub(crate) fn action_errors(&self, head: &Tensor, tokens: &Tensor) -> Tensor {
         match self.action {
-            ActionSpace::Continuous { .. } => {
-                ((self.action_tokens(head) - tokens).square(), self.action.size() as f64)
-            }
-            ActionSpace::Discrete { .. } => (-(head.log_softmax(-1, None::<Kind>) * tokens), 1.0),
+            ActionSpace::Continuous { .. } => (self.action_tokens(head) - tokens).square(),
+            ActionSpace::Discrete { .. } => -(head.log_softmax(-1, None::<Kind>) * tokens),
+        }
+    }
+
+    /// Over how many entries of one action the sum of these errors is a mean.
+    pub(crate) fn action_terms(&self) -> f64 {
+        match self.action {
+            ActionSpace::Continuous { .. } => self.action.size() as f64,
+            ActionSpace::Discrete { .. } => 1.0,
         }
     }
 

@@ -64,8 +64,8 @@ impl Learner for CloningLearner<'_> {
             Tensor::from_slice(data).view([self.batch as i64, -1]).to_device(self.network.device())
         };
         let head = self.network.forward(&tensor(&task.normalised(&observations)), true);
-        let (errors, terms) = task.action_errors(&head, &tensor(&tokens));
-        let loss = errors.sum(None) / (self.batch as f64 * terms);
+        let errors = task.action_errors(&head, &tensor(&tokens));
+        let loss = errors.sum(None) / (self.batch as f64 * task.action_terms());
         let gradients = Gradients::of_graph(&loss, &self.network.store().trainable_variables());
         Ok((loss.detach(), gradients))
     }

@@ -65,7 +65,7 @@ impl Learner for DecisionLearner<'_> {
         *state = network.forget(state, &Tensor::from_slice(&step.fresh).to_device(device))?;
         let batch = self.windows.at(&step.starts, device);
         let (loss, after, gradients) = network.gradients(&batch, Some(state), precision);
-        *state = after;
+        *state = after.unwrap_or_else(|| state.detach());
         Ok((loss, gradients))
     }
 

@@ -1,7 +1,7 @@
 //! The network of the decision agent: tokens, encoder, head.
 
 use aaren_format::{Model, Precision, Regime};
-use aaren_policies::{Encoder, Gradients, Pass, State, Wanted, linear};
+use aaren_policies::{Dropout, Encoder, Gradients, Pass, State, Wanted, linear};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::actor::DecisionActor;
@@ -125,38 +125,90 @@ impl DecisionNetwork {
     /// as for [`DecisionNetwork::predict`].
     pub fn loss(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
         let (head, after) = self.head(batch, before, pass);
-        (self.error(&head, batch), after)
+        (self.errors(&head, batch) / self.terms(batch), after)
     }
 
-    /// The loss of the head's output.
-    fn error(&self, head: &Tensor, batch: &Batch) -> Tensor {
-        let (errors, terms) = self.task.action_errors(head, &batch.actions);
-        let mask = batch.mask.unsqueeze(-1);
-        (errors * &mask).sum(None::<Kind>) / (mask.sum(None::<Kind>) * terms)
+    /// Errors of the head's output, summed up over real timesteps.
+    fn errors(&self, head: &Tensor, batch: &Batch) -> Tensor {
+        (self.task.action_errors(head, &batch.actions) * batch.mask.unsqueeze(-1)).sum(None::<Kind>)
     }
 
-    /// [`DecisionNetwork::loss`] in training, and the gradients of all parameters.
+    /// Over how many their sum is a mean.
+    fn terms(&self, batch: &Batch) -> Tensor {
+        batch.mask.sum(None::<Kind>) * self.task.action_terms()
+    }
+
+    /// [`DecisionNetwork::loss`] in training, with the state after the batch where there was one before it, and the
+    /// gradients of all parameters.
     ///
-    /// # Panics
-    /// Never: the loss depends on what the encoder puts out.
+    /// On a CPU each of libtorch's threads computes its part of the rows from beginning to end: they wait for one
+    /// another once an update.
     pub fn gradients(
         &self,
         batch: &Batch,
         before: Option<&State>,
         precision: Precision,
-    ) -> (Tensor, State, Gradients) {
+    ) -> (Tensor, Option<State>, Gradients) {
         if self.device() != Device::Cpu {
             let (loss, after) = self.loss(batch, before, Pass::Training(precision));
             let gradients = Gradients::of_graph(&loss, &self.store.trainable_variables());
-            return (loss.detach(), after.detach(), gradients);
+            return (loss.detach(), before.map(|_| after.detach()), gradients);
         }
+        let [rows, steps] = [0, 1].map(|axis: usize| batch.timesteps.size()[axis]);
+        let threads = i64::from(tch::get_num_threads());
+        let parts = threads.min(rows);
+        let terms = self.terms(batch);
+        let part = |part: i64| {
+            let (start, end) = (part * rows / parts, (part + 1) * rows / parts);
+            let tokens = (end - start) * steps * self.tokens_each();
+            Part {
+                batch: batch.rows(start, end - start),
+                before: before.map(|state| state.rows(start, end - start)),
+                dropout: self.encoder.draw(tokens, precision),
+                terms: terms.shallow_clone(),
+            }
+        };
+        let mut parts: Vec<Part> = (0..parts).map(part).collect();
+        let own = parts.remove(0);
+        if parts.is_empty() {
+            let (loss, after, gradients) = self.part_gradients(own, precision);
+            return (loss, before.map(|_| after), gradients);
+        }
+        tch::set_num_threads(1);
+        let network = Shared(self);
+        let (own, others) = std::thread::scope(|scope| {
+            let begin = |part| {
+                let network = &network;
+                scope.spawn(move || network.get().part_gradients(part, precision))
+            };
+            let others: Vec<_> = parts.into_iter().map(begin).collect();
+            let own = self.part_gradients(own, precision);
+            let joined = others.into_iter().map(|thread| thread.join());
+            (own, joined.collect::<Result<Vec<_>, _>>())
+        });
+        tch::set_num_threads(threads as i32);
+        let others = others.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let (mut loss, after, mut gradients) = own;
+        let mut states = vec![after];
+        for (part_loss, after, part) in others {
+            loss += part_loss;
+            states.push(after);
+            gradients.add_part(&part);
+        }
+        (loss, before.map(|_| State::of_rows(&states)), gradients)
+    }
+
+    /// What some rows add to loss and gradients of their batch.
+    fn part_gradients(&self, part: Part, precision: Precision) -> (Tensor, State, Gradients) {
+        let Part { batch, before, dropout, terms } = part;
         let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
-        let (outputs, after, back) = self.encoder.train(&tokens, before, self.state_tokens(), precision);
+        let (outputs, after, back) =
+            self.encoder.train(&tokens, before.as_ref(), self.state_tokens(), precision, &dropout);
         let outputs = outputs.set_requires_grad(true);
-        let loss = self.error(&self.head.forward(&outputs), batch);
+        let loss = self.errors(&self.head.forward(&outputs), &batch) / terms;
         let mut gradients = Gradients::default();
         gradients.add_graph(&loss, [&outputs, &self.head.ws].into_iter().chain(&self.head.bs));
-        let to_outputs = gradients.get(&outputs).expect("the loss depends on them").shallow_clone();
+        let to_outputs = gradients.take(&outputs);
         let to_tokens = back(&to_outputs, &mut gradients);
         gradients.add_flow(&tokens, &to_tokens, self.embeddings());
         (loss.detach(), after, gradients)
@@ -217,6 +269,28 @@ impl DecisionNetwork {
         let state_token = Wanted::Every { stride: self.tokens_each(), offset: last };
         let (outputs, state) = self.encoder.forward(&tokens, Some(state), state_token, Pass::Inference);
         (self.task.action_tokens(&self.head.forward(&outputs.squeeze_dim(1))), state)
+    }
+}
+
+/// Rows of a batch, for one thread.
+struct Part {
+    batch: Batch,
+    before: Option<State>,
+    dropout: Dropout,
+    /// Terms of the whole batch's loss.
+    terms: Tensor,
+}
+
+/// A network that several threads read.
+struct Shared<'n>(&'n DecisionNetwork);
+
+// SAFETY: libtorch's tensors may be read by any number of threads, graphs that begin with them included; nobody writes
+// to a network while its gradients are computed.
+unsafe impl Sync for Shared<'_> {}
+
+impl Shared<'_> {
+    fn get(&self) -> &DecisionNetwork {
+        self.0
     }
 }
 

@@ -35,6 +35,20 @@ pub struct Batch {
     pub mask: Tensor,
 }
 
+impl Batch {
+    /// `count` of its rows from `start` on.
+    pub(super) fn rows(&self, start: i64, count: i64) -> Batch {
+        let rows = |tensor: &Tensor| tensor.narrow(0, start, count);
+        Batch {
+            returns: rows(&self.returns),
+            states: rows(&self.states),
+            actions: rows(&self.actions),
+            timesteps: rows(&self.timesteps),
+            mask: rows(&self.mask),
+        }
+    }
+}
+
 /// Draws training windows by (seed, update), so that any update can be repeated alone.
 ///
 /// A window starts as [`Start`] says and ends with the context length or the episode. Padding stands at the end,

@@ -36,6 +36,10 @@ impl Block {
         }
     }
 
+    pub(crate) fn width(&self) -> i64 {
+        self.up.ws.size()[1]
+    }
+
     pub(crate) fn seq(
         &self,
         x: &Tensor,

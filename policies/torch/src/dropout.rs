@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::linear::Pass;
 
@@ -13,7 +13,7 @@ use crate::linear::Pass;
 /// The probability is rounded to 1/32768. `Tensor::dropout` makes one Bernoulli draw for each element of each
 /// call, which was a sixth of a whole training update.
 #[derive(Debug)]
-pub(crate) struct Dropout {
+pub struct Dropout {
     pool: Option<Tensor>,
     calls: Cell<i64>,
 }
@@ -22,17 +22,28 @@ pub(crate) struct Dropout {
 const STRIDE: i64 = 1021;
 
 impl Dropout {
-    /// For `calls` calls with tensors of at most the size, and of the kind, of `x`.
-    pub(crate) fn new(x: &Tensor, probability: f64, calls: usize, pass: Pass) -> Self {
+    /// For `calls` calls with tensors of at most so many elements of that kind.
+    pub(crate) fn new(
+        elements: i64,
+        (kind, device): (Kind, Device),
+        probability: f64,
+        calls: usize,
+        pass: Pass,
+    ) -> Self {
         let dropped = (probability * 32768.0).round() as i64;
         let draw = || {
-            let elements = x.numel() as i64 + calls as i64 * STRIDE;
-            let mut draws = Tensor::empty([(elements + 3) / 4], (Kind::Int64, x.device()));
+            let elements = elements + calls as i64 * STRIDE;
+            let mut draws = Tensor::empty([(elements + 3) / 4], (Kind::Int64, device));
             let kept = draws.random_().view_dtype(Kind::Int16).bitwise_and(0x7fff).ge(dropped);
-            kept.to_kind(x.kind()) * (32768.0 / (32768 - dropped) as f64)
+            kept.to_kind(kind) * (32768.0 / (32768 - dropped) as f64)
         };
         let pool = (pass != Pass::Inference && dropped > 0).then(draw);
         Self { pool, calls: Cell::new(0) }
+    }
+
+    /// Of nothing.
+    pub(crate) fn none() -> Self {
+        Self { pool: None, calls: Cell::new(0) }
     }
 
     /// `x` with some elements zero and the others larger; `x` itself outside of training.

@@ -83,6 +83,23 @@ impl State {
         self.map(Tensor::detach)
     }
 
+    /// The state of `count` batch rows from `start` on.
+    pub fn rows(&self, start: i64, count: i64) -> State {
+        self.map(|tensor| tensor.narrow(0, start, count))
+    }
+
+    /// The states of all rows from those of some after others.
+    pub fn of_rows(parts: &[State]) -> State {
+        let layer = |layer: usize| {
+            let tensor = |index: usize| {
+                let parts: Vec<&Tensor> = parts.iter().map(|part| &part.layers[layer][index]).collect();
+                Tensor::cat(&parts, 0)
+            };
+            (0..parts[0].layers[layer].len()).map(tensor).collect()
+        };
+        State { layers: (0..parts[0].layers.len()).map(layer).collect() }
+    }
+
     /// The state of the chosen batch rows (an int64 tensor of indices).
     pub fn select(&self, rows: &Tensor) -> State {
         self.map(|tensor| tensor.index_select(0, rows))
@@ -201,7 +218,8 @@ impl Encoder {
             _ => x.shallow_clone(),
         };
         // After attention and after the MLP of every block.
-        let dropout = Dropout::new(&x, self.dropout, 2 * self.blocks.len(), pass);
+        let (elements, options) = (x.numel() as i64, (x.kind(), x.device()));
+        let dropout = Dropout::new(elements, options, self.dropout, 2 * self.blocks.len(), pass);
         let mut layers = Vec::with_capacity(self.blocks.len());
         for (i, block) in self.blocks.iter().enumerate() {
             let wanted = if i + 1 == self.blocks.len() { wanted } else { Wanted::All };
@@ -210,6 +228,13 @@ impl Encoder {
             x = y;
         }
         (self.finish(x), State { layers })
+    }
+
+    /// What [`Encoder::train`] drops of a batch of `tokens` tokens in all, drawn from libtorch's generator.
+    pub fn draw(&self, tokens: i64, precision: Precision) -> Dropout {
+        let width = self.blocks[0].width();
+        let options = (kind(precision), tch::Device::Cpu);
+        Dropout::new(tokens * width, options, self.dropout, 2 * self.blocks.len(), Pass::Training(precision))
     }
 
     /// [`Encoder::forward`] in training on a CPU, without a graph: outputs, the state after them, and how the gradients
@@ -222,18 +247,15 @@ impl Encoder {
         state: Option<&State>,
         wanted: Wanted,
         precision: Precision,
+        dropout: &Dropout,
     ) -> (Tensor, State, impl FnOnce(&Tensor, &mut Gradients) -> Tensor + 'a) {
         let _guard = tch::no_grad_guard();
-        let kind = match precision {
-            Precision::Bfloat16 => Kind::BFloat16,
-            Precision::Float32 => Kind::Float,
-        };
+        let kind = kind(precision);
         let mut x = x.detach().to_kind(kind);
-        let dropout = Dropout::new(&x, self.dropout, 2 * self.blocks.len(), Pass::Training(precision));
         let (mut layers, mut backs) = (Vec::new(), Vec::new());
         for (i, block) in self.blocks.iter().enumerate() {
             let wanted = if i + 1 == self.blocks.len() { wanted } else { Wanted::All };
-            let (y, after, back) = block.train(&x, state.map(|state| &*state.layers[i]), wanted, &dropout);
+            let (y, after, back) = block.train(&x, state.map(|state| &*state.layers[i]), wanted, dropout);
             layers.push(after);
             backs.push(back);
             x = y;
@@ -256,7 +278,7 @@ impl Encoder {
     /// attention.
     pub fn attention(&self, x: &Tensor, at: &[i64]) -> Option<Vec<Tensor>> {
         let mut x = x.shallow_clone();
-        let still = Dropout::new(&x, self.dropout, 0, Pass::Inference);
+        let still = Dropout::none();
         let mut layers = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
             layers.push(block.weights(&x, at)?);
@@ -270,5 +292,13 @@ impl Encoder {
             Some(norm) => norm.forward(&x),
             None => x,
         })
+    }
+}
+
+/// What tensors hold in that precision.
+fn kind(precision: Precision) -> Kind {
+    match precision {
+        Precision::Bfloat16 => Kind::BFloat16,
+        Precision::Float32 => Kind::Float,
     }
 }

@@ -21,6 +21,7 @@ mod mixer;
 pub mod scan;
 
 pub use device::open_device;
+pub use dropout::Dropout;
 pub use encoder::{Encoder, State, Wanted};
 pub use error::Error;
 pub use fused::Gradients;

@@ -56,7 +56,8 @@ fn compare(model: &Model, tokens: i64, wanted: Wanted, carry: bool, precision: P
     let by_graph = Gradients::of_graph(&(&expected * &flow).sum(None::<Kind>), &parameters);
 
     tch::manual_seed(11);
-    let (found, found_state, back) = encoder.train(&x, before.as_ref(), wanted, precision);
+    let (found, found_state, back) =
+        encoder.train(&x, before.as_ref(), wanted, precision, &encoder.draw(3 * tokens, precision));
     let mut gradients = Gradients::default();
     let to_x = back(&flow, &mut gradients);
 

@@ -60,9 +60,28 @@ impl Gradients {
         self.add_graph(&(output * gradient).sum(None::<Kind>), parameters);
     }
 
+    /// Adds the gradients of another part of the batch, of the same parameters.
+    pub fn add_part(&mut self, part: &Gradients) {
+        for (parameter, gradient) in &mut self.0 {
+            if let Some(other) = part.get(parameter) {
+                *gradient += other;
+            }
+        }
+    }
+
     /// Adds the gradient of a parameter, which has no other yet.
     pub(crate) fn add(&mut self, parameter: &Tensor, gradient: Tensor) {
         self.0.push((parameter.shallow_clone(), gradient));
+    }
+
+    /// Takes out the gradient of what is no parameter.
+    ///
+    /// # Panics
+    /// If it has none.
+    pub fn take(&mut self, tensor: &Tensor) -> Tensor {
+        let storage = tensor.data_ptr();
+        let place = self.0.iter().position(|(known, _)| known.data_ptr() == storage);
+        self.0.swap_remove(place.expect("it was asked for")).1
     }
 
     /// The gradient of a parameter, where there is one.
