@@ -223,6 +223,10 @@ fn a_training_is_shared_by_its_roll_outs() {
     let alone = with(&format!("[{sliding}]"));
     assert_eq!(alone.run("alone", &[]).0, Some(0));
     let experiment = with(&format!("[transformer, {sliding}]"));
+    let listed = experiment.command("both", &["--dry-run", "--json"]).output().unwrap().stdout;
+    let listed: serde_json::Value = serde_json::from_slice(&listed).unwrap();
+    let left = [0, 1].map(|run| (&listed["runs"][run]["shared"], listed["runs"][run]["seconds"] == 0.0));
+    assert_eq!(left, [(&false.into(), false), (&true.into(), true)], "{listed}");
     let (code, message) = experiment.run("both", &[]);
     assert_eq!(code, Some(0), "{message}");
     assert_eq!(message.matches("acts with the weights of transformer seed 0").count(), 1, "{message}");

@@ -28,6 +28,8 @@ pub struct Estimate {
     pub rate: Option<f64>,
     /// Whether that is how fast it, or its policy with another seed, was; else it was measured now.
     pub from_metrics: bool,
+    /// Whether it is still to be done, with the weights of another run.
+    pub shared: bool,
 }
 
 impl Estimate {
@@ -50,9 +52,16 @@ pub fn estimate(
     let (policy, seed) = run.find(spec).context("a run of the experiment")?;
     let own = folder.run(&policy.name, seed);
     let updates = spec.train.updates;
-    let mut estimate = Estimate { run, done: updates, updates, rate: None, from_metrics: false };
+    let mut estimate =
+        Estimate { run, done: updates, updates, rate: None, from_metrics: false, shared: false };
     if own.policy().is_file() {
         return Ok(estimate);
+    }
+    // What learns as an earlier policy takes its weights.
+    let learns = |policy| spec.fingerprint(policy, seed);
+    let mut before = spec.policies.iter().take_while(|before| before.name != policy.name);
+    if before.any(|before| learns(before) == learns(policy)) {
+        return Ok(Estimate { done: 0, shared: true, ..estimate });
     }
     estimate.done = if own.checkpoint().is_file() { last_update(&own).unwrap_or(0).min(updates) } else { 0 };
     let seeds = std::iter::once(seed).chain(spec.seeds.iter().copied());

@@ -24,6 +24,7 @@ pub fn list(plan: &Plan, args: &Args) -> Result<()> {
                 "run": estimate.run.to_string(), "done": estimate.done, "updates": estimate.updates,
                 "updates_per_second": estimate.rate, "from_metrics": estimate.from_metrics,
                 "seconds": estimate.seconds(),
+                "shared": estimate.shared,
             })
         };
         let runs: Vec<_> = estimates.iter().map(run).collect();
@@ -37,11 +38,15 @@ pub fn list(plan: &Plan, args: &Args) -> Result<()> {
             estimate.updates.to_string(),
             estimate.done.to_string(),
             estimate.rate.map_or("–".into(), rate),
-            if estimate.rate.is_some() { shown(estimate.seconds()) } else { "done".into() },
+            match estimate.rate {
+                Some(_) => shown(estimate.seconds()),
+                None if estimate.shared => "another's".into(),
+                None => "done".into(),
+            },
         ]);
     }
     output::print(table.to_markdown())?;
-    let open = estimates.iter().filter(|estimate| estimate.rate.is_some()).count();
+    let open = estimates.iter().filter(|estimate| estimate.rate.is_some() || estimate.shared).count();
     output::print(format_args!(
         "{open} of {} runs to do: {} of training with {jobs} at a time, by updates/s of their metrics, or measured now on \
          made-up data, one run at a time; evaluations come on top",
@@ -82,7 +87,7 @@ mod tests {
     fn whoever_is_free_takes_the_next_run() {
         let run = |updates: u64, rate| {
             let run = Part::run(None, "aaren", 0);
-            Estimate { run, done: 100, updates: 100 + updates, rate, from_metrics: true }
+            Estimate { run, done: 100, updates: 100 + updates, rate, from_metrics: true, shared: false }
         };
         let runs = [run(300, Some(10.0)), run(100, Some(10.0)), run(100, Some(5.0)), run(1000, None)];
         assert_eq!(seconds(&runs, 1), 60.0);
