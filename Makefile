@@ -20,7 +20,7 @@ PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-loc
 .PHONY: demo test slurm-test lint soak soak-kills soak-envs soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-test
 
 demo: deps
-	cargo run --release --locked --bin aaren -- run experiments/demo.yaml
+	cargo run --release --locked --bin aaren -- run experiments/demo.yaml --jobs 2
 
 # The Python part tests with the binary that `cargo test` builds.
 test: deps wheel
