@@ -3,6 +3,8 @@
 #   make reference                      all parts
 #   make reference PARTS="demo bench"   some; those that train go on where they were stopped
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
+# select needs a D4RL file of Hopper-v4 medium-expert data at data/hopper-medium-expert.hdf5
+# grid takes hours: where it is stopped, the datasets that are whole are kept, and the next time only the others are run.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs.
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,18 +18,32 @@ for part in $parts; do
     work=target/reference/$sources
     to=results/reference/$part
     cargo build --quiet --release --locked --bin aaren
-    aaren=target/release/aaren
-    export LD_LIBRARY_PATH="$PWD/.deps/site/torch/lib:$PWD/.deps/mujoco"
     mkdir -p "$work" "$to"
+    # A copy: what is built meanwhile is not what runs here.
+    aaren=$work/aaren
+    cp --remove-destination target/release/aaren "$aaren"
+    export LD_LIBRARY_PATH="$PWD/.deps/site/torch/lib:$PWD/.deps/mujoco"
+    export AAREN_MUJOCO_ASSETS="$PWD/.deps/site/gymnasium/envs/mujoco/assets"
+    stopped=0
     commit=$(git rev-parse --short=12 HEAD)
-    # What a run reports, and the first policies.
+    # What a run reports.
     keep() {
         cp "$work/$part"/summary.json "$work/$part"/summary.md "$work/$part"/*.svg "$to"
     }
+    # What the finished experiments of a grid report, and the table of all.
+    cells() {
+        for summary in "$work/$1"/*/summary.json; do
+            cell=$(basename "$(dirname "$summary")")
+            mkdir -p "$to/$cell"
+            cp "$summary" "$work/$1/$cell/summary.md" "$to/$cell"
+        done
+        cp "$work/$1/grid.json" "$to"
+        $aaren report "$to" --out "$to"
+    }
     case $part in
     demo)
-        command="aaren run experiments/demo.yaml"
-        $aaren run experiments/demo.yaml --results "$work"
+        command="aaren run experiments/demo.yaml --jobs 2"
+        $aaren run experiments/demo.yaml --jobs 2 --results "$work"
         keep
         for policy in aaren transformer; do
             cp "$work/demo/$policy-seed0/policy.safetensors" "$to/$policy.safetensors"
@@ -40,6 +56,23 @@ for part in $parts; do
         $aaren sweep "$work/rate-t-maze" --vary corridor=88,148,358,898
         keep
         cp "$work/$part"/sweep.json "$work/$part"/sweep.md "$to"
+        ;;
+    select)
+        command="aaren run experiments/select/forms.yaml --jobs 2"
+        $aaren run experiments/select/forms.yaml --jobs 2 --results "$work" || stopped=$?
+        cells select-forms
+        ;;
+    grid)
+        command="aaren run experiments/grid.yaml --jobs 2"
+        left=$($aaren run experiments/grid.yaml --dry-run --json --results "$work" | python3 -c '
+import json, os, sys
+runs = dict.fromkeys(run["run"].split(":")[0] for run in json.load(sys.stdin)["runs"])
+left = (run for run in runs if not os.path.exists(f"{sys.argv[1]}/{os.path.dirname(run)}/summary.json"))
+print(*(f"--only {run}" for run in left))' "$to")
+        if [ -n "$left" ]; then
+            $aaren run experiments/grid.yaml --jobs 2 --results "$work" $left || stopped=$?
+            cells grid
+        fi
         ;;
     precision)
         command="aaren run experiments/precision.yaml --jobs 2"
@@ -65,4 +98,5 @@ for part in $parts; do
         ;;
     esac
     printf '{"command": "%s", "commit": "%s", "dirty": false}\n' "$command" "$commit" > "$to/provenance.json"
+    [ "$stopped" = 0 ] || exit "$stopped"
 done

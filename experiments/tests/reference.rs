@@ -52,8 +52,11 @@ fn references_are_made_by_this_history_from_clean_trees() {
         }
         assert!(provenance.is_file(), "{}: `make reference` did not make it", folder.display());
         check(&provenance, &read(&provenance));
-        for path in files(&folder, ".json").iter().filter(|path| **path != provenance) {
-            check(path, &read(path)["protocol"]);
+        for path in files(&folder, ".json") {
+            // What a grid varies is not measured.
+            if path != provenance && !path.ends_with("grid.json") {
+                check(&path, &read(&path)["protocol"]);
+            }
         }
     }
 }
