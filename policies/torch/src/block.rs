@@ -4,10 +4,10 @@ use aaren_format::{Model, Norm};
 use tch::{Tensor, nn, nn::Module};
 
 use crate::dropout::Dropout;
-use crate::encoder::Wanted;
 use crate::fused::{self, Back, Gradients};
 use crate::linear::{linear, x_linear};
 use crate::mixer::{Mixed, Mixer, mixer};
+use crate::wanted::Wanted;
 
 /// A [`Mixer`] and a feed-forward network, each with its residual and LayerNorm.
 ///

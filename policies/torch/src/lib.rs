@@ -19,10 +19,12 @@ mod fused;
 mod linear;
 mod mixer;
 pub mod scan;
+mod wanted;
 
 pub use device::open_device;
 pub use dropout::Dropout;
-pub use encoder::{Encoder, State, Wanted};
+pub use encoder::{Encoder, State};
 pub use error::Error;
 pub use fused::Gradients;
 pub use linear::{Pass, linear};
+pub use wanted::Wanted;

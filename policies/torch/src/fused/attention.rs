@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::element::{Element, LANES, dot, exp, fma, for_kind, load, slice, slice_mut, total, widest};
-use crate::encoder::Wanted;
+use crate::wanted::Wanted;
 
 /// Queries that are answered at a time, so that what they look at is read once for all.
 const QUERIES: usize = 4;

@@ -4,7 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::element::{Element, LANES, exp, fma, for_kind, slice, slice_mut, widest};
 use super::{Back, Gradients};
-use crate::encoder::Wanted;
+use crate::wanted::Wanted;
 
 /// Of a token in memory: r, z, n, W_hn h + b_hn, and h before it.
 const KEPT: usize = 5;

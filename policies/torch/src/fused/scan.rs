@@ -3,8 +3,8 @@
 use tch::{Kind, Tensor};
 
 use super::element::{Element, add_scaled, dot, exp, for_kind, slice, slice_mut, widest};
-use crate::encoder::Wanted;
 use crate::scan::Prefix;
+use crate::wanted::Wanted;
 
 /// Gradients of what [`scan`] takes.
 pub(crate) struct ScanFlow {

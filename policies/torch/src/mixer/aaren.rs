@@ -4,10 +4,10 @@ use aaren_format::{Model, Recency};
 use tch::{Kind, Tensor, nn, nn::Module};
 
 use super::{Mixed, Mixer};
-use crate::encoder::Wanted;
 use crate::fused::{self, Gradients};
 use crate::linear::{float, linear, x_linear};
 use crate::scan::{self, Prefix};
+use crate::wanted::Wanted;
 
 /// Attention with a learned, input-independent query (arXiv 2405.13956, §3).
 ///

@@ -4,14 +4,14 @@ use aaren_format::Model;
 use tch::{Tensor, nn};
 
 use super::{Mixed, Mixer};
-use crate::encoder::Wanted;
 use crate::fused::{self, Gradients};
 use crate::linear::{float, linear, x_linear};
+use crate::wanted::Wanted;
 
 /// A gated recurrent unit (Cho et al. 2014) of [`Model::units`] units, and its projection back to the width.
 ///
 /// Parameters are named, laid out and drawn as those of a layer of PyTorch's `nn.GRU`: gates r, z, n one
-/// after the other, all from U(−1/√units, 1/√units). It runs as libtorch's own, in float32 whatever the
+/// after the other, all from U(−1/√units, 1/√units). Its recurrence runs in float32 whatever the
 /// arithmetic around it: the state is a sum over the whole past.
 #[derive(Debug)]
 pub(crate) struct Gru {
@@ -40,6 +40,16 @@ impl Gru {
     }
 }
 
+impl Gru {
+    /// The hidden state before `x`, `[batch, units]`.
+    fn hidden(&self, x: &Tensor, state: Option<&[Tensor]>) -> Tensor {
+        match state {
+            Some(state) => state[0].shallow_clone(),
+            None => self.zero_state(x.size()[0]).remove(0),
+        }
+    }
+}
+
 /// Its state is the hidden one, `[batch, units]`.
 impl Mixer for Gru {
     fn zero_state(&self, batch: i64) -> Vec<Tensor> {
@@ -48,14 +58,7 @@ impl Mixer for Gru {
     }
 
     fn seq(&self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>) {
-        let zero;
-        let state = match state {
-            Some(state) => &state[0],
-            None => {
-                zero = self.zero_state(x.size()[0]);
-                &zero[0]
-            }
-        };
+        let state = self.hidden(x, state);
         // One layer, one direction, no dropout; cuDNN gives gradients only where it is told of training.
         let (outputs, after) =
             float(x).gru(&state.unsqueeze(0), &self.parameters, true, 1, 0.0, true, false, true);
@@ -65,16 +68,9 @@ impl Mixer for Gru {
 
     fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
         let [weight_ih, weight_hh, bias_ih, bias_hh] = &self.parameters;
-        let zero;
-        let state = match state {
-            Some(state) => &state[0],
-            None => {
-                zero = self.zero_state(x.size()[0]);
-                &zero[0]
-            }
-        };
+        let state = self.hidden(x, state);
         let (gates, gates_back) = fused::linear(x, weight_ih, Some(bias_ih));
-        let (hidden, after, hidden_back) = fused::gru(&gates, [weight_hh, bias_hh], state, wanted);
+        let (hidden, after, hidden_back) = fused::gru(&gates, [weight_hh, bias_hh], &state, wanted);
         let (outputs, output_back) = fused::linear(&hidden, &self.output.ws, self.output.bs.as_ref());
         let back = move |dy, gradients: &mut Gradients| {
             let hidden = output_back(dy, gradients);

@@ -13,8 +13,8 @@ use tch::{Tensor, nn};
 use self::aaren::Aaren;
 use self::gru::Gru;
 use self::transformer::CausalAttention;
-use crate::encoder::Wanted;
 use crate::fused::Back;
+use crate::wanted::Wanted;
 
 /// Mixes each token with those before it.
 ///

@@ -4,9 +4,9 @@ use aaren_format::Model;
 use tch::{Kind, Tensor, nn};
 
 use super::{Mixed, Mixer};
-use crate::encoder::Wanted;
 use crate::fused::{self, Gradients};
 use crate::linear::{float, linear, x_linear};
+use crate::wanted::Wanted;
 
 /// Causal multi-head attention (Vaswani et al. 2017) with a key/value cache.
 #[derive(Debug)]
