@@ -10,8 +10,9 @@
 //! against the scores: `[heads, 1]` where all tokens of a head decay alike, else `[batch, heads, tokens]`. A prefix
 //! is summed up by a [`Prefix`] `(m, u, w)`: a stabiliser `m`, and the two sums divided by `e^m`. Three forms
 //! compute it:
-//! [`recurrence`] (one token), [`hillis_steele`] (the paper's parallel scan) and [`chunked`] (the
-//! training form: dense lower-triangular weights inside a chunk, the scan across chunks).
+//! [`recurrence`] (one token), [`hillis_steele`] (the paper's parallel scan) and [`chunked`] (dense
+//! lower-triangular weights inside a chunk, the scan across chunks: how prefixes are computed at once, and trained on a
+//! GPU). Training on a CPU runs the recurrence forward and back, in `fused/scan.rs`.
 //!
 //! Gradients flow through `u` and `w`; the maxima used as stabilisers are constants, which leaves the
 //! derivative of the quotient exact.
@@ -150,7 +151,7 @@ fn inclusive_scan(mut entries: Prefix, mut ages: Option<Tensor>) -> Prefix {
     entries
 }
 
-/// All prefixes, chunk by chunk: the training form.
+/// All prefixes, chunk by chunk.
 ///
 /// Inside a chunk the weights e^{s_i − λ_{i+1} − … − λ_n} are one dense lower-triangular matrix, so that the
 /// sums are a matrix product; across chunks runs the scan. Shapes as for [`hillis_steele`]; `None`
