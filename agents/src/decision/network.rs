@@ -179,7 +179,11 @@ impl DecisionNetwork {
         let (own, others) = std::thread::scope(|scope| {
             let begin = |part| {
                 let network = &network;
-                scope.spawn(move || network.get().part_gradients(part, precision))
+                scope.spawn(move || {
+                    // A new thread of ours begins with as many of libtorch's as there are cores.
+                    tch::set_num_threads(1);
+                    network.get().part_gradients(part, precision)
+                })
             };
             let others: Vec<_> = parts.into_iter().map(begin).collect();
             let own = self.part_gradients(own, precision);
