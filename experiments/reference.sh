@@ -45,10 +45,10 @@ for part in $parts; do
         command="aaren run experiments/demo.yaml --jobs 2"
         $aaren run experiments/demo.yaml --jobs 2 --results "$work"
         keep
-        for policy in aaren transformer; do
+        for policy in aaren-recency transformer; do
             cp "$work/demo/$policy-seed0/policy.safetensors" "$to/$policy.safetensors"
         done
-        $aaren render "$to"/aaren.safetensors "$to"/transformer.safetensors --out "$to"/episode.gif --size 240 --steps 400 --every 4
+        $aaren render "$to"/aaren-recency.safetensors "$to"/transformer.safetensors --out "$to"/episode.gif --size 240 --steps 400 --every 5
         ;;
     rate-t-maze)
         command="aaren run experiments/memory/rate-t-maze.yaml --jobs 2; aaren sweep results/rate-t-maze --vary corridor=88,148,358,898"
