@@ -45,7 +45,7 @@ for part in $parts; do
         command="aaren run experiments/demo.yaml --jobs 2"
         $aaren run experiments/demo.yaml --jobs 2 --results "$work"
         keep
-        for policy in aaren-recency transformer; do
+        for policy in aaren aaren-recency transformer; do
             cp "$work/demo/$policy-seed0/policy.safetensors" "$to/$policy.safetensors"
         done
         $aaren render "$to"/aaren-recency.safetensors "$to"/transformer.safetensors --out "$to"/episode.gif --size 240 --steps 400 --every 5
