@@ -87,12 +87,16 @@ impl<'r> Parts<'r> {
                 return Ok((State::Finished(Box::new(finished)), false));
             }
             // What failed before may be tried again, but not what another process has just tried.
-            Ok(None) if run.failed_at() > self.failures[index] => return Ok((State::Failed, false)),
+            Ok(None) if self.just_failed(index) => return Ok((State::Failed, false)),
             Ok(None) => {
                 run.forget_failure()?;
-                match run.source.map(|source| &self.runs[source]) {
+                match run.source {
                     None => run.execute(threads),
-                    Some(source) => self.learn(source, threads).and_then(|()| run.take_over(source)),
+                    Some(source) => match self.learn(source, threads) {
+                        Ok(true) => run.take_over(&self.runs[source]),
+                        Ok(false) => return Ok((State::Failed, false)),
+                        Err(error) => Err(error),
+                    },
                 }
             }
             Err(error) => Err(error),
@@ -109,12 +113,21 @@ impl<'r> Parts<'r> {
         }
     }
 
-    /// Has a run done that another one acts with, whoever does it.
-    fn learn(&self, source: &Run, threads: Option<usize>) -> Result<()> {
+    /// Whether a run failed since this process began.
+    fn just_failed(&self, index: usize) -> bool {
+        self.runs[index].failed_at() > self.failures[index]
+    }
+
+    /// Has a run done that another one acts with, whoever does it; whether it is, or has just failed.
+    fn learn(&self, index: usize, threads: Option<usize>) -> Result<bool> {
+        let source = &self.runs[index];
         let _claim = lock::wait_for(&source.lock()?, |holder| {
             output::note(format_args!("{source} is being trained by {holder}: waiting for it"));
         })?;
         if source.finished()?.is_none() {
+            if self.just_failed(index) {
+                return Ok(false);
+            }
             source.forget_failure()?;
             let trained = source.execute(threads);
             if let Err(error) = &trained
@@ -124,7 +137,7 @@ impl<'r> Parts<'r> {
             }
             trained?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Gathers what other processes finished, and reports where `reporting` says so, given whether anything is open.
