@@ -5,7 +5,8 @@
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
 # select needs a D4RL file of Hopper-v4 medium-expert data at data/hopper-medium-expert.hdf5
 # grid takes hours: where it is stopped, the datasets that are whole are kept, and the next time only the others are run.
-# Runs are kept in target/reference under a name made of the sources' content: other sources, other runs.
+# Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
+# made at once.
 set -eu
 cd "$(dirname "$0")/.."
 parts=${*:-demo rate-t-maze precision recipes bench}
@@ -14,14 +15,18 @@ for part in $parts; do
         echo "the tree has changes; commit them first" >&2
         exit 1
     fi
-    sources=$(git ls-tree HEAD agents envs policies experiments Cargo.lock | git hash-object --stdin | cut -c1-12)
+    case $part in
+    select) yaml=experiments/select/forms.yaml ;;
+    *) yaml=$(find experiments -name "$part.yaml") ;;
+    esac
+    sources=$(git ls-tree HEAD agents envs policies experiments/src Cargo.lock $yaml | git hash-object --stdin | cut -c1-12)
     work=target/reference/$sources
     to=results/reference/$part
     cargo build --quiet --release --locked --bin aaren
     mkdir -p "$work" "$to"
     # A copy: what is built meanwhile is not what runs here.
     aaren=$work/aaren
-    cp --remove-destination target/release/aaren "$aaren"
+    cmp -s target/release/aaren "$aaren" || cp --remove-destination target/release/aaren "$aaren"
     export LD_LIBRARY_PATH="$PWD/.deps/site/torch/lib:$PWD/.deps/mujoco"
     export AAREN_MUJOCO_ASSETS="$PWD/.deps/site/gymnasium/envs/mujoco/assets"
     stopped=0
@@ -42,8 +47,8 @@ for part in $parts; do
     }
     case $part in
     demo)
-        command="aaren run experiments/demo.yaml --jobs 2"
-        $aaren run experiments/demo.yaml --jobs 2 --results "$work"
+        command="aaren run $yaml --jobs 2"
+        $aaren run $yaml --jobs 2 --results "$work"
         keep
         for policy in aaren aaren-recency transformer; do
             cp "$work/demo/$policy-seed0/policy.safetensors" "$to/$policy.safetensors"
@@ -51,32 +56,37 @@ for part in $parts; do
         $aaren render "$to"/aaren-recency.safetensors "$to"/transformer.safetensors --out "$to"/episode.gif --size 240 --steps 400 --every 5
         ;;
     rate-t-maze)
-        command="aaren run experiments/memory/rate-t-maze.yaml --jobs 2; aaren sweep results/rate-t-maze --vary corridor=88,148,358,898"
-        $aaren run experiments/memory/rate-t-maze.yaml --jobs 2 --results "$work"
-        $aaren sweep "$work/rate-t-maze" --vary corridor=88,148,358,898
+        command="aaren run $yaml --jobs 2; aaren sweep results/rate-t-maze --episodes 40 --vary corridor=88,148,358,898,2398,9598"
+        $aaren run $yaml --jobs 2 --results "$work"
+        $aaren sweep "$work/rate-t-maze" --episodes 40 --vary corridor=88,148,358,898,2398,9598
         keep
         cp "$work/$part"/sweep.json "$work/$part"/sweep.md "$to"
         ;;
+    popgym)
+        command="aaren run $yaml --jobs 2"
+        $aaren run $yaml --jobs 2 --results "$work"
+        cells popgym
+        ;;
     select)
-        command="aaren run experiments/select/forms.yaml --jobs 2"
-        $aaren run experiments/select/forms.yaml --jobs 2 --results "$work" || stopped=$?
+        command="aaren run $yaml --jobs 2"
+        $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
         cells select-forms
         ;;
     grid)
-        command="aaren run experiments/grid.yaml --jobs 2"
-        left=$($aaren run experiments/grid.yaml --dry-run --json --results "$work" | python3 -c '
+        command="aaren run $yaml --jobs 2"
+        left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
 runs = dict.fromkeys(run["run"].split(":")[0] for run in json.load(sys.stdin)["runs"])
 left = (run for run in runs if not os.path.exists(f"{sys.argv[1]}/{os.path.dirname(run)}/summary.json"))
 print(*(f"--only {run}" for run in left))' "$to")
         if [ -n "$left" ]; then
-            $aaren run experiments/grid.yaml --jobs 2 --results "$work" $left || stopped=$?
+            $aaren run $yaml --jobs 2 --results "$work" $left || stopped=$?
             cells grid
         fi
         ;;
     precision)
-        command="aaren run experiments/precision.yaml --jobs 2"
-        $aaren run experiments/precision.yaml --jobs 2 --results "$work"
+        command="aaren run $yaml --jobs 2"
+        $aaren run $yaml --jobs 2 --results "$work"
         keep
         ;;
     recipes)
@@ -90,7 +100,8 @@ print(*(f"--only {run}" for run in left))' "$to")
         ;;
     forecasting)
         command="cargo run --release -p aaren-policies --example forecasting -- ETTh1.csv"
-        OMP_NUM_THREADS=1 cargo run --quiet --release --locked -p aaren-policies --example forecasting -- "${ETTH1:?the path of ETTh1.csv}" > "$to/etth1.md"
+        OMP_NUM_THREADS=1 cargo run --quiet --release --locked -p aaren-policies --example forecasting -- "${ETTH1:?the path of ETTh1.csv}" > "$work/etth1.md"
+        mv "$work/etth1.md" "$to"
         ;;
     *)
         echo "there is no part $part" >&2
