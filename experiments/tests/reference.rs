@@ -5,9 +5,6 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Made before `make reference`: the README says so of each that it quotes. To be made anew, and struck off.
-const BEFORE: [&str; 1] = ["forecasting"];
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -44,12 +41,7 @@ fn references_are_made_by_this_history_from_clean_trees() {
     let read = |path: &Path| -> Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
     let folders = std::fs::read_dir(root().join("results/reference")).unwrap();
     for folder in folders.map(|folder| folder.unwrap().path()) {
-        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         let provenance = folder.join("provenance.json");
-        if BEFORE.contains(&name.as_str()) {
-            assert!(!provenance.is_file(), "{name} was made anew: strike it off the list");
-            continue;
-        }
         assert!(provenance.is_file(), "{}: `make reference` did not make it", folder.display());
         check(&provenance, &read(&provenance));
         for path in files(&folder, ".json") {
