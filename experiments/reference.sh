@@ -3,7 +3,7 @@
 #   make reference                      all parts
 #   make reference PARTS="demo bench"   some; those that train go on where they were stopped
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
-# select needs a D4RL file of Hopper-v4 medium-expert data at data/hopper-medium-expert.hdf5
+# select and learning-rate need a D4RL file of Hopper-v4 medium-expert data at data/hopper-medium-expert.hdf5
 # grid takes hours: where it is stopped, the datasets that are whole are kept, and the next time only the others are run.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
 # made at once.
@@ -62,10 +62,10 @@ for part in $parts; do
         keep
         cp "$work/$part"/sweep.json "$work/$part"/sweep.md "$to"
         ;;
-    popgym)
+    popgym | learning-rate)
         command="aaren run $yaml --jobs 2"
-        $aaren run $yaml --jobs 2 --results "$work"
-        cells popgym
+        $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
+        cells $part
         ;;
     select)
         command="aaren run $yaml --jobs 2"
