@@ -9,7 +9,7 @@
 # made at once.
 set -eu
 cd "$(dirname "$0")/.."
-parts=${*:-demo rate-t-maze precision recipes bench}
+parts=${*:-demo rate-t-maze popgym precision recipes coverage oracle bench}
 for part in $parts; do
     if [ -n "$(git status --porcelain -- . ':!results/reference')" ]; then
         echo "the tree has changes; commit them first" >&2
@@ -91,7 +91,18 @@ print(*(f"--only {run}" for run in left))' "$to")
         ;;
     recipes)
         command="cargo run --release -p aaren-agents --example difficulty"
-        cargo run --quiet --release --locked -p aaren-agents --example difficulty > "$to/table.md"
+        cargo run --quiet --release --locked -p aaren-agents --example difficulty > "$work/table.md"
+        mv "$work/table.md" "$to"
+        ;;
+    coverage)
+        command="cargo test -p aaren-experiments --lib cover -- --nocapture"
+        cargo test --quiet --locked -p aaren-experiments --lib cover -- --nocapture | grep '^|' > "$work/table.md"
+        mv "$work/table.md" "$to"
+        ;;
+    oracle)
+        command="make oracle"
+        make --quiet oracle > "$work/environments.md"
+        mv "$work/environments.md" "$to"
         ;;
     bench)
         command="make bench"

@@ -60,7 +60,7 @@ echo
 echo "| environment | trajectories | steps | largest difference of observations | of rewards | flags |"
 echo "|---|---:|---:|---:|---:|---|"
 awk -F'|' '
-    { gsub(/ /, "", $2); runs[$2]++; steps[$2] += $7 }
+    { gsub(/ /, "", $2); sub(/(Easy|Medium|Hard)-/, "{Easy,Medium,Hard}-", $2); runs[$2]++; steps[$2] += $7 }
     $8 + 0 > observation[$2] { observation[$2] = $8 + 0 }
     $9 + 0 > reward[$2] { reward[$2] = $9 + 0 }
     END {

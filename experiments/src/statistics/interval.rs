@@ -307,47 +307,51 @@ mod tests {
         covers.count() as f64 / 4000.0
     }
 
-    /// The standard error of a coverage of 95 % over 4000 experiments is 0.35 %.
+    /// The standard error of a coverage of 95 % over 4000 experiments is 0.35 %. Prints a Markdown table.
     #[test]
     fn intervals_cover_as_often_as_they_say() {
-        let mut lines = Vec::new();
-        let mut found = |what: &str, n: usize, covered: f64, bounds: std::ops::Range<f64>| {
-            lines.push(format!("{what}, n = {n}: {covered:.3}"));
-            assert!(bounds.contains(&covered), "{lines:#?}");
-            println!("{}", lines.last().unwrap());
+        const SIZES: [usize; 3] = [3, 5, 10];
+        println!("| scores                                   | 3 seeds | 5 seeds | 10 seeds |");
+        println!("| ---------------------------------------- | ------: | ------: | -------: |");
+        let found = |what: &str, bounds: std::ops::Range<f64>, covered: &dyn Fn(usize) -> f64| {
+            let [three, five, ten] = SIZES.map(|n| {
+                let covered = covered(n);
+                assert!(bounds.contains(&covered), "{what}, {n} seeds: {covered}");
+                100.0 * covered
+            });
+            println!("| {what:40} | {three:5.1} % | {five:5.1} % | {ten:6.1} % |");
         };
-        for n in [3, 5, 10] {
-            // Seeds are normal.
-            let normal = |random: &mut SplitMix64| {
+        found("normal", 0.94..0.96, &|n| {
+            coverage(70.0, |random| {
                 by_seed(&(0..n).map(|_| 70.0 + 10.0 * random.normal()).collect::<Vec<_>>(), FREE)
-            };
-            found("normal", n, coverage(70.0, normal), 0.94..0.96);
-            // Seeds vary from 80 to 100, and none can be above.
-            let uniform = |random: &mut SplitMix64| {
+            })
+        });
+        // None can be above 100.
+        found("uniform, at the end of the range", 0.92..0.96, &|n| {
+            coverage(90.0, |random| {
                 by_seed(&(0..n).map(|_| 80.0 + 20.0 * random.uniform()).collect::<Vec<_>>(), (0.0, 100.0))
-            };
-            found("uniform", n, coverage(90.0, uniform), 0.92..0.96);
-            // Each seed succeeds at a rate of its own, from 0.5 to 1, in 20 episodes.
-            let rates = |random: &mut SplitMix64| {
+            })
+        });
+        let successes = |random: &mut SplitMix64, rate: f64| -> Vec<f64> {
+            (0..20).map(|_| f64::from(random.uniform() < rate)).collect()
+        };
+        found("success rates from 0.5 to 1, 20 episodes", 0.92..0.97, &|n| {
+            coverage(0.75, |random| {
                 let seed = |random: &mut SplitMix64| {
                     let rate = 0.5 + 0.5 * random.uniform();
-                    (0..20).map(|_| f64::from(random.uniform() < rate)).collect()
+                    successes(random, rate)
                 };
                 sample(&(0..n).map(|_| seed(random)).collect::<Vec<_>>(), SHARE)
-            };
-            found("rates that differ by seed", n, coverage(0.75, rates), 0.92..0.97);
-            // Seeds of the same rate near its end, where all episodes often succeed.
-            let high = |random: &mut SplitMix64| {
-                let seed =
-                    |random: &mut SplitMix64| (0..20).map(|_| f64::from(random.uniform() < 0.97)).collect();
-                sample(&(0..n).map(|_| seed(random)).collect::<Vec<_>>(), SHARE)
-            };
-            found("a high rate", n, coverage(0.97, high), 0.95..1.0);
-        }
-        let one = |random: &mut SplitMix64| {
-            sample(&[(0..20).map(|_| f64::from(random.uniform() < 0.9)).collect()], SHARE)
-        };
-        found("one seed's rate", 1, coverage(0.9, one), 0.95..1.0);
+            })
+        });
+        // All episodes often succeed.
+        found("a success rate of 0.97, 20 episodes", 0.95..1.0, &|n| {
+            coverage(0.97, |random| {
+                sample(&(0..n).map(|_| successes(random, 0.97)).collect::<Vec<_>>(), SHARE)
+            })
+        });
+        let one = coverage(0.9, |random| sample(&[successes(random, 0.9)], SHARE));
+        assert!((0.95..1.0).contains(&one), "one seed's rate: {one}");
 
         // What is usually quoted. Of the 27 resamples of three seeds one is the least seed three times: more than
         // 2.5 %, so that the interval goes from the least seed to the greatest.
@@ -356,6 +360,9 @@ mod tests {
             let seeds: [f64; 3] = std::array::from_fn(|_| random.normal());
             seeds.iter().any(|seed| *seed <= 0.0) && seeds.iter().any(|seed| *seed >= 0.0)
         });
-        found("a percentile bootstrap", 3, covers.count() as f64 / 4000.0, 0.73..0.77);
+        let bootstrap = covers.count() as f64 / 4000.0;
+        assert!((0.73..0.77).contains(&bootstrap), "a percentile bootstrap: {bootstrap}");
+        let (what, share) = ("normal, by a percentile bootstrap", 100.0 * bootstrap);
+        println!("| {what:40} | {share:5.1} % |         |          |");
     }
 }
