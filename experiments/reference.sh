@@ -96,7 +96,7 @@ print(*(f"--only {run}" for run in left))' "$to")
         ;;
     coverage)
         command="cargo test -p aaren-experiments --lib cover -- --nocapture"
-        cargo test --quiet --locked -p aaren-experiments --lib cover -- --nocapture | grep '^|' > "$work/table.md"
+        cargo test --quiet --locked -p aaren-experiments --lib cover -- --nocapture | sed -n 's/^[^|]*|/|/p' > "$work/table.md"
         mv "$work/table.md" "$to"
         ;;
     oracle)
