@@ -153,10 +153,10 @@ wait_for_end "$report" 60
 [ "$(field "$report" JobState)" = "1 JobState=COMPLETED" ] || fail "again: $(field "$report" JobState)"
 echo "slurm-test: submitted again, only that one ran, and the report is whole"
 
-# --- A limit of one minute that a training of about 90 seconds reaches, by what a dry run measures.
+# --- A limit of one minute that a training of about 150 seconds reaches, by what a dry run measures.
 yaml long 100 64
 rate=$("$aaren" run long.yaml --only aaren:0 --dry-run --json | grep -o '"updates_per_second":[0-9.]*' | cut -d: -f2)
-yaml long "$(awk -v rate="$rate" 'BEGIN { print int(90 * rate) }')" 64
+yaml long "$(awk -v rate="$rate" 'BEGIN { print int(150 * rate) }')" 64
 submit long.yaml --only aaren:0 --time 1 -- --signal=B:TERM@10
 wait_for_end "$array" 600
 wait_for_end "$report" 60
