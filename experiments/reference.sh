@@ -35,7 +35,7 @@ for part in $parts; do
     keep() {
         cp "$work/$part"/summary.json "$work/$part"/summary.md "$work/$part"/*.svg "$to"
     }
-    # What the finished experiments of a grid report, and the table of all.
+    # What the finished experiments of a grid report.
     cells() {
         for summary in "$work/$1"/*/summary.json; do
             cell=$(basename "$(dirname "$summary")")
@@ -43,7 +43,6 @@ for part in $parts; do
             cp "$summary" "$work/$1/$cell/summary.md" "$to/$cell"
         done
         cp "$work/$1/grid.json" "$to"
-        $aaren report "$to" --out "$to"
     }
     case $part in
     demo)
@@ -66,11 +65,13 @@ for part in $parts; do
         command="aaren run $yaml --jobs 2"
         $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
         cells $part
+        $aaren report "$to" --out "$to"
         ;;
     select)
         command="aaren run $yaml --jobs 2"
         $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
         cells select-forms
+        $aaren report "$to" --out "$to"
         ;;
     grid)
         command="aaren run $yaml --jobs 2"
@@ -83,6 +84,7 @@ print(*(f"--only {run}" for run in left))' "$to")
             $aaren run $yaml --jobs 2 --results "$work" $left || stopped=$?
             cells grid
         fi
+        $aaren report "$to" --out "$to"
         ;;
     precision)
         command="aaren run $yaml --jobs 2"

@@ -6,6 +6,7 @@ use aaren_agents::file;
 use anyhow::{Context, Result, anyhow};
 
 use super::up_to_date::{bring_up_to_date, experiments};
+use crate::cost::Cost;
 use crate::results::{Aggregates, Scale, Score, Summary, Table, published};
 use crate::statistics::{Estimate, ONE_SEED, Unit, mean};
 use crate::{ExperimentFolder, Refusal, output};
@@ -28,11 +29,22 @@ pub struct Args {
 struct Grid {
     datasets: Vec<String>,
     policies: Vec<String>,
-    /// Dataset, policy, score.
-    cells: Vec<(String, String, Score)>,
+    cells: Vec<Cell>,
     /// Rows of D4RL's own datasets, and what peers published for them.
     published: Vec<(String, [f64; 2])>,
 }
+
+/// One policy on one dataset.
+struct Cell {
+    dataset: String,
+    policy: String,
+    score: Score,
+    rollout: Cost,
+    updates_per_second: f64,
+}
+
+const COSTS: &str = "The roll-out's cost at timestep 1000 in the streaming runtime on one core, and the training's, as the runs measured \
+    them: beside other work where several ran at a time.";
 
 const ABOUT: &str = "Scores of the last update at the first target return: mean over the training seeds with its 95 % interval, \
     Student's t over the seeds. The best evaluation of each run is in report.csv only.";
@@ -75,15 +87,20 @@ pub fn run(args: &Args) -> Result<()> {
         let (table, aggregates) = (grid.table(), Aggregates::new(summaries, Some(*scale)));
         let name = if index == 0 { String::new() } else { format!("-{}", index + 1) };
         pictures.push((format!("performance_profile{name}.svg"), aggregates.profile()));
+        let tables = [Some(aggregates.table()), aggregates.pairs()].into_iter().flatten();
+        let (over, latex_over): (Vec<String>, Vec<String>) =
+            tables.map(|table| (table.to_markdown(), table.to_latex())).unzip();
+        let costs = grid.costs();
         markdown += &format!(
-            "## {}\n\n{}\n{ABOUT}\n\n{}\n{}\n\n![Performance profile](performance_profile{name}.svg)\n{}\n",
+            "## {}\n\n{}\n{ABOUT}\n\n{}\n{}\n\n{}\n{COSTS}\n\n![Performance profile](performance_profile{name}.svg)\n{}\n",
             capitalised(scale),
             table.to_markdown(),
-            aggregates.table().to_markdown(),
+            over.join("\n"),
             aggregates.about(),
+            costs.to_markdown(),
             grid.peers()
         );
-        latex += &format!("{}\n{}\n", table.to_latex(), aggregates.table().to_latex());
+        latex += &format!("{}\n{}\n{}\n", table.to_latex(), latex_over.join("\n"), costs.to_latex());
         grid.add_scores(scale, &mut scores);
     }
     if !left_out.is_empty() {
@@ -149,14 +166,20 @@ impl Grid {
                     list.push(name.to_owned());
                 }
             }
-            self.cells.push((row.to_owned(), policy.to_owned(), score.clone()));
+            self.cells.push(Cell {
+                dataset: row.to_owned(),
+                policy: policy.to_owned(),
+                score: score.clone(),
+                rollout: measured.rollout.clone(),
+                updates_per_second: measured.updates_per_second,
+            });
         }
         Ok(())
     }
 
     fn score(&self, dataset: &str, policy: &str) -> Option<&Score> {
-        let cell = self.cells.iter().find(|(d, p, _)| d == dataset && p == policy);
-        cell.map(|(_, _, score)| score)
+        let cell = self.cells.iter().find(|cell| cell.dataset == dataset && cell.policy == policy);
+        cell.map(|cell| &cell.score)
     }
 
     /// The mean over datasets, of a policy that all datasets have.
@@ -175,18 +198,43 @@ impl Grid {
             table.row([name.to_owned()].into_iter().chain(cells));
         };
         for dataset in &self.datasets {
-            let cells = self.cells.iter().filter(|(other, ..)| other == dataset);
-            let one_seed = cells.into_iter().any(|(.., score)| score.estimate.over == Unit::Episodes);
+            let mut cells = self.cells.iter().filter(|cell| cell.dataset == *dataset);
+            let one_seed = cells.any(|cell| cell.score.estimate.over == Unit::Episodes);
             let name = if one_seed { format!("{dataset} ({ONE_SEED})") } else { dataset.clone() };
             let score = |policy: &str| self.score(dataset, policy).map(|score| score.estimate.to_string());
             row(&mut table, &name, &score);
         }
         table.rule();
-        let small = self.cells.iter().all(|(.., score)| score.estimate.mean.abs() <= 1.0);
+        let small = self.cells.iter().all(|cell| cell.score.estimate.mean.abs() <= 1.0);
         let decimals = if small { 2 } else { 1 };
         row(&mut table, "mean over datasets", &|policy| {
             Some(format!("{:.1$}", self.average(policy)?, decimals))
         });
+        table
+    }
+
+    /// What the policies cost, a row for each; where datasets differ, the least and the most.
+    fn costs(&self) -> Table {
+        let mut table = Table::new(2, ["policy", "roll-out", "state bytes", "µs/step", "updates/s"]);
+        for policy in &self.policies {
+            let cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.policy == *policy).collect();
+            let range = |value: &dyn Fn(&Cell) -> f64, decimals: usize| {
+                let [least, most] = [f64::min, f64::max].map(|pick| {
+                    let value = cells.iter().map(|cell| value(cell)).reduce(pick).unwrap_or(f64::NAN);
+                    format!("{value:.decimals$}")
+                });
+                if least == most { least } else { format!("{least}–{most}") }
+            };
+            let mut rollouts: Vec<&str> = cells.iter().map(|cell| cell.rollout.regime.as_str()).collect();
+            rollouts.dedup();
+            table.row([
+                policy.clone(),
+                rollouts.join(", "),
+                range(&|cell| cell.rollout.state_bytes as f64, 0),
+                range(&|cell| cell.rollout.step_us_p50, 1),
+                range(&|cell| cell.updates_per_second, 1),
+            ]);
+        }
         table
     }
 
@@ -205,18 +253,22 @@ impl Grid {
     /// For a row for each dataset and policy.
     fn scores() -> Table {
         let heads = ["scale", "dataset", "policy", "seeds", "mean", "ci95_low", "ci95_high", "last", "best"];
-        Table::new(3, heads)
+        let more = ["of_each_seed", "roll-out", "state_bytes", "step_us"];
+        Table::new(3, heads.into_iter().chain(more))
     }
 
     /// Adds its rows, to the last digit.
     fn add_scores(&self, scale: &Scale, table: &mut Table) {
-        for (dataset, policy, score) in &self.cells {
+        for Cell { dataset, policy, score, rollout, .. } in &self.cells {
             let Score { estimate: Estimate { mean, ci95, .. }, per_seed, last, best } = score;
+            let of_each_seed: Vec<String> = per_seed.iter().map(f64::to_string).collect();
+            let cost =
+                [rollout.regime.clone(), rollout.state_bytes.to_string(), rollout.step_us_p50.to_string()];
             let (low, high) = ci95.map_or((None, None), |(low, high)| (Some(low), Some(high)));
             let numbers = [Some(*mean), low, high, Some(*last), Some(*best)]
                 .map(|number| number.map_or(String::new(), |number| number.to_string()));
             let names = [scale.to_string(), dataset.clone(), policy.clone(), per_seed.len().to_string()];
-            table.row(names.into_iter().chain(numbers));
+            table.row(names.into_iter().chain(numbers).chain([of_each_seed.join(" ")]).chain(cost));
         }
     }
 }

@@ -137,7 +137,21 @@ impl Aggregates {
         table
     }
 
-    /// What the table and the profile show.
+    /// The probability that a run of a row's policy is above one of a column's; of three policies and more.
+    pub fn pairs(&self) -> Option<Table> {
+        let names = || self.policies.iter().map(|policy| policy.name.as_str());
+        let mut table = Table::new(1, ["P(row above column)"].into_iter().chain(names()));
+        for policy in &self.policies {
+            let above = |other: &Entry| match other.name == policy.name {
+                true => "–".into(),
+                false => probability_of_improvement(&policy.scores, &other.scores).text(2),
+            };
+            table.row([policy.name.clone()].into_iter().chain(self.policies.iter().map(above)));
+        }
+        (self.policies.len() > 2).then_some(table)
+    }
+
+    /// What the tables and the profile show.
     pub fn about(&self) -> String {
         let over = match self.datasets {
             1 => "Over the runs of one dataset".to_owned(),
