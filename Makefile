@@ -4,7 +4,7 @@
 # make soak    the long forms of the tests that damage files (10 minutes each) and kill runs (30 times)
 # make slurm-test  submit an experiment to a Slurm of its own on this machine: array, failure, time limit, requeue; as root
 # make deps    only install (CUDA=1: also the libraries that a GPU needs, 2 GB)
-# make snapshots  train the behaviour policies of the dataset recipes anew, each an hour or more (TASKS=hopper: one)
+# make snapshots  train the behaviour policies of the dataset recipes anew, each a quarter of an hour and more (TASKS=hopper: one)
 # make oracle  compare the environments with Python Gymnasium's and POPGym's
 # make bench   compare the speed with PyTorch's and Python Gymnasium's
 # make reference  make anew what results/reference holds and the README quotes (PARTS="demo bench": some of it)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes what results/reference holds, part by part, each by one command from a clean tree:
-#   make reference                      all parts
+#   make reference                      the parts that need no file of others and end within the hour
 #   make reference PARTS="demo bench"   some; those that train go on where they were stopped
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
 # select and learning-rate need a D4RL file of Hopper-v4 medium-expert data at data/hopper-medium-expert.hdf5
@@ -40,7 +40,9 @@ for part in $parts; do
         for summary in "$work/$1"/*/summary.json; do
             cell=$(basename "$(dirname "$summary")")
             mkdir -p "$to/$cell"
-            cp "$summary" "$work/$1/$cell/summary.md" "$to/$cell"
+            cp "$summary" "$to/$cell"
+            # Its pictures are not kept.
+            sed '/^!\[/d' "$work/$1/$cell/summary.md" > "$to/$cell/summary.md"
         done
         cp "$work/$1/grid.json" "$to"
     }
@@ -68,9 +70,15 @@ for part in $parts; do
         $aaren report "$to" --out "$to"
         ;;
     select)
-        command="aaren run $yaml --jobs 2"
+        memories="--rollout unbounded --rollout window:20 --rollout reset:20 --rollout reset:1"
+        command="aaren run $yaml --jobs 2; aaren sweep results/select-forms/hopper-medium-expert $memories"
         $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
         cells select-forms
+        if [ "$stopped" = 0 ]; then
+            $aaren sweep "$work/select-forms/hopper-medium-expert" $memories
+            cp "$work/select-forms/hopper-medium-expert"/sweep.json "$to/hopper-medium-expert"
+            sed '/^!\[/d' "$work/select-forms/hopper-medium-expert"/sweep.md > "$to/hopper-medium-expert/sweep.md"
+        fi
         $aaren report "$to" --out "$to"
         ;;
     grid)
@@ -107,6 +115,7 @@ print(*(f"--only {run}" for run in left))' "$to")
         mv "$work/environments.md" "$to"
         ;;
     bench)
+        # The policy there is what `bench evaluate` acts with: an Aaren after 3000 updates, whose score is quoted nowhere.
         command="make bench"
         make --quiet bench
         cp results/bench.json results/bench.md "$to"
