@@ -62,7 +62,9 @@ fn a_report_is_of_what_all_datasets_have(experiment: &Experiment, summary: &Valu
     let (code, table, message) = report("several");
     assert_eq!(code, Some(0), "{message}");
     let (normalised, _) = table.split_once("## Returns").unwrap();
-    let line = normalised.lines().rfind(|line| line.starts_with("| aaren ")).unwrap();
+    let mut lines = normalised.lines().filter(|line| line.starts_with("| aaren "));
+    let (line, cost) = (lines.next().unwrap(), lines.next().unwrap());
+    assert!(cost.starts_with("| aaren       | unbounded |"), "{cost}");
     let cells: Vec<&str> = line.split('|').map(str::trim).collect();
     // `trim_mean(x, .25, axis=None)`, `100 - np.mean(np.minimum(x, 100))`, the mean of both datasets' `mannwhitneyu`
     // statistics over 4; the mean difference of (2 + 1) / 2 points.
@@ -74,6 +76,8 @@ fn a_report_is_of_what_all_datasets_have(experiment: &Experiment, summary: &Valu
     // Returns have a part of their own, as Pendulum's cannot be averaged with scores.
     assert!(table.contains("## Returns, of -488.208135 to 0\n"), "{table}");
     assert!(experiment.path("report/performance_profile.svg").is_file());
+    let scores = fs::read_to_string(experiment.path("report/report.csv")).unwrap();
+    assert!(scores.contains(",70 74,unbounded,"), "{scores}");
 
     let mut old = summary.clone();
     old["protocol"]["interval"] = "95 % percentile bootstrap".into();
