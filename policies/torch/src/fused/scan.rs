@@ -327,15 +327,16 @@ mod tests {
             let expected = wanted.of(&outputs, 1);
             let gradients =
                 Tensor::run_backward(&[(&expected * &dy).sum(Kind::Double)], &[s, v, d], false, false);
-            for (what, found, expected) in [
-                ("outputs", &found, &expected.detach()),
-                ("the state", &after.output(), &expected_after.output().detach()),
-                ("the scores' gradient", &flow.scores, &gradients[0]),
-                ("the values' gradient", &flow.values, &gradients[1]),
-                ("the decays' gradient", &flow.decay, &gradients[2]),
+            // What flows to a score or a decay is a difference, which may be small, of what flows to outputs.
+            for (what, found, expected, tolerance) in [
+                ("outputs", &found, &expected.detach(), 1e-5),
+                ("the state", &after.output(), &expected_after.output().detach(), 1e-5),
+                ("the scores' gradient", &flow.scores, &gradients[0], 1e-3),
+                ("the values' gradient", &flow.values, &gradients[1], 1e-5),
+                ("the decays' gradient", &flow.decay, &gradients[2], 1e-3),
             ] {
                 let off = off(found, expected);
-                assert!(off < 4e-5, "scores of {size}, {decay:?}: {what}: off by {off:e}");
+                assert!(off < tolerance, "scores of {size}, {decay:?}: {what}: off by {off:e}");
             }
         }
     }
