@@ -57,9 +57,9 @@ for part in $parts; do
         $aaren render "$to"/aaren-recency.safetensors "$to"/transformer.safetensors --out "$to"/episode.gif --size 240 --steps 400 --every 5
         ;;
     rate-t-maze)
-        command="aaren run $yaml --jobs 2; aaren sweep results/rate-t-maze --episodes 20 --vary corridor=88,148,358,898,2398,9598"
+        command="aaren run $yaml --jobs 2; aaren sweep results/rate-t-maze --episodes 20 --vary corridor=88,148,358,898"
         $aaren run $yaml --jobs 2 --results "$work"
-        $aaren sweep "$work/rate-t-maze" --episodes 20 --vary corridor=88,148,358,898,2398,9598
+        $aaren sweep "$work/rate-t-maze" --episodes 20 --vary corridor=88,148,358,898
         keep
         cp "$work/$part"/sweep.json "$work/$part"/sweep.md "$to"
         ;;
