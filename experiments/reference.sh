@@ -4,12 +4,13 @@
 #   make reference PARTS="demo bench"   some; those that train go on where they were stopped
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
 # select and learning-rate need a D4RL file of Hopper-v4 medium-expert data at data/hopper-medium-expert.hdf5
-# grid takes hours: where it is stopped, the datasets that are whole are kept, and the next time only the others are run.
+# popgym and grid take hours: where the grid is stopped, the datasets that are whole are kept, and the next time only the
+# others are run.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
 # made at once.
 set -eu
 cd "$(dirname "$0")/.."
-parts=${*:-demo rate-t-maze popgym precision recipes coverage oracle bench}
+parts=${*:-demo rate-t-maze precision recipes coverage oracle bench}
 for part in $parts; do
     if [ -n "$(git status --porcelain -- . ':!results/reference')" ]; then
         echo "the tree has changes; commit them first" >&2
@@ -35,14 +36,17 @@ for part in $parts; do
     keep() {
         cp "$work/$part"/summary.json "$work/$part"/summary.md "$work/$part"/*.svg "$to"
     }
+    # A text without its pictures, which are not kept.
+    text() {
+        sed '/^!\[/d' "$1"
+    }
     # What the finished experiments of a grid report.
     cells() {
         for summary in "$work/$1"/*/summary.json; do
             cell=$(basename "$(dirname "$summary")")
             mkdir -p "$to/$cell"
             cp "$summary" "$to/$cell"
-            # Its pictures are not kept.
-            sed '/^!\[/d' "$work/$1/$cell/summary.md" > "$to/$cell/summary.md"
+            text "$work/$1/$cell/summary.md" > "$to/$cell/summary.md"
         done
         cp "$work/$1/grid.json" "$to"
     }
@@ -77,7 +81,7 @@ for part in $parts; do
         if [ "$stopped" = 0 ]; then
             $aaren sweep "$work/select-forms/hopper-medium-expert" $memories
             cp "$work/select-forms/hopper-medium-expert"/sweep.json "$to/hopper-medium-expert"
-            sed '/^!\[/d' "$work/select-forms/hopper-medium-expert"/sweep.md > "$to/hopper-medium-expert/sweep.md"
+            text "$work/select-forms/hopper-medium-expert"/sweep.md > "$to/hopper-medium-expert/sweep.md"
         fi
         $aaren report "$to" --out "$to"
         ;;

@@ -28,3 +28,7 @@ pub use error::Error;
 pub use fused::Gradients;
 pub use linear::{Pass, linear};
 pub use wanted::Wanted;
+
+/// Held by a test while it draws from libtorch's generator, which is one for all threads.
+#[cfg(test)]
+static GENERATOR: std::sync::Mutex<()> = std::sync::Mutex::new(());

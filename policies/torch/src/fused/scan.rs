@@ -285,6 +285,7 @@ mod tests {
     /// Outputs, state and gradients of scores that differ by ten thousands, against the dense form in float64.
     #[test]
     fn extreme_scores_are_scanned_as_in_float64() {
+        let _alone = crate::GENERATOR.lock();
         tch::manual_seed(5);
         let (batch, tokens, heads, head_width) = (2, 37, 3, 5);
         let options = (Kind::Float, Device::Cpu);
@@ -331,9 +332,9 @@ mod tests {
             for (what, found, expected, tolerance) in [
                 ("outputs", &found, &expected.detach(), 1e-5),
                 ("the state", &after.output(), &expected_after.output().detach(), 1e-5),
-                ("the scores' gradient", &flow.scores, &gradients[0], 1e-3),
+                ("the scores' gradient", &flow.scores, &gradients[0], 2e-4),
                 ("the values' gradient", &flow.values, &gradients[1], 1e-5),
-                ("the decays' gradient", &flow.decay, &gradients[2], 1e-3),
+                ("the decays' gradient", &flow.decay, &gradients[2], 2e-4),
             ] {
                 let off = off(found, expected);
                 assert!(off < tolerance, "scores of {size}, {decay:?}: {what}: off by {off:e}");

@@ -213,6 +213,7 @@ mod tests {
 
     #[test]
     fn the_weights_are_those_that_the_scan_sums_values_with() {
+        let _alone = crate::GENERATOR.lock();
         tch::manual_seed(3);
         for recency in Recency::ALL {
             let store = nn::VarStore::new(Device::Cpu);

@@ -108,6 +108,7 @@ mod tests {
 
     #[test]
     fn the_weights_are_those_that_values_are_summed_with() {
+        let _alone = crate::GENERATOR.lock();
         tch::manual_seed(4);
         let store = nn::VarStore::new(Device::Cpu);
         let (encoder, norm, recency) = (EncoderKind::Transformer, Norm::Post, Recency::None);
