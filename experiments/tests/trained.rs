@@ -141,6 +141,12 @@ fn a_sweep_repeats_the_evaluation_and_attention_adds_up() {
     let heads: Vec<&str> = table.lines().next().unwrap().split('|').map(str::trim).collect();
     assert_eq!(heads, ["", "policy", "roll-out", "g 5", "g 10", ""], "{table}");
     assert_eq!(experiment.json("results", "sweep.json")["cells"].as_array().unwrap().len(), 8);
+    let (code, table, message) =
+        ask(&experiment, "sweep", &["--only", "transformer", "--vary", "g=5", "--episodes", "1"]);
+    assert!(code == Some(0) && !table.contains("aaren"), "{table}{message}");
+    assert_eq!(experiment.json("results", "sweep.json")["cells"].as_array().unwrap().len(), 1);
+    let (code, _, message) = ask(&experiment, "sweep", &["--only", "gpt"]);
+    assert!(code == Some(2) && message.contains("it has aaren, transformer"), "{message}");
     let (code, _, message) = ask(&experiment, "sweep", &["--vary", "gravity=5"]);
     assert!(code == Some(2) && message.contains("there is no `gravity`"), "{message}");
 

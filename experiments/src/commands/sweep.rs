@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::evaluation::{EpisodeResult, Evaluation};
+use crate::experiment::PolicySpec;
 use crate::plot::{Axis, DotChart, Figure, Level, Look, Row, Series};
 use crate::provenance::Provenance;
 use crate::results::{INTERVAL, Metric, Table, Trained, lengths};
@@ -23,6 +24,7 @@ use crate::{Refusal, output};
 #[command(after_help = "Examples:
   aaren sweep results/demo --rollout unbounded --rollout window:20
   aaren sweep results/rate-t-maze --vary corridor=88,148,358,898
+  aaren sweep results/rate-t-maze --vary corridor=9598 --only aaren --only gru
   aaren sweep results/demo --kept                    (of a run with `evaluate: {keep: all}`)")]
 pub struct Args {
     /// Results folder of an experiment that `aaren run` has finished; gets sweep.json, sweep.md and sweep.svg.
@@ -30,6 +32,9 @@ pub struct Args {
     /// Memory: unbounded, window:K or reset:K timesteps; may be given again; each policy's own unless given.
     #[arg(long)]
     pub rollout: Vec<Regime>,
+    /// Only this policy; may be given again.
+    #[arg(long, value_name = "POLICY")]
+    pub only: Vec<String>,
     /// Values of a keyword argument of the environment.
     #[arg(long, value_name = "KEY=A,B,…", value_parser = parse_vary)]
     pub vary: Option<Vary>,
@@ -94,15 +99,16 @@ struct Form {
 pub fn run(args: &Args) -> Result<()> {
     let trained = Trained::open(&args.experiment)?;
     let spec = &trained.spec;
+    let policies = chosen(&trained, &args.only)?;
     let forms = if args.kept { kept(&trained)? } else { forms(&spec.env, args.vary.as_ref())? };
     let metric = Metric::of(&spec.env)?;
     let rollouts = args.rollout.len().max(1);
-    let episodes = rollouts * forms.len() * spec.policies.len() * spec.seeds.len() * args.episodes as usize;
+    let episodes = rollouts * forms.len() * policies.len() * spec.seeds.len() * args.episodes as usize;
     let style = "{prefix} {wide_bar} {human_pos}/{human_len} episodes, {per_sec}, {eta} left";
     let bar = ProgressBar::new(episodes as u64)
         .with_style(ProgressStyle::with_template(style).expect("a valid template"));
     let mut cells = Vec::new();
-    for (policy, look) in spec.policies.iter().zip(trained.looks()) {
+    for (policy, look) in policies {
         bar.set_prefix(policy.name.clone());
         // Of all seeds the same.
         let header = PolicyFile::load(&trained.file(policy, spec.seeds[0], None))?.header;
@@ -163,6 +169,18 @@ pub fn run(args: &Args) -> Result<()> {
         output::print(format_args!("{table}\n{about}\nwritten to {}", trained.folder.path().display()))?;
     }
     Ok(())
+}
+
+/// The policies with these names, or all; they look as they do among all.
+fn chosen<'t>(trained: &'t Trained, names: &[String]) -> Result<Vec<(&'t PolicySpec, Look)>> {
+    let policies = &trained.spec.policies;
+    if let Some(name) = names.iter().find(|name| policies.iter().all(|policy| policy.name != **name)) {
+        let list: Vec<_> = policies.iter().map(|policy| policy.name.as_str()).collect();
+        let reason = format!("no policy of this experiment; it has {}", list.join(", "));
+        return Err(Refusal(format!("--only {name}: {reason}")).into());
+    }
+    let all = policies.iter().zip(trained.looks());
+    Ok(all.filter(|(policy, _)| names.is_empty() || names.contains(&policy.name)).collect())
 }
 
 /// The forms of the environment, each with its value; each is made once, so that a bad one is refused at once.
