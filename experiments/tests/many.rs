@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 
 use common::{Experiment, outcome, send, wait_until};
@@ -57,6 +58,15 @@ fn a_grid_of_children_is_that_of_one_process_and_a_report_gathers_it() {
     assert!(
         experiment.file("jobs", "learning_rate-1e-3_heads-1/aaren-seed0", "checkpoint.safetensors").exists()
     );
+    // Then killed with all its children, wherever each is, as by a power cut.
+    for last in ["learning_rate-1e-3_heads-2/aaren-seed0", "learning_rate-1e-2_heads-2/aaren-seed0"] {
+        let mut child = experiment.command("jobs", &["--jobs", "3"]).process_group(0).spawn().unwrap();
+        let metrics = experiment.file("jobs", last, "metrics.jsonl");
+        assert!(wait_until(&mut child, || fs::metadata(&metrics).is_ok_and(|file| file.len() > 0)));
+        // SAFETY: the child leads a group of its own and has not been waited for, so that the number is still its.
+        assert_eq!(unsafe { libc::kill(-(child.id() as i32), libc::SIGKILL) }, 0);
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    }
     let (code, message) = experiment.run("jobs", &["--jobs", "3"]);
     assert_eq!(code, Some(0), "{message}");
     assert!(policies(&experiment, "jobs") == policies(&experiment, "alone"));
