@@ -4,8 +4,8 @@
 #   make reference PARTS="demo bench"   some; those that train go on where they were stopped
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
 # select and learning-rate need a D4RL file of Hopper-v4 medium-expert data at data/hopper-medium-expert.hdf5
-# popgym and grid take hours: where the grid is stopped, the datasets that are whole are kept, and the next time only the
-# others are run.
+# popgym takes an hour and more, positions half of one, grid hours: where the grid is stopped, the datasets that are whole
+# are kept, and the next time only the others are run.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
 # made at once.
 set -eu
@@ -76,7 +76,7 @@ for part in $parts; do
         $aaren sweep "$work/$part" $short
         cp "$work/$part"/sweep.* "$to"
         ;;
-    popgym | learning-rate)
+    popgym | positions | learning-rate)
         command="aaren run $yaml --jobs 2"
         $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
         cells $part
@@ -107,7 +107,7 @@ print(*(f"--only {run}" for run in left))' "$to")
         fi
         $aaren report "$to" --out "$to"
         ;;
-    precision)
+    precision | hidden-velocities)
         command="aaren run $yaml --jobs 2"
         $aaren run $yaml --jobs 2 --results "$work"
         keep
