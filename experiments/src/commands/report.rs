@@ -19,7 +19,7 @@ pub struct Args {
     /// Results folders of experiments, or a folder that holds such.
     #[arg(required = true, value_name = "RESULTS_DIR")]
     pub folders: Vec<PathBuf>,
-    /// Folder for report.md, report.csv, report.tex and performance_profile.svg.
+    /// Folder for report.md, report.csv, report.tex, performance_profile.svg and scores.svg.
     #[arg(long, default_value = "results")]
     pub out: PathBuf,
 }
@@ -87,12 +87,13 @@ pub fn run(args: &Args) -> Result<()> {
         let (table, aggregates) = (grid.table(), Aggregates::new(summaries, Some(*scale)));
         let name = if index == 0 { String::new() } else { format!("-{}", index + 1) };
         pictures.push((format!("performance_profile{name}.svg"), aggregates.profile()));
+        pictures.push((format!("scores{name}.svg"), aggregates.scores()));
         let tables = [Some(aggregates.table()), aggregates.pairs()].into_iter().flatten();
         let (over, latex_over): (Vec<String>, Vec<String>) =
             tables.map(|table| (table.to_markdown(), table.to_latex())).unzip();
         let costs = grid.costs();
         markdown += &format!(
-            "## {}\n\n{}\n{ABOUT}\n\n{}\n{}\n\n{}\n{COSTS}\n\n![Performance profile](performance_profile{name}.svg)\n{}\n",
+            "## {}\n\n{}\n{ABOUT}\n\n{}\n{}\n\n{}\n{COSTS}\n\n![Performance profile](performance_profile{name}.svg)\n\n![Scores](scores{name}.svg)\n{}\n",
             capitalised(scale),
             table.to_markdown(),
             over.join("\n"),

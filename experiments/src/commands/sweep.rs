@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::evaluation::{EpisodeResult, Evaluation};
 use crate::experiment::PolicySpec;
-use crate::plot::{Axis, DotChart, Figure, Level, Look, Row, Series};
+use crate::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
 use crate::provenance::Provenance;
 use crate::results::{INTERVAL, Metric, Table, Trained, lengths};
 use crate::statistics::{Estimate, ONE_SEED, Unit};
@@ -249,14 +249,15 @@ fn picture(cells: &[Cell], varied: Option<&str>, label: &str) -> String {
     let near = label.starts_with("Normalised") && cells.iter().any(|cell| cell.score.mean > 50.0);
     let levels = if near { vec![Level { y: 100.0, label: "expert".into() }] } else { Vec::new() };
     let Some(key) = varied else {
-        let rows = cells.iter().map(|cell| Row {
-            name: name(cell),
+        let dot = |cell: &Cell| Dot {
             value: cell.score.mean,
             interval: cell.score.ci95,
             samples: cell.per_seed.clone(),
             look: cell.look,
-        });
-        return DotChart { title: None, axis: Axis::linear(label), rows: rows.collect(), levels }.to_svg();
+        };
+        let rows = cells.iter().map(|cell| Row { name: name(cell), dots: vec![dot(cell)] }).collect();
+        let axis = Axis::linear(label);
+        return DotChart { title: None, axis, rows, legend: Vec::new(), levels }.to_svg();
     };
     let mut series: Vec<Series> = Vec::new();
     for cell in cells {

@@ -1,7 +1,8 @@
-//! One dot with an interval per row: scores by policy.
+//! Dots with intervals in rows: scores by policy, or by dataset and policy.
 
 use super::axis::{Axis, Domain};
 use super::figure::Level;
+use super::legend::{Entry, Legend};
 use super::style::{AXIS, COMPUTED, FONT_SIZE, GAP, GRID, LEVEL, Look, MARGIN, SOLID, WIDTH};
 use super::svg::{Anchor, Svg, shortened, text_width};
 
@@ -14,16 +15,25 @@ pub struct DotChart {
     pub axis: Axis,
     /// From top to bottom.
     pub rows: Vec<Row>,
+    /// Whom the dots of a row stand for, where a row has several.
+    pub legend: Vec<(String, Look)>,
     /// Values to compare with, drawn through all rows (`Level::y` is the value).
     pub levels: Vec<Level>,
 }
 
-/// One value of a dot chart.
+/// One row of a dot chart.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// Name at the left.
     pub name: String,
-    /// The dot, such as a mean over seeds.
+    /// One, whose value is printed at the right, or one for each name of the legend.
+    pub dots: Vec<Dot>,
+}
+
+/// One value of a dot chart.
+#[derive(Clone, Debug)]
+pub struct Dot {
+    /// Such as a mean over seeds.
     pub value: f64,
     /// Interval (low, high) around it, such as the mean's 95 % interval.
     pub interval: Option<(f64, f64)>,
@@ -34,33 +44,51 @@ pub struct Row {
 }
 
 const ROW_HEIGHT: f64 = 26.0;
+/// Width of an interval's line.
+const INTERVAL: f64 = 2.0;
+/// Several dots of a row stand so far apart, and rows of several dots.
+const DOT_HEIGHT: f64 = 8.0;
+const ROW_GAP: f64 = 10.0;
 
 impl DotChart {
     /// The chart as a complete SVG document.
     pub fn to_svg(&self) -> String {
         let draws = |value: &f64| self.axis.scale.draws(*value);
-        let values = self.rows.iter().flat_map(|row| {
-            let ends = row.interval.map(|(low, high)| [low, high]);
-            std::iter::once(row.value).chain(ends.into_iter().flatten()).chain(row.samples.iter().copied())
+        let dots = || self.rows.iter().flat_map(|row| &row.dots);
+        let values = dots().flat_map(|dot| {
+            let ends = dot.interval.map(|(low, high)| [low, high]);
+            std::iter::once(dot.value).chain(ends.into_iter().flatten()).chain(dot.samples.iter().copied())
         });
         let domain = Domain::covering(self.axis.scale, values.chain(self.levels.iter().map(|level| level.y)));
         let levels: Vec<&Level> = self.levels.iter().filter(|level| draws(&level.y)).collect();
 
         let names = self.rows.iter().map(|row| text_width(&row.name)).fold(0.0, f64::max);
-        let numbers = self.rows.iter().map(|row| text_width(&number(row.value))).fold(0.0, f64::max);
+        let numbers: Vec<String> = self.rows.iter().map(|row| row.number()).collect();
+        let widest = numbers.iter().map(|number| text_width(number)).fold(0.0, f64::max);
+        let legend = Legend::new(self.legend.iter().map(|(name, look)| Entry {
+            name: name.clone(),
+            look: *look,
+            stroke: (INTERVAL, SOLID),
+            marked: true,
+        }));
+        let row_height = match self.rows.iter().map(|row| row.dots.len()).max() {
+            None | Some(0 | 1) => ROW_HEIGHT,
+            Some(dots) => DOT_HEIGHT * dots as f64 + ROW_GAP,
+        };
         let title_height = if self.title.is_some() { FONT_SIZE + 9.0 } else { 0.0 };
         let levels_height = if levels.is_empty() { 0.0 } else { FONT_SIZE + 4.0 };
-        let top = MARGIN + title_height + levels_height;
-        let bottom = top + ROW_HEIGHT * self.rows.len().max(1) as f64;
+        let top = MARGIN + title_height + legend.height() + levels_height;
+        let bottom = top + row_height * self.rows.len().max(1) as f64;
         // Long names do not push the data out of the picture.
         let left = (MARGIN + names + GAP + 4.0).min(0.55 * WIDTH);
-        let right = WIDTH - MARGIN - numbers - GAP;
+        let right = WIDTH - MARGIN - widest - GAP;
         let x_at = |value: f64| left + domain.position(value) * (right - left);
         let mut svg = Svg::new(WIDTH, bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE + MARGIN);
 
         if let Some(title) = &self.title {
             svg.bold_text((MARGIN, MARGIN + FONT_SIZE), Anchor::Start, title);
         }
+        legend.draw(&mut svg, MARGIN + title_height);
         for tick in domain.ticks_across(right - left) {
             let x = x_at(tick.value);
             if let Some(label) = &tick.label {
@@ -84,26 +112,49 @@ impl DotChart {
             let middle = x.min(WIDTH - MARGIN - half).max(MARGIN + half);
             svg.faint_text((middle, top - GAP), Anchor::Middle, &level.label);
         }
-        for (index, row) in self.rows.iter().enumerate() {
-            let y = top + ROW_HEIGHT * (index as f64 + 0.5);
-            let hue = row.look.hue();
-            svg.text(
-                (left - GAP - 4.0, y + 0.35 * FONT_SIZE),
-                Anchor::End,
-                &shortened(&row.name, left - MARGIN - GAP - 4.0),
-            );
-            for &sample in row.samples.iter().filter(|value| draws(value)) {
-                svg.circle((x_at(sample), y), 2.2, hue, 0.35);
+        for (index, (row, number)) in self.rows.iter().zip(&numbers).enumerate() {
+            let y = top + row_height * (index as f64 + 0.5);
+            let lines = match row_height > 2.5 * FONT_SIZE {
+                true => broken(&row.name, left - MARGIN - GAP - 4.0),
+                false => vec![row.name.as_str()],
+            };
+            for (place, line) in lines.iter().enumerate() {
+                let y = y + FONT_SIZE * (place as f64 - (lines.len() - 1) as f64 / 2.0 + 0.35);
+                svg.text((left - GAP - 4.0, y), Anchor::End, &shortened(line, left - MARGIN - GAP - 4.0));
             }
-            if let Some((low, high)) = row.interval.filter(|(low, high)| draws(low) && draws(high)) {
-                svg.line((x_at(low), y), (x_at(high), y), hue, 2.0, SOLID);
+            for (place, dot) in row.dots.iter().enumerate() {
+                let y = y + DOT_HEIGHT * (place as f64 - (row.dots.len() - 1) as f64 / 2.0);
+                let hue = dot.look.hue();
+                for &sample in dot.samples.iter().filter(|value| draws(value)) {
+                    svg.circle((x_at(sample), y), 2.2, hue, 0.35);
+                }
+                if let Some((low, high)) = dot.interval.filter(|(low, high)| draws(low) && draws(high)) {
+                    svg.line((x_at(low), y), (x_at(high), y), hue, INTERVAL, SOLID);
+                }
+                if draws(&dot.value) {
+                    svg.marker((x_at(dot.value), y), dot.look.mark, hue);
+                }
             }
-            if draws(&row.value) {
-                svg.marker((x_at(row.value), y), row.look.mark, hue);
-            }
-            svg.text((WIDTH - MARGIN, y + 0.35 * FONT_SIZE), Anchor::End, &number(row.value));
+            svg.text((WIDTH - MARGIN, y + 0.35 * FONT_SIZE), Anchor::End, number);
         }
         svg.finish(self.title.as_ref().unwrap_or(&self.axis.label))
+    }
+}
+
+impl Row {
+    /// Its value, where it is one.
+    fn number(&self) -> String {
+        if let [dot] = self.dots.as_slice() { number(dot.value) } else { String::new() }
+    }
+}
+
+/// In two lines, where it is too wide for one and has a place to break it.
+fn broken(name: &str, width: f64) -> Vec<&str> {
+    let fits = |end: &usize| text_width(&name[..*end]) <= width;
+    let places = name.match_indices([' ', '-']).map(|(at, separator)| at + separator.len());
+    match places.filter(fits).last() {
+        Some(end) if text_width(name) > width => vec![name[..end].trim_end(), &name[end..]],
+        _ => vec![name],
     }
 }
 

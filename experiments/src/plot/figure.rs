@@ -1,6 +1,7 @@
 //! Lines with bands over two axes.
 
 use super::axis::{Axis, Domain};
+use super::legend::{Entry, Legend};
 use super::style::{AXIS, COMPUTED, FONT_SIZE, GAP, GRID, LEVEL, Look, MARGIN, SOLID, WIDTH};
 use super::svg::{Anchor, Svg, shortened, text_width};
 
@@ -52,14 +53,20 @@ impl Series {
     fn marked(&self) -> bool {
         !self.reference && self.points.len() <= MOST_MARKED
     }
+
+    /// Width and dashes of its line.
+    fn stroke(&self) -> (f64, &'static str) {
+        if self.reference { (1.0, COMPUTED) } else { (1.8, self.look.dashes()) }
+    }
+
+    fn entry(&self) -> Entry {
+        Entry { name: self.name.clone(), look: self.look, stroke: self.stroke(), marked: self.marked() }
+    }
 }
 
 const PLOT_HEIGHT: f64 = 190.0;
-/// Names of levels and in the legend are cut at these widths.
+/// Names of levels are cut at this width.
 const LONGEST_LEVEL: f64 = 120.0;
-const LONGEST_NAME: f64 = WIDTH - 2.0 * MARGIN - LEGEND_SAMPLE - GAP;
-const LEGEND_SAMPLE: f64 = 36.0;
-const LEGEND_ROW: f64 = 17.0;
 /// Beyond this many points marks would hide the line.
 const MOST_MARKED: usize = 60;
 
@@ -114,9 +121,9 @@ impl Figure {
         let points = series.iter().flat_map(|series| &series.points).map(|point| point.1);
         let y = Domain::covering(self.y.scale, points.chain(bands).chain(levels.iter().map(|level| level.y)));
 
-        let legend = legend_rows(&series);
-        let title_height = if self.title.is_some() { LEGEND_ROW + 4.0 } else { 0.0 };
-        let top = MARGIN + title_height + legend.len() as f64 * LEGEND_ROW + 4.0;
+        let legend = Legend::new(series.iter().map(Series::entry));
+        let title_height = if self.title.is_some() { FONT_SIZE + 9.0 } else { 0.0 };
+        let top = MARGIN + title_height + legend.height() + 4.0;
         let widest = |labels: &mut dyn Iterator<Item = f64>| labels.fold(0.0, f64::max);
         let y_ticks = y.ticks(5);
         let numbers = widest(&mut y_ticks.iter().filter_map(|tick| tick.label.as_deref()).map(text_width));
@@ -135,7 +142,7 @@ impl Figure {
         if let Some(title) = &self.title {
             svg.bold_text((MARGIN, MARGIN + FONT_SIZE), Anchor::Start, title);
         }
-        draw_legend(&mut svg, &series, &legend, MARGIN + title_height);
+        legend.draw(&mut svg, MARGIN + title_height);
         self.draw_axes(&mut svg, &frame);
         draw_levels(&mut svg, &levels, &frame);
         let aside = aside(&series);
@@ -178,7 +185,7 @@ impl Figure {
             true => format!("{} (not on this axis)", series.name),
             false => series.name.clone(),
         };
-        Series { points, band, name: shortened(&name, LONGEST_NAME), ..series.clone() }
+        Series { points, band, name, ..series.clone() }
     }
 
     fn draw_axes(&self, svg: &mut Svg, frame: &Frame) {
@@ -263,45 +270,9 @@ fn draw_band(svg: &mut Svg, series: &Series, aside: f64, frame: &Frame) {
 
 fn draw_line(svg: &mut Svg, series: &Series, aside: f64, frame: &Frame) {
     let points: Vec<(f64, f64)> = series.points.iter().map(|&point| frame.beside(point, aside)).collect();
-    draw_stroke(svg, series, &points);
+    let (width, dashes) = series.stroke();
+    svg.path(&points, series.look.hue(), width, dashes);
     if series.marked() {
         points.iter().for_each(|&point| svg.marker(point, series.look.mark, series.look.hue()));
-    }
-}
-
-fn draw_stroke(svg: &mut Svg, series: &Series, points: &[(f64, f64)]) {
-    let (width, dashes) = if series.reference { (1.0, COMPUTED) } else { (1.8, series.look.dashes()) };
-    svg.path(points, series.look.hue(), width, dashes);
-}
-
-/// The names of the legend broken into rows: indices and x positions.
-fn legend_rows(series: &[Series]) -> Vec<Vec<(usize, f64)>> {
-    let mut rows: Vec<Vec<(usize, f64)>> = Vec::new();
-    let mut x = f64::INFINITY;
-    for (index, series) in series.iter().enumerate().filter(|(_, series)| !series.name.is_empty()) {
-        let width = LEGEND_SAMPLE + GAP + text_width(&series.name) + 10.0;
-        if x + width > WIDTH {
-            x = MARGIN;
-            rows.push(Vec::new());
-        }
-        if let Some(row) = rows.last_mut() {
-            row.push((index, x));
-        }
-        x += width;
-    }
-    rows
-}
-
-fn draw_legend(svg: &mut Svg, series: &[Series], rows: &[Vec<(usize, f64)>], top: f64) {
-    for (row, names) in rows.iter().enumerate() {
-        let y = top + row as f64 * LEGEND_ROW + FONT_SIZE / 2.0;
-        for &(index, x) in names {
-            let series = &series[index];
-            draw_stroke(svg, series, &[(x, y), (x + LEGEND_SAMPLE, y)]);
-            if series.marked() {
-                svg.marker((x + LEGEND_SAMPLE / 2.0, y), series.look.mark, series.look.hue());
-            }
-            svg.text((x + LEGEND_SAMPLE + GAP, y + 0.35 * FONT_SIZE), Anchor::Start, &series.name);
-        }
     }
 }

@@ -10,6 +10,7 @@
 mod axis;
 mod dot_chart;
 mod figure;
+mod legend;
 mod style;
 mod svg;
 
@@ -17,6 +18,6 @@ mod svg;
 mod tests;
 
 pub use axis::Axis;
-pub use dot_chart::{DotChart, Row};
+pub use dot_chart::{Dot, DotChart, Row};
 pub use figure::{Figure, Level, Series};
 pub use style::Look;

@@ -78,8 +78,10 @@ fn texts_are_escaped_and_kept_inside() {
     let svg = figure.to_svg();
     let document = Document::parse(&svg).unwrap();
     assert!(document.descendants().any(|node| node.text() == Some("x < y")));
-    let row = Row { name: long, value: 1.0, interval: None, samples: Vec::new(), look: Look::default() };
-    let chart = DotChart { title: None, axis: Axis::linear("x"), rows: vec![row], levels: Vec::new() };
+    let dot = Dot { value: 1.0, interval: None, samples: Vec::new(), look: Look::default() };
+    let legend = vec![(long.clone(), dot.look), ("short".into(), dot.look)];
+    let rows = vec![Row { name: long, dots: vec![dot.clone(), dot] }];
+    let chart = DotChart { title: None, axis: Axis::linear("x"), rows, legend, levels: Vec::new() };
     Document::parse(&chart.to_svg()).unwrap();
 }
 
@@ -109,10 +111,11 @@ proptest! {
     ) {
         let series = Series { band, ..series("policy", &points) };
         let levels = vec![Level { y: level, label: "level".into() }];
-        let rows = points.iter().map(|&(value, other)| Row {
-            name: "policy".into(), value, interval: Some((value, other)), samples: vec![other], look: Look { colour: 1, mark: 7, dash: 3 },
-        });
-        let chart = DotChart { title: None, axis: y.clone(), rows: rows.collect(), levels: levels.clone() };
+        let look = Look { colour: 1, mark: 7, dash: 3 };
+        let dots = points.iter().map(|&(value, other)| Dot { value, interval: Some((value, other)), samples: vec![other], look });
+        let rows = (0..2).map(|row| Row { name: "policy".into(), dots: dots.clone().skip(row).collect() });
+        let legend = vec![("policy".into(), look)];
+        let chart = DotChart { title: None, axis: y.clone(), rows: rows.collect(), legend, levels: levels.clone() };
         let figure = Figure { title: Some("title".into()), x, y, series: vec![series], levels };
         for svg in [figure.to_svg(), chart.to_svg()] {
             let document = Document::parse(&svg).unwrap();

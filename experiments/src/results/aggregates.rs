@@ -2,7 +2,7 @@
 
 use super::comparison::difference_head;
 use super::{Kind, Paired, PolicySummary, Scale, Score, Summary, Table, Verdict, kind_of_agent, looks};
-use crate::plot::{Axis, Figure, Look, Series};
+use crate::plot::{Axis, Dot, DotChart, Figure, Look, Row, Series};
 use crate::statistics::{
     Estimate, interquartile_mean, mean_difference, optimality_gap, performance_profile,
     probability_of_improvement,
@@ -11,7 +11,7 @@ use crate::statistics::{
 /// The policies that every dataset has.
 #[derive(Debug)]
 pub struct Aggregates {
-    datasets: usize,
+    datasets: Vec<String>,
     scale: Option<Scale>,
     policies: Vec<Entry>,
     /// The policy that the others are compared with.
@@ -28,6 +28,8 @@ struct Entry {
     look: Look,
     /// The scores of its runs, dataset by dataset.
     scores: Vec<Vec<f64>>,
+    /// Their means, dataset by dataset.
+    means: Vec<Estimate>,
     /// Less the other policy, dataset by dataset, where it was compared in all.
     differences: Option<Vec<Paired>>,
 }
@@ -84,9 +86,9 @@ impl Aggregates {
         for ((name, _), look) in names.into_iter().zip(looks) {
             let in_dataset = |dataset: &Dataset| {
                 let (.., score) = dataset.policies.iter().find(|(other, ..)| *other == name)?;
-                Some(score.per_seed.clone())
+                Some((score.per_seed.clone(), score.estimate))
             };
-            let Some(scores) = datasets.iter().map(in_dataset).collect() else {
+            let Some(of_datasets) = datasets.iter().map(in_dataset).collect::<Option<Vec<_>>>() else {
                 let has = |dataset: &&Dataset| in_dataset(dataset).is_some();
                 let lacking = datasets.iter().filter(|dataset| !has(dataset)).count();
                 left_out.push(format!("{name}: not in {lacking} of {} datasets", datasets.len()));
@@ -98,9 +100,11 @@ impl Aggregates {
             };
             let differences =
                 datasets.iter().map(difference).collect::<Option<_>>().filter(|_| with.is_some());
-            policies.push(Entry { name: name.into(), look, scores, differences });
+            let (scores, means) = of_datasets.into_iter().unzip();
+            policies.push(Entry { name: name.into(), look, scores, means, differences });
         }
-        Self { datasets: datasets.len(), scale, policies, with, margin, left_out }
+        let datasets = datasets.iter().map(|dataset| dataset.name.to_owned()).collect();
+        Self { datasets, scale, policies, with, margin, left_out }
     }
 
     /// A row for each policy.
@@ -153,7 +157,7 @@ impl Aggregates {
 
     /// What the tables and the profile show.
     pub fn about(&self) -> String {
-        let over = match self.datasets {
+        let over = match self.datasets.len() {
             1 => "Over the runs of one dataset".to_owned(),
             datasets => format!("Over the runs of {datasets} datasets"),
         };
@@ -166,6 +170,32 @@ impl Aggregates {
             text += &format!("\n\nLeft out: {}.", self.left_out.join("; "));
         }
         text
+    }
+
+    /// The scores, dataset by dataset.
+    pub fn scores(&self) -> String {
+        let rows = self.datasets.iter().enumerate().map(|(place, dataset)| {
+            let dot = |policy: &Entry| Dot {
+                value: policy.means[place].mean,
+                interval: policy.means[place].ci95,
+                samples: Vec::new(),
+                look: policy.look,
+            };
+            Row { name: without_env(dataset), dots: self.policies.iter().map(dot).collect() }
+        });
+        let legend = self.policies.iter().map(|policy| (policy.name.clone(), policy.look));
+        DotChart {
+            title: None,
+            axis: Axis::linear(self.axis_label()),
+            rows: rows.collect(),
+            legend: legend.collect(),
+            levels: Vec::new(),
+        }
+        .to_svg()
+    }
+
+    fn axis_label(&self) -> &'static str {
+        if self.scale == Some(Scale::Normalised) { "Normalised score" } else { "Return" }
     }
 
     /// Performance profiles: the share of runs above each score.
@@ -191,11 +221,15 @@ impl Aggregates {
                 reference: false,
             }
         });
-        let x =
-            Axis::linear(if self.scale == Some(Scale::Normalised) { "Normalised score" } else { "Return" });
-        let y = Axis::linear("Share of runs above");
+        let (x, y) = (Axis::linear(self.axis_label()), Axis::linear("Share of runs above"));
         Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
     }
+}
+
+/// `dataset (Env-v4, positions)` as pictures have room for: `dataset, positions`.
+fn without_env(row: &str) -> String {
+    let (dataset, inside) = row.strip_suffix(')').and_then(|row| row.split_once(" (")).unwrap_or((row, ""));
+    inside.split(", ").skip(1).fold(dataset.to_owned(), |name, varied| name + ", " + varied)
 }
 
 /// The mean difference; of one dataset with the interval that stands in its summary.

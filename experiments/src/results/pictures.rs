@@ -3,7 +3,7 @@
 use super::{Metric, cost_name, kind_of_agent, looks};
 use crate::cost::{Cost, CostPoint};
 use crate::experiment::Spec;
-use crate::plot::{Axis, DotChart, Figure, Level, Look, Row, Series};
+use crate::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
 use crate::statistics::mean;
 use crate::training::Finished;
 
@@ -34,13 +34,8 @@ impl Pictures {
         let last = runs.iter().filter_map(|run| run.progress.evaluations.last());
         let sample = self.metric.sample(last.map(|evaluated| evaluated.of_target(self.target)));
         let estimate = sample.estimate();
-        self.rows.push(Row {
-            name: name.into(),
-            value: estimate.mean,
-            interval: estimate.ci95,
-            samples: sample.per_seed(),
-            look,
-        });
+        let dot = Dot { value: estimate.mean, interval: estimate.ci95, samples: sample.per_seed(), look };
+        self.rows.push(Row { name: name.into(), dots: vec![dot] });
         self.curves.push(self.curve(name, look, runs));
         self.losses.push(loss_curve(name, look, runs));
         for (index, &cost) in costs.iter().enumerate() {
@@ -86,8 +81,13 @@ impl Pictures {
         };
         let curves = over_updates(Axis::linear(y), &self.curves, levels.clone());
         let losses = over_updates(Axis::log("Training loss"), &self.losses, Vec::new());
-        let scores =
-            DotChart { title: title.clone(), axis: Axis::linear(y), rows: self.rows.clone(), levels };
+        let scores = DotChart {
+            title: title.clone(),
+            axis: Axis::linear(y),
+            rows: self.rows.clone(),
+            legend: Vec::new(),
+            levels,
+        };
         [
             ("learning_curves.svg", curves),
             ("loss.svg", losses),
