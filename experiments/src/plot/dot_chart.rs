@@ -151,8 +151,8 @@ impl Row {
 /// In two lines, where it is too wide for one and has a place to break it.
 fn broken(name: &str, width: f64) -> Vec<&str> {
     let fits = |end: &usize| text_width(&name[..*end]) <= width;
-    let places = name.match_indices([' ', '-']).map(|(at, separator)| at + separator.len());
-    match places.filter(fits).last() {
+    let mut places = name.match_indices([' ', '-']).map(|(at, separator)| at + separator.len());
+    match places.rfind(fits) {
         Some(end) if text_width(name) > width => vec![name[..end].trim_end(), &name[end..]],
         _ => vec![name],
     }
