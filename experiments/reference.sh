@@ -61,20 +61,12 @@ for part in $parts; do
         $aaren render "$to"/aaren-recency.safetensors "$to"/transformer.safetensors --out "$to"/episode.gif --size 240 --steps 400 --every 5
         ;;
     rate-t-maze)
-        short="--episodes 20 --vary corridor=88,148,358,898"
-        # What a cache that grows costs here is minutes an episode.
-        long="--episodes 20 --vary corridor=2398,9598"
-        for policy in transformer-window aaren aaren-carry aaren-learned aaren-gated gru bc; do
-            long="$long --only $policy"
-        done
-        command="aaren run $yaml --jobs 2; aaren sweep results/rate-t-maze $short; aaren sweep results/rate-t-maze $long"
+        sweep="--episodes 20 --vary corridor=88,148,358,898,2398,9598"
+        command="aaren run $yaml --jobs 2; aaren sweep results/rate-t-maze $sweep"
         $aaren run $yaml --jobs 2 --results "$work"
+        $aaren sweep "$work/$part" $sweep
         keep
-        mkdir -p "$to/long"
-        $aaren sweep "$work/$part" $long
-        cp "$work/$part"/sweep.* "$to/long"
-        $aaren sweep "$work/$part" $short
-        cp "$work/$part"/sweep.* "$to"
+        cp "$work/$part"/sweep.json "$work/$part"/sweep.md "$to"
         ;;
     popgym | positions | learning-rate)
         command="aaren run $yaml --jobs 2"
