@@ -4,8 +4,8 @@
 #   make reference PARTS="demo bench"   some; those that train go on where they were stopped
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
 # select and learning-rate need a D4RL file of Hopper-v4 medium-expert data at data/hopper-medium-expert.hdf5
-# popgym takes an hour and more, positions half of one, grid hours: where the grid is stopped, the datasets that are whole
-# are kept, and the next time only the others are run.
+# popgym takes an hour and more, positions half of one, grid hours: where grid or popgym are stopped, the datasets that are
+# whole are kept, and the next time only the others are run.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
 # made at once.
 set -eu
@@ -68,7 +68,7 @@ for part in $parts; do
         keep
         cp "$work/$part"/sweep.json "$work/$part"/sweep.md "$to"
         ;;
-    popgym | positions | learning-rate)
+    positions | learning-rate)
         command="aaren run $yaml --jobs 2"
         $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
         cells $part
@@ -86,7 +86,7 @@ for part in $parts; do
         fi
         $aaren report "$to" --out "$to"
         ;;
-    grid)
+    grid | popgym)
         command="aaren run $yaml --jobs 2"
         left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
@@ -95,7 +95,7 @@ left = (run for run in runs if not os.path.exists(f"{sys.argv[1]}/{os.path.dirna
 print(*(f"--only {run}" for run in left))' "$to")
         if [ -n "$left" ]; then
             $aaren run $yaml --jobs 2 --results "$work" $left || stopped=$?
-            cells grid
+            cells $part
         fi
         $aaren report "$to" --out "$to"
         ;;
