@@ -49,6 +49,8 @@ const INTERVAL: f64 = 2.0;
 /// Several dots of a row stand so far apart, and rows of several dots.
 const DOT_HEIGHT: f64 = 8.0;
 const ROW_GAP: f64 = 10.0;
+/// A row so high has room for a name in two lines.
+const TWO_LINES: f64 = 2.5 * FONT_SIZE;
 
 impl DotChart {
     /// The chart as a complete SVG document.
@@ -71,9 +73,10 @@ impl DotChart {
             stroke: (INTERVAL, SOLID),
             marked: true,
         }));
-        let row_height = match self.rows.iter().map(|row| row.dots.len()).max() {
-            None | Some(0 | 1) => ROW_HEIGHT,
-            Some(dots) => DOT_HEIGHT * dots as f64 + ROW_GAP,
+        let most = self.rows.iter().map(|row| row.dots.len()).max().unwrap_or(0);
+        let row_height = match most {
+            0 | 1 => ROW_HEIGHT,
+            _ => (DOT_HEIGHT * most as f64 + ROW_GAP).max(TWO_LINES),
         };
         let title_height = if self.title.is_some() { FONT_SIZE + 9.0 } else { 0.0 };
         let levels_height = if levels.is_empty() { 0.0 } else { FONT_SIZE + 4.0 };
@@ -114,7 +117,7 @@ impl DotChart {
         }
         for (index, (row, number)) in self.rows.iter().zip(&numbers).enumerate() {
             let y = top + row_height * (index as f64 + 0.5);
-            let lines = match row_height > 2.5 * FONT_SIZE {
+            let lines = match row_height >= TWO_LINES {
                 true => broken(&row.name, left - MARGIN - GAP - 4.0),
                 false => vec![row.name.as_str()],
             };
