@@ -4,8 +4,8 @@
 #   make reference PARTS="demo bench"   some; those that train go on where they were stopped
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
 # select and learning-rate need a D4RL file of Hopper-v4 medium-expert data at data/hopper-medium-expert.hdf5
-# popgym takes an hour and more, positions half of one, grid hours: where grid or popgym are stopped, the datasets that are
-# whole are kept, and the next time only the others are run.
+# popgym takes an hour and more, positions and learning-rate half of one, grid hours: where a grid is stopped, the experiments
+# that are whole are kept, and the next time only the others are run. What is to be made anew is removed first.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
 # made at once.
 set -eu
@@ -68,12 +68,6 @@ for part in $parts; do
         keep
         cp "$work/$part"/sweep.json "$work/$part"/sweep.md "$to"
         ;;
-    positions | learning-rate)
-        command="aaren run $yaml --jobs 2"
-        $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
-        cells $part
-        $aaren report "$to" --out "$to"
-        ;;
     select)
         memories="--rollout unbounded --rollout window:20 --rollout reset:20 --rollout reset:1"
         command="aaren run $yaml --jobs 2; aaren sweep results/select-forms/hopper-medium-expert $memories"
@@ -86,7 +80,7 @@ for part in $parts; do
         fi
         $aaren report "$to" --out "$to"
         ;;
-    grid | popgym)
+    grid | positions | popgym | popgym-sliding | learning-rate | updates)
         command="aaren run $yaml --jobs 2"
         left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
@@ -99,7 +93,7 @@ print(*(f"--only {run}" for run in left))' "$to")
         fi
         $aaren report "$to" --out "$to"
         ;;
-    precision | hidden-velocities)
+    precision | hidden-velocities | whole-episodes)
         command="aaren run $yaml --jobs 2"
         $aaren run $yaml --jobs 2 --results "$work"
         keep
