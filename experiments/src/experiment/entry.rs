@@ -1,4 +1,5 @@
-//! `policies:` a name, or a name with what differs from `model`, `context` and `train.precision`.
+//! `policies:` a name, or a name with what differs from `model`, `context` and, of `train`, `learning_rate` and
+//! `precision`.
 
 use std::collections::HashSet;
 
@@ -15,7 +16,8 @@ use super::keys::keys_of;
 use super::model::ModelSection;
 use super::nearest::nearest;
 use super::policy::PolicySpec;
-use super::values::{FOLDER_NAME, is_folder_name, share};
+use super::train::TrainSpec;
+use super::values::{FOLDER_NAME, is_folder_name, share, some_positive};
 
 /// The policies where there is no list.
 const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer];
@@ -26,6 +28,8 @@ const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer]
 struct Own {
     agent: AgentKind,
     encoder: Option<EncoderKind>,
+    #[serde(deserialize_with = "some_positive")]
+    learning_rate: Option<f64>,
     precision: Option<Precision>,
     #[serde(deserialize_with = "share")]
     top: f64,
@@ -33,7 +37,7 @@ struct Own {
 
 impl Default for Own {
     fn default() -> Self {
-        Self { agent: AgentKind::Decision, encoder: None, precision: None, top: 1.0 }
+        Self { agent: AgentKind::Decision, encoder: None, learning_rate: None, precision: None, top: 1.0 }
     }
 }
 
@@ -57,7 +61,7 @@ impl AgentKind {
         match self {
             AgentKind::Decision => key != "top",
             AgentKind::BehaviourCloning => {
-                ["agent", "top", "width", "layers", "dropout", "train"].contains(&key)
+                ["agent", "learning_rate", "top", "width", "layers", "dropout", "train"].contains(&key)
             }
         }
     }
@@ -74,7 +78,7 @@ pub(super) struct Shared<'a> {
     pub model: Fields<'a>,
     pub context: Fields<'a>,
     pub rollout: Option<Regime>,
-    pub precision: Precision,
+    pub train: &'a TrainSpec,
 }
 
 impl<'a> Shared<'a> {
@@ -143,14 +147,16 @@ impl<'a> Shared<'a> {
             }
         }
         let name = name.to_owned();
+        let learning_rate = said.learning_rate.unwrap_or(self.train.learning_rate);
         if agent == AgentKind::BehaviourCloning {
             let agent = AgentConfig::BehaviourCloning(self.cloning(own, said.top)?);
-            return Ok(PolicySpec { name, agent, precision: Precision::Float32 });
+            return Ok(PolicySpec { name, agent, learning_rate, precision: Precision::Float32 });
         }
         let encoder = said.encoder.or(named);
         let encoder = encoder.ok_or_else(|| own.missing("encoder", &encoders(|_| true)))?;
         let agent = AgentConfig::Decision(self.decision(own, encoder)?);
-        Ok(PolicySpec { name, agent, precision: said.precision.unwrap_or(self.precision) })
+        let precision = said.precision.unwrap_or(self.train.precision);
+        Ok(PolicySpec { name, agent, learning_rate, precision })
     }
 
     /// A shared setting reaches only those encoders for which it means something.

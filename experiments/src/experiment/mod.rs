@@ -171,7 +171,7 @@ impl Document {
             model: root.section("model"),
             context: root.section("context"),
             rollout: context.rollout,
-            precision: train.precision,
+            train: &train,
         };
         let policies = shared.policies(&root)?;
         let dataset = match root.get("dataset") {

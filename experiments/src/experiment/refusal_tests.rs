@@ -56,6 +56,7 @@ fn refusals_name_place_key_found_expected_and_cure() {
         ("train: {schedule: cosin}", &["`train.schedule`", "one of `cosine`, `constant`", "did you mean `cosine`?"]),
         ("train: {precision: float16}", &["`train.precision`", "did you mean `bfloat16`?"]),
         ("policies: [{aaren: {precision: float16}}]", &["`policies[0].aaren.precision`", "did you mean `bfloat16`?"]),
+        ("policies: [{aaren: {learning_rate: 0}}]", &["`policies[0].aaren.learning_rate`: found `0`, expected a number above 0"]),
         ("train: {device: gpu}", &["`train.device`: found the text `gpu`, expected `cpu`, `cuda` or `cuda:N`", "write `cuda`"]),
         ("train: {device: 'cuda:-1'}", &["`train.device`"]),
         ("train: {threads: 0}", &["`train.threads`: found `0`"]),
@@ -107,7 +108,7 @@ fn refusals_name_place_key_found_expected_and_cure() {
         ("policies: [null]", &["`policies[0]`: found nothing"]),
         ("policies: [aaren: 5]", &["`policies[0].aaren`: found `5`, expected a map with keys among `agent`"]),
         ("policies: [mine: {encoder: transformer, train: 0}]", &["`policies[0].mine.train`: found `0`, expected a whole number of timesteps"]),
-        ("policies: [mine: {encoder: transformer, learning_rate: 1}]", &["`policies[0].mine.learning_rate`", "belongs under `train`"]),
+        ("policies: [mine: {encoder: transformer, weight_decay: 1}]", &["`policies[0].mine.weight_decay`", "belongs under `train`"]),
         // agents
         ("policies: [bc: {agent: behavior-cloning}]", &["`policies[0].bc.agent`", "one of `decision`, `behaviour-cloning`", "did you mean `behaviour-cloning`?"]),
         ("policies: [bc: {agent: decision}]", &["`policies[0].bc.encoder` is missing"]),

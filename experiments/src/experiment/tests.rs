@@ -213,8 +213,16 @@ fn a_fingerprint_covers_what_determines_training() {
     for text in decisive {
         assert_ne!(of(&[text]).hash(), base.hash(), "{text}");
     }
-    let own = of(&["policies=[{aaren: {precision: bfloat16}}]"]);
-    assert_eq!(own, of(&["train.precision=bfloat16"]), "a policy's own precision is what it is trained in");
+    for (own, shared) in
+        [("precision: bfloat16", "precision=bfloat16"), ("learning_rate: 0.5", "learning_rate=0.5")]
+    {
+        let own = of(&[&format!("policies=[{{aaren: {{{own}}}}}]")]);
+        assert_eq!(
+            own,
+            of(&[&format!("train.{shared}")]),
+            "a policy's own {shared} is what it is trained with"
+        );
+    }
     assert_eq!(
         base.differences(&of(&["train.batch=8", "model.heads=4"])),
         ["model.heads: found 4, expected 1", "train.batch: found 8, expected 64"]

@@ -58,7 +58,7 @@ pub struct TrainSpec {
     /// Windows per update.
     #[serde(deserialize_with = "whole::<_, _, 1, 1_000_000>")]
     pub batch: usize,
-    /// Peak learning rate of AdamW.
+    /// Peak learning rate of AdamW, where a policy does not have its own.
     #[serde(deserialize_with = "positive")]
     pub learning_rate: f64,
     /// Decoupled weight decay of AdamW.

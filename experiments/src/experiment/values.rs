@@ -62,6 +62,11 @@ pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64
     number(deserializer, "a number above 0", |number| number > 0.0)
 }
 
+/// The same where there is no default.
+pub(super) fn some_positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    positive(deserializer).map(Some)
+}
+
 /// A finite number, 0 or more.
 pub(super) fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     number(deserializer, "a number, 0 or more", |number| number >= 0.0)

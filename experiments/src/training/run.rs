@@ -349,7 +349,7 @@ pub fn train_config(spec: &Spec, policy: &PolicySpec, seed: u64) -> TrainConfig 
     TrainConfig {
         updates: train.updates,
         batch: train.batch,
-        learning_rate: train.learning_rate,
+        learning_rate: policy.learning_rate,
         weight_decay: train.weight_decay,
         warmup: train.warmup,
         schedule: train.schedule,
