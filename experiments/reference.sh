@@ -50,6 +50,14 @@ for part in $parts; do
         done
         cp "$work/$1/grid.json" "$to"
     }
+    memories="--rollout unbounded --rollout window:20 --rollout reset:20 --rollout reset:1"
+    # A sweep of one experiment of a grid, with those options.
+    swept() {
+        cell=$2
+        $aaren sweep "$work/$1/$cell" $3
+        cp "$work/$1/$cell/sweep.json" "$to/$cell"
+        text "$work/$1/$cell/sweep.md" > "$to/$cell/sweep.md"
+    }
     case $part in
     demo)
         command="aaren run $yaml --jobs 2"
@@ -69,18 +77,13 @@ for part in $parts; do
         cp "$work/$part"/sweep.json "$work/$part"/sweep.md "$to"
         ;;
     select)
-        memories="--rollout unbounded --rollout window:20 --rollout reset:20 --rollout reset:1"
         command="aaren run $yaml --jobs 2; aaren sweep results/select-forms/hopper-medium-expert $memories"
         $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
         cells select-forms
-        if [ "$stopped" = 0 ]; then
-            $aaren sweep "$work/select-forms/hopper-medium-expert" $memories
-            cp "$work/select-forms/hopper-medium-expert"/sweep.json "$to/hopper-medium-expert"
-            text "$work/select-forms/hopper-medium-expert"/sweep.md > "$to/hopper-medium-expert/sweep.md"
-        fi
+        [ "$stopped" != 0 ] || swept select-forms hopper-medium-expert "$memories"
         $aaren report "$to" --out "$to"
         ;;
-    grid | positions | popgym | popgym-sliding | learning-rate | updates)
+    grid | positions | positions-cache | popgym | popgym-sliding | learning-rate | updates)
         command="aaren run $yaml --jobs 2"
         left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
@@ -90,6 +93,12 @@ print(*(f"--only {run}" for run in left))' "$to")
         if [ -n "$left" ]; then
             $aaren run $yaml --jobs 2 --results "$work" $left || stopped=$?
             cells $part
+        fi
+        along=hopper-medium-expert_learning_rate-1.0e-2
+        if [ "$part" = learning-rate ] && [ -n "$left" ] && [ "$stopped" = 0 ]; then
+            options="--kept --episodes 20 $memories"
+            command="$command; aaren sweep results/learning-rate/$along $options"
+            swept learning-rate $along "$options"
         fi
         $aaren report "$to" --out "$to"
         ;;
