@@ -53,10 +53,9 @@ for part in $parts; do
     memories="--rollout unbounded --rollout window:20 --rollout reset:20 --rollout reset:1"
     # A sweep of one experiment of a grid, with those options.
     swept() {
-        cell=$2
-        $aaren sweep "$work/$1/$cell" $3
-        cp "$work/$1/$cell/sweep.json" "$to/$cell"
-        text "$work/$1/$cell/sweep.md" > "$to/$cell/sweep.md"
+        $aaren sweep "$work/$1/$2" $3
+        cp "$work/$1/$2/sweep.json" "$to/$2"
+        text "$work/$1/$2/sweep.md" > "$to/$2/sweep.md"
     }
     case $part in
     demo)
@@ -94,11 +93,13 @@ print(*(f"--only {run}" for run in left))' "$to")
             $aaren run $yaml --jobs 2 --results "$work" $left || stopped=$?
             cells $part
         fi
-        along=hopper-medium-expert_learning_rate-1.0e-2
-        if [ "$part" = learning-rate ] && [ -n "$left" ] && [ "$stopped" = 0 ]; then
+        if [ "$part" = learning-rate ]; then
+            along=hopper-medium-expert_learning_rate-1.0e-2
             options="--kept --episodes 20 $memories"
             command="$command; aaren sweep results/learning-rate/$along $options"
-            swept learning-rate $along "$options"
+            if [ -f "$work/$part/$along/summary.json" ] && [ ! -f "$to/$along/sweep.json" ]; then
+                swept $part $along "$options"
+            fi
         fi
         $aaren report "$to" --out "$to"
         ;;
