@@ -34,7 +34,7 @@ pub struct Args {
     /// Target returns; those of its training unless given.
     #[arg(long, num_args = 1.., allow_negative_numbers = true)]
     pub target_return: Vec<f64>,
-    /// Memory: unbounded, window:K or reset:K timesteps; that of its training unless given.
+    /// Memory: unbounded, window:K, sliding:K or reset:K timesteps; that of its training unless given.
     #[arg(long)]
     pub rollout: Option<Regime>,
     /// Decides the episodes: the same seed gives the same returns.

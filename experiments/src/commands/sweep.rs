@@ -29,7 +29,7 @@ use crate::{Refusal, output};
 pub struct Args {
     /// Results folder of an experiment that `aaren run` has finished; gets sweep.json, sweep.md and sweep.svg.
     pub experiment: PathBuf,
-    /// Memory: unbounded, window:K or reset:K timesteps; may be given again; each policy's own unless given.
+    /// Memory: unbounded, window:K, sliding:K or reset:K timesteps; may be given again; each policy's own unless given.
     #[arg(long)]
     pub rollout: Vec<Regime>,
     /// Only this policy; may be given again.

@@ -1,5 +1,5 @@
-//! `policies:` a name, or a name with what differs from `model`, `context` and, of `train`, `learning_rate` and
-//! `precision`.
+//! `policies:` a name, or a name with what differs from `model`, `context` and, of `train`, `batch`,
+//! `learning_rate` and `precision`.
 
 use std::collections::HashSet;
 
@@ -16,8 +16,8 @@ use super::keys::keys_of;
 use super::model::ModelSection;
 use super::nearest::nearest;
 use super::policy::PolicySpec;
-use super::train::TrainSpec;
-use super::values::{FOLDER_NAME, is_folder_name, share, some_positive};
+use super::train::{BATCH, TrainSpec};
+use super::values::{FOLDER_NAME, is_folder_name, share, some_positive, some_whole};
 
 /// The policies where there is no list.
 const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer];
@@ -28,6 +28,8 @@ const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer]
 struct Own {
     agent: AgentKind,
     encoder: Option<EncoderKind>,
+    #[serde(deserialize_with = "some_whole::<_, _, 1, BATCH>")]
+    batch: Option<usize>,
     #[serde(deserialize_with = "some_positive")]
     learning_rate: Option<f64>,
     precision: Option<Precision>,
@@ -37,7 +39,14 @@ struct Own {
 
 impl Default for Own {
     fn default() -> Self {
-        Self { agent: AgentKind::Decision, encoder: None, learning_rate: None, precision: None, top: 1.0 }
+        Self {
+            agent: AgentKind::Decision,
+            encoder: None,
+            batch: None,
+            learning_rate: None,
+            precision: None,
+            top: 1.0,
+        }
     }
 }
 
@@ -61,7 +70,8 @@ impl AgentKind {
         match self {
             AgentKind::Decision => key != "top",
             AgentKind::BehaviourCloning => {
-                ["agent", "learning_rate", "top", "width", "layers", "dropout", "train"].contains(&key)
+                ["agent", "batch", "learning_rate", "top", "width", "layers", "dropout", "train"]
+                    .contains(&key)
             }
         }
     }
@@ -147,16 +157,17 @@ impl<'a> Shared<'a> {
             }
         }
         let name = name.to_owned();
+        let batch = said.batch.unwrap_or(self.train.batch);
         let learning_rate = said.learning_rate.unwrap_or(self.train.learning_rate);
         if agent == AgentKind::BehaviourCloning {
             let agent = AgentConfig::BehaviourCloning(self.cloning(own, said.top)?);
-            return Ok(PolicySpec { name, agent, learning_rate, precision: Precision::Float32 });
+            return Ok(PolicySpec { name, agent, batch, learning_rate, precision: Precision::Float32 });
         }
         let encoder = said.encoder.or(named);
         let encoder = encoder.ok_or_else(|| own.missing("encoder", &encoders(|_| true)))?;
         let agent = AgentConfig::Decision(self.decision(own, encoder)?);
         let precision = said.precision.unwrap_or(self.train.precision);
-        Ok(PolicySpec { name, agent, learning_rate, precision })
+        Ok(PolicySpec { name, agent, batch, learning_rate, precision })
     }
 
     /// A shared setting reaches only those encoders for which it means something.

@@ -30,6 +30,7 @@ impl Spec {
         insert("dataset", dataset.into());
         insert("seed", seed.into());
         insert("train", json(&self.train));
+        insert("train.batch", policy.batch.into());
         insert("train.learning_rate", policy.learning_rate.into());
         insert("train.precision", json(&policy.precision));
         match &policy.agent {

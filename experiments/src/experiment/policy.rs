@@ -12,6 +12,8 @@ pub struct PolicySpec {
     pub name: String,
     /// What learns, with its settings.
     pub agent: AgentConfig,
+    /// Windows per update.
+    pub batch: usize,
     /// Peak learning rate of its training.
     pub learning_rate: f64,
     /// Arithmetic of its training; float32 for behaviour cloning.
@@ -25,6 +27,7 @@ impl Serialize for PolicySpec {
         struct Entry<'a> {
             #[serde(flatten)]
             agent: &'a AgentConfig,
+            batch: usize,
             learning_rate: f64,
             #[serde(skip_serializing_if = "Option::is_none")]
             precision: Option<Precision>,
@@ -32,10 +35,8 @@ impl Serialize for PolicySpec {
         let cloning = matches!(self.agent, AgentConfig::BehaviourCloning(_));
         let precision = (!cloning).then_some(self.precision);
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(
-            &self.name,
-            &Entry { agent: &self.agent, learning_rate: self.learning_rate, precision },
-        )?;
+        let Self { name, agent, batch, learning_rate, .. } = self;
+        map.serialize_entry(name, &Entry { agent, batch: *batch, learning_rate: *learning_rate, precision })?;
         map.end()
     }
 }

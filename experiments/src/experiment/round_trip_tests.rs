@@ -105,12 +105,13 @@ prop_compose! {
 prop_compose! {
     fn policy(index: usize)(
         name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}", agent in prop_oneof![3 => decision(), 1 => cloning()],
-        learning_rate in 1e-12..10.0, bfloat16 in any::<bool>(),
+        batch in 1usize..1000, learning_rate in 1e-12..10.0, bfloat16 in any::<bool>(),
     ) -> PolicySpec {
         let bfloat16 = bfloat16 && matches!(agent, AgentConfig::Decision(_));
         PolicySpec {
             name: format!("{name}-{index}"),
             agent,
+            batch,
             learning_rate,
             precision: if bfloat16 { Precision::Bfloat16 } else { Precision::Float32 },
         }

@@ -213,9 +213,11 @@ fn a_fingerprint_covers_what_determines_training() {
     for text in decisive {
         assert_ne!(of(&[text]).hash(), base.hash(), "{text}");
     }
-    for (own, shared) in
-        [("precision: bfloat16", "precision=bfloat16"), ("learning_rate: 0.5", "learning_rate=0.5")]
-    {
+    for (own, shared) in [
+        ("precision: bfloat16", "precision=bfloat16"),
+        ("learning_rate: 0.5", "learning_rate=0.5"),
+        ("batch: 3", "batch=3"),
+    ] {
         let own = of(&[&format!("policies=[{{aaren: {{{own}}}}}]")]);
         assert_eq!(
             own,

@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::values::{ANY, UNSAID, not_negative, positive, some_whole, text, whole};
 
+/// The most windows per update.
+pub(super) const BATCH: u64 = 1_000_000;
+
 /// Where tensors live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
@@ -55,8 +58,8 @@ pub struct TrainSpec {
     /// Optimiser steps.
     #[serde(deserialize_with = "whole::<_, _, 1, ANY>")]
     pub updates: u64,
-    /// Windows per update.
-    #[serde(deserialize_with = "whole::<_, _, 1, 1_000_000>")]
+    /// Windows per update, where a policy does not have its own.
+    #[serde(deserialize_with = "whole::<_, _, 1, BATCH>")]
     pub batch: usize,
     /// Peak learning rate of AdamW, where a policy does not have its own.
     #[serde(deserialize_with = "positive")]

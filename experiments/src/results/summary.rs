@@ -40,6 +40,12 @@ pub struct PolicySummary {
     pub place: usize,
     /// Its agent.
     pub agent: AgentConfig,
+    /// Windows per update; absent from older files, as the next is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    /// Peak learning rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
     /// Trainable parameters.
     pub parameters: usize,
     /// Over all seeds.
@@ -106,7 +112,7 @@ pub struct Protocol {
     pub sampling: String,
     /// Updates of each run.
     pub updates: u64,
-    /// Rows in a batch.
+    /// Windows per update, where a policy does not have its own.
     pub batch: usize,
     /// Training seeds.
     pub seeds: Vec<u64>,
@@ -320,6 +326,8 @@ impl PolicySummary {
         Self {
             place,
             agent: runs[0].policy.agent.clone(),
+            batch: Some(runs[0].policy.batch),
+            learning_rate: Some(runs[0].policy.learning_rate),
             parameters: runs[0].parameters,
             updates_per_second: (runs.len() as u64 * spec.train.updates) as f64 / seconds,
             threads: runs.iter().map(|run| run.progress.threads).collect(),

@@ -94,7 +94,7 @@ fn measured(
     let kind = json!([
         policy.agent,
         policy.precision,
-        spec.train.batch,
+        policy.batch,
         spec.train.device,
         task.observation_size,
         task.action.entries(),

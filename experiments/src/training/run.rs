@@ -348,7 +348,7 @@ pub fn train_config(spec: &Spec, policy: &PolicySpec, seed: u64) -> TrainConfig 
     let train = &spec.train;
     TrainConfig {
         updates: train.updates,
-        batch: train.batch,
+        batch: policy.batch,
         learning_rate: policy.learning_rate,
         weight_decay: train.weight_decay,
         warmup: train.warmup,
