@@ -4,7 +4,7 @@
 #   make reference PARTS="demo bench"   some; those that train go on where they were stopped
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
 # select and learning-rate need a D4RL file of Hopper-v4 medium-expert data at data/hopper-medium-expert.hdf5
-# popgym takes an hour and more, positions and learning-rate half of one, grid hours: where a grid is stopped, the experiments
+# popgym and learning-rate take an hour and more, positions half of one, grid hours: where a grid is stopped, the experiments
 # that are whole are kept, and the next time only the others are run. What is to be made anew is removed first.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
 # made at once.
@@ -82,7 +82,7 @@ for part in $parts; do
         [ "$stopped" != 0 ] || swept select-forms hopper-medium-expert "$memories"
         $aaren report "$to" --out "$to"
         ;;
-    grid | positions | positions-cache | popgym | popgym-sliding | learning-rate | updates)
+    grid | positions | positions-cache | popgym | popgym-sliding | learning-rate)
         command="aaren run $yaml --jobs 2"
         left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
