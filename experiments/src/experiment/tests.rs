@@ -202,6 +202,7 @@ fn a_fingerprint_covers_what_determines_training() {
     }
     let decisive = [
         "train.batch=8",
+        "train.learning_rate=0.5",
         "train.precision=bfloat16",
         "model.norm=pre",
         "context.train=9",
@@ -213,17 +214,10 @@ fn a_fingerprint_covers_what_determines_training() {
     for text in decisive {
         assert_ne!(of(&[text]).hash(), base.hash(), "{text}");
     }
-    for (own, shared) in [
-        ("precision: bfloat16", "precision=bfloat16"),
-        ("learning_rate: 0.5", "learning_rate=0.5"),
-        ("batch: 3", "batch=3"),
-    ] {
-        let own = of(&[&format!("policies=[{{aaren: {{{own}}}}}]")]);
-        assert_eq!(
-            own,
-            of(&[&format!("train.{shared}")]),
-            "a policy's own {shared} is what it is trained with"
-        );
+    for (key, value) in [("precision", "bfloat16"), ("learning_rate", "0.5"), ("batch", "3")] {
+        let own = of(&[&format!("policies=[{{aaren: {{{key}: {value}}}}}]")]);
+        let shared = of(&[&format!("train.{key}={value}")]);
+        assert_eq!(own, shared, "a policy's own {key} is what it is trained with");
     }
     assert_eq!(
         base.differences(&of(&["train.batch=8", "model.heads=4"])),

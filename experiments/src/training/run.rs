@@ -520,3 +520,27 @@ fn evaluations_csv(progress: &Progress, seed: u64, scores: Option<ReferenceScore
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::experiment::Document;
+
+    #[test]
+    fn a_policy_is_trained_with_what_its_entry_says() {
+        let config = |overrides: &[&str]| {
+            let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+            let text = "env: Hopper-v4\ndataset: hopper-medium\n";
+            let spec = Document::parse(Path::new("x.yaml"), text, &overrides).unwrap().spec().unwrap();
+            train_config(&spec, &spec.policies[0], 0)
+        };
+        let own = config(&["policies=[{aaren: {batch: 3, learning_rate: 0.5, precision: bfloat16}}]"]);
+        let shared = ["train.batch=3", "train.learning_rate=0.5", "train.precision=bfloat16"];
+        assert_eq!(own, config(&shared));
+        assert_ne!(own, config(&shared[1..]));
+        assert_ne!(own, config(&shared[..2]));
+        assert_ne!(own, config(&[shared[0], shared[2]]));
+    }
+}
