@@ -213,7 +213,15 @@ child=$!
 # cancelled gets it itself, and a second one would end it before it has saved.
 asked=0
 requeue=
-is_running() {{ [ "$(squeue --noheader --jobs "$SLURM_JOB_ID" --format %T 2>/dev/null)" = RUNNING ]; }}
+is_running() {{
+  # Where Slurm does not answer it is asked again; where it never does, nobody has cancelled anything.
+  for attempt in 1 2 3 4 5; do
+    state=$(squeue --noheader --jobs "$SLURM_JOB_ID" --format %T 2>/dev/null)
+    [ -z "$state" ] || break
+    sleep 1
+  done
+  [ -z "$state" ] || [ "$state" = RUNNING ]
+}}
 pass_on() {{
   asked=$((asked + 1))
   if is_running; then
