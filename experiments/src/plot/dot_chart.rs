@@ -74,16 +74,17 @@ impl DotChart {
             marked: true,
         }));
         let most = self.rows.iter().map(|row| row.dots.len()).max().unwrap_or(0);
+        // Long names do not push the data out of the picture: they get two lines.
+        let left = (MARGIN + names + GAP + 4.0).min(0.55 * WIDTH);
+        let room = left - MARGIN - GAP - 4.0;
         let row_height = match most {
-            0 | 1 => ROW_HEIGHT,
+            0 | 1 if names <= room => ROW_HEIGHT,
             _ => (DOT_HEIGHT * most as f64 + ROW_GAP).max(TWO_LINES),
         };
         let title_height = if self.title.is_some() { FONT_SIZE + 9.0 } else { 0.0 };
         let levels_height = if levels.is_empty() { 0.0 } else { FONT_SIZE + 4.0 };
         let top = MARGIN + title_height + legend.height() + levels_height;
         let bottom = top + row_height * self.rows.len().max(1) as f64;
-        // Long names do not push the data out of the picture.
-        let left = (MARGIN + names + GAP + 4.0).min(0.55 * WIDTH);
         let right = WIDTH - MARGIN - widest - GAP;
         let x_at = |value: f64| left + domain.position(value) * (right - left);
         let mut svg = Svg::new(WIDTH, bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE + MARGIN);
@@ -118,12 +119,12 @@ impl DotChart {
         for (index, (row, number)) in self.rows.iter().zip(&numbers).enumerate() {
             let y = top + row_height * (index as f64 + 0.5);
             let lines = match row_height >= TWO_LINES {
-                true => broken(&row.name, left - MARGIN - GAP - 4.0),
+                true => broken(&row.name, room),
                 false => vec![row.name.as_str()],
             };
             for (place, line) in lines.iter().enumerate() {
                 let y = y + FONT_SIZE * (place as f64 - (lines.len() - 1) as f64 / 2.0 + 0.35);
-                svg.text((left - GAP - 4.0, y), Anchor::End, &shortened(line, left - MARGIN - GAP - 4.0));
+                svg.text((left - GAP - 4.0, y), Anchor::End, &shortened(line, room));
             }
             for (place, dot) in row.dots.iter().enumerate() {
                 let y = y + DOT_HEIGHT * (place as f64 - (row.dots.len() - 1) as f64 / 2.0);
