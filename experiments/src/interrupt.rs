@@ -2,45 +2,43 @@
 //! ends the process at once.
 
 use std::ffi::OsStr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::{flag, low_level::signal_name};
+use signal_hook::low_level::{exit, register, signal_name};
 
 /// What the kernel sends to a child of `--jobs` when its parent dies, which it may do once for each of the parent's
 /// threads: as SIGTERM, but never a second signal.
 pub const ORPHANED: i32 = SIGUSR1;
 
-static SIGNAL: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
+/// The number of the signal to stop by, or 0.
+static SIGNAL: AtomicI32 = AtomicI32::new(0);
 
 /// From now on signals are kept until [`signal`] is asked.
 pub fn watch() -> Result<()> {
-    if SIGNAL.get().is_some() {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    static SEEN: AtomicBool = AtomicBool::new(false);
+    if WATCHED.swap(true, SeqCst) {
         return Ok(());
     }
-    let signal = SIGNAL.get_or_init(Arc::default);
-    let seen = Arc::new(AtomicBool::new(false));
     for number in [SIGINT, SIGTERM] {
-        let watched = || -> std::io::Result<()> {
-            // In this order: the first signal finds `seen` still false.
-            flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&seen))?;
-            flag::register(number, Arc::clone(&seen))?;
-            flag::register_usize(number, Arc::clone(signal), number as usize)?;
-            Ok(())
+        // Asked and noted in one step: two signals may be handled at once, in two threads or one within the other.
+        let note = move || match SEEN.swap(true, SeqCst) {
+            false => SIGNAL.store(number, SeqCst),
+            true => exit(128 + number),
         };
-        watched().context("signals cannot be watched")?;
+        // SAFETY: atomics and `_exit`, which a signal handler may use.
+        unsafe { register(number, note) }.context("signals cannot be watched")?;
     }
-    flag::register_usize(ORPHANED, Arc::clone(signal), SIGTERM as usize)
-        .context("signals cannot be watched")?;
+    // SAFETY: an atomic.
+    unsafe { register(ORPHANED, || SIGNAL.store(SIGTERM, SeqCst)) }.context("signals cannot be watched")?;
     Ok(())
 }
 
 /// The signal that asked this process to stop.
 pub fn signal() -> Option<i32> {
-    let number = SIGNAL.get()?.load(Relaxed);
-    (number != 0).then_some(number as i32)
+    Some(SIGNAL.load(SeqCst)).filter(|&number| number != 0)
 }
 
 /// A run that stopped because it was asked to, with everything saved.
