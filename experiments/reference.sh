@@ -5,7 +5,7 @@
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
 # select, learning-rate, learning-rate-bc-10 and regimes-seen need a D4RL file of Hopper-v4 medium-expert data, at
 # data/hopper-medium-expert.hdf5
-# popgym and learning-rate take an hour and more, grid hours: where a grid is stopped, the experiments
+# popgym, learning-rate and grid-gru take an hour and more, grid hours: where a grid is stopped, the experiments
 # that are whole are kept, and the next time only the others are run. What is to be made anew is removed first.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
 # made at once.
@@ -83,7 +83,7 @@ for part in $parts; do
         [ "$stopped" != 0 ] || swept select-forms hopper-medium-expert "$memories"
         $aaren report "$to" --out "$to"
         ;;
-    grid | popgym | popgym-sliding | learning-rate | learning-rate-bc-10 | regimes-seen)
+    grid | grid-gru | popgym | popgym-sliding | learning-rate | learning-rate-bc-10 | regimes-seen)
         command="aaren run $yaml --jobs 2"
         left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
