@@ -74,9 +74,9 @@ impl DotChart {
             marked: true,
         }));
         let most = self.rows.iter().map(|row| row.dots.len()).max().unwrap_or(0);
-        // Long names do not push the data out of the picture: they get two lines.
-        let left = (MARGIN + names + GAP + 4.0).min(0.55 * WIDTH);
-        let room = left - MARGIN - GAP - 4.0;
+        // Long names do not push the data out of the picture: they get two lines. The widest that fits has exactly its width.
+        let room = names.min(0.55 * WIDTH - MARGIN - GAP - 4.0);
+        let left = MARGIN + room + GAP + 4.0;
         let row_height = match most {
             0 | 1 if names <= room => ROW_HEIGHT,
             _ => (DOT_HEIGHT * most as f64 + ROW_GAP).max(TWO_LINES),

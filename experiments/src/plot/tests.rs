@@ -85,6 +85,28 @@ fn texts_are_escaped_and_kept_inside() {
     Document::parse(&chart.to_svg()).unwrap();
 }
 
+/// Whatever its width is rounded to.
+#[test]
+fn a_name_that_fits_stands_in_one_line() {
+    let dot = Dot { value: 1.0, interval: None, samples: Vec::new(), look: Look::default() };
+    let drawn = |name: &str, dots: usize| {
+        let rows = vec![Row { name: name.into(), dots: vec![dot.clone(); dots] }];
+        DotChart { title: None, axis: Axis::linear("x"), rows, legend: Vec::new(), levels: Vec::new() }
+            .to_svg()
+    };
+    let height = |svg: &str| {
+        Document::parse(svg).unwrap().root_element().attribute("height").map(str::to_owned).unwrap()
+    };
+    for letters in 1..20 {
+        let name = format!("of-{}", "a".repeat(letters));
+        for dots in [1, 2] {
+            let svg = drawn(&name, dots);
+            assert!(svg.contains(&format!(">{name}<")), "{name}, {dots} dots");
+            assert_eq!(height(&svg), height(&drawn("a", dots)), "{name}, {dots} dots");
+        }
+    }
+}
+
 fn value() -> impl Strategy<Value = f64> {
     prop_oneof![
         any::<f64>(),
