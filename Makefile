@@ -68,11 +68,11 @@ TASKS := cartpole hopper halfcheetah walker2d ant
 snapshots: $(TASKS:%=snapshots-%)
 
 snapshots-%: $(DEPS)/snapshots/installed
-	$(DEPS)/snapshots/bin/python agents/snapshots/train.py train $* target/snapshots
-	$(DEPS)/snapshots/bin/python agents/snapshots/train.py select $* target/snapshots agents/snapshots
-	$(DEPS)/snapshots/bin/python agents/snapshots/train.py outputs $* agents/snapshots
+	$(DEPS)/snapshots/bin/python envs/datasets/snapshots/train.py train $* target/snapshots
+	$(DEPS)/snapshots/bin/python envs/datasets/snapshots/train.py select $* target/snapshots envs/datasets/snapshots
+	$(DEPS)/snapshots/bin/python envs/datasets/snapshots/train.py outputs $* envs/datasets/snapshots
 
-$(DEPS)/snapshots/installed: agents/snapshots/requirements.txt | deps
+$(DEPS)/snapshots/installed: envs/datasets/snapshots/requirements.txt | deps
 	$(PYTHON) -m venv $(DEPS)/snapshots
 	$(DEPS)/snapshots/bin/$(PIP:$(PYTHON)%=python%) --no-deps --only-binary=:all: -r $<
 	touch $@

@@ -131,8 +131,8 @@ print(*(f"--only {run}" for run in left))' "$to")
         cp results/bench.json results/bench.md "$to"
         ;;
     forecasting)
-        command="cargo run --release -p aaren-policies --example forecasting -- ETTh1.csv"
-        OMP_NUM_THREADS=1 cargo run --quiet --release --locked -p aaren-policies --example forecasting -- "${ETTH1:?the path of ETTh1.csv}" > "$work/etth1.md"
+        command="cargo run --release -p aaren-encoders --example forecasting -- ETTh1.csv"
+        OMP_NUM_THREADS=1 cargo run --quiet --release --locked -p aaren-encoders --example forecasting -- "${ETTH1:?the path of ETTh1.csv}" > "$work/etth1.md"
         mv "$work/etth1.md" "$to"
         ;;
     *)

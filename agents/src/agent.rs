@@ -2,15 +2,16 @@
 
 use std::fmt::Debug;
 
-use aaren_envs::{Dataset, Environment};
+use aaren_datasets::Dataset;
+use aaren_encoders::Gradients;
+use aaren_envs::Environment;
 use aaren_format::{
-    self as format, ActionSpace, ContextLength, EnvSpec, Header, Precision, Regime, check_scale,
+    self as format, ActionSpace, AgentConfig, CloningConfig, ContextLength, DecisionConfig, EnvSpec, Header,
+    Precision, Regime, Start, check_scale,
 };
-use aaren_policies::Gradients;
-use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, nn};
 
-use crate::{Checkpoint, Error, behaviour_cloning, decision};
+use crate::{Checkpoint, Error};
 
 /// What is to be learned: the environment's sizes, and the scales of what a network sees of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,10 +104,19 @@ impl Task {
 
     /// What the file of a policy says that an agent learned from this task.
     pub fn header(&self, agent: &dyn Agent, origin: Origin) -> Header {
-        let Origin { policy, seed, updates, dataset, target_returns } = origin;
-        let agent = agent.describe(self);
-        let (env, observation_size, action) = (self.env.clone(), self.observation_size, self.action.clone());
-        Header { policy, seed, updates, dataset, env, observation_size, action, target_returns, agent }
+        let Origin { policy, seed, updates, fingerprint, dataset, target_returns } = origin;
+        Header {
+            policy,
+            seed,
+            updates,
+            fingerprint,
+            dataset,
+            env: self.env.clone(),
+            observation_size: self.observation_size,
+            action: self.action.clone(),
+            target_returns,
+            agent: agent.describe(self),
+        }
     }
 
     /// Observations `[rows × observation size]` as networks take them: less their mean, over their deviation.
@@ -167,6 +177,8 @@ pub struct Origin {
     pub seed: u64,
     /// Updates it was trained for.
     pub updates: u64,
+    /// Hash of the settings that decided its training, where an experiment trained it.
+    pub fingerprint: Option<String>,
     /// Name of the dataset.
     pub dataset: String,
     /// Target returns of its evaluation, at least one.
@@ -273,49 +285,53 @@ pub trait Learner: Debug {
     }
 }
 
-/// Every agent there is: in YAML `agent: NAME` and that agent's keys. The registration of an agent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "agent", rename_all = "kebab-case")]
-pub enum AgentConfig {
-    /// [`decision`].
-    Decision(decision::DecisionConfig),
-    /// [`behaviour_cloning`].
-    BehaviourCloning(behaviour_cloning::CloningConfig),
-}
-
-impl std::ops::Deref for AgentConfig {
-    type Target = dyn Agent;
-
-    fn deref(&self) -> &Self::Target {
-        match self {
-            AgentConfig::Decision(agent) => agent,
-            AgentConfig::BehaviourCloning(agent) => agent,
-        }
+/// The registration of an agent.
+fn registered(config: &AgentConfig) -> &dyn Agent {
+    match config {
+        AgentConfig::Decision(agent) => agent,
+        AgentConfig::BehaviourCloning(agent) => agent,
     }
 }
 
-impl AgentConfig {
-    /// The agent of a policy file, to act or to train anew with `dropout`.
-    pub fn of_file(header: &Header, dropout: f64) -> Self {
-        match &header.agent {
-            format::Agent::Decision(decision) => {
-                let format::Decision { model, context, .. } = *decision;
-                AgentConfig::Decision(decision::DecisionConfig {
-                    model,
-                    dropout,
-                    context,
-                    start: decision::Start::Uniform,
-                    carry: false,
-                })
-            }
-            format::Agent::BehaviourCloning(mlp) => {
-                AgentConfig::BehaviourCloning(behaviour_cloning::CloningConfig {
-                    mlp: *mlp,
-                    dropout,
-                    top: 1.0,
-                    context_length: ContextLength::Timesteps(1),
-                })
-            }
+impl Agent for AgentConfig {
+    fn describe(&self, task: &Task) -> format::Agent {
+        registered(self).describe(task)
+    }
+
+    fn network(&self, task: &Task, device: Device) -> Result<Box<dyn Network>, Error> {
+        registered(self).network(task, device)
+    }
+
+    fn learner<'d>(
+        &self,
+        task: &Task,
+        dataset: &'d Dataset,
+        batch: usize,
+        precision: Precision,
+        seed: u64,
+        device: Device,
+    ) -> Result<Box<dyn Learner + 'd>, Error> {
+        registered(self).learner(task, dataset, batch, precision, seed, device)
+    }
+
+    fn with_context_length(&self, timesteps: usize) -> AgentConfig {
+        registered(self).with_context_length(timesteps)
+    }
+}
+
+/// The agent of a policy file, to act or to train anew with `dropout`.
+pub fn config_of_file(header: &Header, dropout: f64) -> AgentConfig {
+    match &header.agent {
+        format::Agent::Decision(decision) => {
+            let format::Decision { model, context, .. } = *decision;
+            let start = Start::Uniform;
+            AgentConfig::Decision(DecisionConfig { model, dropout, context, start, carry: false })
         }
+        format::Agent::BehaviourCloning(mlp) => AgentConfig::BehaviourCloning(CloningConfig {
+            mlp: *mlp,
+            dropout,
+            top: 1.0,
+            context_length: ContextLength::Timesteps(1),
+        }),
     }
 }

@@ -7,18 +7,13 @@ use std::path::PathBuf;
 pub enum Error {
     /// The encoder's configuration or the device.
     #[error(transparent)]
-    Policy(#[from] aaren_policies::Error),
-    /// Environments and datasets.
+    Encoder(#[from] aaren_encoders::Error),
+    /// The environment.
     #[error(transparent)]
     Env(#[from] aaren_envs::Error),
-    /// No such recipe.
-    #[error("there is no dataset recipe {name}; known are {known}")]
-    Recipe {
-        /// What was asked for.
-        name: String,
-        /// All names.
-        known: String,
-    },
+    /// The dataset.
+    #[error(transparent)]
+    Dataset(#[from] aaren_datasets::Error),
     /// The dataset does not fit the environment.
     #[error(
         "dataset {dataset} does not fit environment {env}: its {what} have {found} entries, the environment's have {expected}; choose the environment the data were made in"
@@ -114,4 +109,22 @@ pub enum Error {
         /// Hash of the spec in force.
         expected: String,
     },
+}
+
+impl Error {
+    /// Whether the input was refused (exit status 2), rather than the work failed (1).
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Error::Encoder(error) => error.is_refusal(),
+            Error::Env(error) => error.is_refusal(),
+            Error::Dataset(error) => error.is_refusal(),
+            Error::NonFinite { .. } | Error::Read { .. } | Error::Write { .. } => false,
+            Error::Dimension { .. }
+            | Error::ActionKind { .. }
+            | Error::ActionChoice { .. }
+            | Error::Carry(_)
+            | Error::Format { .. }
+            | Error::OtherSpec { .. } => true,
+        }
+    }
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::Error;
 
-/// [`aaren_envs::write_whole`] with this crate's error.
+/// [`aaren_datasets::write_whole`] with this crate's error.
 ///
 /// # Errors
 /// [`Error::Write`]; whatever stood at `path` before is then still there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    aaren_envs::write_whole(path, bytes).map_err(|reason| Error::Write { path: path.to_owned(), reason })
+    aaren_datasets::write_whole(path, bytes).map_err(|reason| Error::Write { path: path.to_owned(), reason })
 }

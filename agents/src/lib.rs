@@ -8,11 +8,9 @@
 //! * [`decision`]: reads a trajectory as tokens (return-to-go, state, action) and predicts actions.
 //! * [`behaviour_cloning`]: a multi-layer perceptron on the current observation.
 //!
-//! Beside them stand [`recipe`] (datasets from nothing), [`behaviour`] (the trained policies in those datasets), and
-//! [`mod@file`] (files that are there whole or not at all).
+//! Beside them stands [`mod@file`]: files that are there whole or not at all.
 
 pub mod agent;
-pub mod behaviour;
 pub mod behaviour_cloning;
 mod checkpoint;
 pub mod decision;
@@ -20,13 +18,13 @@ mod error;
 pub mod file;
 mod optimizer;
 mod policy_file;
-pub mod recipe;
 mod tensors;
 mod trainer;
 
-pub use agent::{Actor, Agent, AgentConfig, Learner, Network, Origin, Task};
+pub use aaren_format::{AgentConfig, CloningConfig, DecisionConfig, Schedule, Start};
+pub use agent::{Actor, Agent, Learner, Network, Origin, Task, config_of_file};
 pub use checkpoint::Checkpoint;
 pub use error::Error;
-pub use optimizer::{AdamW, Schedule};
+pub use optimizer::{AdamW, learning_rate_factor};
 pub use policy_file::PolicyFile;
 pub use trainer::{TrainConfig, Trainer, Update};

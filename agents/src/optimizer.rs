@@ -1,35 +1,23 @@
 //! AdamW and the schedule of its learning rate.
 
-use aaren_policies::Gradients;
-use serde::{Deserialize, Serialize};
+use aaren_encoders::Gradients;
+use aaren_format::Schedule;
 use tch::{Device, Tensor};
 
 /// Numbers that a processor updates together, so that they stay in its second-level cache meanwhile.
 const PIECE: i64 = 1 << 15;
 
-/// How the learning rate goes on after its warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Schedule {
-    /// A half cosine from the learning rate to zero at the last update.
-    Cosine,
-    /// The same learning rate throughout.
-    Constant,
-}
-
-impl Schedule {
-    /// Factor on the learning rate at `update` (counted from 0) of `updates`: linear over the `warmup`
-    /// first updates, then by the schedule.
-    pub fn factor(self, update: u64, warmup: u64, updates: u64) -> f64 {
-        if update < warmup {
-            return (update + 1) as f64 / warmup as f64;
-        }
-        match self {
-            Schedule::Constant => 1.0,
-            Schedule::Cosine => {
-                let progress = (update - warmup) as f64 / (updates.max(warmup + 1) - warmup) as f64;
-                0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
-            }
+/// Factor on the learning rate at `update` (counted from 0) of `updates`: linear over the `warmup`
+/// first updates, then by the schedule.
+pub fn learning_rate_factor(schedule: Schedule, update: u64, warmup: u64, updates: u64) -> f64 {
+    if update < warmup {
+        return (update + 1) as f64 / warmup as f64;
+    }
+    match schedule {
+        Schedule::Constant => 1.0,
+        Schedule::Cosine => {
+            let progress = (update - warmup) as f64 / (updates.max(warmup + 1) - warmup) as f64;
+            0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use aaren_format::Header;
+use aaren_format::{AgentConfig, Header};
 use tch::{Device, Tensor};
 
+use crate::agent::{Agent, config_of_file};
 use crate::decision::DecisionNetwork;
 use crate::tensors::{TensorBytes, find_tensor};
-use crate::{AgentConfig, Error, Network, Task, file};
+use crate::{Error, Network, Task, file};
 
 /// A trained policy: all that is needed to act, in one safetensors file.
 ///
@@ -89,7 +90,7 @@ impl PolicyFile {
     /// # Errors
     /// [`Error::Format`] where a tensor is missing or has another shape.
     pub fn network(&self, path: &Path, device: Device) -> Result<Box<dyn Network>, Error> {
-        let network = AgentConfig::of_file(&self.header, 0.0).network(&self.task(path)?, device)?;
+        let network = config_of_file(&self.header, 0.0).network(&self.task(path)?, device)?;
         self.copy_to(&*network, path)?;
         Ok(network)
     }
@@ -99,7 +100,7 @@ impl PolicyFile {
     /// # Errors
     /// As [`PolicyFile::network`].
     pub fn decision(&self, path: &Path, device: Device) -> Result<Option<DecisionNetwork>, Error> {
-        let AgentConfig::Decision(config) = AgentConfig::of_file(&self.header, 0.0) else { return Ok(None) };
+        let AgentConfig::Decision(config) = config_of_file(&self.header, 0.0) else { return Ok(None) };
         let network = DecisionNetwork::new(&config, self.task(path)?, device)?;
         self.copy_to(&network, path)?;
         Ok(Some(network))

@@ -1,10 +1,11 @@
 //! Drives a learner: optimiser, schedule, checkpoints.
 
-use aaren_envs::Dataset;
-use aaren_format::Precision;
+use aaren_datasets::Dataset;
+use aaren_format::{Precision, Schedule};
 use tch::{Device, Tensor};
 
-use crate::{AdamW, Agent, Checkpoint, Error, Learner, Network, Schedule, Task};
+use crate::optimizer::learning_rate_factor;
+use crate::{AdamW, Agent, Checkpoint, Error, Learner, Network, Task};
 
 /// How a network is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,8 +93,8 @@ impl<'d> Trainer<'d> {
     /// at every update, it is found at the next multiple of 50.
     pub fn update(&mut self) -> Result<Update, Error> {
         let (update, config) = (self.done, &self.config);
-        let learning_rate =
-            config.learning_rate * config.schedule.factor(update, config.warmup, config.updates);
+        let learning_rate = config.learning_rate
+            * learning_rate_factor(config.schedule, update, config.warmup, config.updates);
         // Dropout draws from libtorch's generator, whose state cannot be saved: key it instead.
         tch::manual_seed((config.seed ^ (update + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)) as i64);
         let (loss, gradients) = self.learner.gradients(update)?;
@@ -124,7 +125,7 @@ impl<'d> Trainer<'d> {
         tensors.extend(carried);
         if tensors.iter().any(|(_, tensor)| tensor.isfinite().all().int64_value(&[]) == 0) {
             let (config, update) = (&self.config, self.done.saturating_sub(1));
-            let factor = config.schedule.factor(update, config.warmup, config.updates);
+            let factor = learning_rate_factor(config.schedule, update, config.warmup, config.updates);
             let (what, value, learning_rate) = ("state to save", f64::NAN, config.learning_rate * factor);
             return Err(Error::NonFinite { update, what, value, learning_rate });
         }

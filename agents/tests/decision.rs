@@ -1,14 +1,16 @@
 //! The decision agent: roll-outs agree with the training pass and with the streaming runtime, padding
 //! never counts, and training goes on bit for bit where a checkpoint stands.
 
-use aaren_agents::behaviour_cloning::CloningConfig;
-use aaren_agents::decision::{Batch, DecisionConfig, DecisionNetwork, Start, Windows};
+use aaren_agents::decision::{Batch, DecisionNetwork, Windows};
 use aaren_agents::*;
-use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
+use aaren_datasets::{Dataset, Transitions};
+use aaren_encoders::{Gradients, Pass};
+use aaren_envs::EnvSpec;
+use aaren_format::CloningConfig;
 use aaren_format::{
     ActionSpace, Context, ContextLength, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime,
 };
-use aaren_policies::{Gradients, Pass};
+use aaren_format::{DecisionConfig, Start};
 use tch::{Device, Kind, Tensor};
 
 const OBSERVATIONS: usize = 3;
@@ -82,7 +84,7 @@ fn dataset() -> Dataset {
 
 fn policy(agent: &dyn Agent, network: &dyn Network) -> Vec<u8> {
     let (policy, dataset, target_returns) = ("test".into(), "toy".into(), vec![-150.0]);
-    let origin = Origin { policy, seed: 0, updates: 0, dataset, target_returns };
+    let origin = Origin { policy, seed: 0, updates: 0, fingerprint: None, dataset, target_returns };
     PolicyFile::new(network, task().header(agent, origin)).to_bytes()
 }
 
@@ -104,7 +106,7 @@ fn libtorch_and_streaming_roll_outs_agree() {
     for agent in agents.chain([AgentConfig::BehaviourCloning(cloning())]) {
         tch::manual_seed(3);
         let network = agent.network(&task(), Device::Cpu).unwrap();
-        let bytes = policy(&*agent, &*network);
+        let bytes = policy(&agent, &*network);
         let streaming = aaren_streaming::Policy::from_bytes(&bytes).unwrap();
         let regimes = [Regime::Unbounded, Regime::Window(20), Regime::Reset(7)];
         let sliding = [1, 2, 7].map(Regime::Sliding);

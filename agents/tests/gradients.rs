@@ -1,12 +1,14 @@
 //! An update computes the same with any number of threads, and the gradients of libtorch's graph.
 
-use aaren_agents::decision::{DecisionConfig, DecisionNetwork, Start, Windows};
+use aaren_agents::decision::{DecisionNetwork, Windows};
 use aaren_agents::{Network, Task};
-use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
+use aaren_datasets::{Dataset, Transitions};
+use aaren_encoders::{Gradients, Pass};
+use aaren_envs::EnvSpec;
 use aaren_format::{
     ActionSpace, Context, ContextLength, EncoderKind, Model, Norm, Precision, Recency, Regime,
 };
-use aaren_policies::{Gradients, Pass};
+use aaren_format::{DecisionConfig, Start};
 use tch::{Device, Tensor};
 
 fn largest(x: &Tensor) -> f64 {

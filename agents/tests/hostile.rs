@@ -3,14 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use aaren_agents::behaviour_cloning::CloningConfig;
-use aaren_agents::decision::{DecisionConfig, Start};
 use aaren_agents::*;
 use aaren_damaged_files::{Measuring, fuzz};
-use aaren_envs::{Dataset, EnvSpec, dataset::Transitions};
+use aaren_datasets::{Dataset, Transitions};
+use aaren_envs::EnvSpec;
+use aaren_format::CloningConfig;
 use aaren_format::{
     ActionSpace, Context, ContextLength, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime,
 };
+use aaren_format::{DecisionConfig, Start};
 use serde_json::{Value, json};
 use tch::Device;
 
@@ -79,7 +80,7 @@ fn trainer(data: &Dataset) -> Trainer<'_> {
         precision: Precision::Float32,
         seed: 0,
     };
-    Trainer::new(&*decision(EncoderKind::Aaren), &task(), config, data, Device::Cpu).unwrap()
+    Trainer::new(&decision(EncoderKind::Aaren), &task(), config, data, Device::Cpu).unwrap()
 }
 
 #[test]
@@ -101,9 +102,9 @@ fn checkpoints() {
 
 fn policy(agent: &AgentConfig) -> Vec<u8> {
     let (policy, dataset, target_returns) = ("test".into(), "toy".into(), vec![50.0]);
-    let origin = Origin { policy, seed: 0, updates: 7, dataset, target_returns };
+    let origin = Origin { policy, seed: 0, updates: 7, fingerprint: None, dataset, target_returns };
     let network = agent.network(&task(), Device::Cpu).unwrap();
-    PolicyFile::new(&*network, task().header(&**agent, origin)).to_bytes()
+    PolicyFile::new(&*network, task().header(agent, origin)).to_bytes()
 }
 
 /// Load and, if it loads, act.

@@ -114,7 +114,7 @@ impl Environment {
     }
 
     /// Where `observe: positions` hides entries of the observation, those that are left of it.
-    pub(crate) fn observed(&self) -> Option<Vec<usize>> {
+    pub fn observed(&self) -> Option<Vec<usize>> {
         self.dynamics.observed()
     }
 

@@ -1,6 +1,6 @@
 //! What can go wrong in this crate.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Everything that can go wrong in this crate.
 #[derive(Debug, thiserror::Error)]
@@ -57,44 +57,17 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// A dataset that is not there or cannot be opened.
-    #[error("dataset {path}: {reason}", path = path.display())]
-    Open {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why, and what would help.
-        reason: String,
-    },
-    /// A dataset whose content is not what it should be.
-    #[error("dataset {path}, {key}: found {found}; expected {expected}", path = path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// Key within the file.
-        key: String,
-        /// What stands there.
-        found: String,
-        /// What should.
-        expected: String,
-    },
-    /// A dataset that cannot be written.
-    #[error("dataset {path}: cannot be written: {reason}; what stood there before is unharmed", path = path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
 }
 
 impl Error {
-    pub(crate) fn content(
-        path: &Path,
-        key: &str,
-        found: impl Into<String>,
-        expected: impl Into<String>,
-    ) -> Self {
-        let (path, key) = (path.to_owned(), key.to_owned());
-        Self::Content { path, key, found: found.into(), expected: expected.into() }
+    /// Whether the input was refused (exit status 2), rather than the work failed (1).
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Error::UnknownEnv { .. }
+            | Error::Kwargs { .. }
+            | Error::State { .. }
+            | Error::Trajectory { .. } => true,
+            Error::Mujoco { .. } | Error::Picture { .. } => false,
+        }
     }
 }

@@ -1,16 +1,13 @@
-//! Gymnasium environments in Rust, and offline datasets.
+//! Gymnasium environments in Rust.
 //!
 //! An [`EnvSpec`] (id and keyword arguments, as in Gymnasium) is what [`make`] makes an [`Environment`] of, which also is a
 //! `gymnasium_rs::core::Env`; a [`VectorEnv`] steps many of them at once. [`check`] replays a trajectory
-//! of the Python environment and reports the largest difference. [`dataset`] reads and writes offline
-//! datasets.
+//! of the Python environment and reports the largest difference.
 
 mod check;
 mod classic_control;
-pub mod dataset;
 mod environment;
 mod error;
-mod file;
 mod gymnasium;
 mod kwargs;
 mod mujoco;
@@ -26,10 +23,8 @@ mod vector;
 
 pub use aaren_format::{ActionSpace, EnvSpec};
 pub use check::{Check, check};
-pub use dataset::Dataset;
 pub use environment::{EnvState, Environment, Step};
 pub use error::Error;
-pub use file::{folder_whole, write_whole};
 pub use mujoco::mujoco_version;
 pub use picture::{Camera, Picture};
 pub use scores::{ReferenceScores, reference_scores, return_range};

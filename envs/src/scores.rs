@@ -1,11 +1,11 @@
 //! Normalised scores, with D4RL's references; what returns can be.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{EnvSpec, Error, make, registered_ids};
 
 /// Returns of a random and of an expert policy, which fix the scale of normalised scores.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReferenceScores {
     /// Return that counts as 0.
     pub random: f64,

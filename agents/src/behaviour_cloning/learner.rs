@@ -1,7 +1,7 @@
 //! What behaviour cloning learns with: transitions of the best episodes, drawn uniformly.
 
-use aaren_envs::Dataset;
-use aaren_policies::Gradients;
+use aaren_datasets::Dataset;
+use aaren_encoders::Gradients;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
@@ -73,7 +73,7 @@ impl Learner for CloningLearner<'_> {
 
 #[cfg(test)]
 mod tests {
-    use aaren_envs::dataset::Transitions;
+    use aaren_datasets::Transitions;
 
     use super::*;
 

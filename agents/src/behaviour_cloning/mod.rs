@@ -4,28 +4,12 @@
 mod learner;
 mod network;
 
-use aaren_envs::Dataset;
-use aaren_format::{self as format, ContextLength, Mlp, Precision};
-use serde::{Deserialize, Serialize};
+use aaren_datasets::Dataset;
+use aaren_format::{self as format, AgentConfig, CloningConfig, ContextLength, Precision};
 use tch::Device;
 
-use crate::{Agent, AgentConfig, Error, Learner, Network, Task};
+use crate::{Agent, Error, Learner, Network, Task};
 pub use network::CloningNetwork;
-
-/// How a behaviour-cloning agent is built.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CloningConfig {
-    /// Its network.
-    #[serde(flatten)]
-    pub mlp: Mlp,
-    /// Dropout probability after each hidden layer, in training.
-    pub dropout: f64,
-    /// Share of the timesteps that it learns from, in (0, 1]: those of the episodes with the highest returns.
-    pub top: f64,
-    /// Transitions drawn for each row of a batch, so that an update sees as many as a decision agent's.
-    #[serde(rename = "train")]
-    pub context_length: ContextLength,
-}
 
 impl Agent for CloningConfig {
     fn describe(&self, _task: &Task) -> format::Agent {

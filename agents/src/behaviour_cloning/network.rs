@@ -1,7 +1,7 @@
 //! The network of behaviour cloning, and its roll-out on libtorch.
 
+use aaren_encoders::linear;
 use aaren_format::Regime;
-use aaren_policies::linear;
 use tch::{Device, Tensor, nn, nn::Module};
 
 use super::CloningConfig;
@@ -23,7 +23,7 @@ impl CloningNetwork {
     /// # Errors
     /// Where its sizes are impossible.
     pub fn new(config: &CloningConfig, task: Task, device: Device) -> Result<Self, Error> {
-        config.mlp.check().map_err(aaren_policies::Error::Model)?;
+        config.mlp.check().map_err(aaren_encoders::Error::Model)?;
         let mut store = nn::VarStore::new(Device::Cpu);
         let (root, width) = (store.root(), config.mlp.width as i64);
         let mlp = &root / "mlp";

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
+use aaren_encoders::{Pass, State};
 use aaren_format::Regime;
-use aaren_policies::{Pass, State};
 use tch::Tensor;
 
 use super::{Batch, DecisionNetwork};

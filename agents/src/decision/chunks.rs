@@ -1,6 +1,6 @@
 //! Chunks of whole episodes, one after the other, for training that carries the state on.
 
-use aaren_envs::Dataset;
+use aaren_datasets::Dataset;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ impl Chunks {
 
 #[cfg(test)]
 mod tests {
-    use aaren_envs::dataset::Transitions;
+    use aaren_datasets::Transitions;
 
     use super::*;
 

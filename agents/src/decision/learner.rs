@@ -1,8 +1,8 @@
 //! What a decision agent learns with: windows drawn at random, or chunk after chunk with the state carried on.
 
-use aaren_envs::Dataset;
+use aaren_datasets::Dataset;
+use aaren_encoders::{Gradients, State};
 use aaren_format::Precision;
-use aaren_policies::{Gradients, State};
 use tch::Tensor;
 
 use super::chunks::Chunks;

@@ -1,5 +1,5 @@
 //! The decision agent: offline reinforcement learning as sequence modelling (Chen et al. 2021), with any encoder
-//! of `aaren-policies`.
+//! of `aaren-encoders`.
 //!
 //! Data flows from a dataset through [`Windows`] into a learner, whose [`DecisionNetwork`] acts.
 
@@ -9,33 +9,13 @@ mod learner;
 mod network;
 mod windows;
 
-use aaren_envs::Dataset;
-use aaren_format::{self as format, Context, ContextLength, Model, Precision};
-use serde::{Deserialize, Serialize};
+use aaren_datasets::Dataset;
+use aaren_format::{self as format, AgentConfig, Context, ContextLength, DecisionConfig, Precision};
 use tch::Device;
 
-use crate::{Agent, AgentConfig, Error, Learner, Network, Task};
+use crate::{Agent, Error, Learner, Network, Task};
 pub use network::DecisionNetwork;
-pub use windows::{Batch, Start, Windows};
-
-/// How a decision agent is built.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DecisionConfig {
-    /// Shape of its encoder.
-    #[serde(flatten)]
-    pub model: Model,
-    /// Dropout probability after attention and after the MLP, in training.
-    pub dropout: f64,
-    /// What it sees of the past.
-    #[serde(flatten)]
-    pub context: Context,
-    /// Where windows start.
-    pub start: Start,
-    /// Windows are the chunks of whole episodes, each trained from the state that the one before it left,
-    /// as RNNs are; no gradient flows from one to the other. For encoders with a state of constant size. Chunks
-    /// begin where episodes do, whatever `start` says.
-    pub carry: bool,
-}
+pub use windows::{Batch, Windows};
 
 impl Agent for DecisionConfig {
     fn describe(&self, task: &Task) -> format::Agent {

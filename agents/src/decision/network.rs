@@ -1,7 +1,7 @@
 //! The network of the decision agent: tokens, encoder, head.
 
+use aaren_encoders::{Dropout, Encoder, Gradients, Pass, State, Wanted, linear};
 use aaren_format::{Model, Precision, Regime};
-use aaren_policies::{Dropout, Encoder, Gradients, Pass, State, Wanted, linear};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::actor::DecisionActor;
@@ -238,7 +238,7 @@ impl DecisionNetwork {
 
     /// Whether its encoder can act in that regime.
     pub(super) fn check_regime(&self, regime: Regime) -> Result<(), Error> {
-        Ok(regime.check_for(self.model.encoder).map_err(aaren_policies::Error::from)?)
+        Ok(regime.check_for(self.model.encoder).map_err(aaren_encoders::Error::from)?)
     }
 
     /// `state` without what slides out of the last `timesteps` timesteps when the next one comes.

@@ -1,24 +1,12 @@
 //! Training windows of a dataset.
 
-use aaren_envs::Dataset;
+use aaren_datasets::Dataset;
+use aaren_format::Start;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
 use crate::{Error, Task};
-
-/// Where training windows start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Start {
-    /// At transitions drawn uniformly from all, so that trajectories count by their length.
-    #[default]
-    Uniform,
-    /// At the first transition of episodes drawn uniformly: a policy then learns with whole histories, up to its
-    /// context length.
-    Episode,
-}
 
 /// Windows of a dataset, padded on the right to the longest of them.
 #[derive(Debug)]

@@ -25,6 +25,8 @@ pub struct Header {
     pub seed: u64,
     /// Updates it was trained for.
     pub updates: u64,
+    /// Hash of the settings that decided its training, where an experiment trained it.
+    pub fingerprint: Option<String>,
     /// Name of the dataset.
     pub dataset: String,
     /// Environment it acts in.
@@ -143,6 +145,8 @@ struct Flat {
     policy: String,
     seed: u64,
     updates: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
     dataset: String,
     env: EnvSpec,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,6 +173,7 @@ impl Serialize for Header {
             policy: self.policy.clone(),
             seed: self.seed,
             updates: self.updates,
+            fingerprint: self.fingerprint.clone(),
             dataset: self.dataset.clone(),
             env: self.env.clone(),
             model: None,
@@ -213,8 +218,20 @@ impl<'de> Deserialize<'de> for Header {
                 return Err(de::Error::invalid_value(de::Unexpected::Str(&one_line(&other)), &known));
             }
         };
-        let Flat { policy, seed, updates, dataset, env, observation_size, action, target_returns, .. } = flat;
-        Ok(Self { policy, seed, updates, dataset, env, observation_size, action, target_returns, agent })
+        let Flat { policy, seed, updates, fingerprint, dataset, env, .. } = flat;
+        let Flat { observation_size, action, target_returns, .. } = flat;
+        Ok(Self {
+            policy,
+            seed,
+            updates,
+            fingerprint,
+            dataset,
+            env,
+            observation_size,
+            action,
+            target_returns,
+            agent,
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! * A [`Header`] is what a policy file says of itself: where it comes from, what it acts in, and the
 //!   [`Agent`] it is.
 //! * [`Model`] with [`EncoderKind`], [`Norm`], [`Recency`]: the shape of a trajectory encoder.
+//! * [`AgentConfig`]: an agent as an experiment describes it.
 //! * [`Context`] and [`Regime`]: how much of the past a policy sees, in training and when it acts.
 //! * [`ActionSpace`], [`EnvSpec`], [`Precision`].
 //! * [`Invalid`]: which key holds what, and what was expected.
@@ -16,6 +17,7 @@ extern crate alloc;
 
 mod action;
 mod agent;
+mod config;
 mod context;
 mod env;
 mod error;
@@ -24,6 +26,7 @@ mod model;
 
 pub use action::ActionSpace;
 pub use agent::{Agent, Decision, Mlp};
+pub use config::{AgentConfig, CloningConfig, DecisionConfig, Schedule, Start};
 pub use context::{Context, ContextLength, Regime};
 pub use env::EnvSpec;
 pub use error::{Error, Invalid};

@@ -1,0 +1,78 @@
+//! What can go wrong in this crate.
+
+use std::path::{Path, PathBuf};
+
+/// Everything that can go wrong in this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The environment of the data.
+    #[error(transparent)]
+    Env(#[from] aaren_envs::Error),
+    /// No such recipe.
+    #[error("there is no dataset recipe {name}; known are {known}")]
+    Recipe {
+        /// What was asked for.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// A dataset that is not there or cannot be opened.
+    #[error("dataset {path}: {reason}", path = path.display())]
+    Open {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why, and what would help.
+        reason: String,
+    },
+    /// A dataset whose content is not what it should be.
+    #[error("dataset {path}, {key}: found {found}; expected {expected}", path = path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Key within the file.
+        key: String,
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: String,
+    },
+    /// A dataset that cannot be written.
+    #[error("dataset {path}: cannot be written: {reason}; what stood there before is unharmed", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Snapshots of a behaviour policy that are not what they should be.
+    #[error("{}: {found}; expected {expected}", path.display())]
+    Snapshots {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        found: String,
+        /// What should be there.
+        expected: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn content(
+        path: &Path,
+        key: &str,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        let (path, key) = (path.to_owned(), key.to_owned());
+        Self::Content { path, key, found: found.into(), expected: expected.into() }
+    }
+
+    /// Whether the input was refused (exit status 2), rather than the work failed (1).
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Error::Env(error) => error.is_refusal(),
+            Error::Recipe { .. } | Error::Open { .. } | Error::Content { .. } => true,
+            Error::Write { .. } | Error::Snapshots { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Minari's Arrow form.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type};
+use arrow_array::{Array, RecordBatch};
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::{RecordBatchDecoder, read_footer_length};
+use arrow_ipc::{Block, Footer, root_as_footer_with_opts, root_as_message_with_opts};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
+use flatbuffers::VerifierOptions;
+
+use super::episodes::{Episodes, KEYS};
+use crate::Error;
+use crate::column::Column;
+
+/// `N/part-0.arrow` for each episode N: an Arrow IPC file with a row for each observation. The last row of
+/// the other columns is padding.
+pub(super) fn load(data: &Path) -> Result<Episodes, Error> {
+    let fail = |e: std::io::Error| Error::Open { path: data.to_owned(), reason: e.to_string() };
+    let mut folders: Vec<(u64, PathBuf)> = Vec::new();
+    for entry in std::fs::read_dir(data).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+        folders.extend(number.map(|number| (number, path)));
+    }
+    folders.sort_unstable();
+    let mut episodes = Episodes::default();
+    for (_, folder) in folders {
+        let path = folder.join("part-0.arrow");
+        episodes.push(&path, "", read(&path)?)?;
+    }
+    Ok(episodes)
+}
+
+/// The columns of [`KEYS`] without the padding.
+fn read(path: &Path) -> Result<[Column; 5], Error> {
+    let bytes = std::fs::read(path).map_err(|e| Error::Open {
+        path: path.to_owned(),
+        reason: format!("{e}; is the download complete?"),
+    })?;
+    let broken = |e: ArrowError| {
+        // Its messages run over several lines.
+        let found = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let reason = format!("not a readable Arrow file ({found}); is the download complete?");
+        Error::Open { path: path.to_owned(), reason }
+    };
+    let file = Buffer::from_vec(bytes);
+    let footer = footer(&file).map_err(broken)?;
+    let schema = schema(&footer).map_err(broken)?;
+    let mut places = [0; KEYS.len()];
+    let mut kinds = [(0, false); KEYS.len()];
+    for ((key, place), kind) in KEYS.iter().zip(&mut places).zip(&mut kinds) {
+        let found = schema.column_with_name(key);
+        let (index, field) =
+            found.ok_or_else(|| Error::content(path, key, "nothing", "a column of that name"))?;
+        let expected = "numbers or booleans, or lists of them of one size";
+        *place = index;
+        *kind = row(field.data_type())
+            // A nested type carries names from the file.
+            .ok_or_else(|| {
+                Error::content(
+                    path,
+                    key,
+                    format!("type {}", field.data_type()).escape_debug().to_string(),
+                    expected,
+                )
+            })?;
+    }
+    let mut rows = 0;
+    let mut data: [Vec<f32>; KEYS.len()] = Default::default();
+    for batch in batches(&file, &footer, &schema, &places).map_err(broken)? {
+        for ((array, key), data) in batch.columns().iter().zip(KEYS).zip(&mut data) {
+            append(array, data)
+                .ok_or_else(|| Error::content(path, key, "missing values", "a number in each row"))?;
+        }
+        rows += batch.num_rows();
+    }
+    if rows == 0 {
+        return Err(Error::content(path, "observations", "no rows", "one more than actions"));
+    }
+    let mut columns = KEYS.iter().zip(kinds).zip(data).map(|((&key, (size, integer)), mut data)| {
+        let rows = if key == "observations" { rows } else { rows - 1 };
+        data.truncate(rows * size);
+        Column::new(path, key, (rows, size), integer, data)
+    });
+    let mut next = || columns.next().expect("a column for each key");
+    Ok([next()?, next()?, next()?, next()?, next()?])
+}
+
+/// Entries of a row, and whether they are integers.
+fn row(kind: &DataType) -> Option<(usize, bool)> {
+    match kind {
+        DataType::FixedSizeList(item, size @ 1..) if !item.data_type().is_nested() => {
+            Some((*size as usize, row(item.data_type())?.1))
+        }
+        DataType::Float32 | DataType::Float64 => Some((1, false)),
+        DataType::Boolean
+        | DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8 => Some((1, true)),
+        _ => None,
+    }
+}
+
+/// Appends the entries of an array of a type that [`row`] knows; none where values are missing.
+fn append(array: &dyn Array, data: &mut Vec<f32>) -> Option<()> {
+    macro_rules! primitive {
+        ($kind:ty) => {
+            data.extend(array.as_primitive::<$kind>().values().iter().map(|&x| x as f32))
+        };
+    }
+    if array.null_count() > 0 {
+        return None;
+    }
+    match array.data_type() {
+        DataType::FixedSizeList(_, size) => {
+            let entries = array.len() * *size as usize;
+            append(&array.as_fixed_size_list().values().slice(0, entries), data)?;
+        }
+        DataType::Boolean => data.extend(array.as_boolean().values().iter().map(f32::from)),
+        DataType::Float32 => primitive!(Float32Type),
+        DataType::Float64 => primitive!(Float64Type),
+        DataType::Int8 => primitive!(Int8Type),
+        DataType::Int16 => primitive!(Int16Type),
+        DataType::Int32 => primitive!(Int32Type),
+        DataType::Int64 => primitive!(Int64Type),
+        DataType::UInt8 => primitive!(UInt8Type),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn invalid(what: &str) -> ArrowError {
+    ArrowError::IpcError(what.to_owned())
+}
+
+/// The footer: at the end of the file, before its own length and a magic word.
+fn footer(file: &[u8]) -> Result<Footer<'_>, ArrowError> {
+    let (rest, trailer) = file.split_last_chunk::<10>().ok_or_else(|| invalid("too short"))?;
+    let start = rest.len().checked_sub(read_footer_length(*trailer)?);
+    let footer = &rest[start.ok_or_else(|| invalid("a footer longer than the file"))?..];
+    root_as_footer_with_opts(&limits(footer), footer).map_err(|e| invalid(&e.to_string()))
+}
+
+/// Parts of a flatbuffer that are named over and over would unfold to any size; no writer shares more than
+/// the layouts of its tables, each of which takes four bytes of its own.
+fn limits(flatbuffer: &[u8]) -> VerifierOptions {
+    let size = flatbuffer.len();
+    VerifierOptions { max_tables: size / 4, max_apparent_size: 16 * size, ..VerifierOptions::default() }
+}
+
+fn schema(footer: &Footer) -> Result<SchemaRef, ArrowError> {
+    let schema = footer.schema().ok_or_else(|| invalid("no schema"))?;
+    if !schema.endianness().equals_to_target_endianness() {
+        return Err(invalid("big-endian data"));
+    }
+    Ok(Arc::new(arrow_ipc::convert::try_fb_to_schema(schema)?))
+}
+
+fn batches(
+    file: &Buffer,
+    footer: &Footer,
+    schema: &SchemaRef,
+    places: &[usize],
+) -> Result<Vec<RecordBatch>, ArrowError> {
+    let blocks = footer.recordBatches().ok_or_else(|| invalid("no record batches"))?;
+    // Blocks that overlap could make a small file unfold to a huge one.
+    let sum = blocks.iter().try_fold(0u64, |sum, block| sum.checked_add(block.bodyLength().try_into().ok()?));
+    if sum.is_none_or(|sum| sum > file.len() as u64) {
+        return Err(invalid("more data than the file has"));
+    }
+    blocks.iter().map(|block| decode(file, block, schema, places)).collect()
+}
+
+/// The columns at `places` of one batch. arrow-ipc panics on buffers outside the data (apache/arrow-rs#541)
+/// and trusts lengths, so these are checked here.
+fn decode(
+    file: &Buffer,
+    block: &Block,
+    schema: &SchemaRef,
+    places: &[usize],
+) -> Result<RecordBatch, ArrowError> {
+    let size = |x: i64| usize::try_from(x).ok().filter(|&x| x <= file.len());
+    let range =
+        || Some((size(block.offset())?, size(block.metaDataLength().into())?, size(block.bodyLength())?));
+    let (start, head, body) = range()
+        .filter(|(start, head, body)| start + head + body <= file.len())
+        .ok_or_else(|| invalid("a record batch outside the file"))?;
+    let message = &file[start..start + head];
+    // A length of four bytes comes before the message, in files of today after a marker.
+    let message = message.strip_prefix(&[0xff; 4]).unwrap_or(message).get(4..).unwrap_or_default();
+    let message =
+        root_as_message_with_opts(&limits(message), message).map_err(|e| invalid(&e.to_string()))?;
+    let batch = message.header_as_record_batch().ok_or_else(|| invalid("a block that is no record batch"))?;
+    if batch.compression().is_some() {
+        return Err(invalid("compressed data, which Minari does not write"));
+    }
+    let inside = |offset: i64, length: i64| {
+        size(offset).zip(size(length)).is_some_and(|(offset, length)| offset + length <= body)
+    };
+    // The smallest value takes one bit.
+    let countable = |count: i64| (0..=8 * body as i64).contains(&count);
+    let sound = countable(batch.length())
+        && batch.buffers().is_some_and(|all| all.iter().all(|one| inside(one.offset(), one.length())))
+        && batch.nodes().is_some_and(|all| {
+            all.iter().all(|one| countable(one.length()) && (0..=one.length()).contains(&one.null_count()))
+        });
+    if !sound {
+        return Err(invalid("a record batch that claims more than its data"));
+    }
+    let data = file.slice_with_length(start + head, body);
+    RecordBatchDecoder::try_new(&data, batch, schema.clone(), &HashMap::new(), &message.version())?
+        .with_projection(Some(places))
+        .read_record_batch()
+}

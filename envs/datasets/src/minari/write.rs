@@ -1,0 +1,148 @@
+//! Writes a dataset as a Minari folder.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use hdf5_pure::{AttrValue, EnumTypeBuilder, FileBuilder};
+use serde_json::{Map, Value};
+
+use super::{HDF5, METADATA, gymnasium};
+use crate::{Dataset, End, Episode, Error, folder_whole, write_whole};
+use aaren_envs::{ActionSpace, EnvSpec, Environment, make};
+
+/// The version whose layout this is.
+const VERSION: &str = "0.5.4";
+
+const FINAL_OBSERVATION: &str =
+    "The final observation of each episode was not recorded: it repeats the one before the last action.";
+
+pub(crate) fn write(
+    dataset: &Dataset,
+    folder: &Path,
+    env_id: &str,
+    metadata: &[(&str, String)],
+) -> Result<(), Error> {
+    let fail = |reason: String| Error::Write { path: folder.to_owned(), reason };
+    let environment = make(&EnvSpec::new(env_id))?;
+    let discrete = matches!(environment.action_space(), ActionSpace::Discrete { .. });
+    let kind = |observation, action, discrete| {
+        let kind = if discrete { "discrete" } else { "continuous" };
+        format!("observations of {observation} entries and {kind} actions of {action}")
+    };
+    let expected = kind(environment.observation_size(), environment.action_space().entries(), discrete);
+    let found = kind(dataset.observation_size, dataset.action_size, dataset.discrete);
+    if found != expected {
+        return Err(fail(format!("found {found}; expected {expected}, as {env_id} has")));
+    }
+    folder_whole(folder, |temporary| {
+        let bytes = hdf5(dataset).map_err(io::Error::other)?;
+        let metadata = describe(dataset, &id(folder), &environment, bytes.len(), metadata);
+        let data = temporary.join("data");
+        fs::create_dir(&data)?;
+        write_whole(&data.join(HDF5), &bytes)?;
+        write_whole(&data.join(METADATA), metadata.to_string().as_bytes())
+    })
+    .map_err(|e| fail(e.to_string()))
+}
+
+fn hdf5(dataset: &Dataset) -> Result<Vec<u8>, hdf5_pure::Error> {
+    let mut file = FileBuilder::new();
+    for (number, episode) in dataset.episodes.iter().enumerate() {
+        let rows = |data: &[f32], size: usize| -> Vec<f64> {
+            let rows = &data[episode.start * size..(episode.start + episode.length) * size];
+            rows.iter().map(|&x| x.into()).collect()
+        };
+        let (size, columns) = (dataset.observation_size, dataset.action_size);
+        let steps = episode.length as u64;
+        let mut group = file.create_group(&format!("episode_{number}"));
+        group.set_attr("id", AttrValue::I64(number as i64));
+        group.set_attr("total_steps", AttrValue::I64(steps as i64));
+
+        let mut observations = rows(&dataset.observations, size);
+        observations.extend_from_within(observations.len() - size..);
+        let shape = [steps + 1, size as u64];
+        let node = group.create_dataset("observations").with_f64_data(&observations);
+        node.with_shape(&shape).with_chunks(&shape).with_deflate(4);
+
+        let actions = rows(&dataset.actions, columns);
+        let node = group.create_dataset("actions");
+        if dataset.discrete {
+            node.with_i64_data(&actions.iter().map(|&x| x as i64).collect::<Vec<_>>()).with_shape(&[steps]);
+        } else {
+            // As Gymnasium's action spaces, which are float32.
+            let actions: Vec<_> = actions.iter().map(|&x| x as f32).collect();
+            node.with_f32_data(&actions).with_shape(&[steps, columns as u64]);
+        }
+        group.create_dataset("rewards").with_f64_data(&rows(&dataset.rewards, 1)).with_shape(&[steps]);
+        // h5py's booleans.
+        let boolean = EnumTypeBuilder::u8_based().u8_value("FALSE", 0).u8_value("TRUE", 1).build()?;
+        for (key, end) in [("terminations", End::Terminated), ("truncations", End::Truncated)] {
+            let flags = flags(episode, end);
+            group.create_dataset(key).with_enum_u8_data(boolean.clone(), &flags).with_shape(&[steps]);
+        }
+        // Minari's `EpisodeData` cannot be printed without it.
+        let infos = group.create_group("infos").finish();
+        group.add_group(infos);
+        let group = group.finish();
+        file.add_group(group);
+    }
+    file.finish()
+}
+
+fn flags(episode: &Episode, end: End) -> Vec<u8> {
+    let mut flags = vec![0; episode.length];
+    flags[episode.length - 1] = (episode.end == end).into();
+    flags
+}
+
+fn describe(
+    dataset: &Dataset,
+    id: &str,
+    environment: &Environment,
+    bytes: usize,
+    metadata: &[(&str, String)],
+) -> Value {
+    let mut all = Map::from_iter([("dataset_id".to_owned(), Value::from(id))]);
+    for (key, value) in metadata {
+        // Minari takes these for sets.
+        let list = ["author", "author_email", "requirements"].contains(key);
+        let value = if list { vec![value.as_str()].into() } else { value.as_str().into() };
+        all.insert((*key).to_owned(), value);
+    }
+    let description = all.get("description").and_then(Value::as_str).map(|text| format!("{text} "));
+    let description = description.unwrap_or_default() + FINAL_OBSERVATION;
+    let spec = gymnasium::env_spec(environment).map(|spec| ("env_spec", spec.into()));
+    let layout = [
+        ("total_episodes", dataset.episodes.len().into()),
+        ("total_steps", dataset.transitions().into()),
+        ("data_format", "hdf5".into()),
+        ("observation_space", gymnasium::observation_space(dataset.observation_size).into()),
+        ("action_space", gymnasium::action_space(environment.action_space()).into()),
+        ("minari_version", VERSION.into()),
+        // In megabytes, to a tenth, as Minari does.
+        ("dataset_size", ((bytes as f64 / 1e5).round() / 10.0).into()),
+        ("description", description.into()),
+    ];
+    all.extend(layout.into_iter().chain(spec).map(|(key, value)| (key.to_owned(), value)));
+    Value::Object(all)
+}
+
+/// An id as Minari spells it, of the last two names of `folder`: `hopper/medium-v0`.
+fn id(folder: &Path) -> String {
+    let allowed = |c: char| if c.is_alphanumeric() || "-_".contains(c) { c } else { '-' };
+    let mut names: Vec<String> = folder
+        .components()
+        .rev()
+        .filter_map(|part| match part {
+            std::path::Component::Normal(name) => Some(name.to_string_lossy().chars().map(allowed).collect()),
+            _ => None,
+        })
+        .take(2)
+        .collect();
+    names.reverse();
+    let id = names.join("/");
+    let version = id.rsplit_once("-v").map(|(_, version)| version);
+    let numbered = version.is_some_and(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
+    if numbered { id } else { id + "-v0" }
+}

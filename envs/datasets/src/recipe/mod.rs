@@ -1,0 +1,191 @@
+//! Recipes: datasets made with no download, from committed snapshots of trained networks or by a script.
+//!
+//! A kind of recipe is a file here with a `Recipe`, and a line in `find`.
+
+mod network;
+mod popgym;
+mod rate_t_maze;
+mod t_maze;
+
+use std::path::Path;
+
+use aaren_envs::{ActionSpace, EnvSpec, seeds};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use crate::{Dataset, Error, Transitions};
+
+/// Transitions of a recipe's dataset, at least: the last episode is finished.
+pub const TRANSITIONS: usize = 200_000;
+
+/// Seed of the datasets that `aaren run` makes.
+pub const SEED: u64 = 0;
+
+/// Episodes made side by side, at most.
+const BATCH: usize = 16;
+
+/// What a recipe's name means.
+trait Recipe: Sync {
+    /// The environment that the data are made in.
+    fn env(&self) -> EnvSpec;
+
+    /// The parts of the dataset, in order: each ends with the episode that brings it so many transitions.
+    fn ends(&self, transitions: usize) -> Vec<usize>;
+
+    /// Who acts in an episode of that part: anew for each, so that it may remember.
+    fn behaviour(&self, part: usize) -> Box<dyn Behaviour + '_>;
+
+    /// What the file says of the behaviour.
+    fn metadata(&self) -> Vec<(&'static str, String)>;
+}
+
+/// Who acts in an episode.
+trait Behaviour {
+    /// Writes an action of `space` for an observation; `random` belongs to this episode and to nothing else in it.
+    fn act(&mut self, observation: &[f32], space: &ActionSpace, random: &mut ChaCha8Rng, action: &mut [f32]);
+}
+
+fn find(name: &str) -> Result<Box<dyn Recipe>, Error> {
+    if let Some(recipe) = popgym::find(name) {
+        return Ok(Box::new(recipe));
+    }
+    if let Some(recipe) = rate_t_maze::find(name) {
+        return Ok(Box::new(recipe));
+    }
+    if let Some(recipe) = t_maze::find(name) {
+        return Ok(Box::new(recipe));
+    }
+    if let Some(recipe) = network::find(name)? {
+        return Ok(Box::new(recipe));
+    }
+    let known =
+        format!("{}; {}; {}; {}", network::known(), popgym::known(), rate_t_maze::KNOWN, t_maze::KNOWN);
+    Err(Error::Recipe { name: name.to_owned(), known })
+}
+
+/// The environment that the data of a recipe are made in.
+///
+/// # Errors
+/// [`Error::Recipe`] for an unknown name.
+pub fn env(name: &str) -> Result<EnvSpec, Error> {
+    Ok(find(name)?.env())
+}
+
+/// Makes the dataset of a recipe. `progress` is called with the transitions made so far.
+///
+/// `random` acts uniformly; `expert` and `medium` replay one snapshot of a training, the best and the one about a
+/// third of the way there; `medium-replay` and `full-replay` all up to one of these, in order and each for a share
+/// in proportion to the training that it stands for, as a replay buffer fills; `medium-expert`
+/// is half and half. In a T-maze every second turn is the wrong one, in RATE's none. Of POPGym's tasks `expert` is a
+/// script that remembers and `mixed` the same with a share of random actions, another one in each episode.
+///
+/// The result depends on name, transitions and seed alone.
+///
+/// # Errors
+/// [`Error::Recipe`] for an unknown name.
+pub fn make(name: &str, transitions: usize, seed: u64, progress: impl Fn(usize)) -> Result<Dataset, Error> {
+    fill(name, find(name)?.as_ref(), transitions, seed, progress)
+}
+
+/// Makes a recipe's dataset and writes it as a D4RL file that says how it was made.
+///
+/// # Errors
+/// As [`make`], and where the file cannot be written.
+pub fn write(
+    name: &str,
+    path: &Path,
+    transitions: usize,
+    seed: u64,
+    progress: impl Fn(usize),
+) -> Result<Dataset, Error> {
+    let recipe = find(name)?;
+    let dataset = fill(name, recipe.as_ref(), transitions, seed, progress)?;
+    let env = recipe.env();
+    let mut metadata = vec![("recipe", name.to_owned()), ("seed", seed.to_string()), ("env_id", env.id)];
+    if !env.kwargs.is_empty() {
+        metadata.push(("env_kwargs", serde_json::Value::Object(env.kwargs).to_string()));
+    }
+    metadata.extend(recipe.metadata());
+    dataset.write_d4rl(path, &metadata)?;
+    Ok(dataset)
+}
+
+fn fill(
+    name: &str,
+    recipe: &dyn Recipe,
+    transitions: usize,
+    seed: u64,
+    progress: impl Fn(usize),
+) -> Result<Dataset, Error> {
+    let env = recipe.env();
+    let environment = aaren_envs::make(&env)?;
+    let longest = environment.max_episode_steps();
+    let mut all = Transitions::default();
+    let mut episode = 0;
+    for (part, end) in recipe.ends(transitions).into_iter().enumerate() {
+        while all.rewards.len() < end {
+            // Episodes are made side by side and taken in order, so threads do not matter; never more than it takes.
+            let batch = (end - all.rewards.len()).div_ceil(longest).min(BATCH);
+            let made: Vec<Transitions> = (episode..episode + batch as u64)
+                .into_par_iter()
+                .map(|episode| record(&env, recipe.behaviour(part).as_mut(), seeds::data(seed, episode)))
+                .collect::<Result<_, Error>>()?;
+            made.into_iter().for_each(|one| append(&mut all, one));
+            episode += batch as u64;
+            progress(all.rewards.len());
+        }
+    }
+    let space = environment.action_space();
+    let discrete = matches!(space, ActionSpace::Discrete { .. });
+    Ok(Dataset::new(name, all, environment.observation_size(), space.entries(), discrete))
+}
+
+fn record(env: &EnvSpec, behaviour: &mut dyn Behaviour, seed: u64) -> Result<Transitions, Error> {
+    let mut environment = aaren_envs::make(env)?;
+    let space = environment.action_space().clone();
+    // Another generator than the environment's, so that nothing follows from the same seed.
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut observation = vec![0.0; environment.observation_size()];
+    let mut action = vec![0.0; space.entries()];
+    let mut episode = Transitions::default();
+    environment.reset(seed, &mut observation);
+    loop {
+        // What is recorded is what is acted upon.
+        let recorded = episode.observations.len();
+        episode.observations.extend(observation.iter().map(|&x| x as f32));
+        behaviour.act(&episode.observations[recorded..], &space, &mut random, &mut action);
+        episode.actions.extend_from_slice(&action);
+        let step = environment.step(&action, &mut observation);
+        episode.rewards.push(step.reward as f32);
+        episode.terminals.push(step.terminated);
+        episode.timeouts.push(step.truncated && !step.terminated);
+        if step.done() {
+            return Ok(episode);
+        }
+    }
+}
+
+fn append(all: &mut Transitions, episode: Transitions) {
+    all.observations.extend(episode.observations);
+    all.actions.extend(episode.actions);
+    all.rewards.extend(episode.rewards);
+    all.terminals.extend(episode.terminals);
+    all.timeouts.extend(episode.timeouts);
+}
+
+/// Actions drawn uniformly.
+struct Uniform;
+
+impl Behaviour for Uniform {
+    fn act(&mut self, _: &[f32], space: &ActionSpace, random: &mut ChaCha8Rng, action: &mut [f32]) {
+        match space {
+            ActionSpace::Discrete { choices } => action[0] = random.random_range(0..*choices) as f32,
+            ActionSpace::Continuous { low, high } => {
+                for (a, (&low, &high)) in action.iter_mut().zip(low.iter().zip(high)) {
+                    *a = random.random_range(low..=high);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a dataset holds, in numbers.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Dataset, End};
+
+/// What a dataset holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatasetSummary {
+    /// Its name.
+    pub name: String,
+    /// The layout it was read from.
+    pub format: Cow<'static, str>,
+    /// Number of episodes.
+    pub episodes: usize,
+    /// Number of transitions.
+    pub transitions: usize,
+    /// Entries of an observation.
+    pub observation_size: usize,
+    /// Entries of an action.
+    pub action_size: usize,
+    /// Whether actions are indices.
+    pub discrete: bool,
+    /// Mean return of an episode.
+    pub return_mean: f64,
+    /// Standard deviation of the returns.
+    pub return_std: f64,
+    /// Lowest return.
+    pub return_min: f64,
+    /// Highest return.
+    pub return_max: f64,
+    /// Shortest episode, in timesteps.
+    pub length_min: usize,
+    /// Longest episode, in timesteps.
+    pub length_max: usize,
+    /// Episodes that the task ended.
+    pub terminated: usize,
+    /// Episodes that a time limit ended.
+    pub truncated: usize,
+    /// Episodes that the data cut off (at most the last).
+    pub unfinished: usize,
+}
+
+impl DatasetSummary {
+    pub(crate) fn of(dataset: &Dataset) -> Self {
+        let episodes = &dataset.episodes;
+        let count = episodes.len() as f64;
+        let mean = episodes.iter().map(|e| e.total_return).sum::<f64>() / count;
+        let variance = episodes.iter().map(|e| (e.total_return - mean).powi(2)).sum::<f64>() / count;
+        let returns = || episodes.iter().map(|e| e.total_return);
+        let lengths = || episodes.iter().map(|e| e.length);
+        let ended = |end| episodes.iter().filter(|e| e.end == end).count();
+        Self {
+            name: dataset.name.clone(),
+            format: dataset.format.into(),
+            episodes: episodes.len(),
+            transitions: dataset.transitions(),
+            observation_size: dataset.observation_size,
+            action_size: dataset.action_size,
+            discrete: dataset.discrete,
+            return_mean: mean,
+            return_std: variance.sqrt(),
+            return_min: returns().fold(f64::INFINITY, f64::min),
+            return_max: returns().fold(f64::NEG_INFINITY, f64::max),
+            length_min: lengths().min().unwrap_or(0),
+            length_max: lengths().max().unwrap_or(0),
+            terminated: ended(End::Terminated),
+            truncated: ended(End::Truncated),
+            unfinished: ended(End::Unfinished),
+        }
+    }
+}
+
+impl fmt::Display for DatasetSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.discrete { "discrete" } else { "continuous" };
+        writeln!(f, "dataset       {} ({})", self.name, self.format)?;
+        writeln!(
+            f,
+            "episodes      {}, of {} to {} timesteps",
+            self.episodes, self.length_min, self.length_max
+        )?;
+        writeln!(
+            f,
+            "ended by      terminal {}, timeout {}, unfinished {}",
+            self.terminated, self.truncated, self.unfinished
+        )?;
+        writeln!(f, "transitions   {}", self.transitions)?;
+        writeln!(
+            f,
+            "return        {:.1} ± {:.1} (min {:.1}, max {:.1})",
+            self.return_mean, self.return_std, self.return_min, self.return_max
+        )?;
+        writeln!(f, "observation   {} entries", self.observation_size)?;
+        write!(f, "action        {} entries, {kind}", self.action_size)
+    }
+}

@@ -1,0 +1,203 @@
+//! Datasets from strangers: one clear error, no panic, no memory beyond what the file justifies.
+
+use std::path::{Path, PathBuf};
+
+use aaren_damaged_files::{Measuring, fuzz, peak};
+use aaren_datasets::Dataset;
+use aaren_datasets::Transitions;
+use arrow_ipc::{Field, FieldArgs, Footer, FooterArgs, Schema, SchemaArgs, Struct_, Struct_Args, Type};
+use flatbuffers::FlatBufferBuilder;
+use hdf5_pure::{Datatype, DatatypeByteOrder, FileBuilder, FixedPointLayout};
+
+#[global_allocator]
+static MEASURING: Measuring = Measuring;
+
+fn scratch(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("hostile");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder.join(name)
+}
+
+/// Truncating a file that is written again makes some file systems wait for the disk; a new one does not.
+fn write(path: &Path, bytes: &[u8]) {
+    let _ = std::fs::remove_file(path);
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// Whatever loads must also be fit for use.
+fn try_out(path: &Path) -> Result<(), aaren_envs::Error> {
+    let dataset = Dataset::load(path)?;
+    assert!(!dataset.summary().to_string().is_empty());
+    let (mean, std) = dataset.observation_statistics();
+    assert_eq!((mean.len(), std.len()), (dataset.observation_size(), dataset.observation_size()));
+    Ok(())
+}
+
+#[test]
+fn d4rl_files() {
+    let count = 60;
+    let transitions = || Transitions {
+        observations: (0..2 * count).map(|i| i as f32 * 0.5).collect(),
+        actions: (0..count).map(|i| (i as f32).sin()).collect(),
+        rewards: vec![1.0; count],
+        terminals: (0..count).map(|i| i == 20).collect(),
+        timeouts: (0..count).map(|i| i == 50).collect(),
+    };
+    let path = scratch("d4rl.hdf5");
+    // Compressed chunks as we write them, and the plain columns of other programs.
+    Dataset::new("toy", transitions(), 2, 1, false)
+        .write_d4rl(&path, &[("made_by", "a test".into())])
+        .unwrap();
+    let compressed = std::fs::read(&path).unwrap();
+    let Transitions { observations, actions, rewards, terminals, timeouts } = transitions();
+    let rows = count as u64;
+    let mut file = FileBuilder::new();
+    let flags = |flags: Vec<bool>| flags.into_iter().map(u8::from).collect::<Vec<u8>>();
+    let double = |floats: Vec<f32>| floats.into_iter().map(f64::from).collect::<Vec<f64>>();
+    file.create_dataset("observations").with_f64_data(&double(observations)).with_shape(&[rows, 2]);
+    file.create_dataset("actions").with_f32_data(&actions).with_shape(&[rows, 1]);
+    file.create_dataset("rewards").with_f64_data(&double(rewards)).with_shape(&[rows]);
+    file.create_dataset("terminals").with_u8_data(&flags(terminals)).with_shape(&[rows]);
+    file.create_dataset("timeouts").with_u8_data(&flags(timeouts)).with_shape(&[rows]);
+    let plain = file.finish().unwrap();
+    // Of h5py, without the checksums that new files have: `observations` in gzip chunks, `actions` in lzf
+    // chunks, `rewards` shuffled, flags as enumerations.
+    let h5py = include_bytes!("files/d4rl.hdf5").to_vec();
+    fuzz("D4RL", &[h5py.clone(), h5py, compressed, plain], |bytes| {
+        write(&path, bytes);
+        try_out(&path)
+    });
+}
+
+#[test]
+fn minari_folders() {
+    let folder = scratch("minari");
+    let path = folder.join("data").join("main_data.hdf5");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut file = FileBuilder::new();
+    for (episode, steps) in [(0, 12_usize), (1, 5)] {
+        let rows = steps as u64;
+        let mut group = file.create_group(&format!("episode_{episode}"));
+        let wave = |count: usize| (0..count).map(|i| (i as f64).sin()).collect::<Vec<f64>>();
+        let observations = group.create_dataset("observations").with_f64_data(&wave(2 * (steps + 1)));
+        observations.with_shape(&[rows + 1, 2]).with_chunks(&[4, 2]).with_deflate(4);
+        group.create_dataset("actions").with_f64_data(&wave(steps)).with_shape(&[rows, 1]);
+        group.create_dataset("rewards").with_f64_data(&wave(steps)).with_shape(&[rows]);
+        for key in ["terminations", "truncations"] {
+            group.create_dataset(key).with_u8_data(&vec![0; steps]).with_shape(&[rows]);
+        }
+        let group = group.finish();
+        file.add_group(group);
+    }
+    let h5py = include_bytes!("files/minari.hdf5").to_vec();
+    fuzz("Minari HDF5", &[h5py.clone(), h5py, file.finish().unwrap()], |bytes| {
+        write(&path, bytes);
+        try_out(&folder)
+    });
+}
+
+/// A Minari folder with one episode in Arrow form.
+fn arrow_folder(name: &str, episode: &[u8]) -> PathBuf {
+    let folder = scratch(name);
+    std::fs::create_dir_all(folder.join("data").join("0")).unwrap();
+    std::fs::write(folder.join("data").join("metadata.json"), r#"{"data_format": "arrow"}"#).unwrap();
+    write(&folder.join("data").join("0").join("part-0.arrow"), episode);
+    folder
+}
+
+fn refused(path: &Path) -> String {
+    let (outcome, held) = peak(|| try_out(path).map_err(|error| error.to_string()));
+    let message = outcome.unwrap_err();
+    assert!(!message.contains(char::is_control), "{message:?}");
+    assert!(held < 1 << 20, "{held} bytes of memory: {message}");
+    message
+}
+
+/// Files that long runs of the tests here found.
+#[test]
+fn found_before() {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files");
+    refused(&files.join("chunk-offset.hdf5"));
+    refused(&files.join("chunk-size.hdf5"));
+    refused(&arrow_folder("found", include_bytes!("files/type-name.arrow")));
+    let path = scratch("found-members").join("data").join("main_data.hdf5");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    write(&path, include_bytes!("files/type-members.hdf5"));
+    let message = refused(&scratch("found-members"));
+    assert!(
+        message.contains("episode_1/terminations: found an enumeration of other things than integers"),
+        "{message}"
+    );
+}
+
+/// Parts within parts, each named more than once: they would unfold to more than any memory or time.
+#[test]
+fn small_files_that_unfold() {
+    let path = scratch("unfolds.hdf5");
+    // Above the tree of the root's members, eight nodes whose sixteen children are the same.
+    let mut bytes = include_bytes!("files/d4rl.hdf5").to_vec();
+    let mut tree = bytes.windows(6).position(|six| six == b"TREE\0\0").unwrap() as u64;
+    for level in 1..=8 {
+        let node = bytes.len() as u64;
+        bytes.extend_from_slice(&[b'T', b'R', b'E', b'E', 0, level, 16, 0]);
+        bytes.extend_from_slice(&[0xff; 16]);
+        (0..16).for_each(|_| bytes.extend([0, tree].map(u64::to_le_bytes).as_flattened()));
+        bytes.extend_from_slice(&[0; 8]);
+        tree = node;
+    }
+    // The superblock and the root's header name the tree.
+    for place in [80, 120] {
+        bytes[place..place + 8].copy_from_slice(&tree.to_le_bytes());
+    }
+    write(&path, &bytes);
+    let message = refused(&path);
+    assert!(message.contains("named over and over"), "{message}");
+
+    // A type of a type of a type ….
+    let integer = FixedPointLayout { signed: true, bit_offset: 0, bit_precision: 32 };
+    let mut datatype =
+        Datatype::FixedPoint { size: 4, byte_order: DatatypeByteOrder::LittleEndian, layout: integer };
+    for _ in 0..500 {
+        let base_type = Box::new(datatype);
+        datatype = Datatype::VariableLength { is_string: false, padding: None, charset: None, base_type };
+    }
+    let mut file = FileBuilder::new();
+    file.create_dataset("rewards").with_dtype(datatype).with_shape(&[0]);
+    write(&path, &file.finish().unwrap());
+    let message = refused(&path);
+    assert!(message.ends_with("rewards: found the type variable-length; expected numbers or booleans"));
+
+    // A column of two columns, which are the same, of two columns, which are ….
+    let mut builder = FlatBufferBuilder::new();
+    let mut children = None;
+    for _ in 0..16 {
+        let kind = Struct_::create(&mut builder, &Struct_Args {}).as_union_value();
+        let args =
+            FieldArgs { type_type: Type::Struct_, type_: Some(kind), children, ..FieldArgs::default() };
+        let field = Field::create(&mut builder, &args);
+        children = Some(builder.create_vector(&[field, field]));
+    }
+    let schema = Schema::create(&mut builder, &SchemaArgs { fields: children, ..SchemaArgs::default() });
+    let args = FooterArgs { schema: Some(schema), ..FooterArgs::default() };
+    let footer = Footer::create(&mut builder, &args);
+    builder.finish(footer, None);
+    let footer = builder.finished_data();
+    let length = (footer.len() as u32).to_le_bytes();
+    let message = refused(&arrow_folder("unfolds", &[footer, &length, b"ARROW1"].concat()));
+    assert!(message.contains("Too many tables"), "{message}");
+}
+
+#[test]
+fn minari_folders_in_arrow_form() {
+    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/minari-arrow/continuous-v0/data");
+    let folder = scratch("arrow");
+    let episode = folder.join("data").join("0");
+    std::fs::create_dir_all(&episode).unwrap();
+    std::fs::copy(original.join("metadata.json"), folder.join("data").join("metadata.json")).unwrap();
+    let path = episode.join("part-0.arrow");
+    let files = ["0", "1"].map(|number| std::fs::read(original.join(number).join("part-0.arrow")).unwrap());
+    fuzz("Minari Arrow", &files, |bytes| {
+        write(&path, bytes);
+        try_out(&folder)
+    });
+}

@@ -1,0 +1,160 @@
+//! `aaren compare`: memory and time of acting and training, policy beside policy.
+
+mod acting;
+mod claims;
+mod report;
+mod training;
+
+use std::path::{Path, PathBuf};
+
+use aaren_agents::{PolicyFile, Task};
+use aaren_envs::{EnvSpec, make};
+use aaren_format::EncoderKind;
+use aaren_encoders::open_device;
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::experiment::{Document, Spec};
+use crate::results::{Aggregates, Summary};
+use crate::{ExperimentFolder, Refusal, RunFolder, output, stand_in};
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  aaren compare experiments/hopper-medium-expert.yaml
+  aaren compare results/demo/aaren-seed0 results/demo/transformer-seed0")]
+pub struct Args {
+    /// An experiment (its trained policies, else untrained ones of the same shape), or folders of runs.
+    #[arg(required = true, value_name = "EXPERIMENT.yaml|RUN_DIR")]
+    pub of: Vec<PathBuf>,
+    /// Override a key of the experiment, as KEY=YAML; may be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Folder that holds the experiment's results, and gets the comparison.
+    #[arg(long, default_value = "results")]
+    pub results: PathBuf,
+    /// Where libtorch computes: cpu or cuda.
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Print one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is compared.
+struct Compared {
+    /// The policies, trained or with their initial weights.
+    policies: Vec<PolicyFile>,
+    /// The environment of the first.
+    env: EnvSpec,
+    /// Whether all weights are trained ones.
+    trained: bool,
+    /// Scores by policy, where `aaren run` left a summary.
+    summary: Option<Summary>,
+    /// Title of the report.
+    name: String,
+    /// Where it goes.
+    folder: PathBuf,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let device = open_device(&args.device)?;
+    tch::set_num_threads(1);
+    let compared = match args.of.as_slice() {
+        [yaml] if yaml.is_file() => of_experiment(yaml, args)?,
+        folders => of_runs(folders, args)?,
+    };
+    let bar = ProgressBar::new_spinner()
+        .with_style(ProgressStyle::with_template("{spinner} {msg}, {elapsed}").expect("a valid template"));
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    let costs = acting::measure(&compared, device, &bar)?;
+    let training = training::measure(&compared, device, &bar)?;
+    bar.finish_and_clear();
+    let report = report::Report::new(&compared, &costs, &training);
+    std::fs::create_dir_all(&compared.folder).with_context(|| compared.folder.display().to_string())?;
+    report.write(&compared.folder)?;
+    if args.json {
+        output::print(report.json())?;
+    } else {
+        output::print(report.summary())?;
+        output::print(format_args!("written to {}", compared.folder.display()))?;
+    }
+    Ok(())
+}
+
+impl Compared {
+    /// The scores over all runs.
+    fn aggregates(&self) -> Option<Aggregates> {
+        let summary = self.summary.clone()?;
+        let scale = summary.scale();
+        Some(Aggregates::new(&[(summary.name.clone(), summary)], scale))
+    }
+
+    /// The first policy with an encoder of that kind.
+    fn with(&self, kind: EncoderKind) -> Option<&PolicyFile> {
+        let is = |file: &&PolicyFile| file.header.decision().is_some_and(|d| d.model.encoder == kind);
+        self.policies.iter().find(is)
+    }
+}
+
+/// The policies of an experiment: those that `aaren run` trained, else untrained ones of the same shape.
+fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
+    let document = Document::read(yaml, &args.overrides)?;
+    let spec = document.spec()?;
+    let environment = make(&spec.env).with_context(|| document.place("env").to_string())?;
+    let folder = ExperimentFolder::of(&args.results, &spec.name);
+    let (mut policies, mut trained) = (Vec::new(), true);
+    for policy in &spec.policies {
+        let path = folder.run(&policy.name, spec.seeds[0]).policy();
+        if path.is_file() {
+            policies.push(PolicyFile::load(&path)?);
+            continue;
+        }
+        trained = false;
+        let task = Task::new(&environment, spec.evaluate.return_scale);
+        policies.push(stand_in::policy(&policy.name, &policy.agent, &task)?);
+    }
+    let Spec { name, env, .. } = spec;
+    Ok(Compared { policies, env, trained, summary: summary(&folder), name, folder: folder.path().to_owned() })
+}
+
+/// The policies in folders of runs, or of experiments.
+fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
+    let mut policies: Vec<PolicyFile> = Vec::new();
+    for folder in folders {
+        let entries = std::fs::read_dir(folder).map_err(|e| {
+            Refusal(format!("{}: {e}; give an experiment's YAML or folders of runs", folder.display()))
+        })?;
+        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort();
+        paths.push(folder.clone());
+        for path in paths.iter().map(|path| RunFolder::at(path).policy()).filter(|path| path.is_file()) {
+            let file = PolicyFile::load(&path)?;
+            // Seeds of a policy cost the same.
+            if policies.iter().all(|other| other.header.policy != file.header.policy) {
+                policies.push(file);
+            }
+        }
+    }
+    let Some(first) = policies.first() else {
+        bail!(Refusal(format!(
+            "{}: no policy.safetensors in it; give folders of finished runs",
+            folders[0].display()
+        )));
+    };
+    let env = first.header.env.clone();
+    let above = folders[0].parent().map(ExperimentFolder::at);
+    let summary = summary(&ExperimentFolder::at(&folders[0])).or_else(|| summary(&above?));
+    // As in the experiment, so that they look as in its other pictures.
+    let places = summary.iter().flat_map(|summary| &summary.policies);
+    let place = |name: &str| places.clone().find(|(other, _)| *other == name).map(|(_, policy)| policy.place);
+    policies.sort_by_key(|file| place(&file.header.policy).unwrap_or(usize::MAX));
+    let folder = args.results.join("compare");
+    Ok(Compared { policies, env, trained: true, summary, name: "comparison".into(), folder })
+}
+
+/// The scores that `aaren run` left, if it did.
+fn summary(folder: &ExperimentFolder) -> Option<Summary> {
+    let path = folder.summary();
+    let read = path.is_file().then(|| Summary::read(&path))?;
+    read.inspect_err(|error| output::note(format_args!("no scores: {error:#}"))).ok()
+}

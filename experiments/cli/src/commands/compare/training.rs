@@ -1,0 +1,62 @@
+//! Time and memory of a training update.
+
+use std::time::Instant;
+
+use aaren_agents::{Agent, config_of_file};
+use aaren_format::Precision;
+use anyhow::Result;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use std::path::Path;
+use tch::Device;
+
+use super::Compared;
+use crate::cost::{grown, peak_reset, release_freed_memory};
+use crate::stand_in::{dataset, trainer};
+use crate::statistics::percentile;
+
+/// Timesteps of a training window.
+const CONTEXTS: [usize; 4] = [20, 100, 300, 1000];
+/// Windows in a batch, small enough for the Transformer's longest.
+pub const BATCH: usize = 4;
+const UPDATES: usize = 3;
+
+/// Cost of a training update.
+#[derive(Debug, Serialize)]
+pub struct TrainingCost {
+    /// The policy.
+    pub policy: String,
+    /// Timesteps of a window.
+    pub context: usize,
+    /// Median time of an update, in ms.
+    pub update_ms: f64,
+    /// Peak of resident memory above what was resident before the first update; `None` where the system
+    /// does not tell.
+    pub peak_bytes: Option<usize>,
+}
+
+/// Updates of every policy at growing contexts, in float32.
+pub fn measure(compared: &Compared, device: Device, bar: &ProgressBar) -> Result<Vec<TrainingCost>> {
+    let mut costs = Vec::new();
+    for context in CONTEXTS {
+        for file in &compared.policies {
+            let policy = file.header.policy.clone();
+            bar.set_message(format!("training, {policy}, windows of {context}"));
+            let agent = config_of_file(&file.header, 0.1).with_context_length(context);
+            let task = file.task(Path::new("the policy"))?;
+            let dataset = dataset(&task, 8);
+            let mut trainer = trainer(&agent, &task, &dataset, BATCH, Precision::Float32, device)?;
+            release_freed_memory();
+            let before = peak_reset();
+            let mut times = Vec::new();
+            for _ in 0..UPDATES {
+                let start = Instant::now();
+                trainer.update()?.loss.double_value(&[]);
+                times.push(start.elapsed().as_secs_f64() * 1e3);
+            }
+            let peak_bytes = before.and_then(grown);
+            costs.push(TrainingCost { policy, context, update_ms: percentile(&times, 50.0), peak_bytes });
+        }
+    }
+    Ok(costs)
+}

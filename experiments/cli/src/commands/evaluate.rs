@@ -1,0 +1,159 @@
+//! `aaren evaluate`: roll-outs of one trained policy.
+
+use std::path::{Path, PathBuf};
+
+use aaren_agents::PolicyFile;
+use aaren_envs::{EnvSpec, make};
+use aaren_format::{Header, Regime};
+use aaren_encoders::open_device;
+use aaren_streaming::Policy;
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::json;
+use tch::Device;
+
+use crate::evaluation::{EpisodeResult, Evaluation};
+use crate::results::{INTERVAL, Metric, lengths};
+use crate::{Refusal, RunFolder, output};
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  aaren evaluate results/demo/aaren-seed0
+  aaren evaluate policy.safetensors --episodes 100 --seed 7 --target-return 3600 1800
+  aaren evaluate policy.safetensors --rollout window:20 --env Hopper-v5 --json")]
+pub struct Args {
+    /// A policy.safetensors, or the folder of a run that holds one.
+    pub policy: PathBuf,
+    /// Environment, where it is not the one the policy was trained for.
+    #[arg(long)]
+    pub env: Option<String>,
+    /// Episodes for each target return.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub episodes: u64,
+    /// Target returns; those of its training unless given.
+    #[arg(long, num_args = 1.., allow_negative_numbers = true)]
+    pub target_return: Vec<f64>,
+    /// Memory: unbounded, window:K, sliding:K or reset:K timesteps; that of its training unless given.
+    #[arg(long)]
+    pub rollout: Option<Regime>,
+    /// Decides the episodes: the same seed gives the same returns.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Where to compute: cpu (the streaming runtime) or cuda (libtorch).
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Print one JSON object on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Does it.
+pub fn run(args: &Args) -> Result<()> {
+    let path = policy_path(&args.policy)?;
+    let device = open_device(&args.device)?;
+    let file = PolicyFile::load(&path)?;
+    let header = &file.header;
+    let env = environment_of(args.env.as_deref(), header)?;
+    let targets = if args.target_return.is_empty() { &header.target_returns } else { &args.target_return };
+    let regime = args.rollout.unwrap_or(header.regime());
+    let evaluation = Evaluation { env: &env, regime, targets, episodes: args.episodes, seed: args.seed };
+    let style = "{wide_bar} {pos}/{len} episodes, {per_sec}, {eta} left";
+    let bar = ProgressBar::new(targets.len() as u64 * args.episodes)
+        .with_style(ProgressStyle::with_template(style).expect("a valid template"));
+    let episodes = if device == Device::Cpu {
+        evaluation.stream(&Policy::from_file(&path)?, &bar)?
+    } else {
+        evaluation.batch(&*file.network(&path, device)?, &bar)?
+    };
+    bar.finish_and_clear();
+    let metric = Metric::of(&env)?;
+    let mut rows = Vec::new();
+    for &target in targets {
+        let of_target = || [episodes.iter().filter(move |episode| episode.target_return == target)];
+        let returns = metric.returns(of_target()).estimate();
+        let normalised = metric.normalised().then(|| metric.sample(of_target()).estimate());
+        let distinct = EpisodeResult::distinct(of_target().into_iter().flatten());
+        rows.push((target, returns, normalised, lengths(of_target()).estimate(), distinct));
+    }
+    if args.json {
+        let targets: Vec<_> = rows
+            .iter()
+            .map(|(target, raw, normalised, length, distinct)| {
+                json!({
+                    "target_return": target, "raw_return": raw, "normalised_score": normalised,
+                    "episode_length": length.mean, "distinct_episodes": distinct,
+                })
+            })
+            .collect();
+        let episodes: Vec<_> = (episodes.iter())
+            .map(|result| Seeded { result, seed: evaluation.episode_seed(result.episode) })
+            .collect();
+        let protocol = json!({
+            "env": env, "rollout": regime.to_string(), "episodes": args.episodes, "seed": args.seed,
+            "interval": INTERVAL,
+        });
+        let episodes =
+            json!({"policy": header.policy, "protocol": protocol, "targets": targets, "episodes": episodes});
+        return Ok(output::print(episodes)?);
+    }
+    output::print(format_args!(
+        "{} (seed {}, {} updates) in {}, {regime}, {} episodes, seed {}",
+        header.policy, header.seed, header.updates, env.id, args.episodes, args.seed
+    ))?;
+    let heads = ["target return", "return", "normalised", "timesteps", "distinct"];
+    let line = |cells: [&str; 5]| {
+        let [target, raw, normalised, length, distinct] = cells;
+        output::print(format_args!("{target:>13} {raw:>24} {normalised:>22} {length:>9} {distinct:>8}"))
+    };
+    line(heads)?;
+    for (target, raw, normalised, length, distinct) in rows {
+        let normalised = normalised.map_or("no reference".into(), |n| n.to_string());
+        let (target, length, distinct) =
+            (target.to_string(), format!("{:.1}", length.mean), distinct.to_string());
+        line([&target, &raw.to_string(), &normalised, &length, &distinct])?;
+    }
+    output::print("95 % intervals are over the distinct episodes of this one training")?;
+    Ok(())
+}
+
+/// An episode, and the seed that its environment was reset with.
+#[derive(Serialize)]
+struct Seeded<'e> {
+    #[serde(flatten)]
+    result: &'e EpisodeResult,
+    seed: u64,
+}
+
+/// The environment that a policy acts in: the one that is asked for, else that of its training.
+pub(super) fn environment_of(asked: Option<&str>, header: &Header) -> Result<EnvSpec> {
+    let env = asked.map_or_else(|| header.env.clone(), EnvSpec::new);
+    let environment = make(&env)?;
+    if environment.observation_size() != header.observation_size
+        || environment.action_space().size() != header.action.size()
+    {
+        let (found, expected) = (environment.observation_size(), header.observation_size);
+        return Err(Refusal(format!(
+            "--env {}: its observations have {found} entries and its actions {}, the policy's {expected} and {}; choose an environment of the same shape",
+            env.id, environment.action_space().size(), header.action.size()
+        ))
+        .into());
+    }
+    Ok(env)
+}
+
+/// A policy's file, given itself or by its run's folder.
+///
+/// # Errors
+/// [`Refusal`] where there is none.
+pub(super) fn policy_path(path: &Path) -> Result<PathBuf> {
+    let path = if path.is_dir() { RunFolder::at(path).policy() } else { path.to_owned() };
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(Refusal(format!(
+        "{}: no such policy; give a policy.safetensors or the folder of a finished run",
+        path.display()
+    ))
+    .into())
+}

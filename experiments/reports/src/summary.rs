@@ -1,0 +1,388 @@
+//! `summary.json` and `summary.md`: what came out of an experiment, together with how.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aaren_agents::{AgentConfig, file};
+use aaren_datasets::{DatasetSummary, Difficulty};
+use aaren_datasets::Dataset;
+use aaren_envs::EnvSpec;
+use aaren_format::EncoderKind;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::table::Table;
+use super::{Comparison, Metric, Pictures, Scale, kind_of_agent, lengths};
+use crate::cost::Cost;
+use crate::evaluation::EpisodeResult;
+use crate::experiment::{PolicySpec, Spec};
+use crate::provenance::Provenance;
+use crate::statistics::{Estimate, ONE_SEED, Sample, Unit, mean};
+use crate::training::Finished;
+use crate::{ExperimentFolder, Refusal};
+
+/// Everything that is kept of an experiment: `summary.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Summary {
+    /// Name of the experiment.
+    pub name: String,
+    /// By name.
+    pub policies: BTreeMap<String, PolicySummary>,
+    /// One policy beside another; none where that one did not finish, or there is no other.
+    pub comparison: Option<Comparison>,
+    /// How it was measured.
+    pub protocol: Protocol,
+}
+
+/// One policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PolicySummary {
+    /// Its place in the experiment.
+    pub place: usize,
+    /// Its agent.
+    pub agent: AgentConfig,
+    /// Windows per update; absent from older files, as the next is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    /// Peak learning rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Trainable parameters.
+    pub parameters: usize,
+    /// Over all seeds.
+    pub updates_per_second: f64,
+    /// libtorch's threads, by seed.
+    pub threads: Vec<Option<usize>>,
+    /// By target return, in the protocol's order.
+    pub targets: Vec<TargetSummary>,
+    /// Cost of acting as it does.
+    pub rollout: Cost,
+    /// Cost of acting with other memories, where it acts in a window: a sliding cache, and one that grows.
+    pub other_rollouts: Vec<Cost>,
+}
+
+/// Evaluations at one target return, after the last update.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetSummary {
+    /// The return asked for.
+    pub target_return: f64,
+    /// Where the environment has reference scores.
+    pub normalised_score: Option<Score>,
+    /// The return itself.
+    pub raw_return: Score,
+    /// In timesteps.
+    pub episode_length: Estimate,
+    /// Episodes of each seed that are none of the others, by all that the policy saw.
+    pub distinct_episodes: Vec<usize>,
+    /// Episodes that the simulation ended by blowing up.
+    pub unstable_episodes: u64,
+}
+
+/// A score over several seeds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Score {
+    /// Mean over the seeds, after the last update.
+    #[serde(flatten)]
+    pub estimate: Estimate,
+    /// Mean over the episodes of each seed, after the last update.
+    pub per_seed: Vec<f64>,
+    /// Mean over the seeds, after the last update.
+    pub last: f64,
+    /// Mean over the seeds of the best evaluation.
+    pub best: f64,
+}
+
+/// How an experiment was measured: a score without it is no result.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Protocol {
+    /// The environment.
+    pub env: EnvSpec,
+    /// What was learned from.
+    pub dataset: DatasetSummary,
+    /// How hard that is to imitate; absent from older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difficulty: Option<Difficulty>,
+    /// The least and the most that an episode can return, where both are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_range: Option<(f64, f64)>,
+    /// Returns asked for.
+    pub target_returns: Vec<f64>,
+    /// Where windows are padded.
+    pub padding: String,
+    /// How windows are drawn.
+    pub sampling: String,
+    /// Updates of each run.
+    pub updates: u64,
+    /// Windows per update, where a policy does not have its own.
+    pub batch: usize,
+    /// Training seeds.
+    pub seeds: Vec<u64>,
+    /// Episodes of each seed and target.
+    pub episodes: usize,
+    /// Which evaluation a score is of.
+    pub score_of: String,
+    /// What its interval is.
+    pub interval: String,
+    /// What computes.
+    pub backend: String,
+    /// What made it.
+    #[serde(flatten)]
+    pub provenance: Provenance,
+}
+
+/// What [`Protocol::interval`] says.
+pub(crate) const INTERVAL: &str = "95 %: Student's t over the means of the training seeds, for one seed over its episodes; \
+    for returns of 0 and 1 at least the exact binomial (Clopper–Pearson) over the distinct episodes; cut off at the ends of \
+    the metric's range";
+
+impl Summary {
+    /// Of the runs that finished, and its pictures.
+    pub(crate) fn new(
+        spec: &Spec,
+        dataset: &Dataset,
+        difficulty: Difficulty,
+        targets: &[f64],
+        finished: &[Finished],
+        costs: &[Cost],
+    ) -> Result<(Self, Pictures)> {
+        let metric = Metric::of(&spec.env)?;
+        let mut policies = BTreeMap::new();
+        let mut compared = Vec::new();
+        let mut pictures = Pictures::new(spec, metric, targets[0]);
+        for (place, policy) in spec.policies.iter().enumerate() {
+            let runs: Vec<&Finished> = finished.iter().filter(|run| run.policy.name == policy.name).collect();
+            if runs.is_empty() {
+                continue;
+            }
+            let of_policy: Vec<&Cost> = costs.iter().filter(|cost| cost.policy == policy.name).collect();
+            pictures.add(place, &policy.name, &runs, &of_policy);
+            let seeds: Vec<u64> = runs.iter().map(|run| run.streaming.header().seed).collect();
+            compared.push((policy.name.as_str(), seeds, metric.sample(of_last(&runs, targets[0]))));
+            let summary = PolicySummary::new(spec, place, metric, targets, &runs, &of_policy);
+            policies.insert(policy.name.clone(), summary);
+        }
+        let samples = compared.iter().map(|(name, seeds, sample)| (*name, seeds.as_slice(), sample));
+        let comparison = Comparison::new(compared_with(spec), metric.name(), spec.compare.margin, samples)
+            .filter(|comparison| !comparison.policies.is_empty());
+        let protocol = Protocol {
+            env: spec.env.clone(),
+            dataset: dataset.summary(),
+            difficulty: Some(difficulty),
+            return_range: metric.return_range(),
+            target_returns: targets.to_vec(),
+            padding: "right, masked".into(),
+            sampling: "windows start at transitions drawn uniformly (trajectories by length), with context.start: episode where episodes drawn uniformly do; with context.carry chunk after chunk of episodes drawn uniformly; behaviour cloning draws transitions uniformly".into(),
+            updates: spec.train.updates,
+            batch: spec.train.batch,
+            seeds: spec.seeds.clone(),
+            episodes: spec.evaluate.episodes,
+            score_of: "last update".into(),
+            interval: INTERVAL.into(),
+            backend: "streaming runtime (scores and µs per step), libtorch (updates/s)".into(),
+            provenance: Provenance::here(),
+        };
+        Ok((Self { name: spec.name.clone(), policies, comparison, protocol }, pictures))
+    }
+
+    /// Reads a `summary.json`.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is none.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let old = serde_json::from_slice::<serde_json::Value>(&bytes).is_ok_and(|json| {
+                json["protocol"]["interval"].as_str().is_some_and(|it| it.contains("bootstrap"))
+            });
+            let reason = match old {
+                true => {
+                    "its intervals are bootstrapped, those of today are Student's t over the seeds".into()
+                }
+                false => error.to_string(),
+            };
+            let shown = path.display();
+            Refusal(format!(
+                "{shown}: {reason}; run `aaren run` again: it writes the summary of finished runs anew"
+            ))
+            .into()
+        })
+    }
+
+    /// Writes it, its table, and its pictures.
+    pub(crate) fn write(&self, folder: &ExperimentFolder, pictures: &Pictures) -> Result<()> {
+        let json = serde_json::to_string_pretty(self)? + "\n";
+        file::write(&folder.summary(), json.as_bytes())?;
+        file::write(&folder.path().join("summary.md"), self.markdown()?.as_bytes())?;
+        for (name, svg) in pictures.draw() {
+            file::write(&folder.path().join(name), svg.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// What the policies are judged by, policy by policy, at the first target return.
+    pub fn scores(&self) -> impl Iterator<Item = (&str, &Score)> {
+        self.in_order().into_iter().map(|(name, policy)| (name, policy.targets[0].score()))
+    }
+
+    /// The scale of the scores; `None` where they are returns of no known range.
+    pub(crate) fn scale(&self) -> Option<Scale> {
+        if self.policies.values().all(|policy| policy.targets[0].normalised_score.is_some()) {
+            return Some(Scale::Normalised);
+        }
+        self.protocol.return_range.map(|(least, most)| Scale::Returns(least, most))
+    }
+
+    /// The policies as in the experiment.
+    pub fn in_order(&self) -> Vec<(&str, &PolicySummary)> {
+        let mut policies: Vec<_> =
+            self.policies.iter().map(|(name, policy)| (name.as_str(), policy)).collect();
+        policies.sort_by_key(|(_, policy)| policy.place);
+        policies
+    }
+
+    /// Scores, sizes and speeds, a row for each policy and each memory that its cost was measured with.
+    pub fn table(&self) -> Table {
+        let costs = ["roll-out", "state bytes", "µs/step", "updates/s"].map(String::from);
+        let mut table = Table::new(1, self.score_heads().into_iter().chain(costs));
+        let cost = |cost: &Cost| {
+            [cost.regime.clone(), cost.state_bytes.to_string(), format!("{:.1}", cost.step_us_p50)]
+        };
+        for (name, policy) in self.in_order() {
+            let scores = self.score_cells(name, policy);
+            let empty = std::iter::repeat_n(String::new(), scores.len() - 1);
+            let speed = format!("{:.1}", policy.updates_per_second);
+            table.row(scores.into_iter().chain(cost(&policy.rollout)).chain([speed]));
+            for other in &policy.other_rollouts {
+                let name = [name.to_owned()].into_iter();
+                table.row(name.chain(empty.clone()).chain(cost(other)).chain([String::new()]));
+            }
+        }
+        table
+    }
+
+    /// Sizes and scores only.
+    pub fn score_table(&self) -> Table {
+        let mut table = Table::new(1, self.score_heads());
+        self.in_order().into_iter().for_each(|(name, policy)| table.row(self.score_cells(name, policy)));
+        table
+    }
+
+    fn score_heads(&self) -> Vec<String> {
+        let normalised = self.policies.values().any(|policy| policy.targets[0].normalised_score.is_some());
+        let mut score = if normalised { "normalised score" } else { "return" }.to_owned();
+        if self.scores().any(|(_, score)| score.estimate.over == Unit::Episodes) {
+            score += &format!(" ({ONE_SEED})");
+        }
+        let mut heads = vec!["policy".to_owned(), "parameters".into(), score];
+        heads.extend(self.comparison.iter().flat_map(Comparison::heads));
+        heads.extend(self.any_repeats().then(|| "distinct episodes".into()));
+        heads
+    }
+
+    fn score_cells(&self, name: &str, policy: &PolicySummary) -> Vec<String> {
+        let score = policy.targets[0].score().estimate.to_string();
+        let mut cells = vec![name.to_owned(), policy.parameters.to_string(), score];
+        cells.extend(self.comparison.iter().flat_map(|comparison| comparison.cells(name)));
+        let repeats = || policy.targets[0].repeats(self.protocol.episodes).unwrap_or_else(|| "all".into());
+        cells.extend(self.any_repeats().then(repeats));
+        cells
+    }
+
+    fn any_repeats(&self) -> bool {
+        self.policies.values().any(|policy| policy.targets[0].repeats(self.protocol.episodes).is_some())
+    }
+
+    fn markdown(&self) -> Result<String> {
+        let target = self.protocol.target_returns[0];
+        Ok(format!(
+            "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
+             ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
+             Scores are of the last update, at target return {target}; intervals: {INTERVAL}. Differences are paired by \
+             training seed and episode. State bytes and median µs per step are of timestep 1000 in the streaming runtime on one core.\n\n\
+             ## Protocol\n\n```json\n{}\n```\n",
+            self.name,
+            self.table().to_markdown(),
+            serde_json::to_string_pretty(&self.protocol)?
+        ))
+    }
+}
+
+/// The policy that the others of an experiment are compared with: its first Transformer, else its first policy.
+fn compared_with(spec: &Spec) -> &str {
+    let transformer = |policy: &&PolicySpec| kind_of_agent(&policy.agent) == Some(EncoderKind::Transformer);
+    let policy = spec.policies.iter().find(transformer).unwrap_or(&spec.policies[0]);
+    &policy.name
+}
+
+impl PolicySummary {
+    fn new(
+        spec: &Spec,
+        place: usize,
+        metric: Metric,
+        targets: &[f64],
+        runs: &[&Finished],
+        costs: &[&Cost],
+    ) -> Self {
+        let seconds: f64 = runs.iter().map(|run| run.progress.training_seconds).sum();
+        Self {
+            place,
+            agent: runs[0].policy.agent.clone(),
+            batch: Some(runs[0].policy.batch),
+            learning_rate: Some(runs[0].policy.learning_rate),
+            parameters: runs[0].parameters,
+            updates_per_second: (runs.len() as u64 * spec.train.updates) as f64 / seconds,
+            threads: runs.iter().map(|run| run.progress.threads).collect(),
+            targets: targets.iter().map(|&target| TargetSummary::new(metric, target, runs)).collect(),
+            rollout: costs[0].clone(),
+            other_rollouts: costs.iter().skip(1).map(|&cost| cost.clone()).collect(),
+        }
+    }
+}
+
+impl TargetSummary {
+    fn new(metric: Metric, target_return: f64, runs: &[&Finished]) -> Self {
+        let last = || of_last(runs, target_return);
+        let score = |sample: Sample, value: &dyn Fn(f64) -> f64| {
+            let best = |run: &&Finished| {
+                let evaluations = run.progress.evaluations.iter();
+                evaluations.map(|e| value(e.mean_return(target_return))).fold(f64::NEG_INFINITY, f64::max)
+            };
+            let per_seed = sample.per_seed();
+            Score {
+                estimate: sample.estimate(),
+                last: mean(&per_seed),
+                per_seed,
+                best: mean(&runs.iter().map(best).collect::<Vec<_>>()),
+            }
+        };
+        Self {
+            target_return,
+            normalised_score: metric
+                .normalised()
+                .then(|| score(metric.sample(last()), &|raw| metric.value(raw))),
+            raw_return: score(metric.returns(last()), &|raw| raw),
+            episode_length: lengths(last()).estimate(),
+            distinct_episodes: last().map(EpisodeResult::distinct).collect(),
+            unstable_episodes: last().flatten().filter(|episode| episode.unstable).count() as u64,
+        }
+    }
+
+    /// What the policy is judged by.
+    pub fn score(&self) -> &Score {
+        self.normalised_score.as_ref().unwrap_or(&self.raw_return)
+    }
+
+    /// How many of so many episodes of a seed are distinct, where in some seed not all are.
+    pub fn repeats(&self, episodes: usize) -> Option<String> {
+        let least = self.distinct_episodes.iter().min().filter(|least| **least < episodes)?;
+        let most = self.distinct_episodes.iter().max()?;
+        let count = if least == most { least.to_string() } else { format!("{least}–{most}") };
+        Some(format!("{count} of {episodes}"))
+    }
+}
+
+/// The episodes of one target return after the last update, run by run.
+fn of_last<'r>(runs: &'r [&Finished], target: f64) -> impl Iterator<Item = Vec<&'r EpisodeResult>> {
+    let last = runs.iter().filter_map(|run| run.progress.evaluations.last());
+    last.map(move |evaluated| evaluated.of_target(target).collect())
+}

@@ -1,0 +1,191 @@
+//! Runs an experiment: every policy × seed.
+
+use std::path::Path;
+
+use aaren_datasets::recipe;
+use aaren_envs::make;
+use aaren_spec::{DatasetSource, Document, ExperimentFolder, RunFolder, RunResult, Spec, write_if_new};
+
+use crate::part::{self, Part};
+use crate::parts::Parts;
+use crate::ready::{self, Ready};
+use crate::run::Run;
+use crate::{Error, Result, interrupt};
+
+/// An experiment: its spec, and where each key of it was written.
+#[derive(Debug)]
+pub struct Experiment {
+    pub(crate) document: Document,
+    pub(crate) spec: Spec,
+    /// The grid that it is a cell of.
+    pub(crate) grid: Option<String>,
+}
+
+/// What running an experiment left.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its folder.
+    pub folder: ExperimentFolder,
+    /// What the runs that are done left, in the order of the experiment.
+    pub results: Vec<RunResult>,
+    /// The runs that were asked for and cannot finish: their loss became NaN or infinite.
+    pub failed: Vec<String>,
+    /// The runs that other processes are at work on, each with who that is.
+    pub elsewhere: Vec<String>,
+    /// The runs that are not finished, and were not asked for.
+    pub left: Vec<String>,
+}
+
+/// What is to be done with the runs of an experiment.
+#[derive(Clone, Copy, Debug)]
+pub enum Doing {
+    /// Those that are not finished are trained; `threads` are libtorch's for those that begin, where the spec does not
+    /// say, and measured where this does not either.
+    Train { threads: Option<usize> },
+    /// Only what is done already is gathered.
+    Gather,
+}
+
+impl Experiment {
+    /// Reads an experiment's file, with overrides such as `train.updates=500`.
+    ///
+    /// # Errors
+    /// The first thing wrong with it, with its place and the cure.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        Self::of(Document::read(path, overrides)?)
+    }
+
+    /// An experiment from its text. Relative paths in it are relative to the working directory, and `name` is
+    /// required.
+    ///
+    /// # Errors
+    /// As [`Experiment::read`].
+    pub fn from_yaml(text: &str) -> Result<Self> {
+        Self::of(Document::parse(Path::new(""), text, &[])?)
+    }
+
+    pub(crate) fn of(document: Document) -> Result<Self> {
+        let spec = document.spec()?;
+        Ok(Self { document, spec, grid: None })
+    }
+
+    /// The spec, every default filled in.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Its folder below `results`.
+    pub fn folder(&self, results: &Path) -> ExperimentFolder {
+        let results = self.grid.as_ref().map_or_else(|| results.to_owned(), |grid| results.join(grid));
+        ExperimentFolder::of(&results, &self.spec.name)
+    }
+
+    /// Trains and evaluates every policy × seed, in a folder below `results`; what is done already is not done again,
+    /// and what was played in another way than the spec says is played anew.
+    ///
+    /// # Errors
+    /// Where the experiment does not fit its data, or something cannot be read or written; a run that diverges
+    /// is no error, but one of [`Outcome::failed`].
+    pub fn run(&self, results: &Path) -> Result<Outcome> {
+        self.run_only(results, &[])
+    }
+
+    /// As [`Experiment::run`], for the runs of some parts only; no parts mean all.
+    ///
+    /// Any number of processes may be at work in one results folder, on one machine or on several that share a file
+    /// system: each run is done by one of them.
+    ///
+    /// # Errors
+    /// As [`Experiment::run`], and for a part that the experiment does not have.
+    pub fn run_only(&self, results: &Path, only: &[Part]) -> Result<Outcome> {
+        self.perform(results, only, Doing::Train { threads: None })
+    }
+
+    pub(crate) fn perform(&self, results: &Path, only: &[Part], doing: Doing) -> Result<Outcome> {
+        part::check_all(only, std::slice::from_ref(self))?;
+        let ready = Ready::new(&self.document, &self.spec, results, self.folder(results));
+        let runs = ready.runs();
+        let asked = |run: &Run| {
+            only.is_empty() || only.iter().any(|part| part.contains_run(&run.policy.name, run.seed))
+        };
+        let mut parts = Parts::of(&ready, &runs, asked);
+        if let Doing::Train { threads } = doing {
+            self.write_spec(&ready.folder)?;
+            interrupt::watch()?;
+            parts.work(threads)?;
+        }
+        parts.close()
+    }
+
+    /// Writes the spec, every default filled in, into the folder of the experiment.
+    pub(crate) fn write_spec(&self, folder: &ExperimentFolder) -> Result<()> {
+        std::fs::create_dir_all(folder.path()).map_err(Error::at(folder.path().display()))?;
+        let _claim = ready::claim(folder)?;
+        Ok(write_if_new(&folder.spec(), &self.spec.to_yaml())?)
+    }
+
+    /// Every policy × seed, in the order of the spec.
+    pub fn parts(&self) -> impl Iterator<Item = Part> {
+        let (policies, seeds) = (&self.spec.policies, &self.spec.seeds);
+        policies.iter().flat_map(move |policy| seeds.iter().map(move |&seed| self.part(&policy.name, seed)))
+    }
+
+    /// One of its runs; in a grid with the experiment's name.
+    pub(crate) fn part(&self, policy: &str, seed: u64) -> Part {
+        Part::run(self.grid.as_ref().map(|_| self.spec.name.as_str()), policy, seed)
+    }
+
+    /// The folder of one of its runs below `results`.
+    pub fn run_folder(&self, results: &Path, run: &Part) -> Option<RunFolder> {
+        let (policy, seed) = run.find(&self.spec)?;
+        Some(self.folder(results).run(&policy.name, seed))
+    }
+
+    /// Those of its runs that are to be done: not trained, or not played as the spec says.
+    ///
+    /// # Errors
+    /// Where a run that is there was made with other settings.
+    pub fn open(&self, results: &Path) -> Result<Vec<Part>> {
+        let ready = Ready::new(&self.document, &self.spec, results, self.folder(results));
+        let mut open = Vec::new();
+        for run in ready.runs() {
+            if run.result()?.is_none() {
+                open.push(self.part(&run.policy.name, run.seed));
+            }
+        }
+        Ok(open)
+    }
+
+    /// Whether its data can be learned from: those of a file are looked at, of a recipe that there is one.
+    ///
+    /// # Errors
+    /// What [`Experiment::run`] would refuse.
+    pub fn check_data(&self, results: &Path) -> Result<()> {
+        if let DatasetSource::Recipe(name) = &self.spec.dataset {
+            let made = recipe::env(name).map_err(Error::at(self.place("dataset")))?;
+            let (there, here) = (make(&made)?, make(&self.spec.env)?);
+            if there.action_space().kind() != here.action_space().kind() {
+                return Err(Error::Refused(format!(
+                    "{}: the recipe {name} is of {}, which does not fit environment {}",
+                    self.place("dataset"),
+                    made.id,
+                    self.spec.env.id
+                )));
+            }
+            return Ok(());
+        }
+        Ready::new(&self.document, &self.spec, results, self.folder(results)).data().map(drop)
+    }
+
+    /// Where a key of it was written.
+    pub(crate) fn place(&self, key: &str) -> String {
+        self.document.place(key).to_string()
+    }
+}
+
+impl Outcome {
+    /// Whether no run of the experiment is left to be done, and there is something to report.
+    pub fn complete(&self) -> bool {
+        self.elsewhere.is_empty() && self.left.is_empty() && !self.results.is_empty()
+    }
+}

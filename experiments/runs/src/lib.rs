@@ -1,0 +1,36 @@
+//! The runs of an experiment: every policy × seed is trained, evaluated, and leaves a [`RunResult`](aaren_spec::RunResult).
+//!
+//! Data flows one way: [`Experiment`] (a checked [`Spec`](aaren_spec::Spec)) → [`dataset`] → training →
+//! [`evaluation`] → result. Reports are made elsewhere, from the results alone.
+//! Processes share nothing but the results folder: locks keep them apart.
+
+mod board;
+pub mod cost;
+pub mod dataset;
+mod error;
+mod estimate;
+pub mod evaluation;
+mod experiment;
+pub mod interrupt;
+pub mod lock;
+mod metrics;
+pub mod output;
+mod part;
+mod parts;
+mod plan;
+pub mod provenance;
+mod ready;
+mod record;
+mod run;
+pub mod stand_in;
+pub mod threads;
+mod trained;
+
+pub use error::{Error, Result};
+pub use estimate::{Estimate, Rates, estimate};
+pub use experiment::{Doing, Experiment, Outcome};
+pub use interrupt::Interrupted;
+pub use metrics::last_update;
+pub use part::Part;
+pub use plan::Plan;
+pub use trained::Trained;

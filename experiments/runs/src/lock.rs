@@ -1,0 +1,80 @@
+//! One process at a time at each run, report and recipe. The kernel releases a lock when its holder ends, however it
+//! ends.
+//!
+//! Locks are `flock`'s, on Linux over NFS too: there the client asks the server for a lock of the whole file. That
+//! needs NFSv4, or NFSv3 with its lock manager, and neither `nolock` nor `local_lock` nor `nocto` among the options of
+//! the mount. Where a whole machine dies, the server keeps its locks until their lease ends (NFSv4) or until it is back
+//! (NFSv3).
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use crate::{Error, Result};
+
+/// What came of asking for a lock.
+pub enum Claim {
+    /// Ours for as long as the file lives.
+    Ours(#[expect(dead_code, reason = "it is held, not read")] File),
+    /// Another process has it: which, as far as it could be told.
+    Others(String),
+}
+
+/// Claims the lock at `path` if nobody has it.
+pub fn claim(path: &Path) -> Result<Claim> {
+    let mut file = open(path).map_err(Error::at(path.display()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let read = file.read_to_string(&mut holder);
+            let holder = read.ok().map(|_| holder.trim().to_owned()).filter(|holder| !holder.is_empty());
+            return Ok(Claim::Others(holder.unwrap_or_else(|| "another process".into())));
+        }
+        Err(TryLockError::Error(error)) => return Err(Error::at(path.display())(error)),
+    }
+    taken(&mut file, path).map_err(Error::at(path.display()))?;
+    Ok(Claim::Ours(file))
+}
+
+/// Claims the lock at `path`, once whoever has it is done; `waiting` is called where that takes time.
+pub fn wait_for(path: &Path, waiting: impl FnOnce(&str)) -> Result<Claim> {
+    let holder = match claim(path)? {
+        Claim::Others(holder) => holder,
+        ours => return Ok(ours),
+    };
+    waiting(&holder);
+    let file = open(path).and_then(|mut file| {
+        file.lock()?;
+        taken(&mut file, path)?;
+        Ok(file)
+    });
+    Ok(Claim::Ours(file.map_err(Error::at(path.display()))?))
+}
+
+/// What its last holder said of itself stays readable for those who do not get it.
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// Says in a lock that was just taken who holds it, and looks at what its last holder left.
+fn taken(file: &mut File, path: &Path) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(holder().as_bytes())?;
+    // An NFS client may remember for a while that a file was not there, and so miss what the last holder made on
+    // another machine: opening the folder makes it ask.
+    path.parent().map_or(Ok(()), |folder| folder.read_dir().map(drop))
+}
+
+/// This process, as it says of itself in what it holds.
+pub(crate) fn holder() -> String {
+    format!("process {} on {}\n", std::process::id(), host())
+}
+
+fn host() -> String {
+    let mut name = [0_u8; 256];
+    // SAFETY: the length is that of the buffer, whose last byte stays zero.
+    let failed = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
+    let end = name.iter().position(|&byte| byte == 0).unwrap_or(0);
+    if failed != 0 { "this machine".into() } else { String::from_utf8_lossy(&name[..end]).into_owned() }
+}

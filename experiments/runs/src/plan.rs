@@ -1,0 +1,107 @@
+//! Everything that one YAML describes: an experiment, or a grid of them.
+
+use std::path::{Path, PathBuf};
+
+use aaren_spec::{Document, ExperimentFolder, write_if_new};
+use serde_json::json;
+
+use crate::part::check_all;
+use crate::{Doing, Error, Experiment, Outcome, Part, Result, lock, output};
+
+/// The experiments of one YAML.
+pub struct Plan {
+    /// Name of the experiment, or of the grid.
+    pub name: String,
+    /// All of them; one where nothing varies.
+    pub experiments: Vec<Experiment>,
+    /// What `grid` varies in each, where it is a grid.
+    varied: Option<Vec<Vec<(String, String)>>>,
+}
+
+impl Plan {
+    /// Reads a YAML with overrides such as `train.updates=500`, and checks every experiment of it.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
+        let document = Document::read(path, overrides)?;
+        let Some((name, cells)) = document.cells()? else {
+            let experiment = Experiment::of(document)?;
+            return Ok(Self {
+                name: experiment.spec.name.clone(),
+                experiments: vec![experiment],
+                varied: None,
+            });
+        };
+        let (documents, varied): (Vec<_>, _) =
+            cells.into_iter().map(|cell| (cell.document, cell.varied)).unzip();
+        let in_grid = |document| Ok(Experiment { grid: Some(name.clone()), ..Experiment::of(document)? });
+        let experiments = documents.into_iter().map(in_grid).collect::<Result<_>>()?;
+        Ok(Self { name, experiments, varied: Some(varied) })
+    }
+
+    /// Whether it is a grid of experiments.
+    pub fn is_grid(&self) -> bool {
+        self.varied.is_some()
+    }
+
+    /// The folder of the experiment, or of the grid, below `results`.
+    pub fn folder(&self, results: &Path) -> PathBuf {
+        results.join(&self.name)
+    }
+
+    /// Refuses parts that it does not have, and experiments whose environment does not exist.
+    pub fn check(&self, only: &[Part]) -> Result<()> {
+        check_all(only, &self.experiments)?;
+        self.experiments.iter().try_for_each(|experiment| {
+            let made = aaren_envs::make(&experiment.spec.env);
+            made.map(drop).map_err(Error::at(experiment.place("env")))
+        })
+    }
+
+    /// The runs that are asked for, each with its experiment; no parts mean all.
+    pub fn runs<'p>(&'p self, only: &'p [Part]) -> impl Iterator<Item = (&'p Experiment, Part)> {
+        let asked = move |run: &Part| only.is_empty() || only.iter().any(|part| part.contains(run));
+        let of = |experiment: &'p Experiment| experiment.parts().map(move |run| (experiment, run));
+        self.experiments.iter().flat_map(of).filter(move |(_, run)| asked(run))
+    }
+
+    /// Writes what a report has to know, before anything is done: the specs, and what a grid varies.
+    pub fn write(&self, results: &Path) -> Result<()> {
+        for experiment in &self.experiments {
+            experiment.write_spec(&experiment.folder(results))?;
+        }
+        let Some(varied) = &self.varied else { return Ok(()) };
+        let folder = ExperimentFolder::at(&self.folder(results));
+        let cells: Vec<_> = (self.experiments.iter().zip(varied))
+            .map(|(experiment, varied)| json!({"name": experiment.spec.name, "varied": varied}))
+            .collect();
+        let text = format!("{:#}\n", json!({"name": self.name, "experiments": cells}));
+        let _claim = lock::wait_for(&folder.lock(), |_| ())?;
+        Ok(write_if_new(&folder.grid(), &text)?)
+    }
+
+    /// Does the runs that are asked for, one experiment after the other, `done` gets what came of each.
+    pub fn run<E: From<Error>>(
+        &self,
+        results: &Path,
+        only: &[Part],
+        how: Doing,
+        mut done: impl FnMut(&Experiment, Outcome) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.is_grid() {
+            self.write(results)?;
+        }
+        for experiment in &self.experiments {
+            // No parts mean all; those of other experiments must not end as none.
+            let asked = |run: &Part| only.is_empty() || only.iter().any(|part| part.contains(run));
+            let own: Vec<Part> = experiment.parts().filter(asked).collect();
+            if own.is_empty() {
+                continue;
+            }
+            if self.is_grid() {
+                output::note(format_args!("{}:", experiment.spec.name));
+            }
+            let only = if only.is_empty() { &[] } else { own.as_slice() };
+            done(experiment, experiment.perform(results, only, how)?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! What made a result: the program, its source, and the machine.
+
+use std::thread::available_parallelism;
+
+pub use aaren_spec::{Machine, Provenance};
+use serde_json::Value;
+
+/// Instructions that decide how fast numbers come: those of libtorch's and the streaming runtime's kernels.
+const INSTRUCTIONS: [&str; 6] = ["avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16"];
+
+/// Of this process.
+pub fn here() -> Provenance {
+    Provenance {
+        aaren: env!("CARGO_PKG_VERSION").into(),
+        commit: env!("AAREN_COMMIT").into(),
+        dirty: option_env!("AAREN_DIRTY").map(|dirty| dirty == "true"),
+        mujoco: aaren_envs::mujoco_version().into(),
+        machine: Some(machine()),
+    }
+}
+
+/// `protocol`, a JSON object, with the provenance of this process in it.
+pub fn within(protocol: Value) -> Value {
+    let mut protocol = protocol;
+    if let (Some(map), Ok(Value::Object(own))) = (protocol.as_object_mut(), serde_json::to_value(here())) {
+        map.extend(own);
+    }
+    protocol
+}
+
+fn machine() -> Machine {
+    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let value = |key: &str| {
+        let line = about.lines().find(|line| line.starts_with(key));
+        line.and_then(|line| line.split_once(':')).map_or("", |(_, value)| value.trim())
+    };
+    let flags: Vec<&str> = value("flags").split_whitespace().collect();
+    let has = INSTRUCTIONS.into_iter().filter(|name| flags.contains(name));
+    let processor = value("model name");
+    Machine {
+        processor: if processor.is_empty() { std::env::consts::ARCH.into() } else { processor.into() },
+        cores: available_parallelism().map_or(1, |cores| cores.get()),
+        instructions: has.map(str::to_owned).collect(),
+    }
+}

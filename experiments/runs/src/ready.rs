@@ -1,0 +1,100 @@
+//! An experiment with what its runs share; the data are loaded when the first run has to be trained.
+
+use std::cell::OnceCell;
+use std::path::Path;
+
+use aaren_agents::Task;
+use aaren_datasets::Difficulty;
+use aaren_encoders::open_device;
+use aaren_envs::make;
+use aaren_spec::{Document, ExperimentFolder, Spec};
+use tch::Device;
+
+use crate::run::{Data, Run, targets};
+use crate::{Error, Result, dataset, lock, output};
+
+/// What all runs of an experiment share.
+pub struct Ready<'e> {
+    document: &'e Document,
+    spec: &'e Spec,
+    results: &'e Path,
+    pub folder: ExperimentFolder,
+    data: OnceCell<Data>,
+}
+
+impl<'e> Ready<'e> {
+    /// Of an experiment whose recipes are kept below `results`.
+    pub fn new(document: &'e Document, spec: &'e Spec, results: &'e Path, folder: ExperimentFolder) -> Self {
+        Self { document, spec, results, folder, data: OnceCell::new() }
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> Result<Device> {
+        Ok(open_device(&self.spec.train.device.to_string())?)
+    }
+
+    /// The data, loaded, or made below the results, at the first call, and checked against the environment.
+    pub fn data(&self) -> Result<&Data> {
+        if let Some(data) = self.data.get() {
+            return Ok(data);
+        }
+        let spec = self.spec;
+        let at = |key: &str| self.document.place(key).to_string();
+        let environment = make(&spec.env).map_err(Error::at(at("env")))?;
+        let loaded = dataset::of_experiment(spec, self.results).map_err(Error::at(at("dataset")))?;
+        let summary = loaded.summary();
+        output::note(&summary);
+        let task = Task::new(&environment, spec.evaluate.return_scale)
+            .with_dataset(&loaded)
+            .map_err(Error::at(at("dataset")))?;
+        let difficulty = Difficulty::of(&loaded, Some(&spec.env)).map_err(Error::at(at("env")))?;
+        warn(spec, &summary, &difficulty);
+        let checksum = dataset::checksum(&loaded);
+        Ok(self.data.get_or_init(|| Data { dataset: loaded, summary, difficulty, checksum, task }))
+    }
+
+    /// Every policy × seed, in the order of the spec.
+    pub fn runs(&self) -> Vec<Run<'_>> {
+        let (policies, seeds) = (&self.spec.policies, &self.spec.seeds);
+        let learns: Vec<_> = policies.iter().map(|policy| self.spec.fingerprint(policy, 0)).collect();
+        let of_policy = |(place, policy): (usize, _)| {
+            let same = learns[..place].iter().position(|before| *before == learns[place]);
+            seeds.iter().enumerate().map(move |(index, &seed)| Run {
+                spec: self.spec,
+                policy,
+                seed,
+                fingerprint: self.spec.fingerprint(policy, seed),
+                folder: self.folder.run(&policy.name, seed),
+                source: same.map(|same| same * seeds.len() + index),
+            })
+        };
+        policies.iter().enumerate().flat_map(of_policy).collect()
+    }
+}
+
+/// Says where the data are nearly one trajectory, so that scores on them tell little of a policy, and where they never
+/// reach what is asked for.
+fn warn(spec: &Spec, summary: &aaren_datasets::DatasetSummary, difficulty: &Difficulty) {
+    if let Some(left) = difficulty.left_given_timestep.filter(|left| *left < 0.1) {
+        output::note(format_args!(
+            "{} is nearly one trajectory: the timestep alone tells all but {:.0} % of the actions' variance",
+            summary.name,
+            100.0 * left
+        ));
+    }
+    let best = summary.return_max;
+    if let Some(above) = targets(spec, summary).into_iter().find(|&target| target > best) {
+        output::note(format_args!(
+            "evaluate.target_returns: {above} is above every return in the data, whose best is {best:.1}: no policy has \
+             seen what it asks for"
+        ));
+    }
+}
+
+/// Waits until nobody else writes to what the runs of an experiment share.
+pub fn claim(folder: &ExperimentFolder) -> Result<lock::Claim> {
+    let shown = folder.path().display();
+    lock::wait_for(&folder.lock(), |holder| {
+        output::note(format_args!("{shown} is being written to by {holder}: waiting for it"));
+    })
+}

@@ -1,0 +1,98 @@
+//! `context:` how much of the past a policy sees, in training and at roll-out.
+
+use std::fmt;
+
+use aaren_format::Start;
+use aaren_format::{ContextLength, Regime};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::values::{some_whole, wrong_text};
+
+const ROLLOUT: &str = "`unbounded`, `{window: K}`, `{sliding: K}` or `{reset: K}` with K timesteps";
+const LONGEST: u64 = 1_000_000;
+
+/// The section as written, with its defaults.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default)]
+pub(super) struct ContextSection {
+    /// Timesteps of a training window, or `episode`.
+    #[serde(deserialize_with = "length")]
+    pub train: ContextLength,
+    /// Where training windows start; `episode` where they are whole episodes, else `uniform`, unless given.
+    pub start: Option<Start>,
+    /// Whether the detached state is carried from one training chunk of a trajectory to the next.
+    pub carry: bool,
+    /// What the actor remembers; the default depends on the encoder.
+    #[serde(deserialize_with = "regime")]
+    pub rollout: Option<Regime>,
+}
+
+impl Default for ContextSection {
+    fn default() -> Self {
+        Self { train: ContextLength::Timesteps(20), start: None, carry: false, rollout: None }
+    }
+}
+
+/// A whole number of timesteps, or `episode`.
+fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ContextLength, D::Error> {
+    let length = ContextLength::deserialize(deserializer)?;
+    match length {
+        ContextLength::Timesteps(timesteps) if timesteps as u64 > LONGEST => {
+            let expected = format!("at most {LONGEST} timesteps, or `episode`");
+            Err(D::Error::invalid_value(Unexpected::Unsigned(timesteps as u64), &expected.as_str()))
+        }
+        length => Ok(length),
+    }
+}
+
+/// `unbounded`, `{window: K}`, `{sliding: K}`, `{reset: K}`, or the latter three as quoted text, `"window: K"`.
+fn regime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Regime>, D::Error> {
+    deserializer.deserialize_str(Rollout).map(Some)
+}
+
+struct Rollout;
+
+/// A regime as a map.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bounded {
+    #[serde(default, deserialize_with = "some_whole::<_, _, 1, LONGEST>")]
+    window: Option<usize>,
+    #[serde(default, deserialize_with = "some_whole::<_, _, 1, LONGEST>")]
+    sliding: Option<usize>,
+    #[serde(default, deserialize_with = "some_whole::<_, _, 1, LONGEST>")]
+    reset: Option<usize>,
+}
+
+impl<'de> Visitor<'de> for Rollout {
+    type Value = Regime;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(ROLLOUT)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Regime, E> {
+        let fits = |regime: &Regime| regime.timesteps().is_none_or(|timesteps| timesteps as u64 <= LONGEST);
+        text.trim().parse().ok().filter(fits).ok_or_else(|| {
+            let cure =
+                ["window", "sliding", "reset"].iter().find(|word| text.trim_start().starts_with(**word));
+            let cure = cure.map(|word| format!("write `{{{word}: 20}}`"));
+            wrong_text(text, ROLLOUT, cure.as_deref())
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Regime, A::Error> {
+        let refused =
+            |found, expected: &str| Err(A::Error::invalid_value(Unexpected::Other(found), &expected));
+        let Bounded { window, sliding, reset } = Bounded::deserialize(MapAccessDeserializer::new(map))?;
+        match (window, sliding, reset) {
+            (Some(timesteps), None, None) => Ok(Regime::Window(timesteps)),
+            (None, Some(timesteps), None) => Ok(Regime::Sliding(timesteps)),
+            (None, None, Some(timesteps)) => Ok(Regime::Reset(timesteps)),
+            (None, None, None) => refused("an empty map", ROLLOUT),
+            _ => refused("more than one of `window`, `sliding` and `reset`", &format!("{ROLLOUT}; keep one")),
+        }
+    }
+}

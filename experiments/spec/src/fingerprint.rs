@@ -1,0 +1,99 @@
+//! What a checkpoint must agree with: the settings that determine the weights of one policy and seed.
+
+use std::collections::BTreeMap;
+
+use aaren_format::AgentConfig;
+use aaren_format::CloningConfig;
+use aaren_format::{DecisionConfig, Start};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{DatasetSource, PolicySpec, Spec};
+
+/// Key path → value of every setting that determines training.
+///
+/// Left out is what may change between two parts of one run: where files lie (only the dataset's name
+/// counts), device and threads, the roll-out and the evaluations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint(BTreeMap<String, String>);
+
+impl Spec {
+    /// The fingerprint of one run of this experiment.
+    pub fn fingerprint(&self, policy: &PolicySpec, seed: u64) -> Fingerprint {
+        let dataset = match &self.dataset {
+            DatasetSource::Recipe(name) => name.clone(),
+            DatasetSource::Path(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        };
+        let mut settings = BTreeMap::new();
+        let mut insert = |key: &str, value: Value| flatten(key, &value, &mut settings);
+        insert("env", json(&self.env));
+        insert("dataset", dataset.into());
+        insert("seed", seed.into());
+        insert("train", json(&self.train));
+        insert("train.batch", policy.batch.into());
+        insert("train.learning_rate", policy.learning_rate.into());
+        insert("train.precision", json(&policy.precision));
+        match &policy.agent {
+            AgentConfig::Decision(DecisionConfig { model, dropout, context, start, carry }) => {
+                insert("model", json(model));
+                insert("model.dropout", (*dropout).into());
+                insert("context.train", json(&context.context_length));
+                // Earlier checkpoints do not say what was the only way then.
+                if *start != Start::Uniform {
+                    insert("context.start", json(start));
+                }
+                insert("context.carry", (*carry).into());
+                insert("evaluate.return_scale", self.evaluate.return_scale.into());
+            }
+            AgentConfig::BehaviourCloning(CloningConfig { mlp, dropout, top, context_length }) => {
+                insert("agent", "behaviour-cloning".into());
+                insert("model", json(mlp));
+                insert("model.dropout", (*dropout).into());
+                insert("top", (*top).into());
+                insert("context.train", json(context_length));
+            }
+        }
+        settings.remove("train.device");
+        settings.remove("train.threads");
+        Fingerprint(settings)
+    }
+}
+
+impl Fingerprint {
+    /// 16 hexadecimal digits (FNV-1a, 64 bit), the same for the same settings on every machine.
+    pub fn hash(&self) -> String {
+        let bytes =
+            self.0.iter().flat_map(|(key, value)| [key.as_str(), "=", value, "\n"]).flat_map(str::bytes);
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        format!("{hash:016x}")
+    }
+
+    /// What differs, one `key: found there, expected here` each; empty if and only if the two are equal.
+    pub fn differences(&self, there: &Fingerprint) -> Vec<String> {
+        let keys: std::collections::BTreeSet<&String> = self.0.keys().chain(there.0.keys()).collect();
+        let shown =
+            |settings: &BTreeMap<String, String>, key| settings.get(key).map_or("absent", |v| v).to_owned();
+        keys.into_iter()
+            .filter(|&key| self.0.get(key) != there.0.get(key))
+            .map(|key| format!("{key}: found {}, expected {}", shown(&there.0, key), shown(&self.0, key)))
+            .collect()
+    }
+}
+
+fn json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).expect("specs hold only what JSON holds")
+}
+
+/// Maps become key paths, so that the order of keys does not matter.
+fn flatten(key: &str, value: &Value, settings: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(map) => {
+            map.iter().for_each(|(part, value)| flatten(&format!("{key}.{part}"), value, settings))
+        }
+        value => {
+            settings.insert(key.into(), value.to_string());
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! An experiment as plain data: what its YAML asks for ([`Spec`]), where its files lie ([`ExperimentFolder`]), and
+//! what its runs leave ([`RunResult`]).
+//!
+//! ```text
+//! file + --set  →  Document (tree of nodes, each with its line)  →  Spec (every default filled in)
+//! ```
+//!
+//! Everything that can be refused without touching a dataset or an environment is refused here, with
+//! one message that names file and line (or the `--set`), the key, what was found and what to write
+//! instead. [`Spec::to_yaml`] writes the effective spec; loading that again gives an equal `Spec`.
+//!
+//! The sections are structs that derive `Deserialize`, read by a deserializer over the located tree: a new
+//! key is a field of one of them, with its range from `values` and its default.
+//!
+//! `model` and `context` hold what the policies share, an entry of `policies` what differs for that
+//! one. Four settings do not mean something for every encoder: `recency`, `carry: true` and
+//! `rollout: unbounded`, of which the latter two need a state of constant size, and `rollout: {sliding: K}`, which
+//! needs one that grows. Written in `model` or `context` they therefore reach the encoders that they are for, and
+//! leave the others at their own default; in the entry of one that they are not for, recency, carry and a sliding
+//! cache are refused, and `rollout: unbounded` gives a Transformer a growing key/value cache. An entry of `agent: behaviour-cloning`
+//! takes width, layers, dropout and the context length from the sections, and its own `top`.
+//!
+//! A document with lists at `dataset` or `env`, or with a `grid`, is several experiments: [`Document::cells`].
+
+mod compare;
+mod context;
+mod dataset;
+mod deserializer;
+mod document;
+mod entry;
+mod env;
+mod error;
+mod evaluate;
+mod fault;
+mod field;
+mod fingerprint;
+mod folder;
+mod grid;
+mod keys;
+mod model;
+mod nearest;
+mod node;
+mod policy;
+mod result;
+mod spec;
+mod state;
+mod train;
+mod values;
+
+#[cfg(test)]
+mod grid_tests;
+#[cfg(test)]
+mod refusal_tests;
+#[cfg(test)]
+mod round_trip_tests;
+#[cfg(test)]
+mod tests;
+
+pub use compare::CompareSpec;
+pub use dataset::DatasetSource;
+pub use document::Document;
+pub use error::Error;
+pub use evaluate::{EvaluateSpec, Keep};
+pub use fingerprint::Fingerprint;
+pub use folder::{ExperimentFolder, RunFolder, recipe_file, write, write_if_new};
+pub use grid::Cell;
+pub use nearest::nearest;
+pub use policy::PolicySpec;
+pub use result::{
+    Cost, CostPoint, Costs, EpisodeResult, Evaluated, Machine, Protocol, Provenance, RunResult,
+};
+pub use spec::Spec;
+pub use state::RunState;
+pub use train::TrainSpec;

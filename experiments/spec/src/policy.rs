@@ -1,0 +1,51 @@
+//! One policy to train: its agent, and everything in which policies can differ.
+
+use aaren_format::{AgentConfig, Precision, Regime};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// One policy to train.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicySpec {
+    /// Name in results folders, tables and legends.
+    pub name: String,
+    /// What learns, with its settings.
+    pub agent: AgentConfig,
+    /// Windows per update.
+    pub batch: usize,
+    /// Peak learning rate of its training.
+    pub learning_rate: f64,
+    /// Arithmetic of its training; float32 for behaviour cloning.
+    pub precision: Precision,
+}
+
+impl PolicySpec {
+    /// What it remembers of its episode when it acts.
+    pub fn rollout(&self) -> Regime {
+        match &self.agent {
+            AgentConfig::Decision(decision) => decision.context.regime,
+            AgentConfig::BehaviourCloning(_) => Regime::Reset(1),
+        }
+    }
+}
+
+/// An entry of `policies` with everything written out.
+impl Serialize for PolicySpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Entry<'a> {
+            #[serde(flatten)]
+            agent: &'a AgentConfig,
+            batch: usize,
+            learning_rate: f64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            precision: Option<Precision>,
+        }
+        let cloning = matches!(self.agent, AgentConfig::BehaviourCloning(_));
+        let precision = (!cloning).then_some(self.precision);
+        let mut map = serializer.serialize_map(Some(1))?;
+        let Self { name, agent, batch, learning_rate, .. } = self;
+        map.serialize_entry(name, &Entry { agent, batch: *batch, learning_rate: *learning_rate, precision })?;
+        map.end()
+    }
+}

@@ -1,0 +1,192 @@
+//! Properties: the effective spec loads as itself, and no text brings the loader down.
+
+use aaren_damaged_files::{Measuring, fuzz};
+use aaren_format::CloningConfig;
+use aaren_format::{AgentConfig, Schedule};
+use aaren_format::{Context, ContextLength, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime};
+use aaren_format::{DecisionConfig, Start};
+use proptest::prelude::*;
+
+use super::tests::{EXAMPLE, MINIMAL, load};
+use super::train::Device;
+use super::*;
+
+#[global_allocator]
+static MEASURING: Measuring = Measuring;
+
+/// Damaged files: accepted or refused in one line, no panic, no memory beyond what the file justifies.
+#[test]
+fn damaged_files_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.yaml");
+    let example = EXAMPLE.replace("../data/hopper-medium-expert.hdf5", "hopper-medium");
+    let grid = format!("{MINIMAL}grid: {{train.learning_rate: [3e-4, 1e-3], context.train: [20, 100]}}\n");
+    let originals = [example.into_bytes(), MINIMAL.into(), grid.into_bytes()];
+    fuzz("YAML", &originals, |bytes| {
+        let _ = std::fs::remove_file(&path);
+        std::fs::write(&path, bytes).unwrap();
+        let document = Document::read(&path, &[])?;
+        match document.cells()? {
+            Some((_, cells)) => cells.iter().try_for_each(|cell| cell.document.spec().map(drop)),
+            None => document.spec().map(drop),
+        }
+    });
+}
+
+/// Any text but the three separators that are refused.
+fn text() -> impl Strategy<Value = String> {
+    any::<String>().prop_map(|text| text.replace(['\u{85}', '\u{2028}', '\u{2029}'], " "))
+}
+
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<u64>().prop_map(Into::into),
+        proptest::num::f64::NORMAL.prop_map(Into::into),
+        text().prop_map(Into::into),
+        "[-+.0-9eExXoOa-f_~:#'\"!&*?| \n\t]{0,12}".prop_map(Into::into),
+        "(yes|no|on|off|true|null|~|Null|TRUE|\\.inf|-\\.INF|\\.nan|0x1F|0o17|1_000|1:30|=|<<|y|n)"
+            .prop_map(Into::into),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::btree_map(text(), inner, 0..4)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn context_length() -> impl Strategy<Value = ContextLength> {
+    prop_oneof![(1usize..1000).prop_map(ContextLength::Timesteps), Just(ContextLength::Episode)]
+}
+
+prop_compose! {
+    fn decision()(
+        encoder in prop::sample::select(&EncoderKind::ALL[..]), heads in 1usize..9, head_width in 1usize..65,
+        layers in 1usize..9, dropout in 0.0..1.0, pre in any::<bool>(), recency in prop::sample::select(&Recency::ALL[..]),
+        context_length in context_length(), episode in any::<bool>(), carry in any::<bool>(), rollout in 0..4,
+        timesteps in 1usize..1000,
+    ) -> AgentConfig {
+        AgentConfig::Decision(DecisionConfig {
+            model: Model {
+                encoder, width: heads * head_width, layers, heads,
+                norm: if pre { Norm::Pre } else { Norm::Post },
+                recency: if encoder.takes_recency() { recency } else { Recency::None },
+                past_actions: !pre,
+            },
+            dropout,
+            context: Context {
+                context_length,
+                regime: match rollout {
+                    1 => Regime::Window(timesteps),
+                    2 => Regime::Reset(timesteps),
+                    3 if !encoder.constant_state() => Regime::Sliding(timesteps),
+                    _ => Regime::Unbounded,
+                },
+            },
+            start: if episode { Start::Episode } else { Start::Uniform },
+            carry: carry && encoder.constant_state(),
+        })
+    }
+}
+
+prop_compose! {
+    fn cloning()(
+        width in 1usize..1000, layers in 1usize..9, dropout in 0.0..1.0, top in 1e-3..=1.0,
+        context_length in context_length(),
+    ) -> AgentConfig {
+        AgentConfig::BehaviourCloning(CloningConfig { mlp: Mlp { width, layers }, dropout, top, context_length })
+    }
+}
+
+prop_compose! {
+    fn policy(index: usize)(
+        name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}", agent in prop_oneof![3 => decision(), 1 => cloning()],
+        batch in 1usize..1000, learning_rate in 1e-12..10.0, bfloat16 in any::<bool>(),
+    ) -> PolicySpec {
+        let bfloat16 = bfloat16 && matches!(agent, AgentConfig::Decision(_));
+        PolicySpec {
+            name: format!("{name}-{index}"),
+            agent,
+            batch,
+            learning_rate,
+            precision: if bfloat16 { Precision::Bfloat16 } else { Precision::Float32 },
+        }
+    }
+}
+
+prop_compose! {
+    fn train()(
+        updates in 1u64..1_000_000, batch in 1usize..1000, learning_rate in 1e-12..10.0, weight_decay in 0.0..1.0,
+        warmup in 0.0..=1.0, constant in any::<bool>(), clip in 1e-3..1e3, bfloat16 in any::<bool>(),
+        cuda in proptest::option::of(0usize..128), threads in proptest::option::of(1usize..65),
+    ) -> TrainSpec {
+        TrainSpec {
+            updates, batch, learning_rate, weight_decay, clip, threads,
+            warmup: (updates as f64 * warmup) as u64,
+            schedule: if constant { Schedule::Constant } else { Schedule::Cosine },
+            precision: if bfloat16 { Precision::Bfloat16 } else { Precision::Float32 },
+            device: cuda.map_or(Device::Cpu, Device::Cuda),
+        }
+    }
+}
+
+prop_compose! {
+    fn spec()(
+        name in "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", id in text().prop_filter("an id", |id| !id.is_empty()),
+        kwargs in prop::collection::btree_map(text(), json(), 0..4),
+        dataset in "[a-z][a-z0-9-]{0,9}-(random|medium|medium-replay|medium-expert|expert)",
+        policies in (1usize..4).prop_flat_map(|count| (0..count).map(policy).collect::<Vec<_>>()),
+        seeds in prop::collection::hash_set(any::<u64>(), 1..4), train in train(),
+        every in 1u64.., episodes in 1usize..1000, return_scale in 1e-3..1e6,
+        targets in proptest::option::of(prop::collection::hash_set(any::<i32>(), 1..4)),
+        (keep_all, margin) in (any::<bool>(), proptest::option::of(0.0..100.0)),
+    ) -> Spec {
+        Spec {
+            name, env: EnvSpec { id, kwargs: kwargs.into_iter().collect() },
+            dataset: DatasetSource::Recipe(dataset), policies, seeds: seeds.into_iter().collect(), train,
+            evaluate: EvaluateSpec {
+                every, episodes, return_scale,
+                keep: if keep_all { Keep::All } else { Keep::Last },
+                target_returns: targets.map(|targets| targets.into_iter().map(|target| f64::from(target) / 7.0).collect()),
+            },
+            compare: CompareSpec { margin },
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_effective_spec_loads_as_itself(spec in spec()) {
+        let yaml = spec.to_yaml();
+        match load(&yaml, &[]) {
+            Ok(again) => prop_assert_eq!(again, spec, "{}", yaml),
+            Err(error) => prop_assert!(false, "{}\n{}", error, yaml),
+        }
+    }
+
+    /// Mutations of a valid file: accepted or refused in one line, never a panic.
+    #[test]
+    fn mutilated_files_are_answered(cuts in prop::collection::vec((any::<prop::sample::Index>(), 0usize..6, "[-\\[\\]{}:,#&*!|>'\"%@`?~ \n\ta0é\u{feff}]{0,3}"), 1..6)) {
+        let mut text: Vec<char> = EXAMPLE.replace("../data/hopper-medium-expert.hdf5", "hopper-medium").chars().collect();
+        for (at, length, insert) in cuts {
+            let at = at.index(text.len());
+            let end = (at + length).min(text.len());
+            text.splice(at..end, insert.chars());
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(error) = load(&text, &[]) {
+            let message = error.to_string();
+            prop_assert!(message.starts_with("x.yaml:") && !message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn any_text_is_answered(text in any::<String>(), set in any::<String>()) {
+        drop(load(&text, &[]));
+        drop(load(MINIMAL, &[&set]));
+    }
+}

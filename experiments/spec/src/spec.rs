@@ -1,0 +1,151 @@
+//! The experiment: YAML in, a complete and checked [`Spec`] out.
+
+use std::path::Path;
+
+use aaren_format::{EnvSpec, Invalid};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::context::ContextSection;
+use crate::entry::Shared;
+use crate::field::{Field, Fields};
+use crate::model::ModelSection;
+use crate::values::{Distinct, distinct, whole};
+use crate::{
+    CompareSpec, DatasetSource, Document, Error, EvaluateSpec, PolicySpec, TrainSpec, dataset, env, grid,
+    keys, values,
+};
+
+/// One experiment: every policy × seed, trained on one dataset, evaluated in one environment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Spec {
+    /// Name of the results folder; the file's stem unless given.
+    pub name: String,
+    /// Environment of the roll-outs.
+    pub env: EnvSpec,
+    /// What the policies learn from.
+    pub dataset: DatasetSource,
+    /// Policies to train, at least one, names unique.
+    pub policies: Vec<PolicySpec>,
+    /// Training seeds, at least one, unique.
+    pub seeds: Vec<u64>,
+    /// How each policy is trained.
+    pub train: TrainSpec,
+    /// How each policy is evaluated.
+    pub evaluate: EvaluateSpec,
+    /// How they are compared.
+    pub compare: CompareSpec,
+}
+
+/// The top level as written, with the defaults that follow from nothing else.
+#[derive(Deserialize)]
+struct File {
+    #[serde(default, deserialize_with = "values::some_folder_name")]
+    name: Option<String>,
+    #[serde(deserialize_with = "env::env")]
+    env: EnvSpec,
+    #[serde(deserialize_with = "dataset::text")]
+    dataset: String,
+    #[serde(default)]
+    #[expect(dead_code, reason = "each entry is read together with the sections that it differs from")]
+    policies: IgnoredAny,
+    #[serde(default = "first_seed", deserialize_with = "seeds")]
+    seeds: Vec<u64>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "checked by itself, and read again for each policy")]
+    model: ModelSection,
+    #[serde(default)]
+    context: ContextSection,
+    #[serde(default)]
+    train: TrainSpec,
+    #[serde(default)]
+    evaluate: EvaluateSpec,
+    #[serde(default)]
+    compare: CompareSpec,
+}
+
+impl Spec {
+    /// Reads an experiment file, applies `--set` overrides such as `train.updates=500`, and checks all.
+    ///
+    /// Relative paths in the file are relative to the file, paths in an override to the working directory.
+    ///
+    /// # Errors
+    /// The first thing wrong, as one message that names its place and the cure.
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Spec, Error> {
+        Document::read(path, overrides)?.spec()
+    }
+
+    /// The effective spec as YAML, every default written out. Loading it gives an equal `Spec`.
+    ///
+    /// # Panics
+    /// If text of the spec were no UTF-8, which loading refuses.
+    pub fn to_yaml(&self) -> String {
+        serde_yaml::to_string(self).expect("a Spec holds only maps, lists and UTF-8 scalars")
+    }
+
+    /// The same experiment reduced to one policy and one seed: the spec of one results folder.
+    pub fn single(&self, policy: &PolicySpec, seed: u64) -> Spec {
+        Spec { policies: vec![policy.clone()], seeds: vec![seed], ..self.clone() }
+    }
+}
+
+impl Document {
+    /// Checks the document and fills in every default.
+    ///
+    /// # Errors
+    /// As [`Spec::load`].
+    pub fn spec(&self) -> Result<Spec, Error> {
+        let root = Field { path: String::new(), node: self.root() };
+        grid::check_none(&root)?;
+        let File { name, env, dataset, seeds, context, mut train, mut evaluate, mut compare, .. } =
+            root.read()?;
+        let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));
+        let train_section = root.section("train");
+        train.complete().map_err(|Invalid { found, expected, cure, .. }| {
+            match train_section.get("warmup") {
+                Some(field) => field.invalid_as(found, &expected, cure.as_deref()),
+                None => train_section.invalid(found, &expected, cure),
+            }
+        })?;
+        evaluate.complete(train.updates);
+        compare.complete(&env.id);
+        let shared = Shared {
+            model: root.section("model"),
+            context: root.section("context"),
+            rollout: context.rollout,
+            train: &train,
+        };
+        let policies = shared.policies(&root)?;
+        let dataset = match root.get("dataset") {
+            Some(field) => dataset::find(&dataset, field, self.folder())?,
+            None => return Err(root.missing("dataset", keys::required("dataset"))),
+        };
+        Ok(Spec { name: self.name(name, &root)?, env, dataset, policies, seeds, train, evaluate, compare })
+    }
+
+    pub(crate) fn name(&self, name: Option<String>, root: &Fields) -> Result<String, Error> {
+        let stem = self.path().file_stem().unwrap_or_default().to_string_lossy();
+        let stem = values::is_folder_name(&stem).then(|| stem.into_owned());
+        let expected = values::FOLDER_NAME;
+        name.or(stem)
+            .ok_or_else(|| root.missing("name", &format!("{expected}, as the file's own name is not one")))
+    }
+}
+
+fn first_seed() -> Vec<u64> {
+    vec![0]
+}
+
+fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    const LARGEST: u64 = u64::MAX;
+
+    #[derive(Deserialize)]
+    struct Seed(#[serde(deserialize_with = "whole::<_, _, 0, LARGEST>")] u64);
+
+    let seeds = Distinct {
+        list: "a list of seeds such as `[0, 1, 2]`",
+        item: "each seed once",
+        key: |seed: &Seed| seed.0,
+    };
+    Ok(distinct(deserializer, seeds)?.into_iter().map(|seed| seed.0).collect())
+}

@@ -1,0 +1,109 @@
+//! How far a run is: one answer, read from the first kilobytes of its files.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::{Error, Fingerprint, RunFolder, Spec};
+
+/// How far a run is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// Nothing is there.
+    Missing,
+    /// There is a checkpoint to go on from.
+    Begun {
+        /// Updates done.
+        update: u64,
+    },
+    /// Its loss became NaN or infinite.
+    Failed {
+        /// What its `failure.txt` says.
+        reason: String,
+    },
+    /// It is trained and evaluated: policy and result are there.
+    Done,
+}
+
+impl RunFolder {
+    /// How far the run with these settings is. Times of files decide nothing, so that a copied folder is what the
+    /// original was; a file that is damaged counts as one that is not there.
+    ///
+    /// # Errors
+    /// [`Error::OtherSettings`] where the files are of other settings.
+    pub fn state(&self, fingerprint: &Fingerprint) -> Result<RunState, Error> {
+        let hash = fingerprint.hash();
+        // On a network file system, what another machine wrote is only seen for sure once the folder was opened.
+        let _ = self.path().read_dir();
+        let same = |path: &Path, there: &str| match there == hash {
+            true => Ok(()),
+            false => Err(self.other_settings(path, there, fingerprint)),
+        };
+        if let Some(Said { fingerprint: Some(there), .. }) = Said::read(&self.policy()) {
+            same(&self.policy(), &there)?;
+            if self.result().is_file() {
+                return Ok(RunState::Done);
+            }
+        }
+        let checkpoint = Said::read(&self.checkpoint());
+        if let Some(Said { spec: Some(there), .. }) = &checkpoint {
+            same(&self.checkpoint(), there)?;
+        }
+        if let Ok(reason) = std::fs::read_to_string(self.failure()) {
+            let reason = reason.lines().next().unwrap_or_default().to_owned();
+            return Ok(RunState::Failed { reason });
+        }
+        Ok(checkpoint.map_or(RunState::Missing, |said| RunState::Begun { update: said.updates }))
+    }
+
+    /// Says which settings a file was made with.
+    fn other_settings(&self, path: &Path, found: &str, fingerprint: &Fingerprint) -> Error {
+        let there = Spec::load(&self.spec(), &[]).ok();
+        let there = there.map(|spec| spec.fingerprint(&spec.policies[0], spec.seeds[0]));
+        Error::OtherSettings {
+            path: path.to_owned(),
+            found: found.to_owned(),
+            expected: fingerprint.hash(),
+            differences: there.map_or_else(Vec::new, |there| fingerprint.differences(&there)),
+        }
+    }
+}
+
+/// What a policy or a checkpoint says of itself.
+#[derive(Deserialize)]
+struct Said {
+    updates: u64,
+    /// Of a policy.
+    fingerprint: Option<String>,
+    /// Of a checkpoint.
+    spec: Option<String>,
+}
+
+impl Said {
+    /// Of a safetensors file, without its tensors; `None` where that cannot be read.
+    fn read(path: &Path) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Outer {
+            #[serde(rename = "__metadata__")]
+            metadata: Metadata,
+        }
+        #[derive(Deserialize)]
+        struct Metadata {
+            aaren: String,
+        }
+        let mut file = File::open(path).ok()?;
+        let length = file.metadata().ok()?.len();
+        let mut size = [0; 8];
+        file.read_exact(&mut size).ok()?;
+        let size = u64::from_le_bytes(size);
+        if size > length {
+            return None;
+        }
+        let mut json = Vec::new();
+        file.take(size).read_to_end(&mut json).ok()?;
+        let outer: Outer = serde_json::from_slice(&json).ok()?;
+        serde_json::from_str(&outer.metadata.aaren).ok()
+    }
+}

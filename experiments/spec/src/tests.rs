@@ -1,0 +1,377 @@
+//! What is accepted, and what it means.
+
+use std::path::Path;
+
+use aaren_format::AgentConfig;
+use aaren_format::CloningConfig;
+use aaren_format::{ContextLength, EncoderKind, Mlp, Precision, Recency, Regime};
+use aaren_format::{DecisionConfig, Start};
+
+use super::fingerprint::Fingerprint;
+use super::*;
+
+pub(super) const MINIMAL: &str = "env: Hopper-v4\ndataset: hopper-medium\n";
+
+pub(super) fn load(text: &str, overrides: &[&str]) -> Result<Spec, Error> {
+    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+    Document::parse(Path::new("x.yaml"), text, &overrides)?.spec()
+}
+
+/// The settings of a policy that is known to be a decision agent.
+pub(super) fn decision(policy: &PolicySpec) -> &DecisionConfig {
+    match &policy.agent {
+        AgentConfig::Decision(decision) => decision,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a decision agent remembers when it acts.
+fn regime(policy: &PolicySpec) -> Regime {
+    decision(policy).context.regime
+}
+
+#[test]
+fn defaults_need_only_environment_and_dataset() {
+    let spec = load(MINIMAL, &[]).unwrap();
+    assert_eq!(spec.name, "x");
+    assert_eq!(spec.env, EnvSpec { id: "Hopper-v4".into(), kwargs: Default::default() });
+    assert_eq!(spec.dataset, DatasetSource::Recipe("hopper-medium".into()));
+    assert_eq!(spec.seeds, [0]);
+    let [aaren, transformer] = spec.policies.as_slice() else { panic!("{:?}", spec.policies) };
+    assert_eq!((aaren.name.as_str(), decision(aaren).model.encoder), ("aaren", EncoderKind::Aaren));
+    assert_eq!(
+        (decision(aaren).context.context_length, regime(aaren)),
+        (ContextLength::Timesteps(20), Regime::Unbounded)
+    );
+    assert_eq!(
+        (transformer.name.as_str(), decision(transformer).model.encoder),
+        ("transformer", EncoderKind::Transformer)
+    );
+    assert_eq!(regime(transformer), Regime::Window(20));
+    assert_eq!((spec.train.updates, spec.train.warmup, spec.evaluate.every), (10_000, 1000, 2500));
+    assert_eq!(spec.evaluate.target_returns, None);
+    assert_eq!(
+        (spec.evaluate.episodes, spec.evaluate.keep, spec.compare.margin),
+        (100, Keep::Last, Some(2.0))
+    );
+    // Derived defaults follow what they derive from.
+    let short = load(MINIMAL, &["train.updates=500", "context.train=7"]).unwrap();
+    assert_eq!((short.train.warmup, short.evaluate.every), (50, 125));
+    assert_eq!(regime(&short.policies[1]), Regime::Window(7));
+}
+
+#[test]
+fn a_policy_differs_in_what_its_entry_says() {
+    let spec = load(
+        "
+env: {id: Hopper-v4, kwargs: {observe: positions}}
+dataset: hopper-medium-expert
+policies:
+  - aaren
+  - aaren-recency: {encoder: aaren, heads: 4, recency: learned, rollout: {reset: 50}}
+  - transformer
+  - transformer-cached:
+      encoder: transformer
+      rollout: unbounded
+  - aaren-long: {encoder: aaren, train: 100, rollout: 'window: 100'}
+model: {width: 64, heads: 2}
+context: {carry: true, rollout: unbounded}
+",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(spec.env.kwargs["observe"], "positions");
+    let heads: Vec<usize> = spec.policies.iter().map(|policy| decision(policy).model.heads).collect();
+    assert_eq!(heads, [2, 4, 2, 2, 2]);
+    assert!(spec.policies.iter().all(|policy| decision(policy).model.width == 64));
+    assert_eq!(decision(&spec.policies[1]).model.recency, Recency::Learned);
+    let regimes: Vec<Regime> = spec.policies.iter().map(regime).collect();
+    // A shared `unbounded` does not reach a Transformer, its own does.
+    let [whole, window] = [Regime::Unbounded, Regime::Window(20)];
+    assert_eq!(regimes, [whole, Regime::Reset(50), window, whole, Regime::Window(100)]);
+    let carries: Vec<bool> = spec.policies.iter().map(|policy| decision(policy).carry).collect();
+    assert_eq!(carries, [true, true, false, false, true]);
+}
+
+#[test]
+fn overrides_replace_and_add() {
+    let spec = load(
+        "env: Hopper-v4\ndataset: hopper-medium\ntrain: {updates: 300, batch: 8}\n",
+        &[
+            "train.updates=500",
+            "model.recency=learned",
+            "seeds=[3, 4]",
+            "context.rollout={window: 30}",
+            "train.updates=700",
+        ],
+    )
+    .unwrap();
+    assert_eq!((spec.train.updates, spec.train.batch), (700, 8));
+    assert_eq!(spec.seeds, [3, 4]);
+    assert_eq!(decision(&spec.policies[0]).model.recency, Recency::Learned);
+    assert_eq!(decision(&spec.policies[1]).model.recency, Recency::None);
+    assert!(spec.policies.iter().all(|policy| regime(policy) == Regime::Window(30)));
+}
+
+#[test]
+fn paths_are_relative_to_where_they_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir_all(data.join("experiments")).unwrap();
+    std::fs::write(data.join("hopper.hdf5"), "").unwrap();
+    let file = data.join("experiments/a.yaml");
+    std::fs::write(&file, "env: Hopper-v4\ndataset: ../hopper.hdf5\n").unwrap();
+    let expected = DatasetSource::Path(data.join("hopper.hdf5").canonicalize().unwrap());
+
+    let spec = Spec::load(&file, &[]).unwrap();
+    assert_eq!((spec.name.as_str(), &spec.dataset), ("a", &expected));
+
+    // The working directory of a test is the crate's folder.
+    let here = Spec::load(&file, &["dataset=Cargo.toml".into()]).unwrap();
+    assert_eq!(here.dataset, DatasetSource::Path(Path::new("Cargo.toml").canonicalize().unwrap()));
+
+    // The effective spec stands in another folder and finds the same file.
+    let effective = folder.path().join("spec.yaml");
+    std::fs::write(&effective, spec.to_yaml()).unwrap();
+    assert_eq!(Spec::load(&effective, &[]).unwrap(), spec);
+
+    std::fs::write(&file, "env: Hopper-v4\ndataset: ../hoper.hdf5\n").unwrap();
+    let message = Spec::load(&file, &[]).unwrap_err().to_string();
+    for part in
+        ["a.yaml:2: `dataset`", "hoper.hdf5`, which cannot be opened", "did you mean", "hopper.hdf5`?"]
+    {
+        assert!(message.contains(part), "{part:?} is not in {message}");
+    }
+    let message = Spec::load(&data.join("experiments/aa.yaml"), &[]).unwrap_err().to_string();
+    assert!(message.contains("aa.yaml: cannot be read") && message.contains("a.yaml`?"), "{message}");
+}
+
+#[test]
+fn the_example_of_the_readme_loads() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("experiments")).unwrap();
+    std::fs::create_dir_all(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/hopper-medium-expert.hdf5"), "").unwrap();
+    let file = folder.path().join("experiments/hopper-medium-expert.yaml");
+    std::fs::write(&file, EXAMPLE).unwrap();
+    let spec = Spec::load(&file, &[]).unwrap();
+    let names: Vec<&str> = spec.policies.iter().map(|policy| policy.name.as_str()).collect();
+    assert_eq!(names, ["aaren", "aaren-recency", "transformer"]);
+    assert_eq!(
+        (decision(&spec.policies[1]).model.heads, decision(&spec.policies[1]).model.recency),
+        (4, Recency::Learned)
+    );
+    assert_eq!((spec.train.learning_rate, spec.train.clip), (1e-4, 0.25));
+    assert_eq!(spec.evaluate.target_returns, Some(vec![3600.0, 1800.0]));
+}
+
+pub(super) const EXAMPLE: &str = "\
+name: hopper-medium-expert
+env: Hopper-v4
+dataset: ../data/hopper-medium-expert.hdf5   # D4RL file, Minari folder, or a recipe's name
+policies:                                      # a name, or a name with what differs from `model`
+  - aaren
+  - aaren-recency: {encoder: aaren, heads: 4, recency: learned}
+  - transformer
+seeds: [0, 1, 2]
+model: {width: 128, layers: 3, heads: 1, dropout: 0.1, norm: post, recency: none}
+context: {train: 20, carry: false, rollout: unbounded}
+train: {updates: 10000, batch: 64, learning_rate: 1.0e-4, weight_decay: 1.0e-4, warmup: 1000, clip: 0.25, precision: float32, device: cpu}
+evaluate: {every: 2500, episodes: 20, target_returns: [3600, 1800], return_scale: 1000}
+";
+
+#[test]
+fn a_fingerprint_covers_what_determines_training() {
+    let of = |overrides: &[&str]| {
+        let spec = load(MINIMAL, overrides).unwrap();
+        spec.fingerprint(&spec.policies[0], spec.seeds[0])
+    };
+    let base = of(&[]);
+    assert_eq!(base.hash(), "1e05c4e520b9e658", "checkpoints of earlier versions would be refused");
+    let indifferent = [
+        "train.threads=2",
+        "train.device=cuda",
+        "evaluate.episodes=3",
+        "evaluate.keep=all",
+        "compare.margin=1",
+        "context.rollout={reset: 9}",
+        "name=y",
+    ];
+    for text in indifferent {
+        assert_eq!(of(&[text]), base, "{text}");
+    }
+    let decisive = [
+        "train.batch=8",
+        "train.learning_rate=0.5",
+        "train.precision=bfloat16",
+        "model.norm=pre",
+        "context.train=9",
+        "context.train=episode",
+        "context.start=episode",
+        "seeds=[1]",
+        "env=Hopper-v5",
+    ];
+    for text in decisive {
+        assert_ne!(of(&[text]).hash(), base.hash(), "{text}");
+    }
+    for (key, value) in [("precision", "bfloat16"), ("learning_rate", "0.5"), ("batch", "3")] {
+        let own = of(&[&format!("policies=[{{aaren: {{{key}: {value}}}}}]")]);
+        let shared = of(&[&format!("train.{key}={value}")]);
+        assert_eq!(own, shared, "a policy's own {key} is what it is trained with");
+    }
+    assert_eq!(
+        base.differences(&of(&["train.batch=8", "model.heads=4"])),
+        ["model.heads: found 4, expected 1", "train.batch: found 8, expected 64"]
+    );
+    let stored = serde_json::to_string(&base).unwrap();
+    assert_eq!(serde_json::from_str::<Fingerprint>(&stored).unwrap(), base);
+}
+
+/// Hashes that the loader before the derived structs gave: its checkpoints go on.
+#[test]
+fn checkpoints_of_earlier_versions_belong_to_their_specs() {
+    let text = "
+env: {id: Hopper-v4, kwargs: {observe: positions}}
+dataset: hopper-medium-expert
+policies:
+  - aaren-recency: {encoder: aaren, heads: 4, recency: learned, rollout: {reset: 50}, precision: bfloat16}
+  - transformer
+seeds: [7]
+model: {width: 64, layers: 2, heads: 2, dropout: 0.25, norm: pre}
+context: {train: 30, carry: true}
+train: {updates: 500, batch: 8, learning_rate: 3.0e-4, weight_decay: 0, schedule: constant, clip: 1, device: cuda, threads: 2}
+evaluate: {target_returns: [1], return_scale: 10}
+";
+    let spec = load(text, &[]).unwrap();
+    let hashes: Vec<String> =
+        spec.policies.iter().map(|policy| spec.fingerprint(policy, spec.seeds[0]).hash()).collect();
+    assert_eq!(hashes, ["51f419aa3186cb20", "a128ed10514778f2"]);
+}
+
+#[test]
+fn errors_after_loading_point_to_the_line() {
+    let document =
+        Document::parse(Path::new("x.yaml"), "env:\n  id: Hopper-v4\ndataset: hopper-medium\n", &[]).unwrap();
+    assert_eq!(document.place("dataset").to_string(), "x.yaml:3");
+    assert_eq!(document.place("env.id").to_string(), "x.yaml:2");
+}
+
+#[test]
+fn behaviour_cloning_takes_what_means_something_for_it() {
+    let spec = load(
+        "
+env: Hopper-v4
+dataset: hopper-medium
+policies:
+  - bc: {agent: behaviour-cloning}
+  - bc10: {agent: behaviour-cloning, top: 0.1, width: 32, layers: 2, dropout: 0, train: 5}
+  - small: {agent: decision, encoder: aaren, width: 16}
+model: {width: 64, heads: 4, recency: learned, norm: pre}
+context: {train: 30, carry: true, rollout: {window: 8}}
+train: {precision: bfloat16}
+",
+        &[],
+    )
+    .unwrap();
+    let agents: Vec<&AgentConfig> = spec.policies[..2].iter().map(|policy| &policy.agent).collect();
+    let cloning = |width, layers, dropout, top, context_length| {
+        AgentConfig::BehaviourCloning(CloningConfig {
+            mlp: Mlp { width, layers },
+            dropout,
+            top,
+            context_length: ContextLength::Timesteps(context_length),
+        })
+    };
+    assert_eq!(agents, [&cloning(64, 3, 0.1, 1.0, 30), &cloning(32, 2, 0.0, 0.1, 5)]);
+    assert_eq!(spec.policies[0].precision, Precision::Float32);
+    assert_eq!(decision(&spec.policies[2]).model.width, 16);
+    assert_eq!(spec.policies[2].precision, Precision::Bfloat16);
+    let fingerprint = |index: usize| spec.fingerprint(&spec.policies[index], 0);
+    let differences = fingerprint(0).differences(&fingerprint(1));
+    assert!(differences.contains(&"top: found 0.1, expected 1.0".to_owned()), "{differences:?}");
+}
+
+/// A shared setting reaches the encoders for which it means something, an own one is refused elsewhere.
+#[test]
+fn settings_reach_the_encoders_that_they_are_for() {
+    for encoder in EncoderKind::ALL {
+        let shared = format!(
+            "{MINIMAL}policies: [{encoder}]\nmodel: {{recency: learned}}\ncontext: {{train: 9, carry: true, rollout: unbounded}}"
+        );
+        let spec = load(&shared, &[]).unwrap();
+        let policy = decision(&spec.policies[0]);
+        assert_eq!((spec.policies[0].name.as_str(), policy.model.encoder), (encoder.name(), encoder));
+        assert_eq!(policy.model.recency == Recency::Learned, encoder.takes_recency());
+        assert_eq!(policy.carry, encoder.constant_state());
+        let whole = if encoder.constant_state() { Regime::Unbounded } else { Regime::Window(9) };
+        assert_eq!(policy.context.regime, whole);
+        let without = load(&format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: 9}}"), &[]).unwrap();
+        assert_eq!(regime(&without.policies[0]), whole);
+        let sliding =
+            format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: 9, rollout: {{sliding: 4}}}}");
+        let slides = if encoder.constant_state() { whole } else { Regime::Sliding(4) };
+        assert_eq!(regime(&load(&sliding, &[]).unwrap().policies[0]), slides);
+        let own = format!("{MINIMAL}policies: [mine: {{encoder: {encoder}, rollout: {{sliding: 4}}}}]");
+        assert_eq!(load(&own, &[]).is_ok(), !encoder.constant_state());
+        let episodes =
+            load(&format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: episode}}"), &[]).unwrap();
+        let DecisionConfig { context, start, .. } = decision(&episodes.policies[0]);
+        assert_eq!((context.context_length, *start), (ContextLength::Episode, Start::Episode));
+        assert_eq!(context.regime, Regime::Unbounded);
+        for (own, taken) in
+            [("recency: learned", encoder.takes_recency()), ("carry: true", encoder.constant_state())]
+        {
+            let own = format!("{MINIMAL}policies: [mine: {{encoder: {encoder}, {own}}}]");
+            assert_eq!(load(&own, &[]).is_ok(), taken, "{own}");
+        }
+    }
+}
+
+/// What a new key costs: a field of a struct that derives `Deserialize`.
+#[test]
+fn a_key_is_a_field() {
+    use super::values::{positive, some_whole};
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(default)]
+    struct Section {
+        #[serde(deserialize_with = "positive")]
+        momentum: f64,
+        #[serde(deserialize_with = "some_whole::<_, _, 1, 8>")]
+        workers: Option<usize>,
+        pairs: Vec<(String, u64)>,
+        nested: Option<Box<Section>>,
+        norm: aaren_format::Norm,
+    }
+
+    let read = |text: &str| {
+        let document = Document::parse(Path::new("x.yaml"), text, &[])?;
+        Field { path: String::new(), node: document.root() }.read::<Section>()
+    };
+    let text = "momentum: 0.5\nworkers: 3\nnested:\n  norm: pre\n  pairs: [[a, 1], [b, 2]]";
+    let pairs = vec![("a".to_owned(), 1), ("b".to_owned(), 2)];
+    let nested = Section { norm: aaren_format::Norm::Pre, pairs, ..Section::default() };
+    let expected =
+        Section { momentum: 0.5, workers: Some(3), nested: Some(Box::new(nested)), ..Section::default() };
+    assert_eq!(read(text).unwrap(), expected);
+    for (text, message) in [
+        ("nested:\n  momentun: 1", "x.yaml:2: unknown key `nested.momentun`; did you mean `momentum`?"),
+        ("\nmomentum: -1", "x.yaml:2: `momentum`: found `-1`, expected a number above 0"),
+        ("workers: 9.0", "x.yaml:1: `workers`: found `9.0`, expected a whole number from 1 to 8"),
+        (
+            "nested: {workers: 4e0}",
+            "x.yaml:1: `nested.workers`: found `4e0`, expected a whole number from 1 to 8; write `4`",
+        ),
+        ("pairs: [[a, 1],\n  [b, c]]", "x.yaml:2: `pairs[1][1]`: found the text `c`, expected u64"),
+        (
+            "nested: {norm: prë}",
+            "x.yaml:1: `nested.norm`: found the text `prë`, expected one of `post`, `pre`; did you mean `pre`?",
+        ),
+        (
+            "nested: 3",
+            "x.yaml:1: `nested`: found `3`, expected a map with keys among `momentum`, `workers`, `pairs`, `nested`, `norm`",
+        ),
+    ] {
+        assert_eq!(read(text).unwrap_err().to_string(), message);
+    }
+}

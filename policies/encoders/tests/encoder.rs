@@ -1,0 +1,215 @@
+//! The encoders' contract: parameter counts, agreement of all ways to run one, state sizes.
+
+use aaren_encoders::{Encoder, Pass, Wanted};
+use aaren_format::{EncoderKind, Model, Norm, Precision, Recency};
+use tch::{Device, Kind, Tensor, nn};
+
+fn model(encoder: EncoderKind, width: usize, layers: usize, heads: usize) -> Model {
+    Model { encoder, width, layers, heads, norm: Norm::Post, recency: Recency::None, past_actions: true }
+}
+
+fn parameters(model: &Model) -> usize {
+    let store = nn::VarStore::new(Device::Cpu);
+    Encoder::new(&store.root(), model, 0.1).unwrap();
+    store.trainable_variables().iter().map(Tensor::numel).sum()
+}
+
+/// The paper's comparison (§4): 3,152,384 parameters against 3,152,896.
+#[test]
+fn an_aaren_layer_has_one_width_more_parameters_than_its_twin() {
+    assert_eq!(parameters(&model(EncoderKind::Transformer, 512, 1, 8)), 3_152_384);
+    assert_eq!(parameters(&model(EncoderKind::Aaren, 512, 1, 8)), 3_152_896);
+    let recency = Model { recency: Recency::Learned, ..model(EncoderKind::Aaren, 512, 1, 8) };
+    assert_eq!(parameters(&recency), 3_152_896 + 8);
+    assert_eq!(parameters(&Model { recency: Recency::Gated, ..recency }), 3_152_896 + 8 * 513);
+}
+
+#[test]
+fn a_gru_has_nearly_as_many_parameters_as_an_aaren() {
+    for width in [5, 8, 12, 64, 100, 128, 256] {
+        let count = |encoder| parameters(&model(encoder, width, 1, 1)) as f64;
+        let off = count(EncoderKind::Gru) / count(EncoderKind::Aaren) - 1.0;
+        assert!(off.abs() < 0.05, "width {width}: {off}");
+    }
+}
+
+/// U(−1/√units, 1/√units), as PyTorch begins.
+#[test]
+fn a_gru_begins_as_pytorchs() {
+    let store = nn::VarStore::new(Device::Cpu);
+    Encoder::new(&store.root(), &model(EncoderKind::Gru, 96, 1, 1), 0.1).unwrap();
+    let mut variables = store.variables();
+    for (name, shape) in [
+        ("weight_ih", &[192, 96][..]),
+        ("weight_hh", &[192, 64]),
+        ("bias_ih", &[192]),
+        ("bias_hh", &[192]),
+        ("output.weight", &[96, 64]),
+        ("output.bias", &[96]),
+    ] {
+        let tensor = variables.remove(&format!("blocks.0.gru.{name}")).unwrap();
+        assert_eq!(tensor.size(), shape, "{name}");
+        let (largest, mean) =
+            (tensor.abs().max().double_value(&[]), tensor.mean(Kind::Double).double_value(&[]));
+        assert!((0.118..=0.125).contains(&largest) && mean.abs() < 0.02, "{name}: {largest}, {mean}");
+    }
+}
+
+fn variants() -> Vec<Model> {
+    let aaren = model(EncoderKind::Aaren, 12, 3, 2);
+    vec![
+        Model { norm: Norm::Pre, recency: Recency::Learned, ..aaren },
+        Model { recency: Recency::Learned, ..aaren },
+        Model { recency: Recency::Gated, ..aaren },
+        aaren,
+        Model { norm: Norm::Pre, ..model(EncoderKind::Transformer, 12, 3, 2) },
+        model(EncoderKind::Transformer, 12, 3, 2),
+        Model { norm: Norm::Pre, ..model(EncoderKind::Gru, 12, 3, 2) },
+        model(EncoderKind::Gru, 12, 3, 2),
+    ]
+}
+
+fn assert_close(found: &Tensor, expected: &Tensor, what: &str) {
+    let difference =
+        (found - expected).abs().max().double_value(&[]) / expected.abs().max().double_value(&[]);
+    assert!(difference < 1e-5, "{what}: off by {difference:e} of the largest output");
+}
+
+#[test]
+fn steps_pieces_and_chosen_rows_equal_one_pass() {
+    tch::manual_seed(1);
+    let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu));
+    for model in variants() {
+        let store = nn::VarStore::new(Device::Cpu);
+        let encoder = Encoder::new(&store.root(), &model, 0.1).unwrap();
+        let what = format!("{model:?}");
+        let _guard = tch::no_grad_guard();
+        let (whole, _) = encoder.forward(&x, None, Wanted::All, Pass::Inference);
+
+        let mut state = encoder.zero_state(2);
+        for t in 0..70 {
+            let (y, after) = encoder.step(&x.select(1, t), &state);
+            assert_close(&y, &whole.select(1, t), &what);
+            state = after;
+        }
+
+        let (first, state) = encoder.seq(&x.narrow(1, 0, 33), &encoder.zero_state(2));
+        let (second, _) = encoder.seq(&x.narrow(1, 33, 37), &state);
+        assert_close(&Tensor::cat(&[first, second], 1), &whole, &what);
+
+        let wanted = Wanted::Every { stride: 3, offset: 1 };
+        let (chosen, _) = encoder.forward(&x, None, wanted, Pass::Inference);
+        assert_close(&chosen, &whole.slice(1, 1, None, 3), &what);
+
+        // One row alone continues as it did in the batch.
+        let row = Tensor::from_slice(&[1i64]);
+        let (alone, _) = encoder.seq(&x.narrow(1, 33, 37).index_select(0, &row), &state.select(&row));
+        assert_close(&alone, &whole.narrow(1, 33, 37).index_select(0, &row), &what);
+    }
+}
+
+/// bfloat16 has 8 bits of mantissa: outputs agree within a few of its steps, and gradients point the same way.
+/// Dropout keeps the mean, and does nothing outside of training.
+#[test]
+fn bfloat16_and_dropout_change_little() {
+    tch::manual_seed(2);
+    let x = Tensor::randn([4, 150, 32], (Kind::Float, Device::Cpu));
+    let weigh = Tensor::randn([4, 150, 32], (Kind::Float, Device::Cpu));
+    for encoder in EncoderKind::ALL {
+        let store = nn::VarStore::new(Device::Cpu);
+        let encoder = Encoder::new(&store.root(), &model(encoder, 32, 2, 2), 0.0).unwrap();
+        let run = |precision| {
+            let (y, _) = encoder.forward(&x, None, Wanted::All, Pass::Training(precision));
+            let loss = (&y * &weigh).sum(Kind::Float);
+            let gradients = Tensor::run_backward(&[loss], &store.trainable_variables(), false, false);
+            let defined =
+                gradients.iter().filter(|g| g.defined()).map(|g| g.reshape([-1])).collect::<Vec<_>>();
+            (y, Tensor::cat(&defined, 0))
+        };
+        let ((y, gradient), (rough, rough_gradient)) = (run(Precision::Float32), run(Precision::Bfloat16));
+        assert_eq!(rough.kind(), Kind::Float);
+        let off = (&rough - &y).abs().max().double_value(&[]);
+        assert!(off > 0.0 && off < 0.1, "outputs of size 1 off by {off}");
+        let cosine = Tensor::cosine_similarity(&gradient, &rough_gradient, 0, 1e-8).double_value(&[]);
+        assert!(cosine > 0.999, "cosine of the gradients {cosine}");
+    }
+
+    let store = nn::VarStore::new(Device::Cpu);
+    let pre = Model { norm: Norm::Pre, ..model(EncoderKind::Aaren, 32, 1, 1) };
+    let encoder = Encoder::new(&store.root(), &pre, 0.5).unwrap();
+    let pass = |pass| encoder.forward(&x, None, Wanted::All, pass).0;
+    assert_eq!(pass(Pass::Inference), pass(Pass::Inference));
+    let training = || pass(Pass::Training(Precision::Float32));
+    assert_ne!(training(), training());
+}
+
+#[test]
+fn aarens_state_is_constant_and_the_transformers_grows() {
+    let bytes = |model: &Model, tokens: i64| {
+        let store = nn::VarStore::new(Device::Cpu);
+        let encoder = Encoder::new(&store.root(), model, 0.1).unwrap();
+        let x = Tensor::randn([1, tokens, model.width as i64], (Kind::Float, Device::Cpu));
+        encoder.seq(&x, &encoder.zero_state(1)).1.bytes()
+    };
+    let aaren = model(EncoderKind::Aaren, 128, 3, 4);
+    let recency = Model { recency: Recency::Learned, ..aaren };
+    for tokens in [3, 3000] {
+        assert_eq!(bytes(&aaren, tokens), 3 * (2 * 4 + 128) * 4);
+        assert_eq!(bytes(&recency, tokens), 3 * (2 * 4 + 128) * 4);
+    }
+    let gru = model(EncoderKind::Gru, 128, 3, 4);
+    assert_eq!((bytes(&gru, 3), bytes(&gru, 300)), (3 * 85 * 4, 3 * 85 * 4));
+    let transformer = model(EncoderKind::Transformer, 128, 3, 4);
+    assert_eq!(bytes(&transformer, 3), 3 * 2 * 128 * 3 * 4);
+    assert_eq!(bytes(&transformer, 300), 3 * 2 * 128 * 300 * 4);
+}
+
+#[test]
+fn rows_that_forget_go_on_as_from_the_start_and_the_others_as_if_nothing_had_been() {
+    tch::manual_seed(6);
+    let x = Tensor::randn([3, 40, 12], (Kind::Float, Device::Cpu));
+    for model in variants() {
+        let store = nn::VarStore::new(Device::Cpu);
+        let encoder = Encoder::new(&store.root(), &model, 0.1).unwrap();
+        let _guard = tch::no_grad_guard();
+        let (before, after) = (x.narrow(1, 0, 20), x.narrow(1, 20, 20));
+        let state = encoder.seq(&before, &encoder.zero_state(3)).1;
+        let rows = Tensor::from_slice(&[0i64, 2]);
+        let forgotten = match encoder.forget(&state, &rows) {
+            Ok(forgotten) => forgotten,
+            Err(error) => {
+                assert!(!model.encoder.constant_state());
+                assert!(error.to_string().starts_with("an encoder transformer cannot forget"), "{error}");
+                continue;
+            }
+        };
+        assert!(model.encoder.constant_state());
+        let found = encoder.seq(&after, &forgotten).0;
+        let anew = encoder.seq(&after, &encoder.zero_state(3)).0;
+        let on = encoder.seq(&after, &state).0;
+        for (row, expected) in [(0, &anew), (1, &on), (2, &anew)] {
+            assert_close(&found.get(row), &expected.get(row), &format!("{model:?}, row {row}"));
+        }
+        assert_eq!(forgotten.bytes(), state.bytes());
+        let none = encoder.forget(&state, &Tensor::from_slice::<i64>(&[])).unwrap();
+        assert_close(&encoder.seq(&after, &none).0, &on, "nothing forgotten");
+    }
+}
+
+#[test]
+fn impossible_configurations_are_refused() {
+    let refused = |model: Model| {
+        let store = nn::VarStore::new(Device::Cpu);
+        Encoder::new(&store.root(), &model, 0.1).unwrap_err().to_string()
+    };
+    assert!(refused(model(EncoderKind::Aaren, 128, 3, 3)).contains("found 3 heads with width 128"));
+    assert!(refused(model(EncoderKind::Aaren, 128, 0, 1)).contains("`model.layers`: found 0"));
+    let recency = Model { recency: Recency::Learned, ..model(EncoderKind::Transformer, 8, 1, 1) };
+    assert!(refused(recency).contains("model.recency"));
+}
+
+#[test]
+fn unknown_devices_are_refused_in_one_sentence() {
+    let message = aaren_encoders::open_device("gpu").unwrap_err().to_string();
+    assert!(message.contains("train.device: gpu") && message.contains("`cuda`"), "{message}");
+}
