@@ -9,9 +9,11 @@ use anyhow::{Context, Result};
 use tch::Device;
 
 use super::Row;
-use crate::cost::{grown, peak_reset, release_freed_memory};
-use crate::stand_in::{dataset, hopper};
-use crate::statistics::percentile;
+use aaren_runs::cost::grown;
+use aaren_runs::cost::peak_reset;
+use aaren_runs::cost::release_freed_memory;
+use aaren_runs::stand_in::{dataset, hopper};
+use aaren_statistics::percentile;
 
 /// Loading of a D4RL file of one million transitions of Hopper, and drawing a batch of 64 × 20 from it.
 pub fn measure() -> Result<Vec<Row>> {

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Row;
 use super::python::Python;
-use crate::statistics::percentile;
+use aaren_statistics::percentile;
 
 const SECONDS: f64 = 1.0;
 const ROUNDS: usize = 5;

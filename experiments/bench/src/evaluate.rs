@@ -10,15 +10,16 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use super::Row;
-use crate::evaluation::{EpisodeResult, Evaluation};
-use crate::statistics::percentile;
+use aaren_runs::evaluation::Evaluation;
+use aaren_spec::EpisodeResult;
+use aaren_statistics::percentile;
 
 const EPISODES: u64 = 20;
 const ROUNDS: usize = 7;
 
 /// A trained policy of Hopper (width 128, 3 layers, 1 head): an untrained one falls at once, and a Hopper that lies
 /// costs MuJoCo half as much again as one that hops.
-const POLICY: &[u8] = include_bytes!("../../../../results/reference/bench/aaren.safetensors");
+const POLICY: &[u8] = include_bytes!("../../../results/reference/bench/aaren.safetensors");
 
 /// Time of an evaluation of 20 episodes of Hopper on all cores, in turns with that of its environments alone:
 /// the same episodes, played again from their recorded actions.

@@ -1,4 +1,4 @@
-//! `aaren bench`: the performance figures, beside what a user would run instead, in one run.
+//! `aaren-bench`: the performance figures, beside what a user would run instead, in one run.
 
 mod data;
 mod env;
@@ -10,41 +10,45 @@ mod train;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-use aaren_agents::file;
 use anyhow::{Context, Result};
+use clap::Parser;
 use serde::Serialize;
 
-use crate::output;
-use crate::provenance::Provenance;
-use crate::results::Table;
+use aaren_reports::Table;
+use aaren_runs::{output, provenance};
 use python::Python;
 
-#[derive(clap::Args)]
-#[command(after_help = "Examples:
-  aaren bench
-  aaren bench step --json
-  aaren bench train --threads 1")]
-pub struct Args {
+/// Speed and memory, as ratios to what one would run instead.
+#[derive(clap::Parser)]
+#[command(
+    name = "aaren-bench",
+    version,
+    after_help = "Examples:
+  aaren-bench
+  aaren-bench step --json
+  aaren-bench train --threads 1"
+)]
+struct Args {
     /// What to measure; everything unless given.
     #[arg(value_enum)]
-    pub subject: Option<Subject>,
+    subject: Option<Subject>,
     /// Threads of libtorch, for us and for the reference, in training; all cores unless given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: Option<u16>,
+    threads: Option<u16>,
     /// Python with PyTorch and Gymnasium, for the references; `make bench` installs it.
     #[arg(long, default_value = ".deps/python/bin/python")]
-    pub python: PathBuf,
+    python: PathBuf,
     /// Folder for bench.json and bench.md.
     #[arg(long, default_value = "results")]
-    pub results: PathBuf,
+    results: PathBuf,
     /// Print one JSON object on stdout.
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
-/// What `aaren bench` measures.
+/// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Subject {
+enum Subject {
     /// Updates per second.
     Train,
     /// Time of one environment step of a policy.
@@ -58,7 +62,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Subject::Train => "train",
             Subject::Step => "step",
@@ -71,7 +75,7 @@ impl Subject {
 
 /// One measured figure.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Row {
+struct Row {
     /// `train`, `step`, `env`, `evaluate` or `data`.
     pub what: &'static str,
     /// The policy, or what else was measured.
@@ -117,7 +121,8 @@ impl Row {
     }
 }
 
-pub fn run(args: &Args) -> Result<()> {
+fn main() -> Result<()> {
+    let args = Args::parse();
     let threads = args.threads.unwrap_or_else(|| available_parallelism().map_or(1, |n| n.get() as u16));
     tch::set_num_threads(threads.into());
     let python = Python::new(&args.python);
@@ -145,14 +150,14 @@ pub fn run(args: &Args) -> Result<()> {
         rows.extend(train::measure(&python, threads)?);
     }
     let json = serde_json::json!({
-        "training_threads": threads, "rows": rows, "protocol": Provenance::within(serde_json::json!({})),
+        "training_threads": threads, "rows": rows, "protocol": provenance::within(serde_json::json!({})),
     });
     let name = args.subject.map_or("bench".to_owned(), |subject| format!("bench-{}", subject.name()));
     std::fs::create_dir_all(&args.results).with_context(|| args.results.display().to_string())?;
     let text = serde_json::to_string_pretty(&json)? + "\n";
-    file::write(&args.results.join(format!("{name}.json")), text.as_bytes())?;
+    aaren_spec::write(&args.results.join(format!("{name}.json")), text.as_bytes())?;
     let table = table(&rows);
-    file::write(&args.results.join(format!("{name}.md")), table.as_bytes())?;
+    aaren_spec::write(&args.results.join(format!("{name}.md")), table.as_bytes())?;
     if args.json {
         output::print(json)?;
     } else {

@@ -4,13 +4,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use aaren_runs::output;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::output;
-
-const POLICIES: &str = include_str!("../../../../oracle/policies.py");
-const ENV_STEPS: &str = include_str!("../../../../oracle/env_steps.py");
+const POLICIES: &str = include_str!("../../../oracle/policies.py");
+const ENV_STEPS: &str = include_str!("../../../oracle/env_steps.py");
 
 /// The interpreter that the references run in.
 pub struct Python {

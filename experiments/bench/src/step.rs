@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::Row;
 use super::python::{Policies, Python};
-use crate::stand_in::{hopper, policy};
-use crate::statistics::percentile;
+use aaren_runs::stand_in::{hopper, policy};
+use aaren_statistics::percentile;
 
 /// Timestep of the comparisons.
 const AT: usize = 1000;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use aaren_agents::{AgentConfig, Trainer};
+use aaren_agents::{Agent, AgentConfig, Trainer};
 use aaren_format::{EncoderKind, Precision, Recency};
 use anyhow::Result;
 use serde_json::json;
@@ -10,8 +10,8 @@ use tch::Device;
 
 use super::Row;
 use super::python::Python;
-use crate::stand_in::{dataset, hopper, trainer};
-use crate::statistics::percentile;
+use aaren_runs::stand_in::{dataset, hopper, trainer};
+use aaren_statistics::percentile;
 
 /// Who is measured: name, encoder, heads, recency, and what PyTorch calls the same algorithm.
 const POLICIES: [(&str, EncoderKind, usize, Recency, Option<&str>); 5] = [

@@ -3,7 +3,7 @@
 use super::comparison::difference_head;
 use super::{Kind, Paired, PolicySummary, Scale, Score, Summary, Table, Verdict, kind_of_agent, looks};
 use crate::plot::{Axis, Dot, DotChart, Figure, Look, Row, Series};
-use crate::statistics::{
+use aaren_statistics::{
     Estimate, interquartile_mean, mean_difference, optimality_gap, performance_profile,
     probability_of_improvement,
 };

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::statistics::{Estimate, ONE_SEED, Sample, Unit};
+use aaren_statistics::{Estimate, ONE_SEED, Sample, Unit};
 
 /// Every policy of an experiment beside one of them, at the first target return, after the last update.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -128,7 +128,7 @@ fn of_seeds(sample: &Sample, seeds: &[u64], wanted: &[u64]) -> Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::Episode;
+    use aaren_statistics::Episode;
 
     #[test]
     fn a_verdict_is_what_the_interval_says_of_the_margin() {

@@ -1,23 +1,24 @@
-//! What is reported of experiments: summaries, tables, and trained policies found again.
+//! Reports of experiments: from what their runs left ([`aaren_spec::ExperimentResult`], plain data) to summaries,
+//! tables and pictures.
+//!
+//! Nothing here trains, plays or loads data: a report can be made of a copied results folder on any machine.
 
 mod aggregates;
 mod comparison;
+mod error;
 mod looks;
 mod metric;
 mod pictures;
+pub mod plot;
 pub mod published;
-mod standing;
 mod summary;
 mod table;
-mod trained;
 
-pub(crate) use aggregates::Aggregates;
+pub use aggregates::Aggregates;
 pub use comparison::{Comparison, Paired, Verdict};
-pub(crate) use looks::{Kind, cost_name, kind_of_agent, kind_of_file, looks};
-pub(crate) use metric::{Metric, Scale, lengths};
+pub use error::Error;
+pub use looks::{Kind, cost_name, kind_of_agent, kind_of_file, looks, looks_of};
+pub use metric::{Metric, Scale, lengths};
 pub use pictures::Pictures;
-pub(crate) use standing::Standing;
-pub(crate) use summary::INTERVAL;
-pub use summary::{PolicySummary, Protocol, Score, Summary, TargetSummary};
+pub use summary::{INTERVAL, PolicySummary, Protocol, Score, Summary, TargetSummary};
 pub use table::{Align, Table};
-pub use trained::Trained;

@@ -1,9 +1,8 @@
 //! How policies look in every picture of an experiment.
 
-use aaren_agents::AgentConfig;
-use aaren_format::{EncoderKind, Header};
+use aaren_format::{AgentConfig, EncoderKind, Header, Regime};
+use aaren_spec::{Cost, Spec};
 
-use crate::cost::Cost;
 use crate::plot::Look;
 
 /// What decides a policy's colour: its encoder, or behaviour cloning, which has none.
@@ -33,10 +32,15 @@ pub fn looks(kinds: &[Kind]) -> Vec<Look> {
     kinds.iter().enumerate().map(look).collect()
 }
 
+/// A look for each policy of an experiment, in its order.
+pub fn looks_of(spec: &Spec) -> Vec<Look> {
+    looks(&spec.policies.iter().map(|policy| kind_of_agent(&policy.agent)).collect::<Vec<_>>())
+}
+
 /// What a cost is called in a legend: by its memory too, unless that is all of the episode and the policy's own.
 pub fn cost_name(cost: &Cost, kind: Kind, own: bool) -> String {
-    match cost.regime.as_str() {
-        "unbounded" if own => cost.policy.clone(),
+    match cost.regime {
+        Regime::Unbounded if own => cost.policy.clone(),
         _ if kind.is_none() => cost.policy.clone(),
         regime => format!("{}, {regime}", cost.policy),
     }

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use aaren_envs::{EnvSpec, ReferenceScores, reference_scores, return_range};
-use anyhow::Result;
+use aaren_spec::{EpisodeResult, RunResult};
+use aaren_statistics::{Episode, Sample};
 
-use crate::evaluation::EpisodeResult;
-use crate::statistics::Sample;
+use crate::Error;
 
 /// The normalised score where the environment has reference scores, else the return.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +20,14 @@ impl Metric {
     ///
     /// # Errors
     /// Where it cannot be made.
-    pub fn of(env: &EnvSpec) -> Result<Self> {
+    pub fn of(env: &EnvSpec) -> Result<Self, Error> {
         Ok(Self { references: reference_scores(&env.id), returns: return_range(env)? })
+    }
+
+    /// Of a run, as it was when that ended.
+    pub fn of_run(run: &RunResult) -> Self {
+        let returns = run.return_range.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+        Self { references: run.reference_scores, returns }
     }
 
     /// Whether it is a normalised score.
@@ -116,6 +122,7 @@ fn sample<'e, E>(
 where
     E: IntoIterator<Item = &'e EpisodeResult>,
 {
-    let of_seed = |episodes: E| episodes.into_iter().map(|episode| episode.sample(&value)).collect();
+    let sample = |episode: &EpisodeResult| Episode { value: value(episode), identity: episode.identity() };
+    let of_seed = |episodes: E| episodes.into_iter().map(sample).collect();
     Sample { seeds: seeds.into_iter().map(of_seed).collect(), range }
 }

@@ -1,11 +1,10 @@
 //! The pictures of an experiment: learning curves, losses, scores, memory and latency.
 
-use super::{Metric, cost_name, kind_of_agent, looks};
-use crate::cost::{Cost, CostPoint};
-use crate::experiment::Spec;
+use aaren_spec::{Cost, CostPoint, Evaluated, RunResult};
+use aaren_statistics::mean;
+
 use crate::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
-use crate::statistics::mean;
-use crate::training::Finished;
+use crate::{Kind, Metric, cost_name, kind_of_agent, looks};
 
 /// What is drawn of an experiment, policy by policy.
 #[derive(Debug)]
@@ -22,16 +21,16 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    pub(super) fn new(spec: &Spec, metric: Metric, target: f64) -> Self {
-        let kinds: Vec<_> = spec.policies.iter().map(|policy| kind_of_agent(&policy.agent)).collect();
+    /// Of the experiment of that name, whose policies are of these kinds; scores are of one target return.
+    pub(crate) fn new(name: &str, kinds: &[Kind], metric: Metric, target: f64) -> Self {
         let (curves, losses, rows, costs) = Default::default();
-        Self { title: spec.name.clone(), target, metric, looks: looks(&kinds), curves, losses, rows, costs }
+        Self { title: name.to_owned(), target, metric, looks: looks(kinds), curves, losses, rows, costs }
     }
 
-    /// The policy at a place of the spec, with its runs and costs.
-    pub(super) fn add(&mut self, place: usize, name: &str, runs: &[&Finished], costs: &[&Cost]) {
+    /// The policy at a place among the kinds, with its runs and costs.
+    pub(crate) fn add(&mut self, place: usize, name: &str, runs: &[&RunResult], costs: &[&Cost]) {
         let look = self.looks[place];
-        let last = runs.iter().filter_map(|run| run.progress.evaluations.last());
+        let last = runs.iter().filter_map(|run| run.evaluations.last());
         let sample = self.metric.sample(last.map(|evaluated| evaluated.of_target(self.target)));
         let estimate = sample.estimate();
         let dot = Dot { value: estimate.mean, interval: estimate.ci95, samples: sample.per_seed(), look };
@@ -39,17 +38,18 @@ impl Pictures {
         self.curves.push(self.curve(name, look, runs));
         self.losses.push(loss_curve(name, look, runs));
         for (index, &cost) in costs.iter().enumerate() {
-            let name = cost_name(cost, kind_of_agent(&runs[0].policy.agent), index == 0);
+            let name = cost_name(cost, kind_of_agent(&runs[0].agent), index == 0);
             let look = Look { dash: look.dash + index, ..look };
             self.costs.push((look, name, cost.clone()));
         }
     }
 
     /// Mean over the seeds at each evaluation, with its interval.
-    fn curve(&self, name: &str, look: Look, runs: &[&Finished]) -> Series {
+    fn curve(&self, name: &str, look: Look, runs: &[&RunResult]) -> Series {
         let (mut points, mut band) = (Vec::new(), Vec::new());
-        for (index, evaluated) in runs[0].progress.evaluations.iter().enumerate() {
-            let of_all = runs.iter().filter_map(|run| run.progress.evaluations.get(index));
+        let of_runs: Vec<Vec<&Evaluated>> = runs.iter().map(|run| played_alike(run)).collect();
+        for (index, evaluated) in of_runs[0].iter().enumerate() {
+            let of_all = of_runs.iter().filter_map(|evaluations| evaluations.get(index));
             let sample = self.metric.sample(of_all.map(|evaluated| evaluated.of_target(self.target)));
             let estimate = sample.estimate();
             points.push((evaluated.update as f64, estimate.mean));
@@ -59,7 +59,7 @@ impl Pictures {
     }
 
     /// All of them, each with its file's name.
-    pub(super) fn draw(&self) -> [(&'static str, String); 5] {
+    pub(crate) fn draw(&self) -> [(&'static str, String); 5] {
         let expert = self.metric.expert().map(|y| Level { y, label: "expert".into() });
         let levels = Vec::from_iter(expert);
         let y = self.metric.label();
@@ -98,11 +98,16 @@ impl Pictures {
     }
 }
 
+/// The evaluations of a run that were played as its last one was: others are not of the same curve.
+fn played_alike(run: &RunResult) -> Vec<&Evaluated> {
+    run.evaluations.iter().filter(|evaluated| Some(&evaluated.protocol) == run.protocol()).collect()
+}
+
 /// Points of a curve of the loss: each the mean over so large a part of all updates that its noise shows little.
 const LOSS_POINTS: usize = 100;
 
 /// Mean loss over the updates between two points, and over all seeds.
-fn loss_curve(name: &str, look: Look, runs: &[&Finished]) -> Series {
+fn loss_curve(name: &str, look: Look, runs: &[&RunResult]) -> Series {
     let logged = runs.iter().map(|run| run.losses.len()).min().unwrap_or(0);
     let part = logged.div_ceil(LOSS_POINTS).max(1);
     let parts = (0..logged).step_by(part).map(|from| from..logged.min(from + part));

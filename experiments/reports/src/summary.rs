@@ -3,23 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aaren_agents::{AgentConfig, file};
 use aaren_datasets::{DatasetSummary, Difficulty};
-use aaren_datasets::Dataset;
-use aaren_envs::EnvSpec;
-use aaren_format::EncoderKind;
-use anyhow::{Context, Result};
+use aaren_format::{AgentConfig, EncoderKind, EnvSpec};
+use aaren_spec::{
+    Cost, EpisodeResult, ExperimentFolder, ExperimentResult, Provenance, RunResult, write_if_new,
+};
+use aaren_statistics::{Estimate, ONE_SEED, Sample, Unit, mean};
 use serde::{Deserialize, Serialize};
 
-use super::table::Table;
-use super::{Comparison, Metric, Pictures, Scale, kind_of_agent, lengths};
-use crate::cost::Cost;
-use crate::evaluation::EpisodeResult;
-use crate::experiment::{PolicySpec, Spec};
-use crate::provenance::Provenance;
-use crate::statistics::{Estimate, ONE_SEED, Sample, Unit, mean};
-use crate::training::Finished;
-use crate::{ExperimentFolder, Refusal};
+use crate::table::Table;
+use crate::{Comparison, Error, Kind, Metric, Pictures, Scale, kind_of_agent, lengths};
 
 /// Everything that is kept of an experiment: `summary.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,8 +48,8 @@ pub struct PolicySummary {
     pub threads: Vec<Option<usize>>,
     /// By target return, in the protocol's order.
     pub targets: Vec<TargetSummary>,
-    /// Cost of acting as it does.
-    pub rollout: Cost,
+    /// Cost of acting as it does, where it was measured.
+    pub rollout: Option<Cost>,
     /// Cost of acting with other memories, where it acts in a window: a sliding cache, and one that grows.
     pub other_rollouts: Vec<Cost>,
 }
@@ -131,90 +124,84 @@ pub struct Protocol {
 }
 
 /// What [`Protocol::interval`] says.
-pub(crate) const INTERVAL: &str = "95 %: Student's t over the means of the training seeds, for one seed over its episodes; \
+pub const INTERVAL: &str = "95 %: Student's t over the means of the training seeds, for one seed over its episodes; \
     for returns of 0 and 1 at least the exact binomial (Clopper–Pearson) over the distinct episodes; cut off at the ends of \
     the metric's range";
 
 impl Summary {
-    /// Of the runs that finished, and its pictures.
-    pub(crate) fn new(
-        spec: &Spec,
-        dataset: &Dataset,
-        difficulty: Difficulty,
-        targets: &[f64],
-        finished: &[Finished],
-        costs: &[Cost],
-    ) -> Result<(Self, Pictures)> {
-        let metric = Metric::of(&spec.env)?;
+    /// Of the runs that are done, and its pictures; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Protocols`] where they were not all played under one protocol.
+    pub fn new(experiment: &ExperimentResult) -> Result<Option<(Self, Pictures)>, Error> {
+        let Some(first) = experiment.runs.first() else { return Ok(None) };
+        let (targets, episodes) = one_protocol(experiment)?;
+        let metric = Metric::of_run(first);
+        let of_policy = |name: &str| -> Vec<&RunResult> {
+            experiment.runs.iter().filter(|run| run.policy == name).collect()
+        };
+        let kinds: Vec<Kind> = (experiment.policies.iter())
+            .map(|name| of_policy(name).first().and_then(|run| kind_of_agent(&run.agent)))
+            .collect();
         let mut policies = BTreeMap::new();
         let mut compared = Vec::new();
-        let mut pictures = Pictures::new(spec, metric, targets[0]);
-        for (place, policy) in spec.policies.iter().enumerate() {
-            let runs: Vec<&Finished> = finished.iter().filter(|run| run.policy.name == policy.name).collect();
+        let mut pictures = Pictures::new(&experiment.name, &kinds, metric, targets[0]);
+        for (place, name) in experiment.policies.iter().enumerate() {
+            let runs = of_policy(name);
             if runs.is_empty() {
                 continue;
             }
-            let of_policy: Vec<&Cost> = costs.iter().filter(|cost| cost.policy == policy.name).collect();
-            pictures.add(place, &policy.name, &runs, &of_policy);
-            let seeds: Vec<u64> = runs.iter().map(|run| run.streaming.header().seed).collect();
-            compared.push((policy.name.as_str(), seeds, metric.sample(of_last(&runs, targets[0]))));
-            let summary = PolicySummary::new(spec, place, metric, targets, &runs, &of_policy);
-            policies.insert(policy.name.clone(), summary);
+            let costs: Vec<&Cost> = experiment.costs.iter().filter(|cost| cost.policy == *name).collect();
+            pictures.add(place, name, &runs, &costs);
+            let seeds: Vec<u64> = runs.iter().map(|run| run.seed).collect();
+            compared.push((name.as_str(), seeds, metric.sample(of_last(&runs, targets[0]))));
+            policies.insert(name.clone(), PolicySummary::new(place, metric, &targets, &runs, &costs));
         }
+        let with = kinds.iter().position(|kind| *kind == Some(EncoderKind::Transformer)).unwrap_or(0);
         let samples = compared.iter().map(|(name, seeds, sample)| (*name, seeds.as_slice(), sample));
-        let comparison = Comparison::new(compared_with(spec), metric.name(), spec.compare.margin, samples)
-            .filter(|comparison| !comparison.policies.is_empty());
+        let comparison =
+            Comparison::new(&experiment.policies[with], metric.name(), experiment.margin, samples)
+                .filter(|comparison| !comparison.policies.is_empty());
         let protocol = Protocol {
-            env: spec.env.clone(),
-            dataset: dataset.summary(),
-            difficulty: Some(difficulty),
+            env: first.env.clone(),
+            dataset: first.dataset.clone(),
+            difficulty: Some(first.difficulty.clone()),
             return_range: metric.return_range(),
-            target_returns: targets.to_vec(),
+            target_returns: targets,
             padding: "right, masked".into(),
             sampling: "windows start at transitions drawn uniformly (trajectories by length), with context.start: episode where episodes drawn uniformly do; with context.carry chunk after chunk of episodes drawn uniformly; behaviour cloning draws transitions uniformly".into(),
-            updates: spec.train.updates,
-            batch: spec.train.batch,
-            seeds: spec.seeds.clone(),
-            episodes: spec.evaluate.episodes,
+            updates: first.updates,
+            batch: experiment.batch,
+            seeds: experiment.seeds.clone(),
+            episodes,
             score_of: "last update".into(),
             interval: INTERVAL.into(),
             backend: "streaming runtime (scores and µs per step), libtorch (updates/s)".into(),
-            provenance: Provenance::here(),
+            provenance: first.provenance.clone(),
         };
-        Ok((Self { name: spec.name.clone(), policies, comparison, protocol }, pictures))
+        let summary = Self { name: experiment.name.clone(), policies, comparison, protocol };
+        Ok(Some((summary, pictures)))
     }
 
     /// Reads a `summary.json`.
     ///
     /// # Errors
     /// Where it cannot be read, or is none.
-    pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let old = serde_json::from_slice::<serde_json::Value>(&bytes).is_ok_and(|json| {
-                json["protocol"]["interval"].as_str().is_some_and(|it| it.contains("bootstrap"))
-            });
-            let reason = match old {
-                true => {
-                    "its intervals are bootstrapped, those of today are Student's t over the seeds".into()
-                }
-                false => error.to_string(),
-            };
-            let shown = path.display();
-            Refusal(format!(
-                "{shown}: {reason}; run `aaren run` again: it writes the summary of finished runs anew"
-            ))
-            .into()
-        })
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let wrong = |reason: String| Error::Summary { path: path.to_owned(), reason };
+        let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
     }
 
-    /// Writes it, its table, and its pictures.
-    pub(crate) fn write(&self, folder: &ExperimentFolder, pictures: &Pictures) -> Result<()> {
-        let json = serde_json::to_string_pretty(self)? + "\n";
-        file::write(&folder.summary(), json.as_bytes())?;
-        file::write(&folder.path().join("summary.md"), self.markdown()?.as_bytes())?;
+    /// Writes it, its table, and its pictures, where they are not there already.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub fn write(&self, folder: &ExperimentFolder, pictures: &Pictures) -> Result<(), Error> {
+        write_if_new(&folder.summary(), &(pretty(self) + "\n"))?;
+        write_if_new(&folder.path().join("summary.md"), &self.markdown())?;
         for (name, svg) in pictures.draw() {
-            file::write(&folder.path().join(name), svg.as_bytes())?;
+            write_if_new(&folder.path().join(name), &svg)?;
         }
         Ok(())
     }
@@ -225,7 +212,7 @@ impl Summary {
     }
 
     /// The scale of the scores; `None` where they are returns of no known range.
-    pub(crate) fn scale(&self) -> Option<Scale> {
+    pub fn scale(&self) -> Option<Scale> {
         if self.policies.values().all(|policy| policy.targets[0].normalised_score.is_some()) {
             return Some(Scale::Normalised);
         }
@@ -245,13 +232,15 @@ impl Summary {
         let costs = ["roll-out", "state bytes", "µs/step", "updates/s"].map(String::from);
         let mut table = Table::new(1, self.score_heads().into_iter().chain(costs));
         let cost = |cost: &Cost| {
-            [cost.regime.clone(), cost.state_bytes.to_string(), format!("{:.1}", cost.step_us_p50)]
+            [cost.regime.to_string(), cost.state_bytes.to_string(), format!("{:.1}", cost.step_us_p50)]
         };
+        let unknown = || ["–"; 3].map(String::from);
         for (name, policy) in self.in_order() {
             let scores = self.score_cells(name, policy);
             let empty = std::iter::repeat_n(String::new(), scores.len() - 1);
             let speed = format!("{:.1}", policy.updates_per_second);
-            table.row(scores.into_iter().chain(cost(&policy.rollout)).chain([speed]));
+            let own = policy.rollout.as_ref().map_or_else(unknown, cost);
+            table.row(scores.into_iter().chain(own).chain([speed]));
             for other in &policy.other_rollouts {
                 let name = [name.to_owned()].into_iter();
                 table.row(name.chain(empty.clone()).chain(cost(other)).chain([String::new()]));
@@ -292,9 +281,9 @@ impl Summary {
         self.policies.values().any(|policy| policy.targets[0].repeats(self.protocol.episodes).is_some())
     }
 
-    fn markdown(&self) -> Result<String> {
+    fn markdown(&self) -> String {
         let target = self.protocol.target_returns[0];
-        Ok(format!(
+        format!(
             "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
              ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
              Scores are of the last update, at target return {target}; intervals: {INTERVAL}. Differences are paired by \
@@ -302,49 +291,72 @@ impl Summary {
              ## Protocol\n\n```json\n{}\n```\n",
             self.name,
             self.table().to_markdown(),
-            serde_json::to_string_pretty(&self.protocol)?
-        ))
+            pretty(&self.protocol)
+        )
     }
 }
 
-/// The policy that the others of an experiment are compared with: its first Transformer, else its first policy.
-fn compared_with(spec: &Spec) -> &str {
-    let transformer = |policy: &&PolicySpec| kind_of_agent(&policy.agent) == Some(EncoderKind::Transformer);
-    let policy = spec.policies.iter().find(transformer).unwrap_or(&spec.policies[0]);
-    &policy.name
+/// The target returns and the number of episodes that all runs were played with.
+fn one_protocol(experiment: &ExperimentResult) -> Result<(Vec<f64>, usize), Error> {
+    let differ = |what: String| Error::Protocols { experiment: experiment.name.clone(), what };
+    let mut first: Option<&RunResult> = None;
+    for run in &experiment.runs {
+        let name = format!("{} seed {}", run.policy, run.seed);
+        let protocol = run.protocol().ok_or_else(|| differ(format!("{name} was not played")))?;
+        let Some(before) = first else {
+            first = Some(run);
+            continue;
+        };
+        let of_policy = experiment.runs.iter().find(|other| other.policy == run.policy);
+        let rollout = of_policy.and_then(RunResult::protocol).map(|protocol| protocol.rollout);
+        let there = before.protocol().unwrap_or(protocol);
+        let what = [
+            ("target returns", there.target_returns == protocol.target_returns),
+            ("numbers of episodes", there.episodes == protocol.episodes),
+            ("roll-outs", rollout == Some(protocol.rollout)),
+        ];
+        if let Some((what, _)) = what.iter().find(|(_, same)| !same) {
+            let other = format!("{} seed {}", before.policy, before.seed);
+            return Err(differ(format!(
+                "{name} was played with other {what} than the runs before it ({other})"
+            )));
+        }
+    }
+    let protocol = first.and_then(RunResult::protocol);
+    protocol
+        .map(|it| (it.target_returns.clone(), it.episodes))
+        .ok_or_else(|| differ("nothing is done".into()))
+}
+
+fn pretty(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("a summary is plain JSON")
 }
 
 impl PolicySummary {
-    fn new(
-        spec: &Spec,
-        place: usize,
-        metric: Metric,
-        targets: &[f64],
-        runs: &[&Finished],
-        costs: &[&Cost],
-    ) -> Self {
-        let seconds: f64 = runs.iter().map(|run| run.progress.training_seconds).sum();
+    fn new(place: usize, metric: Metric, targets: &[f64], runs: &[&RunResult], costs: &[&Cost]) -> Self {
+        let seconds: f64 = runs.iter().map(|run| run.training_seconds).sum();
+        let updates: u64 = runs.iter().map(|run| run.updates).sum();
         Self {
             place,
-            agent: runs[0].policy.agent.clone(),
-            batch: Some(runs[0].policy.batch),
-            learning_rate: Some(runs[0].policy.learning_rate),
+            agent: runs[0].agent.clone(),
+            batch: Some(runs[0].batch),
+            learning_rate: Some(runs[0].learning_rate),
             parameters: runs[0].parameters,
-            updates_per_second: (runs.len() as u64 * spec.train.updates) as f64 / seconds,
-            threads: runs.iter().map(|run| run.progress.threads).collect(),
+            updates_per_second: updates as f64 / seconds,
+            threads: runs.iter().map(|run| run.threads).collect(),
             targets: targets.iter().map(|&target| TargetSummary::new(metric, target, runs)).collect(),
-            rollout: costs[0].clone(),
+            rollout: costs.first().map(|&cost| cost.clone()),
             other_rollouts: costs.iter().skip(1).map(|&cost| cost.clone()).collect(),
         }
     }
 }
 
 impl TargetSummary {
-    fn new(metric: Metric, target_return: f64, runs: &[&Finished]) -> Self {
+    fn new(metric: Metric, target_return: f64, runs: &[&RunResult]) -> Self {
         let last = || of_last(runs, target_return);
         let score = |sample: Sample, value: &dyn Fn(f64) -> f64| {
-            let best = |run: &&Finished| {
-                let evaluations = run.progress.evaluations.iter();
+            let best = |run: &&RunResult| {
+                let evaluations = run.evaluations.iter().filter(|it| Some(&it.protocol) == run.protocol());
                 evaluations.map(|e| value(e.mean_return(target_return))).fold(f64::NEG_INFINITY, f64::max)
             };
             let per_seed = sample.per_seed();
@@ -382,7 +394,7 @@ impl TargetSummary {
 }
 
 /// The episodes of one target return after the last update, run by run.
-fn of_last<'r>(runs: &'r [&Finished], target: f64) -> impl Iterator<Item = Vec<&'r EpisodeResult>> {
-    let last = runs.iter().filter_map(|run| run.progress.evaluations.last());
+fn of_last<'r>(runs: &'r [&RunResult], target: f64) -> impl Iterator<Item = Vec<&'r EpisodeResult>> {
+    let last = runs.iter().filter_map(|run| run.evaluations.last());
     last.map(move |evaluated| evaluated.of_target(target).collect())
 }

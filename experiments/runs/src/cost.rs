@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use aaren_format::Regime;
-use aaren_spec::{Cost, CostPoint, Costs, ExperimentFolder, Spec, write_if_new};
+use aaren_spec::{Cost, CostPoint, Costs, ExperimentFolder, write_if_new};
 use aaren_statistics::{growth_exponent, mean, percentile};
 use aaren_streaming::{Policy, Stream};
 
@@ -75,11 +75,11 @@ pub fn measure(subjects: &mut [Subject], plans: &[Plan], timesteps: &[usize]) ->
 /// What it costs to act with the policies of an experiment that are trained: as each acts and, where that is in a
 /// window, with a cache that slides and with all of the episode. Kept in the experiment's folder, and measured anew
 /// only where something is missing there.
-pub fn of_experiment(spec: &Spec, folder: &ExperimentFolder) -> Result<Vec<Cost>> {
+pub fn of_policies(policies: &[String], seeds: &[u64], folder: &ExperimentFolder) -> Result<Vec<Cost>> {
     let mut wanted = Vec::new();
-    for policy in &spec.policies {
-        let files = spec.seeds.iter().map(|&seed| folder.run(&policy.name, seed).policy());
-        let Some(path) = files.into_iter().find(|path| path.is_file()) else { continue };
+    for policy in policies {
+        let mut files = seeds.iter().map(|&seed| folder.run(policy, seed).policy());
+        let Some(path) = files.find(|path| path.is_file()) else { continue };
         let file = Policy::from_file(&path).map_err(Error::at(path.display()))?;
         let regime = file.header().regime();
         let mut regimes = vec![regime];
@@ -87,7 +87,7 @@ pub fn of_experiment(spec: &Spec, folder: &ExperimentFolder) -> Result<Vec<Cost>
             let others = [Regime::Sliding(timesteps), Regime::Unbounded];
             regimes.extend(others.into_iter().filter(|&other| file.header().check_regime(other).is_ok()));
         }
-        wanted.push((policy.name.as_str(), file, regimes));
+        wanted.push((policy.as_str(), file, regimes));
     }
     let measured: Vec<_> = wanted
         .iter()

@@ -28,6 +28,8 @@ pub struct Outcome {
     pub folder: ExperimentFolder,
     /// What the runs that are done left, in the order of the experiment.
     pub results: Vec<RunResult>,
+    /// Whether all runs have come to an end, whoever did them.
+    pub complete: bool,
     /// The runs that were asked for and cannot finish: their loss became NaN or infinite.
     pub failed: Vec<String>,
     /// The runs that other processes are at work on, each with who that is.
@@ -39,9 +41,11 @@ pub struct Outcome {
 /// What is to be done with the runs of an experiment.
 #[derive(Clone, Copy, Debug)]
 pub enum Doing {
-    /// Those that are not finished are trained; `threads` are libtorch's for those that begin, where the spec does not
-    /// say, and measured where this does not either.
-    Train { threads: Option<usize> },
+    /// Those that are not done are trained, with libtorch's threads; measured where nobody says how many.
+    Train {
+        /// How many, where neither the spec nor a checkpoint says.
+        threads: Option<usize>,
+    },
     /// Only what is done already is gathered.
     Gather,
 }
@@ -180,12 +184,5 @@ impl Experiment {
     /// Where a key of it was written.
     pub(crate) fn place(&self, key: &str) -> String {
         self.document.place(key).to_string()
-    }
-}
-
-impl Outcome {
-    /// Whether no run of the experiment is left to be done, and there is something to report.
-    pub fn complete(&self) -> bool {
-        self.elsewhere.is_empty() && self.left.is_empty() && !self.results.is_empty()
     }
 }

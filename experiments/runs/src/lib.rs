@@ -30,7 +30,7 @@ pub use error::{Error, Result};
 pub use estimate::{Estimate, Rates, estimate};
 pub use experiment::{Doing, Experiment, Outcome};
 pub use interrupt::Interrupted;
-pub use metrics::last_update;
 pub use part::Part;
 pub use plan::Plan;
+pub use ready::claim;
 pub use trained::Trained;

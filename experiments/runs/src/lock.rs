@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// What came of asking for a lock.
 pub enum Claim {
     /// Ours for as long as the file lives.
-    Ours(#[expect(dead_code, reason = "it is held, not read")] File),
+    Ours(File),
     /// Another process has it: which, as far as it could be told.
     Others(String),
 }

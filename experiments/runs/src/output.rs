@@ -1,7 +1,31 @@
-//! What goes to the terminal. A reader that has seen enough (`aaren … | head`) is no error of ours.
+//! What goes to the terminal: the one place that writes to it. A reader that has seen enough (`aaren … | head`) and a
+//! disk below a log that is full are no errors of the work.
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use serde::{Deserialize, Serialize};
+
+/// What a process that does a run for another one tells it, a line of JSON each on standard error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// Something on the way.
+    Note(String),
+    /// What an evaluation came to.
+    Evaluated(String),
+    /// Updates done.
+    Update(u64),
+}
+
+/// Whether events are told instead of text.
+static EVENTS: AtomicBool = AtomicBool::new(false);
+
+/// From now on what is said on standard error is an [`Event`] a line.
+pub fn tell_events() {
+    EVENTS.store(true, Relaxed);
+}
 
 /// Prints the result of a command on standard output.
 ///
@@ -15,11 +39,36 @@ pub fn print(text: impl Display) -> io::Result<()> {
 
 /// Says something on the way on standard error, if anybody listens.
 pub fn note(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    say(Event::Note(text.to_string()));
 }
 
-/// Whether a command only failed because nobody reads its output any more.
-pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+/// Says what an evaluation came to.
+pub fn evaluated(text: impl Display) {
+    say(Event::Evaluated(text.to_string()));
+}
+
+/// Says how many updates are done, where another process wants to know.
+pub fn updates(done: u64) {
+    if EVENTS.load(Relaxed) {
+        say(Event::Update(done));
+    }
+}
+
+fn say(event: Event) {
+    let mut stderr = io::stderr().lock();
+    let _ = match event {
+        event if EVENTS.load(Relaxed) => {
+            let line = serde_json::to_string(&event).expect("an event is plain JSON");
+            writeln!(stderr, "{line}")
+        }
+        Event::Note(text) | Event::Evaluated(text) => writeln!(stderr, "{text}"),
+        Event::Update(_) => Ok(()),
+    };
+}
+
+/// Whether an error only says that nobody reads the output any more.
+pub fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
     let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| cause.downcast_ref().is_some_and(closed))
+    causes.into_iter().any(|cause| cause.downcast_ref().is_some_and(closed))
 }

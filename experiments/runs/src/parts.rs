@@ -152,6 +152,8 @@ impl<'r> Parts<'r> {
         }
         let [mut failed, mut elsewhere, mut left] = [Vec::new(), Vec::new(), Vec::new()];
         let mut results = Vec::new();
+        let open = |standing: &Standing| matches!(standing, Standing::Open | Standing::Elsewhere(_));
+        let complete = !self.standings.iter().any(open);
         for ((run, standing), asked) in self.runs.iter().zip(self.standings).zip(self.asked) {
             match standing {
                 Standing::Done(result) => results.push(*result),
@@ -164,6 +166,6 @@ impl<'r> Parts<'r> {
             }
         }
         let folder = self.ready.folder.clone();
-        Ok(Outcome { folder, results, failed, elsewhere, left })
+        Ok(Outcome { folder, results, complete, failed, elsewhere, left })
     }
 }

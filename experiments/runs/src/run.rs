@@ -349,7 +349,7 @@ impl Run<'_> {
             text += &format!(" for target {target};");
         }
         metrics.add(&Record { update: evaluated.update, values })?;
-        bar.suspend(|| output::note(text.trim_end_matches(';')));
+        bar.suspend(|| output::evaluated(text.trim_end_matches(';')));
         Ok(())
     }
 
@@ -505,6 +505,7 @@ impl<'r> Training<'r> {
         let loss = log.then(|| update.loss.double_value(&[]));
         self.progress.training_seconds += started.elapsed().as_secs_f64();
         let Some(loss) = loss else { return Ok(()) };
+        output::updates(done);
         let rate = (done - self.logged.0) as f64 / (self.progress.training_seconds - self.logged.1);
         self.bar.set_message(format!("loss {loss:.4}"));
         let values = [

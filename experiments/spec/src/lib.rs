@@ -67,7 +67,8 @@ pub use grid::Cell;
 pub use nearest::nearest;
 pub use policy::PolicySpec;
 pub use result::{
-    Cost, CostPoint, Costs, EpisodeResult, Evaluated, Machine, Protocol, Provenance, RunResult,
+    Cost, CostPoint, Costs, EpisodeResult, Evaluated, ExperimentResult, Machine, Protocol, Provenance,
+    RunResult,
 };
 pub use spec::Spec;
 pub use state::RunState;

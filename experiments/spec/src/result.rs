@@ -1,7 +1,7 @@
 //! What a run leaves, as plain data: `result.json` in its folder. Reports are made of these files alone.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use aaren_datasets::{DatasetSummary, Difficulty};
@@ -10,7 +10,28 @@ use aaren_format::{AgentConfig, Precision, Regime};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, write};
+use crate::{Error, ExperimentFolder, RunState, Spec, write};
+
+/// All that a report needs of an experiment.
+#[derive(Clone, Debug)]
+pub struct ExperimentResult {
+    /// Name of the experiment.
+    pub name: String,
+    /// Its policies, in order.
+    pub policies: Vec<String>,
+    /// Its training seeds.
+    pub seeds: Vec<u64>,
+    /// Windows per update, where a policy does not have its own.
+    pub batch: usize,
+    /// By how much a policy may fall short and still count as non-inferior.
+    pub margin: Option<f64>,
+    /// The runs that are done, in the order of policies and seeds.
+    pub runs: Vec<RunResult>,
+    /// Those that are not, each with what is known of it.
+    pub unfinished: Vec<String>,
+    /// What it costs to act with the policies.
+    pub costs: Vec<Cost>,
+}
 
 /// A finished run: what was trained, and every episode that it played.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -227,6 +248,83 @@ pub struct Machine {
     pub cores: usize,
     /// Which of the instructions that matter it has.
     pub instructions: Vec<String>,
+}
+
+impl ExperimentResult {
+    /// Of an experiment whose runs left these results.
+    pub fn new(spec: &Spec, runs: Vec<RunResult>, costs: Vec<Cost>) -> Self {
+        Self {
+            name: spec.name.clone(),
+            policies: spec.policies.iter().map(|policy| policy.name.clone()).collect(),
+            seeds: spec.seeds.clone(),
+            batch: spec.train.batch,
+            margin: spec.compare.margin,
+            runs,
+            unfinished: Vec::new(),
+            costs,
+        }
+    }
+
+    /// Of a results folder, or a copy of one, on a machine without the data: `spec.yaml`, `costs.json`, and the
+    /// `result.json` of each run that is done.
+    ///
+    /// # Errors
+    /// Where one of these files is damaged.
+    pub fn read(folder: &ExperimentFolder) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Outline {
+            name: String,
+            policies: Vec<BTreeMap<String, serde_yaml::Value>>,
+            seeds: Vec<u64>,
+            train: Train,
+            compare: Compare,
+        }
+        #[derive(Deserialize)]
+        struct Train {
+            batch: usize,
+        }
+        #[derive(Deserialize)]
+        struct Compare {
+            margin: Option<f64>,
+        }
+        let path = folder.spec();
+        let wrong = |found: String| Error::Result {
+            path: path.clone(),
+            found,
+            cure: "expected the spec.yaml that `aaren run` wrote: run it again".into(),
+        };
+        let text = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
+        let Outline { name, policies, seeds, train, compare } =
+            serde_yaml::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        let policies: Vec<String> = policies.into_iter().flat_map(BTreeMap::into_keys).collect();
+        let (mut runs, mut unfinished) = (Vec::new(), Vec::new());
+        for policy in &policies {
+            for &seed in &seeds {
+                let run = folder.run(policy, seed);
+                let why = match run.state_as_it_stands() {
+                    RunState::Done => {
+                        runs.push(RunResult::read(&run.result())?);
+                        continue;
+                    }
+                    RunState::Failed { reason } => reason,
+                    RunState::Begun { update } => format!("begun, at update {update}"),
+                    RunState::Missing => "no checkpoint yet".into(),
+                };
+                unfinished.push(format!("{policy} seed {seed}: {why}"));
+            }
+        }
+        let costs = Costs::read(&folder.costs())?.map_or_else(Vec::new, |costs| costs.costs);
+        Ok(Self {
+            name,
+            policies,
+            seeds,
+            batch: train.batch,
+            margin: compare.margin,
+            runs,
+            unfinished,
+            costs,
+        })
+    }
 }
 
 impl RunResult {

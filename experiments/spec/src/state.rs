@@ -34,28 +34,32 @@ impl RunFolder {
     /// # Errors
     /// [`Error::OtherSettings`] where the files are of other settings.
     pub fn state(&self, fingerprint: &Fingerprint) -> Result<RunState, Error> {
+        let (policy, checkpoint) = (Said::read(&self.policy()), Said::read(&self.checkpoint()));
         let hash = fingerprint.hash();
-        // On a network file system, what another machine wrote is only seen for sure once the folder was opened.
-        let _ = self.path().read_dir();
-        let same = |path: &Path, there: &str| match there == hash {
-            true => Ok(()),
-            false => Err(self.other_settings(path, there, fingerprint)),
-        };
-        if let Some(Said { fingerprint: Some(there), .. }) = Said::read(&self.policy()) {
-            same(&self.policy(), &there)?;
-            if self.result().is_file() {
-                return Ok(RunState::Done);
+        for (path, said) in [(self.policy(), &policy), (self.checkpoint(), &checkpoint)] {
+            let there = said.as_ref().and_then(|said| said.fingerprint.as_deref().or(said.spec.as_deref()));
+            if let Some(there) = there.filter(|there| *there != hash) {
+                return Err(self.other_settings(&path, there, fingerprint));
             }
         }
-        let checkpoint = Said::read(&self.checkpoint());
-        if let Some(Said { spec: Some(there), .. }) = &checkpoint {
-            same(&self.checkpoint(), there)?;
+        Ok(self.state_by(policy, checkpoint))
+    }
+
+    /// How far the run in this folder is, whatever its settings: for a report, which can be made without the data that
+    /// an experiment's YAML names.
+    pub fn state_as_it_stands(&self) -> RunState {
+        self.state_by(Said::read(&self.policy()), Said::read(&self.checkpoint()))
+    }
+
+    fn state_by(&self, policy: Option<Said>, checkpoint: Option<Said>) -> RunState {
+        if policy.is_some_and(|said| said.fingerprint.is_some()) && self.result().is_file() {
+            return RunState::Done;
         }
         if let Ok(reason) = std::fs::read_to_string(self.failure()) {
             let reason = reason.lines().next().unwrap_or_default().to_owned();
-            return Ok(RunState::Failed { reason });
+            return RunState::Failed { reason };
         }
-        Ok(checkpoint.map_or(RunState::Missing, |said| RunState::Begun { update: said.updates }))
+        checkpoint.map_or(RunState::Missing, |said| RunState::Begun { update: said.updates })
     }
 
     /// Says which settings a file was made with.
@@ -93,6 +97,8 @@ impl Said {
         struct Metadata {
             aaren: String,
         }
+        // On a network file system, what another machine wrote is only seen for sure once the folder was opened.
+        let _ = path.parent()?.read_dir();
         let mut file = File::open(path).ok()?;
         let length = file.metadata().ok()?.len();
         let mut size = [0; 8];

@@ -2,19 +2,18 @@
 
 use std::path::PathBuf;
 
+use crate::refusal::Refusal;
 use aaren_agents::decision::Windows;
 use aaren_agents::{Network, PolicyFile};
+use aaren_reports::plot::{Axis, Figure, Look, Series};
+use aaren_reports::{Table, looks_of};
+use aaren_runs::{Trained, output, provenance};
+use aaren_statistics::mean;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 use tch::{Device, Kind};
-
-use crate::plot::{Axis, Figure, Look, Series};
-use crate::provenance::Provenance;
-use crate::results::{Table, Trained};
-use crate::statistics::mean;
-use crate::{Refusal, output};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -81,7 +80,7 @@ pub fn run(args: &Args) -> Result<()> {
         .with_style(ProgressStyle::with_template(style).expect("a valid template"));
     let mut spreads = Vec::new();
     // A policy that has no attention has nothing to show.
-    'policies: for (policy, look) in spec.policies.iter().zip(trained.looks()) {
+    'policies: for (policy, look) in spec.policies.iter().zip(looks_of(&trained.spec)) {
         bar.set_prefix(policy.name.clone());
         // For each timestep the shares of the past, oldest first, of every seed, episode, layer and head.
         let mut shares: Vec<Vec<Vec<f64>>> = vec![Vec::new(); timesteps.len()];
@@ -115,7 +114,7 @@ pub fn run(args: &Args) -> Result<()> {
 
     let json = json!({
         "name": spec.name, "recent": args.recent, "spreads": spreads,
-        "protocol": Provenance::within(json!({
+        "protocol": provenance::within(json!({
             "dataset": dataset.name(), "episodes": starts.len(), "training_seeds": spec.seeds,
         })),
     });

@@ -2,18 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use aaren_agents::file;
+use crate::film::{PICTURES, Part, Recording, ffmpeg_starts};
+use crate::refusal::Refusal;
 use aaren_datasets::folder_whole;
 use aaren_envs::make;
+use aaren_reports::{Summary, TargetSummary};
+use aaren_runs::evaluation::Evaluation;
+use aaren_runs::output;
+use aaren_spec::{EpisodeResult, ExperimentFolder, RunFolder};
 use aaren_streaming::Policy;
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
-
-use crate::evaluation::{EpisodeResult, Evaluation};
-use crate::film::{PICTURES, Part, Recording, ffmpeg_starts};
-use crate::results::{Summary, TargetSummary};
-use crate::{ExperimentFolder, Refusal, RunFolder, output};
 
 /// Pixels a side of the film, and of the larger file that a GIF is.
 const SIZES: [usize; 2] = [480, 240];
@@ -89,7 +89,7 @@ impl Card {
         let replay = self.replay(folder)?;
         let bytes =
             std::fs::read(self.run.policy()).with_context(|| self.run.policy().display().to_string())?;
-        file::write(&folder.join("policy.safetensors"), &bytes)?;
+        aaren_spec::write(&folder.join("policy.safetensors"), &bytes)?;
         let spec = std::fs::read_to_string(self.run.spec())
             .with_context(|| self.run.spec().display().to_string())?;
         let config = json!({
@@ -100,9 +100,9 @@ impl Card {
             [("config.json", config), ("summary.json", serde_json::to_value(&self.summary)?)]
         {
             let text = serde_json::to_string_pretty(&content)? + "\n";
-            file::write(&folder.join(name), text.as_bytes())?;
+            aaren_spec::write(&folder.join(name), text.as_bytes())?;
         }
-        Ok(file::write(&folder.join("README.md"), self.readme(replay.as_ref())?.as_bytes())?)
+        Ok(aaren_spec::write(&folder.join("README.md"), self.readme(replay.as_ref())?.as_bytes())?)
     }
 
     /// The film of the first episode of this run's evaluation, where there can be one.
@@ -149,7 +149,7 @@ impl Card {
             "target_return": target.target_return, "training_seeds": protocol.seeds,
             "episodes_of_each_seed": protocol.episodes, "trained_on": protocol.dataset.name,
         });
-        let metric = |kind: &str, name: &str, estimate: &crate::statistics::Estimate| {
+        let metric = |kind: &str, name: &str, estimate: &aaren_statistics::Estimate| {
             let mut args = of.clone();
             args["ci95"] = json!(estimate.ci95);
             json!({"type": kind, "name": name, "value": estimate.mean, "verified": false, "args": args})

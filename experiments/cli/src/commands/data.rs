@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::refusal::Refusal;
+use aaren_datasets::Dataset;
 use aaren_datasets::recipe;
 use aaren_datasets::{DatasetSummary, Difficulty};
-use aaren_datasets::Dataset;
 use aaren_envs::{EnvSpec, reference_scores};
+use aaren_runs::dataset::bar;
+use aaren_runs::output;
 use anyhow::Result;
-
-use crate::dataset::bar;
-use crate::{Refusal, output};
 
 #[derive(clap::Subcommand)]
 pub enum Command {

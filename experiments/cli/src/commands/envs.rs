@@ -5,11 +5,10 @@ use std::io::{BufRead, BufReader, stdin};
 use std::path::{Path, PathBuf};
 
 use aaren_envs::{ActionSpace, EnvSpec, make, reference_scores};
+use aaren_reports::Table;
+use aaren_runs::output;
 use anyhow::{Context, Result};
 use serde_json::json;
-
-use crate::output;
-use crate::results::Table;
 
 #[derive(clap::Subcommand)]
 pub enum Command {

@@ -2,20 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use aaren_agents::PolicyFile;
+use crate::refusal::Refusal;
 use aaren_envs::{EnvSpec, make};
 use aaren_format::{Header, Regime};
-use aaren_encoders::open_device;
+use aaren_reports::{INTERVAL, Metric, lengths};
+use aaren_runs::evaluation::Evaluation;
+use aaren_runs::output;
+use aaren_spec::{EpisodeResult, RunFolder};
 use aaren_streaming::Policy;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
-use tch::Device;
-
-use crate::evaluation::{EpisodeResult, Evaluation};
-use crate::results::{INTERVAL, Metric, lengths};
-use crate::{Refusal, RunFolder, output};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -40,9 +38,6 @@ pub struct Args {
     /// Decides the episodes: the same seed gives the same returns.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Where to compute: cpu (the streaming runtime) or cuda (libtorch).
-    #[arg(long, default_value = "cpu")]
-    pub device: String,
     /// Print one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
@@ -51,9 +46,8 @@ pub struct Args {
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
     let path = policy_path(&args.policy)?;
-    let device = open_device(&args.device)?;
-    let file = PolicyFile::load(&path)?;
-    let header = &file.header;
+    let policy = Policy::from_file(&path)?;
+    let header = policy.header();
     let env = environment_of(args.env.as_deref(), header)?;
     let targets = if args.target_return.is_empty() { &header.target_returns } else { &args.target_return };
     let regime = args.rollout.unwrap_or(header.regime());
@@ -61,11 +55,7 @@ pub fn run(args: &Args) -> Result<()> {
     let style = "{wide_bar} {pos}/{len} episodes, {per_sec}, {eta} left";
     let bar = ProgressBar::new(targets.len() as u64 * args.episodes)
         .with_style(ProgressStyle::with_template(style).expect("a valid template"));
-    let episodes = if device == Device::Cpu {
-        evaluation.stream(&Policy::from_file(&path)?, &bar)?
-    } else {
-        evaluation.batch(&*file.network(&path, device)?, &bar)?
-    };
+    let episodes = evaluation.stream(&policy, &bar)?;
     bar.finish_and_clear();
     let metric = Metric::of(&env)?;
     let mut rows = Vec::new();

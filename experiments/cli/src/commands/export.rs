@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use aaren_agents::{PolicyFile, file};
+use aaren_agents::PolicyFile;
 use anyhow::Result;
 use serde_json::json;
 
 use super::evaluate::policy_path;
 use crate::onnx::{self, OPSET, Port};
-use crate::output;
+use aaren_runs::output;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -34,7 +34,7 @@ pub fn run(args: &Args) -> Result<()> {
     let path = policy_path(&args.onnx)?;
     let policy = PolicyFile::load(&path)?;
     let step = onnx::step(&policy, &path)?;
-    file::write(&args.out, &step.model)?;
+    aaren_spec::write(&args.out, &step.model)?;
     if args.json {
         let ports = json!({"inputs": step.inputs, "outputs": step.outputs});
         return Ok(output::print(json!({"file": args.out, "opset": OPSET, "ports": ports}))?);

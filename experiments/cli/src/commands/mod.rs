@@ -1,7 +1,6 @@
 //! The command line: a file for each command, its arguments beside its code.
 
 mod attention;
-mod bench;
 mod card;
 mod check;
 mod compare;
@@ -10,7 +9,7 @@ mod envs;
 mod evaluate;
 mod export;
 mod render;
-mod report;
+pub mod report;
 mod run;
 mod selection;
 mod submit;
@@ -19,11 +18,11 @@ mod up_to_date;
 
 use std::process::ExitCode;
 
+use crate::refusal::Refusal;
+use aaren_runs::interrupt::Interrupted;
+use aaren_runs::output;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-
-use crate::interrupt::Interrupted;
-use crate::{Refusal, experiment, output};
 
 /// Offline reinforcement learning with Aaren and Transformer agents.
 #[derive(Parser)]
@@ -64,8 +63,6 @@ enum Command {
     Attention(attention::Args),
     /// Gather many experiments into one table, dataset × policy, as Markdown, CSV and LaTeX.
     Report(report::Args),
-    /// Measure speed and memory, as ratios to what one would run instead.
-    Bench(bench::Args),
     /// Check that a GPU computes what the CPU does, and how fast.
     Check(check::Args),
     /// Look at datasets, or make them from recipes.
@@ -77,11 +74,6 @@ enum Command {
 }
 
 impl Command {
-    /// Whether libtorch will train.
-    fn trains(&self) -> bool {
-        matches!(self, Command::Run(_) | Command::Compare(_) | Command::Bench(_) | Command::Check(_))
-    }
-
     fn execute(&self) -> Result<()> {
         match self {
             Command::Run(args) => run::run(args),
@@ -94,7 +86,6 @@ impl Command {
             Command::Sweep(args) => sweep::run(args),
             Command::Attention(args) => attention::run(args),
             Command::Report(args) => report::run(args),
-            Command::Bench(args) => bench::run(args),
             Command::Check(args) => check::run(args),
             Command::Data(command) => data::run(command),
             Command::Envs(command) => envs::run(command),
@@ -106,15 +97,11 @@ impl Command {
 /// 1 failed, 2 refused, 128 and the signal's number where a signal ended it.
 pub fn main() -> ExitCode {
     let command = Cli::parse().command;
-    if command.trains() {
-        spin_briefly();
-    }
-    keep_freed_memory();
     let Err(error) = command.execute() else { return ExitCode::SUCCESS };
-    if output::is_closed_pipe(&error) {
+    if output::is_closed_pipe(error.as_ref()) {
         return ExitCode::SUCCESS;
     }
-    if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+    if let Some(interrupted) = interrupted(&error) {
         output::note(interrupted);
         return ExitCode::from(128 + interrupted.signal as u8);
     }
@@ -122,45 +109,29 @@ pub fn main() -> ExitCode {
     ExitCode::from(if refused(&error) { 2 } else { 1 })
 }
 
-/// Starts the program anew with libtorch's threads told to sleep sooner while they wait. As they come, two of them
-/// fall to half the speed of one when something else keeps a core busy; so they keep 70 % of it, and all of their
-/// speed on an idle machine. The setting is read before `main`.
-fn spin_briefly() {
-    #[cfg(unix)]
-    if std::env::var_os("GOMP_SPINCOUNT").is_none() && std::env::var_os("OMP_WAIT_POLICY").is_none() {
-        use std::os::unix::process::CommandExt;
-        let Ok(program) = std::env::current_exe() else { return };
-        let mut again = std::process::Command::new(program);
-        // Only comes back where it failed; then training is as fast as it is.
-        let _ = again.args(std::env::args_os().skip(1)).env("GOMP_SPINCOUNT", "3000").exec();
+/// The signal that ended it, if one did.
+fn interrupted(error: &anyhow::Error) -> Option<&Interrupted> {
+    match error.downcast_ref().map(aaren_runs::Error::innermost) {
+        Some(aaren_runs::Error::Interrupted(interrupted)) => Some(interrupted),
+        _ => error.downcast_ref(),
     }
 }
 
-/// Tells the allocator to keep what it has: the tensors of an update come and go at the next one, and
-/// fetching their pages from the system anew took a tenth of the training time.
-fn keep_freed_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: mallopt only sets parameters of the allocator; no other thread runs yet.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 30);
-    }
-}
-
-/// Whether the input was refused (exit 2) rather than the work failed (exit 1).
+/// Whether the input was refused (exit 2) rather than the work failed (1).
 fn refused(error: &anyhow::Error) -> bool {
-    use aaren_agents::Error as Agent;
-    use aaren_envs::Error as Env;
-    let by_env = |e: &Env| !matches!(e, Env::Mujoco { .. } | Env::Picture { .. } | Env::Write { .. });
-    let by_agent = |e: &Agent| match e {
-        Agent::Env(e) => by_env(e),
-        Agent::Policy(e) => !matches!(e, aaren_encoders::Error::Device { .. }),
-        Agent::NonFinite { .. } | Agent::Read { .. } | Agent::Write { .. } => false,
-        _ => true,
-    };
-    error.downcast_ref::<experiment::Error>().is_some()
-        || error.downcast_ref::<Refusal>().is_some()
-        || error.downcast_ref::<aaren_streaming::Error>().is_some()
-        || error.downcast_ref().is_some_and(by_env)
-        || error.downcast_ref().is_some_and(by_agent)
+    fn says<E: std::error::Error + Send + Sync + 'static>(
+        error: &anyhow::Error,
+        refusal: fn(&E) -> bool,
+    ) -> bool {
+        error.downcast_ref().is_some_and(refusal)
+    }
+    says::<Refusal>(error, |_| true)
+        || says(error, aaren_runs::Error::is_refusal)
+        || says(error, aaren_reports::Error::is_refusal)
+        || says(error, aaren_spec::Error::is_refusal)
+        || says(error, aaren_agents::Error::is_refusal)
+        || says(error, aaren_datasets::Error::is_refusal)
+        || says(error, aaren_envs::Error::is_refusal)
+        || says(error, aaren_encoders::Error::is_refusal)
+        || says::<aaren_streaming::Error>(error, |_| true)
 }

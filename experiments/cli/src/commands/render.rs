@@ -9,9 +9,10 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::evaluate::{environment_of, policy_path};
-use crate::evaluation::Evaluation;
 use crate::film::{Format, PICTURES, Part, Recording};
-use crate::{Refusal, output};
+use crate::refusal::Refusal;
+use aaren_runs::evaluation::Evaluation;
+use aaren_runs::output;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:

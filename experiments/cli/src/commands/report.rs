@@ -2,14 +2,30 @@
 
 use std::path::PathBuf;
 
-use aaren_agents::file;
 use anyhow::{Context, Result, anyhow};
 
 use super::up_to_date::{bring_up_to_date, experiments};
-use crate::cost::Cost;
-use crate::results::{Aggregates, Scale, Score, Summary, Table, published};
-use crate::statistics::{Estimate, ONE_SEED, Unit, mean};
-use crate::{ExperimentFolder, Refusal, output};
+use crate::refusal::Refusal;
+use aaren_reports::{Aggregates, Scale, Score, Summary, Table, published};
+use aaren_runs::{Outcome, cost, output};
+use aaren_spec::{Cost, ExperimentFolder, ExperimentResult, Spec};
+use aaren_statistics::{Estimate, ONE_SEED, Unit, mean};
+
+/// Writes the report of an experiment whose runs have all come to an end; `None` where they have not, or none is done.
+///
+/// # Errors
+/// Where a trained policy cannot act, or the report cannot be written.
+pub fn report(spec: &Spec, outcome: &Outcome) -> Result<Option<Summary>> {
+    if !outcome.complete || outcome.results.is_empty() {
+        return Ok(None);
+    }
+    let mut experiment = ExperimentResult::new(spec, outcome.results.clone(), Vec::new());
+    let _claim = aaren_runs::claim(&outcome.folder)?;
+    experiment.costs = cost::of_policies(&experiment.policies, &experiment.seeds, &outcome.folder)?;
+    let Some((summary, pictures)) = Summary::new(&experiment)? else { return Ok(None) };
+    summary.write(&outcome.folder, &pictures)?;
+    Ok(Some(summary))
+}
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -39,7 +55,7 @@ struct Cell {
     dataset: String,
     policy: String,
     score: Score,
-    rollout: Cost,
+    rollout: Option<Cost>,
     updates_per_second: f64,
 }
 
@@ -109,12 +125,12 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let mut forms = vec![
         ("report.md".to_owned(), markdown.clone()),
-        ("report.csv".into(), scores.to_csv()?),
+        ("report.csv".into(), scores.to_csv()),
         ("report.tex".into(), latex),
     ];
     forms.extend(pictures);
     for (name, text) in &forms {
-        file::write(&args.out.join(name), text.as_bytes())?;
+        aaren_spec::write(&args.out.join(name), text.as_bytes())?;
     }
     output::print(markdown)?;
     let names: Vec<&str> = forms.iter().map(|(name, _)| name.as_str()).collect();
@@ -219,21 +235,15 @@ impl Grid {
         let mut table = Table::new(2, ["policy", "roll-out", "state bytes", "µs/step", "updates/s"]);
         for policy in &self.policies {
             let cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.policy == *policy).collect();
-            let range = |value: &dyn Fn(&Cell) -> f64, decimals: usize| {
-                let [least, most] = [f64::min, f64::max].map(|pick| {
-                    let value = cells.iter().map(|cell| value(cell)).reduce(pick).unwrap_or(f64::NAN);
-                    format!("{value:.decimals$}")
-                });
-                if least == most { least } else { format!("{least}–{most}") }
-            };
-            let mut rollouts: Vec<&str> = cells.iter().map(|cell| cell.rollout.regime.as_str()).collect();
+            let costs: Vec<&Cost> = cells.iter().filter_map(|cell| cell.rollout.as_ref()).collect();
+            let mut rollouts: Vec<String> = costs.iter().map(|cost| cost.regime.to_string()).collect();
             rollouts.dedup();
             table.row([
                 policy.clone(),
                 rollouts.join(", "),
-                range(&|cell| cell.rollout.state_bytes as f64, 0),
-                range(&|cell| cell.rollout.step_us_p50, 1),
-                range(&|cell| cell.updates_per_second, 1),
+                range(costs.iter().map(|cost| cost.state_bytes as f64), 0),
+                range(costs.iter().map(|cost| cost.step_us_p50), 1),
+                range(cells.iter().map(|cell| cell.updates_per_second), 1),
             ]);
         }
         table
@@ -263,8 +273,10 @@ impl Grid {
         for Cell { dataset, policy, score, rollout, .. } in &self.cells {
             let Score { estimate: Estimate { mean, ci95, .. }, per_seed, last, best } = score;
             let of_each_seed: Vec<String> = per_seed.iter().map(f64::to_string).collect();
-            let cost =
-                [rollout.regime.clone(), rollout.state_bytes.to_string(), rollout.step_us_p50.to_string()];
+            let cost = rollout.as_ref().map_or_else(
+                || [String::new(), String::new(), String::new()],
+                |cost| [cost.regime.to_string(), cost.state_bytes.to_string(), cost.step_us_p50.to_string()],
+            );
             let (low, high) = ci95.map_or((None, None), |(low, high)| (Some(low), Some(high)));
             let numbers = [Some(*mean), low, high, Some(*last), Some(*best)]
                 .map(|number| number.map_or(String::new(), |number| number.to_string()));
@@ -272,4 +284,11 @@ impl Grid {
             table.row(names.into_iter().chain(numbers).chain([of_each_seed.join(" ")]).chain(cost));
         }
     }
+}
+
+/// The least and the most, where they differ.
+fn range(values: impl Iterator<Item = f64> + Clone, decimals: usize) -> String {
+    let [least, most] = [f64::min, f64::max]
+        .map(|pick| values.clone().reduce(pick).map_or("–".into(), |value| format!("{value:.decimals$}")));
+    if least == most { least } else { format!("{least}–{most}") }
 }

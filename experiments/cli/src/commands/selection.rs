@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
+use aaren_runs::{Part, Plan};
 use anyhow::Result;
-
-use crate::training::{Part, Plan};
 
 /// An experiment, what is changed in it, which of its runs are meant, and where they go.
 #[derive(clap::Args)]

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use super::selection::Selection;
-use crate::interrupt::quoted;
-use crate::output;
+use aaren_runs::interrupt::quoted;
+use aaren_runs::{Part, output};
 
 /// Seconds before the time limit at which a task is told to save: an update, an evaluation cut short, a checkpoint.
 /// Slurm looks at time limits every half minute, and so may come a minute early.
@@ -61,10 +61,15 @@ fn sbatch_option(text: &str) -> Result<String, String> {
 pub fn run(args: &Args) -> Result<()> {
     let plan = args.selection.plan()?;
     let mut tasks = Vec::new();
-    for (experiment, run) in plan.runs(&args.selection.only) {
-        let folder =
-            experiment.run_folder(&args.selection.results, &run).context("a run of the experiment")?;
-        if !folder.policy().is_file() {
+    let Selection { only, results, .. } = &args.selection;
+    for experiment in &plan.experiments {
+        let asked = |run: &Part| only.is_empty() || only.iter().any(|part| part.contains(run));
+        let open: Vec<Part> = experiment.open(results)?.into_iter().filter(asked).collect();
+        if !open.is_empty() {
+            experiment.check_data(results)?;
+        }
+        for run in open {
+            let folder = experiment.run_folder(results, &run).context("a run of the experiment")?;
             tasks.push(Task { run: run.to_string(), checkpoint: folder.checkpoint() });
         }
     }

@@ -3,22 +3,21 @@
 
 use std::path::PathBuf;
 
+use crate::refusal::Refusal;
 use aaren_agents::PolicyFile;
 use aaren_envs::{EnvSpec, make};
 use aaren_format::Regime;
+use aaren_reports::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
+use aaren_reports::{INTERVAL, Metric, Table, lengths, looks_of};
+use aaren_runs::evaluation::Evaluation;
+use aaren_runs::{Trained, output, provenance};
+use aaren_spec::{EpisodeResult, PolicySpec};
+use aaren_statistics::{Estimate, ONE_SEED, Unit};
 use aaren_streaming::Policy;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
-
-use crate::evaluation::{EpisodeResult, Evaluation};
-use crate::experiment::PolicySpec;
-use crate::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
-use crate::provenance::Provenance;
-use crate::results::{INTERVAL, Metric, Table, Trained, lengths};
-use crate::statistics::{Estimate, ONE_SEED, Unit};
-use crate::{Refusal, output};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -146,7 +145,7 @@ pub fn run(args: &Args) -> Result<()> {
     let varied = if args.kept { Some("updates") } else { args.vary.as_ref().map(|vary| vary.key.as_str()) };
     let json = json!({
         "name": spec.name, "varied": varied, "score": metric.name(), "cells": cells,
-        "protocol": Provenance::within(json!({
+        "protocol": provenance::within(json!({
             "env": spec.env, "training_seeds": spec.seeds, "episodes": args.episodes, "seed": args.seed,
             "target_return": args.target_return, "score_of": if args.kept { "each evaluation" } else { "last update" },
             "interval": INTERVAL,
@@ -179,7 +178,7 @@ fn chosen<'t>(trained: &'t Trained, names: &[String]) -> Result<Vec<(&'t PolicyS
         let reason = format!("no policy of this experiment; it has {}", list.join(", "));
         return Err(Refusal(format!("--only {name}: {reason}")).into());
     }
-    let all = policies.iter().zip(trained.looks());
+    let all = policies.iter().zip(looks_of(&trained.spec));
     Ok(all.filter(|(policy, _)| names.is_empty() || names.contains(&policy.name)).collect())
 }
 

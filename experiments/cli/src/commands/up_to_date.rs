@@ -1,14 +1,15 @@
-//! The summaries of experiments whose runs were done by several processes, made where they are missing or old.
+//! The summaries of experiments, made of what their runs left.
 
 use std::path::PathBuf;
 
+use aaren_reports::Summary;
+use aaren_runs::{cost, output};
+use aaren_spec::{ExperimentFolder, ExperimentResult};
 use anyhow::Result;
 
-use crate::results::Standing;
-use crate::training::Experiment;
-use crate::{ExperimentFolder, Refusal, output};
+use crate::refusal::Refusal;
 
-/// Makes the summaries that are missing or older than their runs. The runs that are not finished, of experiments that
+/// Makes the summaries of all of them. The runs that are not finished, of experiments that
 /// were named; of those in a folder that was named, they are only said.
 pub fn bring_up_to_date(folders: &[PathBuf]) -> Result<Vec<String>> {
     let mut unfinished = Vec::new();
@@ -16,7 +17,7 @@ pub fn bring_up_to_date(folders: &[PathBuf]) -> Result<Vec<String>> {
         let is_grid = |named: &PathBuf| ExperimentFolder::at(named).grid().is_file();
         let in_grid = |named: &&PathBuf| is_grid(named) && folder.path().parent() == Some(named);
         let named = folders.iter().any(|named| named == folder.path() || in_grid(&named));
-        for run in bring_one(&folder) {
+        for run in bring_one(&folder)? {
             let run = format!("{}: {run}", folder.path().display());
             if named {
                 unfinished.push(run);
@@ -28,34 +29,23 @@ pub fn bring_up_to_date(folders: &[PathBuf]) -> Result<Vec<String>> {
     Ok(unfinished)
 }
 
-/// Makes the summary of one experiment if it has to be; its runs that are not finished.
-fn bring_one(folder: &ExperimentFolder) -> Vec<String> {
+/// Makes the summary of one experiment of what its runs left; the runs that are not finished.
+fn bring_one(folder: &ExperimentFolder) -> Result<Vec<String>> {
     // The folders below an experiment's are those of its runs.
     let is_run = folder.path().parent().is_some_and(|above| ExperimentFolder::at(above).spec().is_file());
     if is_run || !folder.spec().is_file() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    // Results that were carried here without their data are reported as they were where those are.
-    let as_it_is = |error: anyhow::Error| match folder.summary().is_file() {
-        true => {
-            output::note(format_args!("{}: taken as it is: {error:#}", folder.summary().display()));
-            Vec::new()
-        }
-        false => vec![format!("{error:#}")],
-    };
-    let experiment = match Experiment::read(&folder.spec(), &[]) {
-        Ok(experiment) => experiment,
-        Err(error) => return as_it_is(error),
-    };
-    let standing = Standing::of(experiment.spec(), folder);
+    let mut experiment = ExperimentResult::read(folder)?;
     // Where only the report was kept, there is nothing to make another one of.
-    if standing.any_finished()
-        && standing.summary(experiment.spec(), folder).is_none()
-        && let Err(error) = experiment.report(folder)
-    {
-        return as_it_is(error);
+    if !experiment.runs.is_empty() {
+        let _claim = aaren_runs::claim(folder)?;
+        experiment.costs = cost::of_policies(&experiment.policies, &experiment.seeds, folder)?;
+        if let Some((summary, pictures)) = Summary::new(&experiment)? {
+            summary.write(folder, &pictures)?;
+        }
     }
-    standing.unfinished()
+    Ok(experiment.unfinished)
 }
 
 /// The folders, and those right below them.

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use aaren_agents::file;
 use aaren_envs::Picture;
 use anyhow::Result;
 use gif::{Encoder, Frame, Repeat};
@@ -48,7 +47,7 @@ impl Gif {
             last.delay = LAST;
             self.encoder.write_frame(&last)?;
         }
-        Ok(file::write(path, &self.encoder.into_inner()?)?)
+        Ok(aaren_spec::write(path, &self.encoder.into_inner()?)?)
     }
 }
 

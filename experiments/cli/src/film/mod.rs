@@ -6,13 +6,12 @@ mod recording;
 
 use std::path::{Path, PathBuf};
 
+use crate::refusal::Refusal;
 use aaren_envs::Picture;
 use anyhow::{Context, Result};
 
 pub(crate) use mp4::ffmpeg_starts;
 pub(crate) use recording::{Part, Recording};
-
-use crate::Refusal;
 
 /// Pictures of a whole episode, unless somebody asks for another number.
 pub(crate) const PICTURES: u64 = 250;

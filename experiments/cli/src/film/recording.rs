@@ -8,7 +8,9 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 
 use super::Film;
-use crate::evaluation::{EpisodeResult, Evaluation, Playing};
+use aaren_runs::evaluation::Evaluation;
+use aaren_runs::evaluation::Playing;
+use aaren_spec::EpisodeResult;
 
 /// What is filmed, and how.
 pub(crate) struct Recording<'r> {
@@ -48,7 +50,7 @@ impl Recording<'_> {
     pub(crate) fn film(&self, path: &Path, bar: &ProgressBar) -> Result<Recorded> {
         let begin =
             |part: &Part| part.evaluation.episode(part.policy, part.evaluation.targets[0], self.episode);
-        let mut episodes = self.parts.iter().map(begin).collect::<Result<Vec<_>>>()?;
+        let mut episodes = self.parts.iter().map(begin).collect::<Result<Vec<_>, aaren_runs::Error>>()?;
         let mut camera = Camera::new(episodes[0].environment(), self.size, self.size)?;
         let mut film = Film::begin(path, [self.size * episodes.len(), self.size], self.fps)?;
         let mut last: Vec<Option<Picture>> = vec![None; episodes.len()];

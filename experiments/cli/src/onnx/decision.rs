@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::graph::{Graph, Value, Weights, weight};
 use super::{head, mixer};
-use crate::Refusal;
+use crate::refusal::Refusal;
 
 /// `observation`, `return_to_go` (in the environment's units), `timestep` (from 0) and `state.…` → `action` and
 /// `next.…`. At timestep 0, and where a regime forgets, what the state holds does not matter.

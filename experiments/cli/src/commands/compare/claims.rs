@@ -1,13 +1,13 @@
 //! The paper's claims, and what was found here.
 
-use aaren_format::EncoderKind;
+use aaren_format::{EncoderKind, Regime};
 use serde::Serialize;
 
 use super::Compared;
 use super::training::TrainingCost;
-use crate::cost::Cost;
-use crate::results::Verdict;
-use crate::statistics::{ONE_SEED, Unit};
+use aaren_reports::Verdict;
+use aaren_spec::Cost;
+use aaren_statistics::{ONE_SEED, Unit};
 
 /// A statement of the paper, and what was found here.
 #[derive(Debug, Serialize)]
@@ -27,11 +27,10 @@ pub fn check(compared: &Compared, costs: &[Cost], training: &[TrainingCost]) -> 
         return Vec::new();
     };
     let (aaren, transformer) = (aaren.header.policy.as_str(), transformer.header.policy.as_str());
-    let cost = |policy: &str, regime: &str| {
-        costs.iter().find(|c| c.policy == policy && c.regime == regime && c.backend == "streaming")
-    };
+    let unbounded =
+        |policy: &str| costs.iter().find(|cost| cost.policy == policy && cost.regime == Regime::Unbounded);
     let mut claims = vec![parameters(compared)];
-    if let (Some(ours), Some(theirs)) = (cost(aaren, "unbounded"), cost(transformer, "unbounded")) {
+    if let (Some(ours), Some(theirs)) = (unbounded(aaren), unbounded(transformer)) {
         claims.push(growth(
             "memory of a roll-out is constant for Aaren, linear for the Transformer's cache",
             (ours.memory_exponent, 0.0),
@@ -43,14 +42,11 @@ pub fn check(compared: &Compared, costs: &[Cost], training: &[TrainingCost]) -> 
             (theirs.time_exponent, 2.0),
         ));
     }
-    let bounded = costs.iter().filter(|cost| {
-        let memory = cost.regime.split(' ').next().unwrap_or_default();
-        cost.policy == transformer && cost.backend == "streaming" && ["window", "sliding"].contains(&memory)
-    });
-    let mut bounded: Vec<&Cost> = bounded.collect();
-    bounded.sort_by_key(|cost| std::cmp::Reverse(&cost.regime));
-    for theirs in bounded {
-        let Some(ours) = cost(aaren, "unbounded") else { continue };
+    let is_window = |cost: &&Cost| matches!(cost.regime, Regime::Window(_));
+    let is_sliding = |cost: &&Cost| matches!(cost.regime, Regime::Sliding(_));
+    let theirs = || costs.iter().filter(|cost| cost.policy == transformer);
+    for theirs in theirs().filter(is_window).chain(theirs().filter(is_sliding)) {
+        let Some(ours) = unbounded(aaren) else { continue };
         let faster = theirs.step_us_p50 / ours.step_us_p50;
         claims.push(Claim {
             statement: format!("a step of Aaren costs less than the Transformer's, {}", theirs.regime),

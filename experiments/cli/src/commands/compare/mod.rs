@@ -7,16 +7,16 @@ mod training;
 
 use std::path::{Path, PathBuf};
 
+use crate::refusal::Refusal;
 use aaren_agents::{PolicyFile, Task};
+use aaren_encoders::open_device;
 use aaren_envs::{EnvSpec, make};
 use aaren_format::EncoderKind;
-use aaren_encoders::open_device;
+use aaren_reports::{Aggregates, Summary};
+use aaren_runs::{output, stand_in};
+use aaren_spec::{Document, ExperimentFolder, RunFolder, Spec};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::experiment::{Document, Spec};
-use crate::results::{Aggregates, Summary};
-use crate::{ExperimentFolder, Refusal, RunFolder, output, stand_in};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -32,7 +32,7 @@ pub struct Args {
     /// Folder that holds the experiment's results, and gets the comparison.
     #[arg(long, default_value = "results")]
     pub results: PathBuf,
-    /// Where libtorch computes: cpu or cuda.
+    /// Where training is measured: cpu or cuda.
     #[arg(long, default_value = "cpu")]
     pub device: String,
     /// Print one JSON object on stdout.
@@ -66,7 +66,7 @@ pub fn run(args: &Args) -> Result<()> {
     let bar = ProgressBar::new_spinner()
         .with_style(ProgressStyle::with_template("{spinner} {msg}, {elapsed}").expect("a valid template"));
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
-    let costs = acting::measure(&compared, device, &bar)?;
+    let costs = acting::measure(&compared, &bar)?;
     let training = training::measure(&compared, device, &bar)?;
     bar.finish_and_clear();
     let report = report::Report::new(&compared, &costs, &training);

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use aaren_agents::file;
 use aaren_format::EncoderKind;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -10,10 +9,10 @@ use serde_json::{Value, json};
 use super::Compared;
 use super::claims::{self, Claim};
 use super::training::{BATCH, TrainingCost};
-use crate::cost::{Cost, CostPoint};
-use crate::plot::{Axis, Figure, Look, Series};
-use crate::provenance::Provenance;
-use crate::results::{Table, cost_name, kind_of_file, looks};
+use aaren_reports::plot::{Axis, Figure, Look, Series};
+use aaren_reports::{Table, cost_name, kind_of_file, looks};
+use aaren_runs::provenance;
+use aaren_spec::{Cost, CostPoint};
 
 /// The files of a comparison.
 pub struct Report {
@@ -91,10 +90,10 @@ impl Report {
 
     pub fn write(&self, folder: &Path) -> Result<()> {
         let json = serde_json::to_string_pretty(&self.json)? + "\n";
-        file::write(&folder.join("compare.json"), json.as_bytes())?;
-        file::write(&folder.join("compare.md"), self.markdown.as_bytes())?;
+        aaren_spec::write(&folder.join("compare.json"), json.as_bytes())?;
+        aaren_spec::write(&folder.join("compare.md"), self.markdown.as_bytes())?;
         for (name, svg) in &self.figures {
-            file::write(&folder.join(name), svg.as_bytes())?;
+            aaren_spec::write(&folder.join(name), svg.as_bytes())?;
         }
         Ok(())
     }
@@ -130,7 +129,7 @@ fn to_json(compared: &Compared, costs: &[Cost], training: &[TrainingCost], claim
         .collect();
     json!({
         "name": compared.name, "rows": rows, "scores": compared.summary.as_ref().map(|it| &it.comparison), "exponents": exponents, "training": training, "claims": claims,
-        "protocol": Provenance::within(json!({
+        "protocol": provenance::within(json!({
             "env": compared.env, "trained": compared.trained, "threads": 1, "training_batch": BATCH,
         })),
     })
@@ -155,7 +154,7 @@ fn table(costs: &[Cost]) -> String {
         table.row([
             cost.policy.clone(),
             cost.backend.to_string(),
-            cost.regime.clone(),
+            cost.regime.to_string(),
             format!("{:.1}", last.step_us_p50),
             format!("{:.1}", last.step_us_p99),
             format!("{:.2} s", last.cumulative_ms / 1e3),
@@ -194,7 +193,7 @@ fn by_timestep(costs: &[Cost]) -> String {
             table.row([
                 cost.policy.clone(),
                 cost.backend.to_string(),
-                cost.regime.clone(),
+                cost.regime.to_string(),
                 p.timestep.to_string(),
                 format!("{:.1}", p.step_us_p50),
                 format!("{:.1}", p.step_us_p99),
@@ -230,7 +229,7 @@ fn markdown(compared: &Compared, costs: &[Cost], training: &[TrainingCost], clai
         "# {}: memory and time\n\n{weights} One thread; a step is one environment step (three tokens). Percentiles are \
          over the steps just before the timestep, of several episodes in turns; exponents are fitted from timestep {} on.\n\n",
         compared.name,
-        crate::cost::FIT_FROM,
+        aaren_runs::cost::FIT_FROM,
     );
     text += &table(costs);
     text += "\n## The paper's claims\n\n";

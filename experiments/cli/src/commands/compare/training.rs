@@ -11,9 +11,11 @@ use std::path::Path;
 use tch::Device;
 
 use super::Compared;
-use crate::cost::{grown, peak_reset, release_freed_memory};
-use crate::stand_in::{dataset, trainer};
-use crate::statistics::percentile;
+use aaren_runs::cost::grown;
+use aaren_runs::cost::peak_reset;
+use aaren_runs::cost::release_freed_memory;
+use aaren_runs::stand_in::{dataset, trainer};
+use aaren_statistics::percentile;
 
 /// Timesteps of a training window.
 const CONTEXTS: [usize; 4] = [20, 100, 300, 1000];

@@ -4,17 +4,21 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Args;
-use crate::output;
-use crate::results::Table;
-use crate::training::{Estimate, Plan, estimate};
+use crate::commands::selection::Selection;
+use aaren_reports::Table;
+use aaren_runs::{Estimate, Plan, estimate, output};
 
 /// Lists the runs that are asked for.
 pub fn list(plan: &Plan, args: &Args) -> Result<()> {
     let threads = args.jobs.map(|_| 1);
     let (mut rates, mut estimates) = (Vec::new(), Vec::new());
-    for (experiment, run) in plan.runs(&args.selection.only) {
-        let folder = experiment.folder(&args.selection.results);
-        estimates.push(estimate(experiment, run, &folder, threads, &mut rates)?);
+    let Selection { only, results, .. } = &args.selection;
+    for experiment in &plan.experiments {
+        let of_experiment = estimate(experiment, results, only, threads, &mut rates)?;
+        if of_experiment.iter().any(|run| !run.is_done()) {
+            experiment.check_data(results)?;
+        }
+        estimates.extend(of_experiment);
     }
     let jobs = args.jobs.unwrap_or(1);
     let seconds = seconds(&estimates, jobs.into());
@@ -24,7 +28,7 @@ pub fn list(plan: &Plan, args: &Args) -> Result<()> {
                 "run": estimate.run.to_string(), "done": estimate.done, "updates": estimate.updates,
                 "updates_per_second": estimate.rate, "from_metrics": estimate.from_metrics,
                 "seconds": estimate.seconds(),
-                "shared": estimate.shared,
+                "shared": estimate.shared, "played_anew": estimate.played_anew,
             })
         };
         let runs: Vec<_> = estimates.iter().map(run).collect();
@@ -41,12 +45,13 @@ pub fn list(plan: &Plan, args: &Args) -> Result<()> {
             match estimate.rate {
                 Some(_) => shown(estimate.seconds()),
                 None if estimate.shared => "another's".into(),
+                None if estimate.played_anew => "played anew".into(),
                 None => "done".into(),
             },
         ]);
     }
     output::print(table.to_markdown())?;
-    let open = estimates.iter().filter(|estimate| estimate.rate.is_some() || estimate.shared).count();
+    let open = estimates.iter().filter(|estimate| !estimate.is_done()).count();
     output::print(format_args!(
         "{open} of {} runs to do: {} of training with {jobs} at a time, by updates/s of their metrics, or measured now on \
          made-up data, one run at a time; evaluations come on top",
@@ -87,7 +92,15 @@ mod tests {
     fn whoever_is_free_takes_the_next_run() {
         let run = |updates: u64, rate| {
             let run = Part::run(None, "aaren", 0);
-            Estimate { run, done: 100, updates: 100 + updates, rate, from_metrics: true, shared: false }
+            Estimate {
+                run,
+                done: 100,
+                updates: 100 + updates,
+                rate,
+                from_metrics: true,
+                shared: false,
+                played_anew: false,
+            }
         };
         let runs = [run(300, Some(10.0)), run(100, Some(10.0)), run(100, Some(5.0)), run(1000, None)];
         assert_eq!(seconds(&runs, 1), 60.0);

@@ -4,23 +4,23 @@
 //! of this program with `--only` share nothing but the results folder, whose locks keep them apart. Each of them holds
 //! the dataset.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use aaren_runs::output::{self, Event};
+use aaren_runs::{Interrupted, Part, Plan, dataset, interrupt};
+use aaren_spec::RunFolder;
 use anyhow::{Context, Result, bail};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::Args;
-use crate::interrupt::{self, Interrupted};
-use crate::training::{Part, Plan, last_update};
-use crate::{Refusal, RunFolder, dataset};
+use crate::refusal::Refusal;
 
-/// How often the children are looked after, and every how many of these times at how far they are.
+/// How often the children are looked after.
 const TICK: Duration = Duration::from_millis(50);
-const LOOK: u32 = 10;
 
 /// A run that waits for its turn.
 struct Job {
@@ -33,7 +33,8 @@ struct Job {
 struct Running {
     job: Job,
     child: Child,
-    lines: Receiver<String>,
+    /// What it tells: events, or whatever else is written to its standard error.
+    lines: Receiver<Result<Event, String>>,
     /// What it said last, in case it fails.
     last: String,
     bar: ProgressBar,
@@ -42,15 +43,18 @@ struct Running {
 /// Does the runs that are asked for; those whose process did not end well for another reason than their loss.
 pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
     plan.write(&args.selection.results)?;
-    let (mut queue, mut finished) = (VecDeque::new(), BTreeMap::new());
-    for (experiment, run) in plan.runs(&args.selection.only) {
-        let spec = experiment.spec();
-        if !finished.contains_key(&spec.name) {
-            // With all threads, before all children want it.
-            dataset::path(spec, &args.selection.results)?;
-            finished.insert(spec.name.clone(), experiment.finished(&args.selection.results)?);
+    let mut queue = VecDeque::new();
+    let only = &args.selection.only;
+    for experiment in &plan.experiments {
+        let asked = |run: &Part| only.is_empty() || only.iter().any(|part| part.contains(run));
+        let open: Vec<Part> = experiment.open(&args.selection.results)?.into_iter().filter(asked).collect();
+        if open.is_empty() {
+            continue;
         }
-        if !finished[&spec.name].contains(&run) {
+        let spec = experiment.spec();
+        // With all threads, before all children want it.
+        dataset::path(spec, &args.selection.results)?;
+        for run in open {
             let folder =
                 experiment.run_folder(&args.selection.results, &run).context("a run of the experiment")?;
             queue.push_back(Job { run, folder, updates: spec.train.updates });
@@ -65,7 +69,7 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
     let style = "{msg} {wide_bar} {human_pos}/{human_len} updates, {eta} left";
     let whole = bars.add(ProgressBar::new(total).with_style(ProgressStyle::with_template(style)?));
     let (mut running, mut ended, mut broken) = (Vec::<Running>::new(), Vec::new(), Vec::new());
-    let (mut refused, mut passed_on, mut ticks) = (0, None, 0_u32);
+    let (mut refused, mut passed_on) = (0, None);
     loop {
         while passed_on.is_none()
             && running.len() < jobs
@@ -78,7 +82,6 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
             break;
         }
         std::thread::sleep(TICK);
-        ticks = ticks.wrapping_add(1);
         // A second signal ends this process at once; its children, which have the first, end when they have saved.
         if let Some(signal) = interrupt::signal().filter(|_| passed_on.is_none()) {
             running.iter().for_each(|one| one.send(signal));
@@ -87,9 +90,6 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
         let mut still = Vec::new();
         for mut one in running {
             let status = one.child.try_wait().context("a child process")?;
-            if status.is_some() || ticks.is_multiple_of(LOOK) {
-                one.look();
-            }
             one.listen(&bars, Duration::ZERO);
             let Some(status) = status else {
                 still.push(one);
@@ -103,7 +103,7 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
             let known = passed_on.is_some() || one.job.folder.failure().is_file();
             if !status.success() && !known {
                 refused += usize::from(status.code() == Some(2));
-                bars.suspend(|| eprintln!("{}: {}", one.job.run, one.last));
+                bars.suspend(|| output::note(format_args!("{}: {}", one.job.run, one.last)));
                 broken.push(format!("{} ({})", one.job.run, one.last));
             }
         }
@@ -133,12 +133,13 @@ impl Running {
         let style = "{prefix} {wide_bar} {human_pos}/{human_len} updates, {per_sec}, {eta} left";
         bar.set_style(ProgressStyle::with_template(style)?);
         bar.set_prefix(job.run.to_string());
-        let mut command = Command::new(std::env::current_exe().context("this program's own path")?);
+        // The program that is running, though another one may stand at its path by now.
+        let mut command = Command::new("/proc/self/exe");
         command.arg("run").arg(&args.selection.experiment).arg("--results").arg(&args.selection.results);
         for set in &args.selection.overrides {
             command.arg("--set").arg(set);
         }
-        command.arg("--only").arg(job.run.to_string()).arg("--one-thread");
+        command.arg("--only").arg(job.run.to_string()).arg("--one-thread").arg("--events");
         command.env("RAYON_NUM_THREADS", "1");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         alone(&mut command);
@@ -150,21 +151,17 @@ impl Running {
         Ok(Self { job, child, lines, last: "it said nothing".into(), bar })
     }
 
-    /// Shows how far it is.
-    fn look(&self) {
-        if let Some(update) = last_update(&self.job.folder) {
-            self.bar.set_position(update);
-        }
-    }
-
-    /// Shows what it says of its evaluations; waits so long for a line.
+    /// Shows what it tells; waits so long for a line.
     fn listen(&mut self, bars: &MultiProgress, wait: Duration) {
-        while let Ok(line) = self.lines.recv_timeout(wait) {
-            if line.contains(", update ") {
-                bars.suspend(|| eprintln!("{line}"));
-            }
-            if !line.trim().is_empty() {
-                self.last = line;
+        while let Ok(told) = self.lines.recv_timeout(wait) {
+            match told {
+                Ok(Event::Update(done)) => self.bar.set_position(done),
+                Ok(Event::Evaluated(text)) => bars.suspend(|| output::evaluated(text)),
+                Ok(Event::Note(text)) | Err(text) => {
+                    if !text.trim().is_empty() {
+                        self.last = text;
+                    }
+                }
             }
         }
     }
@@ -175,10 +172,10 @@ impl Running {
     }
 }
 
-fn pass(lines: impl BufRead, to: &Sender<String>) {
+fn pass(lines: impl BufRead, to: &Sender<Result<Event, String>>) {
     for line in lines.lines() {
         let Ok(line) = line else { return };
-        if to.send(line).is_err() {
+        if to.send(serde_json::from_str(&line).map_err(|_| line)).is_err() {
             return;
         }
     }
@@ -187,6 +184,9 @@ fn pass(lines: impl BufRead, to: &Sender<String>) {
 /// A process group of its own, and a SIGTERM where this process ends before it.
 fn alone(command: &mut Command) {
     use std::os::unix::process::CommandExt;
+    if let Some(name) = std::env::args_os().next() {
+        command.arg0(name);
+    }
     command.process_group(0);
     #[cfg(target_os = "linux")]
     // SAFETY: one system call between fork and exec, without allocation.

@@ -3,12 +3,13 @@
 mod dry_run;
 mod jobs;
 
+use aaren_reports::Summary;
+use aaren_runs::{Doing, Outcome, output};
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
+use super::report::report;
 use super::selection::Selection;
-use crate::output;
-use crate::training::{Doing, Outcome};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -29,6 +30,9 @@ pub struct Args {
     /// Begin with one thread of libtorch instead of the fastest number.
     #[arg(long, hide = true)]
     pub one_thread: bool,
+    /// Tell another process how far it is, a line of JSON each on standard error.
+    #[arg(long, hide = true)]
+    pub events: bool,
     /// Print the summary as one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
@@ -36,6 +40,9 @@ pub struct Args {
 
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
+    if args.events {
+        output::tell_events();
+    }
     let plan = args.selection.plan()?;
     if args.dry_run {
         return dry_run::list(&plan, args);
@@ -49,13 +56,14 @@ pub fn run(args: &Args) -> Result<()> {
     let (mut failed, mut summaries) = (Vec::new(), Map::new());
     plan.run(&args.selection.results, &args.selection.only, doing, |experiment, outcome| {
         let name = experiment.spec().name.as_str();
-        say(&outcome, args.json)?;
-        if let Some(summary) = &outcome.summary {
+        let summary = report(experiment.spec(), &outcome)?;
+        say(&outcome, summary.as_ref(), args.json)?;
+        if let Some(summary) = &summary {
             summaries.insert(name.into(), serde_json::to_value(summary)?);
         }
         let of_grid = |run: String| if plan.is_grid() { format!("{name}/{run}") } else { run };
         failed.extend(outcome.failed.into_iter().map(of_grid));
-        Ok(())
+        anyhow::Ok(())
     })?;
     if args.json {
         let one = (!plan.is_grid()).then(|| summaries.remove(&plan.name)).flatten();
@@ -76,10 +84,10 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Says what came of one experiment.
-fn say(outcome: &Outcome, json: bool) -> Result<()> {
-    let Outcome { folder, summary, failed, elsewhere, left } = outcome;
+fn say(outcome: &Outcome, summary: Option<&Summary>, json: bool) -> Result<()> {
+    let Outcome { folder, failed, elsewhere, left, .. } = outcome;
     let folder = folder.path().display();
-    if let Some(summary) = summary.as_ref().filter(|_| !json) {
+    if let Some(summary) = summary.filter(|_| !json) {
         output::print(summary.table().to_markdown())?;
         output::print(format_args!("written to {folder}"))?;
     }

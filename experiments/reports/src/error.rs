@@ -1,0 +1,41 @@
+//! What can go wrong in this crate.
+
+use std::path::PathBuf;
+
+/// Everything that can go wrong in this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of the results folder.
+    #[error(transparent)]
+    Spec(#[from] aaren_spec::Error),
+    /// The environment.
+    #[error(transparent)]
+    Env(#[from] aaren_envs::Error),
+    /// A summary that cannot be read, or is none.
+    #[error("{}: {reason}; run `aaren run` again: it writes the summary of finished runs anew", path.display())]
+    Summary {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Scores that were not made under one protocol do not compare.
+    #[error("{experiment}: {what}; run `aaren run` again, which plays all policies in one way")]
+    Protocols {
+        /// Name of the experiment.
+        experiment: String,
+        /// Which runs differ, and in what.
+        what: String,
+    },
+}
+
+impl Error {
+    /// Whether the input was refused (exit status 2), rather than the work failed (1).
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Error::Spec(error) => error.is_refusal(),
+            Error::Env(error) => error.is_refusal(),
+            Error::Summary { .. } | Error::Protocols { .. } => true,
+        }
+    }
+}
