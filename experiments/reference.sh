@@ -21,7 +21,7 @@ for part in $parts; do
     select) yaml=experiments/select/forms.yaml ;;
     *) yaml=$(find experiments -name "$part.yaml") ;;
     esac
-    sources=$(git ls-tree HEAD agents envs policies experiments/src Cargo.lock $yaml | git hash-object --stdin | cut -c1-12)
+    sources=$(git ls-tree HEAD agents envs policies experiments/spec experiments/runs experiments/reports experiments/statistics experiments/cli Cargo.lock $yaml | git hash-object --stdin | cut -c1-12)
     work=target/reference/$sources
     to=results/reference/$part
     cargo build --quiet --release --locked --bin aaren
@@ -115,8 +115,8 @@ print(*(f"--only {run}" for run in left))' "$to")
         mv "$work/table.md" "$to"
         ;;
     coverage)
-        command="cargo test -p aaren-experiments --lib cover -- --nocapture"
-        cargo test --quiet --locked -p aaren-experiments --lib cover -- --nocapture | sed -n 's/^[^|]*|/|/p' > "$work/table.md"
+        command="cargo test -p aaren-statistics --lib cover -- --nocapture"
+        cargo test --quiet --locked -p aaren-statistics --lib cover -- --nocapture | sed -n 's/^[^|]*|/|/p' > "$work/table.md"
         mv "$work/table.md" "$to"
         ;;
     oracle)

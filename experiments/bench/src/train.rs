@@ -1,6 +1,6 @@
 //! Updates per second.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use aaren_agents::{Agent, AgentConfig, Trainer};
 use aaren_format::{EncoderKind, Precision, Recency};
@@ -10,6 +10,7 @@ use tch::Device;
 
 use super::Row;
 use super::python::Python;
+use aaren_runs::measure;
 use aaren_runs::stand_in::{dataset, hopper, trainer};
 use aaren_statistics::percentile;
 
@@ -63,11 +64,7 @@ pub fn measure(python: &Python, threads: u16) -> Result<Vec<Row>> {
         for _ in 0..rounds {
             for contender in &mut contenders {
                 contender.trainer.update()?;
-                for _ in 0..updates {
-                    let start = Instant::now();
-                    contender.trainer.update()?;
-                    contender.ours.push(start.elapsed().as_secs_f64());
-                }
+                contender.ours.extend(measure::updates(&mut contender.trainer, updates, Duration::MAX)?);
                 let (Some(pytorch), Some(encoder)) = (&mut pytorch, contender.theirs_called) else {
                     continue;
                 };

@@ -1,5 +1,5 @@
 //! `aaren` with an environment of one's own: registered under an id, it can be named in a YAML, and every command knows
-//! it. A program outside this workspace does the same, with `aaren-envs` and `aaren-experiments` as dependencies.
+//! it. A program outside this workspace does the same, with `aaren-envs` and `aaren-cli` as dependencies.
 //!
 //! ```text
 //! cargo run --example own_environment -- envs list
@@ -47,5 +47,5 @@ fn main() -> ExitCode {
     register("Drift-v0", |spec| {
         Ok(Environment::from_gymnasium(spec.clone(), Drift { at: 0.0 }, 100, |action| action[0] as i32))
     });
-    aaren_experiments::main()
+    aaren_cli::main()
 }

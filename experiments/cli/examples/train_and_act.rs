@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use aaren_envs::make;
-use aaren_experiments::training::Experiment;
+use aaren_runs::Experiment;
 use aaren_streaming::Policy;
 
 const YAML: &str = "

@@ -250,7 +250,7 @@ impl Run<'_> {
         if let Some(threads) = asked {
             return Ok(threads);
         }
-        let rates = threads::measure(self.trainer(data, device)?, &threads::candidates());
+        let rates = threads::rates(self.trainer(data, device)?, &threads::candidates());
         let threads = threads::fastest(&rates);
         let rates: Vec<_> = rates.iter().map(|(count, rate)| format!("{rate:.1} with {count}")).collect();
         output::note(format_args!(

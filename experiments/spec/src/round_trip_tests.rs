@@ -1,14 +1,13 @@
 //! Properties: the effective spec loads as itself, and no text brings the loader down.
 
 use aaren_damaged_files::{Measuring, fuzz};
-use aaren_format::CloningConfig;
-use aaren_format::{AgentConfig, Schedule};
-use aaren_format::{Context, ContextLength, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime};
-use aaren_format::{DecisionConfig, Start};
+use aaren_format::{
+    AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec, Mlp, Model, Norm,
+    Precision, Recency, Regime, Schedule, Start,
+};
 use proptest::prelude::*;
 
 use super::tests::{EXAMPLE, MINIMAL, load};
-use super::train::Device;
 use super::*;
 
 #[global_allocator]

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use aaren_format::AgentConfig;
-use aaren_format::CloningConfig;
-use aaren_format::{ContextLength, EncoderKind, Mlp, Precision, Recency, Regime};
-use aaren_format::{DecisionConfig, Start};
+use aaren_format::{
+    AgentConfig, CloningConfig, ContextLength, DecisionConfig, EncoderKind, EnvSpec, Mlp, Precision, Recency, Regime,
+    Start,
+};
 
+use super::field::Field;
 use super::fingerprint::Fingerprint;
 use super::*;
 

@@ -208,8 +208,14 @@ fn impossible_configurations_are_refused() {
     assert!(refused(recency).contains("model.recency"));
 }
 
+/// Where there is no GPU; where there is one, it opens.
 #[test]
-fn unknown_devices_are_refused_in_one_sentence() {
-    let message = aaren_encoders::open_device("gpu").unwrap_err().to_string();
-    assert!(message.contains("train.device: gpu") && message.contains("`cuda`"), "{message}");
+fn a_missing_gpu_is_said_in_one_sentence_with_the_cure() {
+    let last = aaren_format::Device::Cuda(127);
+    let message = aaren_encoders::open_device(last).unwrap_err().to_string();
+    assert!(
+        message.starts_with("train.device: cuda:127: ") && message.contains("`device: cpu`"),
+        "{message}"
+    );
+    assert!(!message.contains('\n'), "{message}");
 }
