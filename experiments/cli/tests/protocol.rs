@@ -37,7 +37,8 @@ fn a_finished_run_is_played_anew_under_another_protocol_as_a_fresh_run_would_be(
         ("targets", "evaluate.target_returns=[-20, -30]", "target returns -20, -30 instead of -200"),
     ] {
         experiment.finish("settled");
-        let policies = || RUNS.map(|run| fs::read(experiment.file("settled", run, "policy.safetensors")).unwrap());
+        let policies =
+            || RUNS.map(|run| fs::read(experiment.file("settled", run, "policy.safetensors")).unwrap());
         let before = policies();
         let (code, message) = experiment.run("settled", &["--set", set]);
         assert_eq!(code, Some(0), "{message}");
@@ -46,7 +47,11 @@ fn a_finished_run_is_played_anew_under_another_protocol_as_a_fresh_run_would_be(
         let (code, message) = experiment.run(name, &["--set", set]);
         assert_eq!(code, Some(0), "{message}");
         for run in RUNS {
-            assert_eq!(last_rows(&experiment, "settled", run), last_rows(&experiment, name, run), "{name}, {run}");
+            assert_eq!(
+                last_rows(&experiment, "settled", run),
+                last_rows(&experiment, name, run),
+                "{name}, {run}"
+            );
         }
         let [settled, fresh] = ["settled", name].map(|results| experiment.json(results, "summary.json"));
         assert_eq!(scores(&settled), scores(&fresh), "{name}");

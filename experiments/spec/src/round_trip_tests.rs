@@ -2,8 +2,8 @@
 
 use aaren_damaged_files::{Measuring, fuzz};
 use aaren_format::{
-    AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec, Mlp, Model, Norm,
-    Precision, Recency, Regime, Schedule, Start,
+    AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec, Mlp,
+    Model, Norm, Precision, Recency, Regime, Schedule, Start,
 };
 use proptest::prelude::*;
 
