@@ -2,8 +2,8 @@
 
 use aaren_damaged_files::{Measuring, fuzz};
 use aaren_format::{
-    AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec, Mlp,
-    Model, Norm, Precision, Recency, Regime, Schedule, Start,
+    AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec, Mixer, Mlp, Model, Norm,
+    Precision, Recency, Regime, Schedule, Settings, Start,
 };
 use proptest::prelude::*;
 
@@ -71,10 +71,10 @@ prop_compose! {
     ) -> AgentConfig {
         AgentConfig::Decision(DecisionConfig {
             model: Model {
-                encoder, width: heads * head_width, layers, heads,
+                width: heads * head_width, layers,
                 norm: if pre { Norm::Pre } else { Norm::Post },
-                recency: if encoder.takes_recency() { recency } else { Recency::None },
                 past_actions: !pre,
+                mixer: Mixer::new(encoder, Settings { heads, recency }),
             },
             dropout,
             context: Context {

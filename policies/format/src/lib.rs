@@ -5,7 +5,7 @@
 //!
 //! * A [`Header`] is what a policy file says of itself: where it comes from, what it acts in, and the
 //!   [`Agent`] it is.
-//! * [`Model`] with [`EncoderKind`], [`Norm`], [`Recency`]: the shape of a trajectory encoder.
+//! * [`Model`] with [`Mixer`], [`EncoderKind`], [`Norm`], [`Recency`]: the shape of a trajectory encoder.
 //! * [`AgentConfig`]: an agent as an experiment describes it.
 //! * [`Context`] and [`Regime`]: how much of the past a policy sees, in training and when it acts.
 //! * [`ActionSpace`], [`EnvSpec`], [`Precision`].
@@ -35,4 +35,7 @@ pub use env::EnvSpec;
 pub use error::{Error, Invalid};
 pub use hash::fnv1a;
 pub use header::{FORMAT, Header, VERSION, check_scale};
-pub use model::{EncoderKind, Model, Norm, Precision, Recency};
+pub use model::{
+    AarenSettings, EncoderKind, GruSettings, Mixer, Model, Norm, Precision, Recency, Settings,
+    TransformerSettings,
+};

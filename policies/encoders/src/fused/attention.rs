@@ -2,6 +2,7 @@
 
 use tch::{Kind, Tensor};
 
+use super::ablated;
 use super::element::{Element, LANES, dot, exp, fma, for_kind, load, slice, slice_mut, total, widest};
 use crate::wanted::Wanted;
 
@@ -20,6 +21,7 @@ pub(crate) fn attention(
     heads: i64,
     wanted: Wanted,
 ) -> (Tensor, BackThroughAttention) {
+    ablated!(Attention, super::plain::attention([queries, keys, values], heads, wanted));
     let mut outputs = queries.empty_like();
     let rows = queries.size()[0] * queries.size()[1];
     // Logarithms of the sums that softmax divides by.

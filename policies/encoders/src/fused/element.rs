@@ -177,7 +177,12 @@ macro_rules! widest {
                     body::<$element, true>($($arg),*);
                 }
                 let fma = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
+                #[cfg(not(feature = "ablation"))]
+                let wide = true;
+                #[cfg(feature = "ablation")]
+                let wide = !crate::ablation::off(crate::ablation::Kernel::Avx512);
                 if fma
+                    && wide
                     && std::arch::is_x86_feature_detected!("avx512f")
                     && std::arch::is_x86_feature_detected!("avx512bw")
                     && std::arch::is_x86_feature_detected!("avx512dq")

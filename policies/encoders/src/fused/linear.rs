@@ -2,6 +2,7 @@
 
 use tch::{Kind, Tensor, nn};
 
+use super::ablated;
 use super::element::{Element, exp, fma, for_kind, slice, slice_mut, widest};
 use super::{Back, Gradients};
 
@@ -31,6 +32,7 @@ pub(crate) fn layer<'a>(x: &Tensor, layer: &'a nn::Linear) -> (Tensor, Back<'a>)
 
 /// GELU, exact: x · ½(1 + erf(x/√2)).
 pub(crate) fn gelu<'a>(x: &Tensor) -> (Tensor, Back<'a>) {
+    ablated!(Gelu, super::plain::gelu(x));
     let (mut y, mut slope) = (x.empty_like(), x.empty_like());
     for_kind!(x.kind(), gelu_both(x, &mut y, &mut slope));
     let back = move |mut dy: Tensor, _: &mut Gradients| {
@@ -41,6 +43,7 @@ pub(crate) fn gelu<'a>(x: &Tensor) -> (Tensor, Back<'a>) {
 }
 
 fn column_sums(rows: &Tensor) -> Tensor {
+    ablated!(Bias, rows.sum_dim_intlist([0i64].as_slice(), false, Kind::Float));
     let mut sums = Tensor::zeros([rows.size()[1]], (Kind::Float, rows.device()));
     for_kind!(rows.kind(), add_rows(&mut sums, rows));
     sums

@@ -13,6 +13,8 @@ mod element;
 mod gru;
 mod linear;
 mod norm;
+#[cfg(feature = "ablation")]
+mod plain;
 mod scan;
 
 use tch::{Kind, Tensor};
@@ -22,6 +24,17 @@ pub(crate) use gru::gru;
 pub(crate) use linear::{gelu, layer, linear};
 pub(crate) use norm::{norm, residual, residual_norm};
 pub(crate) use scan::{narrow, narrow_back, scan};
+
+/// Leaves a kernel to libtorch where the ablation switches it off.
+macro_rules! ablated {
+    ($kernel:ident, $plain:expr) => {
+        #[cfg(feature = "ablation")]
+        if crate::ablation::off(crate::ablation::Kernel::$kernel) {
+            return $plain;
+        }
+    };
+}
+pub(crate) use ablated;
 
 /// How gradients flow back through an operation: takes those of its outputs, leaves those of weights in the
 /// [`Gradients`], and returns those of its inputs.

@@ -2,6 +2,7 @@
 
 use tch::{Kind, Tensor, nn};
 
+use super::ablated;
 use super::element::{Element, add_scaled, dot, fma, for_kind, load, slice, slice_mut, total, widest};
 use super::{Back, Gradients};
 
@@ -10,6 +11,7 @@ pub(crate) type BackToBoth<'a> = Box<dyn FnOnce(&[&Tensor], &mut Gradients) -> (
 
 /// `x + keep · branch`; `keep` is dropout's mask, or nothing.
 pub(crate) fn residual<'a>(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> (Tensor, BackToBoth<'a>) {
+    ablated!(Norm, super::plain::residual(x, branch, keep));
     let mut y = x.empty_like();
     for_kind!(x.kind(), add_into(&mut y, x, branch, keep));
     let keep = keep.map(Tensor::shallow_clone);
@@ -23,6 +25,7 @@ pub(crate) fn residual<'a>(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -
 
 /// LayerNorm of `x`.
 pub(crate) fn norm<'a>(x: &Tensor, norm: &'a nn::LayerNorm) -> (Tensor, Back<'a>) {
+    ablated!(Norm, super::plain::norm(x, norm));
     let (y, back) = normal(x.shallow_clone(), None, norm);
     (y, Box::new(move |dy, gradients| back(&[&dy], gradients).0))
 }
@@ -34,6 +37,7 @@ pub(crate) fn residual_norm<'a>(
     keep: Option<&Tensor>,
     norm: &'a nn::LayerNorm,
 ) -> (Tensor, BackToBoth<'a>) {
+    ablated!(Norm, super::plain::residual_norm(x, branch, keep, norm));
     let mut summed = x.empty_like();
     for_kind!(x.kind(), add_into(&mut summed, x, branch, keep));
     normal(summed, keep.map(Tensor::shallow_clone), norm)
@@ -61,7 +65,7 @@ fn normal<'a>(x: Tensor, keep: Option<Tensor>, norm: &'a nn::LayerNorm) -> (Tens
     (y, Box::new(back))
 }
 
-fn weights(norm: &nn::LayerNorm) -> (&Tensor, &Tensor) {
+pub(super) fn weights(norm: &nn::LayerNorm) -> (&Tensor, &Tensor) {
     norm.ws.as_ref().zip(norm.bs.as_ref()).expect("norms here have weights")
 }
 

@@ -2,6 +2,7 @@
 
 use tch::{Kind, Tensor};
 
+use super::ablated;
 use super::element::{Element, add_scaled, dot, exp, for_kind, slice, slice_mut, widest};
 use crate::scan::Prefix;
 use crate::wanted::Wanted;
@@ -22,6 +23,7 @@ pub(crate) type BackThroughScan = Box<dyn FnOnce(Tensor) -> ScanFlow>;
 /// Products `[batch, tokens, heads]` of the tokens of `x` `[batch, tokens, width]` and the float32 rows of `weight`
 /// `[heads, width]`, in float32.
 pub(crate) fn narrow(x: &Tensor, weight: &Tensor) -> Tensor {
+    ablated!(Scores, crate::linear::float(x).matmul(&weight.tr()));
     let (batch, tokens, _) = x.size3().expect("x is [batch, tokens, width]");
     let mut y = Tensor::empty([batch, tokens, weight.size()[0]], (Kind::Float, x.device()));
     for_kind!(x.kind(), products(x, weight, &mut y));
@@ -30,6 +32,7 @@ pub(crate) fn narrow(x: &Tensor, weight: &Tensor) -> Tensor {
 
 /// Adds to `dx` what flows back through [`narrow`], and returns what flows into its weight.
 pub(crate) fn narrow_back(dy: &Tensor, x: &Tensor, weight: &Tensor, dx: &mut Tensor) -> Tensor {
+    ablated!(Scores, super::plain::narrow_back(dy, x, weight, dx));
     let mut flow = weight.zeros_like();
     for_kind!(x.kind(), products_back(dy, x, weight, dx, &mut flow));
     flow
@@ -45,6 +48,7 @@ pub(crate) fn scan(
     before: Option<&Prefix>,
     wanted: Wanted,
 ) -> (Tensor, Prefix, BackThroughScan) {
+    ablated!(Scan, super::plain::scan(scores, values, decay, before, wanted));
     let (batch, tokens, heads) = scores.size3().expect("scores are [batch, tokens, heads]");
     let width = values.size()[2];
     let options = (Kind::Float, scores.device());

@@ -1,11 +1,11 @@
 //! Attention as an RNN.
 
-use aaren_format::{Model, Recency};
+use aaren_format::{AarenSettings, Recency};
 use tch::{Kind, Tensor, nn, nn::Module};
 
 use super::{Mixed, Mixer};
 use crate::fused::{self, Gradients};
-use crate::linear::{float, linear, x_linear};
+use crate::linear::{float, linear, weights, x_linear};
 use crate::scan::{self, Prefix};
 use crate::wanted::Wanted;
 
@@ -37,8 +37,8 @@ enum Decay {
 }
 
 impl Aaren {
-    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
-        let (width, heads) = (model.width as i64, model.heads as i64);
+    pub(crate) fn new(path: &nn::Path, width: i64, settings: AarenSettings) -> Self {
+        let heads = settings.heads as i64;
         let linear = |name| linear(path / name, width, width);
         let raw = |decay: Tensor| decay.expm1().log();
         let head = Tensor::arange(heads, (Kind::Float, path.device()));
@@ -46,7 +46,7 @@ impl Aaren {
         let short = || raw(head.exp2() * 0.05);
         // Time constants spread evenly over the octaves from 4 tokens, a step or two, to 4096, an episode.
         let spread = || raw((-(&head + 0.5) * (10.0 / heads as f64) - 2.0).exp2());
-        let recency = match model.recency {
+        let recency = match settings.recency {
             Recency::None => Decay::Never,
             Recency::Learned => Decay::Learned(path.var_copy("recency", &short())),
             Recency::Spread => Decay::Learned(path.var_copy("recency", &spread())),
@@ -167,6 +167,16 @@ impl Mixer for Aaren {
         Mixed { outputs, state: tensors(after), back: Box::new(back) }
     }
 
+    fn parameters(&self) -> Vec<&Tensor> {
+        let layers = [&self.query, &self.key, &self.value, &self.output];
+        let decay = match &self.recency {
+            Decay::Never => vec![],
+            Decay::Learned(raw) => vec![raw],
+            Decay::Gated(gate) => weights(gate).collect(),
+        };
+        layers.into_iter().flat_map(weights).chain([&self.query_token]).chain(decay).collect()
+    }
+
     /// The recurrence.
     fn step(&self, x: &Tensor, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
         let x = x.unsqueeze(1);
@@ -209,7 +219,6 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use aaren_format::{EncoderKind, Norm};
 
     #[test]
     fn the_weights_are_those_that_the_scan_sums_values_with() {
@@ -217,9 +226,7 @@ mod tests {
         tch::manual_seed(3);
         for recency in Recency::ALL {
             let store = nn::VarStore::new(Device::Cpu);
-            let (encoder, norm) = (EncoderKind::Aaren, Norm::Post);
-            let model = Model { encoder, width: 12, layers: 1, heads: 2, norm, recency, past_actions: true };
-            let layer = Aaren::new(&store.root(), &model);
+            let layer = Aaren::new(&store.root(), 12, AarenSettings { heads: 2, recency });
             let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu)) * 3.0;
             let (_, values) = layer.scores_and_values(&x);
             let at = [0, 1, 33, 69];

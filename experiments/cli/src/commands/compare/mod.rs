@@ -91,7 +91,7 @@ impl Compared {
 
     /// The first policy with an encoder of that kind.
     fn with(&self, kind: EncoderKind) -> Option<&PolicyFile> {
-        let is = |file: &&PolicyFile| file.header.decision().is_some_and(|d| d.model.encoder == kind);
+        let is = |file: &&PolicyFile| file.header.decision().is_some_and(|d| d.model.encoder() == kind);
         self.policies.iter().find(is)
     }
 }
