@@ -8,7 +8,7 @@
 //! 64 windows × 20 timesteps, and of 2 episodes × 1000 timesteps, three tokens each, of which the middle one is read.
 //! Embeddings, head and optimiser are left out. A number is the median, over rounds, of the time without a kernel over that
 //! with all in the same round; 1.15 is what a kernel must be worth to stay. With `ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
-//! MKL_ENABLE_INSTRUCTIONS=AVX2` libtorch computes as on a processor without AVX-512, and so do our kernels.
+//! MKL_ENABLE_INSTRUCTIONS=AVX2` libtorch computes as on a processor without AVX-512.
 
 use std::time::Instant;
 
@@ -18,7 +18,15 @@ use aaren_format::{EncoderKind, Mixer, Model, Norm, Precision, Recency, Settings
 use tch::{Device, Kind, Tensor, nn};
 
 /// What is switched off: a name, the kernels, and whether the whole update goes through libtorch's graph.
-type Variant = (&'static str, Vec<Kernel>, bool);
+const VARIANTS: [(&str, &[Kernel], bool); 7] = [
+    ("all kernels, ms", &[], false),
+    ("mixer's backward", &[Kernel::Mixer], false),
+    ("scan", &[Kernel::Scan], false),
+    ("attention", &[Kernel::Attention], false),
+    ("norm", &[Kernel::Norm], false),
+    ("dropout", &[Kernel::Dropout], false),
+    ("all but dropout", &[], true),
+];
 
 struct Setting {
     name: &'static str,
@@ -35,16 +43,16 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let rounds = arguments.next().map_or(9, |rounds| rounds.parse().expect("a number of rounds"));
     let only: Vec<String> = arguments.collect();
+    // There is no bfloat16 in AVX2.
     let narrow = std::env::var("ATEN_CPU_CAPABILITY").is_ok_and(|name| name == "avx2");
-    println!("| encoder | width | batch | precision | all kernels, ms | {} |", names(narrow).join(" | "));
-    println!("|---|---:|---|---|---:|{}", "---:|".repeat(names(narrow).len()));
+    println!("| encoder | width | batch | precision | {} |", VARIANTS.map(|(name, ..)| name).join(" | "));
+    println!("|---|---:|---|---|{}", "---:|".repeat(VARIANTS.len()));
     let encoders = [
         ("aaren", EncoderKind::Aaren, Recency::None),
         ("aaren-gated", EncoderKind::Aaren, Recency::Gated),
         ("transformer", EncoderKind::Transformer, Recency::None),
         ("gru", EncoderKind::Gru, Recency::None),
     ];
-    // There is no bfloat16 in AVX2.
     let precisions =
         if narrow { &[Precision::Float32][..] } else { &[Precision::Float32, Precision::Bfloat16] };
     let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
@@ -55,38 +63,11 @@ fn main() {
             }
             for width in [64, 128] {
                 for &precision in precisions {
-                    Setting { name, encoder, recency, width, precision, rows, timesteps }
-                        .print(narrow, rounds);
+                    Setting { name, encoder, recency, width, precision, rows, timesteps }.print(rounds);
                 }
             }
         }
     }
-}
-
-fn variants(narrow: bool) -> Vec<Variant> {
-    use Kernel::{Attention, Avx512, Bias, Dropout, Gelu, Mixer, Norm, Scan, Scores};
-    let mut variants: Vec<Variant> = vec![
-        ("mixer's backward", vec![Mixer], false),
-        ("scan", vec![Scan], false),
-        ("scores", vec![Scores], false),
-        ("attention", vec![Attention], false),
-        ("norm", vec![Norm], false),
-        ("gelu", vec![Gelu], false),
-        ("bias", vec![Bias], false),
-        ("dropout", vec![Dropout], false),
-        ("scores, gelu, bias", vec![Scores, Gelu, Bias], false),
-        ("all but dropout", vec![], true),
-        ("AVX-512 in ours", vec![Avx512], false),
-    ];
-    if narrow {
-        variants.pop();
-        variants.iter_mut().for_each(|(_, kernels, _)| kernels.push(Avx512));
-    }
-    variants
-}
-
-fn names(narrow: bool) -> Vec<&'static str> {
-    variants(narrow).iter().map(|(name, ..)| *name).collect()
 }
 
 impl Setting {
@@ -94,13 +75,12 @@ impl Setting {
     fn has(&self, kernels: &[Kernel]) -> bool {
         match kernels.first() {
             Some(Kernel::Scan) => self.encoder == EncoderKind::Aaren,
-            Some(Kernel::Scores) => self.encoder == EncoderKind::Aaren || kernels.len() > 2,
             Some(Kernel::Attention) => self.encoder == EncoderKind::Transformer,
             _ => true,
         }
     }
 
-    fn print(&self, narrow: bool, rounds: usize) {
+    fn print(&self, rounds: usize) {
         tch::manual_seed(0);
         let store = nn::VarStore::new(Device::Cpu);
         let model = Model {
@@ -130,17 +110,15 @@ impl Setting {
             }
             begin.elapsed()
         };
-        let mut variants = variants(narrow);
-        variants.insert(0, ("", if narrow { vec![Kernel::Avx512] } else { vec![] }, false));
-        let mut times = vec![Vec::new(); variants.len()];
+        let mut times = vec![Vec::new(); VARIANTS.len()];
         // The first round warms up. Each begins with another variant.
         for round in 0..=rounds {
-            for turn in 0..variants.len() {
-                let index = (turn + round) % variants.len();
-                let (_, kernels, graph) = &variants[index];
+            for turn in 0..VARIANTS.len() {
+                let index = (turn + round) % VARIANTS.len();
+                let (_, kernels, graph) = VARIANTS[index];
                 if self.has(kernels) {
                     without(kernels);
-                    let time = update(*graph).as_secs_f64();
+                    let time = update(graph).as_secs_f64();
                     if round > 0 {
                         times[index].push(time);
                     }

@@ -9,20 +9,12 @@ pub enum Kernel {
     Mixer,
     /// Aaren's scan as a recurrence: then in chunks.
     Scan,
-    /// Scores and gates of Aaren's heads: then a matrix product.
-    Scores,
     /// Attention of the Transformer: then dense products and a softmax.
     Attention,
     /// Residual, dropout and LayerNorm in one pass.
     Norm,
-    /// GELU and its slope in one pass.
-    Gelu,
-    /// Sums of gradients over tokens, for biases.
-    Bias,
     /// Masks of dropout from one pool: then a Bernoulli draw for each element.
     Dropout,
-    /// AVX-512 in our own kernels: then AVX2.
-    Avx512,
 }
 
 static OFF: AtomicU32 = AtomicU32::new(0);

@@ -48,41 +48,27 @@ pub(super) fn scan(
 ) -> (Tensor, Prefix, BackThroughScan) {
     let (batch, tokens, heads) = scores.size3().expect("scores are [batch, tokens, heads]");
     let (s, v) = (leaf(scores), leaf(values));
-    let d = decay.map(leaf);
+    let d = decay.map(|decay| leaf(&decay.expand([batch, tokens, heads], false).contiguous()));
     let (y, after) = tch::with_grad(|| {
         let split = v.view([batch, tokens, heads, -1]).transpose(1, 2);
-        let decay = d.as_ref().map(|d| if d.dim() == 1 { d.unsqueeze(-1) } else { d.transpose(1, 2) });
+        let decay = d.as_ref().map(|d| d.transpose(1, 2));
         let (y, after) = chunked(&s.transpose(1, 2), &split, decay.as_ref(), before);
         (wanted.of(&y, 2).transpose(1, 2).reshape([batch, -1, values.size()[2]]), after)
     });
     let Prefix { max, weight, value } = after;
     let after = Prefix { max: max.detach(), weight: weight.detach(), value: value.detach() };
     let outputs = y.detach().contiguous();
-    let back = move |dy: Tensor| {
-        let of_all = |d: &Tensor| if d.dim() == 1 { d / (batch * tokens) as f64 } else { d.shallow_clone() };
-        match &d {
-            Some(d) => {
-                let [scores, values, decay] = flow(&y, &dy, [&s, &v, d]);
-                ScanFlow { scores, values, decay: of_all(&decay).expand([batch, tokens, heads], false) }
-            }
-            None => {
-                let [scores, values] = flow(&y, &dy, [&s, &v]);
-                ScanFlow { decay: scores.shallow_clone(), scores, values }
-            }
+    let back = move |dy: Tensor| match &d {
+        Some(d) => {
+            let [scores, values, decay] = flow(&y, &dy, [&s, &v, d]);
+            ScanFlow { scores, values, decay }
+        }
+        None => {
+            let [scores, values] = flow(&y, &dy, [&s, &v]);
+            ScanFlow { decay: scores.shallow_clone(), scores, values }
         }
     };
     (outputs, after, Box::new(back))
-}
-
-pub(super) fn narrow_back(dy: &Tensor, x: &Tensor, weight: &Tensor, dx: &mut Tensor) -> Tensor {
-    *dx += dy.matmul(weight).to_kind(dx.kind());
-    let (width, heads) = (weight.size()[1], weight.size()[0]);
-    dy.view([-1, heads]).tr().mm(&float(x).view([-1, width]))
-}
-
-pub(super) fn gelu<'a>(x: &Tensor) -> (Tensor, Back<'a>) {
-    let (y, x) = (x.gelu("none"), x.shallow_clone());
-    (y, Box::new(move |dy: Tensor, _: &mut Gradients| x.gelu_backward(&dy, "none")))
 }
 
 fn summed(dy: &[&Tensor]) -> Tensor {

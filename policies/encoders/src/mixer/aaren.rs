@@ -114,54 +114,28 @@ impl Mixer for Aaren {
     }
 
     fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
-        // What does not depend on the tokens is small, and left to the graph.
-        let (folded, raw) = tch::with_grad(|| {
-            let raw = match &self.recency {
-                Decay::Learned(raw) => Some(raw.softplus()),
-                _ => None,
-            };
-            (self.folded(), raw)
+        // Scores and decays are small, and left to the graph.
+        let leaf = float(x).detach().set_requires_grad(true);
+        let (scores, decay) = tch::with_grad(|| {
+            let decay = self.decay(&leaf).map(|decay| decay.transpose(-2, -1));
+            (leaf.matmul(&self.folded().tr()), decay)
         });
-        let read = folded.detach().contiguous();
-        let scores = fused::narrow(x, &read);
-        let gated = match &self.recency {
-            Decay::Gated(gate) => {
-                let logits = fused::narrow(x, &gate.ws.detach()) + gate.bs.as_ref().expect("a bias");
-                Some((gate, logits))
-            }
-            _ => None,
-        };
-        let decay = match (&gated, &raw) {
-            (Some((_, logits)), _) => Some(logits.softplus()),
-            (None, raw) => raw.as_ref().map(Tensor::detach),
-        };
         let (values, values_back) = fused::layer(x, &self.value);
         let before = state.map(prefix);
         let (mixed, after, mixed_back) =
             fused::scan(&scores, &values, decay.as_ref(), before.as_ref(), wanted);
         let (outputs, output_back) = fused::layer(&mixed, &self.output);
-        let x = x.shallow_clone();
         let back = move |dy, gradients: &mut Gradients| {
             let flow = mixed_back(output_back(dy, gradients));
             let mut dx = values_back(flow.values, gradients);
-            let to_read = fused::narrow_back(&flow.scores, &x, &read, &mut dx);
-            let parameters = [&self.query_token, &self.query.ws, &self.key.ws];
-            let folding = parameters.into_iter().chain(&self.query.bs);
-            tch::with_grad(|| gradients.add_flow(&folded, &to_read, folding));
-            match (&self.recency, &raw, gated) {
-                (Decay::Learned(raw), Some(decay), _) => {
-                    let to_decay = flow.decay.sum_dim_intlist([0, 1].as_slice(), false, None::<Kind>);
-                    tch::with_grad(|| gradients.add_flow(decay, &to_decay, [raw]));
+            tch::with_grad(|| {
+                let mut end = (scores * flow.scores).sum(None::<Kind>);
+                if let Some(decay) = decay {
+                    end += (decay * flow.decay).sum(None::<Kind>);
                 }
-                (_, _, Some((gate, logits))) => {
-                    let to_logits = flow.decay * logits.sigmoid();
-                    let to_weight = fused::narrow_back(&to_logits, &x, &gate.ws.detach(), &mut dx);
-                    gradients.add(&gate.ws, to_weight);
-                    let to_bias = to_logits.sum_dim_intlist([0, 1].as_slice(), false, None::<Kind>);
-                    gradients.add(gate.bs.as_ref().expect("a bias"), to_bias);
-                }
-                _ => {}
-            }
+                gradients.add_graph(&end, self.parameters().into_iter().chain([&leaf]));
+            });
+            dx += gradients.take(&leaf);
             dx
         };
         Mixed { outputs, state: tensors(after), back: Box::new(back) }
