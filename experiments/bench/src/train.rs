@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aaren_agents::{Agent, AgentConfig, Trainer};
-use aaren_format::{EncoderKind, Precision, Recency};
+use aaren_format::{EncoderKind, Mixer, Precision, Recency, Settings};
 use anyhow::Result;
 use serde_json::json;
 use tch::Device;
@@ -43,7 +43,7 @@ pub fn measure(python: &Python, threads: u16) -> Result<Vec<Row>> {
         for (policy, encoder, heads, recency, theirs_called) in POLICIES {
             let (mut agent, task) = hopper(encoder, heads);
             if let AgentConfig::Decision(decision) = &mut agent {
-                decision.model.recency = recency;
+                decision.model.mixer = Mixer::new(encoder, Settings { heads, recency });
             }
             let agent = agent.with_context_length(context);
             for precision in [Precision::Float32, Precision::Bfloat16] {

@@ -7,7 +7,7 @@ use aaren_agents::{Agent, AgentConfig, Checkpoint, Task, Trainer};
 use aaren_datasets::Dataset;
 use aaren_encoders::open_device;
 use aaren_encoders::scan::{Prefix, chunked, hillis_steele, recurrence};
-use aaren_format::{EncoderKind, Precision, Recency};
+use aaren_format::{EncoderKind, Mixer, Precision, Recency, Settings};
 use aaren_reports::Table;
 use aaren_runs::stand_in::{dataset, hopper, trainer};
 use aaren_runs::{measure, output, provenance};
@@ -138,9 +138,10 @@ fn agents(sizes: &Sizes) -> (Vec<(&'static str, AgentConfig)>, Task) {
     ];
     let others = [("transformer", EncoderKind::Transformer), ("gru", EncoderKind::Gru)];
     let agent = |encoder, recency| {
-        let (mut agent, _) = hopper(encoder, if encoder == EncoderKind::Gru { 1 } else { 4 });
+        let (mut agent, _) = hopper(encoder, 1);
         if let AgentConfig::Decision(decision) = &mut agent {
-            (decision.model.width, decision.model.recency) = (sizes.width, recency);
+            decision.model.width = sizes.width;
+            decision.model.mixer = Mixer::new(encoder, Settings { heads: 4, recency });
         }
         agent
     };

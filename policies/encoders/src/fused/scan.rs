@@ -33,9 +33,8 @@ pub(crate) fn scan(
     ablated!(Scan, super::plain::scan(scores, values, decay, before, wanted));
     let (batch, tokens, heads) = scores.size3().expect("scores are [batch, tokens, heads]");
     let (width, kind) = (values.size()[2], values.kind());
-    let empty = || Prefix::empty(batch, heads, width / heads, (Kind::Float, Device::Cpu));
-    let made = before.is_none().then(empty);
-    let Prefix { max, weight, value } = before.or(made.as_ref()).expect("one of the two");
+    let empty = Prefix::empty(batch, heads, width / heads, (Kind::Float, Device::Cpu));
+    let Prefix { max, weight, value } = before.unwrap_or(&empty);
     let [mut max, mut weight, mut value] = [max, weight, value].map(Buffer::copy);
     let decay = match decay {
         Some(decay) => decay.expand([batch, tokens, heads], false).contiguous(),
@@ -99,6 +98,7 @@ impl Shape {
         ((row * tokens + token) * self.heads + head) * self.head_width
     }
 }
+
 /// `state` is that of [`Prefix`], before and after; `exact` the outputs before they are rounded.
 struct Forward<'a, E> {
     shape: Shape,
