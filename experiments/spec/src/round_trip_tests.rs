@@ -2,8 +2,8 @@
 
 use aaren_damaged_files::{Measuring, fuzz};
 use aaren_format::{
-    AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec, Mixer, Mlp, Model, Norm,
-    Precision, Recency, Regime, Schedule, Settings, Start,
+    AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec, Mixer,
+    Mlp, Model, Norm, Precision, Recency, Regime, Schedule, Settings, Start,
 };
 use proptest::prelude::*;
 

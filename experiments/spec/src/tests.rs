@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use aaren_format::{
-    AgentConfig, CloningConfig, ContextLength, DecisionConfig, EncoderKind, EnvSpec, Mlp, Precision, Recency, Regime,
-    Settings, Start,
+    AgentConfig, CloningConfig, ContextLength, DecisionConfig, EncoderKind, EnvSpec, Mlp, Precision, Recency,
+    Regime, Settings, Start,
 };
 
 use super::field::Field;
