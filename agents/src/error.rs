@@ -56,10 +56,13 @@ pub enum Error {
         /// Number of choices.
         choices: usize,
     },
+    /// Settings that an agent does not take.
+    #[error(transparent)]
+    Settings(#[from] aaren_format::Invalid),
     /// The encoder has no state of constant size to carry.
     #[error("context.carry takes a state of constant size, found encoder {0}; set `carry: false`")]
     Carry(aaren_format::EncoderKind),
-    /// A loss or gradient that is no number.
+    /// A loss or gradient that is NaN or infinite.
     #[error(
         "training stopped at update {update}: the {what} is {value} at learning rate {learning_rate:.3e}; lower train.learning_rate or train.clip, or look for outliers in the dataset"
     )]
@@ -67,7 +70,7 @@ pub enum Error {
         /// Updates done before.
         update: u64,
         /// `loss`, `gradient norm`, or `state to save`.
-        what: &'static str,
+        what: String,
         /// Its value.
         value: f64,
         /// The learning rate of that update.
@@ -122,6 +125,7 @@ impl Error {
             Error::Dimension { .. }
             | Error::ActionKind { .. }
             | Error::ActionChoice { .. }
+            | Error::Settings(_)
             | Error::Carry(_)
             | Error::Format { .. }
             | Error::OtherSpec { .. } => true,

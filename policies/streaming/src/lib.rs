@@ -27,7 +27,7 @@
 
 extern crate alloc;
 
-mod behaviour_cloning;
+mod perceptron;
 mod block;
 mod cache;
 mod decision;

@@ -1,0 +1,101 @@
+//! Fifty updates of every agent: their losses and a checksum of the weights.
+
+use aaren_agents::*;
+use aaren_datasets::{Dataset, Transitions};
+use aaren_envs::EnvSpec;
+use aaren_format::{
+    ActionSpace, Context, ContextLength, EncoderKind, Model, Norm, Precision, Recency, Regime,
+};
+use tch::Device;
+
+const SIZE: usize = 3;
+
+fn task(discrete: bool) -> Task {
+    let continuous = ActionSpace::Continuous { low: vec![-2.0; 2], high: vec![2.0; 2] };
+    Task {
+        env: EnvSpec::new("Pendulum-v1"),
+        observation_size: SIZE,
+        action: if discrete { ActionSpace::Discrete { choices: 3 } } else { continuous },
+        max_timesteps: 40,
+        return_scale: 100.0,
+        observation_mean: vec![0.1, -0.2, 0.3],
+        observation_std: vec![0.5, 1.0, 2.0],
+    }
+}
+
+/// Five episodes of 40 timesteps, every other one ended by the task.
+fn dataset(discrete: bool) -> Dataset {
+    let count = 200;
+    let ends = |of: usize| (1..=count).map(|i| i % 40 == 0 && i / 40 % 2 == of).collect();
+    let columns = if discrete { 1 } else { 2 };
+    let action = |i: usize| if discrete { (i % 3) as f32 } else { 2.0 * (i as f32 * 0.37).cos() };
+    let transitions = Transitions {
+        observations: (0..SIZE * count).map(|i| (i as f32 * 0.7).sin()).collect(),
+        actions: (0..columns * count).map(action).collect(),
+        rewards: (0..count).map(|i| (i as f32 * 0.11).sin()).collect(),
+        terminals: ends(0),
+        timeouts: ends(1),
+    };
+    Dataset::new("toy", transitions, SIZE, columns, discrete)
+}
+
+fn decision(encoder: EncoderKind, recency: Recency, norm: Norm, carry: bool) -> AgentConfig {
+    AgentConfig::new(&DecisionConfig {
+        model: Model { encoder, width: 16, layers: 2, heads: 2, norm, recency, past_actions: true },
+        dropout: 0.1,
+        context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },
+        start: Start::Uniform,
+        carry,
+    })
+}
+
+#[test]
+fn fifty_updates_are_what_they_were() {
+    let cloning = AgentConfig::new(&CloningConfig {
+        width: 16,
+        layers: 2,
+        dropout: 0.1,
+        top: 0.8,
+        context_length: ContextLength::Timesteps(10),
+    });
+    let cases = [
+        (decision(EncoderKind::Aaren, Recency::Learned, Norm::Post, false), false, 1),
+        (decision(EncoderKind::Aaren, Recency::Gated, Norm::Pre, true), false, 2),
+        (decision(EncoderKind::Transformer, Recency::None, Norm::Post, false), true, 1),
+        (decision(EncoderKind::Gru, Recency::None, Norm::Post, true), false, 1),
+        (cloning.clone(), false, 1),
+        (cloning, true, 1),
+    ];
+    for (agent, discrete, threads) in cases {
+        tch::set_num_threads(threads);
+        let config = TrainConfig {
+            updates: 60,
+            batch: 8,
+            learning_rate: 1e-3,
+            weight_decay: 1e-4,
+            warmup: 5,
+            schedule: Schedule::Cosine,
+            clip: 0.25,
+            precision: Precision::Float32,
+            seed: 5,
+        };
+        let (task, data) = (task(discrete), dataset(discrete));
+        let mut trainer = Trainer::new(&agent, &task, config, &data, Device::Cpu).unwrap();
+        let losses: Vec<f64> = (0..50).map(|_| trainer.update().unwrap().loss.double_value(&[])).collect();
+        let (policy, dataset, target_returns) = ("test".into(), "toy".into(), vec![-150.0]);
+        let (agent, fingerprint) = (agent.name, None);
+        let origin = Origin { policy, agent, seed: 5, updates: 50, fingerprint, dataset, target_returns };
+        let file = PolicyFile::new(trainer.network(), origin).to_bytes();
+        let path = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("golden.safetensors");
+        trainer.checkpoint("spec", serde_json::Value::Null).unwrap().save(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let sum: f64 = trainer.network().named_parameters().iter().map(|(_, p)| p.abs().sum(None).double_value(&[])).sum();
+        println!(
+            "{:.9} {:.9} {sum:.6} policy {:08x} checkpoint {:08x}",
+            losses[0],
+            losses[49],
+            crc32fast::hash(&file),
+            crc32fast::hash(&bytes)
+        );
+    }
+}
