@@ -112,8 +112,13 @@ pub struct Origin {
 }
 
 /// [`Agent::learner`] of an agent with these settings.
-type Build =
-    for<'d> fn(&AgentConfig, &Task, &'d Dataset, &TrainConfig, Device) -> Result<Box<dyn Learner + 'd>, Error>;
+type Build = for<'d> fn(
+    &AgentConfig,
+    &Task,
+    &'d Dataset,
+    &TrainConfig,
+    Device,
+) -> Result<Box<dyn Learner + 'd>, Error>;
 
 /// An agent's name, and how it is built.
 type Entry = (&'static str, Build);
@@ -125,7 +130,9 @@ const AGENTS: [Entry; 2] = [entry::<DecisionConfig>(), entry::<CloningConfig>()]
 static REGISTERED: RwLock<Vec<Entry>> = RwLock::new(Vec::new());
 
 const fn entry<T: Agent>() -> Entry {
-    (T::NAME, |config, task, dataset, train, device| config.read::<T>()?.learner(task, dataset, train, device))
+    (T::NAME, |config, task, dataset, train, device| {
+        config.read::<T>()?.learner(task, dataset, train, device)
+    })
 }
 
 /// Makes an agent known, in the place of one of the same name; its keys in YAML are made known by

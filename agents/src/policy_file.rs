@@ -105,7 +105,9 @@ impl PolicyFile {
     pub fn network(&self, path: &Path, device: Device) -> Result<Box<dyn Network>, Error> {
         let network: Box<dyn Network> = match &self.header.network {
             format::Network::Decision(decision) => Box::new(self.untrained(decision, path, device)?),
-            format::Network::Perceptron(mlp) => Box::new(Perceptron::new(*mlp, 0.0, self.task(path)?, device)?),
+            format::Network::Perceptron(mlp) => {
+                Box::new(Perceptron::new(*mlp, 0.0, self.task(path)?, device)?)
+            }
         };
         self.copy_to(&*network, path)?;
         Ok(network)

@@ -131,7 +131,8 @@ impl Task {
     pub(crate) fn of_file(header: &Header, mean: Vec<f32>, std: Vec<f32>) -> Result<Self, Invalid> {
         check_scale(&mean, &std)?;
         let decision = header.decision();
-        let (max_timesteps, return_scale) = decision.map_or((1, 1.0), |it| (it.max_timesteps, it.return_scale));
+        let (max_timesteps, return_scale) =
+            decision.map_or((1, 1.0), |it| (it.max_timesteps, it.return_scale));
         Ok(Self {
             env: header.env.clone(),
             observation_size: header.observation_size,

@@ -178,7 +178,7 @@ fn a_streamed_roll_out_is_the_forward_pass_on_its_tokens() {
 
         // A cache of the whole episode drops nothing; one of a single timestep is a window of one.
         let sliding = Episode::of(&bytes, Regime::Sliding(STEPS), &task());
-        assert_eq!(sliding.is_some(), !config.model.encoder.constant_state());
+        assert_eq!(sliding.is_some(), !config.model.encoder().constant_state());
         if let Some(sliding) = sliding {
             let error = off(&predict(&sliding.batch(0, STEPS)), &sliding.actions);
             assert!(error < 1e-4, "{config:?}, sliding: off by {error:e}");
@@ -263,7 +263,8 @@ fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
     resumed_is_straight(&AgentConfig::new(&aaren));
     resumed_is_straight(&AgentConfig::new(&cloning()));
     resumed_is_straight(&AgentConfig::new(&DecisionConfig { start: Start::Episode, ..aaren }));
-    carried.for_each(|agent| resumed_is_straight(&AgentConfig::new(&DecisionConfig { carry: true, ..agent })));
+    carried
+        .for_each(|agent| resumed_is_straight(&AgentConfig::new(&DecisionConfig { carry: true, ..agent })));
 }
 
 fn resumed_is_straight(agent: &AgentConfig) {

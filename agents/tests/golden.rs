@@ -58,15 +58,31 @@ fn fifty_updates_are_what_they_were() {
         top: 0.8,
         context_length: ContextLength::Timesteps(10),
     });
+    // Loss of the first and of the fiftieth update, and the sum of the weights' magnitudes.
     let cases = [
-        (decision(EncoderKind::Aaren, Recency::Learned, Norm::Post, false), false, 1),
-        (decision(EncoderKind::Aaren, Recency::Gated, Norm::Pre, true), false, 2),
-        (decision(EncoderKind::Transformer, Recency::None, Norm::Post, false), true, 1),
-        (decision(EncoderKind::Gru, Recency::None, Norm::Post, true), false, 1),
-        (cloning.clone(), false, 1),
-        (cloning, true, 1),
+        (
+            decision(EncoderKind::Aaren, Recency::Learned, Norm::Post, false),
+            false,
+            1,
+            [0.667114, 0.39607, 854.644],
+        ),
+        (
+            decision(EncoderKind::Aaren, Recency::Gated, Norm::Pre, true),
+            false,
+            2,
+            [0.612847, 0.487479, 889.334],
+        ),
+        (
+            decision(EncoderKind::Transformer, Recency::None, Norm::Post, false),
+            true,
+            1,
+            [1.722018, 0.367512, 836.018],
+        ),
+        (decision(EncoderKind::Gru, Recency::None, Norm::Post, true), false, 1, [0.6419, 0.362138, 894.6886]),
+        (cloning.clone(), false, 1, [0.525424, 0.535814, 59.25632]),
+        (cloning, true, 1, [1.137696, 0.974487, 61.66556]),
     ];
-    for (agent, discrete, threads) in cases {
+    for (agent, discrete, threads, expected) in cases {
         tch::set_num_threads(threads);
         let config = TrainConfig {
             updates: 60,
@@ -82,20 +98,12 @@ fn fifty_updates_are_what_they_were() {
         let (task, data) = (task(discrete), dataset(discrete));
         let mut trainer = Trainer::new(&agent, &task, config, &data, Device::Cpu).unwrap();
         let losses: Vec<f64> = (0..50).map(|_| trainer.update().unwrap().loss.double_value(&[])).collect();
-        let (policy, dataset, target_returns) = ("test".into(), "toy".into(), vec![-150.0]);
-        let (agent, fingerprint) = (agent.name, None);
-        let origin = Origin { policy, agent, seed: 5, updates: 50, fingerprint, dataset, target_returns };
-        let file = PolicyFile::new(trainer.network(), origin).to_bytes();
-        let path = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("golden.safetensors");
-        trainer.checkpoint("spec", serde_json::Value::Null).unwrap().save(&path).unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        let sum: f64 = trainer.network().named_parameters().iter().map(|(_, p)| p.abs().sum(None).double_value(&[])).sum();
-        println!(
-            "{:.9} {:.9} {sum:.6} policy {:08x} checkpoint {:08x}",
-            losses[0],
-            losses[49],
-            crc32fast::hash(&file),
-            crc32fast::hash(&bytes)
-        );
+        let magnitude = |(_, tensor): &(String, tch::Tensor)| tensor.abs().sum(None).double_value(&[]);
+        let sum: f64 = trainer.network().named_parameters().iter().map(magnitude).sum();
+        for (found, expected) in [losses[0], losses[49], sum].into_iter().zip(expected) {
+            // Processors round differently, and fifty updates build on it.
+            let off = (found / expected - 1.0).abs();
+            assert!(off < 1e-3, "{}, {threads} threads: {found}, not {expected}", agent.name);
+        }
     }
 }

@@ -85,8 +85,8 @@ fn checkpoints() {
     let (data, agents) = (dataset(), agents());
     let progress = json!({"evaluations": [{"update": 1, "episodes": [1, 2, 3]}], "seconds": 0.25});
     let path = write("hostile-checkpoint", &[]);
-    // The first encoder's, and the other agents'.
-    for agent in agents.iter().step_by(EncoderKind::ALL.len()) {
+    // Of the encoders one will do.
+    for agent in &agents[EncoderKind::ALL.len() - 1..] {
         let mut trained = trainer(agent, &data);
         trained.update().unwrap();
         trained.checkpoint("0123456789abcdef", progress.clone()).unwrap().save(&path).unwrap();

@@ -17,7 +17,12 @@ pub(super) struct CloningLearner<'d> {
 }
 
 impl<'d> CloningLearner<'d> {
-    pub fn new(agent: &CloningConfig, network: Perceptron, dataset: &'d Dataset, config: &TrainConfig) -> Self {
+    pub fn new(
+        agent: &CloningConfig,
+        network: Perceptron,
+        dataset: &'d Dataset,
+        config: &TrainConfig,
+    ) -> Self {
         let sampler = Sampler::new(dataset, network.task(), best(dataset, agent.top), config.seed);
         let descent = Descent::new(&network, config);
         let batch = config.batch.saturating_mul(agent.context_length.timesteps(dataset.longest_episode()));

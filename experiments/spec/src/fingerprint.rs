@@ -50,7 +50,9 @@ impl Spec {
                 // Earlier checkpoints do not say what was the only way then.
                 "start" if *value == json(&Start::Uniform) => {}
                 "encoder" => insert("model.encoder", value.clone()),
-                key if keys_of::<ModelSection>().contains(&key) => insert(&format!("model.{key}"), value.clone()),
+                key if keys_of::<ModelSection>().contains(&key) => {
+                    insert(&format!("model.{key}"), value.clone())
+                }
                 key if keys_of::<ContextSection>().contains(&key) => {
                     insert(&format!("context.{key}"), value.clone());
                 }

@@ -309,7 +309,8 @@ impl AgentSettings for Nearest {
 #[test]
 fn an_agent_of_another_program_is_registered() {
     register::<Nearest>();
-    let policies = "policies: [a: {agent: nearest}, b: {agent: nearest, neighbours: 9, width: 2, batch: 5}]\n";
+    let policies =
+        "policies: [a: {agent: nearest}, b: {agent: nearest, neighbours: 9, width: 2, batch: 5}]\n";
     let text = format!("{MINIMAL}{policies}model: {{width: 64}}\ntrain: {{batch: 8, learning_rate: 1}}\n");
     let spec = load(&text, &[]).unwrap();
     let [a, b] = spec.policies.as_slice() else { panic!("{:?}", spec.policies) };
@@ -322,7 +323,10 @@ fn an_agent_of_another_program_is_registered() {
     let message = b.agent.read::<CloningConfig>().unwrap_err().to_string();
     assert_eq!(message, "`agent`: found nearest, expected behaviour-cloning");
     for (entry, parts) in [
-        ("neighbours: 0", ["x.yaml:3: `policies[0].a.neighbours`: found `0`", "a whole number from 1 to 100"]),
+        (
+            "neighbours: 0",
+            ["x.yaml:3: `policies[0].a.neighbours`: found `0`", "a whole number from 1 to 100"],
+        ),
         ("top: 0.1", ["`policies[0].a.top`", "no such key in a policy of `agent: nearest`"]),
         ("neighbour: 2", ["unknown key `policies[0].a.neighbour`", "did you mean `neighbours`?"]),
     ] {
@@ -331,7 +335,8 @@ fn an_agent_of_another_program_is_registered() {
         parts.iter().for_each(|part| assert!(message.contains(part), "{part:?} is not in {message}"));
     }
     // What of `train` means nothing to it does not belong to its fingerprint.
-    let fingerprint = |set: &str| load(&text, &[set]).map(|spec| spec.fingerprint(&spec.policies[0], 0)).unwrap();
+    let fingerprint =
+        |set: &str| load(&text, &[set]).map(|spec| spec.fingerprint(&spec.policies[0], 0)).unwrap();
     let base = fingerprint("train.updates=10000");
     for indifferent in ["train.clip=9", "train.weight_decay=0.5", "train.batch=3", "model.width=9"] {
         assert_eq!(fingerprint(indifferent), base, "{indifferent}");

@@ -169,7 +169,9 @@ impl<'de> Deserialize<'de> for ContextLength {
                 let found = de::Unexpected::Unsigned(timesteps);
                 match usize::try_from(timesteps) {
                     Ok(0) => Err(E::invalid_value(found, &self)),
-                    Ok(timesteps) if timesteps <= ContextLength::LONGEST => Ok(ContextLength::Timesteps(timesteps)),
+                    Ok(timesteps) if timesteps <= ContextLength::LONGEST => {
+                        Ok(ContextLength::Timesteps(timesteps))
+                    }
                     _ => {
                         let expected = format!("at most {} timesteps, or `episode`", ContextLength::LONGEST);
                         Err(E::invalid_value(found, &expected.as_str()))

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::one_line;
 use crate::{
-    ActionSpace, AgentSettings, Context, Decision, DecisionConfig, EnvSpec, Error, Invalid, Mlp, Model, Network,
-    Regime,
+    ActionSpace, AgentSettings, Context, Decision, DecisionConfig, EnvSpec, Error, Invalid, Mlp, Model,
+    Network, Regime,
 };
 
 /// The format's name.
@@ -207,7 +207,9 @@ impl<'de> Deserialize<'de> for Header {
         let flat = Flat::deserialize(deserializer)?;
         let missing = |key| de::Error::missing_field(key);
         let network = match (flat.model, flat.mlp) {
-            (Some(_), Some(_)) => return Err(de::Error::custom("found `model` and `mlp`, expected one of them")),
+            (Some(_), Some(_)) => {
+                return Err(de::Error::custom("found `model` and `mlp`, expected one of them"));
+            }
             (None, Some(mlp)) => Network::Perceptron(mlp),
             (model, None) => Network::Decision(Decision {
                 model: model.ok_or_else(|| missing("model"))?,

@@ -29,9 +29,7 @@ mod network;
 pub mod values;
 
 pub use action::ActionSpace;
-pub use config::{
-    AgentConfig, AgentSettings, CloningConfig, DecisionConfig, Optimisation, Schedule, Start,
-};
+pub use config::{AgentConfig, AgentSettings, CloningConfig, DecisionConfig, Optimisation, Schedule, Start};
 pub use context::{Context, ContextLength, Regime};
 pub use device::Device;
 pub use env::EnvSpec;

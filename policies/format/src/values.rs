@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use serde::de::{Error, Unexpected, Visitor};
 use serde::Deserializer;
+use serde::de::{Error, Unexpected, Visitor};
 
 /// No upper bound.
 pub const ANY: u64 = u64::MAX - 1;
