@@ -4,7 +4,9 @@ use std::fmt::Debug;
 use std::sync::RwLock;
 
 use aaren_datasets::Dataset;
-use aaren_format::{self as format, AgentConfig, AgentSettings, CloningConfig, DecisionConfig, Invalid};
+use aaren_format::{
+    self as format, AgentConfig, AgentSettings, CloningConfig, DecisionConfig, Invalid, IqlConfig,
+};
 use tch::{Device, Tensor, nn};
 
 use crate::{Checkpoint, Error, Saved, Task, TrainConfig};
@@ -124,7 +126,7 @@ type Build = for<'d> fn(
 type Entry = (&'static str, Build);
 
 /// The agents of this crate.
-const AGENTS: [Entry; 2] = [entry::<DecisionConfig>(), entry::<CloningConfig>()];
+const AGENTS: [Entry; 3] = [entry::<DecisionConfig>(), entry::<CloningConfig>(), entry::<IqlConfig>()];
 
 /// Those of others.
 static REGISTERED: RwLock<Vec<Entry>> = RwLock::new(Vec::new());

@@ -59,6 +59,26 @@ pub enum Error {
     /// Settings that an agent does not take.
     #[error(transparent)]
     Settings(#[from] aaren_format::Invalid),
+    /// An agent of continuous actions, where they are discrete.
+    #[error(
+        "agent {agent} takes continuous actions, environment {env} has {choices} choices; use `agent: behaviour-cloning` or a decision agent there"
+    )]
+    Discrete {
+        /// The agent.
+        agent: &'static str,
+        /// Id of the environment.
+        env: String,
+        /// Number of choices.
+        choices: usize,
+    },
+    /// Data that hold no transition with a known outcome.
+    #[error(
+        "dataset {dataset}: found no transition whose next observation is known, expected episodes of two timesteps and more"
+    )]
+    NoOutcome {
+        /// Name of the dataset.
+        dataset: String,
+    },
     /// The encoder has no state of constant size to carry.
     #[error("context.carry takes a state of constant size, found encoder {0}; set `carry: false`")]
     Carry(aaren_format::EncoderKind),
@@ -126,6 +146,8 @@ impl Error {
             | Error::ActionKind { .. }
             | Error::ActionChoice { .. }
             | Error::Settings(_)
+            | Error::Discrete { .. }
+            | Error::NoOutcome { .. }
             | Error::Carry(_)
             | Error::Format { .. }
             | Error::OtherSpec { .. } => true,

@@ -6,19 +6,22 @@
 //!
 //! * [`decision`]: reads a trajectory as tokens (return-to-go, state, action) and predicts actions.
 //! * [`behaviour_cloning`]: a multi-layer perceptron on the current observation.
+//! * [`iql`]: the same perceptron, learned by implicit Q-learning.
 //!
 //! [`register`] adds an agent of one's own. What agents share: a [`Sampler`] of transitions, the [`Perceptron`] that
-//! acts, [`AdamW`] and, where there is one loss, [`Descent`].
+//! acts, a pair of [`Critics`], [`AdamW`] and, where there is one loss, [`Descent`].
 //!
 //! Beside them stands [`mod@file`]: files that are there whole or not at all.
 
 mod agent;
 pub mod behaviour_cloning;
 mod checkpoint;
+mod critics;
 pub mod decision;
 mod descent;
 mod error;
 pub mod file;
+pub mod iql;
 mod optimizer;
 mod perceptron;
 mod policy_file;
@@ -27,9 +30,12 @@ mod task;
 mod tensors;
 mod trainer;
 
-pub use aaren_format::{AgentConfig, AgentSettings, CloningConfig, DecisionConfig, Schedule, Start};
+pub use aaren_format::{
+    AgentConfig, AgentSettings, CloningConfig, DecisionConfig, IqlConfig, Schedule, Start,
+};
 pub use agent::{Agent, Learner, Metrics, Network, Origin, named_parameters, register};
 pub use checkpoint::{Checkpoint, Saved};
+pub use critics::Critics;
 pub use descent::Descent;
 pub use error::Error;
 pub use optimizer::{AdamW, learning_rate_factor};

@@ -96,6 +96,19 @@ impl Task {
         }
     }
 
+    /// Refuses discrete actions for an agent that takes continuous ones only.
+    ///
+    /// # Errors
+    /// [`Error::Discrete`].
+    pub fn check_continuous(&self, agent: &'static str) -> Result<(), Error> {
+        match self.action {
+            ActionSpace::Continuous { .. } => Ok(()),
+            ActionSpace::Discrete { choices } => {
+                Err(Error::Discrete { agent, env: self.env.id.clone(), choices })
+            }
+        }
+    }
+
     /// Appends an observation as networks take it: less the mean, over the deviation.
     pub(crate) fn push_normalised(&self, observation: &[f32], to: &mut Vec<f32>) {
         let scale = self.observation_mean.iter().zip(&self.observation_std);

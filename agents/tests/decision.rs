@@ -7,7 +7,8 @@ use aaren_datasets::{Dataset, Transitions};
 use aaren_encoders::{Gradients, Pass};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Precision, Recency, Regime, Settings,
+    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Precision, Recency, Regime,
+    Settings,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -262,6 +263,7 @@ fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
     let carried = constant.map(|encoder| config(encoder, Norm::Post, Recency::None));
     resumed_is_straight(&AgentConfig::new(&aaren));
     resumed_is_straight(&AgentConfig::new(&cloning()));
+    resumed_is_straight(&AgentConfig::new(&IqlConfig { width: 16, ..IqlConfig::default() }));
     resumed_is_straight(&AgentConfig::new(&DecisionConfig { start: Start::Episode, ..aaren }));
     carried
         .for_each(|agent| resumed_is_straight(&AgentConfig::new(&DecisionConfig { carry: true, ..agent })));

@@ -8,7 +8,8 @@ use aaren_damaged_files::{Measuring, fuzz};
 use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Precision, Recency, Regime, Settings,
+    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Precision, Recency, Regime,
+    Settings,
 };
 use serde_json::{Value, json};
 use tch::Device;
@@ -39,7 +40,8 @@ fn decision(encoder: EncoderKind) -> AgentConfig {
 fn agents() -> Vec<AgentConfig> {
     let cloning = CloningConfig { width: 4, layers: 2, ..CloningConfig::default() };
     let decisions = EncoderKind::ALL.into_iter().map(decision);
-    decisions.chain([AgentConfig::new(&cloning)]).collect()
+    let iql = IqlConfig { width: 4, ..IqlConfig::default() };
+    decisions.chain([AgentConfig::new(&cloning), AgentConfig::new(&iql)]).collect()
 }
 
 fn task() -> Task {

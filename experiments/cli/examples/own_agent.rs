@@ -9,8 +9,8 @@
 use std::process::ExitCode;
 
 use aaren_agents::{
-    Agent, AgentSettings, Checkpoint, Descent, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task,
-    TrainConfig,
+    Agent, AgentSettings, Checkpoint, Descent, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved,
+    Task, TrainConfig,
 };
 use aaren_datasets::Dataset;
 use aaren_encoders::Gradients;

@@ -2,7 +2,9 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use aaren_format::{AgentConfig, AgentSettings, CloningConfig, DecisionConfig, EncoderKind, Optimisation};
+use aaren_format::{
+    AgentConfig, AgentSettings, CloningConfig, DecisionConfig, EncoderKind, IqlConfig, Optimisation,
+};
 
 use crate::Error;
 use crate::entry::{Own, Shared, decision_keys};
@@ -22,7 +24,7 @@ pub(crate) struct Kind {
 }
 
 /// The agents of this project.
-const AGENTS: [Kind; 2] = [
+const AGENTS: [Kind; 3] = [
     Kind {
         name: DecisionConfig::NAME,
         keys: decision_keys,
@@ -30,6 +32,7 @@ const AGENTS: [Kind; 2] = [
         optimisation: None,
     },
     Kind::of::<CloningConfig>(),
+    Kind::of::<IqlConfig>(),
 ];
 
 /// Those of others.

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use aaren_format::{
-    AgentConfig, AgentSettings, Context, ContextLength, DecisionConfig, EncoderKind, Invalid, Mixer, Model, Precision,
-    Regime, Settings, Start,
+    AgentConfig, AgentSettings, Context, ContextLength, DecisionConfig, EncoderKind, Invalid, Mixer, Model,
+    Precision, Regime, Settings, Start,
 };
 use serde::Deserialize;
 

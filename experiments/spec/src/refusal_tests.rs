@@ -125,6 +125,13 @@ fn refusals_name_place_key_found_expected_and_cure() {
         ("policies: [bc: {agent: behaviour-cloning, top: 0}]", &["`policies[0].bc.top`: found `0`, expected a share above 0 and at most 1"]),
         ("policies: [bc: {agent: behaviour-cloning, top: 10}]", &["`policies[0].bc.top`: found `10`"]),
         ("policies: [bc: {agent: behaviour-cloning, width: 0}]", &["`policies[0].bc.width`: found `0`"]),
+        ("policies: [q: {agent: iql, expectile: 1}]", &["`policies[0].q.expectile`: found `1`, expected a number above 0 and below 1"]),
+        ("policies: [q: {agent: iql, discount: 1.1}]", &["`policies[0].q.discount`: found `1.1`, expected a discount from 0 to 1"]),
+        ("policies: [q: {agent: iql, polyak: 0}]", &["`policies[0].q.polyak`: found `0`, expected a share above 0"]),
+        ("policies: [q: {agent: iql, temprature: 1}]", &["unknown key `policies[0].q.temprature`", "did you mean `temperature`?"]),
+        ("policies: [q: {agent: iql, normalise_rewards: 1}]", &["`policies[0].q.normalise_rewards`: found `1`, expected `true` or `false`"]),
+        ("policies: [q: {agent: iql, dropout: 0.1}]", &["`policies[0].q.dropout`", "no such key in a policy of `agent: iql`"]),
+        ("policies: [aaren: {expectile: 0.5}]", &["`policies[0].aaren.expectile`", "no such key in a policy of `agent: decision`"]),
         // names
         ("name: ../up", &["`name`: found the text `../up`", "safe as a folder's"]),
         ("name: .hidden", &["`name`"]),

@@ -2,8 +2,8 @@
 
 use aaren_damaged_files::{Measuring, fuzz};
 use aaren_format::{
-    AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec, Mixer, Model,
-    Norm, Precision, Recency, Regime, Schedule, Settings, Start,
+    AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec,
+    IqlConfig, Mixer, Model, Norm, Precision, Recency, Regime, Schedule, Settings, Start,
 };
 use proptest::prelude::*;
 
@@ -102,8 +102,17 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn iql()(
+        width in 1usize..1000, layers in 1usize..9, expectile in 1e-3..0.999, temperature in 0.0..100.0,
+        discount in 0.0..=1.0, polyak in 1e-3..=1.0, normalise_rewards in any::<bool>(),
+    ) -> AgentConfig {
+        AgentConfig::new(&IqlConfig { width, layers, expectile, temperature, discount, polyak, normalise_rewards })
+    }
+}
+
+prop_compose! {
     fn policy(index: usize)(
-        name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}", agent in prop_oneof![3 => decision(), 1 => cloning()],
+        name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}", agent in prop_oneof![3 => decision(), 1 => cloning(), 1 => iql()],
         batch in 1usize..1000, learning_rate in 1e-12..10.0, bfloat16 in any::<bool>(),
     ) -> PolicySpec {
         let bfloat16 = bfloat16 && agent.encoder().is_some();

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use aaren_format::{
-    AgentConfig, AgentSettings, CloningConfig, ContextLength, DecisionConfig, EncoderKind, EnvSpec, Optimisation,
-    Precision, Recency, Regime, Settings, Start,
+    AgentConfig, AgentSettings, CloningConfig, ContextLength, DecisionConfig, EncoderKind, EnvSpec,
+    Optimisation, Precision, Recency, Regime, Settings, Start,
 };
 
 use super::field::Field;

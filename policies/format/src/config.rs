@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use crate::values::{probability, share, whole};
 use crate::{Context, ContextLength, Decision, EncoderKind, Invalid, Mlp, Model, Regime};
 
-const WIDEST: u64 = Model::WIDEST as u64;
-const DEEPEST: u64 = Model::DEEPEST as u64;
+pub(crate) const WIDEST: u64 = Model::WIDEST as u64;
+pub(crate) const DEEPEST: u64 = Model::DEEPEST as u64;
 
 /// An agent as an experiment describes it: in YAML `agent: NAME` and that agent's keys, everything written out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

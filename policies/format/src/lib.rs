@@ -24,6 +24,7 @@ mod env;
 mod error;
 mod hash;
 mod header;
+mod iql;
 mod model;
 mod network;
 pub mod values;
@@ -36,6 +37,7 @@ pub use env::EnvSpec;
 pub use error::{Error, Invalid};
 pub use hash::fnv1a;
 pub use header::{FORMAT, Header, VERSION, check_scale};
+pub use iql::IqlConfig;
 pub use model::{
     AarenSettings, EncoderKind, GruSettings, Mixer, Model, Norm, Precision, Recency, Settings,
     TransformerSettings,

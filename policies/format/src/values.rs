@@ -77,6 +77,16 @@ pub fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error
     number(deserializer, "a share above 0 and at most 1", |share| share > 0.0 && share <= 1.0)
 }
 
+/// A number in (0, 1).
+pub fn between<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    number(deserializer, "a number above 0 and below 1", |number| number > 0.0 && number < 1.0)
+}
+
+/// A number in [0, 1].
+pub fn discount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    number(deserializer, "a discount from 0 to 1", |discount| (0.0..=1.0).contains(&discount))
+}
+
 /// A finite number for which `valid` holds; `expected` says when.
 pub fn number<'de, D: Deserializer<'de>>(
     deserializer: D,
