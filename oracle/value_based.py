@@ -130,10 +130,38 @@ def iql():
     return losses, w
 
 
+def td3_bc():
+    alpha, delay, noise, clip = 2.5, 2, 0.2, 0.5
+    observations, actions, rewards, terminal, _ = data()
+    w = weights({**POLICY, **dict(names("target.", OBSERVATIONS, ACTIONS)), **CRITICS})
+    of_critics = adam(w, lambda name: name.startswith("critic."))
+    of_policy = adam(w, lambda name: name.startswith(IN_POLICY))
+    losses = []
+    for update, draws in enumerate(DRAWS):
+        torch.manual_seed(update)
+        s, a, r, d = observations[draws], actions[draws], rewards[draws], terminal[draws]
+        after = observations[[min(i + 1, 11) for i in draws]]
+        with torch.no_grad():
+            wobble = (torch.randn(len(draws), ACTIONS) * noise).clamp(-clip, clip)
+            action = (network(w, "target.", after).tanh() + wobble).clamp(-1, 1)
+            target = r + DISCOUNT * (1 - d) * torch.min(*critics(w, "critic-target", after, action))
+        critic_loss = sum(mse_loss(q, target) for q in critics(w, "critic", s, a))
+        descend(of_critics, critic_loss)
+        losses.append({"loss": critic_loss.item()})
+        if (update + 1) % delay == 0:
+            pi = network(w, "", s).tanh()
+            q = critics(w, "critic", s, pi)[0]
+            loss = -alpha / q.abs().mean().detach() * q.mean() + mse_loss(pi, a)
+            descend(of_policy, loss)
+            follow(w, "target.")
+            losses[-1]["policy_loss"] = loss.item()
+    return losses, w
+
+
 def main():
     agent, path = sys.argv[1:]
     torch.set_num_threads(1)
-    losses, w = {"iql": iql}[agent]()
+    losses, w = {"iql": iql, "td3-bc": td3_bc}[agent]()
     flat = {name: w[name].detach().flatten().tolist() for name in sorted(w)}
     with open(path, "w") as file:
         json.dump({"draws": DRAWS, "losses": losses, "weights": flat}, file, indent=1)

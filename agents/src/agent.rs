@@ -6,6 +6,7 @@ use std::sync::RwLock;
 use aaren_datasets::Dataset;
 use aaren_format::{
     self as format, AgentConfig, AgentSettings, CloningConfig, DecisionConfig, Invalid, IqlConfig,
+    Td3BcConfig,
 };
 use tch::{Device, Tensor, nn};
 
@@ -126,7 +127,8 @@ type Build = for<'d> fn(
 type Entry = (&'static str, Build);
 
 /// The agents of this crate.
-const AGENTS: [Entry; 3] = [entry::<DecisionConfig>(), entry::<CloningConfig>(), entry::<IqlConfig>()];
+const AGENTS: [Entry; 4] =
+    [entry::<DecisionConfig>(), entry::<CloningConfig>(), entry::<IqlConfig>(), entry::<Td3BcConfig>()];
 
 /// Those of others.
 static REGISTERED: RwLock<Vec<Entry>> = RwLock::new(Vec::new());

@@ -7,6 +7,7 @@
 //! * [`decision`]: reads a trajectory as tokens (return-to-go, state, action) and predicts actions.
 //! * [`behaviour_cloning`]: a multi-layer perceptron on the current observation.
 //! * [`iql`]: the same perceptron, learned by implicit Q-learning.
+//! * [`td3_bc`]: the same perceptron, learned by TD3+BC.
 //!
 //! [`register`] adds an agent of one's own. What agents share: a [`Sampler`] of transitions, the [`Perceptron`] that
 //! acts, a pair of [`Critics`], [`AdamW`] and, where there is one loss, [`Descent`].
@@ -27,11 +28,12 @@ mod perceptron;
 mod policy_file;
 mod sampler;
 mod task;
+pub mod td3_bc;
 mod tensors;
 mod trainer;
 
 pub use aaren_format::{
-    AgentConfig, AgentSettings, CloningConfig, DecisionConfig, IqlConfig, Schedule, Start,
+    AgentConfig, AgentSettings, CloningConfig, DecisionConfig, IqlConfig, Schedule, Start, Td3BcConfig,
 };
 pub use agent::{Agent, Learner, Metrics, Network, Origin, named_parameters, register};
 pub use checkpoint::{Checkpoint, Saved};

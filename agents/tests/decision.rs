@@ -264,6 +264,7 @@ fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
     resumed_is_straight(&AgentConfig::new(&aaren));
     resumed_is_straight(&AgentConfig::new(&cloning()));
     resumed_is_straight(&AgentConfig::new(&IqlConfig { width: 16, ..IqlConfig::default() }));
+    resumed_is_straight(&AgentConfig::new(&Td3BcConfig { width: 16, ..Td3BcConfig::default() }));
     resumed_is_straight(&AgentConfig::new(&DecisionConfig { start: Start::Episode, ..aaren }));
     carried
         .for_each(|agent| resumed_is_straight(&AgentConfig::new(&DecisionConfig { carry: true, ..agent })));

@@ -82,6 +82,7 @@ fn fifty_updates_are_what_they_were() {
         (cloning.clone(), false, 1, [0.525424, 0.535814, 59.25632]),
         (cloning, true, 1, [1.137696, 0.974487, 61.66556]),
         (AgentConfig::new(&IqlConfig { width: 16, ..IqlConfig::default() }), false, 1, [0.0, 0.0, 0.0]),
+        (AgentConfig::new(&Td3BcConfig { width: 16, ..Td3BcConfig::default() }), false, 1, [0.0, 0.0, 0.0]),
     ];
     for (agent, discrete, threads, expected) in cases {
         tch::set_num_threads(threads);

@@ -41,7 +41,8 @@ fn agents() -> Vec<AgentConfig> {
     let cloning = CloningConfig { width: 4, layers: 2, ..CloningConfig::default() };
     let decisions = EncoderKind::ALL.into_iter().map(decision);
     let iql = IqlConfig { width: 4, ..IqlConfig::default() };
-    decisions.chain([AgentConfig::new(&cloning), AgentConfig::new(&iql)]).collect()
+    let td3_bc = Td3BcConfig { width: 4, ..Td3BcConfig::default() };
+    decisions.chain([AgentConfig::new(&cloning), AgentConfig::new(&iql), AgentConfig::new(&td3_bc)]).collect()
 }
 
 fn task() -> Task {

@@ -1,6 +1,6 @@
 //! Value-based agents: three updates are those of PyTorch, from the same weights on the same transitions.
 
-use aaren_agents::{Agent, Error, IqlConfig, Sampler, Schedule, Task, TrainConfig};
+use aaren_agents::{Agent, Error, IqlConfig, Sampler, Schedule, Task, Td3BcConfig, TrainConfig};
 use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{ActionSpace, Precision};
@@ -104,6 +104,13 @@ fn equals_the_oracle(agent: &impl Agent, oracle: &str) {
 fn an_update_of_iql_is_pytorchs() {
     let agent = IqlConfig { width: 4, ..IqlConfig::default() };
     equals_the_oracle(&agent, include_str!("oracle/iql.json"));
+}
+
+/// PyTorch's generator is this one: the noise on the target policy's actions is the same.
+#[test]
+fn an_update_of_td3_bc_is_pytorchs() {
+    let agent = Td3BcConfig { width: 4, ..Td3BcConfig::default() };
+    equals_the_oracle(&agent, include_str!("oracle/td3-bc.json"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::{PoisonError, RwLock};
 
 use aaren_format::{
     AgentConfig, AgentSettings, CloningConfig, DecisionConfig, EncoderKind, IqlConfig, Optimisation,
+    Td3BcConfig,
 };
 
 use crate::Error;
@@ -24,7 +25,7 @@ pub(crate) struct Kind {
 }
 
 /// The agents of this project.
-const AGENTS: [Kind; 3] = [
+const AGENTS: [Kind; 4] = [
     Kind {
         name: DecisionConfig::NAME,
         keys: decision_keys,
@@ -33,6 +34,7 @@ const AGENTS: [Kind; 3] = [
     },
     Kind::of::<CloningConfig>(),
     Kind::of::<IqlConfig>(),
+    Kind::of::<Td3BcConfig>(),
 ];
 
 /// Those of others.

@@ -132,6 +132,10 @@ fn refusals_name_place_key_found_expected_and_cure() {
         ("policies: [q: {agent: iql, normalise_rewards: 1}]", &["`policies[0].q.normalise_rewards`: found `1`, expected `true` or `false`"]),
         ("policies: [q: {agent: iql, dropout: 0.1}]", &["`policies[0].q.dropout`", "no such key in a policy of `agent: iql`"]),
         ("policies: [aaren: {expectile: 0.5}]", &["`policies[0].aaren.expectile`", "no such key in a policy of `agent: decision`"]),
+        ("policies: [t: {agent: td3-bc, policy_delay: 0}]", &["`policies[0].t.policy_delay`: found `0`, expected a whole number of at least 1"]),
+        ("policies: [t: {agent: td3-bc, alpha: -1}]", &["`policies[0].t.alpha`: found `-1`, expected a number, 0 or more"]),
+        ("policies: [t: {agent: td3-bc, expectile: 0.7}]", &["`policies[0].t.expectile`", "no such key in a policy of `agent: td3-bc`"]),
+        ("policies: [t: {agent: td3bc}]", &["`policies[0].t.agent`", "did you mean `td3-bc`?"]),
         // names
         ("name: ../up", &["`name`: found the text `../up`", "safe as a folder's"]),
         ("name: .hidden", &["`name`"]),

@@ -3,7 +3,7 @@
 use aaren_damaged_files::{Measuring, fuzz};
 use aaren_format::{
     AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec,
-    IqlConfig, Mixer, Model, Norm, Precision, Recency, Regime, Schedule, Settings, Start,
+    IqlConfig, Mixer, Model, Norm, Precision, Recency, Regime, Schedule, Settings, Start, Td3BcConfig,
 };
 use proptest::prelude::*;
 
@@ -111,8 +111,19 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn td3_bc()(
+        width in 1usize..1000, layers in 1usize..9, alpha in 0.0..100.0, discount in 0.0..=1.0, polyak in 1e-3..=1.0,
+        policy_noise in 0.0..2.0, noise_clip in 0.0..2.0, policy_delay in 1u64..100,
+    ) -> AgentConfig {
+        AgentConfig::new(&Td3BcConfig {
+            width, layers, alpha, discount, polyak, policy_noise, noise_clip, policy_delay,
+        })
+    }
+}
+
+prop_compose! {
     fn policy(index: usize)(
-        name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}", agent in prop_oneof![3 => decision(), 1 => cloning(), 1 => iql()],
+        name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}", agent in prop_oneof![3 => decision(), 1 => cloning(), 1 => iql(), 1 => td3_bc()],
         batch in 1usize..1000, learning_rate in 1e-12..10.0, bfloat16 in any::<bool>(),
     ) -> PolicySpec {
         let bfloat16 = bfloat16 && agent.encoder().is_some();

@@ -27,6 +27,7 @@ mod header;
 mod iql;
 mod model;
 mod network;
+mod td3_bc;
 pub mod values;
 
 pub use action::ActionSpace;
@@ -43,3 +44,4 @@ pub use model::{
     TransformerSettings,
 };
 pub use network::{Decision, Mlp, Network};
+pub use td3_bc::Td3BcConfig;
