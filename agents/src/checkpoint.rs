@@ -11,9 +11,8 @@ use crate::{Error, file};
 
 /// Everything a training run needs to go on as if it had not been interrupted.
 ///
-/// On disk a safetensors file: the model's tensors by their names, `optimizer.first` and
-/// `optimizer.second`, and a JSON header in its metadata with format version, hash of the spec,
-/// updates done and the run's own progress; beside it a checksum of header and tensors.
+/// On disk a safetensors file: the learner's tensors by their names, and a JSON header in its metadata with format
+/// version, hash of the spec, updates done and the run's own progress; beside it a checksum of header and tensors.
 #[derive(Debug)]
 pub struct Checkpoint {
     /// Hash of the spec that made it.
@@ -22,11 +21,26 @@ pub struct Checkpoint {
     pub updates: u64,
     /// Whatever the run wants to remember beside the weights.
     pub progress: Value,
-    /// Whatever the learner carries from one update to the next, beside tensors.
-    pub(crate) learner: Value,
-    pub(crate) tensors: Vec<(String, Tensor)>,
+    /// What the learner takes from one update to the next.
+    pub saved: Saved,
     /// Where it was read from.
     pub(crate) path: Option<PathBuf>,
+}
+
+/// What a learner takes from one update to the next.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// Tensors with their names: weights, moments of optimisers, states.
+    pub tensors: Vec<(String, Tensor)>,
+    /// Anything else.
+    pub json: Value,
+}
+
+impl Saved {
+    /// Adds tensors, their names below `prefix`.
+    pub fn add(&mut self, prefix: &str, named: impl IntoIterator<Item = (String, Tensor)>) {
+        self.tensors.extend(named.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,14 +66,14 @@ impl Checkpoint {
     /// # Panics
     /// If the progress holds a map whose keys are no text.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let tensors = TensorBytes::new(&self.tensors);
+        let tensors = TensorBytes::new(&self.saved.tensors);
         let header = Header {
             format: FORMAT.into(),
             version: VERSION,
             spec: self.spec.clone(),
             updates: self.updates,
             progress: self.progress.clone(),
-            learner: self.learner.clone(),
+            learner: self.saved.json.clone(),
         };
         let header = serde_json::to_string(&header).expect("a header is plain JSON");
         let checksum = format!("{:08x}", tensors.checksum(&header));
@@ -104,20 +118,38 @@ impl Checkpoint {
             spec: header.spec,
             updates: header.updates,
             progress: header.progress,
-            learner: header.learner,
-            tensors: tensors.into_tensors(),
+            saved: Saved { tensors: tensors.into_tensors(), json: header.learner },
             path: Some(path.to_owned()),
         })
     }
 
     /// A tensor of that name and shape.
-    pub(crate) fn tensor(&self, name: &str, shape: &[i64]) -> Result<&Tensor, Error> {
-        find_tensor(&self.tensors, name, shape)
+    ///
+    /// # Errors
+    /// [`Error::Format`] where there is none.
+    pub fn tensor(&self, name: &str, shape: &[i64]) -> Result<&Tensor, Error> {
+        find_tensor(&self.saved.tensors, name, shape)
             .map_err(|found| self.lacks(found, format!("{name} of shape {shape:?}")))
     }
 
+    /// Copies into these tensors what was [added](Saved::add) with their names below `prefix`.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where one is missing or has another shape.
+    pub fn restore(
+        &self,
+        prefix: &str,
+        named: impl IntoIterator<Item = (String, Tensor)>,
+    ) -> Result<(), Error> {
+        let _guard = tch::no_grad_guard();
+        for (name, mut tensor) in named {
+            tensor.copy_(self.tensor(&format!("{prefix}{name}"), &tensor.size())?);
+        }
+        Ok(())
+    }
+
     /// The error of a checkpoint that has something else than what is needed.
-    pub(crate) fn lacks(&self, found: String, expected: String) -> Error {
+    pub fn lacks(&self, found: String, expected: String) -> Error {
         let path = self.path.clone().unwrap_or_else(|| "checkpoint in memory".into());
         Error::Format { path, found, expected }
     }

@@ -56,10 +56,33 @@ pub enum Error {
         /// Number of choices.
         choices: usize,
     },
+    /// Settings that an agent does not take.
+    #[error(transparent)]
+    Settings(#[from] aaren_format::Invalid),
+    /// An agent of continuous actions, where they are discrete.
+    #[error(
+        "agent {agent} takes continuous actions, environment {env} has {choices} choices; use `agent: behaviour-cloning` or a decision agent there"
+    )]
+    Discrete {
+        /// The agent.
+        agent: &'static str,
+        /// Id of the environment.
+        env: String,
+        /// Number of choices.
+        choices: usize,
+    },
+    /// Data that hold no transition with a known outcome.
+    #[error(
+        "dataset {dataset}: found no transition whose next observation is known, expected episodes of two timesteps and more"
+    )]
+    NoOutcome {
+        /// Name of the dataset.
+        dataset: String,
+    },
     /// The encoder has no state of constant size to carry.
     #[error("context.carry takes a state of constant size, found encoder {0}; set `carry: false`")]
     Carry(aaren_format::EncoderKind),
-    /// A loss or gradient that is no number.
+    /// A loss or gradient that is NaN or infinite.
     #[error(
         "training stopped at update {update}: the {what} is {value} at learning rate {learning_rate:.3e}; lower train.learning_rate or train.clip, or look for outliers in the dataset"
     )]
@@ -67,7 +90,7 @@ pub enum Error {
         /// Updates done before.
         update: u64,
         /// `loss`, `gradient norm`, or `state to save`.
-        what: &'static str,
+        what: String,
         /// Its value.
         value: f64,
         /// The learning rate of that update.
@@ -122,6 +145,9 @@ impl Error {
             Error::Dimension { .. }
             | Error::ActionKind { .. }
             | Error::ActionChoice { .. }
+            | Error::Settings(_)
+            | Error::Discrete { .. }
+            | Error::NoOutcome { .. }
             | Error::Carry(_)
             | Error::Format { .. }
             | Error::OtherSpec { .. } => true,

@@ -4,6 +4,8 @@ use aaren_encoders::Gradients;
 use aaren_format::Schedule;
 use tch::{Device, Tensor};
 
+use crate::{Checkpoint, Error};
+
 /// Numbers that a processor updates together, so that they stay in its second-level cache meanwhile.
 const PIECE: i64 = 1 << 15;
 
@@ -90,16 +92,18 @@ impl AdamW {
         norm
     }
 
-    /// First and second moments, flat, in the order of the parameters, and the updates done.
-    pub fn state(&self) -> (&Tensor, &Tensor, u64) {
-        (&self.first, &self.second, self.updates)
+    /// First and second moments with their names, flat, in the order of the parameters.
+    pub fn moments(&self) -> [(String, Tensor); 2] {
+        [("first".into(), self.first.shallow_clone()), ("second".into(), self.second.shallow_clone())]
     }
 
-    /// Takes up the state of another optimiser of the same parameters.
-    pub fn restore(&mut self, first: &Tensor, second: &Tensor, updates: u64) {
-        self.first.copy_(first);
-        self.second.copy_(second);
+    /// Takes up the moments that a checkpoint holds below `prefix`, after so many updates.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where they are missing, or those of other parameters.
+    pub fn restore(&mut self, prefix: &str, checkpoint: &Checkpoint, updates: u64) -> Result<(), Error> {
         self.updates = updates;
+        checkpoint.restore(prefix, self.moments())
     }
 }
 

@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use aaren_format::{AgentConfig, Header};
+use aaren_format::{self as format, Decision, DecisionConfig, Header};
 use tch::{Device, Tensor};
 
-use crate::agent::{Agent, config_of_file};
 use crate::decision::DecisionNetwork;
 use crate::tensors::{TensorBytes, find_tensor};
-use crate::{Error, Network, Task, file};
+use crate::{Error, Network, Origin, Perceptron, Task, file};
 
 /// A trained policy: all that is needed to act, in one safetensors file.
 ///
-/// Tensors by their names in the agent's [`Network`], plus `observation.mean` and `observation.std`; the [`Header`]
+/// Tensors by their names in the [`Network`], plus `observation.mean` and `observation.std`; the [`Header`]
 /// as JSON under the metadata key `aaren`. `aaren-streaming` reads the same file without libtorch.
 #[derive(Debug)]
 pub struct PolicyFile {
@@ -22,11 +21,25 @@ pub struct PolicyFile {
 }
 
 impl PolicyFile {
-    /// The file of a network, with what is to be said of it.
-    pub fn new(network: &dyn Network, header: Header) -> Self {
+    /// The file of a network that comes from there.
+    pub fn new(network: &dyn Network, origin: Origin) -> Self {
         let (mut tensors, task) = (network.named_parameters(), network.task());
         tensors.push(("observation.mean".into(), Tensor::from_slice(&task.observation_mean)));
         tensors.push(("observation.std".into(), Tensor::from_slice(&task.observation_std)));
+        let Origin { policy, agent, seed, updates, fingerprint, dataset, target_returns } = origin;
+        let header = Header {
+            policy,
+            seed,
+            updates,
+            fingerprint,
+            dataset,
+            env: task.env.clone(),
+            observation_size: task.observation_size,
+            action: task.action.clone(),
+            target_returns,
+            agent,
+            network: network.describe(),
+        };
         Self { header, tensors }
     }
 
@@ -85,25 +98,34 @@ impl PolicyFile {
             .map_err(|e| lacking(path, e.to_string()))
     }
 
-    /// The network, ready to act on `device`.
+    /// The network, its weights on `device`.
     ///
     /// # Errors
     /// [`Error::Format`] where a tensor is missing or has another shape.
     pub fn network(&self, path: &Path, device: Device) -> Result<Box<dyn Network>, Error> {
-        let network = config_of_file(&self.header, 0.0).network(&self.task(path)?, device)?;
+        let network: Box<dyn Network> = match &self.header.network {
+            format::Network::Decision(decision) => Box::new(self.untrained(decision, path, device)?),
+            format::Network::Perceptron(mlp) => {
+                Box::new(Perceptron::new(*mlp, 0.0, self.task(path)?, device)?)
+            }
+        };
         self.copy_to(&*network, path)?;
         Ok(network)
     }
 
-    /// The network of a decision agent, ready to be looked into; `None` for another agent's.
+    /// The network of a decision agent, ready to be looked into; `None` for another one.
     ///
     /// # Errors
     /// As [`PolicyFile::network`].
     pub fn decision(&self, path: &Path, device: Device) -> Result<Option<DecisionNetwork>, Error> {
-        let AgentConfig::Decision(config) = config_of_file(&self.header, 0.0) else { return Ok(None) };
-        let network = DecisionNetwork::new(&config, self.task(path)?, device)?;
+        let Some(decision) = self.header.decision() else { return Ok(None) };
+        let network = self.untrained(decision, path, device)?;
         self.copy_to(&network, path)?;
         Ok(Some(network))
+    }
+
+    fn untrained(&self, decision: &Decision, path: &Path, device: Device) -> Result<DecisionNetwork, Error> {
+        DecisionNetwork::new(&DecisionConfig::of_network(decision, 0.0), self.task(path)?, device)
     }
 
     fn copy_to(&self, network: &dyn Network, path: &Path) -> Result<(), Error> {

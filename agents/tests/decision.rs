@@ -1,17 +1,15 @@
-//! The decision agent: roll-outs agree with the training pass and with the streaming runtime, padding
-//! never counts, and training goes on bit for bit where a checkpoint stands.
+//! What the streaming runtime does is what was trained, padding never counts, and training goes on bit for bit where a
+//! checkpoint stands.
 
 use aaren_agents::decision::{Batch, DecisionNetwork, Windows};
 use aaren_agents::*;
 use aaren_datasets::{Dataset, Transitions};
 use aaren_encoders::{Gradients, Pass};
 use aaren_envs::EnvSpec;
-use aaren_format::CloningConfig;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Mlp, Model, Norm, Precision, Recency, Regime,
+    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Precision, Recency, Regime,
     Settings,
 };
-use aaren_format::{DecisionConfig, Start};
 use tch::{Device, Kind, Tensor};
 
 const OBSERVATIONS: usize = 3;
@@ -51,7 +49,8 @@ fn configs() -> Vec<DecisionConfig> {
 
 fn cloning() -> CloningConfig {
     CloningConfig {
-        mlp: Mlp { width: 16, layers: 2 },
+        width: 16,
+        layers: 2,
         dropout: 0.1,
         top: 0.8,
         context_length: ContextLength::Timesteps(10),
@@ -84,10 +83,11 @@ fn dataset() -> Dataset {
     Dataset::new("toy", transitions, OBSERVATIONS, 1, false)
 }
 
-fn policy(agent: &dyn Agent, network: &dyn Network) -> Vec<u8> {
+fn policy(network: &dyn Network) -> Vec<u8> {
     let (policy, dataset, target_returns) = ("test".into(), "toy".into(), vec![-150.0]);
-    let origin = Origin { policy, seed: 0, updates: 0, fingerprint: None, dataset, target_returns };
-    PolicyFile::new(network, task().header(agent, origin)).to_bytes()
+    let (agent, fingerprint) = ("any".into(), None);
+    let origin = Origin { policy, agent, seed: 0, updates: 0, fingerprint, dataset, target_returns };
+    PolicyFile::new(network, origin).to_bytes()
 }
 
 fn observation(t: usize) -> Vec<f32> {
@@ -101,91 +101,117 @@ fn reward(t: usize) -> f64 {
 /// 120 timesteps pass the last timestep embedding and several windows.
 const STEPS: usize = 120;
 
+/// What the streaming runtime was told and answered in an episode of a network, as the network's own inputs.
+struct Episode {
+    returns: Vec<f32>,
+    states: Vec<f32>,
+    /// Action tokens, by which the encoder's outputs are compared.
+    actions: Vec<f32>,
+}
+
+impl Episode {
+    fn of(bytes: &[u8], regime: Regime, task: &Task) -> Option<Self> {
+        let policy = aaren_streaming::Policy::from_bytes(bytes).unwrap();
+        let mut stream = policy.stream_with(regime).ok()?;
+        stream.reset(-150.0);
+        let mut episode = Self { returns: Vec::new(), states: Vec::new(), actions: Vec::new() };
+        let mut left = -150.0;
+        for t in 0..STEPS {
+            let previous = if t == 0 { 0.0 } else { reward(t - 1) };
+            left -= previous;
+            let action = stream.act(&observation(t), previous).unwrap()[0];
+            episode.returns.push((left / task.return_scale) as f32);
+            let scale = task.observation_mean.iter().zip(&task.observation_std);
+            episode.states.extend(observation(t).iter().zip(scale).map(|(o, (mean, std))| (o - mean) / std));
+            episode.actions.push(action / 2.0);
+        }
+        Some(episode)
+    }
+
+    /// Its timesteps from `start` on, as a batch.
+    fn batch(&self, start: usize, length: usize) -> Batch {
+        let rows = |data: &[f32], columns: usize| {
+            Tensor::from_slice(&data[columns * start..][..columns * length]).view([1, length as i64, -1])
+        };
+        let (first, steps) = (start as i64, length as i64);
+        Batch {
+            returns: rows(&self.returns, 1),
+            states: rows(&self.states, OBSERVATIONS),
+            actions: rows(&self.actions, 1),
+            timesteps: Tensor::arange_start(first, first + steps, (Kind::Int64, Device::Cpu)).unsqueeze(0),
+            mask: Tensor::ones([1, steps], (Kind::Float, Device::Cpu)),
+        }
+    }
+}
+
+fn off(found: &Tensor, expected: &[f32]) -> f64 {
+    (found.view([-1]) - Tensor::from_slice(expected)).abs().max().double_value(&[])
+}
+
+/// The streaming runtime remembers from step to step; the encoder's training pass on the same tokens sees them at once.
 #[test]
-fn libtorch_and_streaming_roll_outs_agree() {
+fn a_streamed_roll_out_is_the_forward_pass_on_its_tokens() {
     let _turn = generator();
-    let agents = configs().into_iter().map(AgentConfig::Decision);
-    for agent in agents.chain([AgentConfig::BehaviourCloning(cloning())]) {
+    let _guard = tch::no_grad_guard();
+    for config in configs() {
         tch::manual_seed(3);
-        let network = agent.network(&task(), Device::Cpu).unwrap();
-        let bytes = policy(&agent, &*network);
-        let streaming = aaren_streaming::Policy::from_bytes(&bytes).unwrap();
-        let regimes = [Regime::Unbounded, Regime::Window(20), Regime::Reset(7)];
-        let sliding = [1, 2, 7].map(Regime::Sliding);
-        for regime in regimes.into_iter().chain(sliding) {
-            if streaming.header().check_regime(regime).is_err() {
-                assert!(network.actor(regime, &[0.0]).is_err());
-                continue;
+        let network = DecisionNetwork::new(&config, task(), Device::Cpu).unwrap();
+        let bytes = policy(&network);
+        let predict = |batch: &Batch| network.predict(batch, None, Pass::Inference).0;
+        let whole = Episode::of(&bytes, Regime::Unbounded, &task()).unwrap();
+        let error = off(&predict(&whole.batch(0, STEPS)), &whole.actions);
+        assert!(error < 1e-4, "{config:?}: off by {error:e}");
+
+        let reset = Episode::of(&bytes, Regime::Reset(7), &task()).unwrap();
+        for start in (0..STEPS).step_by(7) {
+            let length = 7.min(STEPS - start);
+            let error = off(&predict(&reset.batch(start, length)), &reset.actions[start..start + length]);
+            assert!(error < 1e-4, "{config:?}, reset at {start}: off by {error:e}");
+        }
+
+        let window = Episode::of(&bytes, Regime::Window(20), &task()).unwrap();
+        for t in (0..STEPS).step_by(9) {
+            let start = (t + 1).saturating_sub(20);
+            let found = predict(&window.batch(start, t + 1 - start)).select(1, (t - start) as i64);
+            let error = off(&found, &window.actions[t..=t]);
+            assert!(error < 1e-4, "{config:?}, window at {t}: off by {error:e}");
+        }
+
+        // A cache of the whole episode drops nothing; one of a single timestep is a window of one.
+        let sliding = Episode::of(&bytes, Regime::Sliding(STEPS), &task());
+        assert_eq!(sliding.is_some(), !config.model.encoder().constant_state());
+        if let Some(sliding) = sliding {
+            let error = off(&predict(&sliding.batch(0, STEPS)), &sliding.actions);
+            assert!(error < 1e-4, "{config:?}, sliding: off by {error:e}");
+            let alone = Episode::of(&bytes, Regime::Sliding(1), &task()).unwrap();
+            for t in [0, 1, 60] {
+                let error = off(&predict(&alone.batch(t, 1)), &alone.actions[t..=t]);
+                assert!(error < 1e-4, "{config:?}, sliding 1 at {t}: off by {error:e}");
             }
-            let mut stream = streaming.stream_with(regime).unwrap();
-            stream.reset(-150.0);
-            let mut actor = network.actor(regime, &[-150.0, -90.0]).unwrap();
-            let mut previous = 0.0;
-            for t in 0..STEPS {
-                let rows = [observation(t), observation(t + 1)].concat();
-                let expected = actor.act(&rows, &[previous, previous])[0][0];
-                let found = stream.act(&observation(t), previous).unwrap()[0];
-                previous = reward(t);
-                assert!(
-                    (found - expected).abs() < 2e-4,
-                    "{agent:?}, {regime}, timestep {t}: streaming {found}, libtorch {expected}"
-                );
-            }
+        }
+
+        // So it is chunk by chunk, each from the state that the one before it left.
+        let (mut state, mut start) = (None, 0);
+        for length in [10, 7, 13, 90] {
+            let (found, after) =
+                network.predict(&whole.batch(start, length), state.as_ref(), Pass::Inference);
+            state = Some(after);
+            let error = off(&found, &whole.actions[start..start + length]);
+            assert!(error < 1e-4, "{config:?}, chunk from {start}: off by {error:e}");
+            start += length;
         }
     }
 }
 
 #[test]
-fn an_unbounded_roll_out_is_the_training_pass_step_by_step_and_chunk_by_chunk() {
+fn a_streamed_perceptron_is_the_trained_one() {
     let _turn = generator();
     let _guard = tch::no_grad_guard();
-    for config in configs() {
-        tch::manual_seed(4);
-        let task = task();
-        let network = DecisionNetwork::new(&config, task.clone(), Device::Cpu).unwrap();
-        let mut actor = network.actor(Regime::Unbounded, &[-150.0]).unwrap();
-        let (mut returns, mut states, mut actions) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut left, mut expected) = (-150.0, Vec::new());
-        for t in 0..30 {
-            let previous = if t == 0 { 0.0 } else { reward(t - 1) };
-            left -= previous;
-            let action = actor.act(&observation(t), &[previous])[0][0];
-            returns.push((left / task.return_scale) as f32);
-            let scale = task.observation_mean.iter().zip(&task.observation_std);
-            states.extend(observation(t).iter().zip(scale).map(|(o, (mean, std))| (o - mean) / std));
-            actions.push(action / 2.0);
-            expected.push(action / 2.0);
-        }
-        let tensor = |data: &[f32]| Tensor::from_slice(data).view([1, 30, -1]);
-        let batch = Batch {
-            returns: tensor(&returns),
-            states: tensor(&states),
-            actions: tensor(&actions),
-            timesteps: Tensor::arange(30, (Kind::Int64, Device::Cpu)).unsqueeze(0),
-            mask: Tensor::ones([1, 30], (Kind::Float, Device::Cpu)),
-        };
-        let found = network.predict(&batch, None, Pass::Inference).0.view([30]);
-        let off = (found - Tensor::from_slice(&expected)).abs().max().double_value(&[]);
-        assert!(off < 1e-5, "{config:?}: off by {off:e}");
-
-        // So it is chunk by chunk, each from the state that the one before it left.
-        let mut state = None;
-        for (start, length) in [(0, 10), (10, 7), (17, 13)] {
-            let part = |tensor: &Tensor| tensor.narrow(1, start, length);
-            let chunk = Batch {
-                returns: part(&batch.returns),
-                states: part(&batch.states),
-                actions: part(&batch.actions),
-                timesteps: part(&batch.timesteps),
-                mask: part(&batch.mask),
-            };
-            let (found, after) = network.predict(&chunk, state.as_ref(), Pass::Inference);
-            state = Some(after);
-            let expected = Tensor::from_slice(&expected).narrow(0, start, length);
-            let off = (found.view([length]) - expected).abs().max().double_value(&[]);
-            assert!(off < 1e-5, "{config:?}, chunk from {start}: off by {off:e}");
-        }
-    }
+    let network = Perceptron::new(cloning().mlp(), 0.1, task(), Device::Cpu).unwrap();
+    let episode = Episode::of(&policy(&network), Regime::Reset(1), &task()).unwrap();
+    let states = episode.batch(0, STEPS).states.view([-1, OBSERVATIONS as i64]);
+    let error = off(&network.forward(&states, false).tanh(), &episode.actions);
+    assert!(error < 1e-5, "off by {error:e}");
 }
 
 #[test]
@@ -235,17 +261,20 @@ fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
     let aaren = config(EncoderKind::Aaren, Norm::Post, Recency::Learned);
     let constant = EncoderKind::ALL.into_iter().filter(|encoder| encoder.constant_state());
     let carried = constant.map(|encoder| config(encoder, Norm::Post, Recency::None));
-    resumed_is_straight(&aaren);
-    resumed_is_straight(&cloning());
-    resumed_is_straight(&DecisionConfig { start: Start::Episode, ..aaren });
-    carried.for_each(|agent| resumed_is_straight(&DecisionConfig { carry: true, ..agent }));
+    resumed_is_straight(&AgentConfig::new(&aaren));
+    resumed_is_straight(&AgentConfig::new(&cloning()));
+    resumed_is_straight(&AgentConfig::new(&IqlConfig { width: 16, ..IqlConfig::default() }));
+    resumed_is_straight(&AgentConfig::new(&Td3BcConfig { width: 16, ..Td3BcConfig::default() }));
+    resumed_is_straight(&AgentConfig::new(&DecisionConfig { start: Start::Episode, ..aaren }));
+    carried
+        .for_each(|agent| resumed_is_straight(&AgentConfig::new(&DecisionConfig { carry: true, ..agent })));
 }
 
-fn resumed_is_straight(agent: &dyn Agent) {
+fn resumed_is_straight(agent: &AgentConfig) {
     let _turn = generator();
     let data = dataset();
     let trainer = || Trainer::new(agent, &task(), train_config(12), &data, Device::Cpu).unwrap();
-    let bytes = |trainer: &Trainer| policy(agent, trainer.network());
+    let bytes = |trainer: &Trainer| policy(trainer.network());
 
     let mut straight = trainer();
     (0..12).for_each(|_| drop(straight.update().unwrap()));
@@ -260,14 +289,22 @@ fn resumed_is_straight(agent: &dyn Agent) {
     resumed.restore(&checkpoint).unwrap();
     assert_eq!(resumed.done(), 5);
     (5..12).for_each(|_| drop(resumed.update().unwrap()));
-    assert!(bytes(&straight) == bytes(&resumed), "resuming changed the weights");
+    assert!(bytes(&straight) == bytes(&resumed), "{}: resuming changed the weights", agent.name);
 
-    // Weights alone are not enough: without the moments the run is another one.
-    let mut forgetful = trainer();
-    forgetful.restore(&checkpoint).unwrap();
-    forgetful.forget_moments();
-    (5..12).for_each(|_| drop(forgetful.update().unwrap()));
-    assert!(bytes(&straight) != bytes(&forgetful), "the optimiser's moments do not matter?");
+    // Each tensor matters: with zeros in its place the run is another one.
+    for (name, tensor) in &checkpoint.saved.tensors {
+        // A bias of keys has no gradient, and cancels in attention.
+        if name.ends_with("key.bias") {
+            continue;
+        }
+        let mut zeroed = Checkpoint::load(&path, "spec").unwrap();
+        let other = zeroed.saved.tensors.iter_mut().find(|(other, _)| other == name).unwrap();
+        other.1 = tensor.zeros_like();
+        let mut forgetful = trainer();
+        forgetful.restore(&zeroed).unwrap();
+        (5..12).for_each(|_| drop(forgetful.update().unwrap()));
+        assert!(bytes(&straight) != bytes(&forgetful), "{}: {name} does not matter?", agent.name);
+    }
 
     let damaged = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = std::fs::read(&path).unwrap();

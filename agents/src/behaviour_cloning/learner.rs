@@ -2,28 +2,31 @@
 
 use aaren_datasets::Dataset;
 use aaren_encoders::Gradients;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use tch::Tensor;
+use aaren_format::CloningConfig;
 
-use super::CloningNetwork;
-use crate::{Error, Learner, Network};
+use crate::{Checkpoint, Descent, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved, TrainConfig};
 
-/// Batches of transitions for a [`CloningNetwork`].
+/// Batches of transitions for a [`Perceptron`].
 #[derive(Debug)]
 pub(super) struct CloningLearner<'d> {
-    network: CloningNetwork,
-    dataset: &'d Dataset,
-    /// Indices of the transitions that are learned from.
-    kept: Vec<usize>,
+    network: Perceptron,
+    sampler: Sampler<'d>,
+    descent: Descent,
     /// Transitions in a batch.
     batch: usize,
-    seed: u64,
 }
 
 impl<'d> CloningLearner<'d> {
-    pub fn new(network: CloningNetwork, dataset: &'d Dataset, top: f64, batch: usize, seed: u64) -> Self {
-        Self { network, dataset, kept: best(dataset, top), batch, seed }
+    pub fn new(
+        agent: &CloningConfig,
+        network: Perceptron,
+        dataset: &'d Dataset,
+        config: &TrainConfig,
+    ) -> Self {
+        let sampler = Sampler::new(dataset, network.task(), best(dataset, agent.top), config.seed);
+        let descent = Descent::new(&network, config);
+        let batch = config.batch.saturating_mul(agent.context_length.timesteps(dataset.longest_episode()));
+        Self { network, sampler, descent, batch }
     }
 }
 
@@ -48,26 +51,22 @@ impl Learner for CloningLearner<'_> {
         &self.network
     }
 
-    fn gradients(&mut self, update: u64) -> Result<(Tensor, Gradients), Error> {
-        let (task, dataset) = (self.network.task(), self.dataset);
-        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        random.set_stream(update);
-        let (observed, columns) = (task.observation_size, dataset.action_size());
-        let mut observations = Vec::with_capacity(self.batch * observed);
-        let mut tokens = Vec::with_capacity(self.batch * task.action.size());
-        for _ in 0..self.batch {
-            let index = self.kept[random.random_range(0..self.kept.len())];
-            observations.extend(&dataset.observations()[index * observed..][..observed]);
-            task.action.push_token(&dataset.actions()[index * columns..][..columns], &mut tokens);
-        }
-        let tensor = |data: &[f32]| {
-            Tensor::from_slice(data).view([self.batch as i64, -1]).to_device(self.network.device())
-        };
-        let head = self.network.forward(&tensor(&task.normalised(&observations)), true);
-        let errors = task.action_errors(&head, &tensor(&tokens));
+    fn step(&mut self, update: u64) -> Result<Metrics, Error> {
+        let (task, device) = (self.network.task(), self.network.device());
+        let transitions = self.sampler.draw(update, self.batch);
+        let head = self.network.forward(&self.sampler.observations(&transitions, device), true);
+        let errors = task.action_errors(&head, &self.sampler.actions(&transitions, device));
         let loss = errors.sum(None) / (self.batch as f64 * task.action_terms());
         let gradients = Gradients::of_graph(&loss, &self.network.store().trainable_variables());
-        Ok((loss.detach(), gradients))
+        Ok(self.descent.step(update, loss.detach(), &gradients))
+    }
+
+    fn save(&self) -> Saved {
+        self.descent.save(&self.network)
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        self.descent.restore(&self.network, checkpoint)
     }
 }
 

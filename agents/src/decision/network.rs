@@ -1,12 +1,11 @@
 //! The network of the decision agent: tokens, encoder, head.
 
 use aaren_encoders::{Dropout, Encoder, Gradients, Pass, State, Wanted, linear};
-use aaren_format::{Model, Precision, Regime};
+use aaren_format::{self as format, Decision, DecisionConfig, Precision};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
-use super::actor::DecisionActor;
-use super::{Batch, DecisionConfig};
-use crate::{Actor, Error, Network, Task};
+use super::Batch;
+use crate::{Error, Network, Task};
 
 /// Token embeddings, encoder and action head.
 ///
@@ -15,7 +14,7 @@ use crate::{Actor, Error, Network, Task};
 /// actions a timestep is R, s.
 #[derive(Debug)]
 pub struct DecisionNetwork {
-    model: Model,
+    config: DecisionConfig,
     task: Task,
     store: nn::VarStore,
     embed_return: nn::Linear,
@@ -51,7 +50,7 @@ impl DecisionNetwork {
         let head = linear(&root / "head", width, action);
         store.set_device(device);
         Ok(Self {
-            model: config.model,
+            config: *config,
             task,
             store,
             embed_return,
@@ -66,7 +65,7 @@ impl DecisionNetwork {
 
     /// Tokens of one timestep: return-to-go, state and, where it is one, action.
     fn tokens_each(&self) -> i64 {
-        if self.model.past_actions { 3 } else { 2 }
+        if self.config.model.past_actions { 3 } else { 2 }
     }
 
     /// Tokens `[rows, tokens of a timestep · timesteps, width]` of `returns` `[rows, timesteps, 1]` (scaled), `states`
@@ -80,7 +79,7 @@ impl DecisionNetwork {
         let tokens = (Tensor::stack(&tokens, 2) + time.unsqueeze(2)).view([
             rows,
             self.tokens_each() * steps,
-            self.model.width as i64,
+            self.config.model.width as i64,
         ]);
         self.embed_norm.forward(&tokens)
     }
@@ -235,45 +234,6 @@ impl DecisionNetwork {
     pub(super) fn forget(&self, state: &State, rows: &Tensor) -> Result<State, Error> {
         Ok(self.encoder.forget(state, rows)?)
     }
-
-    /// Whether its encoder can act in that regime.
-    pub(super) fn check_regime(&self, regime: Regime) -> Result<(), Error> {
-        Ok(regime.check_for(self.model.encoder()).map_err(aaren_encoders::Error::from)?)
-    }
-
-    /// `state` without what slides out of the last `timesteps` timesteps when the next one comes.
-    pub(super) fn slide(&self, state: &State, timesteps: usize) -> State {
-        let each = self.tokens_each() as usize;
-        let kept = each.saturating_mul(timesteps - 1).saturating_sub(each - 2);
-        self.encoder.keep_last(state, kept).expect("only such an encoder's regime slides")
-    }
-
-    /// One environment step of a roll-out: pushes the previous timestep's action (`None` at the start
-    /// of a context) and this timestep's return-to-go and state. Returns the head's output
-    /// `[rows, action size]` and the state after it. All tensors are `[rows, 1, …]`.
-    pub(super) fn step(
-        &self,
-        previous_action: Option<&Tensor>,
-        returns: &Tensor,
-        states: &Tensor,
-        timestep: i64,
-        state: &State,
-    ) -> (Tensor, State) {
-        let rows = returns.size()[0];
-        let time = |t: i64| self.time(&Tensor::full([rows, 1], t, (Kind::Int64, self.device())));
-        let now = time(timestep);
-        let mut tokens = Vec::with_capacity(self.tokens_each() as usize);
-        if let (Some(embed), Some(action)) = (&self.embed_action, previous_action) {
-            tokens.push(embed.forward(action) + time(timestep - 1));
-        }
-        tokens.push(self.embed_return.forward(returns) + &now);
-        tokens.push(self.embed_state.forward(states) + &now);
-        let last = tokens.len() as i64 - 1;
-        let tokens = self.embed_norm.forward(&Tensor::cat(&tokens, 1));
-        let state_token = Wanted::Every { stride: self.tokens_each(), offset: last };
-        let (outputs, state) = self.encoder.forward(&tokens, Some(state), state_token, Pass::Inference);
-        (self.task.action_tokens(&self.head.forward(&outputs.squeeze_dim(1))), state)
-    }
 }
 
 /// Rows of a batch, for one thread.
@@ -307,7 +267,9 @@ impl Network for DecisionNetwork {
         &self.task
     }
 
-    fn actor<'n>(&'n self, regime: Regime, target_returns: &[f64]) -> Result<Box<dyn Actor + 'n>, Error> {
-        Ok(Box::new(DecisionActor::new(self, regime, target_returns)?))
+    fn describe(&self) -> format::Network {
+        let (DecisionConfig { model, context, .. }, task) = (self.config, &self.task);
+        let (max_timesteps, return_scale) = (task.max_timesteps, task.return_scale);
+        format::Network::Decision(Decision { model, max_timesteps, context, return_scale })
     }
 }

@@ -111,8 +111,7 @@ impl<'d> Windows<'d> {
                     .push((f64::from(self.dataset.returns_to_go()[index]) / self.task.return_scale) as f32);
                 let observation =
                     &self.dataset.observations()[index * observation_size..][..observation_size];
-                let scale = self.task.observation_mean.iter().zip(&self.task.observation_std);
-                states.extend(observation.iter().zip(scale).map(|(o, (mean, std))| (o - mean) / std));
+                self.task.push_normalised(observation, &mut states);
                 let action = &self.dataset.actions()[index * columns..][..columns];
                 self.task.action.push_token(action, &mut actions);
                 timesteps.push((index - episode.start) as i64);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use aaren_format::{EncoderKind, Precision, Regime};
+use aaren_format::{AgentConfig, EncoderKind, Precision, Regime};
 use aaren_streaming::{Options, Policy, Stream};
 use anyhow::Result;
 use serde_json::json;
@@ -53,7 +53,7 @@ pub fn measure(python: &Python) -> Result<Vec<Row>> {
         let both = KINDS.map(|(encoder, regime, called)| (encoder, regime, Some(called)));
         for (encoder, regime, theirs_called) in both.into_iter().chain([ours_alone]) {
             let (agent, task) = hopper(encoder, 1);
-            let bytes = policy(encoder.name(), &agent, &task)?.to_bytes();
+            let bytes = policy(encoder.name(), &AgentConfig::new(&agent), &task)?.to_bytes();
             let policy = Policy::from_bytes_with(&bytes, Options { precision, ..Options::default() })?;
             contenders.push(Contender {
                 encoder,

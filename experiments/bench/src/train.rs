@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use aaren_agents::{Agent, AgentConfig, Trainer};
-use aaren_format::{EncoderKind, Mixer, Precision, Recency, Settings};
+use aaren_agents::{AgentConfig, Trainer};
+use aaren_format::{ContextLength, EncoderKind, Mixer, Precision, Recency, Settings};
 use anyhow::Result;
 use serde_json::json;
 use tch::Device;
@@ -42,10 +42,9 @@ pub fn measure(python: &Python, threads: u16) -> Result<Vec<Row>> {
         let mut contenders = Vec::new();
         for (policy, encoder, heads, recency, theirs_called) in POLICIES {
             let (mut agent, task) = hopper(encoder, heads);
-            if let AgentConfig::Decision(decision) = &mut agent {
-                decision.model.mixer = Mixer::new(encoder, Settings { heads, recency });
-            }
-            let agent = agent.with_context_length(context);
+            agent.model.mixer = Mixer::new(encoder, Settings { heads, recency });
+            agent.context.context_length = ContextLength::Timesteps(context);
+            let agent = AgentConfig::new(&agent);
             for precision in [Precision::Float32, Precision::Bfloat16] {
                 let trainer = trainer(&agent, &task, &dataset, batch, precision, Device::Cpu)?;
                 let [ours, theirs, compiled] = Default::default();

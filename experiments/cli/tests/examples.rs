@@ -43,6 +43,41 @@ fn a_program_of_ones_own_lends_its_environment_to_every_command() {
 }
 
 #[test]
+fn an_agent_of_ones_own_is_trained_and_acts() {
+    let folder = tempfile::tempdir().unwrap();
+    let transitions = aaren_datasets::Transitions {
+        observations: (0..240).map(|index| (index as f32 * 0.7).sin()).collect(),
+        actions: (0..80).map(|index| (index as f32).cos()).collect(),
+        rewards: (0..80).map(|index| -(index as f32 * 0.3).cos().abs()).collect(),
+        terminals: vec![false; 80],
+        timeouts: (0..80).map(|index| index % 20 == 19).collect(),
+    };
+    let data = aaren_datasets::Dataset::new("pendulum", transitions, 3, 1, false);
+    data.write_d4rl(&folder.path().join("pendulum.hdf5"), &[]).unwrap();
+    let yaml = "env: {id: Pendulum-v1, kwargs: {max_episode_steps: 20}}\ndataset: pendulum.hdf5\n\
+                policies: [mine: {agent: reward-weighted, temperature: 5}]\nmodel: {width: 8, layers: 1}\n\
+                train: {updates: 30, batch: 8, threads: 1}\nevaluate: {episodes: 2}\n";
+    std::fs::write(folder.path().join("own.yaml"), yaml).unwrap();
+    let said = output(example("own_agent").current_dir(&folder).args(["run", "own.yaml"]));
+    assert!(said.contains("| mine"), "{said}");
+    let run = folder.path().join("results/own/mine-seed0");
+    let spec = std::fs::read_to_string(run.join("spec.yaml")).unwrap();
+    for line in ["agent: reward-weighted", "temperature: 5.0", "width: 8"] {
+        assert!(spec.contains(line), "{line} is not in\n{spec}");
+    }
+    // A program that does not know the agent acts with its policy.
+    let policy = aaren_streaming::Policy::from_file(run.join("policy.safetensors")).unwrap();
+    assert_eq!(policy.header().agent, "reward-weighted");
+    let (mut stream, observation) = (policy.stream(), [0.1, 0.2, 0.3]);
+    assert!(stream.act(&observation, 0.0).unwrap()[0].is_finite());
+    // Nor does it train one.
+    let refused =
+        Command::new(env!("CARGO_BIN_EXE_aaren")).current_dir(&folder).args(["run", "own.yaml"]).output();
+    let message = String::from_utf8_lossy(&refused.unwrap().stderr).into_owned();
+    assert!(message.contains("own.yaml:3: `policies[0].mine."), "{message}");
+}
+
+#[test]
 fn an_experiment_from_text_is_trained_and_acts() {
     let folder = tempfile::tempdir().unwrap();
     let said = output(example("train_and_act").current_dir(&folder));

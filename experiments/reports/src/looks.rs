@@ -5,15 +5,12 @@ use aaren_spec::{Cost, Spec};
 
 use crate::plot::Look;
 
-/// What decides a policy's colour: its encoder, or behaviour cloning, which has none.
+/// What decides a policy's colour: its encoder, if it has one.
 pub type Kind = Option<EncoderKind>;
 
 /// The kind of an agent.
 pub fn kind_of_agent(agent: &AgentConfig) -> Kind {
-    match agent {
-        AgentConfig::Decision(decision) => Some(decision.model.encoder()),
-        AgentConfig::BehaviourCloning(_) => None,
-    }
+    agent.encoder()
 }
 
 /// The kind of a policy file.

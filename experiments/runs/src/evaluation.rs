@@ -176,7 +176,7 @@ impl Playing {
 
 #[cfg(test)]
 mod tests {
-    use aaren_format::EncoderKind;
+    use aaren_format::{AgentConfig, EncoderKind};
 
     use super::*;
     use crate::stand_in::{hopper, policy};
@@ -197,7 +197,7 @@ mod tests {
             };
             // Other tests draw from libtorch's generator too: what weights these are is not known.
             let drawn = std::iter::repeat_with(|| {
-                let file = policy("untrained", &agent, &task).unwrap();
+                let file = policy("untrained", &AgentConfig::new(&agent), &task).unwrap();
                 let policy = Policy::from_bytes(&file.to_bytes()).unwrap();
                 let one = on(&policy, 1);
                 (policy, one)
@@ -224,7 +224,7 @@ mod tests {
             let environment = make(env).unwrap();
             let task = aaren_agents::Task::new(&environment, 1.0);
             let (agent, _) = hopper(EncoderKind::Aaren, 1);
-            let file = policy("untrained", &agent, &task).unwrap();
+            let file = policy("untrained", &AgentConfig::new(&agent), &task).unwrap();
             let policy = Policy::from_bytes(&file.to_bytes()).unwrap();
             let regime = Regime::Unbounded;
             let evaluation = Evaluation { env, regime, targets: &[1.0], episodes: 20, seed: 0 };

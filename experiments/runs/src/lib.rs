@@ -35,3 +35,10 @@ pub use part::Part;
 pub use plan::Plan;
 pub use ready::claim;
 pub use trained::Trained;
+
+/// Makes an agent of one's own known: what learns, and its keys in YAML. Its policies act wherever the network that they
+/// are does.
+pub fn register<T: aaren_agents::Agent>() {
+    aaren_spec::register::<T>();
+    aaren_agents::register::<T>();
+}

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use aaren_agents::{Checkpoint, Origin, PolicyFile, Task, TrainConfig, Trainer};
 use aaren_datasets::{Dataset, DatasetSummary, Difficulty};
 use aaren_envs::{ReferenceScores, reference_scores, return_range, seeds};
-use aaren_format::Agent;
+use aaren_format::Network;
 use aaren_spec::{
     EpisodeResult, Evaluated, Fingerprint, Keep, PolicySpec, Protocol, RunFolder, RunResult, RunState, Spec,
     write, write_if_new,
@@ -200,7 +200,7 @@ impl Run<'_> {
         let protocol = self.protocol(&result.dataset);
         file.header.policy.clone_from(&self.policy.name);
         file.header.target_returns.clone_from(&protocol.target_returns);
-        if let Agent::Decision(decision) = &mut file.header.agent {
+        if let Network::Decision(decision) = &mut file.header.network {
             decision.context.regime = protocol.rollout;
         }
         let bar = ProgressBar::hidden();
@@ -446,13 +446,14 @@ impl<'r> Training<'r> {
     fn policy_file(&self) -> PolicyFile {
         let origin = Origin {
             policy: self.run.policy.name.clone(),
+            agent: self.run.policy.agent.name.clone(),
             seed: self.run.seed,
             updates: self.trainer.done(),
             fingerprint: Some(self.run.fingerprint.hash()),
             dataset: self.data.dataset.name().to_owned(),
             target_returns: self.protocol.target_returns.clone(),
         };
-        PolicyFile::new(self.trainer.network(), self.data.task.header(&self.run.policy.agent, origin))
+        PolicyFile::new(self.trainer.network(), origin)
     }
 
     /// Evaluates where that is due, and saves afterwards, or where the last checkpoint is old.
@@ -515,13 +516,10 @@ impl<'r> Training<'r> {
         output::updates(done);
         let rate = (done - self.logged.0) as f64 / (self.progress.training_seconds - self.logged.1);
         self.bar.set_message(format!("loss {loss:.4}"));
-        let values = [
-            ("train/loss", loss),
-            ("train/learning_rate", update.learning_rate),
-            ("train/gradient_norm", update.gradient_norm.double_value(&[])),
-            ("train/updates_per_second", rate),
-        ];
-        let values = values.map(|(tag, value)| (tag.to_owned(), value)).to_vec();
+        let mut values = vec![("loss", loss), ("learning_rate", update.learning_rate)];
+        values.extend(update.others.iter().map(|(name, number)| (*name, number.double_value(&[]))));
+        values.push(("updates_per_second", rate));
+        let values = values.into_iter().map(|(name, value)| (format!("train/{name}"), value)).collect();
         self.metrics.add(&Record { update: done, values })?;
         self.logged = (done, self.progress.training_seconds);
         Ok(())

@@ -1,6 +1,6 @@
 //! Stand-ins that cost what the real thing costs: an untrained policy, and data made up.
 
-use aaren_agents::{Agent, Origin, PolicyFile, Task, TrainConfig, Trainer};
+use aaren_agents::{Origin, PolicyFile, Task, TrainConfig, Trainer};
 use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
@@ -15,7 +15,7 @@ use crate::Result;
 const EPISODE: usize = 1000;
 
 /// The default decision agent, and Hopper's sizes.
-pub fn hopper(encoder: EncoderKind, heads: usize) -> (AgentConfig, Task) {
+pub fn hopper(encoder: EncoderKind, heads: usize) -> (DecisionConfig, Task) {
     let (observation_size, action_size) = (11, 3);
     let agent = DecisionConfig {
         model: Model {
@@ -39,16 +39,17 @@ pub fn hopper(encoder: EncoderKind, heads: usize) -> (AgentConfig, Task) {
         observation_mean: vec![0.0; observation_size],
         observation_std: vec![1.0; observation_size],
     };
-    (AgentConfig::Decision(agent), task)
+    (agent, task)
 }
 
 /// A policy with its initial weights.
-pub fn policy(name: &str, agent: &dyn Agent, task: &Task) -> Result<PolicyFile> {
-    tch::manual_seed(0);
-    let network = agent.network(task, Device::Cpu)?;
+pub fn policy(name: &str, agent: &AgentConfig, task: &Task) -> Result<PolicyFile> {
+    let data = dataset(task, 1);
+    let untrained = trainer(agent, task, &data, 1, Precision::Float32, Device::Cpu)?;
     let (policy, dataset, target_returns) = (name.to_owned(), "none".to_owned(), vec![1000.0]);
-    let origin = Origin { policy, seed: 0, updates: 0, fingerprint: None, dataset, target_returns };
-    Ok(PolicyFile::new(&*network, task.header(agent, origin)))
+    let (agent, fingerprint) = (agent.name.clone(), None);
+    let origin = Origin { policy, agent, seed: 0, updates: 0, fingerprint, dataset, target_returns };
+    Ok(PolicyFile::new(untrained.network(), origin))
 }
 
 /// Episodes of 1000 timesteps that fit a task.
@@ -71,7 +72,7 @@ pub fn dataset(task: &Task, episodes: usize) -> Dataset {
 
 /// A trainer with the default settings.
 pub fn trainer<'d>(
-    agent: &dyn Agent,
+    agent: &AgentConfig,
     task: &Task,
     dataset: &'d Dataset,
     batch: usize,

@@ -11,14 +11,13 @@ use serde::{Deserialize, Deserializer};
 use super::values::{some_whole, wrong_text};
 
 const ROLLOUT: &str = "`unbounded`, `{window: K}`, `{sliding: K}` or `{reset: K}` with K timesteps";
-const LONGEST: u64 = 1_000_000;
+const LONGEST: u64 = ContextLength::LONGEST as u64;
 
 /// The section as written, with its defaults.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default)]
 pub(super) struct ContextSection {
     /// Timesteps of a training window, or `episode`.
-    #[serde(deserialize_with = "length")]
     pub train: ContextLength,
     /// Where training windows start; `episode` where they are whole episodes, else `uniform`, unless given.
     pub start: Option<Start>,
@@ -32,18 +31,6 @@ pub(super) struct ContextSection {
 impl Default for ContextSection {
     fn default() -> Self {
         Self { train: ContextLength::Timesteps(20), start: None, carry: false, rollout: None }
-    }
-}
-
-/// A whole number of timesteps, or `episode`.
-fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ContextLength, D::Error> {
-    let length = ContextLength::deserialize(deserializer)?;
-    match length {
-        ContextLength::Timesteps(timesteps) if timesteps as u64 > LONGEST => {
-            let expected = format!("at most {LONGEST} timesteps, or `episode`");
-            Err(D::Error::invalid_value(Unexpected::Unsigned(timesteps as u64), &expected.as_str()))
-        }
-        length => Ok(length),
     }
 }
 

@@ -3,80 +3,48 @@
 
 use std::collections::HashSet;
 
-use aaren_format::AgentConfig;
-use aaren_format::CloningConfig;
 use aaren_format::{
-    Context, ContextLength, EncoderKind, Invalid, Mixer, Mlp, Model, Precision, Regime, Settings,
+    AgentConfig, AgentSettings, Context, ContextLength, DecisionConfig, EncoderKind, Invalid, Mixer, Model,
+    Precision, Regime, Settings, Start,
 };
-use aaren_format::{DecisionConfig, Start};
 use serde::Deserialize;
 
+use super::agents;
 use super::context::ContextSection;
 use super::error::{Error, brief};
 use super::field::{Field, Fields};
 use super::keys::keys_of;
 use super::model::ModelSection;
-use super::nearest::nearest;
+use super::nearest::{list, nearest};
 use super::policy::PolicySpec;
 use super::train::{BATCH, TrainSpec};
-use super::values::{FOLDER_NAME, is_folder_name, share, some_positive, some_whole};
+use super::values::{FOLDER_NAME, is_folder_name, some_positive, some_whole};
 
 /// The policies where there is no list.
 const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer];
 
-/// What an entry can say beside the keys of `model` and `context`.
-#[derive(Deserialize)]
+/// What the entry of every agent can say.
+#[derive(Default, Deserialize)]
 #[serde(default)]
-struct Own {
-    agent: AgentKind,
-    encoder: Option<EncoderKind>,
+pub(super) struct Own {
+    agent: String,
     #[serde(deserialize_with = "some_whole::<_, _, 1, BATCH>")]
     batch: Option<usize>,
     #[serde(deserialize_with = "some_positive")]
     learning_rate: Option<f64>,
+}
+
+/// What that of a decision agent can say beside the keys of `model` and `context`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OwnEncoder {
+    encoder: Option<EncoderKind>,
     precision: Option<Precision>,
-    #[serde(deserialize_with = "share")]
-    top: f64,
 }
 
-impl Default for Own {
-    fn default() -> Self {
-        Self {
-            agent: AgentKind::Decision,
-            encoder: None,
-            batch: None,
-            learning_rate: None,
-            precision: None,
-            top: 1.0,
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum AgentKind {
-    Decision,
-    BehaviourCloning,
-}
-
-impl AgentKind {
-    fn name(self) -> &'static str {
-        match self {
-            AgentKind::Decision => "decision",
-            AgentKind::BehaviourCloning => "behaviour-cloning",
-        }
-    }
-
-    /// Whether a key of an entry means something for it.
-    fn takes(self, key: &str) -> bool {
-        match self {
-            AgentKind::Decision => key != "top",
-            AgentKind::BehaviourCloning => {
-                ["agent", "batch", "learning_rate", "top", "width", "layers", "dropout", "train"]
-                    .contains(&key)
-            }
-        }
-    }
+/// The keys of a decision agent.
+pub(super) fn decision_keys() -> Vec<&'static str> {
+    [keys_of::<OwnEncoder>(), keys_of::<ModelSection>(), keys_of::<ContextSection>()].concat()
 }
 
 /// A setting without a meaning for some encoders: key, which encoders it is for, what others have, and why.
@@ -131,8 +99,7 @@ impl<'a> Shared<'a> {
             let cure = "indent what differs below the name, one `- name: {…}` for each policy";
             return Err(item.invalid_as("a map of several keys".into(), &expected_entry(), Some(cure)));
         };
-        let keys = [keys_of::<Own>(), keys_of::<ModelSection>(), keys_of::<ContextSection>()].concat();
-        let own = own.fields_among(&keys)?;
+        let own = own.fields_among(&agents::all_keys())?;
         if !is_folder_name(&entry.key) {
             let found = format!("the name `{}`", brief(&entry.key));
             return Err(item.invalid_as(found, FOLDER_NAME, None));
@@ -142,41 +109,70 @@ impl<'a> Shared<'a> {
 
     /// The policy `name` of which `own` says what differs.
     fn policy(&self, name: &str, own: &Fields<'a>) -> Result<PolicySpec, Error> {
+        let known = agents::all();
+        let kind = match own.get("agent") {
+            None => known.iter().find(|kind| kind.name == DecisionConfig::NAME),
+            Some(field) => {
+                let (names, word) = (known.iter().map(|kind| kind.name), field.text().unwrap_or_default());
+                let cure = nearest(word, names.clone()).map(|name| format!("did you mean `{name}`?"));
+                let expected = || format!("one of {}", list(&names.collect::<Vec<_>>()));
+                let kind = known.iter().find(|kind| kind.name == word);
+                Some(kind.ok_or_else(|| field.invalid(&expected(), cure.as_deref()))?)
+            }
+        };
+        let kind = kind.expect("the decision agent is one of this crate's");
         let said: Own = own.only(|key| keys_of::<Own>().contains(&key)).read()?;
-        let agent = said.agent;
-        if let Some((_, field)) = own.entries.iter().find(|(entry, _)| !agent.takes(&entry.key)) {
-            let expected = format!("no such key in a policy of `agent: {}`", agent.name());
+        let takes = kind.takes();
+        if let Some((_, field)) = own.entries.iter().find(|(entry, _)| !takes.contains(&entry.key.as_str())) {
+            let expected = format!("no such key in a policy of `agent: {}`", kind.name);
             return Err(field.invalid(&expected, Some("remove it: it means nothing there")));
         }
         let named = EncoderKind::ALL.into_iter().find(|encoder| encoder.name() == name);
-        let as_called = |key: &str, value: &str| {
-            let expected = format!("`{value}`, as the policy is called `{name}`");
-            own.get(key).map_or(Ok(()), |f| Err(f.invalid(&expected, Some("give the policy another name"))))
-        };
-        if let Some(named) = named {
-            if agent != AgentKind::Decision {
-                as_called("agent", AgentKind::Decision.name())?;
-            }
-            if said.encoder.is_some_and(|encoder| encoder != named) {
-                as_called("encoder", named.name())?;
-            }
+        if named.is_some() && kind.name != DecisionConfig::NAME {
+            self.as_called(name, own, "agent", DecisionConfig::NAME)?;
         }
-        let name = name.to_owned();
-        let batch = said.batch.unwrap_or(self.train.batch);
-        let learning_rate = said.learning_rate.unwrap_or(self.train.learning_rate);
-        if agent == AgentKind::BehaviourCloning {
-            let agent = AgentConfig::BehaviourCloning(self.cloning(own, said.top)?);
-            return Ok(PolicySpec { name, agent, batch, learning_rate, precision: Precision::Float32 });
+        let precision = own.only(|key| key == "precision").read::<OwnEncoder>()?.precision;
+        let agent = (kind.read)(self, own, named)?;
+        let precision = agent.encoder().map(|_| precision.unwrap_or(self.train.precision));
+        Ok(PolicySpec {
+            name: name.to_owned(),
+            agent,
+            batch: said.batch.unwrap_or(kind.optimisation.map_or(self.train.batch, |its| its.batch)),
+            learning_rate: said
+                .learning_rate
+                .unwrap_or(kind.optimisation.map_or(self.train.learning_rate, |its| its.learning_rate)),
+            precision: precision.unwrap_or_default(),
+        })
+    }
+
+    /// Refuses an entry whose `key` is not what its name says.
+    fn as_called(&self, name: &str, own: &Fields<'a>, key: &str, value: &str) -> Result<(), Error> {
+        let expected = format!("`{value}`, as the policy is called `{name}`");
+        own.get(key).map_or(Ok(()), |f| Err(f.invalid(&expected, Some("give the policy another name"))))
+    }
+
+    /// A decision agent, with the encoder that its policy is `named` after, if it is.
+    pub fn decision(&self, own: &Fields<'a>, named: Option<EncoderKind>) -> Result<AgentConfig, Error> {
+        let said = own.only(|key| key == "encoder").read::<OwnEncoder>()?.encoder;
+        if let (Some(said), Some(named)) = (said, named)
+            && said != named
+        {
+            self.as_called(named.name(), own, "encoder", named.name())?;
         }
-        let encoder = said.encoder.or(named);
-        let encoder = encoder.ok_or_else(|| own.missing("encoder", &encoders(|_| true)))?;
-        let agent = AgentConfig::Decision(self.decision(own, encoder)?);
-        let precision = said.precision.unwrap_or(self.train.precision);
-        Ok(PolicySpec { name, agent, batch, learning_rate, precision })
+        let encoder = said.or(named).ok_or_else(|| own.missing("encoder", &encoders(|_| true)))?;
+        Ok(AgentConfig::new(&self.decision_of(own, encoder)?))
+    }
+
+    /// Another agent: its settings as the entry says them, else as the sections say those that it shares.
+    pub fn other<T: AgentSettings>(&self, own: &Fields<'a>) -> Result<AgentConfig, Error> {
+        let own = own.only(|key| keys_of::<T>().contains(&key));
+        let shared = |section: &Fields<'a>| section.only(|key| T::SHARED.contains(&key));
+        let settings: T = own.over(&shared(&self.model)).over(&shared(&self.context)).read()?;
+        Ok(AgentConfig::new(&settings))
     }
 
     /// A shared setting reaches only those encoders for which it means something.
-    fn decision(&self, own: &Fields<'a>, encoder: EncoderKind) -> Result<DecisionConfig, Error> {
+    fn decision_of(&self, own: &Fields<'a>, encoder: EncoderKind) -> Result<DecisionConfig, Error> {
         let growing = !encoder.constant_state();
         let unfit = |rollout: Option<Regime>| match rollout {
             Some(Regime::Unbounded) => growing,
@@ -221,13 +217,6 @@ impl<'a> Shared<'a> {
         model.check().and(context.check(encoder)).map_err(|invalid| self.blame(own, invalid))?;
         let start = start.unwrap_or(usual);
         Ok(DecisionConfig { model, dropout: said.dropout, context, start, carry })
-    }
-
-    fn cloning(&self, own: &Fields<'a>, top: f64) -> Result<CloningConfig, Error> {
-        let (model, context) = self.sections(own, |key| AgentKind::BehaviourCloning.takes(key))?;
-        let mlp = Mlp { width: model.width, layers: model.layers };
-        mlp.check().map_err(|invalid| self.blame(own, invalid))?;
-        Ok(CloningConfig { mlp, dropout: model.dropout, top, context_length: context.train })
     }
 
     /// The sections as a policy has them: what it says itself, else what is shared and reaches it.

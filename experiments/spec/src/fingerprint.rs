@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use aaren_format::{AgentConfig, CloningConfig, DecisionConfig, Start, fnv1a};
+use aaren_format::{AgentSettings, DecisionConfig, Start, fnv1a};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DatasetSource, PolicySpec, Spec};
+use super::context::ContextSection;
+use super::keys::keys_of;
+use super::model::ModelSection;
+use super::{DatasetSource, PolicySpec, Spec, agents};
 
 /// Key path → value of every setting that determines training.
 ///
@@ -27,28 +30,33 @@ impl Spec {
         insert("env", json(&self.env));
         insert("dataset", dataset.into());
         insert("seed", seed.into());
-        insert("train", json(&self.train));
+        let (agent, its) = (&policy.agent, agents::named(&policy.agent.name));
+        match its.and_then(|agent| agent.optimisation) {
+            None => insert("train", json(&self.train)),
+            Some(_) => insert("train.updates", self.train.updates.into()),
+        }
         insert("train.batch", policy.batch.into());
         insert("train.learning_rate", policy.learning_rate.into());
         insert("train.precision", json(&policy.precision));
-        match &policy.agent {
-            AgentConfig::Decision(DecisionConfig { model, dropout, context, start, carry }) => {
-                insert("model", json(model));
-                insert("model.dropout", (*dropout).into());
-                insert("context.train", json(&context.context_length));
+        if agent.encoder().is_some() {
+            insert("evaluate.return_scale", self.evaluate.return_scale.into());
+        }
+        if agent.name != DecisionConfig::NAME {
+            insert("agent", agent.name.as_str().into());
+        }
+        for (key, value) in &agent.settings {
+            match key.as_str() {
+                "rollout" => {}
                 // Earlier checkpoints do not say what was the only way then.
-                if *start != Start::Uniform {
-                    insert("context.start", json(start));
+                "start" if *value == json(&Start::Uniform) => {}
+                "encoder" => insert("model.encoder", value.clone()),
+                key if keys_of::<ModelSection>().contains(&key) => {
+                    insert(&format!("model.{key}"), value.clone())
                 }
-                insert("context.carry", (*carry).into());
-                insert("evaluate.return_scale", self.evaluate.return_scale.into());
-            }
-            AgentConfig::BehaviourCloning(CloningConfig { mlp, dropout, top, context_length }) => {
-                insert("agent", "behaviour-cloning".into());
-                insert("model", json(mlp));
-                insert("model.dropout", (*dropout).into());
-                insert("top", (*top).into());
-                insert("context.train", json(context_length));
+                key if keys_of::<ContextSection>().contains(&key) => {
+                    insert(&format!("context.{key}"), value.clone());
+                }
+                key => insert(key, value.clone()),
             }
         }
         settings.remove("train.device");

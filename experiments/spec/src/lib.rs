@@ -17,11 +17,13 @@
 //! `rollout: unbounded`, of which the latter two need a state of constant size, and `rollout: {sliding: K}`, which
 //! needs one that grows. Written in `model` or `context` they therefore reach the encoders that they are for, and
 //! leave the others at their own default; in the entry of one that they are not for, recency, carry and a sliding
-//! cache are refused, and `rollout: unbounded` gives a Transformer a growing key/value cache. An entry of `agent: behaviour-cloning`
-//! takes width, layers, dropout and the context length from the sections, and its own `top`.
+//! cache are refused, and `rollout: unbounded` gives a Transformer a growing key/value cache. Of
+//! another agent the settings say themselves which keys the sections share with it
+//! ([`SHARED`](aaren_format::AgentSettings::SHARED)). [`register`] adds an agent of one's own.
 //!
 //! A document with lists at `dataset` or `env`, or with a `grid`, is several experiments: [`Document::cells`].
 
+mod agents;
 mod compare;
 mod context;
 mod dataset;
@@ -56,6 +58,7 @@ mod round_trip_tests;
 #[cfg(test)]
 mod tests;
 
+pub use agents::register;
 pub use compare::CompareSpec;
 pub use dataset::DatasetSource;
 pub use document::Document;

@@ -15,17 +15,14 @@ pub struct PolicySpec {
     pub batch: usize,
     /// Peak learning rate of its training.
     pub learning_rate: f64,
-    /// Arithmetic of its training; float32 for behaviour cloning.
+    /// Arithmetic of its encoder in training; float32 where it has none.
     pub precision: Precision,
 }
 
 impl PolicySpec {
     /// What it remembers of its episode when it acts.
     pub fn rollout(&self) -> Regime {
-        match &self.agent {
-            AgentConfig::Decision(decision) => decision.context.regime,
-            AgentConfig::BehaviourCloning(_) => Regime::Reset(1),
-        }
+        self.agent.regime()
     }
 }
 
@@ -41,8 +38,7 @@ impl Serialize for PolicySpec {
             #[serde(skip_serializing_if = "Option::is_none")]
             precision: Option<Precision>,
         }
-        let cloning = matches!(self.agent, AgentConfig::BehaviourCloning(_));
-        let precision = (!cloning).then_some(self.precision);
+        let precision = self.agent.encoder().map(|_| self.precision);
         let mut map = serializer.serialize_map(Some(1))?;
         let Self { name, agent, batch, learning_rate, .. } = self;
         map.serialize_entry(name, &Entry { agent, batch: *batch, learning_rate: *learning_rate, precision })?;

@@ -2,8 +2,8 @@
 
 use aaren_damaged_files::{Measuring, fuzz};
 use aaren_format::{
-    AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec, Mixer,
-    Mlp, Model, Norm, Precision, Recency, Regime, Schedule, Settings, Start,
+    AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec,
+    IqlConfig, Mixer, Model, Norm, Precision, Recency, Regime, Schedule, Settings, Start, Td3BcConfig,
 };
 use proptest::prelude::*;
 
@@ -69,7 +69,7 @@ prop_compose! {
         context_length in context_length(), episode in any::<bool>(), carry in any::<bool>(), rollout in 0..4,
         timesteps in 1usize..1000,
     ) -> AgentConfig {
-        AgentConfig::Decision(DecisionConfig {
+        AgentConfig::new(&DecisionConfig {
             model: Model {
                 width: heads * head_width, layers,
                 norm: if pre { Norm::Pre } else { Norm::Post },
@@ -97,16 +97,36 @@ prop_compose! {
         width in 1usize..1000, layers in 1usize..9, dropout in 0.0..1.0, top in 1e-3..=1.0,
         context_length in context_length(),
     ) -> AgentConfig {
-        AgentConfig::BehaviourCloning(CloningConfig { mlp: Mlp { width, layers }, dropout, top, context_length })
+        AgentConfig::new(&CloningConfig { width, layers, dropout, top, context_length })
+    }
+}
+
+prop_compose! {
+    fn iql()(
+        width in 1usize..1000, layers in 1usize..9, expectile in 1e-3..0.999, temperature in 0.0..100.0,
+        discount in 0.0..=1.0, polyak in 1e-3..=1.0, normalise_rewards in any::<bool>(),
+    ) -> AgentConfig {
+        AgentConfig::new(&IqlConfig { width, layers, expectile, temperature, discount, polyak, normalise_rewards })
+    }
+}
+
+prop_compose! {
+    fn td3_bc()(
+        width in 1usize..1000, layers in 1usize..9, alpha in 0.0..100.0, discount in 0.0..=1.0, polyak in 1e-3..=1.0,
+        policy_noise in 0.0..2.0, noise_clip in 0.0..2.0, policy_delay in 1u64..100,
+    ) -> AgentConfig {
+        AgentConfig::new(&Td3BcConfig {
+            width, layers, alpha, discount, polyak, policy_noise, noise_clip, policy_delay,
+        })
     }
 }
 
 prop_compose! {
     fn policy(index: usize)(
-        name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}", agent in prop_oneof![3 => decision(), 1 => cloning()],
+        name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}", agent in prop_oneof![3 => decision(), 1 => cloning(), 1 => iql(), 1 => td3_bc()],
         batch in 1usize..1000, learning_rate in 1e-12..10.0, bfloat16 in any::<bool>(),
     ) -> PolicySpec {
-        let bfloat16 = bfloat16 && matches!(agent, AgentConfig::Decision(_));
+        let bfloat16 = bfloat16 && agent.encoder().is_some();
         PolicySpec {
             name: format!("{name}-{index}"),
             agent,

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use aaren_format::{
-    AgentConfig, CloningConfig, ContextLength, DecisionConfig, EncoderKind, EnvSpec, Mlp, Precision, Recency,
-    Regime, Settings, Start,
+    AgentConfig, AgentSettings, CloningConfig, ContextLength, DecisionConfig, EncoderKind, EnvSpec,
+    Optimisation, Precision, Recency, Regime, Settings, Start,
 };
 
 use super::field::Field;
@@ -19,11 +19,8 @@ pub(super) fn load(text: &str, overrides: &[&str]) -> Result<Spec, Error> {
 }
 
 /// The settings of a policy that is known to be a decision agent.
-pub(super) fn decision(policy: &PolicySpec) -> &DecisionConfig {
-    match &policy.agent {
-        AgentConfig::Decision(decision) => decision,
-        other => panic!("{other:?}"),
-    }
+pub(super) fn decision(policy: &PolicySpec) -> DecisionConfig {
+    policy.agent.read().unwrap()
 }
 
 /// What a decision agent remembers when it acts.
@@ -275,22 +272,78 @@ train: {precision: bfloat16}
         &[],
     )
     .unwrap();
-    let agents: Vec<&AgentConfig> = spec.policies[..2].iter().map(|policy| &policy.agent).collect();
+    let agents = [0, 1].map(|index: usize| spec.policies[index].agent.clone());
     let cloning = |width, layers, dropout, top, context_length| {
-        AgentConfig::BehaviourCloning(CloningConfig {
-            mlp: Mlp { width, layers },
-            dropout,
-            top,
-            context_length: ContextLength::Timesteps(context_length),
-        })
+        let context_length = ContextLength::Timesteps(context_length);
+        AgentConfig::new(&CloningConfig { width, layers, dropout, top, context_length })
     };
-    assert_eq!(agents, [&cloning(64, 3, 0.1, 1.0, 30), &cloning(32, 2, 0.0, 0.1, 5)]);
+    assert_eq!(agents, [cloning(64, 3, 0.1, 1.0, 30), cloning(32, 2, 0.0, 0.1, 5)]);
     assert_eq!(spec.policies[0].precision, Precision::Float32);
     assert_eq!(decision(&spec.policies[2]).model.width, 16);
     assert_eq!(spec.policies[2].precision, Precision::Bfloat16);
     let fingerprint = |index: usize| spec.fingerprint(&spec.policies[index], 0);
     let differences = fingerprint(0).differences(&fingerprint(1));
     assert!(differences.contains(&"top: found 0.1, expected 1.0".to_owned()), "{differences:?}");
+}
+
+/// What an agent of another program brings along.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+struct Nearest {
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
+    neighbours: usize,
+    width: usize,
+}
+
+impl Default for Nearest {
+    fn default() -> Self {
+        Self { neighbours: 3, width: 7 }
+    }
+}
+
+impl AgentSettings for Nearest {
+    const NAME: &'static str = "nearest";
+    const OPTIMISATION: Option<Optimisation> = Some(Optimisation { batch: 256, learning_rate: 3e-4 });
+}
+
+#[test]
+fn an_agent_of_another_program_is_registered() {
+    register::<Nearest>();
+    let policies =
+        "policies: [a: {agent: nearest}, b: {agent: nearest, neighbours: 9, width: 2, batch: 5}]\n";
+    let text = format!("{MINIMAL}{policies}model: {{width: 64}}\ntrain: {{batch: 8, learning_rate: 1}}\n");
+    let spec = load(&text, &[]).unwrap();
+    let [a, b] = spec.policies.as_slice() else { panic!("{:?}", spec.policies) };
+    // It shares no keys, and brings its own batch and learning rate.
+    assert_eq!(a.agent.read::<Nearest>().unwrap(), Nearest { neighbours: 3, width: 7 });
+    assert_eq!((a.batch, a.learning_rate, a.rollout()), (256, 3e-4, Regime::Reset(1)));
+    assert_eq!(b.agent.read::<Nearest>().unwrap(), Nearest { neighbours: 9, width: 2 });
+    assert_eq!((b.batch, b.learning_rate), (5, 3e-4));
+    assert_eq!(load(&spec.to_yaml(), &[]).unwrap(), spec);
+    let message = b.agent.read::<CloningConfig>().unwrap_err().to_string();
+    assert_eq!(message, "`agent`: found nearest, expected behaviour-cloning");
+    for (entry, parts) in [
+        (
+            "neighbours: 0",
+            ["x.yaml:3: `policies[0].a.neighbours`: found `0`", "a whole number from 1 to 100"],
+        ),
+        ("top: 0.1", ["`policies[0].a.top`", "no such key in a policy of `agent: nearest`"]),
+        ("neighbour: 2", ["unknown key `policies[0].a.neighbour`", "did you mean `neighbours`?"]),
+    ] {
+        let text = format!("{MINIMAL}policies: [a: {{agent: nearest, {entry}}}]\n");
+        let message = load(&text, &[]).unwrap_err().to_string();
+        parts.iter().for_each(|part| assert!(message.contains(part), "{part:?} is not in {message}"));
+    }
+    // What of `train` means nothing to it does not belong to its fingerprint.
+    let fingerprint =
+        |set: &str| load(&text, &[set]).map(|spec| spec.fingerprint(&spec.policies[0], 0)).unwrap();
+    let base = fingerprint("train.updates=10000");
+    for indifferent in ["train.clip=9", "train.weight_decay=0.5", "train.batch=3", "model.width=9"] {
+        assert_eq!(fingerprint(indifferent), base, "{indifferent}");
+    }
+    for decisive in ["train.updates=9", "policies=[{a: {agent: nearest, neighbours: 4}}]"] {
+        assert_ne!(fingerprint(decisive), base, "{decisive}");
+    }
 }
 
 /// A shared setting reaches the encoders for which it means something, an own one is refused elsewhere.
@@ -318,7 +371,7 @@ fn settings_reach_the_encoders_that_they_are_for() {
         let episodes =
             load(&format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: episode}}"), &[]).unwrap();
         let DecisionConfig { context, start, .. } = decision(&episodes.policies[0]);
-        assert_eq!((context.context_length, *start), (ContextLength::Episode, Start::Episode));
+        assert_eq!((context.context_length, start), (ContextLength::Episode, Start::Episode));
         assert_eq!(context.regime, Regime::Unbounded);
         for (own, taken) in [
             ("heads: 4", encoder.takes("heads")),

@@ -1,113 +1,16 @@
-//! Values with their ranges, for `#[serde(deserialize_with = "…")]`: each says what it expects.
+//! Values beyond numbers with their ranges, for `#[serde(deserialize_with = "…")]`: each says what it expects.
 
 use std::collections::HashSet;
 use std::fmt;
 
+pub(super) use aaren_format::values::*;
 use serde::de::{DeserializeSeed, Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// Stands for a whole number that follows from others, until these are read.
 pub(super) const UNSAID: u64 = u64::MAX;
-/// No upper bound.
-pub(super) const ANY: u64 = UNSAID - 1;
 
 pub(super) const FOLDER_NAME: &str = "a name that is safe as a folder's: letters, digits, `-`, `_` and `.`, at most 128, a letter or digit first";
-
-/// A whole number from `LEAST` to `MOST`.
-pub(super) fn whole<'de, D, N, const LEAST: u64, const MOST: u64>(deserializer: D) -> Result<N, D::Error>
-where
-    D: Deserializer<'de>,
-    N: TryFrom<u64>,
-{
-    let whole = Whole { least: LEAST, most: MOST };
-    let number = deserializer.deserialize_u64(&whole)?;
-    N::try_from(number).map_err(|_| D::Error::invalid_value(Unexpected::Unsigned(number), &&whole))
-}
-
-/// The same where there is no default.
-pub(super) fn some_whole<'de, D, N, const LEAST: u64, const MOST: u64>(
-    deserializer: D,
-) -> Result<Option<N>, D::Error>
-where
-    D: Deserializer<'de>,
-    N: TryFrom<u64>,
-{
-    whole::<D, N, LEAST, MOST>(deserializer).map(Some)
-}
-
-struct Whole {
-    least: u64,
-    most: u64,
-}
-
-impl Visitor<'_> for &Whole {
-    type Value = u64;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match (self.least, self.most) {
-            (0, ANY..) => f.write_str("a whole number, 0 or more"),
-            (least, ANY..) => write!(f, "a whole number of at least {least}"),
-            (least, most) => write!(f, "a whole number from {least} to {most}"),
-        }
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<u64, E> {
-        let valid = (self.least..=self.most).contains(&number);
-        valid.then_some(number).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
-    }
-}
-
-/// A finite number above 0.
-pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    number(deserializer, "a number above 0", |number| number > 0.0)
-}
-
-/// The same where there is no default.
-pub(super) fn some_positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    positive(deserializer).map(Some)
-}
-
-/// A finite number, 0 or more.
-pub(super) fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    number(deserializer, "a number, 0 or more", |number| number >= 0.0)
-}
-
-/// A number in [0, 1).
-pub(super) fn probability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    number(deserializer, "a probability of at least 0 and below 1", |p| (0.0..1.0).contains(&p))
-}
-
-/// A number in (0, 1].
-pub(super) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    number(deserializer, "a share above 0 and at most 1", |share| share > 0.0 && share <= 1.0)
-}
-
-/// A finite number for which `valid` holds; `expected` says when.
-pub(super) fn number<'de, D: Deserializer<'de>>(
-    deserializer: D,
-    expected: &'static str,
-    valid: fn(f64) -> bool,
-) -> Result<f64, D::Error> {
-    deserializer.deserialize_f64(Number { expected, valid })
-}
-
-struct Number {
-    expected: &'static str,
-    valid: fn(f64) -> bool,
-}
-
-impl Visitor<'_> for Number {
-    type Value = f64;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(self.expected)
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<f64, E> {
-        let valid = number.is_finite() && (self.valid)(number);
-        valid.then_some(number).ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
-    }
-}
 
 /// Text that `parse` takes; what it gives for other text is the cure, if there is one.
 pub(super) fn text<'de, D: Deserializer<'de>, T>(

@@ -1,17 +1,84 @@
 //! How an agent is trained: what the YAML says of it, beside what its policy file says.
 
+use alloc::{borrow::ToOwned, format, string::String};
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::{Context, ContextLength, Mlp, Model};
+use crate::values::{probability, share, whole};
+use crate::{Context, ContextLength, Decision, EncoderKind, Invalid, Mlp, Model, Regime};
 
-/// Every agent there is: in YAML `agent: NAME` and that agent's keys.
+pub(crate) const WIDEST: u64 = Model::WIDEST as u64;
+pub(crate) const DEEPEST: u64 = Model::DEEPEST as u64;
+
+/// An agent as an experiment describes it: in YAML `agent: NAME` and that agent's keys, everything written out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "agent", rename_all = "kebab-case")]
-pub enum AgentConfig {
-    /// The decision agent.
-    Decision(DecisionConfig),
-    /// Behaviour cloning.
-    BehaviourCloning(CloningConfig),
+pub struct AgentConfig {
+    /// Its name.
+    #[serde(rename = "agent")]
+    pub name: String,
+    /// Its settings, those of an [`AgentSettings`].
+    #[serde(flatten)]
+    pub settings: Map<String, Value>,
+}
+
+/// The settings of one agent, each a key in YAML. A struct of plain values that serde derives with
+/// `#[serde(default)]`; the functions of [`values`](crate::values) give a key its range.
+pub trait AgentSettings: Serialize + DeserializeOwned {
+    /// The agent's name in YAML and JSON.
+    const NAME: &'static str;
+    /// Its keys that the sections `model` and `context` say where a policy's own entry does not.
+    const SHARED: &'static [&'static str] = &[];
+    /// Batch and learning rate of an agent that brings its optimisation along: of the section `train` it then takes
+    /// the number of updates and the device only. `None` for one that is trained as `train` says.
+    const OPTIMISATION: Option<Optimisation> = None;
+}
+
+/// What an agent is trained with unless its entry says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optimisation {
+    /// Rows of a batch.
+    pub batch: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+}
+
+impl AgentConfig {
+    /// An agent with these settings.
+    ///
+    /// # Panics
+    /// If they are no map that JSON can hold.
+    pub fn new<T: AgentSettings>(settings: &T) -> Self {
+        let value = serde_json::to_value(settings).expect("settings are plain values");
+        let Value::Object(settings) = value else { panic!("settings are a map, found {value}") };
+        Self { name: T::NAME.to_owned(), settings }
+    }
+
+    /// The settings, as those of the agent `T`.
+    ///
+    /// # Errors
+    /// `agent`, where it is another agent or has other settings.
+    pub fn read<T: AgentSettings>(&self) -> Result<T, Invalid> {
+        Invalid::unless(self.name == T::NAME, "agent", &self.name, T::NAME)?;
+        serde_json::from_value(Value::Object(self.settings.clone())).map_err(|error| Invalid {
+            key: "agent",
+            found: format!("{} with settings that it does not have ({error})", self.name),
+            expected: "the settings that this version writes".to_owned(),
+            cure: None,
+        })
+    }
+
+    /// The encoder with which it reads trajectories; `None` for an agent that acts on the observation alone.
+    pub fn encoder(&self) -> Option<EncoderKind> {
+        EncoderKind::deserialize(self.settings.get("encoder")?).ok()
+    }
+
+    /// What it remembers of its episode when it acts.
+    pub fn regime(&self) -> Regime {
+        let rollout = self.settings.get("rollout").and_then(|rollout| Regime::deserialize(rollout).ok());
+        rollout.unwrap_or(Regime::Reset(1))
+    }
 }
 
 /// How a decision agent is built.
@@ -33,19 +100,56 @@ pub struct DecisionConfig {
     pub carry: bool,
 }
 
+impl DecisionConfig {
+    /// The agent that trains such a network on windows of its context length.
+    pub fn of_network(network: &Decision, dropout: f64) -> Self {
+        let Decision { model, context, .. } = *network;
+        Self { model, dropout, context, start: Start::Uniform, carry: false }
+    }
+}
+
+impl AgentSettings for DecisionConfig {
+    const NAME: &'static str = "decision";
+}
+
 /// How a behaviour-cloning agent is built.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CloningConfig {
-    /// Its network.
-    #[serde(flatten)]
-    pub mlp: Mlp,
+    /// Units of a hidden layer.
+    #[serde(deserialize_with = "whole::<_, _, 1, WIDEST>")]
+    pub width: usize,
+    /// Number of hidden layers.
+    #[serde(deserialize_with = "whole::<_, _, 1, DEEPEST>")]
+    pub layers: usize,
     /// Dropout probability after each hidden layer, in training.
+    #[serde(deserialize_with = "probability")]
     pub dropout: f64,
     /// Share of the timesteps that it learns from, in (0, 1]: those of the episodes with the highest returns.
+    #[serde(deserialize_with = "share")]
     pub top: f64,
     /// Transitions drawn for each row of a batch, so that an update sees as many as a decision agent's.
     #[serde(rename = "train")]
     pub context_length: ContextLength,
+}
+
+impl Default for CloningConfig {
+    fn default() -> Self {
+        let context_length = ContextLength::Timesteps(20);
+        Self { width: 128, layers: 3, dropout: 0.1, top: 1.0, context_length }
+    }
+}
+
+impl AgentSettings for CloningConfig {
+    const NAME: &'static str = "behaviour-cloning";
+    const SHARED: &'static [&'static str] = &["width", "layers", "dropout", "train"];
+}
+
+impl CloningConfig {
+    /// Its network.
+    pub fn mlp(&self) -> Mlp {
+        Mlp { width: self.width, layers: self.layers }
+    }
 }
 
 /// Where training windows start.

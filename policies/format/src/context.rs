@@ -124,6 +124,8 @@ pub enum ContextLength {
 impl ContextLength {
     /// What one is.
     pub const EXPECTED: &str = "a whole number of timesteps of at least 1, or `episode`";
+    /// The most timesteps.
+    pub const LONGEST: usize = 1_000_000;
 
     /// In timesteps, where the longest episode has `longest`.
     pub fn timesteps(self, longest: usize) -> usize {
@@ -164,9 +166,17 @@ impl<'de> Deserialize<'de> for ContextLength {
             }
 
             fn visit_u64<E: de::Error>(self, timesteps: u64) -> Result<ContextLength, E> {
-                let fits = usize::try_from(timesteps).ok().filter(|&timesteps| timesteps > 0);
-                let refused = || E::invalid_value(de::Unexpected::Unsigned(timesteps), &self);
-                fits.map(ContextLength::Timesteps).ok_or_else(refused)
+                let found = de::Unexpected::Unsigned(timesteps);
+                match usize::try_from(timesteps) {
+                    Ok(0) => Err(E::invalid_value(found, &self)),
+                    Ok(timesteps) if timesteps <= ContextLength::LONGEST => {
+                        Ok(ContextLength::Timesteps(timesteps))
+                    }
+                    _ => {
+                        let expected = format!("at most {} timesteps, or `episode`", ContextLength::LONGEST);
+                        Err(E::invalid_value(found, &expected.as_str()))
+                    }
+                }
             }
 
             /// `1e4` and the like.

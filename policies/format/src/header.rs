@@ -9,7 +9,10 @@ use alloc::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::one_line;
-use crate::{ActionSpace, Agent, Context, Decision, EnvSpec, Error, Invalid, Mlp, Model, Regime};
+use crate::{
+    ActionSpace, AgentSettings, Context, Decision, DecisionConfig, EnvSpec, Error, Invalid, Mlp, Model,
+    Network, Regime,
+};
 
 /// The format's name.
 pub const FORMAT: &str = "aaren-policy";
@@ -37,8 +40,10 @@ pub struct Header {
     pub action: ActionSpace,
     /// Target returns of its evaluation, at least one.
     pub target_returns: Vec<f64>,
-    /// The agent it is.
-    pub agent: Agent,
+    /// Name of the agent that trained it.
+    pub agent: String,
+    /// The network it is.
+    pub network: Network,
 }
 
 impl Header {
@@ -68,32 +73,31 @@ impl Header {
     fn check(&self, held: usize) -> Result<(), Invalid> {
         Invalid::unless(self.observation_size > 0, "observation_size", self.observation_size, "at least 1")?;
         self.action.check()?;
-        self.agent.check()?;
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let named = !self.agent.is_empty() && self.agent.len() <= 128 && self.agent.chars().all(word);
+        Invalid::unless(named, "agent", &self.agent, "a name of letters, digits, `-` and `_`")?;
+        self.network.check()?;
         let targets = &self.target_returns;
         Invalid::unless(!targets.is_empty(), "target_returns", "no number", "at least one finite number")?;
         if let Some(target) = targets.iter().find(|target| !target.is_finite()) {
             Invalid::unless(false, "target_returns", target, "finite numbers")?;
         }
-        let needed = self.agent.least_numbers(self.observation_size, self.action.size());
+        let needed = self.network.least_numbers(self.observation_size, self.action.size());
         let expected = format!("sizes for the {held} numbers that the file holds");
         Invalid::unless(needed <= held as f64, "model", format!("sizes for {needed} numbers"), expected)
     }
 
-    /// What the decision agent says, if it is one.
+    /// The decision agent's network, if it is one.
     pub fn decision(&self) -> Option<&Decision> {
-        match &self.agent {
-            Agent::Decision(decision) => Some(decision),
-            Agent::BehaviourCloning(_) => None,
+        match &self.network {
+            Network::Decision(decision) => Some(decision),
+            Network::Perceptron(_) => None,
         }
     }
 
-    /// What it remembers of its episode when it acts; behaviour cloning nothing, like a state that starts
-    /// afresh at every timestep.
+    /// What it remembers of its episode when it acts.
     pub fn regime(&self) -> Regime {
-        match &self.agent {
-            Agent::Decision(decision) => decision.context.regime,
-            Agent::BehaviourCloning(_) => Regime::Reset(1),
-        }
+        self.network.regime()
     }
 
     /// Whether it can act in a regime other than its own.
@@ -134,8 +138,8 @@ struct Version {
     version: u64,
 }
 
-/// The header as it stands in a file: what belongs to one agent only is absent from the others'. Files from
-/// before there was a second agent do not name theirs.
+/// The header as it stands in a file: `model` and its like for the network of the decision agent, which is not
+/// named where it trained it, `mlp` for a perceptron.
 #[derive(Serialize, Deserialize)]
 struct Flat {
     format: String,
@@ -169,7 +173,7 @@ impl Serialize for Header {
         let mut flat = Flat {
             format: FORMAT.into(),
             version: VERSION,
-            agent: None,
+            agent: Some(self.agent.clone()).filter(|agent| agent != DecisionConfig::NAME),
             policy: self.policy.clone(),
             seed: self.seed,
             updates: self.updates,
@@ -185,17 +189,14 @@ impl Serialize for Header {
             return_scale: None,
             target_returns: self.target_returns.clone(),
         };
-        match &self.agent {
-            Agent::Decision(Decision { model, max_timesteps, context, return_scale }) => {
+        match &self.network {
+            Network::Decision(Decision { model, max_timesteps, context, return_scale }) => {
                 flat.model = Some(*model);
                 flat.max_timesteps = Some(*max_timesteps);
                 flat.context = Some(*context);
                 flat.return_scale = Some(*return_scale);
             }
-            Agent::BehaviourCloning(mlp) => {
-                flat.agent = Some(self.agent.name().into());
-                flat.mlp = Some(*mlp);
-            }
+            Network::Perceptron(mlp) => flat.mlp = Some(*mlp),
         }
         flat.serialize(serializer)
     }
@@ -205,19 +206,19 @@ impl<'de> Deserialize<'de> for Header {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let flat = Flat::deserialize(deserializer)?;
         let missing = |key| de::Error::missing_field(key);
-        let agent = match flat.agent.as_deref() {
-            None | Some("decision") => Agent::Decision(Decision {
-                model: flat.model.ok_or_else(|| missing("model"))?,
+        let network = match (flat.model, flat.mlp) {
+            (Some(_), Some(_)) => {
+                return Err(de::Error::custom("found `model` and `mlp`, expected one of them"));
+            }
+            (None, Some(mlp)) => Network::Perceptron(mlp),
+            (model, None) => Network::Decision(Decision {
+                model: model.ok_or_else(|| missing("model"))?,
                 max_timesteps: flat.max_timesteps.ok_or_else(|| missing("max_timesteps"))?,
                 context: flat.context.ok_or_else(|| missing("context"))?,
                 return_scale: flat.return_scale.ok_or_else(|| missing("return_scale"))?,
             }),
-            Some("behaviour-cloning") => Agent::BehaviourCloning(flat.mlp.ok_or_else(|| missing("mlp"))?),
-            Some(other) => {
-                let known = "an agent this build has: `decision` or `behaviour-cloning`";
-                return Err(de::Error::invalid_value(de::Unexpected::Str(&one_line(&other)), &known));
-            }
         };
+        let agent = flat.agent.unwrap_or_else(|| DecisionConfig::NAME.to_string());
         let Flat { policy, seed, updates, fingerprint, dataset, env, .. } = flat;
         let Flat { observation_size, action, target_returns, .. } = flat;
         Ok(Self {
@@ -231,6 +232,7 @@ impl<'de> Deserialize<'de> for Header {
             action,
             target_returns,
             agent,
+            network,
         })
     }
 }

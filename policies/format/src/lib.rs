@@ -4,9 +4,10 @@
 //! encoders on libtorch, the agents, and the streaming runtime. The crate needs only `alloc`.
 //!
 //! * A [`Header`] is what a policy file says of itself: where it comes from, what it acts in, and the
-//!   [`Agent`] it is.
+//!   [`Network`] it is.
 //! * [`Model`] with [`Mixer`], [`EncoderKind`], [`Norm`], [`Recency`]: the shape of a trajectory encoder.
-//! * [`AgentConfig`]: an agent as an experiment describes it.
+//! * [`AgentConfig`]: an agent as an experiment describes it, by its [`AgentSettings`], whose ranges are in
+//!   [`values`].
 //! * [`Context`] and [`Regime`]: how much of the past a policy sees, in training and when it acts.
 //! * [`ActionSpace`], [`EnvSpec`], [`Precision`].
 //! * [`Invalid`]: which key holds what, and what was expected.
@@ -16,7 +17,6 @@
 extern crate alloc;
 
 mod action;
-mod agent;
 mod config;
 mod context;
 mod device;
@@ -24,18 +24,24 @@ mod env;
 mod error;
 mod hash;
 mod header;
+mod iql;
 mod model;
+mod network;
+mod td3_bc;
+pub mod values;
 
 pub use action::ActionSpace;
-pub use agent::{Agent, Decision, Mlp};
-pub use config::{AgentConfig, CloningConfig, DecisionConfig, Schedule, Start};
+pub use config::{AgentConfig, AgentSettings, CloningConfig, DecisionConfig, Optimisation, Schedule, Start};
 pub use context::{Context, ContextLength, Regime};
 pub use device::Device;
 pub use env::EnvSpec;
 pub use error::{Error, Invalid};
 pub use hash::fnv1a;
 pub use header::{FORMAT, Header, VERSION, check_scale};
+pub use iql::IqlConfig;
 pub use model::{
     AarenSettings, EncoderKind, GruSettings, Mixer, Model, Norm, Precision, Recency, Settings,
     TransformerSettings,
 };
+pub use network::{Decision, Mlp, Network};
+pub use td3_bc::Td3BcConfig;

@@ -27,7 +27,6 @@
 
 extern crate alloc;
 
-mod behaviour_cloning;
 mod block;
 mod cache;
 mod decision;
@@ -37,6 +36,7 @@ mod file;
 mod linear;
 mod mixer;
 mod network;
+mod perceptron;
 mod policy;
 mod saved;
 mod simd;

@@ -1,28 +1,30 @@
-//! The agents that can act, and the only place that tells them apart.
+//! The networks that can act, and the only place that tells them apart.
 
-use aaren_format::{Agent, Header, Precision, Regime};
+use aaren_format::{self as format, Header, Precision, Regime};
 
 use crate::Error;
-use crate::behaviour_cloning::Perceptron;
 use crate::block::{Scratch, State};
 use crate::decision::Decision;
 use crate::episode::Episode;
 use crate::file::File;
+use crate::perceptron::Perceptron;
 use crate::policy::Weights;
 
 /// What makes an action of what an episode holds.
 #[expect(clippy::large_enum_variant, reason = "there is one for each policy")]
 pub(crate) enum Network {
     Decision(Decision),
-    BehaviourCloning(Perceptron),
+    Perceptron(Perceptron),
 }
 
 impl Network {
     pub(crate) fn read(file: &File<'_>, header: &Header, precision: Precision) -> Result<Network, Error> {
-        match &header.agent {
-            Agent::Decision(agent) => Decision::read(file, header, agent, precision).map(Network::Decision),
-            Agent::BehaviourCloning(mlp) => {
-                Perceptron::read(file, header, mlp, precision).map(Network::BehaviourCloning)
+        match &header.network {
+            format::Network::Decision(decision) => {
+                Decision::read(file, header, decision, precision).map(Network::Decision)
+            }
+            format::Network::Perceptron(mlp) => {
+                Perceptron::read(file, header, mlp, precision).map(Network::Perceptron)
             }
         }
     }
@@ -31,7 +33,7 @@ impl Network {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Network::Decision(decision) => decision.encoder.bytes(),
-            Network::BehaviourCloning(perceptron) => perceptron.bytes(),
+            Network::Perceptron(perceptron) => perceptron.bytes(),
         }
     }
 
@@ -39,7 +41,7 @@ impl Network {
     pub(crate) fn zero_state(&self) -> State {
         match self {
             Network::Decision(decision) => decision.encoder.zero_state(),
-            Network::BehaviourCloning(_) => State::default(),
+            Network::Perceptron(_) => State::default(),
         }
     }
 
@@ -47,7 +49,7 @@ impl Network {
     pub(crate) fn clear(&self, state: &mut State) {
         match self {
             Network::Decision(decision) => decision.encoder.clear(state),
-            Network::BehaviourCloning(_) => {}
+            Network::Perceptron(_) => {}
         }
     }
 
@@ -55,7 +57,7 @@ impl Network {
     pub(crate) fn return_input(&self, return_to_go: f64) -> f32 {
         match self {
             Network::Decision(decision) => (return_to_go / decision.return_scale) as f32,
-            Network::BehaviourCloning(_) => 0.0,
+            Network::Perceptron(_) => 0.0,
         }
     }
 
@@ -65,7 +67,7 @@ impl Network {
             (Network::Decision(_), Regime::Window(timesteps)) => (timesteps.max(2), timesteps),
             // This one, and the action of the one before it.
             (Network::Decision(_), Regime::Unbounded | Regime::Sliding(_) | Regime::Reset(_)) => (2, 1),
-            (Network::BehaviourCloning(_), _) => (1, 0),
+            (Network::Perceptron(_), _) => (1, 0),
         }
     }
 
@@ -78,7 +80,7 @@ impl Network {
     pub(crate) fn tokens(&self, regime: Regime, timestep: u64) -> Option<u64> {
         match self {
             Network::Decision(decision) => decision.tokens(regime, timestep),
-            Network::BehaviourCloning(_) => Some(0),
+            Network::Perceptron(_) => Some(0),
         }
     }
 
@@ -86,7 +88,7 @@ impl Network {
     pub(crate) fn held(&self, regime: Regime, tokens: u64) -> u64 {
         match self {
             Network::Decision(decision) => decision.held(regime, tokens),
-            Network::BehaviourCloning(_) => tokens,
+            Network::Perceptron(_) => tokens,
         }
     }
 
@@ -94,7 +96,7 @@ impl Network {
     pub(crate) fn scratch(&self, regime: Regime, episodes: usize) -> Scratch {
         match self {
             Network::Decision(decision) => decision.scratch(regime, episodes),
-            Network::BehaviourCloning(perceptron) => perceptron.scratch(episodes),
+            Network::Perceptron(perceptron) => perceptron.scratch(episodes),
         }
     }
 
@@ -108,7 +110,7 @@ impl Network {
     ) {
         match self {
             Network::Decision(decision) => decision.push(policy, regime, episodes, scratch),
-            Network::BehaviourCloning(perceptron) => perceptron.map(policy, episodes, scratch),
+            Network::Perceptron(perceptron) => perceptron.map(policy, episodes, scratch),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aaren_agents::{Agent, AgentConfig, Checkpoint, Task, Trainer};
+use aaren_agents::{AgentConfig, Checkpoint, DecisionConfig, Task, Trainer};
 use aaren_datasets::Dataset;
 use aaren_encoders::open_device;
 use aaren_encoders::scan::{Prefix, chunked, hillis_steele, recurrence};
@@ -129,7 +129,7 @@ fn report(device: Device, sizes: &Sizes) -> Result<Report> {
 }
 
 /// Every encoder, and every way an Aaren forgets.
-fn agents(sizes: &Sizes) -> (Vec<(&'static str, AgentConfig)>, Task) {
+fn agents(sizes: &Sizes) -> (Vec<(&'static str, DecisionConfig)>, Task) {
     let aaren = [
         ("aaren", Recency::None),
         ("aaren, learned", Recency::Learned),
@@ -139,10 +139,8 @@ fn agents(sizes: &Sizes) -> (Vec<(&'static str, AgentConfig)>, Task) {
     let others = [("transformer", EncoderKind::Transformer), ("gru", EncoderKind::Gru)];
     let agent = |encoder, recency| {
         let (mut agent, _) = hopper(encoder, 1);
-        if let AgentConfig::Decision(decision) = &mut agent {
-            decision.model.width = sizes.width;
-            decision.model.mixer = Mixer::new(encoder, Settings { heads: 4, recency });
-        }
+        agent.model.width = sizes.width;
+        agent.model.mixer = Mixer::new(encoder, Settings { heads: 4, recency });
         agent
     };
     let agents = (aaren.iter().map(|&(name, recency)| (name, agent(EncoderKind::Aaren, recency))))
@@ -236,17 +234,14 @@ const UPDATES: usize = 3;
 /// Losses and norms of the gradient of the first updates, from the same weights on the same batches.
 fn losses(
     name: &str,
-    agent: &AgentConfig,
+    agent: &DecisionConfig,
     task: &Task,
     data: &Dataset,
     device: Device,
     report: &mut Report,
 ) -> Result<()> {
     // Each device draws its own dropout.
-    let mut still = agent.clone();
-    if let AgentConfig::Decision(decision) = &mut still {
-        decision.dropout = 0.0;
-    }
+    let still = AgentConfig::new(&DecisionConfig { dropout: 0.0, ..*agent });
     let make = |precision, device| trainer(&still, task, data, FEW, precision, device);
     let mut first = make(Precision::Float32, Device::Cpu)?;
     let weights = first.checkpoint("check", serde_json::Value::Null)?;
@@ -259,7 +254,8 @@ fn losses(
     for update in 0..UPDATES {
         let (expected, found) = (first.update()?, second.update()?);
         differences.push(difference(&found.loss, &expected.loss));
-        differences.push(difference(&found.gradient_norm, &expected.gradient_norm));
+        let others = found.others.iter().zip(&expected.others);
+        differences.extend(others.map(|((_, found), (_, expected))| difference(found, expected)));
         if update == 0 {
             report.add(
                 &format!("{name}, bfloat16"),
@@ -281,13 +277,14 @@ fn losses(
 /// The update after a checkpoint, with the one of the run that was not interrupted; dropout and moments included.
 fn resumed(
     name: &str,
-    agent: &dyn Agent,
+    agent: &DecisionConfig,
     task: &Task,
     data: &Dataset,
     device: Device,
     report: &mut Report,
 ) -> Result<()> {
-    let make = || trainer(agent, task, data, FEW, Precision::Float32, device);
+    let agent = AgentConfig::new(agent);
+    let make = || trainer(&agent, task, data, FEW, Precision::Float32, device);
     let mut whole = make()?;
     (0..2).try_for_each(|_| whole.update().map(drop))?;
     let file = std::env::temp_dir().join(format!("aaren-check-{}.safetensors", std::process::id()));

@@ -13,7 +13,7 @@ mod proto;
 use std::path::Path;
 
 use aaren_agents::PolicyFile;
-use aaren_format::Agent;
+use aaren_format::Network;
 use anyhow::Result;
 use tch::Device;
 
@@ -40,9 +40,9 @@ pub struct Step {
 pub fn step(file: &PolicyFile, path: &Path) -> Result<Step> {
     let (task, mut graph) = (file.task(path)?, Graph::default());
     let weights = file.network(path, Device::Cpu)?.named_parameters().into_iter().collect();
-    match &file.header.agent {
-        Agent::Decision(decision) => decision::step(&mut graph, &weights, decision, &task)?,
-        Agent::BehaviourCloning(mlp) => perceptron::step(&mut graph, &weights, mlp, &task)?,
+    match &file.header.network {
+        Network::Decision(decision) => decision::step(&mut graph, &weights, decision, &task)?,
+        Network::Perceptron(mlp) => perceptron::step(&mut graph, &weights, mlp, &task)?,
     }
     Ok(graph.finish(&file.header))
 }

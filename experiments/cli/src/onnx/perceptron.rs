@@ -1,4 +1,4 @@
-//! Behaviour cloning: no state at all.
+//! The perceptron: no state at all.
 
 use aaren_agents::Task;
 use aaren_format::Mlp;

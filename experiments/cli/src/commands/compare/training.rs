@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use aaren_agents::{Agent, config_of_file};
-use aaren_format::Precision;
+use aaren_agents::{AgentConfig, DecisionConfig};
+use aaren_format::{ContextLength, Precision};
 use anyhow::Result;
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -38,14 +38,17 @@ pub struct TrainingCost {
     pub peak_bytes: Option<usize>,
 }
 
-/// Updates of every policy at growing contexts, in float32.
+/// Updates of every policy with an encoder at growing contexts, in float32.
 pub fn measure(compared: &Compared, device: Device, bar: &ProgressBar) -> Result<Vec<TrainingCost>> {
     let mut costs = Vec::new();
     for context in CONTEXTS {
         for file in &compared.policies {
+            let Some(network) = file.header.decision() else { continue };
             let policy = file.header.policy.clone();
             bar.set_message(format!("training, {policy}, windows of {context}"));
-            let agent = config_of_file(&file.header, 0.1).with_context_length(context);
+            let mut agent = DecisionConfig::of_network(network, 0.1);
+            agent.context.context_length = ContextLength::Timesteps(context);
+            let agent = AgentConfig::new(&agent);
             let task = file.task(Path::new("the policy"))?;
             let dataset = dataset(&task, 8);
             let mut trainer = trainer(&agent, &task, &dataset, BATCH, Precision::Float32, device)?;

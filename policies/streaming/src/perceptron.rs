@@ -1,4 +1,4 @@
-//! Behaviour cloning: a perceptron from the current observation to an action.
+//! The perceptron: from the current observation to an action.
 
 use alloc::{format, vec::Vec};
 

@@ -1,21 +1,21 @@
-//! Which agent a policy is, and what that agent needs to act beside its weights.
+//! The network that a policy is, and what it needs to act beside its weights.
 
 use alloc::format;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Invalid, Model};
+use crate::{Context, Invalid, Model, Regime};
 
-/// Which agent a policy is.
+/// Which network a policy is: whichever agent trained it, this says how it acts.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Agent {
+pub enum Network {
     /// Reads its trajectory as tokens and predicts actions (Chen et al. 2021).
     Decision(Decision),
-    /// Maps the current observation to an action.
-    BehaviourCloning(Mlp),
+    /// Maps the current observation to an action, and remembers nothing.
+    Perceptron(Mlp),
 }
 
-/// The decision agent.
+/// The network of the decision agent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// Shape of its encoder.
@@ -28,7 +28,7 @@ pub struct Decision {
     pub return_scale: f64,
 }
 
-/// The network of behaviour cloning.
+/// The shape of a multi-layer perceptron: hidden layers with ReLU, and a linear head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mlp {
     /// Units of a hidden layer.
@@ -37,19 +37,20 @@ pub struct Mlp {
     pub layers: usize,
 }
 
-impl Agent {
-    /// Its name in YAML and JSON.
-    pub fn name(&self) -> &'static str {
+impl Network {
+    /// What it remembers of its episode when it acts; a perceptron nothing, like a state that starts afresh at
+    /// every timestep.
+    pub fn regime(&self) -> Regime {
         match self {
-            Agent::Decision(_) => "decision",
-            Agent::BehaviourCloning(_) => "behaviour-cloning",
+            Network::Decision(decision) => decision.context.regime,
+            Network::Perceptron(_) => Regime::Reset(1),
         }
     }
 
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         match self {
-            Agent::Decision(decision) => decision.check(),
-            Agent::BehaviourCloning(mlp) => mlp.check(),
+            Network::Decision(decision) => decision.check(),
+            Network::Perceptron(mlp) => mlp.check(),
         }
     }
 
@@ -59,11 +60,11 @@ impl Agent {
         let (observation_size, action_size) = (observation_size as f64, action_size as f64);
         match self {
             // Attention and MLP hold at least 8 width² a layer, the embeddings a row for each of their inputs.
-            Agent::Decision(Decision { model, max_timesteps, .. }) => {
+            Network::Decision(Decision { model, max_timesteps, .. }) => {
                 let (width, layers) = (model.width as f64, model.layers as f64);
                 (8.0 * layers * width + observation_size + action_size + *max_timesteps as f64) * width
             }
-            Agent::BehaviourCloning(Mlp { width, layers }) => {
+            Network::Perceptron(Mlp { width, layers }) => {
                 let (width, layers) = (*width as f64, *layers as f64);
                 (observation_size + (layers - 1.0) * width + action_size) * width
             }

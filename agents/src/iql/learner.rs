@@ -1,0 +1,169 @@
+//! What implicit Q-learning learns with.
+
+use std::f64::consts::TAU;
+
+use aaren_datasets::Dataset;
+use aaren_encoders::Gradients;
+use aaren_format::{IqlConfig, Schedule};
+use tch::{Device, Kind, Tensor, nn};
+
+use crate::sampler::Outcome;
+use crate::{
+    AdamW, Checkpoint, Critics, Error, Layers, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task,
+    TrainConfig, learning_rate_factor, named_parameters,
+};
+
+/// The largest weight of an action.
+const LARGEST_WEIGHT: f64 = 100.0;
+/// Bounds of the logarithm of the policy's standard deviation.
+const LOG_STD: (f64, f64) = (-5.0, 2.0);
+/// How far apart the returns of the data are made.
+const RETURNS: f64 = 1000.0;
+
+/// A policy, a value of states, and critics.
+#[derive(Debug)]
+pub(super) struct IqlLearner<'d> {
+    agent: IqlConfig,
+    config: TrainConfig,
+    sampler: Sampler<'d>,
+    /// Rewards are multiplied by it.
+    reward_scale: f64,
+    policy: Perceptron,
+    /// Beside the policy, which acts without it: the logarithm of its standard deviation, `[action size]`.
+    log_std: Tensor,
+    policy_optimizer: AdamW,
+    value_store: nn::VarStore,
+    value: Layers,
+    value_optimizer: AdamW,
+    critics: Critics,
+}
+
+impl<'d> IqlLearner<'d> {
+    pub fn new(
+        agent: &IqlConfig,
+        task: &Task,
+        dataset: &'d Dataset,
+        config: &TrainConfig,
+        device: Device,
+    ) -> Result<Self, Error> {
+        let policy = Perceptron::new(agent.mlp(), 0.0, task.clone(), device)?;
+        let log_std =
+            Tensor::zeros([task.action.size() as i64], (Kind::Float, device)).set_requires_grad(true);
+        let mut value_store = nn::VarStore::new(Device::Cpu);
+        let inputs = task.observation_size as i64;
+        let value = Layers::new(&value_store.root(), inputs, agent.mlp(), 1, 0.0)?;
+        value_store.set_device(device);
+        let critics = Critics::new(agent.mlp(), task, device)?;
+        let adam = |parameters: Vec<(String, Tensor)>| {
+            AdamW::new(parameters.into_iter().map(|(_, parameter)| parameter).collect(), 0.0, f64::INFINITY)
+        };
+        let policy_optimizer = adam(policy_parameters(&policy, &log_std));
+        let value_optimizer = adam(named_parameters(&value_store));
+        let sampler = Sampler::with_outcome(dataset, task, config.seed)?;
+        let reward_scale = if agent.normalise_rewards { reward_scale(dataset) } else { 1.0 };
+        Ok(Self {
+            agent: *agent,
+            config: config.clone(),
+            sampler,
+            reward_scale,
+            policy,
+            log_std,
+            policy_optimizer,
+            value_store,
+            value,
+            value_optimizer,
+            critics,
+        })
+    }
+
+    /// V(s) `[rows]`.
+    fn value(&self, observations: &Tensor) -> Tensor {
+        self.value.forward(observations, false).squeeze_dim(1)
+    }
+
+    /// log π(a | s) `[rows]` of a normal distribution around tanh of the head's output.
+    fn log_probability(&self, observations: &Tensor, actions: &Tensor) -> Tensor {
+        let mean = self.policy.forward(observations, false).tanh();
+        let log_std = self.log_std.clamp(LOG_STD.0, LOG_STD.1);
+        let off = (actions - mean) / log_std.exp();
+        (off.square() * -0.5 - log_std - 0.5 * TAU.ln()).sum_dim_intlist(-1, false, None::<Kind>)
+    }
+}
+
+/// All that the policy is trained by.
+fn policy_parameters(policy: &Perceptron, log_std: &Tensor) -> Vec<(String, Tensor)> {
+    let mut named = policy.named_parameters();
+    named.push(("log_std".into(), log_std.shallow_clone()));
+    named
+}
+
+/// What makes the returns of the data lie [`RETURNS`] apart.
+fn reward_scale(dataset: &Dataset) -> f64 {
+    let returns = || dataset.episodes().iter().map(|episode| episode.total_return);
+    let apart = returns().fold(f64::MIN, f64::max) - returns().fold(f64::MAX, f64::min);
+    if apart > 0.0 { RETURNS / apart } else { 1.0 }
+}
+
+impl Learner for IqlLearner<'_> {
+    fn network(&self) -> &dyn Network {
+        &self.policy
+    }
+
+    fn step(&mut self, update: u64) -> Result<Metrics, Error> {
+        let (IqlConfig { expectile, temperature, discount, polyak, .. }, config) = (self.agent, &self.config);
+        let (device, rate) = (self.policy.device(), config.learning_rate);
+        let transitions = self.sampler.draw(update, config.batch);
+        let observations = self.sampler.observations(&transitions, device);
+        let actions = self.sampler.actions(&transitions, device);
+        let Outcome { rewards, next_observations, goes_on } = self.sampler.outcome(&transitions, device);
+
+        // Equation 5: the state's value is an expectile of the critics' over the actions of the data.
+        let worth = self.critics.target(&observations, &actions);
+        let difference = &worth - self.value(&observations);
+        let weights = (difference.lt(0.0).to_kind(Kind::Float) - expectile).abs();
+        let value_loss = (weights * difference.square()).mean(None::<Kind>);
+        let gradients = Gradients::of_graph(&value_loss, &self.value_store.trainable_variables());
+        let _ = self.value_optimizer.update(&gradients, rate);
+
+        // Equation 7: the policy imitates each action by its advantage.
+        let advantages = (&worth - self.value(&observations)).detach();
+        let weights = (advantages * temperature).exp().clamp_max(LARGEST_WEIGHT);
+        let loss = -(weights * self.log_probability(&observations, &actions)).mean(None::<Kind>);
+        let parameters = policy_parameters(&self.policy, &self.log_std);
+        let parameters: Vec<Tensor> = parameters.into_iter().map(|(_, parameter)| parameter).collect();
+        let gradients = Gradients::of_graph(&loss, &parameters);
+        let learning_rate = rate * learning_rate_factor(Schedule::Cosine, update, 0, config.updates);
+        let gradient_norm = self.policy_optimizer.update(&gradients, learning_rate);
+
+        // Equation 6: what an action is worth is its reward and the value of the state that it leads to.
+        let after = (self.value(&next_observations) * goes_on * discount).detach();
+        let critic_loss =
+            self.critics.learn(&observations, &actions, &(rewards * self.reward_scale + after), rate);
+        self.critics.follow(polyak);
+        let others = vec![
+            ("gradient_norm", gradient_norm),
+            ("value_loss", value_loss.detach()),
+            ("critic_loss", critic_loss),
+        ];
+        Ok(Metrics { loss: loss.detach(), learning_rate, others })
+    }
+
+    fn save(&self) -> Saved {
+        let mut saved = Saved::default();
+        saved.add("", policy_parameters(&self.policy, &self.log_std));
+        saved.add("optimizer.", self.policy_optimizer.moments());
+        saved.add("value.", named_parameters(&self.value_store));
+        saved.add("value-optimizer.", self.value_optimizer.moments());
+        self.critics.save(&mut saved);
+        saved
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let updates = checkpoint.updates;
+        checkpoint.restore("", policy_parameters(&self.policy, &self.log_std))?;
+        self.policy_optimizer.restore("optimizer.", checkpoint, updates)?;
+        checkpoint.restore("value.", named_parameters(&self.value_store))?;
+        self.value_optimizer.restore("value-optimizer.", checkpoint, updates)?;
+        self.critics.restore(checkpoint, updates)
+    }
+}

@@ -1,0 +1,159 @@
+//! What is to be learned.
+
+use aaren_datasets::Dataset;
+use aaren_envs::Environment;
+use aaren_format::{ActionSpace, EnvSpec, Header, Invalid, check_scale};
+use tch::{Kind, Tensor};
+
+use crate::Error;
+
+/// What is to be learned: the environment's sizes, and the scales of what a network sees of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// The environment.
+    pub env: EnvSpec,
+    /// Entries of an observation.
+    pub observation_size: usize,
+    /// The actions it takes.
+    pub action: ActionSpace,
+    /// Timesteps of the longest episode.
+    pub max_timesteps: usize,
+    /// Returns-to-go are divided by this.
+    pub return_scale: f64,
+    /// Mean of the dataset's observations.
+    pub observation_mean: Vec<f32>,
+    /// Their standard deviation.
+    pub observation_std: Vec<f32>,
+}
+
+impl Task {
+    /// Of an environment alone: observations are taken as they are.
+    pub fn new(environment: &Environment, return_scale: f64) -> Self {
+        let observation_size = environment.observation_size();
+        Self {
+            env: environment.spec().clone(),
+            observation_size,
+            action: environment.action_space().clone(),
+            max_timesteps: environment.max_episode_steps(),
+            return_scale,
+            observation_mean: vec![0.0; observation_size],
+            observation_std: vec![1.0; observation_size],
+        }
+    }
+
+    /// With the scales and the longest episode of a dataset.
+    ///
+    /// # Errors
+    /// Where dimensions, kind of action or a discrete action do not fit the environment.
+    pub fn with_dataset(self, dataset: &Dataset) -> Result<Self, Error> {
+        self.check_fit(dataset)?;
+        let longest = dataset.episodes().iter().map(|episode| episode.length).max().unwrap_or(0);
+        let (observation_mean, observation_std) = dataset.observation_statistics();
+        let max_timesteps = self.max_timesteps.max(longest);
+        Ok(Self { max_timesteps, observation_mean, observation_std, ..self })
+    }
+
+    /// Whether a dataset is of this environment.
+    ///
+    /// # Errors
+    /// Where dimensions, kind of action or a discrete action do not fit.
+    pub fn check_fit(&self, dataset: &Dataset) -> Result<(), Error> {
+        let (name, env) = (dataset.name().to_owned(), self.env.id.clone());
+        if dataset.observation_size() != self.observation_size {
+            return Err(Error::Dimension {
+                dataset: name,
+                env,
+                what: "observations",
+                found: dataset.observation_size(),
+                expected: self.observation_size,
+            });
+        }
+        let found = if dataset.discrete() { "discrete" } else { "continuous" };
+        if found != self.action.kind() {
+            return Err(Error::ActionKind { dataset: name, env, found, expected: self.action.kind() });
+        }
+        match self.action {
+            ActionSpace::Continuous { ref low, .. } if dataset.action_size() != low.len() => {
+                Err(Error::Dimension {
+                    dataset: name,
+                    env,
+                    what: "actions",
+                    found: dataset.action_size(),
+                    expected: low.len(),
+                })
+            }
+            ActionSpace::Discrete { choices } => {
+                let outside = |action: &f32| !self.action.takes(&[*action]);
+                match dataset.actions().iter().position(outside) {
+                    Some(index) => {
+                        let found = dataset.actions()[index];
+                        Err(Error::ActionChoice { dataset: name, index, found, choices })
+                    }
+                    None => Ok(()),
+                }
+            }
+            ActionSpace::Continuous { .. } => Ok(()),
+        }
+    }
+
+    /// Refuses discrete actions for an agent that takes continuous ones only.
+    ///
+    /// # Errors
+    /// [`Error::Discrete`].
+    pub fn check_continuous(&self, agent: &'static str) -> Result<(), Error> {
+        match self.action {
+            ActionSpace::Continuous { .. } => Ok(()),
+            ActionSpace::Discrete { choices } => {
+                Err(Error::Discrete { agent, env: self.env.id.clone(), choices })
+            }
+        }
+    }
+
+    /// Appends an observation as networks take it: less the mean, over the deviation.
+    pub(crate) fn push_normalised(&self, observation: &[f32], to: &mut Vec<f32>) {
+        let scale = self.observation_mean.iter().zip(&self.observation_std);
+        to.extend(observation.iter().zip(scale).map(|(o, (mean, std))| (o - mean) / std));
+    }
+
+    /// Action tokens for a head's output: tanh for continuous ones, else the logits as they are.
+    pub(crate) fn action_tokens(&self, head: &Tensor) -> Tensor {
+        match self.action {
+            ActionSpace::Continuous { .. } => head.tanh(),
+            ActionSpace::Discrete { .. } => head.shallow_clone(),
+        }
+    }
+
+    /// Errors `[…, action size]` of a head's output against action tokens: squares, or the terms of a
+    /// cross-entropy.
+    pub(crate) fn action_errors(&self, head: &Tensor, tokens: &Tensor) -> Tensor {
+        match self.action {
+            ActionSpace::Continuous { .. } => (self.action_tokens(head) - tokens).square(),
+            ActionSpace::Discrete { .. } => -(head.log_softmax(-1, None::<Kind>) * tokens),
+        }
+    }
+
+    /// Over how many entries of one action the sum of these errors is a mean.
+    pub(crate) fn action_terms(&self) -> f64 {
+        match self.action {
+            ActionSpace::Continuous { .. } => self.action.size() as f64,
+            ActionSpace::Discrete { .. } => 1.0,
+        }
+    }
+
+    /// Of a policy file, with what its tensors say of the observations.
+    pub(crate) fn of_file(header: &Header, mean: Vec<f32>, std: Vec<f32>) -> Result<Self, Invalid> {
+        check_scale(&mean, &std)?;
+        let decision = header.decision();
+        let (max_timesteps, return_scale) =
+            decision.map_or((1, 1.0), |it| (it.max_timesteps, it.return_scale));
+        Ok(Self {
+            env: header.env.clone(),
+            observation_size: header.observation_size,
+            action: header.action.clone(),
+            max_timesteps,
+            return_scale,
+            observation_mean: mean,
+            observation_std: std,
+        })
+    }
+}

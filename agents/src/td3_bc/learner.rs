@@ -1,0 +1,98 @@
+//! What TD3+BC learns with.
+
+use aaren_datasets::Dataset;
+use aaren_encoders::Gradients;
+use aaren_format::Td3BcConfig;
+use tch::{Device, Kind, Tensor};
+
+use crate::critics::follow;
+use crate::sampler::Outcome;
+use crate::{
+    AdamW, Checkpoint, Critics, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task,
+    TrainConfig,
+};
+
+/// A policy, a target that follows it, and critics.
+#[derive(Debug)]
+pub(super) struct Td3BcLearner<'d> {
+    agent: Td3BcConfig,
+    config: TrainConfig,
+    sampler: Sampler<'d>,
+    policy: Perceptron,
+    target: Perceptron,
+    optimizer: AdamW,
+    critics: Critics,
+}
+
+impl<'d> Td3BcLearner<'d> {
+    pub fn new(
+        agent: &Td3BcConfig,
+        task: &Task,
+        dataset: &'d Dataset,
+        config: &TrainConfig,
+        device: Device,
+    ) -> Result<Self, Error> {
+        let network = || Perceptron::new(agent.mlp(), 0.0, task.clone(), device);
+        let (policy, target) = (network()?, network()?);
+        follow(target.store(), policy.store(), 1.0);
+        let critics = Critics::new(agent.mlp(), task, device)?;
+        let parameters = policy.named_parameters().into_iter().map(|(_, parameter)| parameter).collect();
+        let optimizer = AdamW::new(parameters, 0.0, f64::INFINITY);
+        let sampler = Sampler::with_outcome(dataset, task, config.seed)?;
+        Ok(Self { agent: *agent, config: config.clone(), sampler, policy, target, optimizer, critics })
+    }
+}
+
+impl Learner for Td3BcLearner<'_> {
+    fn network(&self) -> &dyn Network {
+        &self.policy
+    }
+
+    /// The loss is the critics'; in every `policy_delay`-th update there is a `policy_loss` and its `gradient_norm`.
+    fn step(&mut self, update: u64) -> Result<Metrics, Error> {
+        let Td3BcConfig { alpha, discount, polyak, policy_noise, noise_clip, policy_delay, .. } = self.agent;
+        let (device, learning_rate) = (self.policy.device(), self.config.learning_rate);
+        let transitions = self.sampler.draw(update, self.config.batch);
+        let observations = self.sampler.observations(&transitions, device);
+        let actions = self.sampler.actions(&transitions, device);
+        let Outcome { rewards, next_observations, goes_on } = self.sampler.outcome(&transitions, device);
+
+        // TD3: what an action is worth, where its successor is smoothed by noise (Fujimoto et al. 2018, §5.3).
+        let noise = (actions.randn_like() * policy_noise).clamp(-noise_clip, noise_clip);
+        let next_actions = (self.target.forward(&next_observations, false).tanh() + noise).clamp(-1.0, 1.0);
+        let after = self.critics.target(&next_observations, &next_actions) * goes_on * discount;
+        let loss = self.critics.learn(&observations, &actions, &(rewards + after).detach(), learning_rate);
+        let mut others = Vec::new();
+        if (update + 1).is_multiple_of(policy_delay) {
+            // Equations 3 and 5 of TD3+BC.
+            let chosen = self.policy.forward(&observations, false).tanh();
+            let worth = self.critics.first(&observations, &chosen);
+            let lambda = (alpha / worth.abs().mean(None::<Kind>)).detach();
+            let imitation = (chosen - actions).square().mean(None::<Kind>);
+            let policy_loss = imitation - lambda * worth.mean(None::<Kind>);
+            let gradients = Gradients::of_graph(&policy_loss, &self.policy.store().trainable_variables());
+            let gradient_norm: Tensor = self.optimizer.update(&gradients, learning_rate);
+            self.critics.follow(polyak);
+            follow(self.target.store(), self.policy.store(), polyak);
+            others = vec![("gradient_norm", gradient_norm), ("policy_loss", policy_loss.detach())];
+        }
+        Ok(Metrics { loss, learning_rate, others })
+    }
+
+    fn save(&self) -> Saved {
+        let mut saved = Saved::default();
+        saved.add("", self.policy.named_parameters());
+        saved.add("target.", self.target.named_parameters());
+        saved.add("optimizer.", self.optimizer.moments());
+        self.critics.save(&mut saved);
+        saved
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let updates = checkpoint.updates;
+        checkpoint.restore("", self.policy.named_parameters())?;
+        checkpoint.restore("target.", self.target.named_parameters())?;
+        self.optimizer.restore("optimizer.", checkpoint, updates / self.agent.policy_delay)?;
+        self.critics.restore(checkpoint, updates)
+    }
+}
