@@ -4,7 +4,8 @@ use aaren_agents::*;
 use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Model, Norm, Precision, Recency, Regime,
+    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Precision, Recency, Regime,
+    Settings,
 };
 use tch::Device;
 
@@ -41,7 +42,13 @@ fn dataset(discrete: bool) -> Dataset {
 
 fn decision(encoder: EncoderKind, recency: Recency, norm: Norm, carry: bool) -> AgentConfig {
     AgentConfig::new(&DecisionConfig {
-        model: Model { encoder, width: 16, layers: 2, heads: 2, norm, recency, past_actions: true },
+        model: Model {
+            width: 16,
+            layers: 2,
+            norm,
+            past_actions: true,
+            mixer: Mixer::new(encoder, Settings { heads: 2, recency }),
+        },
         dropout: 0.1,
         context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },
         start: Start::Uniform,

@@ -167,7 +167,7 @@ impl Card {
         let matter = json!({
             "library_name": "aaren",
             "pipeline_tag": "reinforcement-learning",
-            "tags": ["reinforcement-learning", "offline-reinforcement-learning", "aaren", self.policy.header().agent.name(), protocol.env.id],
+            "tags": ["reinforcement-learning", "offline-reinforcement-learning", "aaren", self.policy.header().agent, protocol.env.id],
             "model-index": [{"name": self.policy.name(), "results": results}],
         });
         Ok(serde_yaml::to_string(&matter)?)
@@ -207,7 +207,7 @@ impl Card {
              In Python, without torch: `aaren.Policy.load(\"policy.safetensors\")`. `config.json` holds the policy's header and the \
              experiment with every default, `summary.json` how it was measured (commit {commit}, MuJoCo {mujoco}).\n",
             matter = self.front_matter()?,
-            agent = header.agent.name(),
+            agent = header.agent,
             dataset = dataset.name,
             transitions = dataset.transitions,
             episodes = dataset.episodes,

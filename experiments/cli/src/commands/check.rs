@@ -113,7 +113,10 @@ fn report(device: Device, sizes: &Sizes) -> Result<Report> {
     for (name, agent) in agents.iter().filter(|(name, _)| ["aaren", "transformer", "gru"].contains(name)) {
         for precision in [Precision::Float32, Precision::Bfloat16] {
             let [cpu, device] = [Device::Cpu, device].map(|device| {
-                speed(&mut trainer(agent, &task, &data, sizes.batch, precision, device)?, sizes)
+                speed(
+                    &mut trainer(&AgentConfig::new(agent), &task, &data, sizes.batch, precision, device)?,
+                    sizes,
+                )
             });
             let (cpu, device) = (cpu?, device?);
             let what = format!("{name}, {}", precision.name());
