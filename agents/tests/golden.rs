@@ -88,8 +88,18 @@ fn fifty_updates_are_what_they_were() {
         (decision(EncoderKind::Gru, Recency::None, Norm::Post, true), false, 1, [0.6419, 0.362138, 894.6886]),
         (cloning.clone(), false, 1, [0.525424, 0.535814, 59.25632]),
         (cloning, true, 1, [1.137696, 0.974487, 61.66556]),
-        (AgentConfig::new(&IqlConfig { width: 16, ..IqlConfig::default() }), false, 1, [0.0, 0.0, 0.0]),
-        (AgentConfig::new(&Td3BcConfig { width: 16, ..Td3BcConfig::default() }), false, 1, [0.0, 0.0, 0.0]),
+        (
+            AgentConfig::new(&IqlConfig { width: 16, ..IqlConfig::default() }),
+            false,
+            1,
+            [6.229253, 2.513584, 59.47487],
+        ),
+        (
+            AgentConfig::new(&Td3BcConfig { width: 16, ..Td3BcConfig::default() }),
+            false,
+            1,
+            [1.200615, 0.465083, 59.67299],
+        ),
     ];
     for (agent, discrete, threads, expected) in cases {
         tch::set_num_threads(threads);
