@@ -75,6 +75,20 @@ fn an_environment_is_one_of_gymnasium_rs() {
     assert_eq!(pendulum.step(&[0.5], &mut observation).reward as f32, reward);
 }
 
+/// The constructor of one environment makes another one and registers a third.
+#[test]
+fn a_constructor_may_make_and_register() {
+    register("LateHopper-v0", |spec| {
+        register("LatestHopper-v0", |_| make(&EnvSpec::new("Hopper-v5")));
+        make(&EnvSpec { id: "LatestHopper-v0".into(), kwargs: spec.kwargs.clone() })
+    });
+    // A lock that is held all the while would stop this for ever.
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(make(&EnvSpec::new("LateHopper-v0")).unwrap().observation_size()));
+    assert_eq!(receiver.recv_timeout(std::time::Duration::from_secs(60)), Ok(11));
+    assert_eq!(aaren_envs::reference_scores("LateHopper-v0"), None);
+}
+
 #[test]
 fn a_registered_gymnasium_rs_environment_is_made_by_its_id() {
     register("TheirCartPole-v0", |spec| {

@@ -146,7 +146,19 @@ mod tests {
 
     #[test]
     fn less_work_gives_the_same_numbers() {
-        for file in ["hopper.xml", "half_cheetah.xml", "walker2d.xml", "ant.xml"] {
+        for file in [
+            "ant.xml",
+            "half_cheetah.xml",
+            "hopper.xml",
+            "humanoid.xml",
+            "humanoidstandup.xml",
+            "inverted_double_pendulum.xml",
+            "inverted_pendulum.xml",
+            "pusher_v5.xml",
+            "reacher.xml",
+            "swimmer.xml",
+            "walker2d.xml",
+        ] {
             let path = super::super::simulation::assets().join(file);
             // Loaded first, as that keeps MuJoCo quiet.
             let found = trace(&load(&path).unwrap());
