@@ -3,18 +3,18 @@
 
 use std::collections::HashSet;
 
+use aaren_envs::nearest;
 use aaren_format::AgentConfig;
 use aaren_format::CloningConfig;
 use aaren_format::{Context, ContextLength, EncoderKind, Invalid, Mlp, Model, Precision, Recency, Regime};
 use aaren_format::{DecisionConfig, Start};
 use serde::Deserialize;
+use serde_aux::serde_introspection::serde_introspect as keys_of;
 
 use super::context::ContextSection;
 use super::error::{Error, brief};
 use super::field::{Field, Fields};
-use super::keys::keys_of;
 use super::model::ModelSection;
-use super::nearest::nearest;
 use super::policy::PolicySpec;
 use super::train::{BATCH, TrainSpec};
 use super::values::{FOLDER_NAME, is_folder_name, share, some_positive, some_whole};
