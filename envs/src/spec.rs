@@ -40,7 +40,8 @@ fn registered(id: &str) -> Option<Constructor> {
 /// Makes an environment.
 ///
 /// The keyword arguments are those of Gymnasium's environment of that id (also `max_episode_steps`, which
-/// `gymnasium.make` takes), and one of ours: `observe: positions` hides the velocities.
+/// `gymnasium.make` takes), less those of its renderer and `xml_file`, and one of ours: `observe: positions` hides the
+/// velocities.
 /// `TMaze-v0` is ours, `RateTMaze-v0` that of RATE (arXiv 2306.09459); they take `corridor`. Ids that begin with
 /// `popgym-` are those of the package popgym, with the levels Easy, Medium and Hard.
 /// An interval is `[low, high]`, `null` or YAML's `.inf` leaving an end open.
