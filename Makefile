@@ -17,7 +17,7 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test slurm-test lint soak soak-kills soak-envs soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-test
+.PHONY: demo test slurm-test lint soak soak-kills soak-datasets soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-test
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml --jobs 2
@@ -38,16 +38,16 @@ lint: deps
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 # Side by side: `make -j soak`. The kinds of file that one test binary damages always are, on however few cores.
-soak: soak-kills soak-envs soak-agents soak-streaming soak-yaml
+soak: soak-kills soak-datasets soak-agents soak-streaming soak-yaml
 
 soak-kills: deps
-	AAREN_KILLS=30 cargo test --locked -p aaren-experiments --test kill -- --nocapture killed
+	AAREN_KILLS=30 cargo test --locked -p aaren-cli --test kill -- --nocapture killed
 
-soak-envs soak-agents soak-streaming: soak-%: deps
+soak-datasets soak-agents soak-streaming: soak-%: deps
 	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-$* --test hostile -- --nocapture --test-threads 8
 
 soak-yaml: deps
-	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-experiments --lib -- --nocapture damaged
+	AAREN_FUZZ_SECONDS=600 cargo test --locked -p aaren-spec --lib -- --nocapture damaged
 
 deps: $(STAMP)
 
@@ -90,8 +90,8 @@ oracle: deps python
 	PYTHON=$(DEPS)/python/bin/python sh oracle/compare.sh
 
 bench: deps python
-	cargo build --release --locked --bin aaren
-	target/release/aaren bench
+	cargo build --release --locked --bin aaren-bench
+	target/release/aaren-bench
 
 # One wheel for every Python: the streaming runtime's C library, without debug information, and Python over it.
 WHEEL := target/wheel

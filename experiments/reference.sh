@@ -2,6 +2,7 @@
 # Makes what results/reference holds, part by part, each by one command from a clean tree:
 #   make reference                      the parts that need no file of others and end within the hour
 #   make reference PARTS="demo bench"   some; those that train go on where they were stopped
+# ablation measures for half an hour, on a machine where nothing else runs.
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
 # select, learning-rate, learning-rate-bc-10 and regimes-seen need a D4RL file of Hopper-v4 medium-expert data, at
 # data/hopper-medium-expert.hdf5
@@ -21,7 +22,7 @@ for part in $parts; do
     select) yaml=experiments/select/forms.yaml ;;
     *) yaml=$(find experiments -name "$part.yaml") ;;
     esac
-    sources=$(git ls-tree HEAD agents envs policies experiments/src Cargo.lock $yaml | git hash-object --stdin | cut -c1-12)
+    sources=$(git ls-tree HEAD agents envs policies experiments/spec experiments/runs experiments/reports experiments/statistics experiments/cli Cargo.lock $yaml | git hash-object --stdin | cut -c1-12)
     work=target/reference/$sources
     to=results/reference/$part
     cargo build --quiet --release --locked --bin aaren
@@ -115,8 +116,8 @@ print(*(f"--only {run}" for run in left))' "$to")
         mv "$work/table.md" "$to"
         ;;
     coverage)
-        command="cargo test -p aaren-experiments --lib cover -- --nocapture"
-        cargo test --quiet --locked -p aaren-experiments --lib cover -- --nocapture | sed -n 's/^[^|]*|/|/p' > "$work/table.md"
+        command="cargo test -p aaren-statistics --lib cover -- --nocapture"
+        cargo test --quiet --locked -p aaren-statistics --lib cover -- --nocapture | sed -n 's/^[^|]*|/|/p' > "$work/table.md"
         mv "$work/table.md" "$to"
         ;;
     oracle)
@@ -129,6 +130,14 @@ print(*(f"--only {run}" for run in left))' "$to")
         command="make bench"
         make --quiet bench
         cp results/bench.json results/bench.md "$to"
+        ;;
+    ablation)
+        # With whatever instructions the processor has, and as on one without AVX-512. Nothing else may run meanwhile.
+        command="cargo run --release -p aaren-encoders --features ablation --example ablation; the same with ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2"
+        ablation="cargo run --quiet --release --locked -p aaren-encoders --features ablation --example ablation"
+        $ablation > "$work/native.md"
+        ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 $ablation > "$work/avx2.md"
+        mv "$work/native.md" "$work/avx2.md" "$to"
         ;;
     forecasting)
         command="cargo run --release -p aaren-encoders --example forecasting -- ETTh1.csv"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Steps per second of Python Gymnasium's environments, for `aaren bench env`.
+"""Steps per second of Python Gymnasium's environments, for `aaren-bench env`.
 
 Reads lines `ID SECONDS` from standard input and answers each with steps per second on one core: uniformly random
 actions drawn beforehand, and a reset where an episode ends, as in `gymnasium.make(ID)`. POPGym's ids are known too; an

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a user would run instead of this project: the same policies in plain PyTorch, timed when asked.
 
-Reads one JSON object a line from standard input and answers each with one: `aaren bench` asks in turns with its own
+Reads one JSON object a line from standard input and answers each with one: `aaren-bench` asks in turns with its own
 measurements, so that a slower spell of the machine meets both.
 
     {"what": "train", "encoder": "transformer", "precision": "float32", "context": 20, "batch": 64, "updates": 10,

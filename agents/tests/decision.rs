@@ -8,7 +8,8 @@ use aaren_encoders::{Gradients, Pass};
 use aaren_envs::EnvSpec;
 use aaren_format::CloningConfig;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime,
+    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Mlp, Model, Norm, Precision, Recency, Regime,
+    Settings,
 };
 use aaren_format::{DecisionConfig, Start};
 use tch::{Device, Kind, Tensor};
@@ -24,8 +25,9 @@ fn generator() -> std::sync::MutexGuard<'static, ()> {
 }
 
 fn config(encoder: EncoderKind, norm: Norm, recency: Recency) -> DecisionConfig {
+    let mixer = Mixer::new(encoder, Settings { heads: 2, recency });
     DecisionConfig {
-        model: Model { encoder, width: 16, layers: 3, heads: 2, norm, recency, past_actions: true },
+        model: Model { width: 16, layers: 3, norm, past_actions: true, mixer },
         dropout: 0.1,
         context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },
         start: Start::Uniform,

@@ -6,7 +6,8 @@ use aaren_datasets::{Dataset, Transitions};
 use aaren_encoders::{Gradients, Pass};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Model, Norm, Precision, Recency, Regime,
+    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Precision, Recency, Regime,
+    Settings,
 };
 use aaren_format::{DecisionConfig, Start};
 use tch::{Device, Tensor};
@@ -42,9 +43,9 @@ fn threads_share_the_rows_of_a_batch() {
         (EncoderKind::Transformer, true),
         (EncoderKind::Gru, false),
     ] {
-        let recency = if encoder == EncoderKind::Aaren { Recency::Gated } else { Recency::None };
+        let mixer = Mixer::new(encoder, Settings { heads: 2, recency: Recency::Gated });
         let config = DecisionConfig {
-            model: Model { encoder, width: 16, layers: 2, heads: 2, norm: Norm::Post, recency, past_actions },
+            model: Model { width: 16, layers: 2, norm: Norm::Post, past_actions, mixer },
             dropout: 0.0,
             context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },
             start: Start::Uniform,

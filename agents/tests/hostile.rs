@@ -9,7 +9,8 @@ use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::CloningConfig;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime,
+    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Mlp, Model, Norm, Precision, Recency, Regime,
+    Settings,
 };
 use aaren_format::{DecisionConfig, Start};
 use serde_json::{Value, json};
@@ -27,9 +28,9 @@ fn write(name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 fn decision(encoder: EncoderKind) -> AgentConfig {
-    let recency = if encoder.takes_recency() { Recency::Learned } else { Recency::None };
+    let mixer = Mixer::new(encoder, Settings { heads: 2, recency: Recency::Learned });
     AgentConfig::Decision(DecisionConfig {
-        model: Model { encoder, width: 4, layers: 1, heads: 2, norm: Norm::Pre, recency, past_actions: true },
+        model: Model { width: 4, layers: 1, norm: Norm::Pre, past_actions: true, mixer },
         dropout: 0.0,
         context: Context { context_length: ContextLength::Timesteps(4), regime: Regime::Window(4) },
         start: Start::Uniform,

@@ -35,8 +35,8 @@ impl<'d> DecisionLearner<'d> {
         precision: Precision,
         seed: u64,
     ) -> Result<Self, Error> {
-        if config.carry && !config.model.encoder.constant_state() {
-            return Err(Error::Carry(config.model.encoder));
+        if config.carry && !config.model.encoder().constant_state() {
+            return Err(Error::Carry(config.model.encoder()));
         }
         let context_length = config.context.context_length.timesteps(dataset.longest_episode());
         let windows = Windows::new(dataset, network.task(), context_length, seed)?.starting(config.start);

@@ -238,7 +238,7 @@ impl DecisionNetwork {
 
     /// Whether its encoder can act in that regime.
     pub(super) fn check_regime(&self, regime: Regime) -> Result<(), Error> {
-        Ok(regime.check_for(self.model.encoder).map_err(aaren_encoders::Error::from)?)
+        Ok(regime.check_for(self.model.encoder()).map_err(aaren_encoders::Error::from)?)
     }
 
     /// `state` without what slides out of the last `timesteps` timesteps when the next one comes.

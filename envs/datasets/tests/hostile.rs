@@ -25,7 +25,7 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 /// Whatever loads must also be fit for use.
-fn try_out(path: &Path) -> Result<(), aaren_envs::Error> {
+fn try_out(path: &Path) -> Result<(), aaren_datasets::Error> {
     let dataset = Dataset::load(path)?;
     assert!(!dataset.summary().to_string().is_empty());
     let (mean, std) = dataset.observation_statistics();

@@ -1,15 +1,16 @@
 //! Updates per second.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use aaren_agents::{Agent, AgentConfig, Trainer};
-use aaren_format::{EncoderKind, Precision, Recency};
+use aaren_format::{EncoderKind, Mixer, Precision, Recency, Settings};
 use anyhow::Result;
 use serde_json::json;
 use tch::Device;
 
 use super::Row;
 use super::python::Python;
+use aaren_runs::measure;
 use aaren_runs::stand_in::{dataset, hopper, trainer};
 use aaren_statistics::percentile;
 
@@ -42,7 +43,7 @@ pub fn measure(python: &Python, threads: u16) -> Result<Vec<Row>> {
         for (policy, encoder, heads, recency, theirs_called) in POLICIES {
             let (mut agent, task) = hopper(encoder, heads);
             if let AgentConfig::Decision(decision) = &mut agent {
-                decision.model.recency = recency;
+                decision.model.mixer = Mixer::new(encoder, Settings { heads, recency });
             }
             let agent = agent.with_context_length(context);
             for precision in [Precision::Float32, Precision::Bfloat16] {
@@ -63,11 +64,7 @@ pub fn measure(python: &Python, threads: u16) -> Result<Vec<Row>> {
         for _ in 0..rounds {
             for contender in &mut contenders {
                 contender.trainer.update()?;
-                for _ in 0..updates {
-                    let start = Instant::now();
-                    contender.trainer.update()?;
-                    contender.ours.push(start.elapsed().as_secs_f64());
-                }
+                contender.ours.extend(measure::updates(&mut contender.trainer, updates, Duration::MAX)?);
                 let (Some(pytorch), Some(encoder)) = (&mut pytorch, contender.theirs_called) else {
                     continue;
                 };

@@ -1,5 +1,5 @@
 //! `aaren` with an environment of your own: registered under an id, it can be named in a YAML, and every command knows
-//! it. A program outside this workspace does the same, with `aaren-envs` and `aaren-experiments` as dependencies.
+//! it. A program outside this workspace does the same, with `aaren-envs` and `aaren-cli` as dependencies.
 //!
 //! ```text
 //! cargo run --example own_environment -- envs list
@@ -50,5 +50,5 @@ fn main() -> ExitCode {
         let drift = Drift { at: 0.0, action_space: ActionSpace::Discrete { choices: 2 } };
         Ok(Environment::new(spec.clone(), Box::new(drift), Some(100)))
     });
-    aaren_experiments::main()
+    aaren_cli::main()
 }

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use aaren_envs::make;
-use aaren_experiments::training::Experiment;
+use aaren_runs::Experiment;
 use aaren_streaming::Policy;
 
 const YAML: &str = "
@@ -22,7 +22,10 @@ evaluate: {episodes: 10, target_returns: [1], return_scale: 1}
 
 fn main() -> anyhow::Result<()> {
     let results = std::env::args().nth(1).unwrap_or_else(|| "results".into());
-    let outcome = Experiment::from_yaml(YAML)?.run(Path::new(&results))?;
+    let experiment = Experiment::from_yaml(YAML)?;
+    let outcome = experiment.run(Path::new(&results))?;
+    // Tables and pictures, as `aaren run` makes them.
+    aaren_cli::report(experiment.spec(), &outcome)?;
     let policy = Policy::from_file(outcome.folder.run("aaren", 0).policy())?;
 
     let mut environment = make(&policy.header().env)?;

@@ -33,7 +33,7 @@ fn a_program_of_ones_own_lends_its_environment_to_every_command() {
         terminals: vec![false; 80],
         timeouts: (0..80).map(|index| index % 20 == 19).collect(),
     };
-    let data = aaren_envs::Dataset::new("drift", transitions, 1, 1, true);
+    let data = aaren_datasets::Dataset::new("drift", transitions, 1, 1, true);
     data.write_d4rl(&folder.path().join("drift.hdf5"), &[]).unwrap();
     let yaml = "env: Drift-v0\ndataset: drift.hdf5\npolicies: [aaren]\nmodel: {width: 8, layers: 1}\n\
                 train: {updates: 3, batch: 2, threads: 1}\nevaluate: {episodes: 2, return_scale: 10}\n";

@@ -123,7 +123,8 @@ fn a_checkpoint_of_other_settings_or_data_is_refused() {
     };
     let message = refused(&["--set", "train.batch=8", "--set", "model.heads=2"]);
     assert!(
-        message.contains("differs in model.heads: found 1, expected 2; train.batch: found 4, expected 8"),
+        message
+            .contains("which differ in model.heads: found 1, expected 2; train.batch: found 4, expected 8"),
         "{message}"
     );
     let path = experiment.path("pendulum.hdf5");
@@ -204,7 +205,7 @@ fn an_unstable_simulation_is_marked_in_the_results() {
     let text = fs::read_to_string(experiment.file("results", RUNS[0], "evaluations.csv")).unwrap();
     let rows: Vec<&str> = text.lines().collect();
     assert!(
-        rows[0].ends_with("episode,seed,return,normalised_score,length,terminated,unstable,checksum"),
+        rows[0].ends_with("episode,seed,return,normalised_score,length,terminated,unstable,checksum,rollout"),
         "{text}"
     );
     assert_eq!(rows.len(), 3, "{text}");

@@ -11,14 +11,14 @@ pub type Kind = Option<EncoderKind>;
 /// The kind of an agent.
 pub fn kind_of_agent(agent: &AgentConfig) -> Kind {
     match agent {
-        AgentConfig::Decision(decision) => Some(decision.model.encoder),
+        AgentConfig::Decision(decision) => Some(decision.model.encoder()),
         AgentConfig::BehaviourCloning(_) => None,
     }
 }
 
 /// The kind of a policy file.
 pub fn kind_of_file(header: &Header) -> Kind {
-    header.decision().map(|decision| decision.model.encoder)
+    header.decision().map(|decision| decision.model.encoder())
 }
 
 /// A look for each policy of an experiment, in its order: the colour is of its kind, marks and dashes are of its place

@@ -147,11 +147,11 @@ fn measured(
         return Ok(*rate);
     }
     let dataset = stand_in::dataset(&task, 8);
-    let device = open_device(&spec.train.device.to_string())?;
+    let device = open_device(spec.train.device)?;
     let config = run::train_config(spec, policy, 0);
     let trainer = Trainer::new(&policy.agent, &task, config, &dataset, device)?;
     let counts = threads.map_or_else(threads::candidates, |threads| vec![threads]);
-    let found = threads::measure(trainer, &counts);
+    let found = threads::rates(trainer, &counts);
     let fastest = threads::fastest(&found);
     let rate = found.iter().find(|(count, _)| *count == fastest).map_or(f64::NAN, |(_, rate)| *rate);
     rates.push((kind, rate));

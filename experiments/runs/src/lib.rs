@@ -13,6 +13,7 @@ pub mod evaluation;
 mod experiment;
 pub mod interrupt;
 pub mod lock;
+pub mod measure;
 mod metrics;
 pub mod output;
 mod part;

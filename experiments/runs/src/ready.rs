@@ -30,7 +30,7 @@ impl<'e> Ready<'e> {
 
     /// Where it computes.
     pub fn device(&self) -> Result<Device> {
-        Ok(open_device(&self.spec.train.device.to_string())?)
+        Ok(open_device(self.spec.train.device)?)
     }
 
     /// The data, loaded, or made below the results, at the first call, and checked against the environment.

@@ -205,6 +205,9 @@ impl Run<'_> {
         }
         let bar = ProgressBar::hidden();
         let earlier = self.folder.kept_updates().into_iter().filter(|&update| update < result.updates);
+        if self.spec.evaluate.keep == Keep::All {
+            self.keep(&file, result.updates)?;
+        }
         for update in earlier.chain([result.updates]) {
             let bytes = match update == result.updates {
                 true => file.to_bytes(),
@@ -222,6 +225,13 @@ impl Run<'_> {
             result.evaluations.push(evaluated);
         }
         self.leave(&file, result)
+    }
+
+    /// Keeps the policy of the evaluation after so many updates.
+    fn keep(&self, file: &PolicyFile, update: u64) -> Result<()> {
+        let folder = self.folder.policies();
+        std::fs::create_dir_all(&folder).map_err(Error::at(folder.display()))?;
+        Ok(file.save(&self.folder.kept(update))?)
     }
 
     /// Writes what a run leaves: the policy comes last, which says that all is there.
@@ -250,7 +260,7 @@ impl Run<'_> {
         if let Some(threads) = asked {
             return Ok(threads);
         }
-        let rates = threads::measure(self.trainer(data, device)?, &threads::candidates());
+        let rates = threads::rates(self.trainer(data, device)?, &threads::candidates());
         let threads = threads::fastest(&rates);
         let rates: Vec<_> = rates.iter().map(|(count, rate)| format!("{rate:.1} with {count}")).collect();
         output::note(format_args!(
@@ -455,10 +465,7 @@ impl<'r> Training<'r> {
         if due && !evaluated.is_some_and(is_there) {
             let file = self.policy_file();
             if run.spec.evaluate.keep == Keep::All {
-                let path = run.folder.kept(done);
-                let folder = run.folder.policies();
-                std::fs::create_dir_all(&folder).map_err(Error::at(folder.display()))?;
-                file.save(&path)?;
+                run.keep(&file, done)?;
             }
             let evaluated = run.evaluate(done, &file.to_bytes(), &self.protocol)?;
             // After a signal the episodes were cut short: the evaluation is left to the next run.
@@ -564,17 +571,17 @@ fn forget_kept(folder: &RunFolder, update: u64) -> Result<()> {
 #[derive(Serialize)]
 struct Row {
     update: u64,
-    rollout: String,
-    target_return: f64,
+    target_return: String,
     episode: u64,
     seed: u64,
     #[serde(rename = "return")]
-    total_return: f64,
-    normalised_score: Option<f64>,
+    total_return: String,
+    normalised_score: Option<String>,
     length: usize,
     terminated: bool,
     unstable: bool,
     checksum: String,
+    rollout: String,
 }
 
 fn evaluations_csv(evaluations: &[Evaluated], seed: u64, scores: Option<ReferenceScores>) -> String {
@@ -584,16 +591,16 @@ fn evaluations_csv(evaluations: &[Evaluated], seed: u64, scores: Option<Referenc
             let EpisodeResult { target_return, total_return, length, terminated, unstable, .. } = *episode;
             let row = Row {
                 update: *update,
-                rollout: protocol.rollout.to_string(),
-                target_return,
+                target_return: target_return.to_string(),
                 episode: episode.episode,
                 seed: seeds::evaluation(seed, episode.episode),
-                total_return,
-                normalised_score: scores.map(|scores| scores.normalised(total_return)),
+                total_return: total_return.to_string(),
+                normalised_score: scores.map(|scores| scores.normalised(total_return).to_string()),
                 length,
                 terminated,
                 unstable,
                 checksum: format!("{:08x}", episode.checksum),
+                rollout: protocol.rollout.to_string(),
             };
             writer.serialize(row).expect("a row of plain values");
         }

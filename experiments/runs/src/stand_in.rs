@@ -4,8 +4,8 @@ use aaren_agents::{Agent, Origin, PolicyFile, Task, TrainConfig, Trainer};
 use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, AgentConfig, Context, ContextLength, DecisionConfig, EncoderKind, Model, Norm, Precision,
-    Recency, Regime, Schedule, Start,
+    ActionSpace, AgentConfig, Context, ContextLength, DecisionConfig, EncoderKind, Mixer, Model, Norm,
+    Precision, Regime, Schedule, Settings, Start,
 };
 use tch::Device;
 
@@ -19,13 +19,11 @@ pub fn hopper(encoder: EncoderKind, heads: usize) -> (AgentConfig, Task) {
     let (observation_size, action_size) = (11, 3);
     let agent = DecisionConfig {
         model: Model {
-            encoder,
             width: 128,
             layers: 3,
-            heads,
             norm: Norm::Post,
-            recency: Recency::None,
             past_actions: true,
+            mixer: Mixer::new(encoder, Settings { heads, ..Settings::default() }),
         },
         dropout: 0.1,
         context: Context { context_length: ContextLength::Timesteps(20), regime: Regime::Unbounded },

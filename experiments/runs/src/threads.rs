@@ -1,9 +1,11 @@
 //! How many threads libtorch trains with.
 
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aaren_agents::Trainer;
+
+use crate::measure;
 
 /// Turns that every count of threads gets, and how long one takes, or how many updates.
 const TURNS: usize = 3;
@@ -14,26 +16,18 @@ const TURN_UPDATES: usize = 4;
 ///
 /// More are not always faster: where something else keeps a core busy, all threads wait for the one that
 /// shares it.
-pub fn measure(mut trainer: Trainer, counts: &[usize]) -> Vec<(usize, f64)> {
-    let mut spent = vec![(0, Duration::ZERO); counts.len()];
+pub fn rates(mut trainer: Trainer, counts: &[usize]) -> Vec<(usize, f64)> {
+    let mut spent = vec![Vec::new(); counts.len()];
     for _ in 0..TURNS {
-        for (&count, (updates, time)) in counts.iter().zip(&mut spent) {
+        for (&count, seconds) in counts.iter().zip(&mut spent) {
             tch::set_num_threads(count as i32);
-            // Numbers that come to nothing are for the training to report; they take the same time.
+            // A loss that is NaN is for the training to report; the time is the same.
             let _ = trainer.update();
-            let start = Instant::now();
-            for _ in 0..TURN_UPDATES {
-                let _ = trainer.update();
-                *updates += 1;
-                if start.elapsed() >= TURN {
-                    break;
-                }
-            }
-            *time += start.elapsed();
+            seconds.extend(measure::updates(&mut trainer, TURN_UPDATES, TURN).unwrap_or_default());
         }
     }
-    let rate = |(updates, time): &(u32, Duration)| f64::from(*updates) / time.as_secs_f64();
-    counts.iter().copied().zip(spent.iter().map(rate)).collect()
+    let rate = |seconds: Vec<f64>| seconds.len() as f64 / seconds.iter().sum::<f64>();
+    counts.iter().copied().zip(spent.into_iter().map(rate)).collect()
 }
 
 /// The count of the highest rate; of equal ones the lowest.

@@ -6,7 +6,9 @@ use std::collections::HashSet;
 use aaren_envs::nearest;
 use aaren_format::AgentConfig;
 use aaren_format::CloningConfig;
-use aaren_format::{Context, ContextLength, EncoderKind, Invalid, Mlp, Model, Precision, Recency, Regime};
+use aaren_format::{
+    Context, ContextLength, EncoderKind, Invalid, Mixer, Mlp, Model, Precision, Regime, Settings,
+};
 use aaren_format::{DecisionConfig, Start};
 use serde::Deserialize;
 use serde_aux::serde_introspection::serde_introspect as keys_of;
@@ -79,7 +81,10 @@ impl AgentKind {
 
 /// A setting without a meaning for some encoders: key, which encoders it is for, what others have, and why.
 type Setting = (&'static str, fn(EncoderKind) -> bool, &'static str, &'static str);
-const RECENCY: Setting = ("recency", EncoderKind::takes_recency, "none", "recency decays an Aaren's state");
+const HEADS: Setting =
+    ("heads", |encoder| encoder.takes("heads"), "1", "it has no attention to divide into heads");
+const RECENCY: Setting =
+    ("recency", |encoder| encoder.takes("recency"), "none", "recency decays an Aaren's state");
 const CARRY: Setting =
     ("carry", EncoderKind::constant_state, "false", "it has no state of constant size to carry");
 
@@ -179,22 +184,24 @@ impl<'a> Shared<'a> {
             _ => false,
         };
         let unreached = |key: &str| {
-            [RECENCY, CARRY].iter().any(|(setting, means, ..)| *setting == key && !means(encoder))
+            [HEADS, RECENCY, CARRY].iter().any(|(setting, means, ..)| *setting == key && !means(encoder))
                 || (key == "rollout" && unfit(self.rollout))
         };
         let (said, context) = self.sections(own, |key| !unreached(key))?;
+        let settings = Settings { heads: said.heads, recency: said.recency };
         let model = Model {
-            encoder,
             width: said.width,
             layers: said.layers,
-            heads: said.heads,
             norm: said.norm,
-            recency: said.recency,
             past_actions: said.past_actions,
+            mixer: Mixer::new(encoder, settings),
         };
-        for ((key, means, others, reason), given) in
-            [(RECENCY, model.recency != Recency::None), (CARRY, context.carry)]
-        {
+        let usual = Settings::default();
+        for ((key, means, others, reason), given) in [
+            (HEADS, settings.heads != usual.heads),
+            (RECENCY, settings.recency != usual.recency),
+            (CARRY, context.carry),
+        ] {
             if given
                 && !means(encoder)
                 && let Some(field) = own.get(key)

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aaren_format::AgentConfig;
-use aaren_format::CloningConfig;
-use aaren_format::{DecisionConfig, Start};
+use aaren_format::{AgentConfig, CloningConfig, DecisionConfig, Start, fnv1a};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -64,10 +62,7 @@ impl Fingerprint {
     pub fn hash(&self) -> String {
         let bytes =
             self.0.iter().flat_map(|(key, value)| [key.as_str(), "=", value, "\n"]).flat_map(str::bytes);
-        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        format!("{hash:016x}")
+        format!("{:016x}", fnv1a(bytes))
     }
 
     /// What differs, one `key: found there, expected here` each; empty if and only if the two are equal.

@@ -100,6 +100,7 @@ fn refusals_name_place_key_found_expected_and_cure() {
         ("policies: [mine: {encoder: lstm}]", &["`policies[0].mine.encoder`: found the text `lstm`, expected one of `aaren`"]),
         ("policies: [transformer: {encoder: aaren}]", &["`policies[0].transformer.encoder`", "give the policy another name"]),
         ("policies: [transformer: {recency: learned}]", &["`policies[0].transformer.recency`", "`none` with encoder transformer"]),
+        ("policies: [gru: {heads: 2}]", &["`policies[0].gru.heads`", "`1` with encoder gru: it has no attention", "or set `encoder: aaren` or `encoder: transformer`"]),
         ("policies: [transformer: {carry: true}]", &["`policies[0].transformer.carry`", "`false` with encoder transformer"]),
         ("policies: [../../etc: {encoder: aaren}]", &["`policies[0]`: found the name `../../etc`", "safe as a folder's"]),
         ("policies: [{aaren: {}, transformer: {}}]", &["`policies[0]`: found a map of several keys"]),

@@ -307,7 +307,7 @@ impl ExperimentResult {
                         continue;
                     }
                     RunState::Failed { reason } => reason,
-                    RunState::Begun { update } => format!("begun, at update {update}"),
+                    RunState::Begun { update } => format!("begun, {update} updates done"),
                     RunState::Missing => "no checkpoint yet".into(),
                 };
                 unfinished.push(format!("{policy} seed {seed}: {why}"));

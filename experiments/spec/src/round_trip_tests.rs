@@ -1,14 +1,13 @@
 //! Properties: the effective spec loads as itself, and no text brings the loader down.
 
 use aaren_damaged_files::{Measuring, fuzz};
-use aaren_format::CloningConfig;
-use aaren_format::{AgentConfig, Schedule};
-use aaren_format::{Context, ContextLength, EncoderKind, Mlp, Model, Norm, Precision, Recency, Regime};
-use aaren_format::{DecisionConfig, Start};
+use aaren_format::{
+    AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec, Mixer,
+    Mlp, Model, Norm, Precision, Recency, Regime, Schedule, Settings, Start,
+};
 use proptest::prelude::*;
 
 use super::tests::{EXAMPLE, MINIMAL, load};
-use super::train::Device;
 use super::*;
 
 #[global_allocator]
@@ -72,10 +71,10 @@ prop_compose! {
     ) -> AgentConfig {
         AgentConfig::Decision(DecisionConfig {
             model: Model {
-                encoder, width: heads * head_width, layers, heads,
+                width: heads * head_width, layers,
                 norm: if pre { Norm::Pre } else { Norm::Post },
-                recency: if encoder.takes_recency() { recency } else { Recency::None },
                 past_actions: !pre,
+                mixer: Mixer::new(encoder, Settings { heads, recency }),
             },
             dropout,
             context: Context {

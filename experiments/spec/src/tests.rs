@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use aaren_format::AgentConfig;
-use aaren_format::CloningConfig;
-use aaren_format::{ContextLength, EncoderKind, Mlp, Precision, Recency, Regime};
-use aaren_format::{DecisionConfig, Start};
+use aaren_format::{
+    AgentConfig, CloningConfig, ContextLength, DecisionConfig, EncoderKind, EnvSpec, Mlp, Precision, Recency,
+    Regime, Settings, Start,
+};
 
+use super::field::Field;
 use super::fingerprint::Fingerprint;
 use super::*;
 
@@ -38,13 +39,13 @@ fn defaults_need_only_environment_and_dataset() {
     assert_eq!(spec.dataset, DatasetSource::Recipe("hopper-medium".into()));
     assert_eq!(spec.seeds, [0]);
     let [aaren, transformer] = spec.policies.as_slice() else { panic!("{:?}", spec.policies) };
-    assert_eq!((aaren.name.as_str(), decision(aaren).model.encoder), ("aaren", EncoderKind::Aaren));
+    assert_eq!((aaren.name.as_str(), decision(aaren).model.encoder()), ("aaren", EncoderKind::Aaren));
     assert_eq!(
         (decision(aaren).context.context_length, regime(aaren)),
         (ContextLength::Timesteps(20), Regime::Unbounded)
     );
     assert_eq!(
-        (transformer.name.as_str(), decision(transformer).model.encoder),
+        (transformer.name.as_str(), decision(transformer).model.encoder()),
         ("transformer", EncoderKind::Transformer)
     );
     assert_eq!(regime(transformer), Regime::Window(20));
@@ -81,10 +82,11 @@ context: {carry: true, rollout: unbounded}
     )
     .unwrap();
     assert_eq!(spec.env.kwargs["observe"], "positions");
-    let heads: Vec<usize> = spec.policies.iter().map(|policy| decision(policy).model.heads).collect();
+    let heads: Vec<usize> =
+        spec.policies.iter().map(|policy| decision(policy).model.mixer.settings().heads).collect();
     assert_eq!(heads, [2, 4, 2, 2, 2]);
     assert!(spec.policies.iter().all(|policy| decision(policy).model.width == 64));
-    assert_eq!(decision(&spec.policies[1]).model.recency, Recency::Learned);
+    assert_eq!(decision(&spec.policies[1]).model.mixer.settings().recency, Recency::Learned);
     let regimes: Vec<Regime> = spec.policies.iter().map(regime).collect();
     // A shared `unbounded` does not reach a Transformer, its own does.
     let [whole, window] = [Regime::Unbounded, Regime::Window(20)];
@@ -108,8 +110,8 @@ fn overrides_replace_and_add() {
     .unwrap();
     assert_eq!((spec.train.updates, spec.train.batch), (700, 8));
     assert_eq!(spec.seeds, [3, 4]);
-    assert_eq!(decision(&spec.policies[0]).model.recency, Recency::Learned);
-    assert_eq!(decision(&spec.policies[1]).model.recency, Recency::None);
+    assert_eq!(decision(&spec.policies[0]).model.mixer.settings().recency, Recency::Learned);
+    assert_eq!(decision(&spec.policies[1]).model.mixer.settings().recency, Recency::None);
     assert!(spec.policies.iter().all(|policy| regime(policy) == Regime::Window(30)));
 }
 
@@ -158,8 +160,8 @@ fn the_example_of_the_readme_loads() {
     let names: Vec<&str> = spec.policies.iter().map(|policy| policy.name.as_str()).collect();
     assert_eq!(names, ["aaren", "aaren-recency", "transformer"]);
     assert_eq!(
-        (decision(&spec.policies[1]).model.heads, decision(&spec.policies[1]).model.recency),
-        (4, Recency::Learned)
+        decision(&spec.policies[1]).model.mixer.settings(),
+        Settings { heads: 4, recency: Recency::Learned }
     );
     assert_eq!((spec.train.learning_rate, spec.train.clip), (1e-4, 0.25));
     assert_eq!(spec.evaluate.target_returns, Some(vec![3600.0, 1800.0]));
@@ -300,8 +302,8 @@ fn settings_reach_the_encoders_that_they_are_for() {
         );
         let spec = load(&shared, &[]).unwrap();
         let policy = decision(&spec.policies[0]);
-        assert_eq!((spec.policies[0].name.as_str(), policy.model.encoder), (encoder.name(), encoder));
-        assert_eq!(policy.model.recency == Recency::Learned, encoder.takes_recency());
+        assert_eq!((spec.policies[0].name.as_str(), policy.model.encoder()), (encoder.name(), encoder));
+        assert_eq!(policy.model.mixer.settings().recency == Recency::Learned, encoder.takes("recency"));
         assert_eq!(policy.carry, encoder.constant_state());
         let whole = if encoder.constant_state() { Regime::Unbounded } else { Regime::Window(9) };
         assert_eq!(policy.context.regime, whole);
@@ -318,9 +320,11 @@ fn settings_reach_the_encoders_that_they_are_for() {
         let DecisionConfig { context, start, .. } = decision(&episodes.policies[0]);
         assert_eq!((context.context_length, *start), (ContextLength::Episode, Start::Episode));
         assert_eq!(context.regime, Regime::Unbounded);
-        for (own, taken) in
-            [("recency: learned", encoder.takes_recency()), ("carry: true", encoder.constant_state())]
-        {
+        for (own, taken) in [
+            ("heads: 4", encoder.takes("heads")),
+            ("recency: learned", encoder.takes("recency")),
+            ("carry: true", encoder.constant_state()),
+        ] {
             let own = format!("{MINIMAL}policies: [mine: {{encoder: {encoder}, {own}}}]");
             assert_eq!(load(&own, &[]).is_ok(), taken, "{own}");
         }

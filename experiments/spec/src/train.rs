@@ -1,55 +1,12 @@
 //! `train:` the optimisation, the same for every policy.
 
-use std::fmt;
-
-use aaren_format::Schedule;
-use aaren_format::{Invalid, Precision};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use aaren_format::{Device, Invalid, Precision, Schedule};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::values::{ANY, UNSAID, not_negative, positive, some_whole, text, whole};
 
 /// The most windows per update.
 pub(super) const BATCH: u64 = 1_000_000;
-
-/// Where tensors live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Device {
-    /// The processor.
-    Cpu,
-    /// The CUDA device of that index.
-    Cuda(usize),
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Device::Cpu => f.write_str("cpu"),
-            Device::Cuda(index) => write!(f, "cuda:{index}"),
-        }
-    }
-}
-
-impl Serialize for Device {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Device {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, "`cpu`, `cuda` or `cuda:N`", |word| match word {
-            "cpu" => Ok(Device::Cpu),
-            "cuda" => Ok(Device::Cuda(0)),
-            _ => {
-                let index = word.strip_prefix("cuda:").and_then(|index| index.parse().ok());
-                // An index beyond any machine's would overflow what libtorch keeps it in.
-                let index = index.filter(|&index| index < 128);
-                let cure = || word.eq_ignore_ascii_case("gpu").then(|| "write `cuda`".into());
-                index.map(Device::Cuda).ok_or_else(cure)
-            }
-        })
-    }
-}
 
 /// The optimisation of one policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +35,7 @@ pub struct TrainSpec {
     /// Arithmetic, where a policy does not have its own.
     pub precision: Precision,
     /// Where.
+    #[serde(deserialize_with = "device")]
     pub device: Device,
     /// libtorch's threads; measured when absent.
     #[serde(deserialize_with = "some_whole::<_, _, 1, 1024>", skip_serializing_if = "Option::is_none")]
@@ -118,4 +76,8 @@ impl TrainSpec {
             cure: Some(format!("remove it for a tenth of the updates, or set train.warmup={tenth}")),
         })
     }
+}
+
+fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Device, D::Error> {
+    text(deserializer, Device::EXPECTED, |word| word.parse().map_err(|invalid: Invalid| invalid.cure))
 }

@@ -13,7 +13,7 @@
 use std::process::ExitCode;
 
 use aaren_encoders::{Encoder, Pass, Wanted, linear};
-use aaren_format::{EncoderKind, Model, Norm, Recency};
+use aaren_format::{EncoderKind, Mixer, Model, Norm, Recency};
 use tch::nn::{self, Module, OptimizerConfig};
 use tch::{Device, IndexOp, Kind, Reduction, Tensor};
 
@@ -129,13 +129,11 @@ impl Forecaster {
     fn new(path: &nn::Path, kind: EncoderKind, channels: i64, settings: Settings) -> Self {
         let width = settings.width as i64;
         let model = Model {
-            encoder: kind,
             width: settings.width,
             layers: settings.layers,
-            heads: 4,
             norm: Norm::Post,
-            recency: Recency::None,
             past_actions: true,
+            mixer: Mixer::new(kind, aaren_format::Settings { heads: 4, recency: Recency::None }),
         };
         let small = nn::Init::Randn { mean: 0.0, stdev: 0.02 };
         Self {

@@ -54,6 +54,11 @@ impl Block {
         (self.residual(&wanted.of(x, 1), &mixed, Some(dropout)), state)
     }
 
+    fn mix<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
+        fused::ablated!(Mixer, crate::mixer::by_graph(&*self.mixer, x, state, wanted));
+        self.mixer.train(x, state, wanted)
+    }
+
     /// [`Block::seq`] in training, without a graph.
     pub(crate) fn train<'a>(
         &'a self,
@@ -82,7 +87,7 @@ impl Block {
         };
         match self.order {
             Norm::Post => {
-                let Mixed { outputs, state, back: mixed_back } = self.mixer.train(x, state, wanted);
+                let Mixed { outputs, state, back: mixed_back } = self.mix(x, state, wanted);
                 let (y, first_back) =
                     fused::residual_norm(&own, &outputs, dropout.mask(&outputs).as_ref(), &self.norm1);
                 let (branch, mlp_back) = mlp(&y);
@@ -98,7 +103,7 @@ impl Block {
             }
             Norm::Pre => {
                 let (normal, normal_back) = fused::norm(x, &self.norm1);
-                let Mixed { outputs, state, back: mixed_back } = self.mixer.train(&normal, state, wanted);
+                let Mixed { outputs, state, back: mixed_back } = self.mix(&normal, state, wanted);
                 let (middle, first_back) = fused::residual(&own, &outputs, dropout.mask(&outputs).as_ref());
                 let (normal, second_back) = fused::norm(&middle, &self.norm2);
                 let (branch, mlp_back) = mlp(&normal);

@@ -6,24 +6,17 @@ use tch::{Cuda, Device, Kind, Tensor};
 
 use crate::Error;
 
-/// Opens the device a spec names: `cpu`, `cuda` or `cuda:N`.
+/// Opens a device.
 ///
 /// The build links libtorch's CPU library only. Its CUDA library is opened here, at run time and
 /// before the first CUDA query (a query made earlier would cache "no backend", tch-rs#907), so that
 /// one build serves both kinds of machine.
 ///
 /// # Errors
-/// [`Error::Device`] where the name is unknown, the CUDA libraries are not installed, or no GPU answers.
-pub fn open_device(name: &str) -> Result<Device, Error> {
-    let fail = |reason: String| Error::Device { device: name.to_owned(), reason };
-    let index = match name {
-        "cpu" => return Ok(Device::Cpu),
-        "cuda" => 0,
-        _ => name
-            .strip_prefix("cuda:")
-            .and_then(|index| index.parse::<usize>().ok())
-            .ok_or_else(|| fail("not a device; expected `cpu`, `cuda` or `cuda:N`".into()))?,
-    };
+/// [`Error::Device`] where the CUDA libraries are not installed, or no GPU answers.
+pub fn open_device(device: aaren_format::Device) -> Result<Device, Error> {
+    let fail = |reason: String| Error::Device { device: device.to_string(), reason };
+    let aaren_format::Device::Cuda(index) = device else { return Ok(Device::Cpu) };
     load_cuda_library().map_err(fail)?;
     let found = Cuda::device_count();
     if found <= index as i64 {

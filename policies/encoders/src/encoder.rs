@@ -82,7 +82,7 @@ impl State {
 #[derive(Debug)]
 pub struct Encoder {
     kind: EncoderKind,
-    blocks: Vec<Block>,
+    pub(crate) blocks: Vec<Block>,
     norm: Option<nn::LayerNorm>,
     dropout: f64,
 }
@@ -100,7 +100,7 @@ impl Encoder {
         }
         let blocks = path / "blocks";
         Ok(Self {
-            kind: model.encoder,
+            kind: model.encoder(),
             blocks: (0..model.layers).map(|layer| Block::new(&(&blocks / layer as i64), model)).collect(),
             norm: (model.norm == Norm::Pre)
                 .then(|| nn::layer_norm(path / "norm", vec![model.width as i64], Default::default())),

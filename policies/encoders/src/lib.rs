@@ -10,6 +10,8 @@
 //! Each is an [`Encoder`] with one contract, after the RNN trait of tch and candle:
 //! [`Encoder::zero_state`], [`Encoder::step`], [`Encoder::seq`] and [`State::bytes`].
 
+#[cfg(feature = "ablation")]
+pub mod ablation;
 mod block;
 mod device;
 mod dropout;
@@ -19,6 +21,8 @@ mod fused;
 mod linear;
 mod mixer;
 pub mod scan;
+#[cfg(test)]
+mod train_tests;
 mod wanted;
 
 pub use device::open_device;

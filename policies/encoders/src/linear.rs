@@ -22,6 +22,11 @@ pub fn linear<'a>(path: impl std::borrow::Borrow<nn::Path<'a>>, from: i64, to: i
     nn::linear(path, from, to, nn::LinearConfig { ws_init, ..Default::default() })
 }
 
+/// Weight and bias of a layer.
+pub(crate) fn weights(layer: &nn::Linear) -> impl Iterator<Item = &Tensor> {
+    [Some(&layer.ws), layer.bs.as_ref()].into_iter().flatten()
+}
+
 /// `x Wᵀ + b` in the arithmetic of `x`.
 pub(crate) fn x_linear(x: &Tensor, layer: &nn::Linear) -> Tensor {
     if x.kind() == layer.ws.kind() {

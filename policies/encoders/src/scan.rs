@@ -79,7 +79,8 @@ pub fn recurrence(scores: &Tensor, values: &Tensor, decay: Option<&Tensor>, stat
     state.merge(&token, decay)
 }
 
-/// All prefixes by the paper's Hillis–Steele scan over ⊕: log₂(tokens) sweeps over every token.
+/// All prefixes by the Hillis–Steele scan over ⊕, the form of the paper, which tests and `aaren check` compare
+/// the others with: log₂(tokens) sweeps over every token.
 ///
 /// `scores` `[batch, heads, tokens]`, `values` `[batch, heads, tokens, width of a head]`; `decay` broadcasts
 /// against `scores`. Returns the outputs, shaped like `values`, and the state after the last token.

@@ -1,11 +1,17 @@
 //! The encoders' contract: parameter counts, agreement of all ways to run one, state sizes.
 
 use aaren_encoders::{Encoder, Pass, Wanted};
-use aaren_format::{EncoderKind, Model, Norm, Precision, Recency};
+use aaren_format::{AarenSettings, EncoderKind, Mixer, Model, Norm, Precision, Recency, Settings};
 use tch::{Device, Kind, Tensor, nn};
 
 fn model(encoder: EncoderKind, width: usize, layers: usize, heads: usize) -> Model {
-    Model { encoder, width, layers, heads, norm: Norm::Post, recency: Recency::None, past_actions: true }
+    let mixer = Mixer::new(encoder, Settings { heads, ..Settings::default() });
+    Model { width, layers, norm: Norm::Post, past_actions: true, mixer }
+}
+
+fn with_recency(recency: Recency, model: Model) -> Model {
+    let Settings { heads, .. } = model.mixer.settings();
+    Model { mixer: Mixer::Aaren(AarenSettings { heads, recency }), ..model }
 }
 
 fn parameters(model: &Model) -> usize {
@@ -19,9 +25,9 @@ fn parameters(model: &Model) -> usize {
 fn an_aaren_layer_has_one_width_more_parameters_than_its_twin() {
     assert_eq!(parameters(&model(EncoderKind::Transformer, 512, 1, 8)), 3_152_384);
     assert_eq!(parameters(&model(EncoderKind::Aaren, 512, 1, 8)), 3_152_896);
-    let recency = Model { recency: Recency::Learned, ..model(EncoderKind::Aaren, 512, 1, 8) };
-    assert_eq!(parameters(&recency), 3_152_896 + 8);
-    assert_eq!(parameters(&Model { recency: Recency::Gated, ..recency }), 3_152_896 + 8 * 513);
+    let aaren = model(EncoderKind::Aaren, 512, 1, 8);
+    assert_eq!(parameters(&with_recency(Recency::Learned, aaren)), 3_152_896 + 8);
+    assert_eq!(parameters(&with_recency(Recency::Gated, aaren)), 3_152_896 + 8 * 513);
 }
 
 #[test]
@@ -58,9 +64,9 @@ fn a_gru_begins_as_pytorchs() {
 fn variants() -> Vec<Model> {
     let aaren = model(EncoderKind::Aaren, 12, 3, 2);
     vec![
-        Model { norm: Norm::Pre, recency: Recency::Learned, ..aaren },
-        Model { recency: Recency::Learned, ..aaren },
-        Model { recency: Recency::Gated, ..aaren },
+        Model { norm: Norm::Pre, ..with_recency(Recency::Learned, aaren) },
+        with_recency(Recency::Learned, aaren),
+        with_recency(Recency::Gated, aaren),
         aaren,
         Model { norm: Norm::Pre, ..model(EncoderKind::Transformer, 12, 3, 2) },
         model(EncoderKind::Transformer, 12, 3, 2),
@@ -152,7 +158,7 @@ fn aarens_state_is_constant_and_the_transformers_grows() {
         encoder.seq(&x, &encoder.zero_state(1)).1.bytes()
     };
     let aaren = model(EncoderKind::Aaren, 128, 3, 4);
-    let recency = Model { recency: Recency::Learned, ..aaren };
+    let recency = with_recency(Recency::Learned, aaren);
     for tokens in [3, 3000] {
         assert_eq!(bytes(&aaren, tokens), 3 * (2 * 4 + 128) * 4);
         assert_eq!(bytes(&recency, tokens), 3 * (2 * 4 + 128) * 4);
@@ -178,12 +184,12 @@ fn rows_that_forget_go_on_as_from_the_start_and_the_others_as_if_nothing_had_bee
         let forgotten = match encoder.forget(&state, &rows) {
             Ok(forgotten) => forgotten,
             Err(error) => {
-                assert!(!model.encoder.constant_state());
+                assert!(!model.encoder().constant_state());
                 assert!(error.to_string().starts_with("an encoder transformer cannot forget"), "{error}");
                 continue;
             }
         };
-        assert!(model.encoder.constant_state());
+        assert!(model.encoder().constant_state());
         let found = encoder.seq(&after, &forgotten).0;
         let anew = encoder.seq(&after, &encoder.zero_state(3)).0;
         let on = encoder.seq(&after, &state).0;
@@ -204,12 +210,16 @@ fn impossible_configurations_are_refused() {
     };
     assert!(refused(model(EncoderKind::Aaren, 128, 3, 3)).contains("found 3 heads with width 128"));
     assert!(refused(model(EncoderKind::Aaren, 128, 0, 1)).contains("`model.layers`: found 0"));
-    let recency = Model { recency: Recency::Learned, ..model(EncoderKind::Transformer, 8, 1, 1) };
-    assert!(refused(recency).contains("model.recency"));
 }
 
+/// Where there is no GPU; where there is one, it opens.
 #[test]
-fn unknown_devices_are_refused_in_one_sentence() {
-    let message = aaren_encoders::open_device("gpu").unwrap_err().to_string();
-    assert!(message.contains("train.device: gpu") && message.contains("`cuda`"), "{message}");
+fn a_missing_gpu_is_said_in_one_sentence_with_the_cure() {
+    let last = aaren_format::Device::Cuda(127);
+    let message = aaren_encoders::open_device(last).unwrap_err().to_string();
+    assert!(
+        message.starts_with("train.device: cuda:127: ") && message.contains("`device: cpu`"),
+        "{message}"
+    );
+    assert!(!message.contains('\n'), "{message}");
 }

@@ -63,13 +63,13 @@
 //! ```
 
 use aaren_encoders::Encoder;
-use aaren_format::{EncoderKind, Model, Norm, Recency};
+use aaren_format::{EncoderKind, Mixer, Model, Norm, Recency, Settings};
 use tch::{Device, Kind, Tensor, nn};
 
 fn outputs(encoder: EncoderKind, recency: Recency) -> Vec<f64> {
     let store = nn::VarStore::new(Device::Cpu);
-    let model =
-        Model { encoder, width: 8, layers: 1, heads: 2, norm: Norm::Post, recency, past_actions: true };
+    let mixer = Mixer::new(encoder, Settings { heads: 2, recency });
+    let model = Model { width: 8, layers: 1, norm: Norm::Post, past_actions: true, mixer };
     let encoder = Encoder::new(&store.root(), &model, 0.0).unwrap();
     let _guard = tch::no_grad_guard();
     let mut parameters: Vec<_> = store.variables().into_iter().collect();

@@ -74,7 +74,7 @@ impl Agent {
 impl Decision {
     fn check(&self) -> Result<(), Invalid> {
         self.model.check()?;
-        self.context.check(self.model.encoder)?;
+        self.context.check(self.model.encoder())?;
         Invalid::unless(self.max_timesteps > 0, "max_timesteps", self.max_timesteps, "at least 1")?;
         let scale = self.return_scale;
         Invalid::unless(scale.is_finite() && scale > 0.0, "return_scale", scale, "a positive number")

@@ -102,7 +102,7 @@ impl Header {
     /// `context.rollout`, where it cannot.
     pub fn check_regime(&self, regime: Regime) -> Result<(), Invalid> {
         match self.decision() {
-            Some(decision) => regime.check_for(decision.model.encoder),
+            Some(decision) => regime.check_for(decision.model.encoder()),
             None => regime.check(),
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! * A [`Header`] is what a policy file says of itself: where it comes from, what it acts in, and the
 //!   [`Agent`] it is.
-//! * [`Model`] with [`EncoderKind`], [`Norm`], [`Recency`]: the shape of a trajectory encoder.
+//! * [`Model`] with [`Mixer`], [`EncoderKind`], [`Norm`], [`Recency`]: the shape of a trajectory encoder.
 //! * [`AgentConfig`]: an agent as an experiment describes it.
 //! * [`Context`] and [`Regime`]: how much of the past a policy sees, in training and when it acts.
 //! * [`ActionSpace`], [`EnvSpec`], [`Precision`].
@@ -19,8 +19,10 @@ mod action;
 mod agent;
 mod config;
 mod context;
+mod device;
 mod env;
 mod error;
+mod hash;
 mod header;
 mod model;
 
@@ -28,7 +30,12 @@ pub use action::ActionSpace;
 pub use agent::{Agent, Decision, Mlp};
 pub use config::{AgentConfig, CloningConfig, DecisionConfig, Schedule, Start};
 pub use context::{Context, ContextLength, Regime};
+pub use device::Device;
 pub use env::EnvSpec;
 pub use error::{Error, Invalid};
+pub use hash::fnv1a;
 pub use header::{FORMAT, Header, VERSION, check_scale};
-pub use model::{EncoderKind, Model, Norm, Precision, Recency};
+pub use model::{
+    AarenSettings, EncoderKind, GruSettings, Mixer, Model, Norm, Precision, Recency, Settings,
+    TransformerSettings,
+};

@@ -23,27 +23,29 @@ impl EncoderKind {
     /// Every kind there is.
     pub const ALL: [EncoderKind; 3] = [EncoderKind::Aaren, EncoderKind::Transformer, EncoderKind::Gru];
 
+    /// All that differs between encoders beside their arithmetic: name, whether the state has one size, settings.
+    fn facts(self) -> (&'static str, bool, &'static [&'static str]) {
+        match self {
+            EncoderKind::Aaren => ("aaren", true, &["heads", "recency"]),
+            EncoderKind::Transformer => ("transformer", false, &["heads"]),
+            EncoderKind::Gru => ("gru", true, &[]),
+        }
+    }
+
     /// Its name in YAML and JSON.
     pub fn name(self) -> &'static str {
-        match self {
-            EncoderKind::Aaren => "aaren",
-            EncoderKind::Transformer => "transformer",
-            EncoderKind::Gru => "gru",
-        }
+        self.facts().0
     }
 
     /// Whether its state has one size however long the episode: then it can be carried from chunk to chunk in
     /// training, and acts `unbounded` unless told otherwise.
     pub fn constant_state(self) -> bool {
-        match self {
-            EncoderKind::Aaren | EncoderKind::Gru => true,
-            EncoderKind::Transformer => false,
-        }
+        self.facts().1
     }
 
-    /// Whether `recency` means something for it.
-    pub fn takes_recency(self) -> bool {
-        self == EncoderKind::Aaren
+    /// Whether a key of [`Settings`] means something for it.
+    pub fn takes(self, setting: &str) -> bool {
+        self.facts().2.contains(&setting)
     }
 }
 
@@ -125,24 +127,144 @@ impl Precision {
     }
 }
 
-/// The shape of a trajectory encoder: a stack of blocks, each an attention (or what stands for it) and an MLP.
+/// An encoder with its own settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mixer {
+    /// See [`EncoderKind::Aaren`].
+    Aaren(AarenSettings),
+    /// See [`EncoderKind::Transformer`].
+    Transformer(TransformerSettings),
+    /// See [`EncoderKind::Gru`].
+    Gru(GruSettings),
+}
+
+/// Settings of an Aaren.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AarenSettings {
+    /// Attention heads of a block, each with a query and a recency of its own.
+    pub heads: usize,
+    /// Whether a head forgets.
+    pub recency: Recency,
+}
+
+/// Settings of a Transformer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransformerSettings {
+    /// Attention heads of a block.
+    pub heads: usize,
+}
+
+/// A GRU has no settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GruSettings;
+
+impl GruSettings {
+    /// Units of the hidden state: ⅔ of the width, rounded. With its projection a GRU then has the 4 width²
+    /// weights of attention, and a block as many parameters as an Aaren's to within 5 % from a width of 5 on.
+    pub fn units(width: usize) -> usize {
+        (2 * width + 1) / 3
+    }
+}
+
+/// The settings of all encoders, flat as YAML and policy files spell them. What an encoder does not have stands
+/// there with its default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Of Aaren and Transformer; 1 by default.
+    pub heads: usize,
+    /// Of Aaren; none by default.
+    pub recency: Recency,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { heads: 1, recency: Recency::None }
+    }
+}
+
+impl Mixer {
+    /// That encoder, with what it takes of the settings; others are left out.
+    pub fn new(encoder: EncoderKind, Settings { heads, recency }: Settings) -> Self {
+        match encoder {
+            EncoderKind::Aaren => Mixer::Aaren(AarenSettings { heads, recency }),
+            EncoderKind::Transformer => Mixer::Transformer(TransformerSettings { heads }),
+            EncoderKind::Gru => Mixer::Gru(GruSettings),
+        }
+    }
+
+    /// Which encoder it is.
+    pub fn encoder(self) -> EncoderKind {
+        match self {
+            Mixer::Aaren(_) => EncoderKind::Aaren,
+            Mixer::Transformer(_) => EncoderKind::Transformer,
+            Mixer::Gru(_) => EncoderKind::Gru,
+        }
+    }
+
+    /// Its settings, flat.
+    pub fn settings(self) -> Settings {
+        match self {
+            Mixer::Aaren(AarenSettings { heads, recency }) => Settings { heads, recency },
+            Mixer::Transformer(TransformerSettings { heads }) => Settings { heads, ..Settings::default() },
+            Mixer::Gru(GruSettings) => Settings::default(),
+        }
+    }
+}
+
+/// The shape of a trajectory encoder: a stack of blocks, each a [`Mixer`] and an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Flat", into = "Flat")]
 pub struct Model {
-    /// The attention.
-    pub encoder: EncoderKind,
     /// Width of a token.
     pub width: usize,
     /// Number of blocks.
     pub layers: usize,
-    /// Attention heads in a block; a GRU has none, and ignores the number.
-    pub heads: usize,
     /// Place of the LayerNorms.
     pub norm: Norm,
-    /// Aaren's recency.
-    pub recency: Recency,
     /// Whether the actions of the past are tokens: without them a timestep is a return-to-go and a state.
-    #[serde(default = "past_actions", skip_serializing_if = "is_true")]
     pub past_actions: bool,
+    /// How past tokens reach the present one.
+    pub mixer: Mixer,
+}
+
+/// A model as YAML and JSON spell it.
+#[derive(Serialize, Deserialize)]
+struct Flat {
+    encoder: EncoderKind,
+    width: usize,
+    layers: usize,
+    heads: usize,
+    norm: Norm,
+    recency: Recency,
+    #[serde(default = "past_actions", skip_serializing_if = "is_true")]
+    past_actions: bool,
+}
+
+impl From<Model> for Flat {
+    fn from(model: Model) -> Self {
+        let Model { width, layers, norm, past_actions, mixer } = model;
+        let Settings { heads, recency } = mixer.settings();
+        Flat { encoder: mixer.encoder(), width, layers, heads, norm, recency, past_actions }
+    }
+}
+
+impl TryFrom<Flat> for Model {
+    type Error = Invalid;
+
+    /// A GRU's heads are read over: its files from before there were settings of its own name some.
+    fn try_from(flat: Flat) -> Result<Self, Invalid> {
+        let Flat { encoder, width, layers, heads, norm, recency, past_actions } = flat;
+        if recency != Recency::None && !encoder.takes("recency") {
+            return Err(Invalid {
+                key: "model.recency",
+                found: format!("{recency} with encoder {encoder}"),
+                expected: "none, as recency decays an Aaren's state".into(),
+                cure: Some("remove it, or set `encoder: aaren`".into()),
+            });
+        }
+        let mixer = Mixer::new(encoder, Settings { heads, recency });
+        Ok(Model { width, layers, norm, past_actions, mixer })
+    }
 }
 
 /// Files from before it could be said have them.
@@ -160,10 +282,9 @@ impl Model {
     /// The most layers.
     pub const DEEPEST: usize = 1024;
 
-    /// Units of a GRU's hidden state: ⅔ of the width, rounded. With its projection it then has the 4 width²
-    /// weights of attention, and a block as many parameters as an Aaren's to within 5 % from a width of 5 on.
-    pub fn units(&self) -> usize {
-        (2 * self.width + 1) / 3
+    /// Which encoder it is.
+    pub fn encoder(&self) -> EncoderKind {
+        self.mixer.encoder()
     }
 
     /// Whether such an encoder can be.
@@ -171,7 +292,8 @@ impl Model {
     /// # Errors
     /// The first key that makes it impossible.
     pub fn check(&self) -> Result<(), Invalid> {
-        let Model { encoder, width, layers, heads, recency, .. } = *self;
+        let Model { width, layers, mixer, .. } = *self;
+        let heads = mixer.settings().heads;
         for (key, size, most) in [
             ("model.width", width, Self::WIDEST),
             ("model.layers", layers, Self::DEEPEST),
@@ -194,30 +316,58 @@ impl Model {
                 cure: nearest.map(|heads| format!("nearest: {heads} heads")),
             });
         }
-        if recency != Recency::None && !encoder.takes_recency() {
-            return Err(Invalid {
-                key: "model.recency",
-                found: format!("{recency} with encoder {encoder}"),
-                expected: "none, as recency decays an Aaren's state".into(),
-                cure: Some("remove it, or set `encoder: aaren`".into()),
-            });
-        }
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]
-    fn a_model_with_past_actions_is_written_as_before_there_were_others() {
-        let written = r#"{"encoder":"gru","width":8,"layers":1,"heads":2,"norm":"post","recency":"none"}"#;
-        let model: Model = serde_json::from_str(written).unwrap();
-        assert!(model.past_actions);
-        assert_eq!(serde_json::to_string(&model).unwrap(), written);
-        let without = serde_json::to_string(&Model { past_actions: false, ..model }).unwrap();
-        assert!(without.ends_with(r#","past_actions":false}"#), "{without}");
-        assert!(!serde_json::from_str::<Model>(&without).unwrap().past_actions);
+    fn a_model_is_written_flat_and_read_again() {
+        for written in [
+            r#"{"encoder":"aaren","width":8,"layers":1,"heads":2,"norm":"post","recency":"gated"}"#,
+            r#"{"encoder":"transformer","width":8,"layers":3,"heads":4,"norm":"pre","recency":"none"}"#,
+            r#"{"encoder":"gru","width":8,"layers":1,"heads":1,"norm":"post","recency":"none"}"#,
+        ] {
+            let model: Model = serde_json::from_str(written).unwrap();
+            assert!(model.past_actions);
+            assert_eq!(serde_json::to_string(&model).unwrap(), written);
+            let without = serde_json::to_string(&Model { past_actions: false, ..model }).unwrap();
+            assert!(without.ends_with(r#","past_actions":false}"#), "{without}");
+            assert!(!serde_json::from_str::<Model>(&without).unwrap().past_actions);
+        }
+    }
+
+    #[test]
+    fn a_model_reads_over_a_grus_heads_and_refuses_recency_where_there_is_none() {
+        let file = |encoder, recency| {
+            let json = format!(
+                r#"{{"encoder":"{encoder}","width":8,"layers":1,"heads":3,"norm":"post","recency":"{recency}"}}"#
+            );
+            serde_json::from_str::<Model>(&json).map_err(|error| error.to_string())
+        };
+        assert_eq!(file("gru", "none").unwrap().check(), Ok(()));
+        assert_eq!(file("transformer", "none").unwrap().check().unwrap_err().key, "model.heads");
+        let refusal = file("transformer", "learned").unwrap_err();
+        let said = "`model.recency`: found learned with encoder transformer, expected none, as recency";
+        assert!(refusal.starts_with(said), "{refusal}");
+    }
+
+    #[test]
+    fn an_encoder_has_the_settings_that_it_takes() {
+        let all = Settings { heads: 2, recency: Recency::Gated };
+        for encoder in EncoderKind::ALL {
+            let mixer = Mixer::new(encoder, all);
+            let Settings { heads, recency } = mixer.settings();
+            assert_eq!(mixer.encoder(), encoder);
+            assert_eq!(
+                (heads == 2, recency == Recency::Gated),
+                (encoder.takes("heads"), encoder.takes("recency"))
+            );
+        }
     }
 }

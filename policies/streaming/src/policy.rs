@@ -11,7 +11,7 @@ use crate::file::File;
 use crate::network::Network;
 use crate::simd::InstructionSet;
 use crate::{Error, Stream};
-use aaren_format::{ActionSpace, Header, Precision, Regime, check_scale};
+use aaren_format::{ActionSpace, Header, Precision, Regime, check_scale, fnv1a};
 
 /// The weights of a trained policy, shared by all its streams: cloning copies a pointer.
 #[derive(Clone)]
@@ -99,7 +99,7 @@ impl Policy {
         let std = file.tensor("observation.std", &[header.observation_size])?;
         check_scale(&mean, &std)?;
         let network = Network::read(&file, &header, options.precision)?;
-        let (instructions, fingerprint) = (options.instructions, fingerprint(bytes));
+        let (instructions, fingerprint) = (options.instructions, fnv1a(bytes.iter().copied()));
         Ok(Policy(Arc::new(Weights { header, instructions, mean, std, network, fingerprint })))
     }
 
@@ -170,11 +170,4 @@ impl core::fmt::Debug for Policy {
             .field("instructions", &self.0.instructions)
             .finish_non_exhaustive()
     }
-}
-
-/// FNV-1a, 64 bits.
-fn fingerprint(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -1,16 +1,16 @@
 //! `aaren check`: whether a device computes what the CPU does, and how fast; a table to paste into an issue.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::Duration;
 
 use aaren_agents::{Agent, AgentConfig, Checkpoint, Task, Trainer};
 use aaren_datasets::Dataset;
 use aaren_encoders::open_device;
 use aaren_encoders::scan::{Prefix, chunked, hillis_steele, recurrence};
-use aaren_format::{EncoderKind, Precision, Recency};
+use aaren_format::{EncoderKind, Mixer, Precision, Recency, Settings};
 use aaren_reports::Table;
 use aaren_runs::stand_in::{dataset, hopper, trainer};
-use aaren_runs::{output, provenance};
+use aaren_runs::{measure, output, provenance};
 use aaren_spec::Provenance;
 use anyhow::{Context, Result, bail};
 use tch::{Device, Kind, Tensor};
@@ -25,7 +25,7 @@ the CPU with itself.")]
 pub struct Args {
     /// The device to check: cpu, cuda or cuda:N.
     #[arg(long, default_value = "cuda")]
-    pub device: String,
+    pub device: aaren_format::Device,
 }
 
 /// How much is computed.
@@ -42,7 +42,7 @@ const SIZES: Sizes = Sizes { width: 128, batch: 64, tokens: 200, seconds: 1.0 };
 
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
-    let (device, compared) = match open_device(&args.device)? {
+    let (device, compared) = match open_device(args.device)? {
         Device::Cpu => {
             (Device::Cpu, "The CPU is compared with itself: a second run with the first.".to_owned())
         }
@@ -138,9 +138,10 @@ fn agents(sizes: &Sizes) -> (Vec<(&'static str, AgentConfig)>, Task) {
     ];
     let others = [("transformer", EncoderKind::Transformer), ("gru", EncoderKind::Gru)];
     let agent = |encoder, recency| {
-        let (mut agent, _) = hopper(encoder, if encoder == EncoderKind::Gru { 1 } else { 4 });
+        let (mut agent, _) = hopper(encoder, 1);
         if let AgentConfig::Decision(decision) = &mut agent {
-            (decision.model.width, decision.model.recency) = (sizes.width, recency);
+            decision.model.width = sizes.width;
+            decision.model.mixer = Mixer::new(encoder, Settings { heads: 4, recency });
         }
         agent
     };
@@ -310,22 +311,9 @@ fn resumed(
 
 /// Updates per second.
 fn speed(trainer: &mut Trainer, sizes: &Sizes) -> Result<f64> {
-    // A loss that is read has been computed.
-    let mut wait = |updates: usize| -> Result<()> {
-        let mut last = None;
-        for _ in 0..updates {
-            last = Some(trainer.update()?.loss);
-        }
-        last.map(|loss| loss.double_value(&[]));
-        Ok(())
-    };
-    wait(2)?;
-    let (start, mut updates) = (Instant::now(), 0);
-    while start.elapsed().as_secs_f64() < sizes.seconds {
-        wait(5)?;
-        updates += 5;
-    }
-    Ok(f64::from(updates) / start.elapsed().as_secs_f64())
+    measure::updates(trainer, 2, Duration::MAX)?;
+    let seconds = measure::updates(trainer, usize::MAX, Duration::from_secs_f64(sizes.seconds))?;
+    Ok(seconds.len() as f64 / seconds.iter().sum::<f64>())
 }
 
 #[cfg(test)]

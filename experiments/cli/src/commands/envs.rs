@@ -13,6 +13,9 @@ use serde_json::json;
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Show the environments that are known.
+    #[command(after_help = "Examples:
+  aaren envs list
+  aaren envs list --json")]
     List {
         /// Print one JSON object on stdout.
         #[arg(long)]

@@ -8,6 +8,7 @@ mod data;
 mod envs;
 mod evaluate;
 mod export;
+mod help;
 mod render;
 pub mod report;
 mod run;
@@ -22,7 +23,7 @@ use crate::refusal::Refusal;
 use aaren_runs::interrupt::Interrupted;
 use aaren_runs::output;
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Offline reinforcement learning with Aaren and Transformer agents.
 #[derive(Parser)]
@@ -96,7 +97,11 @@ impl Command {
 /// The command `aaren`: reads the arguments of this process, does what they ask for, and says how it ended: 0 done,
 /// 1 failed, 2 refused, 128 and the signal's number where a signal ended it.
 pub fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    let matches = help::grouped(Cli::command()).get_matches();
+    let command = match Cli::from_arg_matches(&matches) {
+        Ok(Cli { command }) => command,
+        Err(error) => error.exit(),
+    };
     let Err(error) = command.execute() else { return ExitCode::SUCCESS };
     if output::is_closed_pipe(error.as_ref()) {
         return ExitCode::SUCCESS;

@@ -1,7 +1,7 @@
 //! The decision agent: the previous action, the return-to-go and the observation as tokens, through the blocks.
 
 use aaren_agents::Task;
-use aaren_format::{Decision, EncoderKind, Norm, Regime};
+use aaren_format::{Decision, Norm, Regime};
 use anyhow::Result;
 
 use super::graph::{Graph, Value, Weights, weight};
@@ -12,10 +12,7 @@ use crate::refusal::Refusal;
 /// `next.…`. At timestep 0, and where a regime forgets, what the state holds does not matter.
 pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, task: &Task) -> Result<()> {
     let Decision { model, max_timesteps, context, return_scale } = decision;
-    if model.encoder == EncoderKind::Transformer {
-        let found = "its cache grows with every token, and an ONNX step has a state of one size";
-        return Err(Refusal(format!("encoder transformer: {found}; export an aaren or a gru")).into());
-    }
+    let states = mixer::States::new(model)?;
     let forgets_every = match context.regime {
         Regime::Unbounded => None,
         Regime::Reset(timesteps) => Some(timesteps as i64),
@@ -68,7 +65,7 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
 
     let last = tokens.len() - 1;
     let mut x = graph.stack(&tokens);
-    let states = mixer::States::new(graph, model);
+    let before = states.take_in(graph);
     let mut after = Vec::new();
     for n in 0..model.layers {
         let block = format!("blocks.{n}");
@@ -77,8 +74,15 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
             Norm::Pre => graph.norm(&x, weights, &part("norm1"))?,
             Norm::Post => x.clone(),
         };
-        let before = states.layer(graph, n);
-        let layer = mixer::Layer { weights, model, block: &block, tokens: last + 1, begins: &begins };
+        let before = before.iter().map(|part| graph.row(part, n)).collect();
+        let layer = mixer::Layer {
+            weights,
+            model,
+            states: &states,
+            block: &block,
+            tokens: last + 1,
+            begins: &begins,
+        };
         let (mixed, state) = layer.mix(graph, &input, before)?;
         after.push(state);
         x = graph.add(&x, &mixed);

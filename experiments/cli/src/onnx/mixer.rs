@@ -1,11 +1,12 @@
 //! How past tokens reach the present ones: the recurrences of Aaren and GRU, a token at a time.
 
-use aaren_format::{EncoderKind, Model, Recency};
+use aaren_format::{AarenSettings, GruSettings, Mixer, Model, Recency};
 use anyhow::Result;
 use tch::{Kind, Tensor};
 
 use super::graph::{Graph, Value, Weights, weight};
 use super::proto::Number;
+use crate::refusal::Refusal;
 
 /// The parts of a state: `state.NAME` goes in and `next.NAME` comes out, `[n, layers, entries]`.
 pub(super) struct States {
@@ -16,30 +17,35 @@ pub(super) struct States {
 struct Part {
     name: &'static str,
     entries: i64,
-    input: Value,
+    /// What fills it before any token.
+    empty: f32,
 }
 
 impl States {
-    /// Takes the state in. Aaren: m and u of every head (`maxima`, `sums`), w (`weighted`); GRU: `hidden`.
-    pub(super) fn new(graph: &mut Graph, model: &Model) -> Self {
-        let (heads, width, layers) = (model.heads as i64, model.width as i64, model.layers as i64);
-        let parts = match model.encoder {
-            EncoderKind::Gru => vec![("hidden", model.units() as i64)],
-            // `decision` has refused a Transformer.
-            EncoderKind::Aaren | EncoderKind::Transformer => {
-                vec![("maxima", heads), ("sums", heads), ("weighted", width)]
-            }
+    /// Aaren: m and u of every head (`maxima`, `sums`), w (`weighted`); GRU: `hidden`.
+    ///
+    /// # Errors
+    /// [`Refusal`] for an encoder whose recurrence is not written here.
+    pub(super) fn new(model: &Model) -> Result<Self> {
+        let part = |name, entries: usize, empty| Part { name, entries: entries as i64, empty };
+        let parts = match model.mixer {
+            Mixer::Aaren(AarenSettings { heads, .. }) => vec![
+                part("maxima", heads, f32::NEG_INFINITY),
+                part("sums", heads, 0.0),
+                part("weighted", model.width, 0.0),
+            ],
+            Mixer::Gru(GruSettings) => vec![part("hidden", GruSettings::units(model.width), 0.0)],
+            _ => return Err(refused(model)),
         };
-        let parts = parts.into_iter().map(|(name, entries)| {
-            let input = graph.input(&format!("state.{name}"), &[layers, entries]);
-            Part { name, entries, input }
-        });
-        Self { parts: parts.collect(), layers }
+        Ok(Self { parts, layers: model.layers as i64 })
     }
 
-    /// The parts of one layer, each `[n, entries]`.
-    pub(super) fn layer(&self, graph: &mut Graph, n: usize) -> Vec<Value> {
-        self.parts.iter().map(|part| graph.row(&part.input, n)).collect()
+    /// Takes the state in.
+    pub(super) fn take_in(&self, graph: &mut Graph) -> Vec<Value> {
+        let input = |Part { name, entries, .. }: &Part| {
+            graph.input(&format!("state.{name}"), &[self.layers, *entries])
+        };
+        self.parts.iter().map(input).collect()
     }
 
     /// Gives the state out, from the parts of every layer.
@@ -52,10 +58,21 @@ impl States {
     }
 }
 
+fn refused(model: &Model) -> anyhow::Error {
+    let encoder = model.encoder();
+    let found = if encoder.constant_state() {
+        "its recurrence is not written in ONNX's operators"
+    } else {
+        "its cache grows with every token, and an ONNX step has a state of one size"
+    };
+    Refusal(format!("encoder {encoder}: {found}; export an aaren or a gru")).into()
+}
+
 /// A layer's mixer, and when its state begins.
 pub(super) struct Layer<'l> {
     pub(super) weights: &'l Weights,
     pub(super) model: &'l Model,
+    pub(super) states: &'l States,
     /// `blocks.N`.
     pub(super) block: &'l str,
     /// Tokens of a step.
@@ -73,34 +90,30 @@ impl Layer<'_> {
         before: Vec<Value>,
     ) -> Result<(Value, Vec<Value>)> {
         let Layer { weights, model, block, .. } = self;
-        let (seen, state, output) = match model.encoder {
-            EncoderKind::Gru => {
+        let (seen, state, output) = match model.mixer {
+            Mixer::Gru(_) => {
                 let gru = Gru::new(graph, weights, block, x)?;
-                let (seen, state) =
-                    self.recur(graph, before, &[0.0], |graph, state, t| gru.token(graph, state, t));
+                let (seen, state) = self.recur(graph, before, |graph, state, t| gru.token(graph, state, t));
                 (seen, state, "gru.output")
             }
-            EncoderKind::Aaren | EncoderKind::Transformer => {
-                let aaren = Aaren::new(graph, weights, model, block, x)?;
-                let empty = [f32::NEG_INFINITY, 0.0, 0.0];
-                let (seen, state) =
-                    self.recur(graph, before, &empty, |graph, state, t| aaren.token(graph, state, t));
+            Mixer::Aaren(settings) => {
+                let aaren = Aaren::new(graph, weights, (model.width, settings), block, x)?;
+                let (seen, state) = self.recur(graph, before, |graph, state, t| aaren.token(graph, state, t));
                 (seen, state, "attention.output")
             }
+            _ => return Err(refused(model)),
         };
         Ok((graph.layer(&seen, weights, &format!("{block}.{output}"))?, state))
     }
 
-    /// Token by token: what each sees `[n, tokens, …]`, and the state after the last. `empty` fills a state's
-    /// parts before any token.
+    /// Token by token: what each sees `[n, tokens, …]`, and the state after the last.
     fn recur(
         &self,
         graph: &mut Graph,
         before: Vec<Value>,
-        empty: &[f32],
         token: impl Fn(&mut Graph, &[Value], usize) -> (Value, Vec<Value>),
     ) -> (Value, Vec<Value>) {
-        let empty: Vec<Value> = empty.iter().map(|&x| graph.floats(&[x])).collect();
+        let empty: Vec<Value> = self.states.parts.iter().map(|part| graph.floats(&[part.empty])).collect();
         let begin = |graph: &mut Graph, state: Vec<Value>| -> Vec<Value> {
             let parts = empty.iter().zip(state);
             parts.map(|(empty, part)| graph.op("Where", &[self.begins, empty, &part], &[])).collect()
@@ -138,8 +151,14 @@ enum Decay {
 }
 
 impl Aaren {
-    fn new(graph: &mut Graph, weights: &Weights, model: &Model, block: &str, x: &Value) -> Result<Self> {
-        let (heads, width) = (model.heads as i64, model.width as i64);
+    fn new(
+        graph: &mut Graph,
+        weights: &Weights,
+        (width, AarenSettings { heads, recency }): (usize, AarenSettings),
+        block: &str,
+        x: &Value,
+    ) -> Result<Self> {
+        let (heads, width) = (heads as i64, width as i64);
         let part = |part: &str| format!("{block}.attention.{part}");
         let double = |name: &str| {
             Ok::<Tensor, anyhow::Error>(weight(weights, &part(name))?.detach().to_kind(Kind::Double))
@@ -149,7 +168,7 @@ impl Aaren {
         let scale = 1.0 / ((width / heads) as f64).sqrt();
         let scores = (keys * query.view([heads, -1, 1])).sum_dim_intlist(1, false, None) * scale;
         let scores = graph.tensor(&scores.tr());
-        let decay = match model.recency {
+        let decay = match recency {
             Recency::None => Decay::None,
             Recency::Learned | Recency::Spread => Decay::Fixed(graph.tensor(&double("recency")?.softplus())),
             Recency::Gated => {

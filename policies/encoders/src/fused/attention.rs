@@ -2,7 +2,8 @@
 
 use tch::{Kind, Tensor};
 
-use super::element::{Element, LANES, dot, exp, fma, for_kind, load, slice, slice_mut, total, widest};
+use super::ablated;
+use super::element::{Buffer, Element, Kernel, LANES, dot, exp, fma, for_kind, load, run, slice, total};
 use crate::wanted::Wanted;
 
 /// Queries that are answered at a time, so that what they look at is read once for all.
@@ -20,18 +21,47 @@ pub(crate) fn attention(
     heads: i64,
     wanted: Wanted,
 ) -> (Tensor, BackThroughAttention) {
-    let mut outputs = queries.empty_like();
-    let rows = queries.size()[0] * queries.size()[1];
-    // Logarithms of the sums that softmax divides by.
-    let mut logs = Tensor::empty([rows, heads], (Kind::Float, queries.device()));
+    ablated!(Attention, super::plain::attention([queries, keys, values], heads, wanted));
+    let (kind, size) = (queries.kind(), queries.size());
     let inputs = [queries, keys, values];
-    for_kind!(inputs[0].kind(), forward(&inputs, heads, wanted, &mut outputs, &mut logs));
+    let shape = Shape::of(&inputs, heads, wanted);
+    let mut outputs = Buffer::new(&size, kind);
+    // Logarithms of the sums that softmax divides by.
+    let mut logs = Buffer::new(&[size[0] * size[1], heads], Kind::Float);
+    for_kind!(kind, E => {
+        // SAFETY: kernels write to buffers of their own only, and nobody writes to these tensors meanwhile.
+        let [queries, keys, values] = inputs.each_ref().map(|input| unsafe { slice(input) });
+        run(Forward::<E> {
+            shape,
+            queries,
+            keys,
+            values,
+            outputs: outputs.slice_mut(),
+            logs: logs.slice_mut(),
+        });
+    });
     let back = move |dy: Tensor| {
-        let mut flows = [&inputs[0], &inputs[1], &inputs[2]].map(Tensor::empty_like);
-        for_kind!(inputs[0].kind(), backward(&dy, &inputs, heads, wanted, &logs, &mut flows));
-        flows
+        let mut flows = inputs.each_ref().map(|input| Buffer::new(&input.size(), kind));
+        for_kind!(kind, E => {
+            // SAFETY: as in the forward pass; the inputs are outputs of layers, which nobody changes.
+            let [queries, keys, values] = inputs.each_ref().map(|input| unsafe { slice(input) });
+            let [dq, dk, dv] = &mut flows;
+            run(Backward::<E> {
+                shape,
+                // SAFETY: as above.
+                dy: unsafe { slice(&dy) },
+                queries,
+                keys,
+                values,
+                logs: logs.slice(),
+                dq: dq.slice_mut(),
+                dk: dk.slice_mut(),
+                dv: dv.slice_mut(),
+            });
+        });
+        flows.map(Buffer::into_tensor)
     };
-    (outputs, Box::new(back))
+    (outputs.into_tensor(), Box::new(back))
 }
 
 /// Lengths along the axes, and which tokens are wanted.
@@ -55,33 +85,6 @@ impl Shape {
     fn width(&self) -> usize {
         self.heads * self.head_width
     }
-}
-
-fn forward<E: Element>(
-    inputs: &[Tensor; 3],
-    heads: i64,
-    wanted: Wanted,
-    outputs: &mut Tensor,
-    logs: &mut Tensor,
-) {
-    let [queries, keys, values] = [0, 1, 2].map(|input: usize| slice(&inputs[input]));
-    let shape = Shape::of(inputs, heads, wanted);
-    forward_kernel::<E>(shape, queries, keys, values, slice_mut(outputs), slice_mut(logs));
-}
-
-fn backward<E: Element>(
-    dy: &Tensor,
-    inputs: &[Tensor; 3],
-    heads: i64,
-    wanted: Wanted,
-    logs: &Tensor,
-    flows: &mut [Tensor; 3],
-) {
-    let [queries, keys, values] = [0, 1, 2].map(|input: usize| slice(&inputs[input]));
-    let [dq, dk, dv] = flows;
-    let (dq, dk, dv) = (slice_mut(dq), slice_mut(dk), slice_mut(dv));
-    let shape = Shape::of(inputs, heads, wanted);
-    backward_kernel::<E>(shape, slice(dy), queries, keys, values, slice(logs), dq, dk, dv);
 }
 
 /// The channels of one head of one row: token after token, padded to whole vectors, and channel after channel likewise.
@@ -215,15 +218,19 @@ fn store<E: Element>(
     }
 }
 
-widest! {
-    fn forward_kernel<E>(
-        shape: Shape,
-        queries: &[E],
-        keys: &[E],
-        values: &[E],
-        outputs: &mut [E],
-        logs: &mut [f32],
-    ) {
+struct Forward<'a, E> {
+    shape: Shape,
+    queries: &'a [E],
+    keys: &'a [E],
+    values: &'a [E],
+    outputs: &'a mut [E],
+    logs: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for Forward<'_, E> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self { shape, queries, keys, values, outputs, logs } = self;
         let Shape { batch, tokens, seen, heads, head_width, wanted } = shape;
         let (width, scale) = (shape.width(), 1.0 / (head_width as f32).sqrt());
         let (mut key, mut value) = (Head::new(shape), Head::new(shape));
@@ -267,18 +274,24 @@ widest! {
             }
         }
     }
+}
 
-    fn backward_kernel<E>(
-        shape: Shape,
-        dy: &[E],
-        queries: &[E],
-        keys: &[E],
-        values: &[E],
-        logs: &[f32],
-        dq: &mut [E],
-        dk: &mut [E],
-        dv: &mut [E],
-    ) {
+struct Backward<'a, E> {
+    shape: Shape,
+    dy: &'a [E],
+    queries: &'a [E],
+    keys: &'a [E],
+    values: &'a [E],
+    logs: &'a [f32],
+    dq: &'a mut [E],
+    dk: &'a mut [E],
+    dv: &'a mut [E],
+}
+
+impl<E: Element> Kernel for Backward<'_, E> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self { shape, dy, queries, keys, values, logs, dq, dk, dv } = self;
         let Shape { batch, tokens, seen, heads, head_width, wanted } = shape;
         let (width, scale) = (shape.width(), 1.0 / (head_width as f32).sqrt());
         let (mut key, mut value) = (Head::new(shape), Head::new(shape));
@@ -299,7 +312,9 @@ widest! {
                     let last = seen.min(first + QUERIES) - 1;
                     for n in first..=last {
                         let at = (row * seen + n) * width + start;
-                        for (to, from) in query[(n - first) * channels..].iter_mut().zip(&queries[at..][..head_width]) {
+                        for (to, from) in
+                            query[(n - first) * channels..].iter_mut().zip(&queries[at..][..head_width])
+                        {
                             *to = from.get() * scale;
                         }
                         load(&mut own[(n - first) * channels..], &dy[at..][..head_width]);
@@ -314,7 +329,8 @@ widest! {
                     for n in first..=last {
                         let known = wanted.token(n) + 1;
                         let at = (n - first) * padded;
-                        let (weights, flow) = (&mut weights[at..][..blocks * LANES], &mut flow[at..][..blocks * LANES]);
+                        let (weights, flow) =
+                            (&mut weights[at..][..blocks * LANES], &mut flow[at..][..blocks * LANES]);
                         let log = logs[(row * seen + n) * heads + head];
                         weights.iter_mut().for_each(|weight| *weight = exp::<FUSED>(*weight - log));
                         weights[known..].fill(0.0);

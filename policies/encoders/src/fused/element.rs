@@ -1,4 +1,4 @@
-//! Numbers in memory, and code compiled for the widest vectors that a processor has.
+//! Numbers in memory, and loops over them compiled for a processor's vectors.
 
 use tch::{Device, Kind, Tensor};
 
@@ -45,17 +45,23 @@ impl Element for Bfloat16 {
     }
 }
 
-/// Calls `$function::<E>` for the element that tensors of that kind hold.
+/// Evaluates an expression with `$element` the type of what tensors of that kind hold.
 macro_rules! for_kind {
-    ($kind:expr, $function:ident($($argument:expr),* $(,)?)) => {
+    ($kind:expr, $element:ident => $body:expr) => {
         match $kind {
-            tch::Kind::Float => $function::<f32>($($argument),*),
-            tch::Kind::BFloat16 => $function::<crate::fused::element::Bfloat16>($($argument),*),
+            tch::Kind::Float => {
+                type $element = f32;
+                $body
+            }
+            tch::Kind::BFloat16 => {
+                type $element = crate::fused::element::Bfloat16;
+                $body
+            }
             kind => panic!("training computes in float32 or bfloat16, not in {kind:?}"),
         }
     };
 }
-pub(crate) use for_kind;
+pub(super) use for_kind;
 
 fn check<E: Element>(tensor: &Tensor) {
     let fits = tensor.kind() == E::KIND && tensor.device() == Device::Cpu && tensor.is_contiguous();
@@ -63,17 +69,49 @@ fn check<E: Element>(tensor: &Tensor) {
 }
 
 /// The elements of a contiguous tensor on the CPU.
-pub(crate) fn slice<E: Element>(tensor: &Tensor) -> &[E] {
+///
+/// # Safety
+/// As long as the slice is used, nobody writes to the memory that the tensor shares with its shallow clones and views.
+pub(super) unsafe fn slice<E: Element>(tensor: &Tensor) -> &[E] {
     check::<E>(tensor);
-    // SAFETY: as many elements of that kind stand there, for as long as the tensor does.
+    // SAFETY: as many elements of that kind stand there, for as long as the tensor does; nobody writes to them.
     unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) }
 }
 
-/// The elements of a contiguous tensor on the CPU that nobody else looks at meanwhile.
-pub(crate) fn slice_mut<E: Element>(tensor: &mut Tensor) -> &mut [E] {
-    check::<E>(tensor);
-    // SAFETY: as above.
-    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
+/// A contiguous tensor on the CPU that was allocated here. Nobody else has a handle to its memory until
+/// [`Buffer::into_tensor`] gives it away, so that its elements may be written to.
+pub(super) struct Buffer(Tensor);
+
+impl Buffer {
+    /// Of any content.
+    pub(super) fn new(shape: &[i64], kind: Kind) -> Self {
+        Self(Tensor::empty(shape, (kind, Device::Cpu)))
+    }
+
+    pub(super) fn zeros(shape: &[i64], kind: Kind) -> Self {
+        Self(Tensor::zeros(shape, (kind, Device::Cpu)))
+    }
+
+    pub(super) fn copy(tensor: &Tensor) -> Self {
+        let mut copy = Self::new(&tensor.size(), tensor.kind());
+        copy.0.copy_(tensor);
+        copy
+    }
+
+    pub(super) fn slice<E: Element>(&self) -> &[E] {
+        // SAFETY: the only handle to the memory is borrowed.
+        unsafe { slice(&self.0) }
+    }
+
+    pub(super) fn slice_mut<E: Element>(&mut self) -> &mut [E] {
+        check::<E>(&self.0);
+        // SAFETY: as many elements of that kind stand there; the only handle to them is borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.0.data_ptr().cast(), self.0.numel()) }
+    }
+
+    pub(super) fn into_tensor(self) -> Tensor {
+        self.0
+    }
 }
 
 /// `a · b + c`, rounded once where `FUSED`, which is fast only where a processor has it.
@@ -158,41 +196,24 @@ pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
     (fma::<FUSED>(p, r * r, r) + 1.0) * f32::from_bits((biased.to_bits() << 23).wrapping_add(0x3f80_0000))
 }
 
-/// Functions compiled three times, for AVX-512, for AVX2, and for what every target has; the processor is asked which.
-/// `FUSED` in their bodies is whether it multiplies and adds in one rounding.
-macro_rules! widest {
-    ($($(#[$meta:meta])* $vis:vis fn $name:ident<$element:ident>($($arg:ident: $ty:ty),* $(,)?) $body:block)*) => { $(
-        $(#[$meta])*
-        $vis fn $name<$element: crate::fused::element::Element>($($arg: $ty),*) {
-            #[inline(always)]
-            fn body<$element: crate::fused::element::Element, const FUSED: bool>($($arg: $ty),*) $body
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-                fn avx512<$element: crate::fused::element::Element>($($arg: $ty),*) {
-                    body::<$element, true>($($arg),*);
-                }
-                #[target_feature(enable = "avx2,fma")]
-                fn avx2<$element: crate::fused::element::Element>($($arg: $ty),*) {
-                    body::<$element, true>($($arg),*);
-                }
-                let fma = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
-                if fma
-                    && std::arch::is_x86_feature_detected!("avx512f")
-                    && std::arch::is_x86_feature_detected!("avx512bw")
-                    && std::arch::is_x86_feature_detected!("avx512dq")
-                    && std::arch::is_x86_feature_detected!("avx512vl")
-                {
-                    // SAFETY: the processor has these instructions.
-                    return unsafe { avx512::<$element>($($arg),*) };
-                }
-                if fma {
-                    // SAFETY: the processor has these instructions.
-                    return unsafe { avx2::<$element>($($arg),*) };
-                }
-            }
-            body::<$element, false>($($arg),*);
-        }
-    )* };
+/// A loop over elements, with all that it reads and writes.
+pub(super) trait Kernel {
+    /// Runs it; to be inlined. `FUSED` is whether the processor multiplies and adds in one rounding.
+    fn run<const FUSED: bool>(self);
 }
-pub(super) use widest;
+
+/// Runs a kernel, compiled for AVX2 where the processor has it, else for what every target has.
+pub(super) fn run<K: Kernel>(kernel: K) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<K: Kernel>(kernel: K) {
+            kernel.run::<true>();
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            // SAFETY: the processor has these instructions.
+            return unsafe { avx2(kernel) };
+        }
+    }
+    kernel.run::<false>();
+}

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::element::{Element, LANES, exp, fma, for_kind, slice, slice_mut, widest};
+use super::element::{Buffer, Element, Kernel, LANES, exp, fma, for_kind, run, slice};
 use super::{Back, Gradients};
 use crate::wanted::Wanted;
 
@@ -21,27 +21,50 @@ pub(crate) fn gru<'a>(
 ) -> (Tensor, Tensor, Back<'a>) {
     let (batch, tokens, _) = inputs.size3().expect("inputs are [batch, tokens, 3 · units]");
     let units = state.size()[1];
-    let padded = padded(units as usize) as i64;
-    let (kind, options) = (inputs.kind(), (Kind::Float, inputs.device()));
-    let mut after = state.copy();
-    let mut outputs = Tensor::empty([batch, wanted.count(tokens), units], (kind, inputs.device()));
-    let mut kept = Tensor::empty([batch, tokens, KEPT as i64, padded], options);
-    for_kind!(kind, forward(inputs, weight, bias, wanted, &mut after, &mut outputs, &mut kept));
+    let kind = inputs.kind();
+    let [length, count, seen] = [tokens, units, wanted.count(tokens)].map(|n| n as usize);
+    let shape = Shape { tokens: length, seen, units: count, padded: padded(count), wanted };
+    let mut after = Buffer::copy(state);
+    let mut outputs = Buffer::new(&[batch, seen as i64, units], kind);
+    let mut kept = Buffer::new(&[batch, tokens, KEPT as i64, shape.padded as i64], Kind::Float);
+    // SAFETY: kernels write to buffers of their own only, and nobody writes to inputs and weights meanwhile.
+    let (rows, biases) = unsafe { (slice::<f32>(weight), slice::<f32>(bias)) };
+    let mut gates = vec![0.0; 3 * shape.padded];
+    for (to, from) in gates.chunks_exact_mut(shape.padded).zip(biases.chunks_exact(count)) {
+        to[..count].copy_from_slice(from);
+    }
+    for_kind!(kind, E => run(Forward::<E> {
+        shape,
+        // SAFETY: as above.
+        inputs: unsafe { slice(inputs) },
+        weight: &shape.padded(rows, true),
+        bias: &gates,
+        state: after.slice_mut(),
+        outputs: outputs.slice_mut(),
+        kept: kept.slice_mut(),
+    }));
     let back = move |dy: Tensor, gradients: &mut Gradients| {
-        let mut to_inputs = Tensor::empty([batch, tokens, 3 * units], (kind, dy.device()));
-        let mut to_hidden = to_inputs.empty_like();
-        let mut before = Tensor::empty([batch * tokens, units], (kind, dy.device()));
-        let mut sums = Tensor::zeros([3 * units], options);
-        for_kind!(
-            kind,
-            backward(&dy, weight, wanted, &kept, &mut to_inputs, &mut to_hidden, &mut before, &mut sums)
-        );
-        let to_weight = to_hidden.view([batch * tokens, -1]).tr().mm(&before);
+        let mut to_inputs = Buffer::new(&[batch, tokens, 3 * units], kind);
+        let mut to_hidden = Buffer::new(&[batch * tokens, 3 * units], kind);
+        let mut before = Buffer::new(&[batch * tokens, units], kind);
+        let mut sums = Buffer::zeros(&[3 * units], Kind::Float);
+        for_kind!(kind, E => run(Backward::<E> {
+            shape,
+            // SAFETY: as in the forward pass; weights change between updates only.
+            dy: unsafe { slice(&dy) },
+            weight: &shape.padded(unsafe { slice(weight) }, false),
+            kept: kept.slice(),
+            to_inputs: to_inputs.slice_mut(),
+            to_hidden: to_hidden.slice_mut(),
+            before: before.slice_mut(),
+            sums: sums.slice_mut(),
+        }));
+        let to_weight = to_hidden.into_tensor().tr().mm(&before.into_tensor());
         gradients.add(weight, to_weight.to_kind(Kind::Float));
-        gradients.add(bias, sums);
-        to_inputs
+        gradients.add(bias, sums.into_tensor());
+        to_inputs.into_tensor()
     };
-    (outputs, after, Box::new(back))
+    (outputs.into_tensor(), after.into_tensor(), Box::new(back))
 }
 
 /// Units of a gate, padded to blocks.
@@ -61,12 +84,6 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(kept: &Tensor, weight: &Tensor, wanted: Wanted) -> Self {
-        let (tokens, units) = (kept.size()[1], weight.size()[1] as usize);
-        let seen = wanted.count(tokens) as usize;
-        Self { tokens: tokens as usize, seen, units, padded: padded(units), wanted }
-    }
-
     /// The weights with each gate's units padded: `[3 · padded, units]`, or that transposed.
     fn padded(&self, weight: &[f32], transposed: bool) -> Vec<f32> {
         let Shape { units, padded, .. } = *self;
@@ -79,41 +96,6 @@ impl Shape {
         }
         to
     }
-}
-
-fn forward<E: Element>(
-    inputs: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
-    wanted: Wanted,
-    state: &mut Tensor,
-    outputs: &mut Tensor,
-    kept: &mut Tensor,
-) {
-    let shape = Shape::of(kept, weight, wanted);
-    let weight = shape.padded(slice(weight), true);
-    let mut gates = vec![0.0; 3 * shape.padded];
-    for (to, from) in gates.chunks_exact_mut(shape.padded).zip(slice::<f32>(bias).chunks_exact(shape.units)) {
-        to[..shape.units].copy_from_slice(from);
-    }
-    let (state, outputs, kept) = (slice_mut(state), slice_mut(outputs), slice_mut(kept));
-    forward_kernel::<E>(shape, slice(inputs), &weight, &gates, state, outputs, kept);
-}
-fn backward<E: Element>(
-    dy: &Tensor,
-    weight: &Tensor,
-    wanted: Wanted,
-    kept: &Tensor,
-    to_inputs: &mut Tensor,
-    to_hidden: &mut Tensor,
-    before: &mut Tensor,
-    sums: &mut Tensor,
-) {
-    let shape = Shape::of(kept, weight, wanted);
-    let weight = shape.padded(slice(weight), false);
-    let (to_inputs, to_hidden) = (slice_mut(to_inputs), slice_mut(to_hidden));
-    let (before, sums) = (slice_mut(before), slice_mut(sums));
-    backward_kernel::<E>(shape, slice(dy), &weight, slice(kept), to_inputs, to_hidden, before, sums);
 }
 
 #[inline(always)]
@@ -152,16 +134,20 @@ fn add_rows<const FUSED: bool>(to: &mut [f32], by: &[f32], rows: &[f32]) {
     }
 }
 
-widest! {
-    fn forward_kernel<E>(
-        shape: Shape,
-        inputs: &[E],
-        weight: &[f32],
-        bias: &[f32],
-        state: &mut [f32],
-        outputs: &mut [E],
-        kept: &mut [f32],
-    ) {
+struct Forward<'a, E> {
+    shape: Shape,
+    inputs: &'a [E],
+    weight: &'a [f32],
+    bias: &'a [f32],
+    state: &'a mut [f32],
+    outputs: &'a mut [E],
+    kept: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for Forward<'_, E> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self { shape, inputs, weight, bias, state, outputs, kept } = self;
         let Shape { tokens, seen, units, padded, wanted } = shape;
         let (mut gates, mut own) = (vec![0.0; 3 * padded], vec![0.0; 3 * padded]);
         let mut hidden = vec![0.0; padded];
@@ -170,7 +156,9 @@ widest! {
             let mut output = row * seen;
             for token in 0..tokens {
                 let at = row * tokens + token;
-                for (own, inputs) in own.chunks_exact_mut(padded).zip(inputs[at * 3 * units..].chunks_exact(units)) {
+                for (own, inputs) in
+                    own.chunks_exact_mut(padded).zip(inputs[at * 3 * units..].chunks_exact(units))
+                {
                     for (own, input) in own.iter_mut().zip(inputs) {
                         *own = input.get();
                     }
@@ -205,18 +193,24 @@ widest! {
             state.copy_from_slice(&hidden[..units]);
         }
     }
+}
 
-    /// `sums` are those of `to_hidden` over all tokens.
-    fn backward_kernel<E>(
-        shape: Shape,
-        dy: &[E],
-        weight: &[f32],
-        kept: &[f32],
-        to_inputs: &mut [E],
-        to_hidden: &mut [E],
-        before: &mut [E],
-        sums: &mut [f32],
-    ) {
+/// `sums` are those of `to_hidden` over all tokens.
+struct Backward<'a, E> {
+    shape: Shape,
+    dy: &'a [E],
+    weight: &'a [f32],
+    kept: &'a [f32],
+    to_inputs: &'a mut [E],
+    to_hidden: &'a mut [E],
+    before: &'a mut [E],
+    sums: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for Backward<'_, E> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self { shape, dy, weight, kept, to_inputs, to_hidden, before, sums } = self;
         let Shape { tokens, seen, units, padded, wanted } = shape;
         // What flows into the gates, and into the hidden state.
         let (mut gates, mut flow) = (vec![0.0; 3 * padded], vec![0.0; padded]);
@@ -264,7 +258,9 @@ widest! {
                     *to_n *= r;
                 }
                 let places = to_hidden[at * 3 * units..][..3 * units].chunks_exact_mut(units);
-                for ((to, sums), gate) in places.zip(sums.chunks_exact_mut(units)).zip(gates.chunks_exact(padded)) {
+                for ((to, sums), gate) in
+                    places.zip(sums.chunks_exact_mut(units)).zip(gates.chunks_exact(padded))
+                {
                     for ((to, sum), from) in to.iter_mut().zip(sums).zip(gate) {
                         *to = E::of(*from);
                         *sum += from;

@@ -1,18 +1,18 @@
 //! Training on a processor without a graph: forward and backward passes written out.
 //!
-//! libtorch multiplies the matrices. What stands between them (norms, residuals, dropout, attention, recurrences) is here
-//! one pass over memory each, where libtorch's graph takes three to ten. Every operation returns what it computed and,
+//! libtorch multiplies the matrices. Norms with their residuals and dropout, attention and recurrences are here one pass
+//! over memory each, where libtorch's graph takes three to ten: those that `examples/ablation.rs` found to be worth 1.15 ×
+//! of an update (`results/reference/ablation`). Every operation returns what it computed and,
 //! as a closure, how gradients flow back through it. Values are what [`crate::Encoder::forward`] computes with a graph, but
 //! for rounding; tests hold the two together, gradients too. On a GPU there is only the graph.
-
-// Kernels name each buffer.
-#![allow(clippy::too_many_arguments)]
 
 mod attention;
 mod element;
 mod gru;
 mod linear;
 mod norm;
+#[cfg(feature = "ablation")]
+mod plain;
 mod scan;
 
 use tch::{Kind, Tensor};
@@ -21,7 +21,18 @@ pub(crate) use attention::attention;
 pub(crate) use gru::gru;
 pub(crate) use linear::{gelu, layer, linear};
 pub(crate) use norm::{norm, residual, residual_norm};
-pub(crate) use scan::{narrow, narrow_back, scan};
+pub(crate) use scan::scan;
+
+/// Leaves a kernel to libtorch where the ablation switches it off.
+macro_rules! ablated {
+    ($kernel:ident, $plain:expr) => {
+        #[cfg(feature = "ablation")]
+        if crate::ablation::off(crate::ablation::Kernel::$kernel) {
+            return $plain;
+        }
+    };
+}
+pub(crate) use ablated;
 
 /// How gradients flow back through an operation: takes those of its outputs, leaves those of weights in the
 /// [`Gradients`], and returns those of its inputs.

@@ -2,7 +2,8 @@
 
 use tch::{Kind, Tensor, nn};
 
-use super::element::{Element, add_scaled, dot, fma, for_kind, load, slice, slice_mut, total, widest};
+use super::ablated;
+use super::element::{Buffer, Element, Kernel, add_scaled, dot, fma, for_kind, load, run, slice, total};
 use super::{Back, Gradients};
 
 /// How gradients flow back through a sum of two: to each of them.
@@ -10,8 +11,8 @@ pub(crate) type BackToBoth<'a> = Box<dyn FnOnce(&[&Tensor], &mut Gradients) -> (
 
 /// `x + keep · branch`; `keep` is dropout's mask, or nothing.
 pub(crate) fn residual<'a>(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> (Tensor, BackToBoth<'a>) {
-    let mut y = x.empty_like();
-    for_kind!(x.kind(), add_into(&mut y, x, branch, keep));
+    ablated!(Norm, super::plain::residual(x, branch, keep));
+    let y = sum(x, branch, keep);
     let keep = keep.map(Tensor::shallow_clone);
     let back = move |dy: &[&Tensor], _: &mut Gradients| {
         let dy = dy.iter().skip(1).fold(dy[0].shallow_clone(), |sum, dy| sum + *dy);
@@ -23,6 +24,7 @@ pub(crate) fn residual<'a>(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -
 
 /// LayerNorm of `x`.
 pub(crate) fn norm<'a>(x: &Tensor, norm: &'a nn::LayerNorm) -> (Tensor, Back<'a>) {
+    ablated!(Norm, super::plain::norm(x, norm));
     let (y, back) = normal(x.shallow_clone(), None, norm);
     (y, Box::new(move |dy, gradients| back(&[&dy], gradients).0))
 }
@@ -34,9 +36,8 @@ pub(crate) fn residual_norm<'a>(
     keep: Option<&Tensor>,
     norm: &'a nn::LayerNorm,
 ) -> (Tensor, BackToBoth<'a>) {
-    let mut summed = x.empty_like();
-    for_kind!(x.kind(), add_into(&mut summed, x, branch, keep));
-    normal(summed, keep.map(Tensor::shallow_clone), norm)
+    ablated!(Norm, super::plain::residual_norm(x, branch, keep, norm));
+    normal(sum(x, branch, keep), keep.map(Tensor::shallow_clone), norm)
 }
 
 /// LayerNorm of a sum whose second part was multiplied by `keep`.
@@ -44,52 +45,69 @@ fn normal<'a>(x: Tensor, keep: Option<Tensor>, norm: &'a nn::LayerNorm) -> (Tens
     let (weight, bias) = weights(norm);
     let width = weight.numel() as i64;
     let rows = x.numel() as i64 / width;
-    let mut y = x.empty_like();
-    let mut scales = Tensor::empty([rows, 2], (Kind::Float, x.device()));
-    for_kind!(x.kind(), forward(&x, weight, bias, &mut y, &mut scales));
+    let kind = x.kind();
+    let mut y = Buffer::new(&x.size(), kind);
+    let mut scales = Buffer::new(&[rows, 2], Kind::Float);
+    for_kind!(kind, E => run(Forward::<E> {
+        // SAFETY: kernels write to buffers of their own only, and nobody writes to these tensors meanwhile.
+        x: unsafe { slice(&x) },
+        weight: unsafe { slice(weight) },
+        bias: unsafe { slice(bias) },
+        y: y.slice_mut(),
+        scales: scales.slice_mut(),
+    }));
     let back = move |dy: &[&Tensor], gradients: &mut Gradients| {
-        let (mut dx, mut branch) = (x.empty_like(), x.empty_like());
-        let mut sums = Tensor::zeros([2, width], (Kind::Float, x.device()));
-        for_kind!(
-            x.kind(),
-            backward(dy, &x, weight, keep.as_ref(), &scales, &mut dx, &mut branch, &mut sums)
-        );
+        let mut dx = Buffer::new(&x.size(), kind);
+        let mut branch = Buffer::new(&x.size(), kind);
+        let mut sums = Buffer::zeros(&[2, width], Kind::Float);
+        for_kind!(kind, E => run(Backward::<E> {
+            // SAFETY: as in the forward pass; weights change between updates only, the others nobody changes.
+            dy: unsafe { slice(dy[0]) },
+            second: dy.get(1).map(|dy| unsafe { slice(dy) }),
+            x: unsafe { slice(&x) },
+            weight: unsafe { slice(weight) },
+            keep: keep.as_ref().map(|keep| unsafe { slice(keep) }),
+            scales: scales.slice(),
+            dx: dx.slice_mut(),
+            branch: branch.slice_mut(),
+            sums: sums.slice_mut(),
+        }));
+        let sums = sums.into_tensor();
         gradients.add(weight, sums.get(0));
         gradients.add(bias, sums.get(1));
-        (dx, branch)
+        (dx.into_tensor(), branch.into_tensor())
     };
-    (y, Box::new(back))
+    (y.into_tensor(), Box::new(back))
 }
 
-fn weights(norm: &nn::LayerNorm) -> (&Tensor, &Tensor) {
+/// `x + keep · branch`.
+fn sum(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> Tensor {
+    let mut y = Buffer::new(&x.size(), x.kind());
+    for_kind!(x.kind(), E => run(Add::<E> {
+        y: y.slice_mut(),
+        // SAFETY: kernels write to buffers of their own only, and nobody writes to these tensors meanwhile.
+        x: unsafe { slice(x) },
+        branch: unsafe { slice(branch) },
+        keep: keep.map(|keep| unsafe { slice(keep) }),
+    }));
+    y.into_tensor()
+}
+
+pub(super) fn weights(norm: &nn::LayerNorm) -> (&Tensor, &Tensor) {
     norm.ws.as_ref().zip(norm.bs.as_ref()).expect("norms here have weights")
 }
 
-fn add_into<E: Element>(y: &mut Tensor, x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) {
-    add_kernel::<E>(slice_mut(y), slice(x), slice(branch), keep.map(slice));
+struct Add<'a, E> {
+    y: &'a mut [E],
+    x: &'a [E],
+    branch: &'a [E],
+    keep: Option<&'a [E]>,
 }
 
-fn forward<E: Element>(x: &Tensor, weight: &Tensor, bias: &Tensor, y: &mut Tensor, scales: &mut Tensor) {
-    forward_kernel::<E>(slice(x), slice(weight), slice(bias), slice_mut(y), slice_mut(scales));
-}
-fn backward<E: Element>(
-    dy: &[&Tensor],
-    x: &Tensor,
-    weight: &Tensor,
-    keep: Option<&Tensor>,
-    scales: &Tensor,
-    dx: &mut Tensor,
-    branch: &mut Tensor,
-    sums: &mut Tensor,
-) {
-    let second = dy.get(1).map(|dy| slice(dy));
-    let (dy, x, weight, scales) = (slice(dy[0]), slice(x), slice(weight), slice(scales));
-    let (dx, branch, sums) = (slice_mut(dx), slice_mut(branch), slice_mut(sums));
-    backward_kernel::<E>(dy, second, x, weight, keep.map(slice), scales, dx, branch, sums);
-}
-
-widest! {
-    fn add_kernel<E>(y: &mut [E], x: &[E], branch: &[E], keep: Option<&[E]>) {
+impl<E: Element> Kernel for Add<'_, E> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self { y, x, branch, keep } = self;
         match keep {
             None => {
                 for ((y, x), branch) in y.iter_mut().zip(x).zip(branch) {
@@ -103,8 +121,20 @@ widest! {
             }
         }
     }
+}
 
-    fn forward_kernel<E>(x: &[E], weight: &[f32], bias: &[f32], y: &mut [E], scales: &mut [f32]) {
+struct Forward<'a, E> {
+    x: &'a [E],
+    weight: &'a [f32],
+    bias: &'a [f32],
+    y: &'a mut [E],
+    scales: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for Forward<'_, E> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self { x, weight, bias, y, scales } = self;
         let width = weight.len();
         let mut row = vec![0.0; width];
         let rows = x.chunks_exact(width).zip(y.chunks_exact_mut(width)).zip(scales.chunks_exact_mut(2));
@@ -119,19 +149,25 @@ widest! {
             }
         }
     }
+}
 
-    /// `sums` `[2, width]`: gradients of weight and bias.
-    fn backward_kernel<E>(
-        dy: &[E],
-        second: Option<&[E]>,
-        x: &[E],
-        weight: &[f32],
-        keep: Option<&[E]>,
-        scales: &[f32],
-        dx: &mut [E],
-        branch: &mut [E],
-        sums: &mut [f32],
-    ) {
+/// `sums` `[2, width]`: gradients of weight and bias.
+struct Backward<'a, E> {
+    dy: &'a [E],
+    second: Option<&'a [E]>,
+    x: &'a [E],
+    weight: &'a [f32],
+    keep: Option<&'a [E]>,
+    scales: &'a [f32],
+    dx: &'a mut [E],
+    branch: &'a mut [E],
+    sums: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for Backward<'_, E> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self { dy, second, x, weight, keep, scales, dx, branch, sums } = self;
         let width = weight.len();
         let (of_weight, of_bias) = sums.split_at_mut(width);
         // Of a row: what flows into the normalised numbers, and those.

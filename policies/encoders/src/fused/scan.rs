@@ -1,8 +1,9 @@
 //! Aaren's attention as the recurrence that it is, forward and backward.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::element::{Element, add_scaled, dot, exp, for_kind, slice, slice_mut, widest};
+use super::ablated;
+use super::element::{Buffer, Element, Kernel, add_scaled, dot, exp, for_kind, run, slice};
 use crate::scan::Prefix;
 use crate::wanted::Wanted;
 
@@ -19,25 +20,9 @@ pub(crate) struct ScanFlow {
 /// How gradients flow back through [`scan`].
 pub(crate) type BackThroughScan = Box<dyn FnOnce(Tensor) -> ScanFlow>;
 
-/// Products `[batch, tokens, heads]` of the tokens of `x` `[batch, tokens, width]` and the float32 rows of `weight`
-/// `[heads, width]`, in float32.
-pub(crate) fn narrow(x: &Tensor, weight: &Tensor) -> Tensor {
-    let (batch, tokens, _) = x.size3().expect("x is [batch, tokens, width]");
-    let mut y = Tensor::empty([batch, tokens, weight.size()[0]], (Kind::Float, x.device()));
-    for_kind!(x.kind(), products(x, weight, &mut y));
-    y
-}
-
-/// Adds to `dx` what flows back through [`narrow`], and returns what flows into its weight.
-pub(crate) fn narrow_back(dy: &Tensor, x: &Tensor, weight: &Tensor, dx: &mut Tensor) -> Tensor {
-    let mut flow = weight.zeros_like();
-    for_kind!(x.kind(), products_back(dy, x, weight, dx, &mut flow));
-    flow
-}
-
 /// The outputs `[batch, wanted tokens, width]` of scores `[batch, tokens, heads]` and values `[batch, tokens, width]`,
 /// the values of one head after those of another, as in [`crate::scan`]; and what is remembered after the last token.
-/// `decay` is `[heads]` or shaped as the scores.
+/// `decay` broadcasts against the scores.
 pub(crate) fn scan(
     scores: &Tensor,
     values: &Tensor,
@@ -45,48 +30,55 @@ pub(crate) fn scan(
     before: Option<&Prefix>,
     wanted: Wanted,
 ) -> (Tensor, Prefix, BackThroughScan) {
+    ablated!(Scan, super::plain::scan(scores, values, decay, before, wanted));
     let (batch, tokens, heads) = scores.size3().expect("scores are [batch, tokens, heads]");
-    let width = values.size()[2];
-    let options = (Kind::Float, scores.device());
-    let mut state = match before {
-        Some(Prefix { max, weight, value }) => {
-            Prefix { max: max.copy(), weight: weight.copy(), value: value.copy() }
-        }
-        None => Prefix::empty(batch, heads, width / heads, options),
-    };
+    let (width, kind) = (values.size()[2], values.kind());
+    let empty = Prefix::empty(batch, heads, width / heads, (Kind::Float, Device::Cpu));
+    let Prefix { max, weight, value } = before.unwrap_or(&empty);
+    let [mut max, mut weight, mut value] = [max, weight, value].map(Buffer::copy);
     let decay = match decay {
         Some(decay) => decay.expand([batch, tokens, heads], false).contiguous(),
         None => scores.zeros_like(),
     };
     let seen = wanted.count(tokens);
-    let mut outputs = Tensor::empty([batch, seen, width], (values.kind(), values.device()));
+    let [rows, length, count, head_width, read] =
+        [batch, tokens, heads, width / heads, seen].map(|n| n as usize);
+    let shape = Shape { batch: rows, tokens: length, heads: count, head_width, seen: read, wanted };
+    let mut outputs = Buffer::new(&[batch, seen, width], kind);
     // Of each token and head: what is left of the past, what the token adds, and one over the weight of all.
-    let mut factors = Tensor::empty([batch, tokens, heads, 3], options);
-    let mut exact = Tensor::empty([batch, seen, width], options);
-    for_kind!(
-        values.kind(),
-        forward(scores, values, &decay, &mut state, wanted, &mut outputs, &mut exact, &mut factors)
-    );
+    let mut factors = Buffer::new(&[batch, tokens, heads, 3], Kind::Float);
+    let mut exact = Buffer::new(&[batch, seen, width], Kind::Float);
+    for_kind!(kind, E => run(Forward::<E> {
+        shape,
+        // SAFETY: kernels write to buffers of their own only, and nobody writes to these tensors meanwhile.
+        scores: unsafe { slice(scores) },
+        values: unsafe { slice(values) },
+        decay: unsafe { slice(&decay) },
+        state: (max.slice_mut(), weight.slice_mut(), value.slice_mut()),
+        outputs: outputs.slice_mut(),
+        exact: exact.slice_mut(),
+        factors: factors.slice_mut(),
+    }));
     let values = values.shallow_clone();
     let back = move |dy: Tensor| {
-        let mut flow = ScanFlow {
-            scores: Tensor::empty([batch, tokens, heads], options),
-            values: values.empty_like(),
-            decay: Tensor::empty([batch, tokens, heads], options),
-        };
-        for_kind!(values.kind(), backward(&dy, &values, wanted, &exact, &factors, &mut flow));
-        flow
+        let mut dscores = Buffer::new(&[batch, tokens, heads], Kind::Float);
+        let mut dvalues = Buffer::new(&[batch, tokens, width], kind);
+        let mut ddecay = Buffer::new(&[batch, tokens, heads], Kind::Float);
+        for_kind!(kind, E => run(Backward::<E> {
+            shape,
+            // SAFETY: as in the forward pass; the values are those of a layer, which nobody changes.
+            dy: unsafe { slice(&dy) },
+            values: unsafe { slice(&values) },
+            exact: exact.slice(),
+            factors: factors.slice(),
+            dscores: dscores.slice_mut(),
+            dvalues: dvalues.slice_mut(),
+            ddecay: ddecay.slice_mut(),
+        }));
+        ScanFlow { scores: dscores.into_tensor(), values: dvalues.into_tensor(), decay: ddecay.into_tensor() }
     };
-    (outputs, state, Box::new(back))
-}
-
-fn products<E: Element>(x: &Tensor, weight: &Tensor, y: &mut Tensor) {
-    products_kernel::<E>(slice(x), slice(weight), weight.size()[0] as usize, slice_mut(y));
-}
-
-fn products_back<E: Element>(dy: &Tensor, x: &Tensor, weight: &Tensor, dx: &mut Tensor, flow: &mut Tensor) {
-    let heads = weight.size()[0] as usize;
-    products_back_kernel::<E>(slice(dy), slice(x), slice(weight), heads, slice_mut(dx), slice_mut(flow));
+    let state = Prefix { max: max.into_tensor(), weight: weight.into_tensor(), value: value.into_tensor() };
+    (outputs.into_tensor(), state, Box::new(back))
 }
 
 /// Lengths along the axes, and which tokens are wanted.
@@ -101,94 +93,28 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(factors: &Tensor, values: &Tensor, wanted: Wanted) -> Self {
-        let [batch, tokens, heads] = [0, 1, 2].map(|axis: usize| factors.size()[axis] as usize);
-        let head_width = values.size()[2] as usize / heads;
-        Self { batch, tokens, heads, head_width, seen: wanted.count(tokens as i64) as usize, wanted }
-    }
-
     /// Where the channels of a head begin at token `token` of `tokens`.
     fn channels(&self, row: usize, token: usize, tokens: usize, head: usize) -> usize {
         ((row * tokens + token) * self.heads + head) * self.head_width
     }
 }
-fn forward<E: Element>(
-    scores: &Tensor,
-    values: &Tensor,
-    decay: &Tensor,
-    state: &mut Prefix,
-    wanted: Wanted,
-    outputs: &mut Tensor,
-    exact: &mut Tensor,
-    factors: &mut Tensor,
-) {
-    let shape = Shape::of(factors, values, wanted);
-    let Prefix { max, weight, value } = state;
-    let state = (slice_mut(max), slice_mut(weight), slice_mut(value));
-    let (outputs, exact, factors) = (slice_mut(outputs), slice_mut(exact), slice_mut(factors));
-    forward_kernel::<E>(shape, slice(scores), slice(values), slice(decay), state, outputs, exact, factors);
+
+/// `state` is that of [`Prefix`], before and after; `exact` the outputs before they are rounded.
+struct Forward<'a, E> {
+    shape: Shape,
+    scores: &'a [f32],
+    values: &'a [E],
+    decay: &'a [f32],
+    state: (&'a mut [f32], &'a mut [f32], &'a mut [f32]),
+    outputs: &'a mut [E],
+    exact: &'a mut [f32],
+    factors: &'a mut [f32],
 }
 
-fn backward<E: Element>(
-    dy: &Tensor,
-    values: &Tensor,
-    wanted: Wanted,
-    exact: &Tensor,
-    factors: &Tensor,
-    flow: &mut ScanFlow,
-) {
-    let shape = Shape::of(factors, values, wanted);
-    let ScanFlow { scores, values: dv, decay } = flow;
-    let (scores, dv, decay) = (slice_mut(scores), slice_mut(dv), slice_mut(decay));
-    backward_kernel::<E>(shape, slice(dy), slice(values), slice(exact), slice(factors), scores, dv, decay);
-}
-
-widest! {
-    fn products_kernel<E>(x: &[E], weight: &[f32], heads: usize, y: &mut [f32]) {
-        let width = weight.len() / heads;
-        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(heads)) {
-            for (y, weight) in y.iter_mut().zip(weight.chunks_exact(width)) {
-                *y = dot::<E, FUSED>(x, weight);
-            }
-        }
-    }
-
-    fn products_back_kernel<E>(
-        dy: &[f32],
-        x: &[E],
-        weight: &[f32],
-        heads: usize,
-        dx: &mut [E],
-        flow: &mut [f32],
-    ) {
-        let width = weight.len() / heads;
-        let mut sum = vec![0.0; width];
-        for ((dy, x), dx) in dy.chunks_exact(heads).zip(x.chunks_exact(width)).zip(dx.chunks_exact_mut(width)) {
-            for (sum, dx) in sum.iter_mut().zip(&*dx) {
-                *sum = dx.get();
-            }
-            for (head, &dy) in dy.iter().enumerate() {
-                let at = head * width..(head + 1) * width;
-                add_scaled::<f32, FUSED>(&mut sum, dy, &weight[at.clone()]);
-                add_scaled::<E, FUSED>(&mut flow[at], dy, x);
-            }
-            for (sum, dx) in sum.iter().zip(dx) {
-                *dx = E::of(*sum);
-            }
-        }
-    }
-
-    /// `state` is that of [`Prefix`], before and after; `exact` the outputs before they are rounded.
-    fn forward_kernel<E>(
-        shape: Shape,
-        scores: &[f32],
-        values: &[E],
-        decay: &[f32],
-        state: (&mut [f32], &mut [f32], &mut [f32]),
-        outputs: &mut [E],
-        exact: &mut [f32],
-        factors: &mut [f32],
-    ) {
+impl<E: Element> Kernel for Forward<'_, E> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self { shape, scores, values, decay, state, outputs, exact, factors } = self;
         let Shape { batch, tokens, heads, head_width, seen, wanted } = shape;
         for row in 0..batch {
             for head in 0..heads {
@@ -212,7 +138,8 @@ widest! {
                     }
                     if wanted.has(token) {
                         let at = shape.channels(row, output, seen, head);
-                        let (outputs, exact) = (&mut outputs[at..][..head_width], &mut exact[at..][..head_width]);
+                        let (outputs, exact) =
+                            (&mut outputs[at..][..head_width], &mut exact[at..][..head_width]);
                         for ((output, exact), value) in outputs.iter_mut().zip(exact).zip(&*value) {
                             *exact = value * over;
                             *output = E::of(*exact);
@@ -224,21 +151,27 @@ widest! {
             }
         }
     }
+}
 
-    /// With p_t = Σ_{n≥t} e^{m_t − λ_{t+1} − … − λ_n − m_n} do_n / u_n and q_t likewise of do_n · o_n, which are
-    /// recurrences from the last token back with the factors of the forward pass, dv_t = e^{s_t − m_t} p_t and ds_t =
-    /// e^{s_t − m_t} (p_t · v_t − q_t). λ_t lowers the logits of all tokens before t for all prefixes from t on; the
-    /// gradients of a prefix's logits sum up to zero, so that dλ_t = Σ_{i≥t} ds_i.
-    fn backward_kernel<E>(
-        shape: Shape,
-        dy: &[E],
-        values: &[E],
-        exact: &[f32],
-        factors: &[f32],
-        dscores: &mut [f32],
-        dvalues: &mut [E],
-        ddecay: &mut [f32],
-    ) {
+/// With p_t = Σ_{n≥t} e^{m_t − λ_{t+1} − … − λ_n − m_n} do_n / u_n and q_t likewise of do_n · o_n, which are
+/// recurrences from the last token back with the factors of the forward pass, dv_t = e^{s_t − m_t} p_t and ds_t =
+/// e^{s_t − m_t} (p_t · v_t − q_t). λ_t lowers the logits of all tokens before t for all prefixes from t on; the
+/// gradients of a prefix's logits sum up to zero, so that dλ_t = Σ_{i≥t} ds_i.
+struct Backward<'a, E> {
+    shape: Shape,
+    dy: &'a [E],
+    values: &'a [E],
+    exact: &'a [f32],
+    factors: &'a [f32],
+    dscores: &'a mut [f32],
+    dvalues: &'a mut [E],
+    ddecay: &'a mut [f32],
+}
+
+impl<E: Element> Kernel for Backward<'_, E> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self { shape, dy, values, exact, factors, dscores, dvalues, ddecay } = self;
         let Shape { batch, tokens, heads, head_width, seen, wanted } = shape;
         let mut flow = vec![0.0; head_width];
         for row in 0..batch {
@@ -262,7 +195,8 @@ widest! {
                         add_scaled::<E, FUSED>(&mut flow, over, dy);
                     }
                     let channels = shape.channels(row, token, tokens, head);
-                    let (own, dv) = (&values[channels..][..head_width], &mut dvalues[channels..][..head_width]);
+                    let (own, dv) =
+                        (&values[channels..][..head_width], &mut dvalues[channels..][..head_width]);
                     for (dv, flow) in dv.iter_mut().zip(&flow) {
                         *dv = E::of(added * flow);
                     }

@@ -1,11 +1,11 @@
 //! Attention as an RNN.
 
-use aaren_format::{Model, Recency};
+use aaren_format::{AarenSettings, Recency};
 use tch::{Kind, Tensor, nn, nn::Module};
 
 use super::{Mixed, Mixer};
 use crate::fused::{self, Gradients};
-use crate::linear::{float, linear, x_linear};
+use crate::linear::{float, linear, weights, x_linear};
 use crate::scan::{self, Prefix};
 use crate::wanted::Wanted;
 
@@ -37,8 +37,8 @@ enum Decay {
 }
 
 impl Aaren {
-    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
-        let (width, heads) = (model.width as i64, model.heads as i64);
+    pub(crate) fn new(path: &nn::Path, width: i64, settings: AarenSettings) -> Self {
+        let heads = settings.heads as i64;
         let linear = |name| linear(path / name, width, width);
         let raw = |decay: Tensor| decay.expm1().log();
         let head = Tensor::arange(heads, (Kind::Float, path.device()));
@@ -46,7 +46,7 @@ impl Aaren {
         let short = || raw(head.exp2() * 0.05);
         // Time constants spread evenly over the octaves from 4 tokens, a step or two, to 4096, an episode.
         let spread = || raw((-(&head + 0.5) * (10.0 / heads as f64) - 2.0).exp2());
-        let recency = match model.recency {
+        let recency = match settings.recency {
             Recency::None => Decay::Never,
             Recency::Learned => Decay::Learned(path.var_copy("recency", &short())),
             Recency::Spread => Decay::Learned(path.var_copy("recency", &spread())),
@@ -114,57 +114,41 @@ impl Mixer for Aaren {
     }
 
     fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
-        // What does not depend on the tokens is small, and left to the graph.
-        let (folded, raw) = tch::with_grad(|| {
-            let raw = match &self.recency {
-                Decay::Learned(raw) => Some(raw.softplus()),
-                _ => None,
-            };
-            (self.folded(), raw)
+        // Scores and decays are small, and left to the graph.
+        let leaf = float(x).detach().set_requires_grad(true);
+        let (scores, decay) = tch::with_grad(|| {
+            let decay = self.decay(&leaf).map(|decay| decay.transpose(-2, -1));
+            (leaf.matmul(&self.folded().tr()), decay)
         });
-        let read = folded.detach().contiguous();
-        let scores = fused::narrow(x, &read);
-        let gated = match &self.recency {
-            Decay::Gated(gate) => {
-                let logits = fused::narrow(x, &gate.ws.detach()) + gate.bs.as_ref().expect("a bias");
-                Some((gate, logits))
-            }
-            _ => None,
-        };
-        let decay = match (&gated, &raw) {
-            (Some((_, logits)), _) => Some(logits.softplus()),
-            (None, raw) => raw.as_ref().map(Tensor::detach),
-        };
         let (values, values_back) = fused::layer(x, &self.value);
         let before = state.map(prefix);
         let (mixed, after, mixed_back) =
             fused::scan(&scores, &values, decay.as_ref(), before.as_ref(), wanted);
         let (outputs, output_back) = fused::layer(&mixed, &self.output);
-        let x = x.shallow_clone();
         let back = move |dy, gradients: &mut Gradients| {
             let flow = mixed_back(output_back(dy, gradients));
             let mut dx = values_back(flow.values, gradients);
-            let to_read = fused::narrow_back(&flow.scores, &x, &read, &mut dx);
-            let parameters = [&self.query_token, &self.query.ws, &self.key.ws];
-            let folding = parameters.into_iter().chain(&self.query.bs);
-            tch::with_grad(|| gradients.add_flow(&folded, &to_read, folding));
-            match (&self.recency, &raw, gated) {
-                (Decay::Learned(raw), Some(decay), _) => {
-                    let to_decay = flow.decay.sum_dim_intlist([0, 1].as_slice(), false, None::<Kind>);
-                    tch::with_grad(|| gradients.add_flow(decay, &to_decay, [raw]));
+            tch::with_grad(|| {
+                let mut end = (scores * flow.scores).sum(None::<Kind>);
+                if let Some(decay) = decay {
+                    end += (decay * flow.decay).sum(None::<Kind>);
                 }
-                (_, _, Some((gate, logits))) => {
-                    let to_logits = flow.decay * logits.sigmoid();
-                    let to_weight = fused::narrow_back(&to_logits, &x, &gate.ws.detach(), &mut dx);
-                    gradients.add(&gate.ws, to_weight);
-                    let to_bias = to_logits.sum_dim_intlist([0, 1].as_slice(), false, None::<Kind>);
-                    gradients.add(gate.bs.as_ref().expect("a bias"), to_bias);
-                }
-                _ => {}
-            }
+                gradients.add_graph(&end, self.parameters().into_iter().chain([&leaf]));
+            });
+            dx += gradients.take(&leaf);
             dx
         };
         Mixed { outputs, state: tensors(after), back: Box::new(back) }
+    }
+
+    fn parameters(&self) -> Vec<&Tensor> {
+        let layers = [&self.query, &self.key, &self.value, &self.output];
+        let decay = match &self.recency {
+            Decay::Never => vec![],
+            Decay::Learned(raw) => vec![raw],
+            Decay::Gated(gate) => weights(gate).collect(),
+        };
+        layers.into_iter().flat_map(weights).chain([&self.query_token]).chain(decay).collect()
     }
 
     /// The recurrence.
@@ -209,7 +193,6 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use aaren_format::{EncoderKind, Norm};
 
     #[test]
     fn the_weights_are_those_that_the_scan_sums_values_with() {
@@ -217,9 +200,7 @@ mod tests {
         tch::manual_seed(3);
         for recency in Recency::ALL {
             let store = nn::VarStore::new(Device::Cpu);
-            let (encoder, norm) = (EncoderKind::Aaren, Norm::Post);
-            let model = Model { encoder, width: 12, layers: 1, heads: 2, norm, recency, past_actions: true };
-            let layer = Aaren::new(&store.root(), &model);
+            let layer = Aaren::new(&store.root(), 12, AarenSettings { heads: 2, recency });
             let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu)) * 3.0;
             let (_, values) = layer.scores_and_values(&x);
             let at = [0, 1, 33, 69];

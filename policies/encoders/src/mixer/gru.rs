@@ -1,14 +1,14 @@
 //! A gated recurrent unit.
 
-use aaren_format::Model;
+use aaren_format::GruSettings;
 use tch::{Tensor, nn};
 
 use super::{Mixed, Mixer};
 use crate::fused::{self, Gradients};
-use crate::linear::{float, linear, x_linear};
+use crate::linear::{float, linear, weights, x_linear};
 use crate::wanted::Wanted;
 
-/// A gated recurrent unit (Cho et al. 2014) of [`Model::units`] units, and its projection back to the width.
+/// A gated recurrent unit (Cho et al. 2014) of [`GruSettings::units`] units, and its projection back to the width.
 ///
 /// Parameters are named, laid out and drawn as those of a layer of PyTorch's `nn.GRU`: gates r, z, n one
 /// after the other, all from U(−1/√units, 1/√units). Its recurrence runs in float32 whatever the
@@ -23,8 +23,8 @@ pub(crate) struct Gru {
 }
 
 impl Gru {
-    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
-        let (width, units) = (model.width as i64, model.units() as i64);
+    pub(crate) fn new(path: &nn::Path, width: i64) -> Self {
+        let units = GruSettings::units(width as usize) as i64;
         let bound = 1.0 / (units as f64).sqrt();
         let var = |name, shape: &[i64]| path.var(name, shape, nn::Init::Uniform { lo: -bound, up: bound });
         Self {
@@ -78,6 +78,10 @@ impl Mixer for Gru {
             gates_back(gates, gradients)
         };
         Mixed { outputs, state: vec![after], back: Box::new(back) }
+    }
+
+    fn parameters(&self) -> Vec<&Tensor> {
+        self.parameters.iter().chain(weights(&self.output)).collect()
     }
 
     fn weights(&self, _: &Tensor, _: &[i64]) -> Option<Tensor> {

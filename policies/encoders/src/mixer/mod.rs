@@ -7,13 +7,13 @@ mod transformer;
 
 use std::fmt::Debug;
 
-use aaren_format::{EncoderKind, Model};
+use aaren_format::{self as format, GruSettings, Model};
 use tch::{Tensor, nn};
 
 use self::aaren::Aaren;
 use self::gru::Gru;
 use self::transformer::CausalAttention;
-use crate::fused::Back;
+use crate::fused::{Back, Gradients};
 use crate::wanted::Wanted;
 
 /// Mixes each token with those before it.
@@ -28,8 +28,16 @@ pub(crate) trait Mixer: Debug {
     /// state is the one before any token.
     fn seq(&self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>);
 
-    /// [`Mixer::seq`] in training on a CPU, without a graph. The state is a constant.
-    fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a>;
+    /// [`Mixer::seq`] in training on a CPU. The state is a constant.
+    ///
+    /// By default libtorch's graph computes the gradients. A backward pass written out, as in `fused/`, is an
+    /// optimisation.
+    fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
+        by_graph(self, x, state, wanted)
+    }
+
+    /// Everything that training changes.
+    fn parameters(&self) -> Vec<&Tensor>;
 
     /// One token `x` `[batch, width]`: its output and the state after it.
     fn step(&self, x: &Tensor, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
@@ -52,11 +60,32 @@ pub(crate) struct Mixed<'a> {
     pub back: Back<'a>,
 }
 
+/// [`Mixer::train`] through libtorch's graph of [`Mixer::seq`].
+pub(crate) fn by_graph<'a, M: Mixer + ?Sized>(
+    mixer: &'a M,
+    x: &Tensor,
+    state: Option<&[Tensor]>,
+    wanted: Wanted,
+) -> Mixed<'a> {
+    let x = x.detach().set_requires_grad(true);
+    let (graph, state) = tch::with_grad(|| mixer.seq(&x, state, wanted));
+    let outputs = graph.detach().contiguous();
+    let back = move |dy: Tensor, gradients: &mut Gradients| {
+        let leaves = mixer.parameters().into_iter().chain([&x]);
+        tch::with_grad(|| gradients.add_flow(&graph, &dy, leaves));
+        gradients.take(&x).contiguous()
+    };
+    Mixed { outputs, state: state.iter().map(Tensor::detach).collect(), back: Box::new(back) }
+}
+
 /// The mixer of a block, its parameters created under `path`.
 pub(crate) fn mixer(path: &nn::Path, model: &Model) -> Box<dyn Mixer> {
-    match model.encoder {
-        EncoderKind::Aaren => Box::new(Aaren::new(&(path / "attention"), model)),
-        EncoderKind::Transformer => Box::new(CausalAttention::new(&(path / "attention"), model)),
-        EncoderKind::Gru => Box::new(Gru::new(&(path / "gru"), model)),
+    let width = model.width as i64;
+    match model.mixer {
+        format::Mixer::Aaren(settings) => Box::new(Aaren::new(&(path / "attention"), width, settings)),
+        format::Mixer::Transformer(settings) => {
+            Box::new(CausalAttention::new(&(path / "attention"), width, settings))
+        }
+        format::Mixer::Gru(GruSettings) => Box::new(Gru::new(&(path / "gru"), width)),
     }
 }

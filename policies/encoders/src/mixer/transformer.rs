@@ -1,11 +1,11 @@
 //! Causal multi-head attention.
 
-use aaren_format::Model;
+use aaren_format::TransformerSettings;
 use tch::{Kind, Tensor, nn};
 
 use super::{Mixed, Mixer};
 use crate::fused::{self, Gradients};
-use crate::linear::{float, linear, x_linear};
+use crate::linear::{float, linear, weights, x_linear};
 use crate::wanted::Wanted;
 
 /// Causal multi-head attention (Vaswani et al. 2017) with a key/value cache.
@@ -19,14 +19,14 @@ pub(crate) struct CausalAttention {
 }
 
 impl CausalAttention {
-    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
-        let linear = |name| linear(path / name, model.width as i64, model.width as i64);
+    pub(crate) fn new(path: &nn::Path, width: i64, settings: TransformerSettings) -> Self {
+        let linear = |name| linear(path / name, width, width);
         Self {
             query: linear("query"),
             key: linear("key"),
             value: linear("value"),
             output: linear("output"),
-            heads: model.heads as i64,
+            heads: settings.heads as i64,
         }
     }
 }
@@ -87,6 +87,11 @@ impl Mixer for CausalAttention {
         Mixed { outputs, state: state.into(), back: Box::new(back) }
     }
 
+    fn parameters(&self) -> Vec<&Tensor> {
+        let layers = [&self.query, &self.key, &self.value, &self.output];
+        layers.into_iter().flat_map(weights).collect()
+    }
+
     fn weights(&self, x: &Tensor, at: &[i64]) -> Option<Tensor> {
         let (batch, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
         let split = |x: Tensor| x.view([batch, -1, self.heads, width / self.heads]).transpose(1, 2);
@@ -104,16 +109,13 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use aaren_format::{EncoderKind, Norm, Recency};
 
     #[test]
     fn the_weights_are_those_that_values_are_summed_with() {
         let _alone = crate::GENERATOR.lock();
         tch::manual_seed(4);
         let store = nn::VarStore::new(Device::Cpu);
-        let (encoder, norm, recency) = (EncoderKind::Transformer, Norm::Post, Recency::None);
-        let model = Model { encoder, width: 12, layers: 1, heads: 2, norm, recency, past_actions: true };
-        let layer = CausalAttention::new(&store.root(), &model);
+        let layer = CausalAttention::new(&store.root(), 12, TransformerSettings { heads: 2 });
         let x = Tensor::randn([2, 9, 12], (Kind::Float, Device::Cpu)) * 3.0;
         let (expected, state) = layer.seq(&x, None, Wanted::All);
         let at = [0, 5, 8];

@@ -11,7 +11,7 @@
 
 use alloc::{format, vec::Vec};
 
-use aaren_format::{Model, Precision, Recency};
+use aaren_format::{Model, Precision, Recency, Settings};
 
 use super::{Memory, Mix};
 use crate::Error;
@@ -38,13 +38,13 @@ pub(crate) struct Aaren {
 impl Mix for Aaren {
     /// Folds query and key into one score vector per head, in float64, and packs the rest.
     fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Aaren, Error> {
-        let Model { width, heads, .. } = *model;
+        let (width, Settings { heads, recency }) = (model.width, model.mixer.settings());
         let name = |part: &str| format!("{block}.attention.{part}");
         let square = |part: &str| file.weight_and_bias(&name(part), width, width);
         let (query, key, value, output) =
             (square("query")?, square("key")?, square("value")?, square("output")?);
         let query_token = file.tensor(&name("query_token"), &[width])?;
-        let decay = match model.recency {
+        let decay = match recency {
             Recency::None => Some(alloc::vec![0.0; heads]),
             Recency::Learned | Recency::Spread => {
                 Some(file.tensor(&name("recency"), &[heads])?.into_iter().map(softplus).collect())

@@ -9,7 +9,7 @@
 
 use alloc::format;
 
-use aaren_format::{Model, Precision};
+use aaren_format::{GruSettings, Model, Precision};
 
 use super::{Memory, Mix};
 use crate::Error;
@@ -34,7 +34,7 @@ pub(crate) struct Gru {
 
 impl Mix for Gru {
     fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Gru, Error> {
-        let (width, units) = (model.width, model.units());
+        let (width, units) = (model.width, GruSettings::units(model.width));
         let gates = |part: &str, inputs: usize| -> Result<Linear, Error> {
             let weight = file.tensor(&format!("{block}.gru.weight_{part}"), &[3 * units, inputs])?;
             let bias = file.tensor(&format!("{block}.gru.bias_{part}"), &[3 * units])?;

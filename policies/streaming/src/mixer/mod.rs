@@ -74,7 +74,7 @@ macro_rules! mixers {
                 model: &Model,
                 precision: Precision,
             ) -> Result<Mixer, Error> {
-                match model.encoder {
+                match model.encoder() {
                     $(EncoderKind::$kind => $kind::read(file, block, model, precision).map(Mixer::$kind)),+
                 }
             }

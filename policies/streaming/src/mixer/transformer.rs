@@ -26,7 +26,7 @@ pub(crate) struct Transformer {
 
 impl Mix for Transformer {
     fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Transformer, Error> {
-        let Model { width, heads, .. } = *model;
+        let (width, heads) = (model.width, model.mixer.settings().heads);
         let square = |part: &str| file.weight_and_bias(&format!("{block}.attention.{part}"), width, width);
         let (query, key, value, output) =
             (square("query")?, square("key")?, square("value")?, square("output")?);

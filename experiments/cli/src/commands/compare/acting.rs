@@ -29,7 +29,7 @@ fn regimes(header: &Header) -> Vec<Regime> {
     let Some(decision) = header.decision() else { return all };
     let mut others = Vec::new();
     if let (false, ContextLength::Timesteps(timesteps)) =
-        (decision.model.encoder.constant_state(), decision.context.context_length)
+        (decision.model.encoder().constant_state(), decision.context.context_length)
     {
         others.extend([Regime::Window(timesteps), Regime::Sliding(timesteps)]);
     }

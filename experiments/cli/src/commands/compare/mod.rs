@@ -34,7 +34,7 @@ pub struct Args {
     pub results: PathBuf,
     /// Where training is measured: cpu or cuda.
     #[arg(long, default_value = "cpu")]
-    pub device: String,
+    pub device: aaren_format::Device,
     /// Print one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
@@ -57,7 +57,7 @@ struct Compared {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let device = open_device(&args.device)?;
+    let device = open_device(args.device)?;
     tch::set_num_threads(1);
     let compared = match args.of.as_slice() {
         [yaml] if yaml.is_file() => of_experiment(yaml, args)?,
@@ -91,7 +91,7 @@ impl Compared {
 
     /// The first policy with an encoder of that kind.
     fn with(&self, kind: EncoderKind) -> Option<&PolicyFile> {
-        let is = |file: &&PolicyFile| file.header.decision().is_some_and(|d| d.model.encoder == kind);
+        let is = |file: &&PolicyFile| file.header.decision().is_some_and(|d| d.model.encoder() == kind);
         self.policies.iter().find(is)
     }
 }

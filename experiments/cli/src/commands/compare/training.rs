@@ -1,6 +1,6 @@
 //! Time and memory of a training update.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use aaren_agents::{Agent, config_of_file};
 use aaren_format::Precision;
@@ -14,6 +14,7 @@ use super::Compared;
 use aaren_runs::cost::grown;
 use aaren_runs::cost::peak_reset;
 use aaren_runs::cost::release_freed_memory;
+use aaren_runs::measure;
 use aaren_runs::stand_in::{dataset, trainer};
 use aaren_statistics::percentile;
 
@@ -50,14 +51,14 @@ pub fn measure(compared: &Compared, device: Device, bar: &ProgressBar) -> Result
             let mut trainer = trainer(&agent, &task, &dataset, BATCH, Precision::Float32, device)?;
             release_freed_memory();
             let before = peak_reset();
-            let mut times = Vec::new();
-            for _ in 0..UPDATES {
-                let start = Instant::now();
-                trainer.update()?.loss.double_value(&[]);
-                times.push(start.elapsed().as_secs_f64() * 1e3);
-            }
+            let times = measure::updates(&mut trainer, UPDATES, Duration::MAX)?;
             let peak_bytes = before.and_then(grown);
-            costs.push(TrainingCost { policy, context, update_ms: percentile(&times, 50.0), peak_bytes });
+            costs.push(TrainingCost {
+                policy,
+                context,
+                update_ms: 1e3 * percentile(&times, 50.0),
+                peak_bytes,
+            });
         }
     }
     Ok(costs)

@@ -86,7 +86,7 @@ fn shown(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::Part;
+    use aaren_runs::Part;
 
     #[test]
     fn whoever_is_free_takes_the_next_run() {

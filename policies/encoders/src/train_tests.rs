@@ -1,20 +1,40 @@
-//! Training without a graph computes what libtorch's graph does: outputs, states, and the gradients of everything.
+//! Training computes what libtorch's graph of the whole encoder does: outputs, states, and the gradients of everything,
+//! with the backward pass that a mixer has of its own, and with the default.
 
-use aaren_encoders::{Encoder, Gradients, Pass, Wanted};
-use aaren_format::{EncoderKind, Model, Norm, Precision, Recency};
+use aaren_format::{EncoderKind, Mixer, Model, Norm, Precision, Recency, Settings};
 use tch::{Device, Kind, Tensor, nn};
+
+use crate::mixer::{Mixer as Mix, mixer};
+use crate::{Encoder, Gradients, Pass, Wanted};
+
+/// A mixer without a backward pass of its own.
+#[derive(Debug)]
+struct Default(Box<dyn Mix>);
+
+impl Mix for Default {
+    fn zero_state(&self, batch: i64) -> Vec<Tensor> {
+        self.0.zero_state(batch)
+    }
+
+    fn seq(&self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>) {
+        self.0.seq(x, state, wanted)
+    }
+
+    fn parameters(&self) -> Vec<&Tensor> {
+        self.0.parameters()
+    }
+
+    fn weights(&self, x: &Tensor, at: &[i64]) -> Option<Tensor> {
+        self.0.weights(x, at)
+    }
+}
 
 const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);
 
 fn models(width: usize, heads: usize) -> Vec<Model> {
-    let model = |encoder, recency, norm| Model {
-        encoder,
-        width,
-        layers: 2,
-        heads,
-        norm,
-        recency,
-        past_actions: true,
+    let model = |encoder, recency, norm| {
+        let mixer = Mixer::new(encoder, Settings { heads, recency });
+        Model { width, layers: 2, norm, past_actions: true, mixer }
     };
     let mut models = Vec::new();
     for norm in [Norm::Post, Norm::Pre] {
@@ -32,10 +52,25 @@ fn largest(x: &Tensor) -> f64 {
 
 /// Compares everything for a batch of `tokens` tokens.
 fn compare(model: &Model, tokens: i64, wanted: Wanted, carry: bool, precision: Precision, tolerance: f64) {
-    let case = format!("{model:?}, {tokens} tokens, {wanted:?}, carry {carry}, {precision:?}");
+    for default in [false, true] {
+        compare_with(default, model, tokens, wanted, carry, precision, tolerance);
+    }
+}
+
+fn compare_with(
+    default: bool,
+    model: &Model,
+    tokens: i64,
+    wanted: Wanted,
+    carry: bool,
+    precision: Precision,
+    tolerance: f64,
+) {
+    let case =
+        format!("{model:?}, {tokens} tokens, {wanted:?}, carry {carry}, {precision:?}, default {default}");
     tch::manual_seed(7);
     let store = nn::VarStore::new(Device::Cpu);
-    let encoder = Encoder::new(&store.root(), model, 0.2).unwrap();
+    let mut encoder = Encoder::new(&store.root(), model, 0.2).unwrap();
     let width = model.width as i64;
     let mut named: Vec<_> = store.variables().into_iter().collect();
     named.sort_by(|a, b| a.0.cmp(&b.0));
@@ -55,6 +90,13 @@ fn compare(model: &Model, tokens: i64, wanted: Wanted, carry: bool, precision: P
     let parameters: Vec<Tensor> = named.iter().map(|(_, parameter)| parameter.shallow_clone()).collect();
     let by_graph = Gradients::of_graph(&(&expected * &flow).sum(None::<Kind>), &parameters);
 
+    if default {
+        for block in &mut encoder.blocks {
+            let spare = mixer(&nn::VarStore::new(Device::Cpu).root(), model);
+            let own = std::mem::replace(&mut block.mixer, spare);
+            block.mixer = Box::new(Default(own));
+        }
+    }
     tch::manual_seed(11);
     let (found, found_state, back) =
         encoder.train(&x, before.as_ref(), wanted, precision, &encoder.draw(3 * tokens, precision));
@@ -71,13 +113,13 @@ fn compare(model: &Model, tokens: i64, wanted: Wanted, carry: bool, precision: P
     check("the output", &found, &expected.detach());
     for (found, expected) in found_state.tensors().into_iter().zip(expected_state.tensors()) {
         // A stabiliser is any number near the largest score; what it stabilises is compared with it.
-        if model.encoder == EncoderKind::Aaren {
+        if model.encoder() == EncoderKind::Aaren {
             continue;
         }
         check("the state", &found.to_kind(Kind::Float), &expected.detach().to_kind(Kind::Float));
     }
     if let ([max, weight, value, ..], [other_max, other_weight, other_value, ..], EncoderKind::Aaren) =
-        (&found_state.tensors()[..], &expected_state.tensors()[..], model.encoder)
+        (&found_state.tensors()[..], &expected_state.tensors()[..], model.encoder())
     {
         let factor = (*other_max - *max).exp();
         check("the state's weight", weight, &(*other_weight * &factor).detach());
@@ -94,13 +136,16 @@ fn compare(model: &Model, tokens: i64, wanted: Wanted, carry: bool, precision: P
 
 /// One test: all draw from the one generator of libtorch.
 #[test]
-fn without_a_graph_everything_is_as_with_it() {
+fn training_computes_what_the_graph_does() {
+    let _alone = crate::GENERATOR.lock();
+    // Toy sizes: a second thread would only wait.
+    tch::set_num_threads(1);
     let state_tokens = |stride| Wanted::Every { stride, offset: 1 };
     for model in models(20, 2).into_iter().chain(models(48, 3)) {
         let cases = [(1, Wanted::All), (7, state_tokens(3)), (70, Wanted::All), (40, state_tokens(2))];
         for (tokens, wanted) in cases {
             compare(&model, tokens, wanted, false, Precision::Float32, 2e-4);
-            if model.encoder.constant_state() {
+            if model.encoder().constant_state() {
                 compare(&model, tokens, wanted, true, Precision::Float32, 2e-4);
             }
         }

@@ -1,0 +1,106 @@
+//! After the end of a training: what only changes how a policy is played is played anew, and no score stands under a
+//! protocol that it was not made under.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Experiment, RUNS, YAML};
+use serde_json::Value;
+
+/// The rows of the last evaluation in `evaluations.csv`.
+fn last_rows(experiment: &Experiment, results: &str, run: &str) -> Vec<String> {
+    let text = fs::read_to_string(experiment.file(results, run, "evaluations.csv")).unwrap();
+    text.lines().filter(|line| line.starts_with("60,")).map(str::to_owned).collect()
+}
+
+/// Scores of a summary, and how they were made.
+fn scores(summary: &Value) -> Vec<Value> {
+    let policy = |name: &str| summary["policies"][name]["targets"].clone();
+    let protocol = &summary["protocol"];
+    vec![
+        policy("aaren"),
+        policy("transformer"),
+        protocol["target_returns"].clone(),
+        protocol["episodes"].clone(),
+    ]
+}
+
+#[test]
+fn a_finished_run_is_played_anew_under_another_protocol_as_a_fresh_run_would_be() {
+    let experiment = Experiment::new(YAML);
+    experiment.finish("settled");
+    for (name, set, said) in [
+        ("reset", "context.rollout={reset: 1}", "roll-out reset 1 instead of unbounded"),
+        ("episodes", "evaluate.episodes=5", "episodes 5 instead of 2"),
+        ("targets", "evaluate.target_returns=[-20, -30]", "target returns -20, -30 instead of -200"),
+    ] {
+        experiment.finish("settled");
+        let policies =
+            || RUNS.map(|run| fs::read(experiment.file("settled", run, "policy.safetensors")).unwrap());
+        let before = policies();
+        let (code, message) = experiment.run("settled", &["--set", set]);
+        assert_eq!(code, Some(0), "{message}");
+        let line = format!("aaren seed 0: trained already, and played anew: {said}");
+        assert!(message.contains(&line), "{message}");
+        let (code, message) = experiment.run(name, &["--set", set]);
+        assert_eq!(code, Some(0), "{message}");
+        for run in RUNS {
+            assert_eq!(
+                last_rows(&experiment, "settled", run),
+                last_rows(&experiment, name, run),
+                "{name}, {run}"
+            );
+        }
+        let [settled, fresh] = ["settled", name].map(|results| experiment.json(results, "summary.json"));
+        assert_eq!(scores(&settled), scores(&fresh), "{name}");
+        // What acts from the file acts under the protocol of its scores; the weights are the same.
+        let fresh = RUNS.map(|run| fs::read(experiment.file(name, run, "policy.safetensors")).unwrap());
+        assert!(policies() == fresh, "{name}");
+        assert_eq!(name == "episodes", policies() == before, "{name}");
+        // The same again is not played again.
+        let (code, message) = experiment.run("settled", &["--set", set]);
+        assert!(code == Some(0) && !message.contains("played anew"), "{message}");
+    }
+    let (code, message) = experiment.run("settled", &["--set", "train.batch=8"]);
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("which differ in train.batch: found 4, expected 8"), "{message}");
+}
+
+/// Copies a folder, the newest files first, so that no time of a file means what it did.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    let mut entries: Vec<_> = fs::read_dir(from).unwrap().map(|entry| entry.unwrap()).collect();
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.metadata().unwrap().modified().unwrap()));
+    for entry in entries {
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => drop(fs::copy(entry.path(), to).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn a_copied_folder_is_what_the_original_was_and_its_report_needs_no_data() {
+    let experiment = Experiment::new(YAML);
+    experiment.finish("original");
+    copy(&experiment.path("original"), &experiment.path("copied"));
+    let made = || fs::read(experiment.path("copied/tiny/summary.json")).unwrap();
+    let before = made();
+    // Nothing is trained, played or measured again.
+    let (code, message) = experiment.run("copied", &[]);
+    assert!(code == Some(0) && message.is_empty(), "{message}");
+    assert!(made() == before);
+    fs::remove_file(experiment.path("pendulum.hdf5")).unwrap();
+    for name in ["summary.json", "summary.md", "scores.svg"] {
+        fs::remove_file(experiment.path("copied/tiny").join(name)).unwrap();
+    }
+    let mut report = std::process::Command::new(env!("CARGO_BIN_EXE_aaren"));
+    report.current_dir(experiment.path("")).args(["report", "copied/tiny", "--out", "paper"]);
+    let (code, message) = common::outcome(report.output().unwrap());
+    assert!(code == Some(0) && message.is_empty(), "{message}");
+    assert!(made() == before);
+    assert!(experiment.path("copied/tiny/scores.svg").is_file());
+}

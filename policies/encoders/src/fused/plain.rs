@@ -1,0 +1,127 @@
+//! The same operations as libtorch has them, for the ablation.
+
+use tch::{Kind, Tensor, nn};
+
+use super::attention::BackThroughAttention;
+use super::norm::BackToBoth;
+use super::scan::{BackThroughScan, ScanFlow};
+use super::{Back, Gradients};
+use crate::linear::float;
+use crate::scan::{Prefix, chunked};
+use crate::wanted::Wanted;
+
+fn leaf(x: &Tensor) -> Tensor {
+    x.detach().set_requires_grad(true)
+}
+
+/// Gradients of `leaves` where `dy` flows into `y`.
+fn flow<const N: usize>(y: &Tensor, dy: &Tensor, leaves: [&Tensor; N]) -> [Tensor; N] {
+    let end = tch::with_grad(|| (y * dy).sum(None::<Kind>));
+    let flows = Tensor::run_backward(&[end], &leaves, false, false);
+    let flows: Vec<Tensor> = flows.iter().map(Tensor::contiguous).collect();
+    flows.try_into().expect("one for each leaf")
+}
+
+pub(super) fn attention(inputs: [Tensor; 3], heads: i64, wanted: Wanted) -> (Tensor, BackThroughAttention) {
+    let inputs = inputs.map(|x| leaf(&x));
+    let (batch, tokens, width) = inputs[1].size3().expect("keys are [batch, tokens, width]");
+    let y = tch::with_grad(|| {
+        let [query, key, value] = [0, 1, 2]
+            .map(|input: usize| inputs[input].view([batch, -1, heads, width / heads]).transpose(1, 2));
+        let scores = query.matmul(&key.transpose(2, 3)) / ((width / heads) as f64).sqrt();
+        let options = (Kind::Int64, scores.device());
+        let at = wanted.of(&Tensor::arange(tokens, options), 0).unsqueeze(1);
+        let scores = scores.masked_fill(&Tensor::arange(tokens, options).gt_tensor(&at), f64::NEG_INFINITY);
+        let weights = float(&scores).softmax(-1, None::<Kind>).to_kind(value.kind());
+        weights.matmul(&value).transpose(1, 2).reshape([batch, -1, width])
+    });
+    let outputs = y.detach().contiguous();
+    (outputs, Box::new(move |dy| flow(&y, &dy, [&inputs[0], &inputs[1], &inputs[2]])))
+}
+
+pub(super) fn scan(
+    scores: &Tensor,
+    values: &Tensor,
+    decay: Option<&Tensor>,
+    before: Option<&Prefix>,
+    wanted: Wanted,
+) -> (Tensor, Prefix, BackThroughScan) {
+    let (batch, tokens, heads) = scores.size3().expect("scores are [batch, tokens, heads]");
+    let (s, v) = (leaf(scores), leaf(values));
+    let d = decay.map(|decay| leaf(&decay.expand([batch, tokens, heads], false).contiguous()));
+    let (y, after) = tch::with_grad(|| {
+        let split = v.view([batch, tokens, heads, -1]).transpose(1, 2);
+        let decay = d.as_ref().map(|d| d.transpose(1, 2));
+        let (y, after) = chunked(&s.transpose(1, 2), &split, decay.as_ref(), before);
+        (wanted.of(&y, 2).transpose(1, 2).reshape([batch, -1, values.size()[2]]), after)
+    });
+    let Prefix { max, weight, value } = after;
+    let after = Prefix { max: max.detach(), weight: weight.detach(), value: value.detach() };
+    let outputs = y.detach().contiguous();
+    let back = move |dy: Tensor| match &d {
+        Some(d) => {
+            let [scores, values, decay] = flow(&y, &dy, [&s, &v, d]);
+            ScanFlow { scores, values, decay }
+        }
+        None => {
+            let [scores, values] = flow(&y, &dy, [&s, &v]);
+            ScanFlow { decay: scores.shallow_clone(), scores, values }
+        }
+    };
+    (outputs, after, Box::new(back))
+}
+
+fn summed(dy: &[&Tensor]) -> Tensor {
+    dy.iter().skip(1).fold(dy[0].shallow_clone(), |sum, dy| sum + *dy)
+}
+
+fn added(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> Tensor {
+    match keep {
+        Some(keep) => x + branch * keep.view_as(branch),
+        None => x + branch,
+    }
+}
+
+pub(super) fn residual<'a>(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> (Tensor, BackToBoth<'a>) {
+    let y = added(x, branch, keep);
+    let keep = keep.map(Tensor::shallow_clone);
+    let back = move |dy: &[&Tensor], _: &mut Gradients| {
+        let dy = summed(dy);
+        let branch = keep.map_or_else(|| dy.shallow_clone(), |keep| &dy * keep.view_as(&dy));
+        (dy, branch)
+    };
+    (y, Box::new(back))
+}
+
+pub(super) fn norm<'a>(x: &Tensor, norm: &'a nn::LayerNorm) -> (Tensor, Back<'a>) {
+    let (weight, bias) = super::norm::weights(norm);
+    let (x, w, b) = (leaf(x), leaf(weight), leaf(bias));
+    let kind = x.kind();
+    let y = tch::with_grad(|| {
+        x.layer_norm(weight.size(), Some(&w.to_kind(kind)), Some(&b.to_kind(kind)), 1e-5, false)
+    });
+    let outputs = y.detach().contiguous();
+    let back = move |dy: Tensor, gradients: &mut Gradients| {
+        let [dx, dw, db] = flow(&y, &dy, [&x, &w, &b]);
+        gradients.add(weight, dw);
+        gradients.add(bias, db);
+        dx
+    };
+    (outputs, Box::new(back))
+}
+
+pub(super) fn residual_norm<'a>(
+    x: &Tensor,
+    branch: &Tensor,
+    keep: Option<&Tensor>,
+    layer: &'a nn::LayerNorm,
+) -> (Tensor, BackToBoth<'a>) {
+    let (y, norm_back) = norm(&added(x, branch, keep), layer);
+    let keep = keep.map(Tensor::shallow_clone);
+    let back = move |dy: &[&Tensor], gradients: &mut Gradients| {
+        let dx = norm_back(summed(dy), gradients);
+        let branch = keep.map_or_else(|| dx.shallow_clone(), |keep| &dx * keep.view_as(&dx));
+        (dx, branch)
+    };
+    (y, Box::new(back))
+}
