@@ -33,10 +33,15 @@ const fn row(id: &'static str, make: fn(&str, Map<String, Value>) -> Result<Made
 }
 
 impl Entry {
-    const fn scored(self, random: f64, expert: f64) -> Entry {
-        Entry { references: Some(ReferenceScores { random, expert }), ..self }
+    const fn scored(self, references: ReferenceScores) -> Entry {
+        Entry { references: Some(references), ..self }
     }
 }
+
+const ANT: ReferenceScores = ReferenceScores { random: -325.6, expert: 3879.7 };
+const HALF_CHEETAH: ReferenceScores = ReferenceScores { random: -280.178953, expert: 12135.0 };
+const HOPPER: ReferenceScores = ReferenceScores { random: -20.272305, expert: 3234.3 };
+const WALKER2D: ReferenceScores = ReferenceScores { random: 1.629008, expert: 4592.3 };
 
 fn limited(dynamics: impl Dynamics + 'static, limit: usize) -> Result<Made, Error> {
     Ok((Box::new(dynamics), Some(limit)))
@@ -66,15 +71,13 @@ use Version::{V4, V5};
 
 pub(crate) static ENTRIES: &[Entry] = &[
     row("Acrobot-v1", |id, kwargs| limited(Acrobot::new(id, kwargs)?, 500)),
-    row("Ant-v4", |id, kwargs| limited(ant(id, V4, kwargs)?, 1000)).scored(-325.6, 3879.7),
-    row("Ant-v5", |id, kwargs| limited(ant(id, V5, kwargs)?, 1000)).scored(-325.6, 3879.7),
+    row("Ant-v4", |id, kwargs| limited(ant(id, V4, kwargs)?, 1000)).scored(ANT),
+    row("Ant-v5", |id, kwargs| limited(ant(id, V5, kwargs)?, 1000)).scored(ANT),
     row("CartPole-v1", |id, kwargs| limited(CartPole::new(id, kwargs)?, 500)),
-    row("HalfCheetah-v4", |id, kwargs| limited(half_cheetah(id, V4, kwargs)?, 1000))
-        .scored(-280.178953, 12135.0),
-    row("HalfCheetah-v5", |id, kwargs| limited(half_cheetah(id, V5, kwargs)?, 1000))
-        .scored(-280.178953, 12135.0),
-    row("Hopper-v4", |id, kwargs| limited(hopper(id, V4, kwargs)?, 1000)).scored(-20.272305, 3234.3),
-    row("Hopper-v5", |id, kwargs| limited(hopper(id, V5, kwargs)?, 1000)).scored(-20.272305, 3234.3),
+    row("HalfCheetah-v4", |id, kwargs| limited(half_cheetah(id, V4, kwargs)?, 1000)).scored(HALF_CHEETAH),
+    row("HalfCheetah-v5", |id, kwargs| limited(half_cheetah(id, V5, kwargs)?, 1000)).scored(HALF_CHEETAH),
+    row("Hopper-v4", |id, kwargs| limited(hopper(id, V4, kwargs)?, 1000)).scored(HOPPER),
+    row("Hopper-v5", |id, kwargs| limited(hopper(id, V5, kwargs)?, 1000)).scored(HOPPER),
     row("Humanoid-v4", |id, kwargs| limited(humanoid(id, V4, kwargs)?, 1000)),
     row("Humanoid-v5", |id, kwargs| limited(humanoid(id, V5, kwargs)?, 1000)),
     row("HumanoidStandup-v4", |id, kwargs| limited(humanoid_standup(id, V4, kwargs)?, 1000)),
@@ -93,8 +96,8 @@ pub(crate) static ENTRIES: &[Entry] = &[
     row("Swimmer-v4", |id, kwargs| limited(swimmer(id, V4, kwargs)?, 1000)),
     row("Swimmer-v5", |id, kwargs| limited(swimmer(id, V5, kwargs)?, 1000)),
     row("TMaze-v0", t_maze),
-    row("Walker2d-v4", |id, kwargs| limited(walker2d(id, V4, kwargs)?, 1000)).scored(1.629008, 4592.3),
-    row("Walker2d-v5", |id, kwargs| limited(walker2d(id, V5, kwargs)?, 1000)).scored(1.629008, 4592.3),
+    row("Walker2d-v4", |id, kwargs| limited(walker2d(id, V4, kwargs)?, 1000)).scored(WALKER2D),
+    row("Walker2d-v5", |id, kwargs| limited(walker2d(id, V5, kwargs)?, 1000)).scored(WALKER2D),
     row("popgym-AutoencodeEasy-v0", |id, kwargs| popgym(id, kwargs, Autoencode::new(Easy))),
     row("popgym-AutoencodeMedium-v0", |id, kwargs| popgym(id, kwargs, Autoencode::new(Medium))),
     row("popgym-AutoencodeHard-v0", |id, kwargs| popgym(id, kwargs, Autoencode::new(Hard))),

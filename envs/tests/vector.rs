@@ -1,6 +1,6 @@
 //! Many environments at once, and the gymnasium-rs interface.
 
-use aaren_envs::{EnvSpec, Environment, Step, VectorEnv, make, register};
+use aaren_envs::{EnvSpec, Environment, Step, VectorEnv, make, reference_scores, register};
 use gymnasium_rs::core::{Env, Space};
 use gymnasium_rs::envs::cartpole::CartPole;
 use ndarray::Array1;
@@ -86,7 +86,12 @@ fn a_constructor_may_make_and_register() {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(make(&EnvSpec::new("LateHopper-v0")).unwrap().observation_size()));
     assert_eq!(receiver.recv_timeout(std::time::Duration::from_secs(60)), Ok(11));
-    assert_eq!(aaren_envs::reference_scores("LateHopper-v0"), None);
+    assert_eq!(reference_scores("LateHopper-v0"), None);
+
+    // What replaces a known id is another task.
+    assert!(reference_scores("Walker2d-v4").is_some());
+    register("Walker2d-v4", |_| make(&EnvSpec::new("Pendulum-v1")));
+    assert_eq!(reference_scores("Walker2d-v4"), None);
 }
 
 #[test]
