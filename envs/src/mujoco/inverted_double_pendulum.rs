@@ -48,6 +48,11 @@ pub(crate) fn inverted_double_pendulum(
     Ok(Robot::new(simulation, InvertedDoublePendulum { version, kwargs }, observe, 5..usize::MAX))
 }
 
+/// As NumPy squares a number: by `pow`, which rounds otherwise than a product now and then.
+fn square(x: f64) -> f64 {
+    x.powf(std::hint::black_box(2.0))
+}
+
 impl Task for InvertedDoublePendulum {
     fn reset(&self, qpos: &mut [f64], qvel: &mut [f64], random: &mut Generator) {
         jitter(qpos, self.kwargs.reset_noise_scale, random);
@@ -58,8 +63,8 @@ impl Task for InvertedDoublePendulum {
         simulation.step(action);
         let [x, _, y] = simulation.data().site_xpos().first().copied().unwrap_or_default();
         let (v1, v2) = (simulation.qvel()[1], simulation.qvel()[2]);
-        let place = 0.01 * (x * x) + (y - 2.0) * (y - 2.0);
-        let speed = 1e-3 * (v1 * v1) + 5e-3 * (v2 * v2);
+        let place = 0.01 * square(x) + square(y - 2.0);
+        let speed = 1e-3 * square(v1) + 5e-3 * square(v2);
         let terminated = y <= 1.0;
         let paid = self.version == Version::V4 || !terminated;
         let bonus = if paid { self.kwargs.healthy_reward } else { 0.0 };

@@ -151,7 +151,7 @@ pub(super) fn difference(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
     std::array::from_fn(|axis| a[axis] - b[axis])
 }
 
-/// Euclidean length.
+/// Euclidean length, as NumPy computes it on a processor with fused multiply-add.
 pub(super) fn length<const N: usize>(vector: [f64; N]) -> f64 {
-    vector.iter().map(|x| x * x).sum::<f64>().sqrt()
+    vector.iter().fold(0.0, |sum: f64, x| x.mul_add(*x, sum)).sqrt()
 }
