@@ -16,8 +16,8 @@ check = json.load(sys.stdin)
 kwargs, scale, seed, start = sys.argv[1:]
 print("| {env} | `{kwargs}` | {scale} | {seed} | {start} | {steps} | {max_observation_difference:.1e} | {max_reward_difference:.1e} | {flags_equal} |".format(kwargs=kwargs, scale=scale, seed=seed, start=start, **check))
 exact = "Autoencode", "CountRecall", "RepeatFirst", "RepeatPrevious", "RateTMaze"
-physics = "Hopper", "HalfCheetah", "Walker2d", "Ant"
-tolerance = 0 if any(name in check["env"] for name in exact) else 1e-9 if check["env"].startswith(physics) else 1e-6
+physics = "-v4", "-v5"
+tolerance = 0 if any(name in check["env"] for name in exact) else 1e-9 if check["env"].endswith(physics) else 1e-6
 sys.exit(not (check["flags_equal"] and max(check["max_observation_difference"], check["max_reward_difference"]) <= tolerance))
 ' "$2" "$3" "$seed" "$start" > "$rows.line" || { cat "$rows.line"; exit 1; }
         tee -a "$rows" < "$rows.line"
@@ -40,6 +40,30 @@ for id in Walker2d-v4 Walker2d-v5; do
     compare $id '{"terminate_when_unhealthy": false, "healthy_z_range": [0.9, 1.5]}' 1.0 "6"
 done
 compare Ant-v4 '{"use_contact_forces": true}' 1.0 "6"
+for id in Humanoid-v4 Humanoid-v5 HumanoidStandup-v4 HumanoidStandup-v5 InvertedDoublePendulum-v4 \
+    InvertedDoublePendulum-v5 InvertedPendulum-v4 InvertedPendulum-v5 Pusher-v5 Reacher-v4 Reacher-v5 Swimmer-v4 Swimmer-v5
+do
+    compare $id '{}' 1.0 "1 2"
+    compare $id '{}' 0.1 "3"
+    compare $id '{}' 1.8 "4"
+    compare $id '{}' 1.0 "8 9" --seeded
+done
+for id in Humanoid-v4 Humanoid-v5; do
+    compare $id '{"terminate_when_unhealthy": false, "healthy_reward": 0.3, "forward_reward_weight": 2.5}' 1.0 "5"
+    compare $id '{"healthy_z_range": [1.2, 1.5], "ctrl_cost_weight": 0.2, "reset_noise_scale": 0.05, "exclude_current_positions_from_observation": false}' 1.0 "6"
+done
+compare Humanoid-v5 '{"contact_cost_weight": 1e-4, "contact_cost_range": [0.5, 3], "frame_skip": 3}' 1.0 "7"
+compare Humanoid-v5 '{"include_cinert_in_observation": false, "include_cvel_in_observation": false}' 1.0 "7"
+compare Humanoid-v5 '{"include_qfrc_actuator_in_observation": false, "include_cfrc_ext_in_observation": false}' 1.0 "7"
+compare HumanoidStandup-v5 '{"impact_cost_weight": 1e-4, "impact_cost_range": [0.5, 3], "ctrl_cost_weight": 0.3, "uph_cost_weight": 2}' 1.0 "5"
+compare HumanoidStandup-v5 '{"include_cinert_in_observation": false, "include_cfrc_ext_in_observation": false, "frame_skip": 3}' 1.0 "6"
+compare InvertedDoublePendulum-v5 '{"healthy_reward": 3, "reset_noise_scale": 0.2, "frame_skip": 3}' 1.0 "5"
+compare InvertedPendulum-v5 '{"reset_noise_scale": 0.1, "frame_skip": 3}' 0.1 "5"
+compare Pusher-v5 '{"reward_near_weight": 0.7, "reward_dist_weight": 2, "reward_control_weight": 0.3, "frame_skip": 3}' 1.0 "5"
+compare Reacher-v5 '{"reward_dist_weight": 0.7, "reward_control_weight": 0.3, "frame_skip": 3}' 1.0 "5"
+for id in Swimmer-v4 Swimmer-v5; do
+    compare $id '{"exclude_current_positions_from_observation": false, "ctrl_cost_weight": 0.2, "reset_noise_scale": 0.05, "forward_reward_weight": 2.5}' 1.0 "5"
+done
 compare Ant-v5 '{"include_cfrc_ext_in_observation": false, "contact_cost_weight": 0.01}' 1.0 "6"
 for id in CartPole-v1 Acrobot-v1 MountainCar-v0 MountainCarContinuous-v0 Pendulum-v1; do
     compare $id '{}' 1.0 "1 2"

@@ -7,8 +7,11 @@ import gymnasium as gym
 
 from rollout import state_of
 
+ROBOTS = """Ant HalfCheetah Hopper Humanoid HumanoidStandup InvertedDoublePendulum InvertedPendulum Pusher Reacher Swimmer
+Walker2d""".split()
 IDS = "Acrobot-v1 CartPole-v1 MountainCar-v0 MountainCarContinuous-v0 Pendulum-v1".split()
-IDS += [f"{robot}-{version}" for robot in ["Ant", "HalfCheetah", "Hopper", "Walker2d"] for version in ["v4", "v5"]]
+IDS += [f"{robot}-{version}" for robot in ROBOTS for version in ["v4", "v5"]]
+IDS.remove("Pusher-v4")  # which refuses MuJoCo 3
 
 rows = []
 for name in IDS:

@@ -5,8 +5,7 @@ use std::io::BufRead;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::environment::EnvState;
-use crate::{EnvSpec, Environment, Error, make};
+use crate::{EnvSpec, EnvState, Environment, Error, make};
 
 /// How far an environment is from a trajectory of the Python one.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -1,85 +1,9 @@
 //! One environment: its dynamics, its generator and its time limit.
 
-use std::sync::Arc;
-
-use mujoco_rs::wrappers::MjModel;
-use serde::{Deserialize, Serialize};
-
+use crate::drawing::Drawing;
+use crate::dynamics::{Dynamics, Scene, Step};
 use crate::numpy::Generator;
-use crate::picture::Drawing;
-use crate::{ActionSpace, EnvSpec, Error};
-
-/// What one step brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Step {
-    /// Reward.
-    pub reward: f64,
-    /// The task ended the episode.
-    pub terminated: bool,
-    /// The time limit ended the episode.
-    pub truncated: bool,
-    /// The simulation blew up (a MuJoCo warning; a state, observation or reward that is no number); this ends the
-    /// episode too.
-    pub unstable: bool,
-}
-
-impl Step {
-    /// Whether the episode is over.
-    pub fn done(&self) -> bool {
-        self.terminated || self.truncated || self.unstable
-    }
-}
-
-/// The state of an environment between two steps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum EnvState {
-    /// Of a MuJoCo environment.
-    Mujoco {
-        /// Generalised positions.
-        qpos: Vec<f64>,
-        /// Generalised velocities.
-        qvel: Vec<f64>,
-    },
-    /// Of a classic control environment.
-    Classic {
-        /// The entries of Gymnasium's `state`.
-        state: Vec<f64>,
-    },
-}
-
-/// The physics and the task of one environment; [`Environment`] adds generator and time limit.
-pub(crate) trait Dynamics: Send {
-    fn observation_size(&self) -> usize;
-    /// Where `observe: positions` hides entries of the observation, those that are left of it.
-    fn observed(&self) -> Option<Vec<usize>> {
-        None
-    }
-    fn action_space(&self) -> &ActionSpace;
-    /// The most steps before an episode ends by itself, where it does.
-    fn longest_episode(&self) -> Option<usize> {
-        None
-    }
-    fn reset(&mut self, random: &mut Generator);
-    fn step(&mut self, action: &[f32], random: &mut Generator) -> Step;
-    fn observe(&self, observation: &mut [f64]);
-    /// What the episode goes on from, where there is more to say than its seed.
-    fn state(&self) -> Option<EnvState> {
-        None
-    }
-    /// MuJoCo's model, where that is what moves and what is seen.
-    fn model(&self) -> Option<Arc<MjModel>> {
-        None
-    }
-    /// What it looks like; without a model or a drawing, the entries of its observation are shown.
-    fn drawing(&self) -> Option<Drawing> {
-        None
-    }
-    /// Starts an episode in `state`; the error says what does not fit.
-    fn set_state(&mut self, _state: &EnvState) -> Result<(), String> {
-        Err("its seed decides its episodes; found a state, expected {\"seed\": n}".into())
-    }
-}
+use crate::{ActionSpace, EnvSpec, EnvState, Error};
 
 /// An environment that behaves as Gymnasium's of the same id.
 pub struct Environment {
@@ -98,8 +22,9 @@ impl std::fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// `time_limit` is that of Gymnasium's wrapper, where `gymnasium.make` puts one around the environment.
-    pub(crate) fn new(spec: EnvSpec, dynamics: Box<dyn Dynamics>, time_limit: Option<usize>) -> Self {
+    /// `spec` is what it is made of, for [`spec`](Self::spec) and for messages. After `time_limit` steps an episode is
+    /// truncated, as by the wrapper that `gymnasium.make` puts around an environment; `None` leaves its end to the dynamics.
+    pub fn new(spec: EnvSpec, dynamics: Box<dyn Dynamics>, time_limit: Option<usize>) -> Self {
         Self { spec, dynamics, time_limit, elapsed: 0, random: Generator::new(0) }
     }
 
@@ -127,6 +52,11 @@ impl Environment {
     pub fn max_episode_steps(&self) -> usize {
         let ends = self.time_limit.into_iter().chain(self.dynamics.longest_episode());
         ends.min().unwrap_or(usize::MAX)
+    }
+
+    /// The least and the most that an episode can return, where that is known.
+    pub fn return_range(&self) -> Option<(f64, f64)> {
+        self.dynamics.return_range(self.max_episode_steps())
     }
 
     /// Starts an episode. The same seed gives the same episode, bit for bit, whatever went before: the one that
@@ -188,9 +118,9 @@ impl Environment {
         self.dynamics.state()
     }
 
-    /// MuJoCo's model, where there is one.
-    pub(crate) fn model(&self) -> Option<Arc<MjModel>> {
-        self.dynamics.model()
+    /// What MuJoCo draws, where it does.
+    pub(crate) fn scene(&self) -> Option<Scene> {
+        self.dynamics.scene()
     }
 
     /// What it looks like, where it has a drawing.

@@ -6,14 +6,22 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No such environment.
-    #[error(
-        "env: there is no environment {id}; the nearest known one is {nearest} (`aaren envs list` shows all)"
-    )]
+    #[error("env: there is no environment {id}{hint} (`aaren envs list` shows all)", hint = hint(nearest))]
     UnknownEnv {
         /// What was asked for.
         id: String,
-        /// The known id that is spelt most like it.
-        nearest: String,
+        /// The known id that is spelt most like it, where one is near.
+        nearest: Option<String>,
+    },
+    /// An environment of Gymnasium's that does not run on this version of MuJoCo.
+    #[error("env: {id} runs on MuJoCo before 3.0 only, and this is {found}; use {instead}")]
+    OldMujoco {
+        /// The environment.
+        id: &'static str,
+        /// MuJoCo's version here.
+        found: &'static str,
+        /// The id of the version that runs.
+        instead: &'static str,
     },
     /// A keyword argument that the environment does not take, or not with this value.
     #[error("env.kwargs of {id}: {reason}")]
@@ -59,11 +67,16 @@ pub enum Error {
     },
 }
 
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|id| format!("; the nearest known one is {id}")).unwrap_or_default()
+}
+
 impl Error {
     /// Whether the input was refused (exit status 2), rather than the work failed (1).
     pub fn is_refusal(&self) -> bool {
         match self {
             Error::UnknownEnv { .. }
+            | Error::OldMujoco { .. }
             | Error::Kwargs { .. }
             | Error::State { .. }
             | Error::Trajectory { .. } => true,

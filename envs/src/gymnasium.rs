@@ -5,9 +5,8 @@ use gymnasium_rs::core::{Env, Info, Options, Reward, Space};
 use ndarray::{Array1, Array3};
 use serde_json::Value;
 
-use crate::environment::{Dynamics, EnvState};
 use crate::numpy::Generator;
-use crate::{ActionSpace, EnvSpec, Environment, Step};
+use crate::{ActionSpace, Dynamics, EnvSpec, EnvState, Environment, Step};
 
 /// So that it plugs in wherever a gymnasium-rs environment does. `info` says whether the step was
 /// `unstable`; there are no reset options.

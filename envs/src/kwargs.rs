@@ -1,13 +1,13 @@
 //! Keyword arguments: Gymnasium's, checked by name and by type before an environment is made.
 
-use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
-use serde::{Deserialize, forward_to_deserialize_any};
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Error, spec::nearest};
+use crate::{Error, nearest};
 
 /// What an observation holds. `positions` is ours: without velocities, the task needs a memory.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Observe {
     #[default]
@@ -16,8 +16,8 @@ pub(crate) enum Observe {
 }
 
 /// An interval; in JSON `[low, high]`, where `null` (YAML's `.inf` too) leaves an end open.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "(Option<f64>, Option<f64>)")]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(try_from = "(Option<f64>, Option<f64>)", into = "(f64, f64)")]
 pub(crate) struct Range {
     pub low: f64,
     pub high: f64,
@@ -36,7 +36,15 @@ impl TryFrom<(Option<f64>, Option<f64>)> for Range {
     }
 }
 
+impl From<Range> for (f64, f64) {
+    fn from(Range { low, high }: Range) -> Self {
+        (low, high)
+    }
+}
+
 impl Range {
+    pub(crate) const WHOLE: Range = Range { low: f64::NEG_INFINITY, high: f64::INFINITY };
+
     pub(crate) fn within(self, x: f64) -> bool {
         self.low < x && x < self.high
     }
@@ -62,60 +70,32 @@ pub(crate) fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D
     }
 }
 
-/// The arguments of environment `id` as `K`, less the ones that this version does not take.
-pub(crate) fn parse<K: DeserializeOwned>(
+/// The `defaults` of environment `id` with its `kwargs` in their places. Of the fields of `K`, those are its arguments
+/// that are `taken`.
+pub(crate) fn parse<K: Serialize + DeserializeOwned>(
     id: &str,
     kwargs: Map<String, Value>,
-    not_taken: &[&str],
+    defaults: &K,
+    taken: impl Fn(&str) -> bool,
 ) -> Result<K, Error> {
     let fail = |reason: String| Error::Kwargs { id: id.to_owned(), reason };
-    let taken = || field_names::<K>().iter().copied().filter(|name| !not_taken.contains(name));
-    for (key, value) in &kwargs {
-        if !taken().any(|name| name == key) {
-            if taken().next().is_none() {
-                return Err(fail(format!("there is no `{key}`; it takes none but `max_episode_steps`")));
-            }
-            let all = taken().collect::<Vec<_>>().join(", ");
-            let nearest = nearest(key, taken());
-            return Err(fail(format!(
-                "there is no `{key}`; the nearest one is `{nearest}` (it takes {all})"
-            )));
+    let Ok(Value::Object(mut all)) = serde_json::to_value(defaults) else {
+        return Err(fail("its default arguments are no map".into()));
+    };
+    for (key, value) in kwargs {
+        let names = || all.keys().map(String::as_str).filter(|name| taken(name));
+        if !names().any(|name| name == key) {
+            let expected = names().collect::<Vec<_>>().join(", ");
+            let cure = match nearest(&key, names()) {
+                _ if expected.is_empty() => "it takes none but `max_episode_steps`".to_owned(),
+                Some(nearest) => format!("the nearest one is `{nearest}` (it takes {expected})"),
+                None => format!("it takes {expected}"),
+            };
+            return Err(fail(format!("there is no `{key}`; {cure}")));
         }
         // One by one, because serde does not say which key a value of a wrong type belongs to.
-        let alone = Value::Object(Map::from_iter([(key.clone(), value.clone())]));
-        serde_json::from_value::<K>(alone).map_err(|error| fail(format!("`{key}`: {error}")))?;
+        all.insert(key.clone(), value);
+        K::deserialize(&Value::Object(all.clone())).map_err(|error| fail(format!("`{key}`: {error}")))?;
     }
-    serde_json::from_value(Value::Object(kwargs)).map_err(|error| fail(error.to_string()))
-}
-
-/// The fields of a struct, as its `Deserialize` asks for them.
-fn field_names<K: DeserializeOwned>() -> &'static [&'static str] {
-    struct Ask<'a>(&'a mut &'static [&'static str]);
-
-    impl<'de> Deserializer<'de> for Ask<'_> {
-        type Error = serde::de::value::Error;
-
-        fn deserialize_struct<V: Visitor<'de>>(
-            self,
-            _name: &'static str,
-            fields: &'static [&'static str],
-            _visitor: V,
-        ) -> Result<V::Value, Self::Error> {
-            *self.0 = fields;
-            Err(Self::Error::custom("only the names were wanted"))
-        }
-
-        fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Self::Error> {
-            Err(Self::Error::custom("not a struct"))
-        }
-
-        forward_to_deserialize_any! {
-            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
-            unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
-        }
-    }
-
-    let mut names: &'static [&'static str] = &[];
-    let _ = K::deserialize(Ask(&mut names));
-    names
+    serde_json::from_value(Value::Object(all)).map_err(|error| fail(error.to_string()))
 }

@@ -2,15 +2,18 @@
 //!
 //! An [`EnvSpec`] (id and keyword arguments, as in Gymnasium) is what [`make`] makes an [`Environment`] of, which also is a
 //! `gymnasium_rs::core::Env`; a [`VectorEnv`] steps many of them at once. [`check`] replays a trajectory
-//! of the Python environment and reports the largest difference.
+//! of the Python environment and reports the largest difference. An environment of your own implements [`Dynamics`].
 
 mod check;
 mod classic_control;
+mod drawing;
+mod dynamics;
 mod environment;
 mod error;
 mod gymnasium;
 mod kwargs;
 mod mujoco;
+mod nearest;
 mod numpy;
 mod picture;
 mod popgym;
@@ -18,15 +21,22 @@ mod rate_t_maze;
 mod scores;
 pub mod seeds;
 mod spec;
+mod state;
 mod t_maze;
+mod table;
 mod vector;
 
 pub use aaren_format::{ActionSpace, EnvSpec};
 pub use check::{Check, check};
-pub use environment::{EnvState, Environment, Step};
+pub use drawing::{Drawing, Shape, colour};
+pub use dynamics::{Dynamics, Scene, Step};
+pub use environment::Environment;
 pub use error::Error;
 pub use mujoco::mujoco_version;
+pub use nearest::nearest;
+pub use numpy::Generator;
 pub use picture::{Camera, Picture};
-pub use scores::{ReferenceScores, reference_scores, return_range};
-pub use spec::{ids, make, register, registered_ids};
+pub use scores::ReferenceScores;
+pub use spec::{ids, make, reference_scores, register, registered_ids, return_range};
+pub use state::EnvState;
 pub use vector::VectorEnv;

@@ -1,12 +1,14 @@
 //! RATE's T-maze.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::ActionSpace;
-use crate::environment::{Dynamics, Step};
+use crate::drawing::Drawing;
+use crate::dynamics::{Dynamics, Step};
+use crate::kwargs::parse;
 use crate::numpy::Generator;
-use crate::picture::Drawing;
 use crate::t_maze::{Corridor, maze};
+use crate::{ActionSpace, Error};
 
 /// The moves of the four actions: right, up, left, down.
 const MOVES: [[i64; 2]; 4] = [[1, 0], [0, 1], [-1, 0], [0, -1]];
@@ -35,9 +37,8 @@ pub(crate) struct RateTMaze {
     observation: [f64; 4],
 }
 
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Kwargs {
+#[derive(Serialize, Deserialize)]
+struct Kwargs {
     /// Steps from the start to the junction: a number, or the shortest and the longest `[low, high]`.
     corridor: Corridor,
 }
@@ -49,7 +50,8 @@ impl Default for Kwargs {
 }
 
 impl RateTMaze {
-    pub(crate) fn new(kwargs: Kwargs) -> Self {
+    pub(crate) fn new(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
+        let kwargs = parse(id, kwargs, &Kwargs::default(), |_| true)?;
         let corridor = kwargs.corridor.low as i64;
         let mut maze = Self {
             kwargs,
@@ -63,7 +65,7 @@ impl RateTMaze {
             observation: [0.0; 4],
         };
         maze.observation[1] = maze.goal as f64;
-        maze
+        Ok(maze)
     }
 
     /// Makes the next observation.
@@ -87,6 +89,10 @@ impl Dynamics for RateTMaze {
 
     fn longest_episode(&self) -> Option<usize> {
         Some(self.kwargs.corridor.high + 2)
+    }
+
+    fn return_range(&self, _steps: usize) -> Option<(f64, f64)> {
+        Some((0.0, 1.0))
     }
 
     fn reset(&mut self, random: &mut Generator) {

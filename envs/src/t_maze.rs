@@ -1,11 +1,13 @@
 //! TMaze-v0, ours.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::ActionSpace;
-use crate::environment::{Dynamics, EnvState, Step};
+use crate::drawing::{Drawing, Shape, colour};
+use crate::dynamics::{Dynamics, Step};
+use crate::kwargs::parse;
 use crate::numpy::Generator;
-use crate::picture::{Drawing, Shape, colour};
+use crate::{ActionSpace, EnvState, Error};
 
 /// The longest corridor.
 const LONGEST: usize = 100_000;
@@ -27,17 +29,16 @@ pub(crate) struct TMaze {
     position: usize,
 }
 
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Kwargs {
+#[derive(Serialize, Deserialize)]
+struct Kwargs {
     /// Steps from the start to the junction: a number, or the shortest and the longest `[low, high]`, between
     /// which each episode's is drawn, uniformly on a logarithmic scale.
     corridor: Corridor,
 }
 
 /// Lengths of a corridor, from the shortest to the longest.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "CorridorForm")]
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "CorridorForm", into = "[usize; 2]")]
 pub(crate) struct Corridor {
     pub(crate) low: usize,
     pub(crate) high: usize,
@@ -66,6 +67,12 @@ impl TryFrom<CorridorForm> for Corridor {
     }
 }
 
+impl From<Corridor> for [usize; 2] {
+    fn from(Corridor { low, high }: Corridor) -> Self {
+        [low, high]
+    }
+}
+
 impl Default for Kwargs {
     fn default() -> Self {
         Self { corridor: Corridor { low: 100, high: 100 } }
@@ -73,9 +80,10 @@ impl Default for Kwargs {
 }
 
 impl TMaze {
-    pub(crate) fn new(kwargs: Kwargs) -> Self {
+    pub(crate) fn new(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
+        let kwargs = parse(id, kwargs, &Kwargs::default(), |_| true)?;
         let length = kwargs.corridor.low;
-        Self { kwargs, action_space: ActionSpace::Discrete { choices: 3 }, cue: 1.0, length, position: 0 }
+        Ok(Self { kwargs, action_space: ActionSpace::Discrete { choices: 3 }, cue: 1.0, length, position: 0 })
     }
 
     /// Twice the steps that the longest corridor takes.
@@ -118,6 +126,10 @@ impl Dynamics for TMaze {
 
     fn action_space(&self) -> &ActionSpace {
         &self.action_space
+    }
+
+    fn return_range(&self, _steps: usize) -> Option<(f64, f64)> {
+        Some((0.0, 1.0))
     }
 
     fn reset(&mut self, random: &mut Generator) {

@@ -95,10 +95,23 @@ fn sizes_bounds_and_time_limits_are_gymnasiums() {
         ("HalfCheetah-v5", 17, continuous(6, 1.0), 1000),
         ("Hopper-v4", 11, continuous(3, 1.0), 1000),
         ("Hopper-v5", 11, continuous(3, 1.0), 1000),
+        ("Humanoid-v4", 376, continuous(17, 0.4), 1000),
+        ("Humanoid-v5", 348, continuous(17, 0.4), 1000),
+        ("HumanoidStandup-v4", 376, continuous(17, 0.4), 1000),
+        ("HumanoidStandup-v5", 348, continuous(17, 0.4), 1000),
+        ("InvertedDoublePendulum-v4", 11, continuous(1, 1.0), 1000),
+        ("InvertedDoublePendulum-v5", 9, continuous(1, 1.0), 1000),
+        ("InvertedPendulum-v4", 4, continuous(1, 3.0), 1000),
+        ("InvertedPendulum-v5", 4, continuous(1, 3.0), 1000),
         ("MountainCar-v0", 2, discrete(3), 200),
         ("MountainCarContinuous-v0", 2, continuous(1, 1.0), 999),
         ("Pendulum-v1", 3, continuous(1, 2.0), 200),
+        ("Pusher-v5", 23, continuous(7, 2.0), 100),
         ("RateTMaze-v0", 4, discrete(4), 150),
+        ("Reacher-v4", 11, continuous(2, 1.0), 50),
+        ("Reacher-v5", 10, continuous(2, 1.0), 50),
+        ("Swimmer-v4", 8, continuous(2, 1.0), 1000),
+        ("Swimmer-v5", 8, continuous(2, 1.0), 1000),
         ("Walker2d-v4", 17, continuous(6, 1.0), 1000),
         ("Walker2d-v5", 17, continuous(6, 1.0), 1000),
         ("popgym-AutoencodeEasy-v0", 6, discrete(4), 103),
@@ -251,15 +264,23 @@ fn a_simulation_that_blows_up_ends_its_episode() {
 
 #[test]
 fn positions_are_the_observation_without_velocities() {
-    let expected: [(&str, &[usize]); 9] = [
+    let humanoid: Vec<usize> = (0..22).collect();
+    let pusher: Vec<usize> = (0..7).chain(14..23).collect();
+    let expected: [(&str, &[usize]); 15] = [
         ("Acrobot-v1", &[0, 1, 2, 3]),
         ("Ant-v5", &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
         ("CartPole-v1", &[0, 2]),
         ("HalfCheetah-v4", &[0, 1, 2, 3, 4, 5, 6, 7]),
         ("Hopper-v4", &[0, 1, 2, 3, 4]),
+        ("Humanoid-v5", &humanoid),
+        ("InvertedDoublePendulum-v4", &[0, 1, 2, 3, 4]),
+        ("InvertedPendulum-v5", &[0, 1]),
         ("MountainCar-v0", &[0]),
         ("MountainCarContinuous-v0", &[0]),
         ("Pendulum-v1", &[0, 1]),
+        ("Pusher-v5", &pusher),
+        ("Reacher-v4", &[0, 1, 2, 3, 4, 5, 8, 9, 10]),
+        ("Swimmer-v5", &[0, 1, 2]),
         ("Walker2d-v5", &[0, 1, 2, 3, 4, 5, 6, 7]),
     ];
     for (id, positions) in expected {
@@ -270,6 +291,8 @@ fn positions_are_the_observation_without_velocities() {
         some.reset(1, &mut observations[1]);
         let picked: Vec<f64> = positions.iter().map(|&index| observations[0][index]).collect();
         assert_eq!(observations[1], picked, "{id}");
+        assert_eq!(some.observed().as_deref(), Some(positions), "{id}");
+        assert_eq!(all.observed(), None, "{id}");
     }
 }
 
@@ -298,7 +321,21 @@ fn names_of_d4rl_datasets_stand_for_their_environments() {
 fn unknown_names_and_impossible_values_are_refused() {
     let message = make(&EnvSpec::new("Hoper-v4")).unwrap_err().to_string();
     assert!(message.contains("no environment Hoper-v4") && message.contains("Hopper-v4"), "{message}");
+    let message = make(&EnvSpec::new("Zebra-v1")).unwrap_err().to_string();
+    assert_eq!(message, "env: there is no environment Zebra-v1 (`aaren envs list` shows all)");
+    let error = make(&EnvSpec::new("Pusher-v4")).unwrap_err();
+    let said = "env: Pusher-v4 runs on MuJoCo before 3.0 only, and this is 3.17.0; use Pusher-v5";
+    assert_eq!((error.to_string().as_str(), error.is_refusal()), (said, true));
     for (id, kwargs, said) in [
+        ("HalfCheetah-v5", json!({"healthy_reward": 1}), "no `healthy_reward`"),
+        (
+            "Walker2d-v5",
+            json!({"healthy_state_range": [0, 1]}),
+            "no `healthy_state_range`; the nearest one is `healthy_",
+        ),
+        ("Humanoid-v4", json!({"contact_cost_weight": 1}), "no `contact_cost_weight`"),
+        ("Humanoid-v5", json!({"frame_skip": 0.5}), "`frame_skip`: invalid"),
+        ("HumanoidStandup-v4", json!({"reset_noise_scale": 1}), "no `reset_noise_scale`; it takes observe"),
         ("Hopper-v5", json!({"reset_noise": 1}), "no `reset_noise`; the nearest one is `reset_noise_scale`"),
         ("Hopper-v4", json!({"frame_skip": 2}), "no `frame_skip`"),
         ("Ant-v5", json!({"use_contact_forces": true}), "no `use_contact_forces`"),
@@ -322,14 +359,33 @@ fn unknown_names_and_impossible_values_are_refused() {
     }
 }
 
-/// D4RL's `infos.py`: hopper-random 0, hopper-expert 100.
+/// D4RL's `infos.py`: the random policy's return is 0, the expert's 100.
 #[test]
 fn normalised_scores_are_d4rls() {
-    let scores = reference_scores("hopper-medium-v2").unwrap();
-    assert_eq!(scores.normalised(-20.272305), 0.0);
-    assert_eq!(scores.normalised(3234.3), 100.0);
-    assert_eq!(reference_scores("Hopper-v5"), Some(scores));
-    assert_eq!(reference_scores("Pendulum-v1"), None);
+    for (robot, data, random, expert) in [
+        ("Ant", "ant", -325.6, 3879.7),
+        ("HalfCheetah", "halfcheetah", -280.178953, 12135.0),
+        ("Hopper", "hopper", -20.272305, 3234.3),
+        ("Walker2d", "walker2d", 1.629008, 4592.3),
+    ] {
+        let names = [format!("{robot}-v4"), format!("{robot}-v5"), format!("{data}-expert-v2")];
+        for name in names.into_iter().chain([format!("{data}-medium-replay")]) {
+            let scores = reference_scores(&name).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!((scores.normalised(random), scores.normalised(expert)), (0.0, 100.0), "{name}");
+        }
+    }
+    let others = [
+        "Pendulum-v1",
+        "Hopper-Mine-v0",
+        "Hopper",
+        "hopper",
+        "hopper-mine-v2",
+        "mine-medium-v2",
+        "Hopper-v9",
+    ];
+    for name in others {
+        assert_eq!(reference_scores(name), None, "{name}");
+    }
 }
 
 /// Whole episodes of waves and of noise in every environment with a range: no return is outside.
@@ -344,7 +400,6 @@ fn returns_lie_in_their_range() {
     for spec in specs {
         let (low, high) = return_range(&spec).unwrap();
         if low.is_infinite() {
-            assert!(reference_scores(&spec.id).is_some(), "{}", spec.id);
             continue;
         }
         bounded += 1;
@@ -364,7 +419,7 @@ fn returns_lie_in_their_range() {
             assert!(low - 1e-9 <= total && total <= high + 1e-9, "{}: {total}", spec.id);
         }
     }
-    assert_eq!(bounded, ids().len() + 3 - 8, "all but the robots");
+    assert_eq!(bounded, ids().len() + 3 - 19, "all but the robots, of which both InvertedPendulums are");
     let sutton = json!({"id": "CartPole-v1", "kwargs": {"sutton_barto_reward": true}});
     assert_eq!(return_range(&spec(sutton)).unwrap(), (-1.0, 0.0));
 }

@@ -1,6 +1,6 @@
 //! Many environments at once, and the gymnasium-rs interface.
 
-use aaren_envs::{EnvSpec, Environment, Step, VectorEnv, make, register};
+use aaren_envs::{EnvSpec, Environment, Step, VectorEnv, make, reference_scores, register};
 use gymnasium_rs::core::{Env, Space};
 use gymnasium_rs::envs::cartpole::CartPole;
 use ndarray::Array1;
@@ -73,6 +73,25 @@ fn an_environment_is_one_of_gymnasium_rs() {
     let mut observation = [0.0; 3];
     pendulum.reset(7, &mut observation);
     assert_eq!(pendulum.step(&[0.5], &mut observation).reward as f32, reward);
+}
+
+/// The constructor of one environment makes another one and registers a third.
+#[test]
+fn a_constructor_may_make_and_register() {
+    register("LateHopper-v0", |spec| {
+        register("LatestHopper-v0", |_| make(&EnvSpec::new("Hopper-v5")));
+        make(&EnvSpec { id: "LatestHopper-v0".into(), kwargs: spec.kwargs.clone() })
+    });
+    // A lock that is held all the while would stop this for ever.
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(make(&EnvSpec::new("LateHopper-v0")).unwrap().observation_size()));
+    assert_eq!(receiver.recv_timeout(std::time::Duration::from_secs(60)), Ok(11));
+    assert_eq!(reference_scores("LateHopper-v0"), None);
+
+    // What replaces a known id is another task.
+    assert!(reference_scores("Walker2d-v4").is_some());
+    register("Walker2d-v4", |_| make(&EnvSpec::new("Pendulum-v1")));
+    assert_eq!(reference_scores("Walker2d-v4"), None);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use aaren_envs::reference_scores;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
     if names.is_empty() {
-        let tasks = TASKS.iter().map(|task| task.name).filter(|&name| reference_scores(name).is_some());
+        let tasks = TASKS.iter().filter(|task| reference_scores(task.env).is_some()).map(|task| task.name);
         let qualities = ["medium", "medium-replay", "medium-expert"];
         names = tasks.flat_map(|task| qualities.map(|quality| format!("{task}-{quality}"))).collect();
     }

@@ -2,14 +2,15 @@
 
 use std::f64::consts::PI;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{entries, observe};
-use crate::ActionSpace;
-use crate::environment::{Dynamics, EnvState, Step};
-use crate::kwargs::Observe;
+use crate::drawing::{Drawing, Shape, colour};
+use crate::dynamics::{Dynamics, Step};
+use crate::kwargs::{Observe, parse};
 use crate::numpy::Generator;
-use crate::picture::{Drawing, Shape, colour};
+use crate::{ActionSpace, EnvState, Error};
 
 const DT: f64 = 0.2;
 const GRAVITY: f64 = 9.8;
@@ -25,15 +26,15 @@ pub(crate) struct Acrobot {
     state: [f64; 4],
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Kwargs {
+#[derive(Default, Serialize, Deserialize)]
+struct Kwargs {
     observe: Observe,
 }
 
 impl Acrobot {
-    pub(crate) fn new(kwargs: Kwargs) -> Self {
-        Self { kwargs, action_space: ActionSpace::Discrete { choices: 3 }, state: [0.0; 4] }
+    pub(crate) fn new(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
+        let kwargs = parse(id, kwargs, &Kwargs::default(), |_| true)?;
+        Ok(Self { kwargs, action_space: ActionSpace::Discrete { choices: 3 }, state: [0.0; 4] })
     }
 }
 
@@ -98,6 +99,10 @@ impl Dynamics for Acrobot {
 
     fn action_space(&self) -> &ActionSpace {
         &self.action_space
+    }
+
+    fn return_range(&self, steps: usize) -> Option<(f64, f64)> {
+        Some((-(steps as f64), 0.0))
     }
 
     fn reset(&mut self, random: &mut Generator) {

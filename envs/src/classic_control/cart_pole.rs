@@ -1,13 +1,14 @@
 //! CartPole-v1.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{entries, observe};
-use crate::ActionSpace;
-use crate::environment::{Dynamics, EnvState, Step};
-use crate::kwargs::Observe;
+use crate::drawing::{Drawing, Shape, colour};
+use crate::dynamics::{Dynamics, Step};
+use crate::kwargs::{Observe, parse};
 use crate::numpy::Generator;
-use crate::picture::{Drawing, Shape, colour};
+use crate::{ActionSpace, EnvState, Error};
 
 const GRAVITY: f64 = 9.8;
 const POLE_MASS: f64 = 0.1;
@@ -32,21 +33,24 @@ pub(crate) struct CartPole {
     over: bool,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Kwargs {
+#[derive(Default, Serialize, Deserialize)]
+struct Kwargs {
     /// 0 for each step and -1 for the fall, instead of 1 for each step.
     sutton_barto_reward: bool,
     observe: Observe,
 }
 
 impl CartPole {
-    pub(crate) fn new(kwargs: Kwargs) -> Self {
+    pub(crate) fn new(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
+        Ok(Self::of(parse(id, kwargs, &Kwargs::default(), |_| true)?))
+    }
+
+    fn of(kwargs: Kwargs) -> Self {
         Self { kwargs, action_space: ActionSpace::Discrete { choices: 2 }, state: [0.0; 4], over: false }
     }
 
     pub(crate) fn positions_only() -> Self {
-        Self::new(Kwargs { observe: Observe::Positions, ..Kwargs::default() })
+        Self::of(Kwargs { observe: Observe::Positions, ..Kwargs::default() })
     }
 }
 
@@ -61,6 +65,10 @@ impl Dynamics for CartPole {
 
     fn action_space(&self) -> &ActionSpace {
         &self.action_space
+    }
+
+    fn return_range(&self, steps: usize) -> Option<(f64, f64)> {
+        Some(if self.kwargs.sutton_barto_reward { (-1.0, 0.0) } else { (0.0, steps as f64) })
     }
 
     fn reset(&mut self, random: &mut Generator) {

@@ -3,18 +3,16 @@
 mod acrobot;
 mod cart_pole;
 mod mountain_car;
-mod mountain_car_continuous;
 mod pendulum;
 
 pub(crate) use acrobot::Acrobot;
 pub(crate) use cart_pole::CartPole;
 pub(crate) use mountain_car::MountainCar;
-pub(crate) use mountain_car_continuous::MountainCarContinuous;
 pub(crate) use pendulum::Pendulum;
 
-use crate::environment::EnvState;
+use crate::EnvState;
+use crate::drawing::{Drawing, Shape, colour};
 use crate::kwargs::Observe;
-use crate::picture::{Drawing, Shape, colour};
 
 /// Writes the observation, which is float32 in Gymnasium; `positions` of its `entries` are no velocities.
 fn observe<const N: usize>(entries: [f64; N], positions: &[usize], what: Observe, observation: &mut [f64]) {

@@ -2,13 +2,14 @@
 
 use std::num::NonZeroU32;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::locomotion::{Locomotion, Task, Version, control_cost, healthy_reward, numpy_sum};
-use super::simulation::{Noise, Simulation};
+use super::robot::{Robot, Task, Version, control_cost, healthy_reward, jitter, normal, numpy_sum};
+use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{Range, parse, scale};
+use crate::kwargs::{self, Range, parse, scale};
+use crate::numpy::Generator;
 
 /// Ant of Gymnasium (`envs/mujoco/ant_v4.py`, `ant_v5.py`): walk forward on four legs.
 ///
@@ -22,8 +23,7 @@ pub(crate) struct Ant {
     observed_from: Option<usize>,
 }
 
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Serialize, Deserialize)]
 struct Kwargs {
     frame_skip: NonZeroU32,
     forward_reward_weight: f64,
@@ -43,7 +43,7 @@ struct Kwargs {
 }
 
 /// A body by its number or by its name.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a body's number or name")]
 enum Body {
     Number(usize),
@@ -52,7 +52,7 @@ enum Body {
 
 /// What an observation holds: also `d4rl`, as in D4RL's data: no contact forces, but 84 zeros (older
 /// MuJoCo versions did not compute these forces).
-#[derive(Clone, Copy, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Serialize, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum Observe {
     All,
@@ -81,9 +81,14 @@ impl Default for Kwargs {
     }
 }
 
-pub(crate) fn ant(id: &str, version: Version, kwargs: Map<String, Value>) -> Result<Locomotion<Ant>, Error> {
-    let only_v5 = ["frame_skip", "forward_reward_weight", "main_body", "include_cfrc_ext_in_observation"];
-    let kwargs: Kwargs = parse(id, kwargs, version.refused(&["use_contact_forces"], &only_v5))?;
+pub(crate) fn ant(id: &str, version: Version, kwargs: Map<String, Value>) -> Result<Robot<Ant>, Error> {
+    let refused: &[&str] = match version {
+        Version::V4 => {
+            &["frame_skip", "forward_reward_weight", "main_body", "include_cfrc_ext_in_observation"]
+        }
+        Version::V5 => &["use_contact_forces"],
+    };
+    let kwargs = parse(id, kwargs, &Kwargs::default(), |name| !refused.contains(&name))?;
     let simulation = Simulation::new(id, "ant.xml", kwargs.frame_skip)?;
     let main_body = match &kwargs.main_body {
         Body::Number(number) => Some(*number).filter(|&number| number < simulation.bodies()),
@@ -96,21 +101,26 @@ pub(crate) fn ant(id: &str, version: Version, kwargs: Map<String, Value>) -> Res
             simulation.bodies()
         ),
     })?;
-    let observed_from = match version {
-        Version::V4 => kwargs.use_contact_forces.then_some(0),
-        Version::V5 => kwargs.include_cfrc_ext_in_observation.then_some(1),
+    let observed_from = match (kwargs.observe, version) {
+        (Observe::D4rl, _) => None,
+        (_, Version::V4) => kwargs.use_contact_forces.then_some(0),
+        (_, Version::V5) => kwargs.include_cfrc_ext_in_observation.then_some(1),
     };
-    Ok(Locomotion {
-        noise: Noise::NormalVelocities(kwargs.reset_noise_scale),
-        hidden_positions: if kwargs.exclude_current_positions_from_observation { 2 } else { 0 },
-        velocities: kwargs.observe != Observe::Positions,
-        fastest: f64::INFINITY,
-        task: Ant { version, kwargs, main_body, observed_from },
-        simulation,
-    })
+    let observe = match kwargs.observe {
+        Observe::Positions => kwargs::Observe::Positions,
+        Observe::All | Observe::D4rl => kwargs::Observe::All,
+    };
+    let task = Ant { version, kwargs, main_body, observed_from };
+    let positions = simulation.qpos().len() - task.hidden();
+    Ok(Robot::new(simulation, task, observe, positions..usize::MAX))
 }
 
 impl Ant {
+    /// Leading positions that are not observed.
+    fn hidden(&self) -> usize {
+        if self.kwargs.exclude_current_positions_from_observation { 2 } else { 0 }
+    }
+
     /// External forces and torques on the bodies, clipped; as of the last step.
     fn contact_forces(&self, simulation: &Simulation) -> impl ExactSizeIterator<Item = f64> {
         let range = self.kwargs.contact_force_range;
@@ -119,12 +129,16 @@ impl Ant {
 }
 
 impl Task for Ant {
-    fn forward(&self, simulation: &Simulation) -> f64 {
-        simulation.body_position(self.main_body)[0]
+    fn reset(&self, qpos: &mut [f64], qvel: &mut [f64], random: &mut Generator) {
+        jitter(qpos, self.kwargs.reset_noise_scale, random);
+        normal(qvel, self.kwargs.reset_noise_scale, random);
     }
 
-    fn judge(&self, simulation: &mut Simulation, velocity: f64, action: &[f32]) -> (f64, bool) {
+    fn step(&self, simulation: &mut Simulation, action: &[f32]) -> (f64, bool) {
         let kwargs = &self.kwargs;
+        let before = simulation.body_position(self.main_body)[0];
+        simulation.step(action);
+        let velocity = (simulation.body_position(self.main_body)[0] - before) / simulation.dt();
         let charged = self.version == Version::V5 || kwargs.use_contact_forces;
         let mut cost = control_cost(kwargs.ctrl_cost_weight, action);
         if charged || self.observed_from.is_some() {
@@ -144,21 +158,10 @@ impl Task for Ant {
         (reward, terminates && !healthy)
     }
 
-    fn appended(&self, simulation: &Simulation) -> usize {
-        match (self.kwargs.observe, self.observed_from) {
-            (Observe::Positions, _) | (Observe::All, None) => 0,
-            (Observe::All, Some(from)) => 6 * (simulation.bodies() - from),
-            (Observe::D4rl, _) => 6 * simulation.bodies(),
-        }
-    }
-
-    fn append(&self, simulation: &Simulation, entries: &mut [f64]) {
-        match (self.kwargs.observe, self.observed_from) {
-            (Observe::All, Some(from)) => {
-                let forces = self.contact_forces(simulation).skip(6 * from);
-                entries.iter_mut().zip(forces).for_each(|(entry, force)| *entry = force);
-            }
-            _ => entries.fill(0.0),
-        }
+    fn observation(&self, simulation: &Simulation) -> impl Iterator<Item = f64> {
+        let forces = self.observed_from.map(|body| self.contact_forces(simulation).skip(6 * body));
+        let zeros = if self.kwargs.observe == Observe::D4rl { 6 * simulation.bodies() } else { 0 };
+        let state = simulation.qpos()[self.hidden()..].iter().chain(simulation.qvel()).copied();
+        state.chain(forces.into_iter().flatten()).chain(std::iter::repeat_n(0.0, zeros))
     }
 }

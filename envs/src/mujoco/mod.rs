@@ -1,16 +1,22 @@
-//! The locomotion environments of Gymnasium's `envs/mujoco`, on the same MuJoCo and the same models.
+//! The robots of Gymnasium's `envs/mujoco`, on the same MuJoCo and the same models.
 
 mod ant;
-mod half_cheetah;
-mod hopper;
-mod locomotion;
+mod humanoid;
+mod inverted_double_pendulum;
+mod inverted_pendulum;
 mod model;
+mod planar;
+mod pusher;
+mod reacher;
+mod robot;
 mod simulation;
-mod walker2d;
 
 pub(crate) use ant::ant;
-pub(crate) use half_cheetah::half_cheetah;
-pub(crate) use hopper::hopper;
-pub(crate) use locomotion::Version;
+pub(crate) use humanoid::{humanoid, humanoid_standup};
+pub(crate) use inverted_double_pendulum::inverted_double_pendulum;
+pub(crate) use inverted_pendulum::inverted_pendulum;
+pub(crate) use planar::{half_cheetah, hopper, swimmer, walker2d};
+pub(crate) use pusher::pusher;
+pub(crate) use reacher::reacher;
+pub(crate) use robot::Version;
 pub use simulation::mujoco_version;
-pub(crate) use walker2d::walker2d;

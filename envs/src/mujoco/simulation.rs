@@ -8,10 +8,7 @@ use mujoco_rs::mujoco_c::mjtWarning;
 use mujoco_rs::wrappers::{MjData, MjModel, MjtObjBase};
 
 use super::model::load;
-use crate::ActionSpace;
-use crate::Error;
-use crate::environment::EnvState;
-use crate::numpy::Generator;
+use crate::{ActionSpace, EnvState, Error};
 
 /// A MuJoCo simulation in the order of Gymnasium's `MujocoEnv` (`envs/mujoco/mujoco_env.py`).
 pub(crate) struct Simulation {
@@ -19,15 +16,7 @@ pub(crate) struct Simulation {
     model: Arc<MjModel>,
     frame_skip: u32,
     action_space: ActionSpace,
-}
-
-/// How a reset departs from the model's initial state, with its scale.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Noise {
-    /// Uniform within ± the scale.
-    Uniform(f64),
-    /// The positions so, the velocities normal with the scale as standard deviation.
-    NormalVelocities(f64),
+    path: PathBuf,
 }
 
 /// Version of the MuJoCo library in use.
@@ -44,7 +33,7 @@ impl Simulation {
         let data = MjData::try_new(Arc::clone(&model)).map_err(|e| fail(e.to_string()))?;
         let (low, high) = model.actuator_ctrlrange().iter().map(|r| (r[0] as f32, r[1] as f32)).unzip();
         let action_space = ActionSpace::Continuous { low, high };
-        Ok(Self { data, model, frame_skip: frame_skip.get(), action_space })
+        Ok(Self { data, model, frame_skip: frame_skip.get(), action_space, path })
     }
 
     pub(super) fn action_space(&self) -> &ActionSpace {
@@ -63,9 +52,24 @@ impl Simulation {
         self.data.qvel()
     }
 
+    /// What MuJoCo computed.
+    pub(super) fn data(&self) -> &MjData<Arc<MjModel>> {
+        &self.data
+    }
+
+    /// Seconds of one frame.
+    pub(super) fn timestep(&self) -> f64 {
+        self.model.opt().timestep
+    }
+
     /// Seconds of one environment step.
     pub(super) fn dt(&self) -> f64 {
-        self.model.opt().timestep * f64::from(self.frame_skip)
+        self.timestep() * f64::from(self.frame_skip)
+    }
+
+    /// Masses of the bodies in kg, the world included.
+    pub(super) fn masses(&self) -> &[f64] {
+        self.model.body_mass()
     }
 
     /// Number of bodies, the world included.
@@ -79,23 +83,22 @@ impl Simulation {
         (!name.contains('\0')).then(|| self.model.name_to_id(MjtObjBase::mjOBJ_BODY, name))?
     }
 
+    /// Numbers of the bodies of those names, which environment `id` needs.
+    pub(super) fn named<const N: usize>(&self, id: &str, names: [&str; N]) -> Result<[usize; N], Error> {
+        let mut bodies = [0; N];
+        for (body, name) in bodies.iter_mut().zip(names) {
+            *body = self.body(name).ok_or_else(|| Error::Mujoco {
+                id: id.to_owned(),
+                path: self.path.clone(),
+                reason: format!("it has no body `{name}`"),
+            })?;
+        }
+        Ok(bodies)
+    }
+
     /// Cartesian position of a body as of the last frame's start, where MuJoCo computes it.
     pub(super) fn body_position(&self, body: usize) -> [f64; 3] {
         self.data.xpos()[body]
-    }
-
-    /// The model's initial state with noise.
-    pub(super) fn reset(&mut self, noise: Noise, random: &mut Generator) {
-        self.start(|qpos, qvel| {
-            let (Noise::Uniform(scale) | Noise::NormalVelocities(scale)) = noise;
-            qpos.iter_mut().for_each(|x| *x += random.uniform(-scale, scale));
-            qvel.iter_mut().for_each(|x| {
-                *x += match noise {
-                    Noise::Uniform(_) => random.uniform(-scale, scale),
-                    Noise::NormalVelocities(_) => scale * random.standard_normal(),
-                }
-            });
-        });
     }
 
     /// Controls, then the frames.
@@ -155,7 +158,7 @@ impl Simulation {
     }
 
     /// mj_resetData (which clears warm start, controls and warnings), the state, mj_forward.
-    fn start(&mut self, set: impl FnOnce(&mut [f64], &mut [f64])) {
+    pub(super) fn start(&mut self, set: impl FnOnce(&mut [f64], &mut [f64])) {
         self.data.reset();
         // SAFETY: two distinct arrays of the data, borrowed for this call only.
         let (qpos, qvel) = unsafe {

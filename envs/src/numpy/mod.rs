@@ -15,7 +15,7 @@ const INVERSE_TAIL: f64 = 0.273_661_237_329_758_3;
 /// `numpy.random.Generator` on a PCG64: a 128-bit linear congruential generator whose output is folded and
 /// rotated (O'Neill 2014, PCG XSL RR 128/64).
 #[derive(Clone, Debug)]
-pub(crate) struct Generator {
+pub struct Generator {
     state: u128,
     increment: u128,
     /// The upper half of a draw whose lower half was wanted alone.
@@ -24,7 +24,7 @@ pub(crate) struct Generator {
 
 impl Generator {
     /// `numpy.random.default_rng(seed)`.
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let words = seed::words(seed).map(u128::from);
         let increment = (words[2] << 64 | words[3]) << 1 | 1;
         let mut generator = Self { state: increment, increment, half: None };
@@ -44,7 +44,7 @@ impl Generator {
     }
 
     /// 32 bits; two such draws share one of 64.
-    pub(crate) fn next_u32(&mut self) -> u32 {
+    pub fn next_u32(&mut self) -> u32 {
         self.half.take().unwrap_or_else(|| {
             let next = self.next_u64();
             self.half = Some((next >> 32) as u32);
@@ -53,17 +53,17 @@ impl Generator {
     }
 
     /// `random()`: a number of [0, 1).
-    pub(crate) fn random(&mut self) -> f64 {
+    pub fn random(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
     /// `uniform(low, high)`: a number of [low, high).
-    pub(crate) fn uniform(&mut self, low: f64, high: f64) -> f64 {
+    pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.random()
     }
 
     /// `standard_normal()`, by the ziggurat.
-    pub(crate) fn standard_normal(&mut self) -> f64 {
+    pub fn standard_normal(&mut self) -> f64 {
         loop {
             let bits = self.next_u64();
             let layer = (bits & 0xff) as usize;
@@ -98,7 +98,7 @@ impl Generator {
 
     /// `integers(low, high)`: a number of low to high − 1, of which there are 2³² at most and at least one
     /// (Lemire 2019).
-    pub(crate) fn integers(&mut self, low: i64, high: i64) -> i64 {
+    pub fn integers(&mut self, low: i64, high: i64) -> i64 {
         low + i64::from(self.up_to((high - 1 - low) as u32))
     }
 
@@ -121,7 +121,7 @@ impl Generator {
     }
 
     /// `shuffle(entries)` of an array of less than 2³¹ entries; other than `integers` it masks bits and draws again.
-    pub(crate) fn shuffle<T>(&mut self, entries: &mut [T]) {
+    pub fn shuffle<T>(&mut self, entries: &mut [T]) {
         for last in (1..entries.len()).rev() {
             let mask = (last as u32 + 1).next_power_of_two() - 1;
             let other = loop {

@@ -1,13 +1,11 @@
 //! Pictures of environments: the robots by MuJoCo's renderer, every other one as a simple drawing.
 
-mod drawing;
 mod robot;
 mod text;
 
-pub(crate) use drawing::{Drawing, Shape, colour};
-
 use robot::Robot;
 
+use crate::drawing::{Drawing, Shape, colour};
 use crate::{Environment, Error};
 
 /// Pixels of the largest side.
@@ -64,7 +62,8 @@ pub struct Camera {
 impl Camera {
     /// A camera for pictures of `width` × `height` pixels of this environment, or of others of its kind.
     ///
-    /// A robot is seen as in Gymnasium's pictures, by the camera `track` of its model. MuJoCo draws it with OpenGL, through
+    /// A robot is seen as in Gymnasium's pictures, by the camera `track` of its model, or where it has
+    /// none by Gymnasium's free camera. MuJoCo draws it with OpenGL, through
     /// EGL, on a graphics card or on the processor (Mesa). The other environments are drawn without any library of
     /// the system; one whose `Dynamics` has no drawing is shown as the entries of its observation.
     ///
@@ -76,7 +75,8 @@ impl Camera {
             return Err(Error::Picture { id: environment.spec().id.clone(), reason });
         }
         let fail = |reason| Error::Picture { id: environment.spec().id.clone(), reason };
-        let robot = environment.model().map(|model| Robot::new(&model, width, height));
+        let robot =
+            environment.scene().map(|scene| Robot::new(&scene, environment.state().as_ref(), width, height));
         Ok(Camera { width, height, robot: robot.transpose().map_err(fail)? })
     }
 

@@ -1,9 +1,9 @@
 //! POPGym's Autoencode.
 
 use super::deck::{Deck, Kind, SUITS};
-use super::{BEYOND, Level, one_hot, reward};
+use super::{BEYOND, Level, RETURNS, one_hot, reward};
 use crate::ActionSpace;
-use crate::environment::{Dynamics, Step};
+use crate::dynamics::{Dynamics, Step};
 use crate::numpy::Generator;
 
 /// Autoencode of POPGym: all cards are shown; then name their suits, the last one first.
@@ -11,14 +11,14 @@ use crate::numpy::Generator;
 /// Observation: whether to answer or to watch, and a suit, each one-hot; once the answers have begun the suit is
 /// always the first. A right answer is worth 1 / cards, a wrong one as much less than nothing; the last one ends
 /// the episode.
-pub(super) struct Autoencode {
+pub(crate) struct Autoencode {
     deck: Deck,
     answers: usize,
     action_space: ActionSpace,
 }
 
 impl Autoencode {
-    pub(super) fn new(level: Level) -> Self {
+    pub(crate) fn new(level: Level) -> Self {
         let deck = Deck::new(level.of([1, 2, 3]));
         Self { deck, answers: 0, action_space: ActionSpace::Discrete { choices: SUITS } }
     }
@@ -35,6 +35,10 @@ impl Dynamics for Autoencode {
 
     fn longest_episode(&self) -> Option<usize> {
         Some(2 * self.deck.size() - 1)
+    }
+
+    fn return_range(&self, _steps: usize) -> Option<(f64, f64)> {
+        Some(RETURNS)
     }
 
     fn reset(&mut self, random: &mut Generator) {

@@ -1,9 +1,9 @@
 //! POPGym's CountRecall.
 
 use super::deck::{Deck, Kind};
-use super::{BEYOND, Level, one_hot, reward};
+use super::{BEYOND, Level, RETURNS, one_hot, reward};
 use crate::ActionSpace;
-use crate::environment::{Dynamics, Step};
+use crate::dynamics::{Dynamics, Step};
 use crate::numpy::Generator;
 
 /// CountRecall of POPGym: at each step a card is dealt and another one, of a deck of its own, asks: how many of its
@@ -11,7 +11,7 @@ use crate::numpy::Generator;
 ///
 /// Observation: the kind dealt and the kind asked for, each one-hot. A right answer is worth 1 / steps, a wrong one
 /// as much less than nothing; the last card ends the episode.
-pub(super) struct CountRecall {
+pub(crate) struct CountRecall {
     values: Deck,
     queries: Deck,
     kind: Kind,
@@ -21,7 +21,7 @@ pub(super) struct CountRecall {
 }
 
 impl CountRecall {
-    pub(super) fn new(level: Level) -> Self {
+    pub(crate) fn new(level: Level) -> Self {
         let (decks, kind) = level.of([(1, Kind::Colour), (2, Kind::Suit), (4, Kind::Rank)]);
         let values = Deck::new(decks);
         // From none to all of a kind.
@@ -41,6 +41,10 @@ impl Dynamics for CountRecall {
 
     fn longest_episode(&self) -> Option<usize> {
         Some(self.values.size() - 1)
+    }
+
+    fn return_range(&self, _steps: usize) -> Option<(f64, f64)> {
+        Some(RETURNS)
     }
 
     fn reset(&mut self, random: &mut Generator) {

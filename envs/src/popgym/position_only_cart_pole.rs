@@ -1,22 +1,22 @@
 //! POPGym's PositionOnlyCartPole.
 
-use super::Level;
-use crate::ActionSpace;
+use super::{Level, RETURNS};
 use crate::classic_control::CartPole;
-use crate::environment::{Dynamics, EnvState, Step};
+use crate::drawing::Drawing;
+use crate::dynamics::{Dynamics, Step};
 use crate::numpy::Generator;
-use crate::picture::Drawing;
+use crate::{ActionSpace, EnvState};
 
 /// PositionOnlyCartPole of POPGym: CartPole whose velocities are hidden, worth 1 if the pole stays upright for the
 /// whole episode.
-pub(super) struct PositionOnlyCartPole {
+pub(crate) struct PositionOnlyCartPole {
     cart_pole: CartPole,
     longest: usize,
     elapsed: usize,
 }
 
 impl PositionOnlyCartPole {
-    pub(super) fn new(level: Level) -> Self {
+    pub(crate) fn new(level: Level) -> Self {
         let longest = level.of([200, 400, 600]);
         Self { cart_pole: CartPole::positions_only(), longest, elapsed: 0 }
     }
@@ -33,6 +33,10 @@ impl Dynamics for PositionOnlyCartPole {
 
     fn longest_episode(&self) -> Option<usize> {
         Some(self.longest)
+    }
+
+    fn return_range(&self, _steps: usize) -> Option<(f64, f64)> {
+        Some(RETURNS)
     }
 
     fn reset(&mut self, random: &mut Generator) {

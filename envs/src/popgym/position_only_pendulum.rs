@@ -1,25 +1,25 @@
 //! POPGym's PositionOnlyPendulum.
 
-use super::Level;
-use crate::ActionSpace;
+use super::{Level, RETURNS};
 use crate::classic_control::Pendulum;
-use crate::environment::{Dynamics, EnvState, Step};
+use crate::drawing::Drawing;
+use crate::dynamics::{Dynamics, Step};
 use crate::numpy::Generator;
-use crate::picture::Drawing;
+use crate::{ActionSpace, EnvState};
 
 /// Half of the highest cost of a step, to the package's digits.
 const HALF_RANGE: f64 = 16.2736044 / 2.0;
 
 /// PositionOnlyPendulum of POPGym: Pendulum whose velocity is hidden, its rewards scaled so that an episode's sum
 /// lies between −1 and 1. The harder, the shorter.
-pub(super) struct PositionOnlyPendulum {
+pub(crate) struct PositionOnlyPendulum {
     pendulum: Pendulum,
     longest: usize,
     elapsed: usize,
 }
 
 impl PositionOnlyPendulum {
-    pub(super) fn new(level: Level) -> Self {
+    pub(crate) fn new(level: Level) -> Self {
         let longest = level.of([200, 150, 100]);
         Self { pendulum: Pendulum::positions_only(), longest, elapsed: 0 }
     }
@@ -36,6 +36,10 @@ impl Dynamics for PositionOnlyPendulum {
 
     fn longest_episode(&self) -> Option<usize> {
         Some(self.longest)
+    }
+
+    fn return_range(&self, _steps: usize) -> Option<(f64, f64)> {
+        Some(RETURNS)
     }
 
     fn reset(&mut self, random: &mut Generator) {

@@ -1,4 +1,4 @@
-//! `aaren` with an environment of one's own: registered under an id, it can be named in a YAML, and every command knows
+//! `aaren` with an environment of your own: registered under an id, it can be named in a YAML, and every command knows
 //! it. A program outside this workspace does the same, with `aaren-envs` and `aaren-cli` as dependencies.
 //!
 //! ```text
@@ -8,44 +8,47 @@
 
 use std::process::ExitCode;
 
-use aaren_envs::{Environment, register};
-use gymnasium_rs::core::{Env, Info, Options, Reward, Space};
-use ndarray::{Array1, Array3, array};
+use aaren_envs::{ActionSpace, Drawing, Dynamics, Environment, Generator, Shape, Step, colour, register};
 
 /// A point that drifts off; pushing it left or right keeps it near the middle.
 struct Drift {
     at: f64,
+    action_space: ActionSpace,
 }
 
-impl Env<Array1<f64>, i32> for Drift {
-    fn observation_space(&self) -> Space {
-        Space::Box { low: array![f32::NEG_INFINITY], high: array![f32::INFINITY] }
+impl Dynamics for Drift {
+    fn observation_size(&self) -> usize {
+        1
     }
 
-    fn action_space(&self) -> Space {
-        Space::Discrete(2)
+    fn action_space(&self) -> &ActionSpace {
+        &self.action_space
     }
 
-    fn reset(&mut self, seed: Option<i32>, _options: Options) -> (Array1<f64>, Info) {
-        self.at = f64::from(seed.unwrap_or(0) % 7) / 10.0;
-        (array![self.at], Info::new())
+    fn reset(&mut self, random: &mut Generator) {
+        self.at = random.uniform(0.0, 0.6);
     }
 
-    fn step(&mut self, action: i32) -> (Array1<f64>, Reward, bool, bool, Info) {
-        self.at = 1.1 * self.at + if action == 0 { -0.1 } else { 0.1 };
-        (array![self.at], 1.0 - self.at.abs() as f32, self.at.abs() > 1.0, false, Info::new())
+    fn step(&mut self, action: &[f32], _random: &mut Generator) -> Step {
+        self.at = 1.1 * self.at + if action[0] == 0.0 { -0.1 } else { 0.1 };
+        Step { reward: 1.0 - self.at.abs(), terminated: self.at.abs() > 1.0, ..Step::default() }
     }
 
-    fn render(&self) -> Option<Array3<u8>> {
-        None
+    fn observe(&self, observation: &mut [f64]) {
+        observation[0] = self.at;
     }
 
-    fn close(&mut self) {}
+    fn drawing(&self) -> Option<Drawing> {
+        let ground = Shape::line([-1.0, 0.0], [1.0, 0.0], 0.02, colour::GREY);
+        let point = Shape::disc([self.at, 0.1], 0.1, colour::BLUE);
+        Some(Drawing { low: [-1.2, -0.5], high: [1.2, 1.0], shapes: vec![ground, point] })
+    }
 }
 
 fn main() -> ExitCode {
     register("Drift-v0", |spec| {
-        Ok(Environment::from_gymnasium(spec.clone(), Drift { at: 0.0 }, 100, |action| action[0] as i32))
+        let drift = Drift { at: 0.0, action_space: ActionSpace::Discrete { choices: 2 } };
+        Ok(Environment::new(spec.clone(), Box::new(drift), Some(100)))
     });
     aaren_cli::main()
 }

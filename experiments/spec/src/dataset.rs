@@ -3,12 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use aaren_envs::nearest;
 use serde::{Deserializer, Serialize, Serializer};
 
 use super::document::nearest_file;
 use super::error::{Error, Place};
 use super::field::Field;
-use super::nearest::nearest;
 use super::values;
 
 /// What the policies learn from.

@@ -8,10 +8,10 @@ use serde::de::{DeserializeSeed, Deserializer, Expected, MapAccess, SeqAccess, V
 use serde::forward_to_deserialize_any;
 use serde_json::Value as Json;
 
+use super::error::list;
 use super::fault::Fault;
 use super::field::{Field, Fields};
 use super::keys::unknown;
-use super::nearest::list;
 use super::node::{Entry, Scalar, Value};
 
 impl<'de> Deserializer<'de> for Field<'de> {

@@ -5,8 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aaren_envs::nearest;
+
 use super::error::{Error, Place, brief};
-use super::nearest::nearest;
 use super::node::{Entry, Node, null};
 
 /// Experiment files are a page long; what is larger than this is something else.

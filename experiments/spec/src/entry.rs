@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use aaren_envs::nearest;
 use aaren_format::{
     AgentConfig, AgentSettings, Context, ContextLength, DecisionConfig, EncoderKind, Invalid, Mixer, Model,
     Precision, Regime, Settings, Start,
@@ -11,11 +12,10 @@ use serde::Deserialize;
 
 use super::agents;
 use super::context::ContextSection;
-use super::error::{Error, brief};
+use super::error::{Error, brief, list};
 use super::field::{Field, Fields};
 use super::keys::keys_of;
 use super::model::ModelSection;
-use super::nearest::{list, nearest};
 use super::policy::PolicySpec;
 use super::train::{BATCH, TrainSpec};
 use super::values::{FOLDER_NAME, is_folder_name, some_positive, some_whole};

@@ -173,3 +173,8 @@ pub(super) fn brief(text: &str) -> String {
     }
     short
 }
+
+/// The words in quotes, with commas between them.
+pub(super) fn list(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}

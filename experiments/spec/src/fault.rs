@@ -3,10 +3,10 @@
 
 use std::fmt;
 
+use aaren_envs::nearest;
 use serde::de::{Error as DeError, Expected, Unexpected};
 
-use super::error::Error;
-use super::nearest::{list, nearest};
+use super::error::{Error, list};
 
 /// An error on its way out of a [`serde::Deserialize`].
 #[derive(Debug)]

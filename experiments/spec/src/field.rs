@@ -2,10 +2,9 @@
 
 use serde::Deserialize;
 
-use super::error::{Error, Place, brief};
+use super::error::{Error, Place, brief, list};
 use super::fault::Fault;
 use super::keys::{join, required, unknown};
-use super::nearest::list;
 use super::node::{Entry, Node, Value};
 
 /// One value with its key path.

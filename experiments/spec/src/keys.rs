@@ -1,15 +1,13 @@
 //! The keys that there are, as the derived structs have them, and what to say about others.
 
-use serde::de::{Deserialize, Deserializer, Error as DeError, Visitor};
-use serde::forward_to_deserialize_any;
+use aaren_envs::nearest;
+pub(super) use serde_aux::serde_introspection::serde_introspect as keys_of;
 
 use super::compare::CompareSpec;
 use super::context::ContextSection;
-use super::error::{Error, brief};
+use super::error::{Error, brief, list};
 use super::evaluate::EvaluateSpec;
-use super::fault::Fault;
 use super::model::ModelSection;
-use super::nearest::{list, nearest};
 use super::node::Entry;
 use super::train::TrainSpec;
 
@@ -53,37 +51,4 @@ pub(super) fn unknown(path: &str, entry: &Entry, keys: &[&str]) -> Error {
 /// `path` is empty for the top level.
 pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.into() } else { format!("{path}.{key}") }
-}
-
-/// The fields of a struct that derives [`Deserialize`]: what it asks a deserializer for.
-pub(super) fn keys_of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
-    let mut keys: &'static [&'static str] = &[];
-    let _ = T::deserialize(Probe(&mut keys));
-    keys
-}
-
-/// Notes the fields of a struct, and gives nothing.
-struct Probe<'k>(&'k mut &'static [&'static str]);
-
-impl<'de> Deserializer<'de> for Probe<'_> {
-    type Error = Fault;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Fault> {
-        Err(Fault::custom("a struct"))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        keys: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Fault> {
-        *self.0 = keys;
-        Err(Fault::custom("no values"))
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
-        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
-    }
 }

@@ -40,7 +40,6 @@ mod folder;
 mod grid;
 mod keys;
 mod model;
-mod nearest;
 mod node;
 mod policy;
 mod result;
@@ -58,6 +57,7 @@ mod round_trip_tests;
 #[cfg(test)]
 mod tests;
 
+pub use aaren_envs::nearest;
 pub use agents::register;
 pub use compare::CompareSpec;
 pub use dataset::DatasetSource;
@@ -67,7 +67,6 @@ pub use evaluate::{EvaluateSpec, Keep};
 pub use fingerprint::Fingerprint;
 pub use folder::{ExperimentFolder, RunFolder, recipe_file, write, write_if_new};
 pub use grid::Cell;
-pub use nearest::nearest;
 pub use policy::PolicySpec;
 pub use result::{
     Cost, CostPoint, Costs, EpisodeResult, Evaluated, ExperimentResult, Machine, Protocol, Provenance,

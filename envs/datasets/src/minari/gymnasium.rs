@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use aaren_envs::{ActionSpace, Environment};
+use aaren_envs::{ActionSpace, Environment, ids};
 
 /// Observations without bounds. Written by hand, since Python's JSON has an `Infinity` that is none of ours.
 pub(super) fn observation_space(size: usize) -> String {
@@ -45,21 +45,50 @@ pub(super) fn env_spec(environment: &Environment) -> Option<String> {
 }
 
 /// As registered by Gymnasium 1, below `gymnasium.envs`.
-fn entry_point(id: &str) -> Option<&'static str> {
-    Some(match id {
-        "Acrobot-v1" => "classic_control.acrobot:AcrobotEnv",
-        "Ant-v4" => "mujoco.ant_v4:AntEnv",
-        "Ant-v5" => "mujoco.ant_v5:AntEnv",
-        "CartPole-v1" => "classic_control.cartpole:CartPoleEnv",
-        "HalfCheetah-v4" => "mujoco.half_cheetah_v4:HalfCheetahEnv",
-        "HalfCheetah-v5" => "mujoco.half_cheetah_v5:HalfCheetahEnv",
-        "Hopper-v4" => "mujoco.hopper_v4:HopperEnv",
-        "Hopper-v5" => "mujoco.hopper_v5:HopperEnv",
-        "MountainCar-v0" => "classic_control.mountain_car:MountainCarEnv",
-        "MountainCarContinuous-v0" => "classic_control.continuous_mountain_car:Continuous_MountainCarEnv",
-        "Pendulum-v1" => "classic_control.pendulum:PendulumEnv",
-        "Walker2d-v4" => "mujoco.walker2d_v4:Walker2dEnv",
-        "Walker2d-v5" => "mujoco.walker2d_v5:Walker2dEnv",
+fn entry_point(id: &str) -> Option<String> {
+    let (name, version) = ids().iter().find(|&&known| known == id)?.split_once('-')?;
+    let module = match name {
+        "Acrobot" => "classic_control.acrobot",
+        "CartPole" => "classic_control.cartpole",
+        "MountainCar" => "classic_control.mountain_car",
+        "MountainCarContinuous" => {
+            return Some("classic_control.continuous_mountain_car:Continuous_MountainCarEnv".into());
+        }
+        "Pendulum" => "classic_control.pendulum",
+        "Ant" => "mujoco.ant",
+        "HalfCheetah" => "mujoco.half_cheetah",
+        "Hopper" => "mujoco.hopper",
+        "Humanoid" => "mujoco.humanoid",
+        "HumanoidStandup" => "mujoco.humanoidstandup",
+        "InvertedDoublePendulum" => "mujoco.inverted_double_pendulum",
+        "InvertedPendulum" => "mujoco.inverted_pendulum",
+        "Pusher" => "mujoco.pusher",
+        "Reacher" => "mujoco.reacher",
+        "Swimmer" => "mujoco.swimmer",
+        "Walker2d" => "mujoco.walker2d",
         _ => return None,
-    })
+    };
+    let version = if module.starts_with("mujoco") { format!("_{version}") } else { String::new() };
+    Some(format!("{module}{version}:{name}Env"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `gymnasium.registry[id].entry_point`.
+    #[test]
+    fn entry_points_are_gymnasiums() {
+        for (id, expected) in [
+            ("Acrobot-v1", "classic_control.acrobot:AcrobotEnv"),
+            ("MountainCarContinuous-v0", "classic_control.continuous_mountain_car:Continuous_MountainCarEnv"),
+            ("HumanoidStandup-v5", "mujoco.humanoidstandup_v5:HumanoidStandupEnv"),
+            ("Walker2d-v4", "mujoco.walker2d_v4:Walker2dEnv"),
+        ] {
+            assert_eq!(entry_point(id).as_deref(), Some(expected));
+        }
+        assert_eq!(entry_point("Hopper-Mine-v0"), None);
+        let none = ids().iter().filter(|id| entry_point(id).is_none());
+        assert!(none.into_iter().all(|id| id.starts_with("popgym-") || id.contains("TMaze")));
+    }
 }

@@ -3,28 +3,35 @@
 use tiny_skia::{Color, FillRule, LineCap, LineJoin, Paint, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
 /// Colours that tell each other apart for most eyes (Okabe and Ito 2008).
-pub(crate) mod colour {
-    pub(crate) const BLACK: [u8; 3] = [0x20, 0x20, 0x24];
-    pub(crate) const GREY: [u8; 3] = [0x99, 0x99, 0x99];
-    pub(crate) const PALE: [u8; 3] = [0xdd, 0xdd, 0xdd];
-    pub(crate) const BLUE: [u8; 3] = [0x00, 0x72, 0xb2];
-    pub(crate) const ORANGE: [u8; 3] = [0xe6, 0x9f, 0x00];
-    pub(crate) const GREEN: [u8; 3] = [0x00, 0x9e, 0x73];
-    pub(crate) const RED: [u8; 3] = [0xd5, 0x5e, 0x00];
+pub mod colour {
+    /// Nearly black: bodies and outlines.
+    pub const BLACK: [u8; 3] = [0x20, 0x20, 0x24];
+    /// Grey: marks.
+    pub const GREY: [u8; 3] = [0x99, 0x99, 0x99];
+    /// Pale grey: ground.
+    pub const PALE: [u8; 3] = [0xdd, 0xdd, 0xdd];
+    /// Blue: what acts.
+    pub const BLUE: [u8; 3] = [0x00, 0x72, 0xb2];
+    /// Orange: what is moved.
+    pub const ORANGE: [u8; 3] = [0xe6, 0x9f, 0x00];
+    /// Green: what is wanted.
+    pub const GREEN: [u8; 3] = [0x00, 0x9e, 0x73];
+    /// Red: what is not.
+    pub const RED: [u8; 3] = [0xd5, 0x5e, 0x00];
 }
 
 /// What an environment looks like, in its own coordinates, y upwards.
-pub(crate) struct Drawing {
+pub struct Drawing {
     /// The corner of what has to be seen, left below.
-    pub(crate) low: [f64; 2],
+    pub low: [f64; 2],
     /// The opposite corner.
-    pub(crate) high: [f64; 2],
+    pub high: [f64; 2],
     /// Drawn in this order.
-    pub(crate) shapes: Vec<Shape>,
+    pub shapes: Vec<Shape>,
 }
 
 /// A shape, its lengths in the units of its drawing.
-pub(crate) struct Shape {
+pub struct Shape {
     form: Form,
     colour: [u8; 3],
 }
@@ -36,28 +43,30 @@ enum Form {
 }
 
 impl Shape {
-    pub(crate) fn line(from: [f64; 2], to: [f64; 2], width: f64, colour: [u8; 3]) -> Self {
+    /// A line of round ends.
+    pub fn line(from: [f64; 2], to: [f64; 2], width: f64, colour: [u8; 3]) -> Self {
         Self::curve(vec![from, to], width, colour)
     }
 
     /// A line through the points, of round ends and corners.
-    pub(crate) fn curve(points: Vec<[f64; 2]>, width: f64, colour: [u8; 3]) -> Self {
+    pub fn curve(points: Vec<[f64; 2]>, width: f64, colour: [u8; 3]) -> Self {
         Self { form: Form::Line { points, width }, colour }
     }
 
-    pub(crate) fn disc(centre: [f64; 2], radius: f64, colour: [u8; 3]) -> Self {
+    /// A filled circle.
+    pub fn disc(centre: [f64; 2], radius: f64, colour: [u8; 3]) -> Self {
         Self { form: Form::Disc { centre, radius }, colour }
     }
 
-    /// `corner` is the one left below.
-    pub(crate) fn rectangle(corner: [f64; 2], size: [f64; 2], colour: [u8; 3]) -> Self {
+    /// A filled rectangle; `corner` is the one left below.
+    pub fn rectangle(corner: [f64; 2], size: [f64; 2], colour: [u8; 3]) -> Self {
         Self { form: Form::Rectangle { corner, size }, colour }
     }
 }
 
 impl Drawing {
     /// Its pixels `[height, width, 3]` on white: all of it, in the middle, as large as fits.
-    pub(super) fn rgb(&self, width: usize, height: usize) -> Vec<u8> {
+    pub(crate) fn rgb(&self, width: usize, height: usize) -> Vec<u8> {
         let mut pixels = Pixmap::new(width as u32, height as u32).expect("a camera's sides are not 0");
         pixels.fill(Color::WHITE);
         let [across, up] = [self.high[0] - self.low[0], self.high[1] - self.low[1]];

@@ -1,0 +1,88 @@
+//! Pusher-v5.
+
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::robot::{Robot, Task, control_cost, difference, jitter, length};
+use super::simulation::Simulation;
+use crate::Error;
+use crate::kwargs::{Observe, parse};
+use crate::numpy::Generator;
+
+/// Joints of the arm; the others are the object's and the goal's, two each.
+const JOINTS: usize = 7;
+
+/// Pusher of Gymnasium (`envs/mujoco/pusher_v5.py`): push a cylinder to a goal with the tip of an arm.
+///
+/// It never terminates. There is no -v4: its model needs a MuJoCo before 3.0.
+pub(crate) struct Pusher {
+    kwargs: Kwargs,
+    /// Bodies.
+    tip: usize,
+    object: usize,
+    goal: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kwargs {
+    frame_skip: NonZeroU32,
+    reward_near_weight: f64,
+    reward_dist_weight: f64,
+    reward_control_weight: f64,
+    observe: Observe,
+}
+
+const DEFAULTS: Kwargs = Kwargs {
+    frame_skip: NonZeroU32::new(5).unwrap(),
+    reward_near_weight: 0.5,
+    reward_dist_weight: 1.0,
+    reward_control_weight: 0.1,
+    observe: Observe::All,
+};
+
+pub(crate) fn pusher(id: &str, kwargs: Map<String, Value>) -> Result<Robot<Pusher>, Error> {
+    let kwargs = parse(id, kwargs, &DEFAULTS, |_| true)?;
+    let simulation = Simulation::new(id, "pusher_v5.xml", kwargs.frame_skip)?;
+    let [tip, object, goal] = simulation.named(id, ["tips_arm", "object", "goal"])?;
+    let observe = kwargs.observe;
+    Ok(Robot::new(simulation, Pusher { kwargs, tip, object, goal }, observe, JOINTS..2 * JOINTS))
+}
+
+impl Task for Pusher {
+    fn reset(&self, qpos: &mut [f64], qvel: &mut [f64], random: &mut Generator) {
+        let object = loop {
+            let object = [random.uniform(-0.3, 0.0), random.uniform(-0.2, 0.2)];
+            // The goal is at 0.
+            if length(object) > 0.17 {
+                break object;
+            }
+        };
+        qpos[JOINTS..][..2].copy_from_slice(&object);
+        qpos[JOINTS + 2..].fill(0.0);
+        jitter(qvel, 0.005, random);
+        qvel[JOINTS..].fill(0.0);
+    }
+
+    fn step(&self, simulation: &mut Simulation, action: &[f32]) -> (f64, bool) {
+        simulation.step(action);
+        let [tip, object, goal] =
+            [self.tip, self.object, self.goal].map(|body| simulation.body_position(body));
+        let kwargs = &self.kwargs;
+        let near = -length(difference(object, tip)) * kwargs.reward_near_weight;
+        let far = -length(difference(object, goal)) * kwargs.reward_dist_weight;
+        (far - control_cost(kwargs.reward_control_weight, action) + near, false)
+    }
+
+    fn observation(&self, simulation: &Simulation) -> impl Iterator<Item = f64> {
+        let joints = simulation.qpos()[..JOINTS].iter().chain(&simulation.qvel()[..JOINTS]).copied();
+        joints.chain(
+            [self.tip, self.object, self.goal].into_iter().flat_map(|body| simulation.body_position(body)),
+        )
+    }
+
+    fn camera(&self) -> (Option<f64>, Option<[f64; 3]>) {
+        (Some(4.0), None)
+    }
+}
