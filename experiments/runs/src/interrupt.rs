@@ -36,7 +36,9 @@ pub fn watch() -> Result<()> {
     // `nohup` nothing is to happen.
     let hung_up = if is_ignored(SIGHUP) { None } else { Some((SIGHUP, SIGHUP)) };
     for (number, stands_for) in [(ORPHANED, SIGTERM)].into_iter().chain(hung_up) {
-        let note = move || drop(SIGNAL.compare_exchange(0, stands_for, SeqCst, SeqCst));
+        let note = move || {
+            let _ = SIGNAL.compare_exchange(0, stands_for, SeqCst, SeqCst);
+        };
         // SAFETY: an atomic.
         unsafe { register(number, note) }.map_err(Error::at("signals cannot be watched"))?;
     }

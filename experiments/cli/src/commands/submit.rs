@@ -10,7 +10,6 @@ use anyhow::{Context, Result, bail};
 
 use super::selection::Selection;
 use crate::refusal::Refusal;
-use crate::refusal::Refusal;
 use aaren_runs::interrupt::quoted;
 use aaren_runs::{Part, output};
 
@@ -158,17 +157,6 @@ fn of_report(option: &str) -> bool {
     !["--array", "--signal", "--output", "--error", "--gres", "--gpus"]
         .iter()
         .any(|own| option.starts_with(own))
-}
-
-/// A path of a log as Slurm reads it, with `pattern` for its last part.
-fn log(folder: &Path, pattern: &str) -> Result<String> {
-    let folder = folder.display().to_string();
-    if folder.contains('\\') {
-        let expected =
-            "expected a results folder without it, as Slurm then expands no pattern in a log's name";
-        return Err(Refusal(format!("--results: found a backslash in {folder}, {expected}")).into());
-    }
-    Ok(format!("{}/{pattern}", folder.replace('%', "%%")))
 }
 
 /// The name of a log as Slurm reads it: `pattern` in a folder.
