@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
+use aaren_datasets::{Dataset, Transitions};
 use common::{Experiment, RUNS, YAML, assert_same, outcome};
 
 /// `aaren …` in the folder of an experiment: exit code, standard output, standard error.
@@ -72,7 +73,7 @@ fn data_under_another_name_go_on_and_other_data_do_not() {
     for _ in 0..2 {
         let (code, message) = experiment.run("results", &renamed);
         assert_eq!(code, Some(0), "{message}");
-        assert_eq!(message.matches("renamed.hdf5: the same data as ").count(), 1, "{message}");
+        assert_eq!(message.matches("renamed.hdf5: holds the same data as ").count(), 1, "{message}");
         assert!(fs::read(experiment.file("results", RUNS[0], "policy.safetensors")).unwrap() == before);
     }
     // What is played from the folder needs no data at all.
@@ -121,12 +122,12 @@ fn a_target_that_float32_does_not_hold_is_refused_at_once() {
     let experiment = Experiment::new(YAML);
     let (code, message) = experiment.run("results", &["--set", "evaluate.target_returns=[1e300]"]);
     assert_eq!(code, Some(2), "{message}");
-    assert!(message.contains("found `1e300`, expected a return, a number that float32 holds"), "{message}");
+    assert!(message.contains("found `1e300`, expected a return of at most 3.4e38 in size"), "{message}");
     for command in ["evaluate", "sweep", "render"] {
         for target in ["nan", "inf", "1e300"] {
             let (code, _, message) = aaren(&experiment, &[command, "x", "--target-return", target]);
             assert_eq!(code, Some(2), "{message}");
-            assert!(message.contains("expected a number that float32 holds"), "{message}");
+            assert!(message.contains("expected a number of at most 3.4e38 in size"), "{message}");
         }
     }
 }
@@ -134,10 +135,19 @@ fn a_target_that_float32_does_not_hold_is_refused_at_once() {
 #[test]
 fn returns_that_float32_does_not_hold_are_refused_at_loading() {
     let experiment = Experiment::new(YAML);
-    let (code, message) = experiment
-        .run("results", &["--set", "evaluate.return_scale=1e-37", "--set", "evaluate.target_returns=[1]"]);
+    let columns = Transitions {
+        observations: vec![0.5; 3 * 40],
+        actions: vec![0.5; 40],
+        rewards: vec![3e38; 40],
+        terminals: vec![false; 40],
+        timeouts: (0..40).map(|i| i == 39).collect(),
+    };
+    let path = experiment.path("pendulum.hdf5");
+    Dataset::new("large", columns, 3, 1, false).write_d4rl(&path, &[]).unwrap();
+    let (code, message) = experiment.run("results", &[]);
     assert_eq!(code, Some(2), "{message}");
-    assert!(message.contains("expected returns that float32 holds"), "{message}");
+    // Once, though its cause says it too.
+    assert_eq!(message.matches("expected at most 3.4e38 (float32)").count(), 1, "{message}");
     assert!(!experiment.file("results", RUNS[0], "checkpoint.safetensors").exists());
 }
 

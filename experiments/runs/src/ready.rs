@@ -49,10 +49,10 @@ impl<'e> Ready<'e> {
         // What the network is shown of a return is float32.
         let largest = summary.return_max.abs().max(summary.return_min.abs());
         if !((largest / spec.evaluate.return_scale) as f32).is_finite() || !(largest as f32).is_finite() {
-            let found = format!("found an episode's return of {largest:e} in size");
+            let found = format!("found an episode's return of {largest:.1e} in size");
             let expected =
-                "expected returns that float32 holds (3.4e38), also once evaluate.return_scale divides them";
-            let cure = "scale the rewards down in the data";
+                "expected at most 3.4e38 (float32), before and after evaluate.return_scale divides it";
+            let cure = "scale the rewards in the data";
             return Err(Error::at(at("dataset"))(Error::Refused(format!("{found}, {expected}; {cure}"))));
         }
         let task = Task::new(&environment, spec.evaluate.return_scale)
@@ -93,7 +93,7 @@ impl<'e> Ready<'e> {
             Some((then, before)) if folder.data().is_some_and(same) => {
                 if !self.renamed.replace(true) {
                     output::note(format_args!(
-                        "{dataset}: the same data as {before}, which {} was trained on: it goes on",
+                        "{dataset}: holds the same data as {before}, which {} was trained on; the experiment goes on",
                         folder.path().display()
                     ));
                 }

@@ -59,8 +59,8 @@ impl EvaluateSpec {
 
 /// A number that the network can divide by.
 fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    number(deserializer, "a number above 0 that float32 holds", |scale| {
-        scale > 0.0 && (scale as f32).is_normal()
+    number(deserializer, "a number from 1e-37 to 3.4e38, which float32 holds", |scale| {
+        (1e-37..=f64::from(f32::MAX)).contains(&scale)
     })
 }
 
@@ -79,5 +79,7 @@ fn target_returns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<V
 }
 
 fn target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    number(deserializer, "a return, a number that float32 holds", |target| (target as f32).is_finite())
+    number(deserializer, "a return of at most 3.4e38 in size, which float32 holds", |target| {
+        (target as f32).is_finite()
+    })
 }

@@ -145,7 +145,11 @@ impl Node {
     pub fn parse(text: &str, place: &dyn Fn(usize) -> Place) -> Result<Node, Error> {
         if let Some((line, column, c)) = locate(text, |c| c.is_control() && !"\t\n\r\u{85}".contains(c)) {
             let found = format!("{}, column {column}", character(c));
-            return Err(Error::Syntax { place: place(line), found, expected: "text: remove it".into() });
+            return Err(Error::Syntax {
+                place: place(line),
+                found,
+                expected: "text without it: remove that character".into(),
+            });
         }
         let mut reader = Reader { parser: Parser::new_from_str(text), text, place };
         let node = loop {
@@ -190,7 +194,7 @@ impl<'a> Reader<'a> {
                 let hidden = locate(self.text.strip_prefix('\u{feff}').unwrap_or(self.text), is_invisible);
                 if let Some((line, column, c)) = hidden.filter(|(line, ..)| *line <= until) {
                     let found = format!("not YAML: {}, column {column}", character(c));
-                    return Err(self.syntax(line, &found, "plain spaces: replace it"));
+                    return Err(self.syntax(line, &found, "a plain space: replace that character"));
                 }
                 let found = format!("not YAML: {}, column {}", error.info(), error.marker().col() + 1);
                 Err(self.syntax(error.marker().line(), &found, syntax_cure(error.info())))

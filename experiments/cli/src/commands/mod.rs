@@ -115,14 +115,25 @@ pub fn main() -> ExitCode {
         output::note(interrupted);
         return ExitCode::from(128 + interrupted.signal as u8);
     }
-    output::note(format_args!("error: {error:#}"));
+    output::note(format_args!("error: {}", told(&error)));
     ExitCode::from(if refused(&error) { 2 } else { 1 })
+}
+
+/// The error and its causes; many of them tell their cause themselves.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told += &format!(": {cause}");
+        }
+    }
+    told
 }
 
 /// A target return as `--target-return` gives it.
 fn target_return(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok().filter(|number: &f64| (*number as f32).is_finite());
-    number.ok_or_else(|| "expected a number that float32 holds, such as 3600".into())
+    number.ok_or_else(|| "expected a number of at most 3.4e38 in size, such as 3600".into())
 }
 
 /// The signal that ended it, if one did.

@@ -245,8 +245,8 @@ OPTIONS
 task=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
 run=${{runs[$SLURM_ARRAY_TASK_ID]}}
 checkpoint=${{checkpoints[$SLURM_ARRAY_TASK_ID]}}
-# The checksum that its header has of all that it holds.
-content() {{ grep -aom1 '"checksum":"[0-9a-f]*"' "$checkpoint" 2>/dev/null; }}
+# The checksum that its header has of updates, evaluations and weights; else that of the file.
+content() {{ {{ grep -aom1 '"checksum":"[0-9a-f]*"' "$checkpoint" || cksum <"$checkpoint"; }} 2>/dev/null; }}
 before=$(content)
 
 {command} --only "$run" &
