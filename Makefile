@@ -1,7 +1,8 @@
 # make demo    install what is missing, build, train Aaren and the Transformer, compare them
 # make test    install what is missing, then every test
 # make lint    formatting, clippy and rustdoc, warnings as errors
-# make soak    the long forms of the tests that damage files (10 minutes each) and kill runs (30 times)
+# make soak    the long forms of the tests that damage files (10 minutes each) and kill runs (30 times), and runs that are
+#              killed, told to stop, hung up on, and without room at random for an hour (AAREN_SOAK_SECONDS=120: two minutes)
 # make slurm-test  submit an experiment to a Slurm of its own on this machine: array, failure, time limit, requeue; as root
 # make deps    only install (CUDA=1: also the libraries that a GPU needs, 2 GB)
 # make snapshots  train the behaviour policies of the dataset recipes anew, each a quarter of an hour and more (TASKS=hopper: one)
@@ -17,7 +18,7 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test slurm-test lint soak soak-kills soak-datasets soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-test
+.PHONY: demo test slurm-test lint soak soak-runs soak-kills soak-datasets soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-test
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml --jobs 2
@@ -27,7 +28,7 @@ test: deps wheel
 	cargo test --locked --workspace
 	$(PYTEST)
 
-# Debian's slurm-wlm (22.05) and munge, which this installs where it may, else says what is missing. Four minutes.
+# Debian's slurm-wlm (22.05) and munge, which this installs where it may, else says what is missing. Eight minutes.
 slurm-test: deps
 	cargo build --release --locked --bin aaren
 	bash experiments/slurm-test.sh target/release/aaren
@@ -38,7 +39,12 @@ lint: deps
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 # Side by side: `make -j soak`. The kinds of file that one test binary damages always are, on however few cores.
-soak: soak-kills soak-datasets soak-agents soak-streaming soak-yaml
+soak: soak-runs soak-kills soak-datasets soak-agents soak-streaming soak-yaml
+
+AAREN_SOAK_SECONDS ?= 3600
+
+soak-runs: deps
+	AAREN_SOAK_SECONDS=$(AAREN_SOAK_SECONDS) cargo test --locked -p aaren-cli --test soak -- --nocapture
 
 soak-kills: deps
 	AAREN_KILLS=30 cargo test --locked -p aaren-cli --test kill -- --nocapture killed

@@ -3,9 +3,10 @@
 #
 #     bash experiments/slurm-test.sh target/release/aaren
 #
-# Tested: an array and the report after it; a task that fails, said by the report; tasks that reach their time limit,
-# save, queue again, where squeue fails now and then too, and end with the bytes of a run that was never stopped; a cancelled
-# task stays cancelled.
+# Tested: an array and the report after it; a task that fails, said by the report; more tasks than an array takes; an array
+# in which every task reaches its time limit, saves, queues again, where squeue fails now and then too, and ends with the
+# bytes of a run that was never stopped; one in which a task has ended before another one queues again; a cancelled task
+# stays cancelled. All of that in folders whose names hold what Slurm replaces in the names of logs.
 set -euo pipefail
 
 aaren=$(realpath "$1")
@@ -24,7 +25,7 @@ here=$(mktemp -d)
 daemons=()
 finish() {
   status=$?
-  [ "$status" -eq 0 ] || tail -n 20 "$here"/*.log "$here"/results/*/slurm/*.log 2>/dev/null || true
+  [ "$status" -eq 0 ] || tail -n 20 "$here"/*.log "$here"/*/results/*/slurm/*.log 2>/dev/null || true
   scancel --user root 2>/dev/null || true
   for ((i = ${#daemons[@]} - 1; i >= 0; i--)); do
     kill "${daemons[$i]}" 2>/dev/null || true
@@ -73,6 +74,7 @@ SelectTypeParameters=CR_CPU
 SchedulerParameters=sched_interval=5
 KillWait=5
 MinJobAge=86400
+MaxArraySize=5
 ReturnToService=2
 NodeName=$host NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
 PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
@@ -92,17 +94,19 @@ echo "slurm-test: $(sinfo --version), one node of 2 CPUs"
 # --- What is asked of Slurm.
 field() { scontrol --oneliner show job "$1" | grep -o " $2=[^ ]*" | sort | uniq -c | tr -s ' ' | sed 's/^ //' | paste -sd, -; }
 wait_for_end() { # job, seconds
-  moved=
-  ended=0
+  local ended=0 waited task reason restarts
+  declare -A moved=()
   for ((waited = 0; waited < $2; waited++)); do
     case "$(scontrol --oneliner show job "$1" | grep -oE 'JobState=[A-Z_]+' | sort -u | paste -sd' ' -)" in
     *PENDING* | *RUNNING* | *COMPLETING* | *REQUEUE* | *CONFIGURING*)
       # What queues again is held back for two minutes, of which a few seconds are enough here.
-      restarts=$(scontrol --oneliner show job "$1" | grep -oE 'Restarts=[0-9]+' | head -n 1)
-      if [ "$restarts" != "$moved" ] && [ "$(squeue --noheader --jobs "$1" --format %r)" = BeginTime ]; then
-        scontrol update JobId="$1" StartTime=now+10seconds
-        moved=$restarts
-      fi
+      while read -r task reason; do
+        restarts=$(scontrol --oneliner show job "$task" | grep -oE 'Restarts=[0-9]+' | head -n 1)
+        if [ "$reason" = BeginTime ] && [ "$restarts" != "${moved[$task]:-}" ]; then
+          scontrol update JobId="$task" StartTime=now+10seconds
+          moved[$task]=$restarts
+        fi
+      done < <(squeue --noheader --array --jobs "$1" --format '%i %r')
       ended=0
       ;;
     # What queues again may have ended for a moment; and an answer may fail to come.
@@ -116,11 +120,11 @@ wait_for_end() { # job, seconds
 submit() { # arguments of `aaren submit`; sets $array and $report
   said=$("$aaren" submit "$@")
   echo "$said"
-  array=$(sed -n 's/^submitted: job \([0-9]*\),.*/\1/p' <<<"$said")
+  array=$(sed -n 's/^submitted: job \([0-9 ]*\),.*/\1/p' <<<"$said")
   report=$(sed -n 's/.*; job \([0-9]*\), their report.*/\1/p' <<<"$said")
   [ -n "$array" ] && [ -n "$report" ] || fail "no jobs in: $said"
 }
-yaml() { # name, updates, width
+yaml() { # name, updates, width, more
   cat >"$here/$1.yaml" <<YAML
 name: $1
 env: {id: TMaze-v0, kwargs: {corridor: 3}}
@@ -131,9 +135,11 @@ model: {width: $3, layers: 2}
 context: {train: 5}
 train: {updates: $2, batch: 16, threads: 1}
 evaluate: {every: $2, episodes: 5, target_returns: [1], return_scale: 1}
+${4:-}
 YAML
 }
-cd "$here"
+mkdir "$here/work %j"
+cd "$here/work %j"
 
 # --- An array of four, of which one fails: a file stands where its folder should be.
 yaml short 40 16
@@ -157,30 +163,51 @@ wait_for_end "$report" 60
 [ "$(field "$report" JobState)" = "1 JobState=COMPLETED" ] || fail "again: $(field "$report" JobState)"
 echo "slurm-test: submitted again, only that one ran, and the report is whole"
 
-# --- A limit of one minute that a training of about 150 seconds reaches, by what a dry run measures.
+# --- Six tasks where an array takes five.
+sed -i 's/seeds: .*/seeds: [0, 1, 2]/' short.yaml
+submit short.yaml --time 10 --results split
+[ "$(wc -w <<<"$array")" -eq 2 ] || fail "one array: $array"
+for job in $array "$report"; do wait_for_end "$job" 120; done
+[ "$(ls split/short/*/policy.safetensors | wc -l)" -eq 6 ] && [ -f split/short/summary.json ] || fail "$(ls split/short/*)"
+echo "slurm-test: six tasks in arrays of at most five, and one report"
+
+# --- A limit of one minute that every training of an array reaches: they take about 130 seconds, by what a dry run measures.
 yaml long 100 64
 rate=$("$aaren" run long.yaml --only aaren:0 --dry-run --json | grep -o '"updates_per_second":[0-9.]*' | cut -d: -f2)
-yaml long "$(awk -v rate="$rate" 'BEGIN { print int(150 * rate) }')" 64
+updates() { awk -v rate="$rate" -v seconds="$1" 'BEGIN { print int(seconds * rate) }'; }
+yaml long "$(updates 130)" 64
 # A squeue that answers every other time only.
 mkdir flaky
 cat >flaky/squeue <<SQUEUE
 #!/bin/sh
-if mkdir "$here/flaky/asked" 2>/dev/null; then exit 1; fi
-rmdir "$here/flaky/asked"
+if mkdir "$PWD/flaky/asked" 2>/dev/null; then exit 1; fi
+rmdir "$PWD/flaky/asked"
 exec $(command -v squeue) "\$@"
 SQUEUE
 chmod 755 flaky/squeue
-PATH="$here/flaky:$PATH" submit long.yaml --only aaren:0 --time 1 -- --signal=B:TERM@10
+PATH="$PWD/flaky:$PATH" submit long.yaml --only aaren --results 'results/100%j' --time 1 -- --signal=B:TERM@10
+wait_for_end "$array" 900
+wait_for_end "$report" 60
+[ "$(field "$array" JobState)" = "2 JobState=COMPLETED" ] || fail "requeued: $(field "$array" JobState)"
+scontrol --oneliner show job "$array" | grep -q ' JobId='"$array"' \|^JobId='"$array"' ' || fail "no task has the array's id"
+! scontrol --oneliner show job "$array" | grep -q 'Restarts=0' || fail "a task never queued again: $(field "$array" Restarts)"
+for task in 0 1; do
+  grep -q "stopped by SIGTERM after update" "results/100%j/long/slurm/${array}_$task.log" || fail "task $task saved nothing"
+  "$aaren" run long.yaml --only "aaren:$task" --results straight >straight.log 2>&1 || fail "$(tail straight.log)"
+  cmp "results/100%j/long/aaren-seed$task/policy.safetensors" "straight/long/aaren-seed$task/policy.safetensors" ||
+    fail "another policy than that of a run that was never stopped"
+done
+echo "slurm-test: every task queued again at its time limit ($(field "$array" Restarts)), and ended with the same bytes"
+
+# --- One that ends before its limit, while the other one of its array reaches it: only that queues again.
+yaml early 100 64 "grid: {train.updates: [20, $(updates 80)]}"
+submit early.yaml --only aaren:0 --time 1 -- --signal=B:TERM@10
 wait_for_end "$array" 600
 wait_for_end "$report" 60
-[ "$(field "$array" JobState)" = "1 JobState=COMPLETED" ] || fail "requeued: $(field "$array" JobState)"
-restarts=$(scontrol --oneliner show job "$array" | grep -oE 'Restarts=[0-9]+' | cut -d= -f2)
-[ "$restarts" -ge 1 ] || fail "the time limit was never reached"
-grep -q "stopped by SIGTERM after update" results/long/slurm/"$array"_0.log || fail "nothing was saved"
-"$aaren" run long.yaml --only aaren:0 --results straight >straight.log 2>&1 || fail "$(tail straight.log)"
-cmp results/long/aaren-seed0/policy.safetensors straight/long/aaren-seed0/policy.safetensors ||
-  fail "another policy than that of a run that was never stopped"
-echo "slurm-test: requeued $restarts times at its time limit, and ended with the same bytes"
+[ "$(field "$array" JobState)" = "2 JobState=COMPLETED" ] || fail "early: $(field "$array" JobState)"
+restarts() { scontrol --oneliner show job "${array}_$1" | grep -oE 'Restarts=[0-9]+' | cut -d= -f2; }
+[ "$(restarts 0)" -eq 0 ] && [ "$(restarts 1)" -ge 1 ] || fail "restarts: $(restarts 0) of the early one, $(restarts 1)"
+echo "slurm-test: what had ended did not queue again with the other one"
 
 # --- What is cancelled stays cancelled.
 yaml cancelled 100000000 64

@@ -2,6 +2,8 @@
 //!
 //! With names of recipes, only these.
 
+#![allow(clippy::print_stderr, reason = "an example without the framework")]
+
 use aaren_datasets::Difficulty;
 use aaren_datasets::behaviour::TASKS;
 use aaren_datasets::recipe;

@@ -4,6 +4,8 @@
 //! (`aaren_envs::register`) and then calls it is `aaren` with these environments. [`report`] writes the report of an
 //! experiment that a program of its own has run (`aaren_runs::Experiment`).
 
+#![warn(clippy::print_stdout)]
+
 mod commands;
 mod film;
 mod onnx;

@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
@@ -115,12 +115,22 @@ fn a_signal_saves_and_says_how_to_continue() {
     let experiment = Experiment::new(YAML);
     experiment.finish("straight");
     let expected = experiment.outcome("straight");
-    for (signal, name, code) in [(libc::SIGINT, "SIGINT", 130), (libc::SIGTERM, "SIGTERM", 143)] {
-        let results = format!("it's {name}");
+    let signals = [
+        (libc::SIGINT, "SIGINT", 130),
+        (libc::SIGTERM, "SIGTERM", 143),
+        // A terminal that is closed says so twice.
+        (libc::SIGHUP, "SIGHUP", 129),
+        (libc::SIGHUP, "SIGHUP", 129),
+    ];
+    for (place, (signal, name, code)) in signals.into_iter().enumerate() {
+        let results = format!("it's {name} {place}");
         let mut child = experiment.command(&results, &[]).spawn().unwrap();
         let metrics = experiment.file(&results, RUNS[0], "metrics.jsonl");
         assert!(wait_until(&mut child, || fs::metadata(&metrics).is_ok_and(|file| file.len() > 0)));
         send(&child, signal);
+        if place == 3 {
+            send(&child, signal);
+        }
         let (status, message) = outcome(child.wait_with_output().unwrap());
         assert_eq!(status, Some(code), "{message}");
         assert!(message.contains(&format!("stopped by {name} after update ")), "{message}");
@@ -132,6 +142,26 @@ fn a_signal_saves_and_says_how_to_continue() {
         assert_eq!(status, Some(0), "{command}: {message}");
         assert_same(&experiment.outcome(&results), &expected);
     }
+}
+
+/// `nohup` asks for a training that goes on without its terminal.
+#[test]
+fn nohup_is_obeyed() {
+    let experiment = Experiment::new(YAML);
+    let mut command = experiment.command("results", &[]);
+    // SAFETY: one system call between fork and exec, without allocation.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGHUP, libc::SIG_IGN);
+            Ok(())
+        });
+    }
+    let mut child = command.spawn().unwrap();
+    let metrics = experiment.file("results", RUNS[0], "metrics.jsonl");
+    assert!(wait_until(&mut child, || metrics.exists()));
+    send(&child, libc::SIGHUP);
+    let (code, message) = outcome(child.wait_with_output().unwrap());
+    assert_eq!(code, Some(0), "{message}");
 }
 
 /// Updates of many seconds: the first signal would wait for one to end, the second does not.

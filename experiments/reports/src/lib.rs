@@ -3,6 +3,8 @@
 //!
 //! Nothing here trains, plays or loads data: a report can be made of a copied results folder on any machine.
 
+#![warn(clippy::print_stdout)]
+
 mod aggregates;
 mod comparison;
 mod error;

@@ -3,14 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use aaren_datasets::{Dataset, recipe};
-use aaren_spec::{DatasetSource, Spec, recipe_file};
+use aaren_spec::{DatasetSource, Spec, make_folder, recipe_file};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{Error, Result, lock, output};
 
 /// The dataset of an experiment, as its environment shows the world; recipes are kept below `results`.
 pub fn of_experiment(spec: &Spec, results: &Path) -> Result<Dataset> {
-    Ok(Dataset::load(&path(spec, results)?)?.observed_in(&spec.env)?)
+    let path = path(spec, results)?;
+    let loaded = Dataset::load(&path).map_err(|source| match &spec.dataset {
+        DatasetSource::Path(_) => Error::Dataset(source),
+        DatasetSource::Recipe(name) => Error::Recipe { path, name: name.clone(), source },
+    })?;
+    Ok(loaded.observed_in(&spec.env)?)
 }
 
 /// Where it is; that of a recipe is made there first where it is missing.
@@ -36,7 +41,7 @@ fn once(path: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
         return Ok(());
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    std::fs::create_dir_all(folder).map_err(Error::at(folder.display()))?;
+    make_folder(folder)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
     let shown = path.display();

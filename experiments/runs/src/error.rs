@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io;
+use std::path::PathBuf;
 
 use crate::Interrupted;
 
@@ -20,6 +21,31 @@ pub enum Error {
     /// The dataset.
     #[error(transparent)]
     Dataset(#[from] aaren_datasets::Error),
+    /// The dataset that was made of a recipe.
+    #[error(
+        "{source}; the recipe {name} made this file: remove {} and run the command again, which makes it anew",
+        path.display()
+    )]
+    Recipe {
+        /// The file.
+        path: PathBuf,
+        /// The recipe.
+        name: String,
+        /// What is wrong with it.
+        source: aaren_datasets::Error,
+    },
+    /// A file system without locks.
+    #[error(
+        "{}: cannot be locked: {source}; mount NFS as version 4, without `nolock`, `local_lock` and `nocto`, and Lustre with \
+         `flock`, or choose a --results folder on another file system",
+        path.display()
+    )]
+    NoLocks {
+        /// The lock.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The environment.
     #[error(transparent)]
     Env(#[from] aaren_envs::Error),
@@ -67,11 +93,11 @@ impl Error {
         match self.innermost() {
             Error::Refused(_) | Error::Policy(_) => true,
             Error::Spec(error) => error.is_refusal(),
-            Error::Dataset(error) => error.is_refusal(),
+            Error::Dataset(error) | Error::Recipe { source: error, .. } => error.is_refusal(),
             Error::Env(error) => error.is_refusal(),
             Error::Agent(error) => error.is_refusal(),
             Error::Encoder(error) => error.is_refusal(),
-            Error::Io(_) | Error::Interrupted(_) | Error::At { .. } => false,
+            Error::NoLocks { .. } | Error::Io(_) | Error::Interrupted(_) | Error::At { .. } => false,
         }
     }
 
@@ -81,7 +107,9 @@ impl Error {
         matches!(
             self.innermost(),
             Error::Agent(aaren_agents::Error::NonFinite { .. })
-                | Error::Policy(Policy::NotFinite { .. } | Policy::Element { .. })
+                | Error::Policy(
+                    Policy::NotFinite { .. } | Policy::Observation { .. } | Policy::Element { .. }
+                )
         )
     }
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use aaren_datasets::recipe;
 use aaren_envs::make;
-use aaren_spec::{DatasetSource, Document, ExperimentFolder, RunFolder, RunResult, Spec, write_if_new};
+use aaren_spec::{
+    DatasetSource, Document, ExperimentFolder, RunFolder, RunResult, Spec, make_folder, write_if_new,
+};
 
 use crate::part::{self, Part};
 use crate::parts::Parts;
@@ -123,7 +125,7 @@ impl Experiment {
 
     /// Writes the spec, every default filled in, into the folder of the experiment.
     pub(crate) fn write_spec(&self, folder: &ExperimentFolder) -> Result<()> {
-        std::fs::create_dir_all(folder.path()).map_err(Error::at(folder.path().display()))?;
+        make_folder(folder.path())?;
         let _claim = ready::claim(folder)?;
         Ok(write_if_new(&folder.spec(), &self.spec.to_yaml())?)
     }

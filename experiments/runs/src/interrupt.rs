@@ -1,10 +1,10 @@
 //! SIGINT and SIGTERM: the first lets `aaren run` finish its update and write a checkpoint, the second
-//! ends the process at once.
+//! ends the process at once. SIGHUP, a terminal that is closed, is as the first.
 
 use std::ffi::OsStr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::{exit, register, signal_name};
 
 use crate::{Error, Result};
@@ -32,10 +32,26 @@ pub fn watch() -> Result<()> {
         // SAFETY: atomics and `_exit`, which a signal handler may use.
         unsafe { register(number, note) }.map_err(Error::at("signals cannot be watched"))?;
     }
-    // SAFETY: an atomic.
-    unsafe { register(ORPHANED, || SIGNAL.store(SIGTERM, SeqCst)) }
-        .map_err(Error::at("signals cannot be watched"))?;
+    // A terminal that is closed says so more than once: the shell tells its jobs, and the kernel those before it. Under
+    // `nohup` nothing is to happen.
+    let hung_up = if is_ignored(SIGHUP) { None } else { Some((SIGHUP, SIGHUP)) };
+    for (number, stands_for) in [(ORPHANED, SIGTERM)].into_iter().chain(hung_up) {
+        let note = move || {
+            let _ = SIGNAL.compare_exchange(0, stands_for, SeqCst, SeqCst);
+        };
+        // SAFETY: an atomic.
+        unsafe { register(number, note) }.map_err(Error::at("signals cannot be watched"))?;
+    }
     Ok(())
+}
+
+/// Whether whoever started this process wants it to ignore a signal.
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: zeros are a valid `sigaction`, which is only written to.
+    unsafe {
+        let mut now: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &mut now) == 0 && now.sa_sigaction == libc::SIG_IGN
+    }
 }
 
 /// The signal that asked this process to stop.

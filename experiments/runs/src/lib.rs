@@ -4,6 +4,8 @@
 //! [`evaluation`] → result. Reports are made elsewhere, from the results alone.
 //! Processes share nothing but the results folder: locks keep them apart.
 
+#![warn(clippy::print_stdout)]
+
 mod board;
 pub mod cost;
 pub mod dataset;

@@ -31,7 +31,7 @@ pub fn claim(path: &Path) -> Result<Claim> {
             let holder = read.ok().map(|_| holder.trim().to_owned()).filter(|holder| !holder.is_empty());
             return Ok(Claim::Others(holder.unwrap_or_else(|| "another process".into())));
         }
-        Err(TryLockError::Error(error)) => return Err(Error::at(path.display())(error)),
+        Err(TryLockError::Error(error)) => return Err(not_locked(path, error)),
     }
     taken(&mut file, path).map_err(Error::at(path.display()))?;
     Ok(Claim::Ours(file))
@@ -44,12 +44,20 @@ pub fn wait_for(path: &Path, waiting: impl FnOnce(&str)) -> Result<Claim> {
         ours => return Ok(ours),
     };
     waiting(&holder);
-    let file = open(path).and_then(|mut file| {
-        file.lock()?;
-        taken(&mut file, path)?;
-        Ok(file)
-    });
-    Ok(Claim::Ours(file.map_err(Error::at(path.display()))?))
+    let mut file = open(path).map_err(Error::at(path.display()))?;
+    file.lock().map_err(|error| not_locked(path, error))?;
+    taken(&mut file, path).map_err(Error::at(path.display()))?;
+    Ok(Claim::Ours(file))
+}
+
+/// Why a file cannot be locked: for want of a lock manager, of the call, or of either in its file system.
+fn not_locked(path: &Path, source: std::io::Error) -> Error {
+    match source.raw_os_error() {
+        Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP) => {
+            Error::NoLocks { path: path.to_owned(), source }
+        }
+        _ => Error::at(path.display())(source),
+    }
 }
 
 /// What its last holder said of itself stays readable for those who do not get it.
@@ -77,4 +85,27 @@ fn host() -> String {
     let failed = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
     let end = name.iter().position(|&byte| byte == 0).unwrap_or(0);
     if failed != 0 { "this machine".into() } else { String::from_utf8_lossy(&name[..end]).into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_without_locks_is_said_with_its_mount_options() {
+        let said = |number| {
+            let error = not_locked(Path::new("r/.lock"), std::io::Error::from_raw_os_error(number));
+            assert!(!error.is_refusal());
+            error.to_string()
+        };
+        for number in [libc::ENOLCK, libc::ENOSYS, libc::EOPNOTSUPP] {
+            let message = said(number);
+            assert!(message.starts_with("r/.lock: cannot be locked: "), "{message}");
+            assert!(
+                message.contains("without `nolock`") && message.contains("Lustre with `flock`"),
+                "{message}"
+            );
+        }
+        assert!(!said(libc::EACCES).contains("nolock"));
+    }
 }

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use indicatif::MultiProgress;
 use serde::{Deserialize, Serialize};
 
 /// What a process that does a run for another one tells it, a line of JSON each on standard error.
@@ -27,14 +28,14 @@ pub fn tell_events() {
     EVENTS.store(true, Relaxed);
 }
 
-/// Prints the result of a command on standard output.
+/// Prints the result of a command on standard output, if anybody reads it.
 ///
 /// # Errors
-/// Where it cannot be written; [`is_closed_pipe`] tells whether nobody reads it any more.
+/// Where it cannot be written for another reason than a reader that left: its disk is full, say.
 pub fn print(text: impl Display) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")?;
-    stdout.flush()
+    let mut stdout = stdout().lock();
+    let printed = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    printed.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
 /// Says something on the way on standard error, if anybody listens.
@@ -55,7 +56,7 @@ pub fn updates(done: u64) {
 }
 
 fn say(event: Event) {
-    let mut stderr = io::stderr().lock();
+    let mut stderr = stderr().lock();
     let _ = match event {
         event if EVENTS.load(Relaxed) => {
             let line = serde_json::to_string(&event).expect("an event is plain JSON");
@@ -66,9 +67,18 @@ fn say(event: Event) {
     };
 }
 
-/// Whether an error only says that nobody reads the output any more.
-pub fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    causes.into_iter().any(|cause| cause.downcast_ref().is_some_and(closed))
+/// Says something while bars are shown. (`MultiProgress::suspend` panics where the terminal is gone.)
+pub fn beside(bars: &MultiProgress, say: impl FnOnce()) {
+    let _ = bars.clear();
+    say();
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that writes to it")]
+fn stdout() -> io::Stdout {
+    io::stdout()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that writes to it")]
+fn stderr() -> io::Stderr {
+    io::stderr()
 }

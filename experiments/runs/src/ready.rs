@@ -1,13 +1,13 @@
 //! An experiment with what its runs share; the data are loaded when the first run has to be trained.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::path::Path;
 
 use aaren_agents::Task;
 use aaren_datasets::Difficulty;
 use aaren_encoders::open_device;
 use aaren_envs::make;
-use aaren_spec::{Document, ExperimentFolder, Spec};
+use aaren_spec::{DatasetSource, Document, ExperimentFolder, Fingerprint, PolicySpec, RunFolder, Spec};
 use tch::Device;
 
 use crate::run::{Data, Run, targets};
@@ -20,12 +20,14 @@ pub struct Ready<'e> {
     results: &'e Path,
     pub folder: ExperimentFolder,
     data: OnceCell<Data>,
+    /// Whether it was said that the dataset has another name now.
+    renamed: Cell<bool>,
 }
 
 impl<'e> Ready<'e> {
     /// Of an experiment whose recipes are kept below `results`.
     pub fn new(document: &'e Document, spec: &'e Spec, results: &'e Path, folder: ExperimentFolder) -> Self {
-        Self { document, spec, results, folder, data: OnceCell::new() }
+        Self { document, spec, results, folder, data: OnceCell::new(), renamed: Cell::new(false) }
     }
 
     /// Where it computes.
@@ -44,6 +46,15 @@ impl<'e> Ready<'e> {
         let loaded = dataset::of_experiment(spec, self.results).map_err(Error::at(at("dataset")))?;
         let summary = loaded.summary();
         output::note(&summary);
+        // What the network is shown of a return is float32.
+        let largest = summary.return_max.abs().max(summary.return_min.abs());
+        if !((largest / spec.evaluate.return_scale) as f32).is_finite() || !(largest as f32).is_finite() {
+            let found = format!("found an episode's return of {largest:.1e} in size");
+            let expected =
+                "expected at most 3.4e38 (float32), before and after evaluate.return_scale divides it";
+            let cure = "scale the rewards in the data";
+            return Err(Error::at(at("dataset"))(Error::Refused(format!("{found}, {expected}; {cure}"))));
+        }
         let task = Task::new(&environment, spec.evaluate.return_scale)
             .with_dataset(&loaded)
             .map_err(Error::at(at("dataset")))?;
@@ -57,18 +68,39 @@ impl<'e> Ready<'e> {
     pub fn runs(&self) -> Vec<Run<'_>> {
         let (policies, seeds) = (&self.spec.policies, &self.spec.seeds);
         let learns: Vec<_> = policies.iter().map(|policy| self.spec.fingerprint(policy, 0)).collect();
-        let of_policy = |(place, policy): (usize, _)| {
+        let of_policy = |(place, policy): (usize, &'e PolicySpec)| {
             let same = learns[..place].iter().position(|before| *before == learns[place]);
-            seeds.iter().enumerate().map(move |(index, &seed)| Run {
-                spec: self.spec,
-                policy,
-                seed,
-                fingerprint: self.spec.fingerprint(policy, seed),
-                folder: self.folder.run(&policy.name, seed),
-                source: same.map(|same| same * seeds.len() + index),
+            seeds.iter().enumerate().map(move |(index, &seed)| {
+                let folder = self.folder.run(&policy.name, seed);
+                let (fingerprint, dataset) = self.made_with(&folder, self.spec.fingerprint(policy, seed));
+                let source = same.map(|same| same * seeds.len() + index);
+                Run { spec: self.spec, policy, seed, fingerprint, dataset, folder, source }
             })
         };
         policies.iter().enumerate().flat_map(of_policy).collect()
+    }
+
+    /// The settings and the dataset of a run; those that it was begun with, where since then the file of the dataset
+    /// got another name and kept its content.
+    fn made_with(&self, folder: &RunFolder, now: Fingerprint) -> (Fingerprint, DatasetSource) {
+        let dataset = &self.spec.dataset;
+        let renamed = match (folder.state(&now), dataset) {
+            (Err(aaren_spec::Error::OtherSettings { .. }), DatasetSource::Path(_)) => folder.renamed(&now),
+            _ => None,
+        };
+        let same = |checksum| self.data().is_ok_and(|data| data.checksum == checksum);
+        match renamed {
+            Some((then, before)) if folder.data().is_some_and(same) => {
+                if !self.renamed.replace(true) {
+                    output::note(format_args!(
+                        "{dataset}: holds the same data as {before}, which {} was trained on; the experiment goes on",
+                        folder.path().display()
+                    ));
+                }
+                (then, before)
+            }
+            _ => (now, dataset.clone()),
+        }
     }
 }
 

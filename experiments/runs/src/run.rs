@@ -8,8 +8,8 @@ use aaren_datasets::{Dataset, DatasetSummary, Difficulty};
 use aaren_envs::{ReferenceScores, reference_scores, return_range, seeds};
 use aaren_format::Network;
 use aaren_spec::{
-    EpisodeResult, Evaluated, Fingerprint, Keep, PolicySpec, Protocol, RunFolder, RunResult, RunState, Spec,
-    write, write_if_new,
+    DatasetSource, EpisodeResult, Evaluated, Fingerprint, Keep, PolicySpec, Protocol, RunFolder, RunResult,
+    RunState, Spec, make_folder, write, write_if_new,
 };
 use aaren_streaming::Policy;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -67,6 +67,8 @@ pub struct Run<'r> {
     pub seed: u64,
     /// The settings that decide its training.
     pub fingerprint: Fingerprint,
+    /// The dataset, under the name that it had when the run began.
+    pub dataset: DatasetSource,
     /// Its folder.
     pub folder: RunFolder,
     /// The place among the experiment's runs of an earlier one that learns the same, if there is one.
@@ -88,7 +90,7 @@ impl Run<'_> {
     /// The path of its lock, in a folder that exists.
     pub fn lock(&self) -> Result<PathBuf> {
         let folder = self.folder.path();
-        std::fs::create_dir_all(folder).map_err(Error::at(folder.display()))?;
+        make_folder(folder)?;
         Ok(self.folder.lock())
     }
 
@@ -144,7 +146,8 @@ impl Run<'_> {
 
     /// Writes its part of the spec into its folder.
     pub fn write_spec(&self) -> Result<()> {
-        let text = self.spec.single(self.policy, self.seed).to_yaml();
+        let spec = Spec { dataset: self.dataset.clone(), ..self.spec.single(self.policy, self.seed) };
+        let text = spec.to_yaml();
         Ok(write_if_new(&self.folder.spec(), &text)?)
     }
 
@@ -230,7 +233,7 @@ impl Run<'_> {
     /// Keeps the policy of the evaluation after so many updates.
     fn keep(&self, file: &PolicyFile, update: u64) -> Result<()> {
         let folder = self.folder.policies();
-        std::fs::create_dir_all(&folder).map_err(Error::at(folder.display()))?;
+        make_folder(&folder)?;
         Ok(file.save(&self.folder.kept(update))?)
     }
 

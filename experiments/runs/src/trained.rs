@@ -29,11 +29,14 @@ impl Trained {
             let reason = "no spec.yaml in it; give the results folder of an experiment, such as results/demo";
             return Err(usage(reason));
         }
-        let trained = Self { spec: Spec::load(&path, &[])?, folder: at };
+        let trained = Self { spec: Spec::left(&path)?, folder: at };
         for policy in &trained.spec.policies {
             for &seed in &trained.spec.seeds {
                 let run = trained.folder.run(&policy.name, seed);
-                if run.state(&trained.spec.fingerprint(policy, seed))? != RunState::Done {
+                let now = trained.spec.fingerprint(policy, seed);
+                // What it learned from may have another name by now.
+                let then = run.renamed(&now).map_or(now, |(then, _)| then);
+                if run.state(&then)? != RunState::Done {
                     let reason = "is not finished; let `aaren run` finish the experiment";
                     return Err(Error::Refused(format!("{}: {reason}", run.path().display())));
                 }

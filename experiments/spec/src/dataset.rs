@@ -1,14 +1,15 @@
 //! `dataset:` a D4RL file, a Minari folder, or a recipe's name.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aaren_envs::nearest;
 use serde::{Deserializer, Serialize, Serializer};
 
-use super::document::nearest_file;
+use super::document::{Document, nearest_file};
 use super::error::{Error, Place};
 use super::field::Field;
+use super::folder::dangling;
 use super::values;
 
 /// What the policies learn from.
@@ -46,22 +47,28 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
 
 /// The dataset that `text` at `field` names: a word `TASK-QUALITY`, `t-maze-L` or
 /// `rate-t-maze-T` is a recipe, everything else a path (`./hopper-medium` names the folder).
-pub(super) fn find(text: &str, field: &Field, folder: &Path) -> Result<DatasetSource, Error> {
+pub(super) fn find(text: &str, field: &Field, document: &Document) -> Result<DatasetSource, Error> {
     if is_recipe(text) {
         return Ok(DatasetSource::Recipe(text.into()));
     }
     let path = match &field.node.place {
-        Place::Line(..) => folder.join(text),
+        Place::Line(..) => document.folder().join(text),
         Place::Override(_) => PathBuf::from(text),
     };
     match path.canonicalize() {
         Ok(path) if path.to_str().is_some() => Ok(DatasetSource::Path(path)),
         Ok(_) => Err(field.invalid("a path that is UTF-8 text, the folder's own included", None)),
+        Err(_) if document.without_data() => Ok(DatasetSource::Path(path)),
         Err(error) => {
             // Whole, as a place to look at, but on one line.
             let shown = path.display().to_string().replace(char::is_control, "?");
-            let found = format!("`{shown}`, which cannot be opened ({error})");
-            let cure = nearest_file(&path).or_else(|| nearest_recipe(text));
+            let (found, cure) = match dangling(&path) {
+                Some(link) => (format!("`{shown}`, which {link}"), None),
+                None => {
+                    let cure = nearest_file(&path).or_else(|| nearest_recipe(text));
+                    (format!("`{shown}`, which cannot be opened ({error})"), cure)
+                }
+            };
             Err(field.invalid_as(
                 found,
                 "a D4RL file, a Minari folder, or a recipe such as `hopper-medium`",

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use aaren_envs::nearest;
 
 use super::error::{Error, Place, brief};
+use super::folder::dangling;
 use super::node::{Entry, Node, null};
 
 /// Experiment files are a page long; what is larger than this is something else.
@@ -18,6 +19,8 @@ const LARGEST: u64 = 1 << 20;
 pub struct Document {
     path: Arc<Path>,
     root: Node,
+    /// Whether an experiment may be asked for without its dataset.
+    without_data: bool,
 }
 
 impl Document {
@@ -30,10 +33,13 @@ impl Document {
         let unreadable = |reason: String, cure| Error::Unreadable { path: path.to_owned(), reason, cure };
         let mut bytes = Vec::new();
         File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(
-            |error| {
-                let sibling =
-                    (error.kind() == std::io::ErrorKind::NotFound).then(|| nearest_file(path)).flatten();
-                unreadable(format!("cannot be read: {error}"), sibling)
+            |error| match dangling(path) {
+                Some(link) => unreadable(link, None),
+                None => {
+                    let sibling =
+                        (error.kind() == std::io::ErrorKind::NotFound).then(|| nearest_file(path)).flatten();
+                    unreadable(format!("cannot be read: {error}"), sibling)
+                }
             },
         )?;
         if bytes.len() as u64 > LARGEST {
@@ -45,6 +51,11 @@ impl Document {
             unreadable(format!("is not UTF-8 text (line {line})"), None)
         })?;
         Document::parse(path, &text, overrides)
+    }
+
+    /// Reads the `spec.yaml` of a results folder, whose dataset may be gone.
+    pub(super) fn left(path: &Path) -> Result<Document, Error> {
+        Ok(Document { without_data: true, ..Document::read(path, &[])? })
     }
 
     /// Parses `text` as the content of `path`, then applies overrides in order.
@@ -61,7 +72,7 @@ impl Document {
                 expected: "the keys of an experiment, one `key: value` a line".into(),
             });
         }
-        let mut document = Document { path, root };
+        let mut document = Document { path, root, without_data: false };
         for text in overrides {
             document.set(text)?;
         }
@@ -92,11 +103,15 @@ impl Document {
 
     /// The same with another content.
     pub(super) fn with(&self, root: Node) -> Document {
-        Document { path: Arc::clone(&self.path), root }
+        Document { path: Arc::clone(&self.path), root, without_data: self.without_data }
     }
 
     pub(super) fn root(&self) -> &Node {
         &self.root
+    }
+
+    pub(super) fn without_data(&self) -> bool {
+        self.without_data
     }
 
     /// What relative paths of the file are relative to.

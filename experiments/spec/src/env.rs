@@ -9,7 +9,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::values::text;
+use super::values::{text, visible};
 
 struct Env;
 
@@ -40,6 +40,7 @@ impl<'de> Visitor<'de> for Env {
     }
 
     fn visit_str<E: Error>(self, id: &str) -> Result<EnvSpec, E> {
+        visible(id, "an environment's id such as `Hopper-v4`")?;
         Ok(EnvSpec::new(id))
     }
 

@@ -115,6 +115,14 @@ pub enum Error {
         /// What to do.
         cure: String,
     },
+    /// A folder that cannot be made.
+    #[error("{}: {reason}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A file that cannot be written.
     #[error("{}: cannot be written: {reason}; what stood there before is unharmed", path.display())]
     Write {
@@ -128,7 +136,7 @@ pub enum Error {
 impl Error {
     /// Whether the input was refused (exit status 2), rather than the work failed (1).
     pub fn is_refusal(&self) -> bool {
-        !matches!(self, Error::Write { .. })
+        !matches!(self, Error::Write { .. } | Error::Folder { .. })
     }
 }
 
@@ -154,6 +162,30 @@ impl fmt::Display for Cure<'_> {
     }
 }
 
+/// Whether nobody sees that a character is there, or sees a space that is none.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+        || c.is_whitespace() && !c.is_ascii()
+}
+
+/// What to call a character that cannot be shown.
+pub(super) fn character(c: char) -> String {
+    let name = match c {
+        '\0' => "NUL",
+        '\t' => "a tab",
+        '\n' => "a line end",
+        '\r' => "a carriage return",
+        '\u{a0}' => "a non-breaking space",
+        '\u{200b}' => "a zero-width space",
+        '\u{feff}' => "a byte order mark",
+        '\u{85}' | '\u{2028}' | '\u{2029}' => "a Unicode line separator",
+        c if c.is_control() => "a control character",
+        c if c.is_whitespace() => "a space that is none in YAML",
+        _ => "an invisible character",
+    };
+    format!("{name} (U+{:04X})", u32::from(c))
+}
+
 /// `text` on one line and short enough for a message, whatever a stranger put into it.
 pub(super) fn brief(text: &str) -> String {
     const LONGEST: usize = 60;
@@ -161,7 +193,7 @@ pub(super) fn brief(text: &str) -> String {
         .chars()
         .take(LONGEST)
         .flat_map(|c| {
-            let printable = !c.is_control();
+            let printable = !c.is_control() && !is_invisible(c);
             printable
                 .then_some(c)
                 .into_iter()

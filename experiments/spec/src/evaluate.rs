@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::values::{ANY, Distinct, UNSAID, distinct, number, positive, whole};
+use super::values::{ANY, Distinct, UNSAID, distinct, number, whole};
 
 /// Roll-outs of one policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct EvaluateSpec {
     /// Which of the evaluated policies are kept.
     pub keep: Keep,
     /// What returns-to-go are divided by before they are embedded.
-    #[serde(deserialize_with = "positive")]
+    #[serde(deserialize_with = "scale")]
     pub return_scale: f64,
 }
 
@@ -49,6 +49,19 @@ impl EvaluateSpec {
             self.every = (updates / 4).max(1);
         }
     }
+
+    /// The first target return that overflows float32 once it is divided by the scale.
+    pub(super) fn overflowing(&self) -> Option<f64> {
+        let overflows = |target: &f64| !((target / self.return_scale) as f32).is_finite();
+        self.target_returns.iter().flatten().copied().find(overflows)
+    }
+}
+
+/// A number that the network can divide by.
+fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    number(deserializer, "a number from 1e-37 to 3.4e38, which float32 holds", |scale| {
+        (1e-37..=f64::from(f32::MAX)).contains(&scale)
+    })
 }
 
 fn target_returns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<f64>>, D::Error> {
@@ -66,5 +79,7 @@ fn target_returns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<V
 }
 
 fn target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    number(deserializer, "a return, a finite number", |_| true)
+    number(deserializer, "a return of at most 3.4e38 in size, which float32 holds", |target| {
+        (target as f32).is_finite()
+    })
 }

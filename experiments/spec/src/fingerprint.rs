@@ -73,6 +73,16 @@ impl Fingerprint {
         format!("{:016x}", fnv1a(bytes))
     }
 
+    /// Whether the two differ in the name of the dataset, and in nothing else.
+    pub(crate) fn differs_in_dataset(&self, there: &Fingerprint) -> bool {
+        let but_for_it = |side: &Fingerprint| {
+            let mut settings = side.0.clone();
+            settings.remove("dataset");
+            settings
+        };
+        self != there && but_for_it(self) == but_for_it(there)
+    }
+
     /// What differs, one `key: found there, expected here` each; empty if and only if the two are equal.
     pub fn differences(&self, there: &Fingerprint) -> Vec<String> {
         let keys: std::collections::BTreeSet<&String> = self.0.keys().chain(there.0.keys()).collect();

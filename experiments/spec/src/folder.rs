@@ -191,3 +191,26 @@ pub fn write_if_new(path: &Path, text: &str) -> Result<(), Error> {
     }
     write(path, text.as_bytes())
 }
+
+/// Makes a folder and those above it that are missing.
+///
+/// # Errors
+/// [`Error::Folder`], which names a link that leads nowhere.
+pub fn make_folder(path: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(path).map_err(|reason| {
+        let nowhere = path.ancestors().find_map(|above| Some((above, dangling(above)?)));
+        let reason = match nowhere {
+            Some((above, link)) if above == path => link,
+            Some((above, link)) => format!("{} {link}", above.display()),
+            None => reason.to_string(),
+        };
+        Error::Folder { path: path.to_owned(), reason }
+    })
+}
+
+/// What to say of a link that leads nowhere; `None` of everything else.
+pub(crate) fn dangling(path: &Path) -> Option<String> {
+    let leads = std::fs::read_link(path).ok().filter(|_| !path.exists())?;
+    let leads = leads.display().to_string().replace(char::is_control, "?");
+    Some(format!("is a link to {leads}, which is not there; make that, or remove the link"))
+}

@@ -4,7 +4,7 @@
 //! two lists are taken in pairs. Each key of `grid` is another axis, in the order written. An experiment is a cell of
 //! their product; in its document the varied keys have the cell's values, each with the place where that was written.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -239,11 +239,16 @@ fn grid<'a>(root: &Fields<'a>) -> Result<Vec<Vec<Choice<'a>>>, Error> {
         }
         let alone = keys.iter().filter(|(other, ..)| last(other) == last(key)).count() == 1;
         let name = if alone { last(key) } else { key.clone() };
-        let mut seen = HashSet::new();
+        let (mut seen, mut meant) = (HashSet::new(), HashMap::new());
         let choices = values.items("a list of values")?.into_iter().map(|value| {
             let shown = slug(value.node, key == "dataset");
+            let repetition = Some("remove the repetition");
+            if let Some(first) = meant.insert(meaning(value.node), shown.clone()).filter(|it| *it != shown) {
+                let found = format!("`{}`, the same value as `{}`", brief(&shown), brief(&first));
+                return Err(value.invalid_as(found, "each value once", repetition));
+            }
             if !seen.insert(shown.to_lowercase()) {
-                return Err(value.invalid("each value once", Some("remove the repetition")));
+                return Err(value.invalid("each value once", repetition));
             }
             Ok(Choice {
                 sets: vec![(key.clone(), &value.node.place, value.node)],
@@ -301,6 +306,24 @@ fn at<'a>(root: &Fields<'a>, key: &str) -> Option<&'a Node> {
         node = &node.entries()?.iter().find(|entry| entry.key == part)?.node;
     }
     Some(node)
+}
+
+/// A value, however it is written: equal values are one text.
+fn meaning(node: &Node) -> String {
+    match &node.value {
+        // −0 is 0.
+        Value::Scalar(scalar) => match scalar.number() {
+            Some(number) => format!("{:e}", number + 0.0),
+            None => format!("{:?}", scalar.resolve()),
+        },
+        Value::List(items) => format!("[{}]", items.iter().map(meaning).collect::<Vec<_>>().join(",")),
+        Value::Map(entries) => {
+            let mut entries: Vec<_> =
+                entries.iter().map(|Entry { key, node, .. }| format!("{key:?}:{}", meaning(node))).collect();
+            entries.sort();
+            format!("{{{}}}", entries.join(","))
+        }
+    }
 }
 
 /// A value as a part of a folder's name: text as it is written, of a path the last part without its extension.

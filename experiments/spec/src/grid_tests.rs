@@ -113,6 +113,8 @@ fn refusals_name_the_place_in_the_grid() {
         ("grid: {train.learning_rate: 1e-3}", &["x.yaml:3: `grid.train.learning_rate`: found `1e-3`, expected a list of values; write `[1e-3]`"]),
         ("grid: {train.learning_rate: []}", &["found an empty list, expected a list of values"]),
         ("grid: {train.batch: [8, 8]}", &["`grid.train.batch[1]`: found `8`, expected each value once"]),
+        ("grid: {train.learning_rate: [1e-3, 0.001]}", &["`grid.train.learning_rate[1]`: found `0.001`, the same value as `1e-3`, expected each value once"]),
+        ("grid: {context.train: [{a: 1, b: 20}, {b: 0x14, a: 1.0}]}", &["the same value as `a-1-b-20`"]),
         ("grid: [1]", &["x.yaml:3: `grid`: found a list of 1, expected keys with lists of values"]),
         ("grid: {}", &["`grid`: found a map, expected keys with lists of values"]),
         ("grid: {seeds: [[0], [1]]}", &["x.yaml:3: `seeds`", "their own lists"]),

@@ -5,7 +5,7 @@ pub(super) use serde_aux::serde_introspection::serde_introspect as keys_of;
 
 use super::compare::CompareSpec;
 use super::context::ContextSection;
-use super::error::{Error, brief, list};
+use super::error::{Error, brief, character, is_invisible, list};
 use super::evaluate::EvaluateSpec;
 use super::model::ModelSection;
 use super::node::Entry;
@@ -38,7 +38,9 @@ fn sections() -> [(&'static str, &'static [&'static str]); 5] {
 pub(super) fn unknown(path: &str, entry: &Entry, keys: &[&str]) -> Error {
     let key = entry.key.as_str();
     let elsewhere = sections().into_iter().find(|(_, keys)| keys.contains(&key));
+    let hidden = key.chars().find(|&c| c.is_control() || is_invisible(c));
     let cure = match (nearest(key, keys.iter().copied()), elsewhere) {
+        _ if let Some(hidden) = hidden => format!("it holds {}: remove that", character(hidden)),
         (_, Some((section, _))) if path != section => {
             format!("it belongs under `{section}`: `{section}: {{{key}: …}}`")
         }

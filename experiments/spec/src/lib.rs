@@ -65,7 +65,7 @@ pub use document::Document;
 pub use error::Error;
 pub use evaluate::{EvaluateSpec, Keep};
 pub use fingerprint::Fingerprint;
-pub use folder::{ExperimentFolder, RunFolder, recipe_file, write, write_if_new};
+pub use folder::{ExperimentFolder, RunFolder, make_folder, recipe_file, write, write_if_new};
 pub use grid::Cell;
 pub use policy::PolicySpec;
 pub use result::{

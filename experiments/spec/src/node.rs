@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 
-use super::error::{Error, Place, brief};
+use super::error::{Error, Place, brief, character, is_invisible};
 
 /// A spec nests five levels; the reader is recursive and must not be led deeper than this.
 const DEEPEST: usize = 32;
@@ -143,7 +143,15 @@ impl Node {
     ///
     /// `place` gives the place of a line, counted from 1.
     pub fn parse(text: &str, place: &dyn Fn(usize) -> Place) -> Result<Node, Error> {
-        let mut reader = Reader { parser: Parser::new_from_str(text), place };
+        if let Some((line, column, c)) = locate(text, |c| c.is_control() && !"\t\n\r\u{85}".contains(c)) {
+            let found = format!("{}, column {column}", character(c));
+            return Err(Error::Syntax {
+                place: place(line),
+                found,
+                expected: "text without it: remove that character".into(),
+            });
+        }
+        let mut reader = Reader { parser: Parser::new_from_str(text), text, place };
         let node = loop {
             let (event, line) = reader.next()?;
             match event {
@@ -172,6 +180,7 @@ pub(super) fn null(place: Place) -> Node {
 
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    text: &'a str,
     place: &'a dyn Fn(usize) -> Place,
 }
 
@@ -180,6 +189,13 @@ impl<'a> Reader<'a> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, span.start.line())),
             Some(Err(error)) => {
+                // What looks like a space and is none is what the parser stumbles over later.
+                let until = error.marker().line();
+                let hidden = locate(self.text.strip_prefix('\u{feff}').unwrap_or(self.text), is_invisible);
+                if let Some((line, column, c)) = hidden.filter(|(line, ..)| *line <= until) {
+                    let found = format!("not YAML: {}, column {column}", character(c));
+                    return Err(self.syntax(line, &found, "a plain space: replace that character"));
+                }
                 let found = format!("not YAML: {}, column {}", error.info(), error.marker().col() + 1);
                 Err(self.syntax(error.marker().line(), &found, syntax_cure(error.info())))
             }
@@ -200,9 +216,9 @@ impl<'a> Reader<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.plain_node(line, anchor, tag.is_some())?;
                 // Line breaks to YAML 1.1 and none to 1.2: they would not survive being written and read.
-                if text.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
-                    let found = "text with a Unicode line separator";
-                    return Err(self.syntax(line, found, "text without it"));
+                if let Some(c) = text.chars().find(|c| "\u{85}\u{2028}\u{2029}".contains(*c)) {
+                    let found = format!("text with {}", character(c));
+                    return Err(self.syntax(line, &found, "text without it"));
                 }
                 Value::Scalar(Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain })
             }
@@ -261,6 +277,14 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// Line and column, counted from 1, of the first such character.
+fn locate(text: &str, is: impl Fn(char) -> bool) -> Option<(usize, usize, char)> {
+    text.split('\n').enumerate().find_map(|(line, text)| {
+        let (column, c) = text.chars().enumerate().find(|&(_, c)| is(c))?;
+        Some((line + 1, column + 1, c))
+    })
 }
 
 /// What to write, for the mistakes that people make in YAML.

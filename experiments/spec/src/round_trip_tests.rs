@@ -155,7 +155,7 @@ prop_compose! {
 
 prop_compose! {
     fn spec()(
-        name in "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", id in text().prop_filter("an id", |id| !id.is_empty()),
+        name in "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", id in "[a-zA-Z0-9/:=*' -]{1,20}[a-zé→]",
         kwargs in prop::collection::btree_map(text(), json(), 0..4),
         dataset in "[a-z][a-z0-9-]{0,9}-(random|medium|medium-replay|medium-expert|expert)",
         policies in (1usize..4).prop_flat_map(|count| (0..count).map(policy).collect::<Vec<_>>()),

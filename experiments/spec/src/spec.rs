@@ -75,6 +75,14 @@ impl Spec {
         Document::read(path, overrides)?.spec()
     }
 
+    /// Reads the `spec.yaml` of a results folder. Its dataset need not be there any more: what was learned from it is.
+    ///
+    /// # Errors
+    /// As [`Spec::load`].
+    pub fn left(path: &Path) -> Result<Spec, Error> {
+        Document::left(path)?.spec()
+    }
+
     /// The effective spec as YAML, every default written out. Loading it gives an equal `Spec`.
     ///
     /// # Panics
@@ -108,6 +116,15 @@ impl Document {
             }
         })?;
         evaluate.complete(train.updates);
+        if let Some(target) = evaluate.overflowing() {
+            let found = format!("{:e} with a target return of {target:e}", evaluate.return_scale);
+            let section = root.section("evaluate");
+            let expected = "a scale by which every target return stays within float32";
+            return Err(match section.get("return_scale").or(section.get("target_returns")) {
+                Some(field) => field.invalid_as(found, expected, None),
+                None => section.invalid(found, expected, None),
+            });
+        }
         compare.complete(&env.id);
         let shared = Shared {
             model: root.section("model"),
@@ -117,7 +134,7 @@ impl Document {
         };
         let policies = shared.policies(&root)?;
         let dataset = match root.get("dataset") {
-            Some(field) => dataset::find(&dataset, field, self.folder())?,
+            Some(field) => dataset::find(&dataset, field, self)?,
             None => return Err(root.missing("dataset", keys::required("dataset"))),
         };
         Ok(Spec { name: self.name(name, &root)?, env, dataset, policies, seeds, train, evaluate, compare })

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::{Error, Fingerprint, RunFolder, Spec};
+use crate::{DatasetSource, Error, Fingerprint, RunFolder, RunResult, Spec};
 
 /// How far a run is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,10 +62,29 @@ impl RunFolder {
         checkpoint.map_or(RunState::Missing, |said| RunState::Begun { update: said.updates })
     }
 
+    /// The settings and the dataset that its files were made with, where these settings differ from `fingerprint` in the
+    /// dataset's name alone.
+    pub fn renamed(&self, fingerprint: &Fingerprint) -> Option<(Fingerprint, DatasetSource)> {
+        let (there, dataset) = self.made_with()?;
+        let is_it = fingerprint.differs_in_dataset(&there) && self.state(&there).is_ok();
+        is_it.then_some((there, dataset))
+    }
+
+    /// The checksum of the data that it was trained on, where a file of it says that.
+    pub fn data(&self) -> Option<u32> {
+        let of_checkpoint = Said::read(&self.checkpoint()).and_then(|said| said.progress?.data);
+        of_checkpoint.or_else(|| Some(RunResult::read(&self.result()).ok()?.data))
+    }
+
+    /// What its `spec.yaml` says of its training.
+    fn made_with(&self) -> Option<(Fingerprint, DatasetSource)> {
+        let spec = Spec::left(&self.spec()).ok()?;
+        Some((spec.fingerprint(spec.policies.first()?, *spec.seeds.first()?), spec.dataset))
+    }
+
     /// Says which settings a file was made with.
     fn other_settings(&self, path: &Path, found: &str, fingerprint: &Fingerprint) -> Error {
-        let there = Spec::load(&self.spec(), &[]).ok();
-        let there = there.map(|spec| spec.fingerprint(&spec.policies[0], spec.seeds[0]));
+        let there = self.made_with().map(|(there, _)| there);
         Error::OtherSettings {
             path: path.to_owned(),
             found: found.to_owned(),
@@ -83,6 +102,15 @@ struct Said {
     fingerprint: Option<String>,
     /// Of a checkpoint.
     spec: Option<String>,
+    /// Of a checkpoint.
+    progress: Option<Progress>,
+}
+
+/// What a checkpoint says of the run beside its updates.
+#[derive(Deserialize)]
+struct Progress {
+    /// Checksum of the dataset.
+    data: Option<u32>,
 }
 
 impl Said {

@@ -7,6 +7,8 @@ pub(super) use aaren_format::values::*;
 use serde::de::{DeserializeSeed, Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::error::{brief, character, is_invisible};
+
 /// Stands for a whole number that follows from others, until these are read.
 pub(super) const UNSAID: u64 = u64::MAX;
 
@@ -34,8 +36,22 @@ impl<T> Visitor<'_> for Text<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        visible(text, self.expected)?;
         (self.parse)(text).map_err(|cure| wrong_text(text, self.expected, cure.as_deref()))
     }
+}
+
+/// Refuses text with a character that nobody sees, which is named.
+pub(super) fn visible<E: Error>(text: &str, expected: &str) -> Result<(), E> {
+    let Some(hidden) = text.chars().find(|&c| c.is_control() || is_invisible(c)) else { return Ok(()) };
+    let cure = match hidden {
+        '\n' if text.trim_end() == text.trim_end_matches('\n') => {
+            format!("write `{}` on the line of its key", brief(text.trim_end()))
+        }
+        _ => "remove it".into(),
+    };
+    let found = format!("the text `{}` with {}", brief(text), character(hidden));
+    Err(E::invalid_value(Unexpected::Other(&found), &format!("{expected}; {cure}").as_str()))
 }
 
 /// The error of a visitor that knows what to write instead of `text`.

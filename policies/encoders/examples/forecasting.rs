@@ -10,6 +10,8 @@
 //! deviation (instance normalisation, Kim et al. 2022). Errors are means over all windows and channels of the
 //! test part, of the standardised series.
 
+#![allow(clippy::print_stderr, reason = "an example without the framework")]
+
 use std::process::ExitCode;
 
 use aaren_encoders::{Encoder, Pass, Wanted, linear};

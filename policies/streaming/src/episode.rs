@@ -89,11 +89,12 @@ impl Episode {
         if observation.len() != expected {
             return Err(Error::ObservationSize { found: observation.len(), expected });
         }
-        if let Some(found) = observation.iter().map(|&x| x.into()).find(|x| !x.is_finite()) {
-            return Err(Error::NotFinite { what: "an entry of the observation", found });
+        let overflows = |(entry, &x): (usize, &T)| !normalised(policy, entry, x).is_finite();
+        if let Some((entry, &found)) = observation.iter().enumerate().find(|&it| overflows(it)) {
+            return Err(Error::Observation { stream: None, entry, found: found.into() });
         }
         let return_to_go = self.return_to_go - if self.timestep > 0 { previous_reward } else { 0.0 };
-        if !return_to_go.is_finite() {
+        if !return_to_go.is_finite() || !policy.network.return_input(return_to_go).is_finite() {
             return Err(Error::NotFinite {
                 what: "the return to go (target return less rewards)",
                 found: return_to_go,
@@ -113,7 +114,7 @@ impl Episode {
         let row = self.next_row();
         row[0] = policy.network.return_input(return_to_go);
         for (i, (to, &x)) in row[1..].iter_mut().zip(observation).enumerate() {
-            *to = ((x.into() - f64::from(policy.mean[i])) / f64::from(policy.std[i])) as f32;
+            *to = normalised(policy, i, x);
         }
     }
 
@@ -143,6 +144,12 @@ impl Episode {
             }
         }
     }
+}
+
+/// An entry of an observation as the network takes it.
+#[inline(always)]
+fn normalised<T: Into<f64>>(policy: &Weights, entry: usize, x: T) -> f32 {
+    ((x.into() - f64::from(policy.mean[entry])) / f64::from(policy.std[entry])) as f32
 }
 
 /// Runs the timestep whose return-to-go and state stand in each episode's next row; the actions stand

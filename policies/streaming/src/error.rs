@@ -76,6 +76,20 @@ pub enum Error {
         /// Streams.
         expected: usize,
     },
+    /// An entry of an observation is NaN, infinite, or so large that it overflows float32 once it is normalised.
+    #[error(
+        "entry {entry} of the observation{} is {found:?}, expected a finite number that float32 holds once it is normalised; check \
+         the environment or the sensor",
+        stream.map_or(String::new(), |stream| alloc::format!(" of stream {stream}"))
+    )]
+    Observation {
+        /// The stream, where there are several.
+        stream: Option<usize>,
+        /// Position in the observation, counted from 0.
+        entry: usize,
+        /// Its value.
+        found: f64,
+    },
     /// A number given to the stream, or computed by it, is infinite or not a number.
     #[error("{what} is {found}; reset the stream and check what feeds it")]
     NotFinite {

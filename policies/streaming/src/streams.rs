@@ -110,8 +110,13 @@ impl Streams {
             return Err(Error::ObservationSize { found: observations.len(), expected: count * size });
         }
         let inputs = || observations.chunks_exact(size).zip(previous_rewards);
-        for (episode, (observation, &reward)) in self.episodes.iter().zip(inputs()) {
-            episode.check(policy, observation, reward)?;
+        for (index, (episode, (observation, &reward))) in self.episodes.iter().zip(inputs()).enumerate() {
+            episode.check(policy, observation, reward).map_err(|error| match error {
+                Error::Observation { entry, found, .. } => {
+                    Error::Observation { stream: Some(index), entry, found }
+                }
+                error => error,
+            })?;
         }
         for (episode, (observation, &reward)) in self.episodes.iter_mut().zip(inputs()) {
             let return_to_go = episode.check(policy, observation, reward)?;

@@ -220,7 +220,8 @@ fn what_one_of_many_streams_refuses_changes_none() {
     wrong[30] = f64::NAN;
     streams.act(&[0.5; 33], &[0.0; 3]).unwrap();
     untouched.act(&[0.5; 33], &[0.0; 3]).unwrap();
-    assert!(matches!(streams.act(&wrong, &[0.0; 3]), Err(Error::NotFinite { .. })));
+    let named = streams.act(&wrong, &[0.0; 3]).unwrap_err().to_string();
+    assert!(named.starts_with("entry 8 of the observation of stream 2 is NaN, expected "), "{named}");
     assert!(matches!(streams.act(&[0.5; 33], &[0.0, 0.0, f64::INFINITY]), Err(Error::NotFinite { .. })));
     assert!(matches!(streams.act(&[0.5; 33], &[0.0; 2]), Err(Error::Rewards { found: 2, expected: 3 })));
     assert!(matches!(
@@ -332,7 +333,14 @@ fn wrong_numbers_are_refused_and_leave_the_stream_as_it_was() {
     steps(&mut stream, 0, 3);
     let before = stream.save();
     assert!(matches!(stream.act(&[0.0; 10], 0.0), Err(Error::ObservationSize { found: 10, expected: 11 })));
-    assert!(matches!(stream.act(&[f32::NAN; 11], 0.0), Err(Error::NotFinite { .. })));
+    // What overflows float32 is named too, though float64 holds it.
+    for (found, shown) in [(f64::NAN, "NaN"), (f64::NEG_INFINITY, "-inf"), (1e300, "1e300")] {
+        let mut observation = [0.0; 11];
+        observation[3] = found;
+        let named = stream.act(&observation, 0.0).unwrap_err().to_string();
+        assert!(named.starts_with(&format!("entry 3 of the observation is {shown}, expected ")), "{named}");
+    }
+    assert!(matches!(stream.act(&[0.0; 11], 1e300), Err(Error::NotFinite { .. })));
     assert!(matches!(stream.act(&[0.0; 11], f64::INFINITY), Err(Error::NotFinite { .. })));
     assert_eq!(stream.save(), before);
     assert!(matches!(policy.stream_with(Regime::Window(0)), Err(Error::Value(_))));

@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub episodes: u64,
     /// Target returns; those of its training unless given.
-    #[arg(long, num_args = 1.., allow_negative_numbers = true)]
+    #[arg(long, num_args = 1.., allow_negative_numbers = true, value_parser = super::target_return)]
     pub target_return: Vec<f64>,
     /// Memory: unbounded, window:K, sliding:K or reset:K timesteps; that of its training unless given.
     #[arg(long)]

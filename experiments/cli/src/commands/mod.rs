@@ -9,6 +9,7 @@ mod envs;
 mod evaluate;
 mod export;
 mod help;
+mod paths;
 mod render;
 pub mod report;
 mod run;
@@ -97,21 +98,42 @@ impl Command {
 /// The command `aaren`: reads the arguments of this process, does what they ask for, and says how it ended: 0 done,
 /// 1 failed, 2 refused, 128 and the signal's number where a signal ended it.
 pub fn main() -> ExitCode {
-    let matches = help::grouped(Cli::command()).get_matches();
+    let arguments = match std::env::args_os().map(paths::at_home).collect::<Result<Vec<_>, _>>() {
+        Ok(arguments) => arguments,
+        Err(refusal) => {
+            output::note(format_args!("error: {refusal}"));
+            return ExitCode::from(2);
+        }
+    };
+    let matches = help::grouped(Cli::command()).get_matches_from(arguments);
     let command = match Cli::from_arg_matches(&matches) {
         Ok(Cli { command }) => command,
         Err(error) => error.exit(),
     };
     let Err(error) = command.execute() else { return ExitCode::SUCCESS };
-    if output::is_closed_pipe(error.as_ref()) {
-        return ExitCode::SUCCESS;
-    }
     if let Some(interrupted) = interrupted(&error) {
         output::note(interrupted);
         return ExitCode::from(128 + interrupted.signal as u8);
     }
-    output::note(format_args!("error: {error:#}"));
+    output::note(format_args!("error: {}", told(&error)));
     ExitCode::from(if refused(&error) { 2 } else { 1 })
+}
+
+/// The error and its causes; many of them tell their cause themselves.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told += &format!(": {cause}");
+        }
+    }
+    told
+}
+
+/// A target return as `--target-return` gives it.
+fn target_return(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok().filter(|number: &f64| (*number as f32).is_finite());
+    number.ok_or_else(|| "expected a number of at most 3.4e38 in size, such as 3600".into())
 }
 
 /// The signal that ended it, if one did.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aaren_envs::make;
+use aaren_envs::{EnvSpec, make};
 use aaren_format::Regime;
 use aaren_streaming::Policy;
 use anyhow::Result;
@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long)]
     pub env: Option<String>,
     /// Target return; the first one of its training unless given.
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_parser = super::target_return)]
     pub target_return: Option<f64>,
     /// Memory: unbounded, window:K, sliding:K or reset:K timesteps; that of its training unless given.
     #[arg(long)]
@@ -57,6 +57,12 @@ pub struct Args {
     pub fps: u32,
 }
 
+/// An environment as a sentence names it.
+fn words(env: &EnvSpec) -> String {
+    let kwargs: Vec<_> = env.kwargs.iter().map(|(key, value)| format!("{key} {value}")).collect();
+    if kwargs.is_empty() { env.id.clone() } else { format!("{} with {}", env.id, kwargs.join(", ")) }
+}
+
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
     Format::of(&args.out)?;
@@ -68,7 +74,9 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(other) = environments.iter().find(|env| **env != environments[0]) {
         let first = &environments[0];
         return Err(Refusal(format!(
-            "policies act side by side in one environment; found {first:?} and {other:?}; --env names one for all"
+            "policies act side by side in one environment; found {} and {}; name one for all with --env",
+            words(first),
+            words(other)
         ))
         .into());
     }

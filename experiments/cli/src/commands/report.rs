@@ -1,8 +1,8 @@
 //! `aaren report`: many experiments in one table, dataset × policy.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 
 use super::up_to_date::{bring_up_to_date, experiments};
 use crate::refusal::Refusal;
@@ -35,9 +35,10 @@ pub struct Args {
     /// Results folders of experiments, or a folder that holds such.
     #[arg(required = true, value_name = "RESULTS_DIR")]
     pub folders: Vec<PathBuf>,
-    /// Folder for report.md, report.csv, report.tex, performance_profile.svg and scores.svg.
-    #[arg(long, default_value = "results")]
-    pub out: PathBuf,
+    /// Folder for report.md, report.csv, report.tex, performance_profile.svg and scores.svg; unless given, the folder that
+    /// holds the experiments.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
 }
 
 /// Scores, dataset × policy.
@@ -96,7 +97,8 @@ pub fn run(args: &Args) -> Result<()> {
         parts[place].summaries.push((row, summary));
     }
     parts.sort_by_key(|part| part.scale != Scale::Normalised);
-    std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
+    let out = args.out.clone().unwrap_or_else(|| beside(&args.folders[0]));
+    aaren_spec::make_folder(&out)?;
     let (mut markdown, mut latex, mut pictures) = (String::new(), String::new(), Vec::new());
     let mut scores = Grid::scores();
     for (index, Part { scale, grid, summaries }) in parts.iter().enumerate() {
@@ -130,12 +132,25 @@ pub fn run(args: &Args) -> Result<()> {
     ];
     forms.extend(pictures);
     for (name, text) in &forms {
-        aaren_spec::write(&args.out.join(name), text.as_bytes())?;
+        aaren_spec::write(&out.join(name), text.as_bytes())?;
     }
     output::print(markdown)?;
     let names: Vec<&str> = forms.iter().map(|(name, _)| name.as_str()).collect();
-    output::print(format_args!("written to {}: {}", args.out.display(), names.join(", ")))?;
+    output::print(format_args!("written to {}: {}", out.display(), names.join(", ")))?;
     unfinished()
+}
+
+/// The folder that holds an experiment or a grid; a folder that holds experiments is that itself.
+fn beside(folder: &Path) -> PathBuf {
+    let at = ExperimentFolder::at(folder);
+    if ![at.spec(), at.summary(), at.grid()].iter().any(|file| file.is_file()) {
+        return folder.to_owned();
+    }
+    match folder.parent().filter(|_| folder.file_name().is_some()) {
+        Some(above) if above.as_os_str().is_empty() => ".".into(),
+        Some(above) => above.to_owned(),
+        None => folder.join(".."),
+    }
 }
 
 fn capitalised(scale: &Scale) -> String {

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use super::selection::Selection;
+use crate::refusal::Refusal;
 use aaren_runs::interrupt::quoted;
 use aaren_runs::{Part, output};
 
@@ -158,20 +159,26 @@ fn of_report(option: &str) -> bool {
         .any(|own| option.starts_with(own))
 }
 
-/// What submits the array and the report.
+/// The name of a log as Slurm reads it: `pattern` in a folder.
+fn log(folder: &Path, pattern: &str) -> Result<String> {
+    let folder = folder.display().to_string();
+    if folder.contains('\\') {
+        let expected = "expected a results folder without one: Slurm would expand no pattern in a log's name";
+        return Err(Refusal(format!("--results: found a backslash in {folder}, {expected}")).into());
+    }
+    Ok(format!("{}/{pattern}", folder.replace('%', "%%")))
+}
+
+/// What submits the arrays and the report.
 fn script(args: &Args, name: &str, folder: &Path, tasks: &[Task], command: &Commands) -> Result<String> {
     let here = std::env::current_dir().context("the working directory")?;
     let here = here.to_str().context("the working directory is no UTF-8 text")?;
     let logs = folder.join("slurm");
-    let last = tasks.len() - 1;
-    let at_once = args.parallel.map_or(String::new(), |parallel| format!("%{parallel}"));
-    let log = |pattern: &str| Some(logs.join(pattern).display().to_string());
     let array = options(
         &[
             ("--job-name", Some(name.to_owned())),
-            ("--array", Some(format!("0-{last}{at_once}"))),
             ("--chdir", Some(here.to_owned())),
-            ("--output", log("%A_%a.log")),
+            ("--output", Some(log(&logs, "%A_%a.log")?)),
             ("--open-mode", Some("append".into())),
             ("--signal", Some(format!("B:TERM@{SAVE_SECONDS}"))),
             ("--partition", args.partition.clone()),
@@ -185,7 +192,7 @@ fn script(args: &Args, name: &str, folder: &Path, tasks: &[Task], command: &Comm
         &[
             ("--job-name", Some(format!("{name}-report"))),
             ("--chdir", Some(here.to_owned())),
-            ("--output", log("%j-report.log")),
+            ("--output", Some(log(&logs, "%j-report.log")?)),
             ("--partition", args.partition.clone()),
             ("--time", args.time.clone()),
             ("--mem", args.mem.clone()),
@@ -201,16 +208,46 @@ fn script(args: &Args, name: &str, folder: &Path, tasks: &[Task], command: &Comm
 set -euo pipefail
 cd {here}
 mkdir -p {logs}
-array=$(sbatch --parsable <<'ARRAY'
+all_runs=(
+{runs})
+all_checkpoints=(
+{checkpoints})
+
+# Submits the job on standard input: all jobs, or none.
+jobs=()
+submit() {{
+  local job
+  if ! job=$(sbatch --parsable "$@"); then
+    [ "${{#jobs[@]}}" -eq 0 ] || scancel "${{jobs[@]}}"
+    echo "sbatch refused a job: see above; no job is submitted" >&2
+    exit 1
+  fi
+  jobs+=("${{job%%;*}}")
+}}
+# The most tasks that this Slurm takes in one array.
+max_array_size() {{
+  local most
+  most=$(scontrol show config 2>/dev/null | sed -n 's/^MaxArraySize *= *\([0-9]*\).*/\1/p') || true
+  if [ "${{most:-1001}}" -lt 1 ]; then
+    echo "this Slurm takes no arrays (MaxArraySize is 0); start the runs one by one: aaren submit --local" >&2
+    return 1
+  fi
+  echo "${{most:-1001}}"
+}}
+task() {{
+  cat <<'OPTIONS'
 #!/bin/bash
 {array}#SBATCH --requeue
-runs=(
-{runs})
-checkpoints=(
-{checkpoints})
+OPTIONS
+  declare -p runs checkpoints
+  cat <<'ARRAY'
+# One task of an array has the array's own number as its job id, which names all of them.
+task=${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID
 run=${{runs[$SLURM_ARRAY_TASK_ID]}}
 checkpoint=${{checkpoints[$SLURM_ARRAY_TASK_ID]}}
-before=$(stat -c %y "$checkpoint" 2>/dev/null)
+# The checksum that its header has of updates, evaluations and weights; else that of the file.
+content() {{ {{ grep -aom1 '"checksum":"[0-9a-f]*"' "$checkpoint" || cksum <"$checkpoint"; }} 2>/dev/null; }}
+before=$(content)
 
 {command} --only "$run" &
 child=$!
@@ -221,7 +258,7 @@ requeue=
 is_running() {{
   # Where Slurm does not answer it is asked again; where it never does, nobody has cancelled anything.
   for attempt in 1 2 3 4 5; do
-    state=$(squeue --noheader --jobs "$SLURM_JOB_ID" --format %T 2>/dev/null)
+    state=$(squeue --noheader --jobs "$task" --format %T 2>/dev/null)
     [ -z "$state" ] || break
     sleep 1
   done
@@ -245,26 +282,32 @@ done
 if [ -z "$requeue" ] || [ "$status" -ne 143 ]; then
   exit "$status"
 fi
-if [ "$(stat -c %y "$checkpoint" 2>/dev/null)" = "$before" ]; then
-  echo "$run: not one update was done within the time limit, so it would be the same again" >&2
+if [ "$(content)" = "$before" ]; then
+  echo "$run: not one update was done within the time limit, and the next attempt would do none; submit again with a longer --time" >&2
   exit "$status"
 fi
 if is_running; then
-  scontrol requeue "$SLURM_JOB_ID"
+  scontrol requeue "$task"
 fi
 exit "$status"
 ARRAY
-)
-array=${{array%%;*}}
-report=$(sbatch --parsable --dependency="afterany:$array" <<'REPORT'
+}}
+
+largest={largest}
+for ((first = 0; first < ${{#all_runs[@]}}; first += largest)); do
+  runs=("${{all_runs[@]:first:largest}}")
+  checkpoints=("${{all_checkpoints[@]:first:largest}}")
+  submit{indices} < <(task)
+done
+arrays=("${{jobs[@]}}")
+submit --dependency="afterany$(printf ':%s' "${{arrays[@]}}")" <<'REPORT'
 #!/bin/bash
 {report}{program} report {folder} --out {folder}
 status=$?
 [ "$status" -eq 0 ] || echo "the tasks' logs are in {logs}" >&2
 exit "$status"
 REPORT
-)
-echo "submitted: job $array, tasks: {count}; job ${{report%%;*}}, their report; logs in {logs}"
+echo "submitted: job ${{arrays[*]}}, tasks: {count}; job ${{jobs[-1]}}, their report; logs in {logs}"
 "#,
         here = shell(here),
         logs = path(&logs),
@@ -274,5 +317,28 @@ echo "submitted: job $array, tasks: {count}; job ${{report%%;*}}, their report; 
         program = command.program,
         folder = path(folder),
         count = tasks.len(),
+        largest = if own_array(args) { "${#all_runs[@]}" } else { "$(max_array_size)" },
+        indices = indices(args),
     ))
+}
+
+/// Whether the indices of the tasks are among the given options, and so no array is split.
+fn own_array(args: &Args) -> bool {
+    args.sbatch.iter().any(|option| option.split('=').next() == Some("--array"))
+}
+
+/// The options of sbatch for one of the arrays.
+fn indices(args: &Args) -> String {
+    if own_array(args) {
+        return String::new();
+    }
+    let last = "0-$((${#runs[@]} - 1))";
+    match args.parallel {
+        None => format!(r#" --array="{last}""#),
+        // So many tasks at a time are those of one array; the next array waits for it.
+        Some(most) => {
+            let after = "${jobs[*]:+--dependency=afterany:${jobs[-1]}}";
+            format!(r#" --array="{last}%{most}" {after}"#)
+        }
+    }
 }

@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub episodes: u64,
     /// Target return; the first one of their training unless given.
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_parser = super::target_return)]
     pub target_return: Option<f64>,
     /// Decides the episodes, each training seed playing its own: the same seed gives the same returns, and 0 those of
     /// the evaluations in training.

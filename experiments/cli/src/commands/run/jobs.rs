@@ -103,7 +103,7 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
             let known = passed_on.is_some() || one.job.folder.failure().is_file();
             if !status.success() && !known {
                 refused += usize::from(status.code() == Some(2));
-                bars.suspend(|| output::note(format_args!("{}: {}", one.job.run, one.last)));
+                output::beside(&bars, || output::note(format_args!("{}: {}", one.job.run, one.last)));
                 broken.push(format!("{} ({})", one.job.run, one.last));
             }
         }
@@ -156,7 +156,7 @@ impl Running {
         while let Ok(told) = self.lines.recv_timeout(wait) {
             match told {
                 Ok(Event::Update(done)) => self.bar.set_position(done),
-                Ok(Event::Evaluated(text)) => bars.suspend(|| output::evaluated(text)),
+                Ok(Event::Evaluated(text)) => output::beside(bars, || output::evaluated(text)),
                 Ok(Event::Note(text)) | Err(text) => {
                     if !text.trim().is_empty() {
                         self.last = text;
@@ -173,9 +173,10 @@ impl Running {
 }
 
 fn pass(lines: impl BufRead, to: &Sender<Result<Event, String>>) {
-    for line in lines.lines() {
+    for line in lines.split(b'\n') {
         let Ok(line) = line else { return };
-        if to.send(serde_json::from_str(&line).map_err(|_| line)).is_err() {
+        let text = || String::from_utf8_lossy(&line).into_owned();
+        if to.send(serde_json::from_slice(&line).map_err(|_| text())).is_err() {
             return;
         }
     }

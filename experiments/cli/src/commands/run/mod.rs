@@ -3,9 +3,11 @@
 mod dry_run;
 mod jobs;
 
+use std::fmt::Display;
+
 use aaren_reports::Summary;
 use aaren_runs::{Doing, Outcome, output};
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use serde_json::{Map, Value};
 
 use super::report::report;
@@ -54,10 +56,13 @@ pub fn run(args: &Args) -> Result<()> {
         doing = Doing::Gather;
     }
     let (mut failed, mut summaries) = (Vec::new(), Map::new());
+    // What cannot be printed does not keep the other experiments from being run.
+    let mut printed = Ok(());
     plan.run(&args.selection.results, &args.selection.only, doing, |experiment, outcome| {
         let name = experiment.spec().name.as_str();
         let summary = report(experiment.spec(), &outcome)?;
-        say(&outcome, summary.as_ref(), args.json)?;
+        let said = say(&outcome, summary.as_ref(), args.json);
+        printed = std::mem::replace(&mut printed, Ok(())).and(said);
         if let Some(summary) = &summary {
             summaries.insert(name.into(), serde_json::to_value(summary)?);
         }
@@ -67,10 +72,9 @@ pub fn run(args: &Args) -> Result<()> {
     })?;
     if args.json {
         let one = (!plan.is_grid()).then(|| summaries.remove(&plan.name)).flatten();
-        match one {
-            Some(summary) => output::print(summary)?,
-            None if plan.is_grid() => output::print(Value::Object(summaries))?,
-            None => {}
+        let all = || plan.is_grid().then_some(Value::Object(summaries));
+        if let Some(json) = one.or_else(all) {
+            printed = print(json);
         }
     } else if plan.is_grid() && args.selection.only.is_empty() {
         let folder = plan.folder(&args.selection.results);
@@ -80,7 +84,16 @@ pub fn run(args: &Args) -> Result<()> {
         ));
     }
     failed.extend(broken);
-    if failed.is_empty() { Ok(()) } else { bail!("did not finish: {}", failed.join(", ")) }
+    if !failed.is_empty() {
+        bail!("did not finish: {}", failed.join(", "));
+    }
+    printed
+}
+
+/// Prints what is in the results folder already.
+fn print(text: impl Display) -> Result<()> {
+    let cure = "every result is in the results folder";
+    output::print(text).map_err(|error| anyhow!("standard output cannot be written: {error}; {cure}"))
 }
 
 /// Says what came of one experiment.
@@ -88,8 +101,8 @@ fn say(outcome: &Outcome, summary: Option<&Summary>, json: bool) -> Result<()> {
     let Outcome { folder, failed, elsewhere, left, .. } = outcome;
     let folder = folder.path().display();
     if let Some(summary) = summary.filter(|_| !json) {
-        output::print(summary.table().to_markdown())?;
-        output::print(format_args!("written to {folder}"))?;
+        print(summary.table().to_markdown())?;
+        print(format_args!("written to {folder}"))?;
     }
     if !elsewhere.is_empty() {
         output::note(format_args!("in other hands: {}", elsewhere.join(", ")));

@@ -1,0 +1,178 @@
+//! What users of other programs reported: readers that leave, full logs, files and folders that moved.
+
+mod common;
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+
+use aaren_datasets::{Dataset, Transitions};
+use common::{Experiment, RUNS, YAML, assert_same, outcome};
+
+/// `aaren …` in the folder of an experiment: exit code, standard output, standard error.
+fn aaren(experiment: &Experiment, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));
+    let output = command.current_dir(experiment.path("")).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// `aaren run x.yaml 2>&1 | head -1`, with `--jobs` too, and logs on disks that are full.
+#[test]
+fn nobody_who_reads_is_no_reason_to_stop() {
+    let experiment = Experiment::new(YAML);
+    experiment.finish("straight");
+    let expected = experiment.outcome("straight");
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    for (results, jobs) in [("one", &[][..]), ("two", &["--jobs", "2"])] {
+        let mut child = experiment.command(results, jobs).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert_same(&experiment.outcome(results), &expected);
+        let results = format!("{results}, full");
+        let status = experiment.command(&results, jobs).stderr(full()).status().unwrap();
+        assert_eq!(status.code(), Some(0));
+        assert_same(&experiment.outcome(&results), &expected);
+    }
+    // The exit code is that of the work, and what was asked for on standard output is work.
+    let mut child = experiment.command("wrong", &["--set", "train.batch=0"]).spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    let (code, message) = outcome(experiment.command("one", &["--json"]).stdout(full()).output().unwrap());
+    assert_eq!(code, Some(1), "{message}");
+    assert!(message.contains("standard output cannot be written: No space left on device"), "{message}");
+}
+
+/// A grid goes on where the reader has left after the first of its experiments.
+#[test]
+fn a_grid_is_run_to_its_end_for_nobody() {
+    let experiment = Experiment::new(&format!("{YAML}grid: {{model.heads: [1, 2]}}\n"));
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut command = experiment.command("results", &["--only", "aaren"]);
+    let (code, message) = outcome(command.stdout(full).output().unwrap());
+    for cell in ["heads-1", "heads-2"] {
+        assert!(
+            experiment.file("results", &format!("{cell}/{}", RUNS[0]), "policy.safetensors").is_file(),
+            "{message}"
+        );
+    }
+    assert_eq!(code, Some(0), "{message}");
+}
+
+#[test]
+fn data_under_another_name_go_on_and_other_data_do_not() {
+    let experiment = Experiment::new(YAML);
+    experiment.finish("straight");
+    let [old, new] = ["pendulum.hdf5", "renamed.hdf5"].map(|name| experiment.path(name));
+    let first = ["--only", "aaren", "--set", "dataset=pendulum.hdf5"];
+    let (code, message) = experiment.run("results", &first);
+    assert_eq!(code, Some(0), "{message}");
+    let before = fs::read(experiment.file("results", RUNS[0], "policy.safetensors")).unwrap();
+    fs::rename(&old, &new).unwrap();
+    let renamed = ["--set", "dataset=renamed.hdf5"];
+    for _ in 0..2 {
+        let (code, message) = experiment.run("results", &renamed);
+        assert_eq!(code, Some(0), "{message}");
+        assert_eq!(message.matches("renamed.hdf5: holds the same data as ").count(), 1, "{message}");
+        assert!(fs::read(experiment.file("results", RUNS[0], "policy.safetensors")).unwrap() == before);
+    }
+    // What is played from the folder needs no data at all.
+    fs::remove_file(&new).unwrap();
+    let (code, _, message) = aaren(&experiment, &["sweep", "results/tiny", "--episodes", "1"]);
+    assert_eq!(code, Some(0), "{message}");
+    common::toy(121, 3, 1).write_d4rl(&new, &[]).unwrap();
+    let (code, message) = experiment.run("results", &renamed);
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("dataset: found \"pendulum.hdf5\", expected \"renamed.hdf5\""), "{message}");
+}
+
+#[test]
+fn links_that_lead_nowhere_are_named() {
+    let experiment = Experiment::new(YAML);
+    symlink("scratch/gone", experiment.path("results")).unwrap();
+    symlink("gone.hdf5", experiment.path("link.hdf5")).unwrap();
+    symlink("gone.yaml", experiment.path("link.yaml")).unwrap();
+    let (code, message) = experiment.run("results", &[]);
+    assert_eq!(code, Some(1), "{message}");
+    assert!(message.contains("results is a link to scratch/gone, which is not there"), "{message}");
+    let (code, message) = experiment.run("other", &["--set", "dataset=link.hdf5"]);
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("`link.hdf5`, which is a link to gone.hdf5, which is not there"), "{message}");
+    let (code, _, message) = aaren(&experiment, &["run", "link.yaml"]);
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("link.yaml: is a link to gone.yaml"), "{message}");
+}
+
+#[test]
+fn a_report_lies_beside_what_it_is_of() {
+    let experiment = Experiment::new(YAML);
+    fs::create_dir(experiment.path("other")).unwrap();
+    experiment.finish("other/results");
+    for given in ["other/results/tiny", "other/results"] {
+        let (code, said, message) = aaren(&experiment, &["report", given]);
+        assert_eq!(code, Some(0), "{message}");
+        assert!(said.contains("written to other/results: report.md"), "{said}");
+        fs::remove_file(experiment.path("other/results/report.md")).unwrap();
+    }
+    assert!(!experiment.path("results").exists());
+}
+
+#[test]
+fn a_target_that_float32_does_not_hold_is_refused_at_once() {
+    let experiment = Experiment::new(YAML);
+    let (code, message) = experiment.run("results", &["--set", "evaluate.target_returns=[1e300]"]);
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("found `1e300`, expected a return of at most 3.4e38 in size"), "{message}");
+    for command in ["evaluate", "sweep", "render"] {
+        for target in ["nan", "inf", "1e300"] {
+            let (code, _, message) = aaren(&experiment, &[command, "x", "--target-return", target]);
+            assert_eq!(code, Some(2), "{message}");
+            assert!(message.contains("expected a number of at most 3.4e38 in size"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn returns_that_float32_does_not_hold_are_refused_at_loading() {
+    let experiment = Experiment::new(YAML);
+    let columns = Transitions {
+        observations: vec![0.5; 3 * 40],
+        actions: vec![0.5; 40],
+        rewards: vec![3e38; 40],
+        terminals: vec![false; 40],
+        timeouts: (0..40).map(|i| i == 39).collect(),
+    };
+    let path = experiment.path("pendulum.hdf5");
+    Dataset::new("large", columns, 3, 1, false).write_d4rl(&path, &[]).unwrap();
+    let (code, message) = experiment.run("results", &[]);
+    assert_eq!(code, Some(2), "{message}");
+    // Once, though its cause says it too.
+    assert_eq!(message.matches("expected at most 3.4e38 (float32)").count(), 1, "{message}");
+    assert!(!experiment.file("results", RUNS[0], "checkpoint.safetensors").exists());
+}
+
+/// Such a file is nobody's but the program's.
+#[test]
+fn a_damaged_recipe_is_named_with_its_cure() {
+    let experiment = Experiment::new("name: tiny\nenv: Hopper-v4\ndataset: hopper-medium\n");
+    let path = experiment.path("results/datasets");
+    fs::create_dir_all(&path).unwrap();
+    fs::write(path.join("hopper-medium.hdf5"), "junk").unwrap();
+    let (code, message) = experiment.run("results", &[]);
+    assert_eq!(code, Some(2), "{message}");
+    let cure = "the recipe hopper-medium made this file: remove results/datasets/hopper-medium.hdf5 and run the command again";
+    assert!(message.contains(cure), "{message}");
+}
+
+#[test]
+fn a_tilde_that_the_shell_left_is_home() {
+    let experiment = Experiment::new(YAML);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));
+    command.current_dir(experiment.path("")).env("HOME", experiment.path("home"));
+    let output =
+        command.args(["run", "tiny.yaml", "--only", "aaren", "--results=~/x"]).stdin(Stdio::null()).output();
+    let (code, message) = outcome(output.unwrap());
+    assert_eq!(code, Some(0), "{message}");
+    assert!(experiment.path("home/x/tiny/aaren-seed0/policy.safetensors").is_file());
+    assert!(!experiment.path("~").exists());
+}
