@@ -106,7 +106,18 @@ impl Task {
         let Origin { policy, seed, updates, dataset, target_returns } = origin;
         let agent = agent.describe(self);
         let (env, observation_size, action) = (self.env.clone(), self.observation_size, self.action.clone());
-        Header { policy, seed, updates, dataset, env, observation_size, action, target_returns, agent }
+        Header {
+            policy,
+            seed,
+            updates,
+            dataset,
+            env,
+            observation_size,
+            action,
+            target_returns,
+            weights: format::Weights::Float32,
+            agent,
+        }
     }
 
     /// Observations `[rows × observation size]` as networks take them: less their mean, over their deviation.

@@ -9,7 +9,7 @@ use alloc::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::one_line;
-use crate::{ActionSpace, Agent, Context, Decision, EnvSpec, Error, Invalid, Mlp, Model, Regime};
+use crate::{ActionSpace, Agent, Context, Decision, EnvSpec, Error, Invalid, Mlp, Model, Regime, Weights};
 
 /// The format's name.
 pub const FORMAT: &str = "aaren-policy";
@@ -35,6 +35,8 @@ pub struct Header {
     pub action: ActionSpace,
     /// Target returns of its evaluation, at least one.
     pub target_returns: Vec<f64>,
+    /// How the file holds its matrices.
+    pub weights: Weights,
     /// The agent it is.
     pub agent: Agent,
 }
@@ -158,6 +160,9 @@ struct Flat {
     #[serde(skip_serializing_if = "Option::is_none")]
     return_scale: Option<f64>,
     target_returns: Vec<f64>,
+    /// Files from before there were others have float32.
+    #[serde(default, skip_serializing_if = "Weights::are_float32")]
+    weights: Weights,
 }
 
 impl Serialize for Header {
@@ -179,6 +184,7 @@ impl Serialize for Header {
             context: None,
             return_scale: None,
             target_returns: self.target_returns.clone(),
+            weights: self.weights,
         };
         match &self.agent {
             Agent::Decision(Decision { model, max_timesteps, context, return_scale }) => {
@@ -213,8 +219,30 @@ impl<'de> Deserialize<'de> for Header {
                 return Err(de::Error::invalid_value(de::Unexpected::Str(&one_line(&other)), &known));
             }
         };
-        let Flat { policy, seed, updates, dataset, env, observation_size, action, target_returns, .. } = flat;
-        Ok(Self { policy, seed, updates, dataset, env, observation_size, action, target_returns, agent })
+        let Flat {
+            policy,
+            seed,
+            updates,
+            dataset,
+            env,
+            observation_size,
+            action,
+            target_returns,
+            weights,
+            ..
+        } = flat;
+        Ok(Self {
+            policy,
+            seed,
+            updates,
+            dataset,
+            env,
+            observation_size,
+            action,
+            target_returns,
+            weights,
+            agent,
+        })
     }
 }
 

@@ -7,7 +7,7 @@
 //!   [`Agent`] it is.
 //! * [`Model`] with [`EncoderKind`], [`Norm`], [`Recency`]: the shape of a trajectory encoder.
 //! * [`Context`] and [`Regime`]: how much of the past a policy sees, in training and when it acts.
-//! * [`ActionSpace`], [`EnvSpec`], [`Precision`].
+//! * [`ActionSpace`], [`EnvSpec`], [`Precision`], [`Weights`].
 //! * [`Invalid`]: which key holds what, and what was expected.
 
 #![no_std]
@@ -28,4 +28,4 @@ pub use context::{Context, ContextLength, Regime};
 pub use env::EnvSpec;
 pub use error::{Error, Invalid};
 pub use header::{FORMAT, Header, VERSION, check_scale};
-pub use model::{EncoderKind, Model, Norm, Precision, Recency};
+pub use model::{EncoderKind, Model, Norm, Precision, Recency, Weights};
