@@ -26,6 +26,7 @@ pub(crate) struct Decision {
     observation_size: usize,
     /// Returns-to-go are divided by this.
     pub(crate) return_scale: f64,
+    pub(crate) constant_state: bool,
 }
 
 /// From an observation, an action or a return-to-go to a token.
@@ -61,7 +62,15 @@ impl Decision {
         };
         let encoder = Encoder::read(file, &agent.model, precision)?;
         let head = file.float_linear("head", actions, width)?;
-        Ok(Decision { embedding, encoder, head, observation_size, return_scale: agent.return_scale })
+        let constant_state = agent.model.encoder.constant_state();
+        Ok(Decision {
+            embedding,
+            encoder,
+            head,
+            observation_size,
+            return_scale: agent.return_scale,
+            constant_state,
+        })
     }
 
     /// Tokens of a timestep: return-to-go, state and, unless the past goes without, action.
