@@ -162,12 +162,7 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-fn all(
-    plan: &Plan,
-    contenders: &[Contender],
-    machine: &'static str,
-    rows: &mut Vec<Row>,
-) -> Outcome<()> {
+fn all(plan: &Plan, contenders: &[Contender], machine: &'static str, rows: &mut Vec<Row>) -> Outcome<()> {
     let mut flush = vec![0u8; FLUSH];
     for contender in contenders {
         for &batch in &plan.batches {
@@ -252,7 +247,8 @@ fn table(title: &str, rows: &[Row]) -> String {
 }
 
 fn csv(rows: &[Row]) -> String {
-    let mut text = "policy,weights,kilobytes,episodes,caches,machine,p50_us,p99_us,longest_us,steps\n".to_owned();
+    let mut text =
+        "policy,weights,kilobytes,episodes,caches,machine,p50_us,p99_us,longest_us,steps\n".to_owned();
     for Row { name, weights, kilobytes, batch, caches, machine, steps, times: [p50, p99, longest] } in rows {
         let _ = writeln!(
             text,
@@ -298,7 +294,11 @@ fn picture(plan: &Plan, rows: &[Row]) -> String {
         );
         for &batch in &plan.batches {
             let x = at + (((batch as f64).ln() - x0) / (x1 - x0).max(1e-9)) * wide;
-            let _ = writeln!(svg, "<text x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{batch}</text>", top + high + 18.0);
+            let _ = writeln!(
+                svg,
+                "<text x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{batch}</text>",
+                top + high + 18.0
+            );
         }
         for exponent in 0..7 {
             for (step, label) in [(1.0, true), (2.0, false), (5.0, false)] {
@@ -313,7 +313,12 @@ fn picture(plan: &Plan, rows: &[Row]) -> String {
                     at + wide
                 );
                 if panel == 0 && (label || y1 - y0 < 4.0) {
-                    let _ = writeln!(svg, "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{us}</text>", at - 6.0, y + 4.0);
+                    let _ = writeln!(
+                        svg,
+                        "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{us}</text>",
+                        at - 6.0,
+                        y + 4.0
+                    );
                 }
             }
         }
@@ -343,7 +348,9 @@ fn picture(plan: &Plan, rows: &[Row]) -> String {
             y + 4.0
         );
     }
-    for (i, (weights, dash)) in [("float32", ""), ("bfloat16", "6 3"), ("int8", "2 3")].into_iter().enumerate() {
+    for (i, (weights, dash)) in
+        [("float32", ""), ("bfloat16", "6 3"), ("int8", "2 3")].into_iter().enumerate()
+    {
         let y = top + 20.0 * (names.len() + 1 + i) as f64;
         let _ = writeln!(
             svg,

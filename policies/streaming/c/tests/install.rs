@@ -19,7 +19,10 @@ fn the_example_builds_by_pkg_config_and_by_cmake() {
     let build: PathBuf = std::env::current_exe().unwrap().parent().unwrap().to_path_buf();
     let folder = tempfile::tempdir().unwrap();
     let prefix = folder.path().join("installed here");
-    run(Command::new("sh").arg(source.join("install.sh")).args([&build, &prefix]).arg(env!("CARGO_PKG_VERSION")));
+    run(Command::new("sh")
+        .arg(source.join("install.sh"))
+        .args([&build, &prefix])
+        .arg(env!("CARGO_PKG_VERSION")));
     let policy = source.join("../../../results/reference/demo/aaren.safetensors");
     let act = |program: &Path| run(Command::new(program).arg(&policy).arg("10"));
     let mut said = Vec::new();
