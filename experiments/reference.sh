@@ -130,6 +130,22 @@ print(*(f"--only {run}" for run in left))' "$to")
         make --quiet bench
         cp results/bench.json results/bench.md "$to"
         ;;
+    devices)
+        # An idle machine is not needed: what is counted here takes no time.
+        command="make devices-test; aaren compare --int8 results/reference/demo"
+        bash policies/streaming/devices/test.sh "$work/cortex-m4.md"
+        $aaren compare --int8 results/reference/demo/*.safetensors > "$work/int8.txt"
+        mv "$work/cortex-m4.md" "$work/int8.txt" "$to"
+        ;;
+    latency)
+        # On an idle machine, about an hour.
+        command="cargo run --release -p aaren-streaming --example latency"
+        latency="cargo run --quiet --release --locked -p aaren-streaming --example latency -- --out $work/latency"
+        $latency --width 64 --layers 2 --batches 1
+        $latency --width 128 --layers 3
+        $latency --width 256 --layers 4 --batches 1
+        cp "$work"/latency/latency-* "$to"
+        ;;
     forecasting)
         command="cargo run --release -p aaren-policies --example forecasting -- ETTh1.csv"
         OMP_NUM_THREADS=1 cargo run --quiet --release --locked -p aaren-policies --example forecasting -- "${ETTH1:?the path of ETTh1.csv}" > "$work/etth1.md"

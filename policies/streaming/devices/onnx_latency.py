@@ -1,6 +1,6 @@
 """How long ONNX Runtime takes for a step that `aaren export --onnx` wrote, as `--example latency` measures the runtime.
 
-    python policies/streaming/devices/onnx_latency.py step.onnx … [--steps 100000] [--cold-steps 2000]
+    python policies/streaming/devices/onnx_latency.py step.onnx … [--steps 100000] [--cold-steps 1000]
 
 One thread. Rows of the same table: episodes at once, caches, median, 99th percentile and longest of the steps, in µs.
 Python calls ONNX Runtime, which adds some µs to each step.
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-LONGEST = 120.0
+LONGEST = 20.0
 
 
 def measure(session: onnxruntime.InferenceSession, rows: int, steps: int, flush: np.ndarray | None) -> list[float]:
@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("steps_of", nargs="+", type=Path, metavar="step.onnx")
     parser.add_argument("--steps", type=int, default=100_000)
-    parser.add_argument("--cold-steps", type=int, default=2000)
+    parser.add_argument("--cold-steps", type=int, default=1000)
     args = parser.parse_args()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -99,6 +99,8 @@ while read -r name _; do
   off=$("$native" check "$here/$name.expected" <"$here/actions") || fail "$name on the Cortex-M4F"
   read -r _ instructions _ stack _ state < <(grep instructions "$here/said")
   flash=$(arm-none-eabi-size "$here/$name.elf" | awk 'NR == 2 { printf "%.1f", ($1 + $2) / 1000 }')
+  # All are checked; the table shows the first four policies, whose sizes are usual.
+  case ${name%_int8} in aaren_64 | gru_64 | aaren_128 | perceptron_128) ;; *) continue ;; esac
   matrices=float32
   [ "${name%_int8}" = "$name" ] || matrices=int8
   printf '| %s | %s | %s | %s | %d | %d | %s |\n' "${name%_int8}" $matrices "$flash" \

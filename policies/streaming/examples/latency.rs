@@ -3,7 +3,7 @@
 //! an idle machine.
 //!
 //! ```text
-//! cargo run --release -p aaren-streaming --example latency -- [--steps 100000] [--cold-steps 2000] [--width 128]
+//! cargo run --release -p aaren-streaming --example latency -- [--steps 100000] [--cold-steps 1000] [--width 128]
 //!     [--layers 3] [--batches 1,16,64] [--only aaren] [--out FOLDER]
 //! ```
 //!
@@ -27,7 +27,7 @@ const FLUSH: usize = 64 << 20;
 /// Timesteps of an episode, as in Hopper: a growing cache has 3000 tokens at its end.
 const EPISODE: usize = 1000;
 /// No row is measured for longer; a row says how many steps it has.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(20);
 
 struct Plan {
     steps: usize,
@@ -43,7 +43,7 @@ impl Plan {
     fn from_args() -> Outcome<Plan> {
         let mut plan = Plan {
             steps: 100_000,
-            cold_steps: 2000,
+            cold_steps: 1000,
             width: 128,
             layers: 3,
             batches: vec![1, 16, 64],
