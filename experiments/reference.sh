@@ -145,6 +145,14 @@ print(*(f"--only {run}" for run in left))' "$to")
         $latency --width 128 --layers 3
         $latency --width 256 --layers 4 --batches 1
         cp "$work"/latency/latency-* "$to"
+        # The same weights in ONNX Runtime.
+        make --quiet .deps/wheel/installed
+        $latency --policies "$work/latency"
+        for encoder in aaren gru; do
+            $aaren export --onnx "$work/latency/$encoder.safetensors" --out "$work/latency/$encoder.onnx"
+        done
+        .deps/wheel/bin/python policies/streaming/devices/onnx_latency.py "$work"/latency/*.onnx > "$work/onnx-128.md"
+        mv "$work/onnx-128.md" "$to"
         ;;
     forecasting)
         command="cargo run --release -p aaren-policies --example forecasting -- ETTh1.csv"

@@ -7,7 +7,8 @@
 //!     [--layers 3] [--batches 1,16,64] [--only aaren] [--out FOLDER]
 //! ```
 //!
-//! With `--out` it writes `latency-WIDTH.md`, `.csv` and `.svg`, a picture of µs over episodes. Warm caches hold what
+//! `--policies FOLDER` writes the policies of constant state as files instead, for other runtimes to act from. With
+//! `--out` it writes `latency-WIDTH.md`, `.csv` and `.svg`, a picture of µs over episodes. Warm caches hold what
 //! the steps before left there. Before a cold step 64 MB are written, more than any cache holds; it takes
 //! milliseconds, so that there are fewer of them. The load writes 64 MB again and again on every core.
 
@@ -37,6 +38,7 @@ struct Plan {
     batches: Vec<usize>,
     only: Option<String>,
     out: Option<std::path::PathBuf>,
+    policies: Option<std::path::PathBuf>,
 }
 
 impl Plan {
@@ -49,6 +51,7 @@ impl Plan {
             batches: vec![1, 16, 64],
             only: None,
             out: None,
+            policies: None,
         };
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
@@ -61,6 +64,7 @@ impl Plan {
                 "--batches" => plan.batches = value.split(',').map(str::parse).collect::<Result<_, _>>()?,
                 "--only" => plan.only = Some(value),
                 "--out" => plan.out = Some(value.into()),
+                "--policies" => plan.policies = Some(value.into()),
                 _ => return Err(format!("found {arg}, expected an option that `latency.rs` names").into()),
             }
         }
@@ -119,6 +123,14 @@ struct Row {
 fn main() -> Outcome<()> {
     let plan = Plan::from_args()?;
     let cores = std::thread::available_parallelism()?.get();
+    if let Some(folder) = &plan.policies {
+        std::fs::create_dir_all(folder)?;
+        for encoder in ["aaren", "gru"] {
+            let bytes = Config::new(encoder, plan.width, plan.layers, 4).fixture(0).bytes();
+            std::fs::write(folder.join(format!("{encoder}.safetensors")), bytes)?;
+        }
+        return Ok(());
+    }
     let contenders = contenders(&plan)?;
     let mut rows = Vec::new();
     for machine in ["alone", "loaded"] {
