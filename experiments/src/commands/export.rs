@@ -12,6 +12,7 @@ use crate::onnx::{self, OPSET, Port};
 use crate::output;
 
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("form").required(true).args(["onnx", "int8", "c"])))]
 #[command(after_help = "Examples:
   aaren export --onnx results/demo/aaren-seed0 --out step.onnx
   aaren export --int8 results/demo/aaren-seed0 --out small.safetensors
@@ -28,10 +29,10 @@ timestep, and hands every `next.X` back as `state.X`; at timestep 0 the state ma
 grows or is recomputed (a Transformer's, and roll-outs in a window) have no such step and are refused.")]
 pub struct Args {
     /// Policy to write as an ONNX model: a policy.safetensors, or the folder of a run that holds one.
-    #[arg(long, value_name = "POLICY", required_unless_present_any = ["int8", "c"], conflicts_with_all = ["int8", "c"])]
+    #[arg(long, value_name = "POLICY")]
     pub onnx: Option<PathBuf>,
     /// Policy to write as a policy file of int8 matrices.
-    #[arg(long, value_name = "POLICY", conflicts_with = "c")]
+    #[arg(long, value_name = "POLICY")]
     pub int8: Option<PathBuf>,
     /// Policy to write as a C99 header.
     #[arg(long, value_name = "POLICY")]
