@@ -18,7 +18,7 @@ fn the_example_builds_by_pkg_config_and_by_cmake() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
     let build: PathBuf = std::env::current_exe().unwrap().parent().unwrap().to_path_buf();
     let folder = tempfile::tempdir().unwrap();
-    let prefix = folder.path().join("installed here");
+    let prefix = folder.path().join("installed");
     run(Command::new("sh")
         .arg(source.join("install.sh"))
         .args([&build, &prefix])
@@ -28,13 +28,16 @@ fn the_example_builds_by_pkg_config_and_by_cmake() {
     let mut said = Vec::new();
 
     if there("pkg-config") {
-        let found = run(Command::new("pkg-config")
-            .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"))
-            .args(["--cflags", "--libs", "--modversion", "aaren-streaming"]));
-        let (version, flags) = found.split_once('\n').unwrap();
-        assert_eq!(version.trim(), env!("CARGO_PKG_VERSION"));
+        let ask = |what: &[&str]| {
+            let mut command = Command::new("pkg-config");
+            run(command
+                .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"))
+                .args(what)
+                .arg("aaren-streaming"))
+        };
+        assert_eq!(ask(&["--modversion"]).trim(), env!("CARGO_PKG_VERSION"));
+        let flags = ask(&["--cflags", "--libs"]);
         let program = folder.path().join("by-pkg-config");
-        // As a shell splits it, with the blank of the folder's name escaped.
         let line = format!("cc \"$1\" {} -o \"$2\"", flags.trim());
         run(Command::new("sh").args(["-c", &line, "sh"]).arg(source.join("examples/act.c")).arg(&program));
         said.push(act(&program));
