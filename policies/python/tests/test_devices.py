@@ -38,8 +38,8 @@ def compiled(data: bytes, folder: Path) -> Callable[[float], Callable[[Any, floa
 
         def act(observation: Any, reward: float) -> Any:
             row = np.ascontiguousarray(observation, np.float64)
-            status = library.act(row.ctypes.data_as(ctypes.c_void_p), ctypes.c_double(reward), action.ctypes.data_as(ctypes.c_void_p))
-            assert status == 0
+            to = action.ctypes.data_as(ctypes.c_void_p)
+            assert library.act(row.ctypes.data_as(ctypes.c_void_p), ctypes.c_double(reward), to) == 0
             return int(action[0]) if policy.discrete else action.copy()
 
         return act

@@ -60,7 +60,8 @@ def main() -> None:
             for caches, steps, memory in (("warm", args.steps, None), ("cold", args.cold_steps, flush)):
                 times = measure(session, rows, steps, memory)
                 p50, p99, longest = np.percentile(times, [50, 99, 100])
-                print(f"| ONNX Runtime, {path.stem} | {rows} | {caches} | {p50:.1f} | {p99:.1f} | {longest:.0f} | {len(times)} |")
+                numbers = f"{p50:.1f} | {p99:.1f} | {longest:.0f} | {len(times)}"
+                print(f"| ONNX Runtime, {path.stem} | {rows} | {caches} | {numbers} |")
 
 
 if __name__ == "__main__":
