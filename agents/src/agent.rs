@@ -115,6 +115,7 @@ impl Task {
             observation_size: self.observation_size,
             action: self.action.clone(),
             target_returns,
+            weights: format::Weights::Float32,
             agent: agent.describe(self),
         }
     }

@@ -9,7 +9,7 @@ use alloc::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::one_line;
-use crate::{ActionSpace, Agent, Context, Decision, EnvSpec, Error, Invalid, Mlp, Model, Regime};
+use crate::{ActionSpace, Agent, Context, Decision, EnvSpec, Error, Invalid, Mlp, Model, Regime, Weights};
 
 /// The format's name.
 pub const FORMAT: &str = "aaren-policy";
@@ -37,6 +37,8 @@ pub struct Header {
     pub action: ActionSpace,
     /// Target returns of its evaluation, at least one.
     pub target_returns: Vec<f64>,
+    /// How the file holds its matrices.
+    pub weights: Weights,
     /// The agent it is.
     pub agent: Agent,
 }
@@ -162,6 +164,9 @@ struct Flat {
     #[serde(skip_serializing_if = "Option::is_none")]
     return_scale: Option<f64>,
     target_returns: Vec<f64>,
+    /// Files from before there were others have float32.
+    #[serde(default, skip_serializing_if = "Weights::are_float32")]
+    weights: Weights,
 }
 
 impl Serialize for Header {
@@ -184,6 +189,7 @@ impl Serialize for Header {
             context: None,
             return_scale: None,
             target_returns: self.target_returns.clone(),
+            weights: self.weights,
         };
         match &self.agent {
             Agent::Decision(Decision { model, max_timesteps, context, return_scale }) => {
@@ -219,7 +225,7 @@ impl<'de> Deserialize<'de> for Header {
             }
         };
         let Flat { policy, seed, updates, fingerprint, dataset, env, .. } = flat;
-        let Flat { observation_size, action, target_returns, .. } = flat;
+        let Flat { observation_size, action, target_returns, weights, .. } = flat;
         Ok(Self {
             policy,
             seed,
@@ -230,6 +236,7 @@ impl<'de> Deserialize<'de> for Header {
             observation_size,
             action,
             target_returns,
+            weights,
             agent,
         })
     }

@@ -8,7 +8,7 @@
 //! * [`Model`] with [`Mixer`], [`EncoderKind`], [`Norm`], [`Recency`]: the shape of a trajectory encoder.
 //! * [`AgentConfig`]: an agent as an experiment describes it.
 //! * [`Context`] and [`Regime`]: how much of the past a policy sees, in training and when it acts.
-//! * [`ActionSpace`], [`EnvSpec`], [`Precision`].
+//! * [`ActionSpace`], [`EnvSpec`], [`Precision`], [`Weights`].
 //! * [`Invalid`]: which key holds what, and what was expected.
 
 #![no_std]
@@ -37,5 +37,5 @@ pub use hash::fnv1a;
 pub use header::{FORMAT, Header, VERSION, check_scale};
 pub use model::{
     AarenSettings, EncoderKind, GruSettings, Mixer, Model, Norm, Precision, Recency, Settings,
-    TransformerSettings,
+    TransformerSettings, Weights,
 };
