@@ -4,12 +4,15 @@
 # make soak    the long forms of the tests that damage files (10 minutes each) and kill runs (30 times), and runs that are
 #              killed, told to stop, hung up on, and without room at random for an hour (AAREN_SOAK_SECONDS=120: two minutes)
 # make slurm-test  submit an experiment to a Slurm of its own on this machine: array, failure, time limit, requeue; as root
+# make devices-test  policies on aarch64 and on a Cortex-M4F, under QEMU; installs what that takes, as root
+# make install-c  the C interface under PREFIX (/usr/local), for pkg-config and CMake
 # make deps    only install (CUDA=1: also the libraries that a GPU needs, 2 GB)
 # make snapshots  train the behaviour policies of the dataset recipes anew, each a quarter of an hour and more (TASKS=hopper: one)
 # make oracle  compare the environments with Python Gymnasium's and POPGym's
 # make bench   compare the speed with PyTorch's and Python Gymnasium's
 # make reference  make anew what results/reference holds and the README quotes (PARTS="demo bench": some of it)
 # make wheel   build the Python package into target/wheel (make wheel-test: and test it)
+# make wheel-aarch64  the same for 64-bit ARM, into target/wheel-aarch64, with what devices-test installs
 
 PYTHON ?= python3
 DEPS := .deps
@@ -18,7 +21,7 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test slurm-test lint soak soak-runs soak-kills soak-datasets soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-test
+.PHONY: demo test slurm-test devices-test install-c wheel-aarch64 lint soak soak-runs soak-kills soak-datasets soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-test
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml --jobs 2
@@ -32,6 +35,12 @@ test: deps wheel
 slurm-test: deps
 	cargo build --release --locked --bin aaren
 	bash experiments/slurm-test.sh target/release/aaren
+
+# Debian's Rust with its library for arm64, cross compilers and QEMU: installed where they are missing. The table of the
+# microcontroller is written to target/devices; TABLE= names another file. Six minutes.
+devices-test:
+	bash policies/streaming/devices/test.sh $(TABLE)
+	$(MAKE) wheel-aarch64
 
 lint: deps
 	cargo fmt --all --check
@@ -115,6 +124,17 @@ wheel: $(DEPS)/wheel/installed
 		$(CURDIR)/$(DEPS)/wheel/bin/python -m hatchling build -t wheel -d $(CURDIR)/$(WHEEL)
 	$(DEPS)/wheel/bin/python -m auditwheel show $(WHEEL)/*.whl
 
+# Built by Debian's Rust: rustup's needs a target of its own. The name of the platform comes from the library.
+wheel-aarch64: $(DEPS)/wheel/installed
+	RUSTC=/usr/bin/rustc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+		cargo build --release --locked --target aarch64-unknown-linux-gnu --target-dir target/devices -p aaren-streaming-c
+	rm -rf $(WHEEL)-aarch64 && mkdir -p $(WHEEL)-aarch64
+	aarch64-linux-gnu-strip --strip-debug -o $(WHEEL)-aarch64/libaaren_streaming_c.so \
+		target/devices/aarch64-unknown-linux-gnu/release/libaaren_streaming_c.so
+	cd policies/python && AAREN_LIBRARY=$(CURDIR)/$(WHEEL)-aarch64/libaaren_streaming_c.so \
+		$(CURDIR)/$(DEPS)/wheel/bin/python -m hatchling build -t wheel -d $(CURDIR)/$(WHEEL)-aarch64
+	$(DEPS)/wheel/bin/python -m auditwheel show $(WHEEL)-aarch64/*.whl
+
 wheel-test: wheel
 	cargo build --locked --bin aaren
 	$(PYTEST)
@@ -123,6 +143,13 @@ $(DEPS)/wheel/installed: policies/python/requirements.txt policies/python/tests/
 	$(PYTHON) -m venv $(DEPS)/wheel
 	$(DEPS)/wheel/bin/$(PIP:$(PYTHON)%=python%) --no-deps --only-binary=:all: $(patsubst %,-r %,$^)
 	touch $@
+
+PREFIX ?= /usr/local
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+
+install-c:
+	cargo build --release --locked -p aaren-streaming-c
+	sh policies/streaming/c/install.sh target/release "$(PREFIX)" "$(VERSION)"
 
 reference: deps python
 	ETTH1="$(ETTH1)" sh experiments/reference.sh $(PARTS)

@@ -139,6 +139,30 @@ print(*(f"--only {run}" for run in left))' "$to")
         ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 $ablation > "$work/avx2.md"
         mv "$work/native.md" "$work/avx2.md" "$to"
         ;;
+    devices)
+        # An idle machine is not needed: what is counted here takes no time.
+        command="make devices-test; aaren compare --int8 results/reference/demo"
+        bash policies/streaming/devices/test.sh "$work/cortex-m4.md"
+        $aaren compare --int8 results/reference/demo/*.safetensors > "$work/int8.txt"
+        mv "$work/cortex-m4.md" "$work/int8.txt" "$to"
+        ;;
+    latency)
+        # On an idle machine, about an hour.
+        command="cargo run --release -p aaren-streaming --example latency"
+        latency="cargo run --quiet --release --locked -p aaren-streaming --example latency -- --out $work/latency"
+        $latency --width 64 --layers 2 --batches 1
+        $latency --width 128 --layers 3
+        $latency --width 256 --layers 4 --batches 1
+        cp "$work"/latency/latency-* "$to"
+        # The same weights in ONNX Runtime.
+        make --quiet .deps/wheel/installed
+        $latency --policies "$work/latency"
+        for encoder in aaren gru; do
+            $aaren export --onnx "$work/latency/$encoder.safetensors" --out "$work/latency/$encoder.onnx"
+        done
+        .deps/wheel/bin/python policies/streaming/devices/onnx_latency.py "$work"/latency/*.onnx > "$work/onnx-128.md"
+        mv "$work/onnx-128.md" "$to"
+        ;;
     forecasting)
         command="cargo run --release -p aaren-encoders --example forecasting -- ETTh1.csv"
         OMP_NUM_THREADS=1 cargo run --quiet --release --locked -p aaren-encoders --example forecasting -- "${ETTH1:?the path of ETTh1.csv}" > "$work/etth1.md"

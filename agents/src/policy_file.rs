@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aaren_format::{self as format, Decision, DecisionConfig, Header};
+use aaren_format::{self as format, Decision, DecisionConfig, Header, Weights};
 use tch::{Device, Tensor};
 
 use crate::decision::DecisionNetwork;
@@ -39,6 +39,7 @@ impl PolicyFile {
             target_returns,
             agent,
             network: network.describe(),
+            weights: Weights::Float32,
         };
         Self { header, tensors }
     }

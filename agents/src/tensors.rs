@@ -65,6 +65,11 @@ impl TensorBytes {
         let file = SafeTensors::deserialize(bytes).map_err(not)?;
         let mut tensors = Vec::new();
         for (name, view) in file.tensors() {
+            if view.dtype() == Dtype::I8 {
+                return Err(format!(
+                    "tensor {name} is I8: an int8 policy, from which only the streaming runtime acts"
+                ));
+            }
             if view.dtype() != Dtype::F32 {
                 return Err(format!("tensor {name} is {:?}, not F32", view.dtype()));
             }

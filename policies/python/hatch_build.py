@@ -21,6 +21,12 @@ def glibc_needed(library: Path) -> tuple[int, int]:
     return max((int(found[1]), int(found[2])) for found in versions)
 
 
+def architecture(library: Path) -> str:
+    """The processor that it runs on, as a platform tag names it."""
+    with library.open("rb") as file:
+        return {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}[ELFFile(file)["e_machine"]]
+
+
 class Library(BuildHookInterface):
     """`AAREN_LIBRARY` names the library; `make wheel` sets it."""
 
@@ -30,5 +36,5 @@ class Library(BuildHookInterface):
         library = Path(os.environ["AAREN_LIBRARY"])
         major, minor = glibc_needed(library)
         build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-manylinux_{major}_{minor}_x86_64"
+        build_data["tag"] = f"py3-none-manylinux_{major}_{minor}_{architecture(library)}"
         build_data["force_include"][str(library)] = "aaren/libaaren_streaming_c.so"

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::error::one_line;
 use crate::{
     ActionSpace, AgentSettings, Context, Decision, DecisionConfig, EnvSpec, Error, Invalid, Mlp, Model,
-    Network, Regime,
+    Network, Regime, Weights,
 };
 
 /// The format's name.
@@ -40,6 +40,8 @@ pub struct Header {
     pub action: ActionSpace,
     /// Target returns of its evaluation, at least one.
     pub target_returns: Vec<f64>,
+    /// How the file holds its matrices.
+    pub weights: Weights,
     /// Name of the agent that trained it.
     pub agent: String,
     /// The network it is.
@@ -166,6 +168,9 @@ struct Flat {
     #[serde(skip_serializing_if = "Option::is_none")]
     return_scale: Option<f64>,
     target_returns: Vec<f64>,
+    /// Files from before there were others have float32.
+    #[serde(default, skip_serializing_if = "Weights::are_float32")]
+    weights: Weights,
 }
 
 impl Serialize for Header {
@@ -188,6 +193,7 @@ impl Serialize for Header {
             context: None,
             return_scale: None,
             target_returns: self.target_returns.clone(),
+            weights: self.weights,
         };
         match &self.network {
             Network::Decision(Decision { model, max_timesteps, context, return_scale }) => {
@@ -220,7 +226,7 @@ impl<'de> Deserialize<'de> for Header {
         };
         let agent = flat.agent.unwrap_or_else(|| DecisionConfig::NAME.to_string());
         let Flat { policy, seed, updates, fingerprint, dataset, env, .. } = flat;
-        let Flat { observation_size, action, target_returns, .. } = flat;
+        let Flat { observation_size, action, target_returns, weights, .. } = flat;
         Ok(Self {
             policy,
             seed,
@@ -231,6 +237,7 @@ impl<'de> Deserialize<'de> for Header {
             observation_size,
             action,
             target_returns,
+            weights,
             agent,
             network,
         })

@@ -9,7 +9,7 @@
 //! * [`AgentConfig`]: an agent as an experiment describes it, by its [`AgentSettings`], whose ranges are in
 //!   [`values`].
 //! * [`Context`] and [`Regime`]: how much of the past a policy sees, in training and when it acts.
-//! * [`ActionSpace`], [`EnvSpec`], [`Precision`].
+//! * [`ActionSpace`], [`EnvSpec`], [`Precision`], [`Weights`].
 //! * [`Invalid`]: which key holds what, and what was expected.
 
 #![no_std]
@@ -41,7 +41,7 @@ pub use header::{FORMAT, Header, VERSION, check_scale};
 pub use iql::IqlConfig;
 pub use model::{
     AarenSettings, EncoderKind, GruSettings, Mixer, Model, Norm, Precision, Recency, Settings,
-    TransformerSettings,
+    TransformerSettings, Weights,
 };
 pub use network::{Decision, Mlp, Network};
 pub use td3_bc::Td3BcConfig;

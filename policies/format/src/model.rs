@@ -127,6 +127,38 @@ impl Precision {
     }
 }
 
+/// How a policy file holds its matrices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weights {
+    /// As they were trained.
+    #[default]
+    Float32,
+    /// Signed bytes from −127 to 127, and one float32 scale for each row. Norms, heads, biases, scores and the
+    /// projections of observation, action and return-to-go stay float32. Only the streaming runtime reads it.
+    Int8,
+}
+
+impl Weights {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Weights::Float32 => "float32",
+            Weights::Int8 => "int8",
+        }
+    }
+
+    pub(crate) fn are_float32(&self) -> bool {
+        *self == Weights::Float32
+    }
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// An encoder with its own settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mixer {

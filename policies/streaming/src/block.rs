@@ -3,6 +3,7 @@
 use alloc::{format, vec::Vec};
 
 use crate::Error;
+use crate::episode::touch;
 use crate::file::File;
 use crate::linear::Linear;
 use crate::mixer::{Memory, Mixer};
@@ -106,6 +107,12 @@ impl Scratch {
     pub(crate) fn pair(length: usize) -> Scratch {
         let (x, branch) = (alloc::vec![0.0; length], alloc::vec![0.0; length]);
         Scratch { x, branch, normed: Vec::new(), hidden: Vec::new(), mixer: Vec::new() }
+    }
+
+    /// Writes to every page.
+    pub(crate) fn touch(&mut self) {
+        let Scratch { x, normed, branch, hidden, mixer } = self;
+        [x, normed, branch, hidden, mixer].into_iter().for_each(|buffer| touch(buffer));
     }
 }
 

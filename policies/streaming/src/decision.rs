@@ -1,6 +1,5 @@
 //! The decision agent: the trajectory as tokens, an encoder over them, and the head at the state token.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use aaren_format::{self as format, Header, Precision, Regime};
@@ -10,6 +9,7 @@ use crate::block::{Encoder, LayerNorm, Scratch};
 use crate::episode::Episode;
 use crate::file::File;
 use crate::linear::Linear;
+use crate::matrix::Weight;
 use crate::policy::Weights;
 use crate::simd::{Kernel, Lanes};
 use crate::vector::add_assign;
@@ -26,6 +26,7 @@ pub(crate) struct Decision {
     observation_size: usize,
     /// Returns-to-go are divided by this.
     pub(crate) return_scale: f64,
+    pub(crate) constant_state: bool,
 }
 
 /// From an observation, an action or a return-to-go to a token.
@@ -35,7 +36,8 @@ struct Embedding {
     /// `None` where the actions of the past are no tokens.
     action: Option<Linear>,
     /// `[max_timesteps, width]`.
-    timestep: Vec<f32>,
+    timestep: Weight,
+    max_timesteps: usize,
     norm: LayerNorm,
 }
 
@@ -48,17 +50,27 @@ impl Decision {
     ) -> Result<Decision, Error> {
         let (observation_size, actions) = (header.observation_size, header.action.size());
         let width = agent.model.width;
-        let linear = |name, inputs| file.linear(name, width, inputs, Precision::Float32);
+        let linear = |name, inputs| file.float_linear(name, width, inputs);
+        let max_timesteps = agent.max_timesteps;
         let embedding = Embedding {
             return_to_go: linear("embed.return", 1)?,
             state: linear("embed.state", observation_size)?,
             action: agent.model.past_actions.then(|| linear("embed.action", actions)).transpose()?,
-            timestep: file.tensor("embed.timestep.weight", &[agent.max_timesteps, width])?,
+            timestep: file.table("embed.timestep.weight", "embed.timestep.scale", max_timesteps, width)?,
+            max_timesteps,
             norm: file.norm("embed.norm", width)?,
         };
         let encoder = Encoder::read(file, &agent.model, precision)?;
-        let head = file.linear("head", actions, width, Precision::Float32)?;
-        Ok(Decision { embedding, encoder, head, observation_size, return_scale: agent.return_scale })
+        let head = file.float_linear("head", actions, width)?;
+        let constant_state = agent.model.encoder().constant_state();
+        Ok(Decision {
+            embedding,
+            encoder,
+            head,
+            observation_size,
+            return_scale: agent.return_scale,
+            constant_state,
+        })
     }
 
     /// Tokens of a timestep: return-to-go, state and, unless the past goes without, action.
@@ -202,9 +214,15 @@ impl Embedding {
     #[inline(always)]
     fn finish<L: Lanes>(&self, x: &mut [f32], timestep: u64) {
         let width = x.len();
-        let known = self.timestep.len() / width;
-        let row = timestep.min(known as u64 - 1) as usize;
-        add_assign::<L>(x, &self.timestep[row * width..(row + 1) * width]);
+        let row = timestep.min(self.max_timesteps as u64 - 1) as usize;
+        let span = row * width..(row + 1) * width;
+        match &self.timestep {
+            Weight::Float32(table) => add_assign::<L>(x, &table[span]),
+            Weight::Int8(table) => {
+                let scale = table.scales[row];
+                x.iter_mut().zip(&table.codes[span]).for_each(|(x, &code)| *x += scale * f32::from(code));
+            }
+        }
         self.norm.apply::<L>(x);
     }
 }

@@ -183,3 +183,40 @@ pub(crate) fn act(
         None => Ok(()),
     }
 }
+
+/// Takes a few steps in a made-up episode and forgets them, so that the steps to come find their memory, stack and code
+/// in pages that are there. A Transformer's cache is left as it is: it grows in any case.
+pub(crate) fn rehearse(policy: &Weights, regime: Regime, episodes: &mut [Episode], scratch: &mut Scratch) {
+    // The third and fourth have as many tokens, of a window too, as every way through a matrix takes.
+    const STEPS: usize = 4;
+    if !policy.network.constant_state() {
+        return;
+    }
+    scratch.touch();
+    for episode in &mut *episodes {
+        touch(episode.inputs.spare_capacity_mut());
+    }
+    for _ in 0..STEPS {
+        for episode in &mut *episodes {
+            let row = episode.next_row();
+            row.fill(0.0);
+        }
+        // What large weights make of it is of no interest.
+        let _ = act(policy, regime, episodes, scratch);
+    }
+    for episode in episodes {
+        episode.reset(policy, 0.0);
+        episode.head.fill(0.0);
+        episode.action.fill(0.0);
+    }
+}
+
+/// Writes to every page of a buffer: one that was asked for as zeros may have none yet.
+pub(crate) fn touch<T: Copy>(buffer: &mut [T]) {
+    const PAGE: usize = 4096;
+    for part in buffer.chunks_mut((PAGE / size_of::<T>()).max(1)) {
+        let first = part.as_mut_ptr();
+        // SAFETY: the part has an element.
+        unsafe { first.write_volatile(first.read()) };
+    }
+}

@@ -57,6 +57,17 @@ pub enum Error {
         /// What it must be.
         expected: &'static str,
     },
+    /// What is to be rounded to int8 is int8 already.
+    #[error("`weights`: found int8, expected float32; give the policy file that `aaren run` wrote")]
+    Int8,
+    /// A C file's name is no beginning of a C identifier.
+    #[error(
+        "name: found {found:?}, expected a lower-case letter, then lower-case letters, digits and underscores, 40 at most"
+    )]
+    Name {
+        /// The name.
+        found: String,
+    },
     /// The processor lacks the instruction set asked for.
     #[error("this processor has no {0:?} instructions; use `InstructionSet::best()`")]
     InstructionSet(crate::InstructionSet),

@@ -28,25 +28,30 @@
 extern crate alloc;
 
 mod block;
+mod c_file;
 mod cache;
 mod decision;
 mod episode;
 mod error;
 mod file;
 mod linear;
+mod matrix;
 mod mixer;
 mod network;
 mod perceptron;
 mod policy;
+mod quantise;
 mod saved;
 mod simd;
 mod stream;
 mod streams;
 mod vector;
 
-pub use aaren_format::{ActionSpace, Header, Precision, Regime};
+pub use aaren_format::{ActionSpace, Header, Precision, Regime, Weights};
+pub use c_file::{CFile, c_file};
 pub use error::Error;
 pub use policy::{Options, Policy};
+pub use quantise::{Quantised, Rounding, quantise};
 pub use simd::InstructionSet;
 pub use stream::Stream;
 pub use streams::Streams;

@@ -37,6 +37,14 @@ impl Network {
         }
     }
 
+    /// Whether its state has one size however long the episode.
+    pub(crate) fn constant_state(&self) -> bool {
+        match self {
+            Network::Decision(decision) => decision.constant_state,
+            Network::Perceptron(_) => true,
+        }
+    }
+
     /// The state before an episode.
     pub(crate) fn zero_state(&self) -> State {
         match self {

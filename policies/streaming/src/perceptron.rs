@@ -35,7 +35,7 @@ impl Perceptron {
             layers.push(file.linear(&format!("mlp.{n}"), width, inputs, precision)?);
             inputs = width;
         }
-        let head = file.linear("head", header.action.size(), width, Precision::Float32)?;
+        let head = file.float_linear("head", header.action.size(), width)?;
         Ok(Perceptron { layers, head, observation_size, width })
     }
 

@@ -4,14 +4,11 @@
 use alloc::borrow::ToOwned;
 use alloc::{sync::Arc, vec::Vec};
 
-use safetensors::SafeTensors;
-
-use crate::error::one_line;
 use crate::file::File;
 use crate::network::Network;
 use crate::simd::InstructionSet;
 use crate::{Error, Stream};
-use aaren_format::{ActionSpace, Header, Precision, Regime, check_scale, fnv1a};
+use aaren_format::{ActionSpace, Header, Precision, Regime, fnv1a};
 
 /// The weights of a trained policy, shared by all its streams: cloning copies a pointer.
 #[derive(Clone)]
@@ -20,7 +17,8 @@ pub struct Policy(Arc<Weights>);
 /// How a policy is loaded.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How the matrices of the encoder, or of the hidden layers, are kept in memory.
+    /// How the matrices of the encoder, or of the hidden layers, are kept in memory. Those of an int8 file stay
+    /// int8.
     pub precision: Precision,
     /// What the kernels are compiled for.
     pub instructions: InstructionSet,
@@ -87,17 +85,8 @@ impl Policy {
         if !InstructionSet::available().any(|set| set == options.instructions) {
             return Err(Error::InstructionSet(options.instructions));
         }
-        let container = |error: safetensors::SafeTensorError| Error::Container(one_line(&error));
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(container)?;
-        let json =
-            metadata.metadata().as_ref().and_then(|entries| entries.get("aaren")).ok_or(Error::NoHeader)?;
-        let file = SafeTensors::deserialize(bytes).map_err(container)?;
-        let held = file.iter().map(|(_, view)| view.data().len() / size_of::<f32>()).sum();
-        let header = Header::parse(json, held)?;
-        let file = File(file);
-        let mean = file.tensor("observation.mean", &[header.observation_size])?;
-        let std = file.tensor("observation.std", &[header.observation_size])?;
-        check_scale(&mean, &std)?;
+        let (header, file) = File::open(bytes)?;
+        let (mean, std) = file.scale(&header)?;
         let network = Network::read(&file, &header, options.precision)?;
         let (instructions, fingerprint) = (options.instructions, fnv1a(bytes.iter().copied()));
         Ok(Policy(Arc::new(Weights { header, instructions, mean, std, network, fingerprint })))

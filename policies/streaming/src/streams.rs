@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::block::Scratch;
-use crate::episode::{Episode, act};
+use crate::episode::{Episode, act, rehearse, touch};
 use crate::{Error, Policy};
 use aaren_format::Regime;
 
@@ -11,7 +11,8 @@ use aaren_format::Regime;
 ///
 /// Each acts, bit for bit, as a [`Stream`](crate::Stream) would, whatever the others are told; they
 /// need not be at the same timestep. What they save is the weights' way from memory, once for all of
-/// them instead of once for each; a window's timesteps share it already, so windows save nothing.
+/// them instead of once for each; a window's timesteps share it already, so windows save nothing. In real time they
+/// are as good as a [`Stream`](crate::Stream).
 pub struct Streams {
     pub(crate) policy: Policy,
     pub(crate) regime: Regime,
@@ -39,14 +40,12 @@ impl Policy {
 
 impl Streams {
     fn new(policy: Policy, regime: Regime, count: usize) -> Streams {
-        let episodes: Vec<_> = (0..count).map(|_| Episode::new(policy.weights(), regime)).collect();
-        Streams {
-            regime,
-            scratch: policy.weights().network.scratch(regime, count),
-            actions: Vec::with_capacity(episodes.iter().map(|episode| episode.action.len()).sum()),
-            episodes,
-            policy,
-        }
+        let mut episodes: Vec<_> = (0..count).map(|_| Episode::new(policy.weights(), regime)).collect();
+        let mut scratch = policy.weights().network.scratch(regime, count);
+        rehearse(policy.weights(), regime, &mut episodes, &mut scratch);
+        let mut actions = Vec::with_capacity(episodes.iter().map(|episode| episode.action.len()).sum());
+        touch(actions.spare_capacity_mut());
+        Streams { regime, scratch, actions, episodes, policy }
     }
 
     /// The policy they follow.

@@ -3,7 +3,7 @@
 mod common;
 
 use aaren_damaged_files::{Measuring, fuzz, peak};
-use aaren_streaming::Policy;
+use aaren_streaming::{Policy, quantise};
 use common::{Cloning, Config, Fixture};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -156,7 +156,10 @@ fn a_header_that_multiplies_sizes_gets_no_memory_for_them() {
 
 #[test]
 fn damaged_files_neither_panic_nor_hoard() {
-    fuzz("policy in the streaming runtime", &policies().map(|f| f.bytes()), try_out);
+    let float32 = policies().map(|f| f.bytes());
+    let int8 = float32.iter().map(|bytes| quantise(bytes).unwrap().bytes);
+    let all: Vec<_> = float32.iter().cloned().chain(int8).collect();
+    fuzz("policy in the streaming runtime", &all, try_out);
 }
 
 proptest! {

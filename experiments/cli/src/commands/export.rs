@@ -7,23 +7,42 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::evaluate::policy_path;
+use super::export_devices;
 use crate::onnx::{self, OPSET, Port};
 use aaren_runs::output;
 
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("form").required(true).args(["onnx", "int8", "c"])))]
 #[command(after_help = "Examples:
   aaren export --onnx results/demo/aaren-seed0 --out step.onnx
+  aaren export --int8 results/demo/aaren-seed0 --out small.safetensors
+  aaren export --c small.safetensors --name hopper --out hopper.h
 
-The model is one step: state in, state out. A caller keeps return-to-go (the target return less the rewards so far) and
+--int8 writes a policy file whose matrices are bytes, one scale for each row: a quarter of the size. The streaming
+runtime, its C interface and Python act from it; play with both before you rely on it: aaren compare --int8.
+
+--c writes a C99 header that needs nothing else, float32 or int8 as the file is: NAME_state, NAME_reset and NAME_act.
+A Transformer, whose cache grows, is refused.
+
+The ONNX model is one step: state in, state out. A caller keeps return-to-go (the target return less the rewards so far) and
 timestep, and hands every `next.X` back as `state.X`; at timestep 0 the state may hold anything. Policies whose memory
 grows or is recomputed (a Transformer's, and roll-outs in a window) have no such step and are refused.")]
 pub struct Args {
     /// Policy to write as an ONNX model: a policy.safetensors, or the folder of a run that holds one.
-    #[arg(long, required = true, value_name = "POLICY")]
-    pub onnx: PathBuf,
-    /// Where to write.
-    #[arg(long, default_value = "step.onnx")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "POLICY")]
+    pub onnx: Option<PathBuf>,
+    /// Policy to write as a policy file of int8 matrices.
+    #[arg(long, value_name = "POLICY")]
+    pub int8: Option<PathBuf>,
+    /// Policy to write as a C99 header.
+    #[arg(long, value_name = "POLICY")]
+    pub c: Option<PathBuf>,
+    /// What the declarations of the C header begin with.
+    #[arg(long, default_value = "policy", requires = "c")]
+    pub name: String,
+    /// Where to write; step.onnx, policy-int8.safetensors or NAME.h unless given.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
     /// Print one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
@@ -31,15 +50,27 @@ pub struct Args {
 
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
-    let path = policy_path(&args.onnx)?;
+    let out = |usual: &str| args.out.clone().unwrap_or_else(|| usual.into());
+    let Some(policy) = &args.onnx else {
+        return match (&args.int8, &args.c) {
+            (Some(policy), _) => export_devices::int8(policy, &out("policy-int8.safetensors"), args.json),
+            (None, Some(policy)) => {
+                export_devices::c(policy, &args.name, &out(&format!("{}.h", args.name)), args.json)
+            }
+            // The parser asks for one of the three.
+            (None, None) => Ok(()),
+        };
+    };
+    let out = out("step.onnx");
+    let path = policy_path(policy)?;
     let policy = PolicyFile::load(&path)?;
     let step = onnx::step(&policy, &path)?;
-    aaren_spec::write(&args.out, &step.model)?;
+    aaren_spec::write(&out, &step.model)?;
     if args.json {
         let ports = json!({"inputs": step.inputs, "outputs": step.outputs});
-        return Ok(output::print(json!({"file": args.out, "opset": OPSET, "ports": ports}))?);
+        return Ok(output::print(json!({"file": out, "opset": OPSET, "ports": ports}))?);
     }
-    output::print(format_args!("{}: opset {OPSET}, {} bytes", args.out.display(), step.model.len()))?;
+    output::print(format_args!("{}: opset {OPSET}, {} bytes", out.display(), step.model.len()))?;
     for (what, ports) in [("in ", &step.inputs), ("out", &step.outputs)] {
         for Port { name, element, shape } in ports {
             let shape: String = shape.iter().map(|size| format!(", {size}")).collect();

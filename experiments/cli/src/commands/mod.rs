@@ -8,6 +8,7 @@ mod data;
 mod envs;
 mod evaluate;
 mod export;
+mod export_devices;
 mod help;
 mod paths;
 mod render;
@@ -51,7 +52,7 @@ enum Command {
     Submit(submit::Args),
     /// Roll out a trained policy.
     Evaluate(evaluate::Args),
-    /// Write a policy in the form of another runtime: one step as an ONNX model.
+    /// Write a policy in another form: an ONNX model, an int8 policy file, a C99 header.
     Export(export::Args),
     /// Film trained policies at work.
     Render(render::Args),

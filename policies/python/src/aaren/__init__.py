@@ -8,8 +8,9 @@ Everything that goes wrong in the library is an `aaren.Error` with the library's
 imports Gymnasium but `aaren.wrappers`.
 """
 
+from aaren._devices import c_file, quantise
 from aaren._library import Error
 from aaren._policy import Policy, State
 from aaren._stream import Action, Stream, Streams
 
-__all__ = ["Action", "Error", "Policy", "State", "Stream", "Streams"]
+__all__ = ["Action", "Error", "Policy", "State", "Stream", "Streams", "c_file", "quantise"]

@@ -34,6 +34,8 @@ policy_free = _function("aaren_policy_free", None, _handle)
 observation_size = _function("aaren_observation_size", c_size_t, _handle)
 action_size = _function("aaren_action_size", c_size_t, _handle)
 header = _function("aaren_header", c_size_t, _handle, _buffer, c_size_t)
+quantise = _function("aaren_quantise", c_size_t, _buffer, c_size_t, _buffer, c_size_t)
+c_file = _function("aaren_c_file", c_size_t, _buffer, c_size_t, c_char_p, _buffer, c_size_t)
 
 stream_new = _function("aaren_stream_new", _handle, _handle)
 stream_free = _function("aaren_stream_free", None, _handle)

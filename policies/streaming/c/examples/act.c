@@ -1,8 +1,8 @@
 /* Follow a policy for some steps in made-up surroundings and print its actions.
  *
- *   cargo build --release -p aaren-streaming-c
- *   cc act.c -I ../include -L ../../../../target/release -laaren_streaming_c -o act
- *   LD_LIBRARY_PATH=../../../../target/release ./act policy.safetensors 10
+ *   make install-c PREFIX="$HOME/.local"
+ *   cc act.c $(PKG_CONFIG_PATH="$HOME/.local/lib/pkgconfig" pkg-config --cflags --libs aaren-streaming) -o act
+ *   ./act policy.safetensors 10
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,9 +2,9 @@
  *
  * A policy holds the weights and may be used by several threads at once. A stream holds one
  * episode, streams hold several that are stepped together; they belong to one thread at a time and
- * keep their policy alive, so that all may be freed in any order. Functions that can fail return NULL or -1 and leave a message in
- * aaren_last_error(); no function prints, exits, or lets a panic out. Passing NULL for a handle is
- * an error, except when freeing. */
+ * keep their policy alive, so that all may be freed in any order. Functions that can fail return NULL
+ * or -1 and leave a message in aaren_last_error(); no function prints, exits, or lets a panic out.
+ * Passing NULL for a handle is an error, except when freeing. */
 #ifndef AAREN_STREAMING_H
 #define AAREN_STREAMING_H
 
@@ -38,6 +38,14 @@ double aaren_target_return(const aaren_policy *policy);
  * capacity, so that a first call with NULL and 0 asks for the size. 0 on failure. */
 size_t aaren_header(const aaren_policy *policy, char *text, size_t capacity);
 
+/* The bytes of a policy file with its matrices rounded to int8, a quarter of the size, into `capacity`
+ * bytes at `rounded`, with sizes as in aaren_header. 0 on failure. */
+size_t aaren_quantise(const uint8_t *bytes, size_t length, uint8_t *rounded, size_t capacity);
+
+/* The bytes of a policy file as a C99 header that needs nothing else, whose declarations begin with
+ * `name`, into `capacity` bytes at `text`, with sizes as in aaren_header. 0 on failure. */
+size_t aaren_c_file(const uint8_t *bytes, size_t length, const char *name, char *text, size_t capacity);
+
 /* A stream in the roll-out regime that the file names. NULL on failure. */
 aaren_stream *aaren_stream_new(const aaren_policy *policy);
 void aaren_stream_free(aaren_stream *stream);
@@ -47,7 +55,8 @@ int aaren_reset(aaren_stream *stream, double target_return);
 
 /* One step: the action for an observation, in the environment's units. previous_reward is what the
  * previous action earned; the first step after a reset ignores it. The sizes are those of the
- * arrays and must be the policy's. Does not allocate. 0, or -1 on failure. */
+ * arrays and must be the policy's. With a state of constant size a step allocates nothing, takes no
+ * lock and calls nothing of the system. 0, or -1 on failure. */
 int aaren_act(aaren_stream *stream, const float *observation, size_t observation_size,
               double previous_reward, float *action, size_t action_size);
 

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use aaren_streaming::{Policy, Stream, Streams};
+use aaren_streaming::{Policy, Stream, Streams, c_file, quantise};
 
 thread_local! {
     static LAST_ERROR: RefCell<CString> = RefCell::default();
@@ -143,8 +143,50 @@ pub unsafe extern "C" fn aaren_target_return(policy: *const Policy) -> f64 {
 ///
 /// `policy` is null or a live policy; `text` is valid for writes of `capacity` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn aaren_header(policy: *const Policy, text: *mut u8, capacity: usize) -> usize {
-    guard(0, || unsafe { hand_out(given(policy, "policy")?.header().to_json().as_bytes(), text, capacity) })
+pub unsafe extern "C" fn aaren_header(policy: *const Policy, text: *mut c_char, capacity: usize) -> usize {
+    guard(0, || unsafe {
+        hand_out(given(policy, "policy")?.header().to_json().as_bytes(), text.cast(), capacity)
+    })
+}
+
+/// A policy file with its matrices rounded to int8.
+///
+/// # Safety
+///
+/// `bytes` is null or valid for reads of `length` bytes; `rounded` is valid for writes of `capacity` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_quantise(
+    bytes: *const u8,
+    length: usize,
+    rounded: *mut u8,
+    capacity: usize,
+) -> usize {
+    guard(0, || {
+        let bytes = unsafe { given_slice(bytes, length, "bytes") }?;
+        unsafe { hand_out(&quantise(bytes)?.bytes, rounded, capacity) }
+    })
+}
+
+/// A policy file as a C99 header.
+///
+/// # Safety
+///
+/// `bytes` is null or valid for reads of `length` bytes, `name` null or a string that ends in a zero byte; `text` is
+/// valid for writes of `capacity` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_c_file(
+    bytes: *const u8,
+    length: usize,
+    name: *const c_char,
+    text: *mut c_char,
+    capacity: usize,
+) -> usize {
+    guard(0, || {
+        let bytes = unsafe { given_slice(bytes, length, "bytes") }?;
+        unsafe { given(name, "name") }?;
+        let name = unsafe { CStr::from_ptr(name) }.to_str()?;
+        unsafe { hand_out(c_file(bytes, name)?.source.as_bytes(), text.cast(), capacity) }
+    })
 }
 
 /// A stream in the regime the file names.

@@ -19,8 +19,88 @@ use crate::block::{State, Wanted};
 use crate::cache::Cache;
 use crate::file::File;
 use crate::linear::Linear;
+use crate::matrix::Matrix;
 use crate::simd::Lanes;
 use crate::vector::{exp_scalar, for_lanes, scale_into};
+
+/// One layer as its file holds it, but for what is folded.
+pub(crate) struct Parts {
+    /// `[width, width]`.
+    pub(crate) value: Matrix,
+    /// r of every head: `[heads, width]`.
+    pub(crate) score: Vec<f32>,
+    pub(crate) recency: Decay,
+    /// `None` where it is folded into the values.
+    pub(crate) output: Option<Matrix>,
+}
+
+/// By how much the maximum of a head falls at every token.
+pub(crate) enum Decay {
+    /// Zero.
+    None,
+    /// softplus of a number of each head.
+    Fixed(Vec<f32>),
+    /// softplus of a product with the token: weight `[heads, width]` and bias `[heads]`.
+    Gated(Vec<f32>, Vec<f32>),
+}
+
+impl Parts {
+    /// Folds query and key into one score vector per head, in float64; a file of bytes holds them folded.
+    pub(crate) fn read(file: &File<'_>, block: &str, model: &Model) -> Result<Parts, Error> {
+        let (width, Settings { heads, recency }) = (model.width, model.mixer.settings());
+        let name = |part: &str| format!("{block}.attention.{part}");
+        let (value, score, output) = if file.is_int8() {
+            let value = file.matrix(&name("value"), width, width)?;
+            let output = (heads > 1).then(|| file.matrix(&name("output"), width, width)).transpose()?;
+            (value, file.tensor(&name("score.weight"), &[heads, width])?, output)
+        } else {
+            let square = |part: &str| file.float_matrix(&name(part), width, width);
+            let flat = |part: &str| file.weight_and_bias(&name(part), width, width);
+            let (query, key, value, output) =
+                (flat("query")?, flat("key")?, square("value")?, square("output")?);
+            let query_token = file.tensor(&name("query_token"), &[width])?;
+            let score = scores(&query, &key.0, &query_token, heads);
+            match (heads == 1).then(|| Matrix::fold(&value, &output)).flatten() {
+                Some(folded) => (folded, score, None),
+                None => (value, score, Some(output)),
+            }
+        };
+        let recency = match recency {
+            Recency::None => Decay::None,
+            Recency::Learned | Recency::Spread => Decay::Fixed(file.tensor(&name("recency"), &[heads])?),
+            Recency::Gated => {
+                let (weight, bias) = file.weight_and_bias(&name("gate"), heads, width)?;
+                Decay::Gated(weight, bias)
+            }
+        };
+        Ok(Parts { value, score, recency, output })
+    }
+}
+
+/// r of every head, `[heads, width]`.
+fn scores(query: &(Vec<f32>, Vec<f32>), key: &[f32], query_token: &[f32], heads: usize) -> Vec<f32> {
+    let width = query_token.len();
+    let head_width = width / heads;
+    let scale = 1.0 / libm::sqrt(head_width as f64);
+    let query: Vec<f64> = (query.0.chunks_exact(width).zip(&query.1))
+        .map(|(row, &bias)| {
+            let products = row.iter().zip(query_token);
+            products.fold(f64::from(bias), |sum, (&w, &q)| sum + f64::from(w) * f64::from(q))
+        })
+        .collect();
+    let mut scores = Vec::new();
+    for h in 0..heads {
+        let mut score = alloc::vec![0.0; width];
+        let rows = key.chunks_exact(width).zip(&query).skip(h * head_width);
+        for (keys, &q) in rows.take(head_width) {
+            for (r, &k) in score.iter_mut().zip(keys) {
+                *r += f64::from(k) * q * scale;
+            }
+        }
+        scores.extend(score.iter().map(|&r| r as f32));
+    }
+    scores
+}
 
 /// One layer's parameters.
 pub(crate) struct Aaren {
@@ -36,51 +116,22 @@ pub(crate) struct Aaren {
 }
 
 impl Mix for Aaren {
-    /// Folds query and key into one score vector per head, in float64, and packs the rest.
     fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Aaren, Error> {
-        let (width, Settings { heads, recency }) = (model.width, model.mixer.settings());
-        let name = |part: &str| format!("{block}.attention.{part}");
-        let square = |part: &str| file.weight_and_bias(&name(part), width, width);
-        let (query, key, value, output) =
-            (square("query")?, square("key")?, square("value")?, square("output")?);
-        let query_token = file.tensor(&name("query_token"), &[width])?;
+        let (width, heads) = (model.width, model.mixer.settings().heads);
+        let Parts { value, score: mut rows, recency, output } = Parts::read(file, block, model)?;
+        let mut biases = alloc::vec![0.0; heads];
         let decay = match recency {
-            Recency::None => Some(alloc::vec![0.0; heads]),
-            Recency::Learned | Recency::Spread => {
-                Some(file.tensor(&name("recency"), &[heads])?.into_iter().map(softplus).collect())
+            Decay::None => Some(alloc::vec![0.0; heads]),
+            Decay::Fixed(raw) => Some(raw.into_iter().map(softplus).collect()),
+            Decay::Gated(weight, bias) => {
+                rows.extend(weight);
+                biases.extend(bias);
+                None
             }
-            Recency::Gated => None,
         };
-
-        let head_width = width / heads;
-        let scale = 1.0 / libm::sqrt(head_width as f64);
-        let query: Vec<f64> = (query.0.chunks_exact(width).zip(&query.1))
-            .map(|(row, &bias)| {
-                let products = row.iter().zip(&query_token);
-                products.fold(f64::from(bias), |sum, (&w, &q)| sum + f64::from(w) * f64::from(q))
-            })
-            .collect();
-        let folded = (heads == 1).then(|| Linear::fold((&value.0, &value.1), (&output.0, &output.1)));
-        let (mut weight, mut bias) = folded.unwrap_or(value);
-        for h in 0..heads {
-            let mut score = alloc::vec![0.0; width];
-            let rows = key.0.chunks_exact(width).zip(&query).skip(h * head_width);
-            for (keys, &q) in rows.take(head_width) {
-                for (r, &k) in score.iter_mut().zip(keys) {
-                    *r += f64::from(k) * q * scale;
-                }
-            }
-            weight.extend(score.iter().map(|&r| r as f32));
-            bias.push(0.0);
-        }
-        if decay.is_none() {
-            let gate = file.weight_and_bias(&name("gate"), heads, width)?;
-            weight.extend(gate.0);
-            bias.extend(gate.1);
-        }
         Ok(Aaren {
-            values_and_scores: Linear::new(&weight, &bias, precision),
-            output: (heads > 1).then(|| Linear::new(&output.0, &output.1, precision)),
+            values_and_scores: Linear::stacked(&value, (&rows, &biases), precision),
+            output: output.map(|output| Linear::new(&output, precision)),
             decay,
             width,
             heads,
@@ -163,7 +214,7 @@ impl Mix for Aaren {
     }
 }
 
-fn softplus(raw: f32) -> f64 {
+pub(crate) fn softplus(raw: f32) -> f64 {
     let raw = f64::from(raw);
     raw.max(0.0) + libm::log1p(libm::exp(-raw.abs()))
 }

@@ -17,8 +17,32 @@ use crate::block::{State, Wanted};
 use crate::cache::Cache;
 use crate::file::File;
 use crate::linear::Linear;
+use crate::matrix::Matrix;
 use crate::simd::Lanes;
 use crate::vector::{exp, for_lanes};
+
+/// One layer as its file holds it.
+pub(crate) struct Parts {
+    /// `[3 · units, width]`.
+    pub(crate) input: Matrix,
+    /// `[3 · units, units]`.
+    pub(crate) hidden: Matrix,
+    /// `[width, units]`.
+    pub(crate) output: Matrix,
+}
+
+impl Parts {
+    pub(crate) fn read(file: &File<'_>, block: &str, model: &Model) -> Result<Parts, Error> {
+        let (width, units) = (model.width, GruSettings::units(model.width));
+        let gates = |part: &str, inputs: usize| -> Result<Matrix, Error> {
+            let name = |what: &str| format!("{block}.gru.{what}_{part}");
+            let weight = file.table(&name("weight"), &name("scale"), 3 * units, inputs)?;
+            Ok(Matrix { weight, bias: file.tensor(&name("bias"), &[3 * units])? })
+        };
+        let (input, hidden) = (gates("ih", width)?, gates("hh", units)?);
+        Ok(Parts { input, hidden, output: file.matrix(&format!("{block}.gru.output"), width, units)? })
+    }
+}
 
 /// One layer's parameters.
 pub(crate) struct Gru {
@@ -35,18 +59,9 @@ pub(crate) struct Gru {
 impl Mix for Gru {
     fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Gru, Error> {
         let (width, units) = (model.width, GruSettings::units(model.width));
-        let gates = |part: &str, inputs: usize| -> Result<Linear, Error> {
-            let weight = file.tensor(&format!("{block}.gru.weight_{part}"), &[3 * units, inputs])?;
-            let bias = file.tensor(&format!("{block}.gru.bias_{part}"), &[3 * units])?;
-            Ok(Linear::new(&weight, &bias, precision))
-        };
-        Ok(Gru {
-            input: gates("ih", width)?,
-            hidden: gates("hh", units)?,
-            output: file.linear(&format!("{block}.gru.output"), width, units, precision)?,
-            units,
-            width,
-        })
+        let Parts { input, hidden, output } = Parts::read(file, block, model)?;
+        let [input, hidden, output] = [input, hidden, output].map(|matrix| Linear::new(&matrix, precision));
+        Ok(Gru { input, hidden, output, units, width })
     }
 
     fn linears(&self) -> impl Iterator<Item = &Linear> {

@@ -1,9 +1,9 @@
 //! How past tokens reach the present one: the part of a block in which encoders differ, and the only place
 //! that tells them apart.
 
-mod aaren;
-mod gru;
-mod transformer;
+pub(crate) mod aaren;
+pub(crate) mod gru;
+pub(crate) mod transformer;
 
 use alloc::vec::Vec;
 

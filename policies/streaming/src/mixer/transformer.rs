@@ -10,8 +10,36 @@ use crate::block::{State, Wanted};
 use crate::cache::{Cache, TILE};
 use crate::file::File;
 use crate::linear::Linear;
+use crate::matrix::Matrix;
 use crate::simd::Lanes;
 use crate::vector::{dot, exp_minus, exp_scalar, for_lanes, max};
+
+/// One layer as its file holds it, but for what is folded; all `[width, width]`.
+pub(crate) struct Parts {
+    /// Before the division by √d_h.
+    pub(crate) query: Matrix,
+    pub(crate) key: Matrix,
+    pub(crate) value: Matrix,
+    /// `None` where it is folded into the values.
+    pub(crate) output: Option<Matrix>,
+}
+
+impl Parts {
+    pub(crate) fn read(file: &File<'_>, block: &str, model: &Model) -> Result<Parts, Error> {
+        let (width, heads) = (model.width, model.mixer.settings().heads);
+        let square = |part: &str| file.matrix(&format!("{block}.attention.{part}"), width, width);
+        let (query, key, value) = (square("query")?, square("key")?, square("value")?);
+        // A file of bytes holds it folded.
+        if file.is_int8() && heads == 1 {
+            return Ok(Parts { query, key, value, output: None });
+        }
+        let output = square("output")?;
+        match (heads == 1).then(|| Matrix::fold(&value, &output)).flatten() {
+            Some(value) => Ok(Parts { query, key, value, output: None }),
+            None => Ok(Parts { query, key, value, output: Some(output) }),
+        }
+    }
+}
 
 /// One layer's parameters.
 pub(crate) struct Transformer {
@@ -27,22 +55,12 @@ pub(crate) struct Transformer {
 impl Mix for Transformer {
     fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Transformer, Error> {
         let (width, heads) = (model.width, model.mixer.settings().heads);
-        let square = |part: &str| file.weight_and_bias(&format!("{block}.attention.{part}"), width, width);
-        let (query, key, value, output) =
-            (square("query")?, square("key")?, square("value")?, square("output")?);
+        let Parts { query, key, value, output } = Parts::read(file, block, model)?;
         // Scores are divided by √d_h: let the query do it.
-        let scale = 1.0 / libm::sqrt((width / heads) as f64);
-        let scaled = |x: &[f32]| -> Vec<f32> { x.iter().map(|&x| (f64::from(x) * scale) as f32).collect() };
-        let folded = (heads == 1).then(|| Linear::fold((&value.0, &value.1), (&output.0, &output.1)));
-        let value = folded.unwrap_or(value);
-        Ok(Transformer {
-            query: Linear::new(&scaled(&query.0), &scaled(&query.1), precision),
-            key: Linear::new(&key.0, &key.1, precision),
-            value: Linear::new(&value.0, &value.1, precision),
-            output: (heads > 1).then(|| Linear::new(&output.0, &output.1, precision)),
-            width,
-            heads,
-        })
+        let query = query.scaled(1.0 / libm::sqrt((width / heads) as f64));
+        let [query, key, value] = [query, key, value].map(|matrix| Linear::new(&matrix, precision));
+        let output = output.map(|output| Linear::new(&output, precision));
+        Ok(Transformer { query, key, value, output, width, heads })
     }
 
     fn linears(&self) -> impl Iterator<Item = &Linear> {

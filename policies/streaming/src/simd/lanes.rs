@@ -12,12 +12,16 @@ use super::Kernel;
 pub(crate) trait Lanes: Copy {
     /// How many elements a vector has.
     const N: usize;
+    /// How many vectors the processor's registers hold.
+    const REGISTERS: usize;
 
     /// Run `kernel` on these vectors, as a function of its own: a large computation that is called
     /// from many places is then compiled once for each set of instructions.
     unsafe fn run<K: Kernel>(kernel: K) -> K::Output;
     unsafe fn splat(x: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
+    /// `N` signed bytes as numbers.
+    unsafe fn load_bytes(from: *const i8) -> Self;
     unsafe fn store(self, to: *mut f32);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;

@@ -5,6 +5,8 @@
 //! computation is compiled for that set, and choosing costs one branch per forward pass.
 
 mod lanes;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -25,7 +27,7 @@ pub(crate) trait Kernel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstructionSet {
-    /// Four-lane code that the compiler maps to what the target always has (SSE2, NEON, …).
+    /// Four-lane code that the compiler maps to what the target always has (SSE2, …).
     Portable,
     /// AVX2 with fused multiply-add, 8 lanes.
     #[cfg(target_arch = "x86_64")]
@@ -33,6 +35,9 @@ pub enum InstructionSet {
     /// AVX-512F, 16 lanes.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// NEON, 4 lanes in 32 registers: every aarch64 processor.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl InstructionSet {
@@ -52,7 +57,9 @@ impl InstructionSet {
             let avx512 = avx2 && cfg!(target_feature = "avx512f");
             [Some(Self::Portable), avx2.then_some(Self::Avx2), avx512.then_some(Self::Avx512)]
         };
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        let sets = [Some(Self::Portable), Some(Self::Neon)];
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         let sets = [Some(Self::Portable)];
         sets.into_iter().flatten()
     }
@@ -72,6 +79,8 @@ impl InstructionSet {
             Self::Avx2 => unsafe { x86::run_avx2(kernel) },
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => unsafe { x86::run_avx512(kernel) },
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => kernel.run::<core::arch::aarch64::float32x4_t>(),
         }
     }
 }

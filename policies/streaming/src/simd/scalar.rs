@@ -6,6 +6,7 @@ const MANTISSA_BITS: u32 = 23;
 
 impl Lanes for f32 {
     const N: usize = 1;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
@@ -18,6 +19,10 @@ impl Lanes for f32 {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> f32 {
         unsafe { *from }
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const i8) -> f32 {
+        f32::from(unsafe { *from })
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -90,6 +95,7 @@ impl Quad {
 
 impl Lanes for Quad {
     const N: usize = 4;
+    const REGISTERS: usize = 16;
 
     #[inline(never)]
     unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
@@ -102,6 +108,10 @@ impl Lanes for Quad {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Quad {
         Quad(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const i8) -> Quad {
+        Quad(unsafe { from.cast::<[i8; 4]>().read_unaligned() }.map(f32::from))
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {

@@ -24,6 +24,7 @@ pub(super) unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
 
 impl Lanes for __m256 {
     const N: usize = 8;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
@@ -36,6 +37,10 @@ impl Lanes for __m256 {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m256 {
         unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const i8) -> __m256 {
+        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -96,6 +101,7 @@ impl Lanes for __m256 {
 
 impl Lanes for __m512 {
     const N: usize = 16;
+    const REGISTERS: usize = 32;
 
     #[inline(always)]
     unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
@@ -108,6 +114,10 @@ impl Lanes for __m512 {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m512 {
         unsafe { _mm512_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const i8) -> __m512 {
+        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {

@@ -209,6 +209,62 @@ impl Fixture {
         &mut self.tensors.get_mut(name).unwrap_or_else(|| panic!("no tensor {name}")).1
     }
 
+    /// Rounds every row of a matrix to multiples of a 127th of its largest number.
+    pub fn round_rows(&mut self, name: &str) {
+        let (shape, floats) = self.tensors.get_mut(name).unwrap_or_else(|| panic!("no tensor {name}"));
+        for row in floats.chunks_mut(shape[1]) {
+            let scale = row.iter().fold(0.0, |largest: f32, w| largest.max(w.abs())) / 127.0;
+            row.iter_mut().for_each(|w| *w = scale * (f64::from(*w) / f64::from(scale)).round() as f32);
+        }
+    }
+
+    /// The same policy with the matrices that int8 rounds rounded, as float32: what an int8 file of it stands for. A
+    /// single head's output projection moves into its values first.
+    pub fn rounded(&self) -> Fixture {
+        let mut f = self.clone();
+        let layers = self.header["model"]["layers"].as_u64().unwrap_or(0);
+        for n in (0..layers).map(|n| format!("blocks.{n}.attention")) {
+            if self.header["model"]["heads"] != 1 || !self.tensors.contains_key(&format!("{n}.value.weight"))
+            {
+                continue;
+            }
+            let columns = |m: &[f32], d: usize| -> Vec<Vec<f64>> {
+                (0..d).map(|j| (0..d).map(|i| f64::from(m[i * d + j])).collect()).collect()
+            };
+            let d = f.tensor(&format!("{n}.value.bias")).len();
+            let value = columns(f.tensor(&format!("{n}.value.weight")), d);
+            let bias: Vec<f64> = f.tensor(&format!("{n}.value.bias")).iter().map(|&b| b.into()).collect();
+            let no_bias = |f: &mut Fixture| f.tensor(&format!("{n}.output.bias")).fill(0.0);
+            let output = oracle::linear(&f, &format!("{n}.output"), &bias);
+            no_bias(&mut f);
+            let folded: Vec<Vec<f64>> =
+                value.iter().map(|v| oracle::linear(&f, &format!("{n}.output"), v)).collect();
+            for (i, b) in output.into_iter().enumerate() {
+                f.tensor(&format!("{n}.value.bias"))[i] = b as f32;
+                for (j, column) in folded.iter().enumerate() {
+                    f.tensor(&format!("{n}.value.weight"))[i * d + j] = column[i] as f32;
+                    f.tensor(&format!("{n}.output.weight"))[i * d + j] = f32::from(i == j);
+                }
+            }
+        }
+        let aaren = self.header["model"]["encoder"] == "aaren";
+        let one = self.header["model"]["heads"] == 1;
+        let names: Vec<String> = f.tensors.keys().cloned().collect();
+        for name in names {
+            let part = name.rsplit('.').nth(1).unwrap_or_default();
+            let rounds = match part {
+                "query" | "key" => !aaren,
+                "output" => !one || self.header["model"]["encoder"] == "gru",
+                "value" | "up" | "down" | "gru" | "timestep" => true,
+                _ => name.starts_with("mlp."),
+            };
+            if rounds && name.contains("weight") {
+                f.round_rows(&name);
+            }
+        }
+        f
+    }
+
     /// The bytes of a `policy.safetensors`.
     pub fn bytes(&self) -> Vec<u8> {
         let mut header = serde_json::Map::new();

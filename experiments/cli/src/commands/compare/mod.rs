@@ -2,6 +2,7 @@
 
 mod acting;
 mod claims;
+mod int8;
 mod report;
 mod training;
 
@@ -21,7 +22,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   aaren compare experiments/hopper-medium-expert.yaml
-  aaren compare results/demo/aaren-seed0 results/demo/transformer-seed0")]
+  aaren compare results/demo/aaren-seed0 results/demo/transformer-seed0
+  aaren compare --int8 results/demo/aaren-seed0")]
 pub struct Args {
     /// An experiment (its trained policies, else untrained ones of the same shape), or folders of runs.
     #[arg(required = true, value_name = "EXPERIMENT.yaml|RUN_DIR")]
@@ -32,6 +34,15 @@ pub struct Args {
     /// Folder that holds the experiment's results, and gets the comparison.
     #[arg(long, default_value = "results")]
     pub results: PathBuf,
+    /// Play the same episodes with each policy and with its matrices rounded to int8 instead, and compare the returns.
+    #[arg(long, conflicts_with_all = ["overrides", "device"])]
+    pub int8: bool,
+    /// With --int8: episodes for each target return.
+    #[arg(long, default_value_t = 100, requires = "int8", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub episodes: u64,
+    /// With --int8: decides the episodes.
+    #[arg(long, default_value_t = 0, requires = "int8")]
+    pub seed: u64,
     /// Where training is measured: cpu or cuda.
     #[arg(long, default_value = "cpu")]
     pub device: aaren_format::Device,
@@ -57,6 +68,9 @@ struct Compared {
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    if args.int8 {
+        return int8::run(args);
+    }
     let device = open_device(args.device)?;
     tch::set_num_threads(1);
     let compared = match args.of.as_slice() {

@@ -1,0 +1,95 @@
+
+/* The memory of a layer: m and u of every head, then w. */
+static inline void name_clear(float *memory) {
+    int i;
+    for (i = 0; i < NAME_HEADS; i++) memory[i] = -INFINITY;
+    for (i = NAME_HEADS; i < NAME_MEMORY; i++) memory[i] = 0.0f;
+}
+
+/* to = (keep + less) to + weight v, where `less` is near zero. What the sum loses and a dither decide how it is
+ * rounded, so that errors do not add up. */
+static inline void name_sum(float *to, int count, float keep, float less, float weight, const float *v, float dither) {
+    int i;
+    for (i = 0; i < count; i++) {
+        const float kept = to[i] * keep;
+        const float added = weight * v[i] + to[i] * less;
+        const float sum = kept + added;
+        const float shown = sum - kept;
+        const float lost = (kept - (sum - shown)) + (added - shown);
+        to[i] = sum + (name_float(name_bits(sum) & 0x7f800000u) * dither + lost);
+    }
+}
+
+/* A token of score `score` and value `v` enters (m, u, w) of one head, whose past decays by `decay`. */
+static inline void name_merge(float *m, float *u, float *w, double decay, float score, const float *v, float dither) {
+    static const float one = 1.0f;
+    const double decayed = (double)*m - decay;
+    float rounded = (float)decayed, keep = 1.0f, less = 0.0f, weight, maximum;
+    double x;
+    int i;
+    if ((double)rounded < decayed) {
+        const uint32_t bits = name_bits(rounded);
+        rounded = rounded == 0.0f ? name_float(1u) : name_float(rounded > 0.0f ? bits + 1u : bits - 1u);
+    }
+    maximum = score > rounded ? score : rounded;
+    x = decayed - (double)maximum;
+    if (x > -1.0 / 64.0) {
+        less = (float)(x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * (1.0 / 24.0)))));
+    } else {
+        keep = name_exp((float)x);
+    }
+    weight = name_exp(score - maximum);
+    *m = maximum;
+    name_sum(u, 1, keep, less, weight, &one, dither);
+    name_sum(w, NAME_HEAD, keep, less, weight, v, dither);
+    /* A decay too small for float32 leaves m where it is: move m. */
+    if (*u < 0.5f && *u > 0.0f) {
+        const float lower = (float)((double)maximum + log((double)*u));
+        const float factor = (float)exp((double)maximum - (double)lower);
+        *m = lower;
+        *u *= factor;
+        for (i = 0; i < NAME_HEAD; i++) w[i] *= factor;
+    }
+}
+
+/* Tokens enter the memory of a layer; the outputs of those from `first` on become `branch`. */
+static inline void name_mix(name_state *s, const name_layer *layer, float *memory, const float *x, int tokens, int first) {
+    float *m = memory, *u = m + NAME_HEADS, *w = u + NAME_HEADS;
+    float *projected = s->wide, *scores = projected + NAME_EACH * NAME_WIDTH;
+#if NAME_GATED
+    float *gates = scores + NAME_HEADS;
+#endif
+#if NAME_HEADS > 1
+    float *outputs = scores + 2 * NAME_HEADS;
+#else
+    float *outputs = s->branch;
+#endif
+    int t, h, i;
+    name_product(layer->value, NAME_WIDTH, NAME_WIDTH, tokens, x, projected);
+    for (t = 0; t < tokens; t++) {
+        const float *values = projected + t * NAME_WIDTH;
+        const uint32_t number = (s->tokens + (uint32_t)t) * 0x9e3779b9u;
+        const float dither = ((float)number / 4294967296.0f - 0.5f) * 1.1920929e-7f;
+        name_rows(layer->score, 0, NAME_HEADS, NAME_WIDTH, x + t * NAME_WIDTH, scores);
+#if NAME_GATED
+        name_rows(layer->gate, layer->gate_bias, NAME_HEADS, NAME_WIDTH, x + t * NAME_WIDTH, gates);
+#endif
+        for (h = 0; h < NAME_HEADS; h++) {
+#if NAME_GATED
+            const double raw = (double)gates[h];
+            const double decay = (raw > 0.0 ? raw : 0.0) + log1p(exp(-fabs(raw)));
+#else
+            const double decay = layer->decay[h];
+#endif
+            name_merge(m + h, u + h, w + h * NAME_HEAD, decay, scores[h], values + h * NAME_HEAD, dither);
+            if (t >= first) {
+                const float share = 1.0f / u[h];
+                float *mixed = outputs + (t - first) * NAME_WIDTH + h * NAME_HEAD;
+                for (i = 0; i < NAME_HEAD; i++) mixed[i] = w[h * NAME_HEAD + i] * share;
+            }
+        }
+    }
+#if NAME_HEADS > 1
+    if (first < tokens) name_product(layer->output, NAME_WIDTH, NAME_WIDTH, tokens - first, outputs, s->branch);
+#endif
+}

@@ -1,0 +1,421 @@
+//! A policy as a C99 header that needs nothing else: its weights and one step.
+//!
+//! The C code stands in the `.h` files beside this one, with `name_` and `NAME_` where the policy's name goes. It
+//! computes what the runtime does, in the same order where the order matters: the merge of an Aaren's memory rounds
+//! as the runtime's does, with the same dither.
+
+use alloc::{format, string::String, vec::Vec};
+use core::fmt::Write;
+
+use aaren_format::{
+    ActionSpace, EncoderKind, GruSettings, Header, Invalid, Mixer, Model, Network, Norm, Recency, Regime,
+    Settings,
+};
+
+use crate::file::File;
+use crate::matrix::{Matrix, Weight};
+use crate::mixer::{aaren, gru};
+use crate::{Error, Policy};
+
+/// What [`c_file`] makes of a policy file.
+#[derive(Clone, Debug)]
+pub struct CFile {
+    /// The header's text.
+    pub source: String,
+    /// Bytes of the constants in it: what they take in flash.
+    pub constant_bytes: usize,
+}
+
+/// A policy file, float32 or int8, as a C99 header of its own: constants, `NAME_state`, `NAME_reset` and `NAME_act`.
+///
+/// The C code allocates nothing, opens nothing and keeps nothing but what stands in `NAME_state`, working memory
+/// included; of libm it uses what its first lines name. `name` begins all that it declares, so that a program may
+/// include several. It acts in the regime that the file names, and within 1e-4 of the runtime.
+///
+/// # Errors
+///
+/// As [`Policy::from_bytes`]; if the encoder is a Transformer, whose cache grows with every timestep; and if `name` is
+/// not a lower-case letter and then at most 39 lower-case letters, digits or underscores.
+pub fn c_file(bytes: &[u8], name: &str) -> Result<CFile, Error> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(plain) || name.len() > 40 {
+        return Err(Error::Name { found: crate::error::one_line(&name) });
+    }
+    // All checks, those of sizes that multiply among them.
+    Policy::from_bytes(bytes)?;
+    let (header, file) = File::open(bytes)?;
+    let mut writer = Writer {
+        file,
+        constants: String::new(),
+        constant_bytes: 0,
+        state: String::new(),
+        sizes: String::new(),
+    };
+    let code = writer.policy(&header)?;
+    let Writer { constants, constant_bytes, state, sizes, file, .. } = writer;
+
+    let mut text = introduction(&header, constant_bytes);
+    let number = if file.is_int8() { "int8_t" } else { "float" };
+    let (scale, scaled) = if file.is_int8() {
+        ("const float *scale; ", "((sum) * (matrix).scale[row])")
+    } else {
+        ("", "(sum)")
+    };
+    text += &format!(
+        "{sizes}\n\
+         #ifndef NAME_REAL\n#define NAME_REAL float /* `double`: observations in double precision */\n#endif\n\n\
+         typedef {number} name_number;\n\
+         typedef struct {{ const name_number *weight; {scale}const float *bias; }} name_matrix;\n\
+         #define NAME_SCALED(sum, matrix, row) {scaled}\n\n\
+         {constants}\n\
+         /* All memory that a policy needs. */\n\
+         typedef struct {{\n    uint64_t timestep;\n    double return_to_go;\n    \
+         float inputs[NAME_ROWS][1 + NAME_OBSERVATION + NAME_OUTPUTS];\n{state}    \
+         float head[NAME_OUTPUTS];\n}} name_state;\n\n",
+    );
+    for part in [include_str!("common.h")].iter().chain(&code).chain(&[include_str!("step.h")]) {
+        text += part;
+    }
+    text += "\n#endif\n";
+    let source = text
+        .replace("NAME_", &format!("{}_", name.to_ascii_uppercase()))
+        .replace("name_", &format!("{name}_"));
+    Ok(CFile { source, constant_bytes })
+}
+
+/// What stands before all code: where it comes from, and what it needs.
+fn introduction(header: &Header, constant_bytes: usize) -> String {
+    let aaren = |recency: &[Recency]| {
+        let is =
+            |model: Model| matches!(model.mixer, Mixer::Aaren(aaren) if recency.contains(&aaren.recency));
+        header.decision().is_some_and(|decision| is(decision.model))
+    };
+    let functions: Vec<&str> = [
+        ("sqrtf", header.decision().is_some()),
+        ("tanhf", matches!(header.action, ActionSpace::Continuous { .. })),
+        ("exp", aaren(&Recency::ALL)),
+        ("log", aaren(&Recency::ALL)),
+        ("fabs", aaren(&[Recency::Gated])),
+        ("log1p", aaren(&[Recency::Gated])),
+    ]
+    .into_iter()
+    .filter_map(|(function, needed)| needed.then_some(function))
+    .collect();
+    let functions = if functions.is_empty() { "nothing".into() } else { functions.join(", ") };
+    // A comment ends at the first star and slash, wherever they come from.
+    let said = |text: &str| -> String {
+        let plain = |c: char| c.is_ascii_graphic() || c == ' ';
+        text.chars().map(|c| if plain(c) && c != '*' && c != '\\' { c } else { '?' }).take(200).collect()
+    };
+    let regime = header.regime();
+    let kind = match &header.network {
+        Network::Decision(decision) => {
+            let Model { width, layers, mixer, .. } = decision.model;
+            let encoder = mixer.encoder();
+            let heads = if encoder.takes("heads") {
+                format!(", {} heads", mixer.settings().heads)
+            } else {
+                String::new()
+            };
+            format!("{encoder}, width {width}, {layers} layers{heads}, roll-out {regime}")
+        }
+        Network::Perceptron(mlp) => format!("perceptron, width {}, {} layers", mlp.width, mlp.layers),
+    };
+    format!(
+        "/* A policy of aaren as C99: `{policy}`, seed {seed}, for {env}.\n *\n \
+         * {kind}; {weights} matrices, {constant_bytes} bytes of constants.\n *\n \
+         *     static name_state state;\n \
+         *     name_reset(&state, {target:?});\n \
+         *     loop: name_act(&state, observation, reward, action);\n *\n \
+         * It allocates nothing and has no state but name_state. Of libm it needs: {functions}.\n */\n\
+         #ifndef NAME_POLICY_H\n#define NAME_POLICY_H\n\n\
+         #include <float.h>\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n\
+         #if defined(__FAST_MATH__) || FLT_EVAL_METHOD == 2\n\
+         #error \"the rounding of sums is part of this policy: no -ffast-math; on 32-bit x86 -msse2 -mfpmath=sse\"\n\
+         #endif\n\n",
+        policy = said(&header.policy),
+        seed = header.seed,
+        env = said(&header.env.id),
+        weights = header.weights,
+        target = header.target_returns.first().copied().unwrap_or(0.0),
+    )
+}
+
+/// Collects the parts of the file.
+struct Writer<'a> {
+    file: File<'a>,
+    constants: String,
+    constant_bytes: usize,
+    /// Members of `name_state`.
+    state: String,
+    sizes: String,
+}
+
+impl Writer<'_> {
+    /// The code of the policy's agent.
+    fn policy(&mut self, header: &Header) -> Result<Vec<&'static str>, Error> {
+        let (mean, std) = self.file.scale(header)?;
+        let (observation, outputs) = (header.observation_size, header.action.size());
+        self.size("OBSERVATION", observation, "entries of an observation");
+        self.size("ACTION", header.action.entries(), "entries of an action");
+        self.size("OUTPUTS", outputs, "of the head");
+        self.size("DISCRETE", usize::from(matches!(header.action, ActionSpace::Discrete { .. })), "");
+        self.floats("mean", &mean);
+        self.floats("std", &std);
+        if let ActionSpace::Continuous { low, high } = &header.action {
+            let of = |f: &dyn Fn(f32, f32) -> f32| -> Vec<f32> {
+                low.iter().zip(high).map(|(&low, &high)| f(low, high)).collect()
+            };
+            self.floats("low", low);
+            self.floats("high", high);
+            self.floats("centre", &of(&|low, high| 0.5 * low + 0.5 * high));
+            self.floats("half", &of(&|low, high| 0.5 * (high - low)));
+        }
+        let (code, width) = match &header.network {
+            Network::Decision(decision) => {
+                let model = &decision.model;
+                let mixer = match model.encoder() {
+                    EncoderKind::Aaren => include_str!("aaren.h"),
+                    EncoderKind::Gru => include_str!("gru.h"),
+                    EncoderKind::Transformer => {
+                        return Err(Error::Value(Invalid {
+                            key: "model.encoder",
+                            found: format!("{}", model.encoder()),
+                            expected: "an encoder whose state has one size (aaren or gru): a Transformer's cache grows \
+                                       with every timestep, and a C file allocates nothing"
+                                .into(),
+                            cure: Some("act with the streaming runtime's C interface".into()),
+                        }));
+                    }
+                };
+                self.decision(header, decision)?;
+                (
+                    alloc::vec![include_str!("transformations.h"), mixer, include_str!("decision.h")],
+                    model.width,
+                )
+            }
+            Network::Perceptron(mlp) => {
+                self.perceptron(observation, mlp.width, mlp.layers)?;
+                (alloc::vec![include_str!("perceptron.h")], mlp.width)
+            }
+        };
+        let (weight, bias) = self.file.weight_and_bias("head", outputs, width)?;
+        self.floats("head", &weight);
+        self.floats("head_bias", &bias);
+        Ok(code)
+    }
+
+    fn perceptron(&mut self, observation: usize, width: usize, layers: usize) -> Result<(), Error> {
+        self.size("WIDTH", width, "of a hidden layer");
+        self.size("LAYERS", layers, "hidden ones");
+        self.size("ROWS", 1, "timesteps whose inputs are kept");
+        self.real("RETURN_SCALE", 1.0);
+        let (mut inputs, mut all) = (observation, Vec::new());
+        for n in 0..layers {
+            let matrix = self.file.matrix(&format!("mlp.{n}"), width, inputs)?;
+            all.push(self.matrix(&format!("layer{n}"), &matrix));
+            inputs = width;
+        }
+        let _ = writeln!(
+            self.constants,
+            "static const name_matrix name_layers[NAME_LAYERS] = {{\n    {},\n}};",
+            all.join(",\n    ")
+        );
+        self.state += "    float even[NAME_WIDTH], odd[NAME_WIDTH];\n";
+        Ok(())
+    }
+
+    fn decision(&mut self, header: &Header, decision: &aaren_format::Decision) -> Result<(), Error> {
+        let model = &decision.model;
+        let Model { width, layers, mixer, .. } = *model;
+        let Settings { heads, recency } = mixer.settings();
+        let each = if model.past_actions { 3 } else { 2 };
+        let (window, reset) = match decision.context.regime {
+            Regime::Window(timesteps) => (timesteps, 0),
+            Regime::Reset(timesteps) => (0, timesteps),
+            Regime::Unbounded | Regime::Sliding(_) => (0, 0),
+        };
+        let units = GruSettings::units(width);
+        // Working memory of the widest part of a layer.
+        let (memory, wide) = match model.encoder() {
+            EncoderKind::Gru => (units, 4 * each * units + 3 * units),
+            EncoderKind::Aaren | EncoderKind::Transformer => {
+                (2 * heads + width, 2 * each * width + 2 * heads)
+            }
+        };
+        self.size("WIDTH", width, "");
+        self.size("LAYERS", layers, "");
+        self.size("EACH", each, "tokens of a timestep");
+        self.size("MEMORY", memory, "numbers that a layer remembers");
+        self.size("WIDE", wide.max(4 * each * width), "");
+        self.size("TIMESTEPS", decision.max_timesteps, "with an embedding of their own");
+        self.size("ROWS", window.max(2), "timesteps whose inputs are kept");
+        self.size("WINDOW", window, "timesteps that each step reads anew; 0: all that came");
+        self.size("RESET", reset, "timesteps after which the memory is emptied; 0: never");
+        self.size("PRE", usize::from(model.norm == Norm::Pre), "");
+        if model.encoder() == EncoderKind::Aaren {
+            self.size("HEADS", heads, "");
+            self.size("HEAD", width / heads, "width of a head");
+            self.size("GATED", usize::from(recency == Recency::Gated), "");
+        }
+        self.real("RETURN_SCALE", decision.return_scale);
+
+        let norm = "typedef struct { const float *gain, *bias; } name_norm;\n";
+        self.constants += norm;
+        for (name, inputs) in
+            [("return", 1), ("state", header.observation_size), ("action", header.action.size())]
+        {
+            if name != "action" || model.past_actions {
+                let (weight, bias) = self.file.weight_and_bias(&format!("embed.{name}"), width, inputs)?;
+                self.floats(&format!("embed_{name}"), &weight);
+                self.floats(&format!("embed_{name}_bias"), &bias);
+            }
+        }
+        let times = self.file.table(
+            "embed.timestep.weight",
+            "embed.timestep.scale",
+            decision.max_timesteps,
+            width,
+        )?;
+        let times = self.matrix("timesteps", &Matrix { weight: times, bias: Vec::new() });
+        let _ = writeln!(self.constants, "static const name_matrix name_embed_timestep = {times};");
+        let embed_norm = self.norm("embed.norm", "embed", width)?;
+        let _ = writeln!(self.constants, "static const name_norm name_embed_norm = {embed_norm};");
+
+        let members = match model.encoder() {
+            EncoderKind::Gru => "input, hidden, output",
+            EncoderKind::Aaren | EncoderKind::Transformer if heads > 1 => "value, output",
+            EncoderKind::Aaren | EncoderKind::Transformer => "value",
+        };
+        let (pointers, decays) = match (model.encoder(), recency) {
+            (EncoderKind::Aaren, Recency::Gated) => ("    const float *score, *gate, *gate_bias;\n", ""),
+            (EncoderKind::Aaren, _) => ("    const float *score;\n", "    const double *decay;\n"),
+            _ => ("", ""),
+        };
+        let mut all = Vec::new();
+        for n in 0..layers {
+            all.push(self.layer(n, model)?);
+        }
+        let _ = writeln!(
+            self.constants,
+            "typedef struct {{\n    name_matrix {members}, up, down;\n{pointers}{decays}    name_norm norm1, norm2;\n\
+             }} name_layer;\nstatic const name_layer name_layers[NAME_LAYERS] = {{\n    {},\n}};",
+            all.join(",\n    ")
+        );
+        if model.norm == Norm::Pre {
+            let last = self.norm("norm", "last", width)?;
+            let _ = writeln!(self.constants, "static const name_norm name_last_norm = {last};");
+        }
+        self.state += "    uint32_t tokens;\n    float memory[NAME_LAYERS][NAME_MEMORY];\n    float x[NAME_EACH * \
+                       NAME_WIDTH], branch[NAME_EACH * NAME_WIDTH], wide[NAME_WIDE];\n";
+        if model.norm == Norm::Pre {
+            self.state += "    float normed[NAME_EACH * NAME_WIDTH];\n";
+        }
+        Ok(())
+    }
+
+    /// The initialiser of a `name_layer`, its members in their order.
+    fn layer(&mut self, n: usize, model: &Model) -> Result<String, Error> {
+        let (width, block) = (model.width, format!("blocks.{n}"));
+        let name = |part: &str| format!("layer{n}_{part}");
+        let mut matrices = Vec::new();
+        let mut pointers = Vec::new();
+        match model.encoder() {
+            EncoderKind::Gru => {
+                let gru::Parts { input, hidden, output } = gru::Parts::read(&self.file, &block, model)?;
+                for (part, matrix) in [("input", &input), ("hidden", &hidden), ("output", &output)] {
+                    matrices.push(self.matrix(&name(part), matrix));
+                }
+            }
+            EncoderKind::Aaren | EncoderKind::Transformer => {
+                let aaren::Parts { value, score, recency, output } =
+                    aaren::Parts::read(&self.file, &block, model)?;
+                matrices.push(self.matrix(&name("value"), &value));
+                if let Some(output) = output {
+                    matrices.push(self.matrix(&name("output"), &output));
+                }
+                pointers.push(self.floats(&name("score"), &score));
+                let decay: Vec<f64> = match recency {
+                    aaren::Decay::Gated(weight, bias) => {
+                        pointers.push(self.floats(&name("gate"), &weight));
+                        pointers.push(self.floats(&name("gate_bias"), &bias));
+                        Vec::new()
+                    }
+                    aaren::Decay::Fixed(raw) => raw.into_iter().map(aaren::softplus).collect(),
+                    aaren::Decay::None => alloc::vec![0.0; model.mixer.settings().heads],
+                };
+                if !decay.is_empty() {
+                    let numbers: Vec<String> = decay.iter().map(|x| format!("{x:e}")).collect();
+                    pointers.push(self.array("double", &name("decay"), 8, &numbers));
+                }
+            }
+        }
+        for (part, outputs, inputs) in [("up", 4 * width, width), ("down", width, 4 * width)] {
+            let matrix = self.file.matrix(&format!("{block}.mlp.{part}"), outputs, inputs)?;
+            matrices.push(self.matrix(&name(part), &matrix));
+        }
+        for norm in ["norm1", "norm2"] {
+            pointers.push(self.norm(&format!("{block}.{norm}"), &name(norm), width)?);
+        }
+        matrices.extend(pointers);
+        Ok(format!("{{{}}}", matrices.join(", ")))
+    }
+
+    fn size(&mut self, name: &str, size: usize, what: &str) {
+        let comment = if what.is_empty() { String::new() } else { format!(" /* {what} */") };
+        let _ = writeln!(self.sizes, "#define NAME_{name} {size}{comment}");
+    }
+
+    fn real(&mut self, name: &str, x: f64) {
+        let _ = writeln!(self.sizes, "#define NAME_{name} {x:e}");
+    }
+
+    fn norm(&mut self, tensor: &str, name: &str, width: usize) -> Result<String, Error> {
+        let norm = self.file.norm(tensor, width)?;
+        let gain = self.floats(&format!("{name}_gain"), &norm.gain);
+        let bias = self.floats(&format!("{name}_shift"), &norm.bias);
+        Ok(format!("{{{gain}, {bias}}}"))
+    }
+
+    /// Writes a matrix; its initialiser.
+    fn matrix(&mut self, name: &str, matrix: &Matrix) -> String {
+        let weight = match &matrix.weight {
+            Weight::Float32(weight) => self.floats(name, weight),
+            Weight::Int8(bytes) => {
+                let codes: Vec<String> = bytes.codes.iter().map(|code| format!("{code}")).collect();
+                let codes = self.array("int8_t", name, 1, &codes);
+                format!("{codes}, {}", self.floats(&format!("{name}_scale"), &bytes.scales))
+            }
+        };
+        let bias = if matrix.bias.is_empty() {
+            "0".into()
+        } else {
+            self.floats(&format!("{name}_bias"), &matrix.bias)
+        };
+        format!("{{{weight}, {bias}}}")
+    }
+
+    /// Writes an array; its name.
+    fn floats(&mut self, name: &str, floats: &[f32]) -> String {
+        // The shortest decimal that reads back as the same number.
+        let numbers: Vec<String> = floats.iter().map(|x| format!("{x:e}f")).collect();
+        self.array("float", name, size_of::<f32>(), &numbers)
+    }
+
+    fn array(&mut self, kind: &str, name: &str, bytes: usize, numbers: &[String]) -> String {
+        let name = format!("name_{name}");
+        let _ = write!(self.constants, "static const {kind} {name}[{}] = {{", numbers.len());
+        let mut column = usize::MAX;
+        for number in numbers {
+            if column > 110 {
+                self.constants += "\n   ";
+                column = 3;
+            }
+            let _ = write!(self.constants, " {number},");
+            column += number.len() + 2;
+        }
+        self.constants += "\n};\n";
+        self.constant_bytes += bytes * numbers.len();
+        name
+    }
+}

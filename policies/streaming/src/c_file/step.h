@@ -1,0 +1,46 @@
+
+/* Begin an episode, asking for `target_return`. */
+static inline void name_reset(name_state *s, double target_return) {
+    memset(s, 0, sizeof *s);
+    s->return_to_go = target_return;
+    name_forget(s);
+}
+
+/* One step: the action for an observation of NAME_OBSERVATION entries, in the environment's units: NAME_ACTION
+ * entries, or the index of a choice. `reward` is what the previous action earned; the first step of an episode ignores
+ * it. 0, or -1 where an observation or a reward is not finite, which leaves the state as it was, or where the policy's
+ * own output is not, which asks for a reset. */
+static inline int name_act(name_state *s, const NAME_REAL *observation, double reward, float *action) {
+    float *row = s->inputs[s->timestep % NAME_ROWS], *token = row + 1 + NAME_OBSERVATION;
+    const double return_to_go = s->return_to_go - (s->timestep > 0 ? reward : 0.0);
+    int i, lost = 0;
+    if (!isfinite(return_to_go)) return -1;
+    for (i = 0; i < NAME_OBSERVATION; i++) {
+        if (!isfinite(observation[i])) return -1;
+    }
+    s->return_to_go = return_to_go;
+    row[0] = (float)(return_to_go / NAME_RETURN_SCALE);
+    for (i = 0; i < NAME_OBSERVATION; i++) {
+        row[1 + i] = (float)(((double)observation[i] - (double)name_mean[i]) / (double)name_std[i]);
+    }
+    name_run(s);
+    for (i = 0; i < NAME_OUTPUTS; i++) lost |= !isfinite(s->head[i]);
+#if NAME_DISCRETE
+    {
+        int best = 0;
+        for (i = 1; i < NAME_OUTPUTS; i++) {
+            if (s->head[i] > s->head[best]) best = i;
+        }
+        for (i = 0; i < NAME_OUTPUTS; i++) token[i] = i == best ? 1.0f : 0.0f;
+        action[0] = (float)best;
+    }
+#else
+    for (i = 0; i < NAME_OUTPUTS; i++) {
+        token[i] = tanhf(s->head[i]);
+        action[i] = name_centre[i] + name_half[i] * token[i];
+        action[i] = action[i] < name_low[i] ? name_low[i] : action[i] > name_high[i] ? name_high[i] : action[i];
+    }
+#endif
+    s->timestep++;
+    return lost ? -1 : 0;
+}
