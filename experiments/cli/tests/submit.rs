@@ -96,7 +96,7 @@ fn the_script_is_an_array_and_a_report_after_it() {
         "#SBATCH --account=lab",
         "#SBATCH --signal=B:TERM@60",
         "#SBATCH --requeue",
-        "  scontrol requeue \"$task\"",
+        "    timeout 10 scontrol requeue \"$task\" && break",
     ] {
         assert_eq!(array.lines().filter(|found| *found == line).count(), 1, "{line}\n{array}");
     }

@@ -256,9 +256,9 @@ child=$!
 asked=0
 requeue=
 is_running() {{
-  # Where Slurm does not answer it is asked again; where it never does, nobody has cancelled anything.
-  for attempt in 1 2 3 4 5; do
-    state=$(squeue --noheader --jobs "$task" --format %T 2>/dev/null)
+  # Where Slurm does not answer, or not soon, it is asked again; where it never does, nobody has cancelled anything.
+  for attempt in 1 2 3; do
+    state=$(timeout 5 squeue --noheader --jobs "$task" --format %T 2>/dev/null)
     [ -z "$state" ] || break
     sleep 1
   done
@@ -287,7 +287,10 @@ if [ "$(content)" = "$before" ]; then
   exit "$status"
 fi
 if is_running; then
-  scontrol requeue "$task"
+  for attempt in 1 2 3; do
+    timeout 10 scontrol requeue "$task" && break
+    sleep 1
+  done
 fi
 exit "$status"
 ARRAY
