@@ -125,7 +125,7 @@ submit() { # arguments of `aaren submit`; sets $array and $report
   [ -n "$array" ] && [ -n "$report" ] || fail "no jobs in: $said"
 }
 yaml() { # name, updates, width, more
-  cat >"$here/$1.yaml" <<YAML
+  cat >"$1.yaml" <<YAML
 name: $1
 env: {id: TMaze-v0, kwargs: {corridor: 3}}
 dataset: t-maze-3

@@ -87,7 +87,6 @@ fn the_script_is_an_array_and_a_report_after_it() {
     check(array);
     for line in [
         "#SBATCH --job-name=tiny",
-        "#SBATCH --output='my 100 %%j/tiny/slurm/%A_%a.log'",
         "#SBATCH --open-mode=append",
         "#SBATCH --partition=gpu",
         "#SBATCH --time=2:00:00",
@@ -96,10 +95,12 @@ fn the_script_is_an_array_and_a_report_after_it() {
         "#SBATCH --account=lab",
         "#SBATCH --signal=B:TERM@60",
         "#SBATCH --requeue",
-        "  scontrol requeue \"$task\"",
+        "    timeout 10 scontrol requeue \"$task\" && break",
     ] {
         assert_eq!(array.lines().filter(|found| *found == line).count(), 1, "{line}\n{array}");
     }
+    let log = array.lines().find_map(|line| line.strip_prefix("#SBATCH --output='/")).unwrap();
+    assert!(log.ends_with("/my 100 %%j/tiny/slurm/%A_%a.log'"), "{log}");
     assert!(!array.contains("TERM@120"), "what is given takes its place: {array}");
     let run = "aaren run tiny.yaml --results 'my 100 %j' --set 'seeds=[0, 1]' --only \"$run\" &\n";
     assert!(array.contains(run), "{array}");

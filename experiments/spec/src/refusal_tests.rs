@@ -200,7 +200,7 @@ fn required_keys_and_other_documents() {
         ("env: []\ndataset: hopper-medium", &["`env`: found an empty list"]),
         ("env: A\ndataset: hopper-medum", &["x.yaml:2: `dataset`", "did you mean the recipe `hopper-medium`?"]),
         ("env: A\ndataset: no/such.hdf5", &["x.yaml:2: `dataset`: found `no/such.hdf5`, which cannot be opened"]),
-        ("env: |\n  Hopper-v4\ndataset: hopper-medium", &["x.yaml:1: `env`: found the text `Hopper-v4\\n` with a line end (U+000A)", "write `Hopper-v4` on the line of its key"]),
+        ("env: |\n  Hopper-v4\ndataset: hopper-medium", &["x.yaml:2: `env`: found the text `Hopper-v4\\n` with a line end (U+000A)", "write `Hopper-v4` on the line of its key"]),
         ("env: ''\ndataset: hopper-medium", &["`env`: found the text ``, expected an environment's id such as"]),
         ("env: {id: A, kwargs: {a: {b: .inf}}}\ndataset: hopper-medium", &["`env.kwargs.a.b`: found `.inf`, expected a finite number"]),
         ("env: A\ndataset: [hopper-medium]", &["`dataset`: found several experiments, expected one"]),

@@ -159,7 +159,8 @@ fn of_report(option: &str) -> bool {
         .any(|own| option.starts_with(own))
 }
 
-/// The name of a log as Slurm reads it: `pattern` in a folder.
+/// The name of a log as Slurm reads it: `pattern` in a folder, from the root, as Slurm also replaces what stands in the name
+/// of the working directory.
 fn log(folder: &Path, pattern: &str) -> Result<String> {
     let folder = folder.display().to_string();
     if folder.contains('\\') {
@@ -174,11 +175,12 @@ fn script(args: &Args, name: &str, folder: &Path, tasks: &[Task], command: &Comm
     let here = std::env::current_dir().context("the working directory")?;
     let here = here.to_str().context("the working directory is no UTF-8 text")?;
     let logs = folder.join("slurm");
+    let at_root = Path::new(here).join(&logs);
     let array = options(
         &[
             ("--job-name", Some(name.to_owned())),
             ("--chdir", Some(here.to_owned())),
-            ("--output", Some(log(&logs, "%A_%a.log")?)),
+            ("--output", Some(log(&at_root, "%A_%a.log")?)),
             ("--open-mode", Some("append".into())),
             ("--signal", Some(format!("B:TERM@{SAVE_SECONDS}"))),
             ("--partition", args.partition.clone()),
@@ -192,7 +194,7 @@ fn script(args: &Args, name: &str, folder: &Path, tasks: &[Task], command: &Comm
         &[
             ("--job-name", Some(format!("{name}-report"))),
             ("--chdir", Some(here.to_owned())),
-            ("--output", Some(log(&logs, "%j-report.log")?)),
+            ("--output", Some(log(&at_root, "%j-report.log")?)),
             ("--partition", args.partition.clone()),
             ("--time", args.time.clone()),
             ("--mem", args.mem.clone()),
@@ -256,9 +258,9 @@ child=$!
 asked=0
 requeue=
 is_running() {{
-  # Where Slurm does not answer it is asked again; where it never does, nobody has cancelled anything.
-  for attempt in 1 2 3 4 5; do
-    state=$(squeue --noheader --jobs "$task" --format %T 2>/dev/null)
+  # Where Slurm does not answer, or not soon, it is asked again; where it never does, nobody has cancelled anything.
+  for attempt in 1 2 3; do
+    state=$(timeout 5 squeue --noheader --jobs "$task" --format %T 2>/dev/null)
     [ -z "$state" ] || break
     sleep 1
   done
@@ -287,7 +289,10 @@ if [ "$(content)" = "$before" ]; then
   exit "$status"
 fi
 if is_running; then
-  scontrol requeue "$task"
+  for attempt in 1 2 3; do
+    timeout 10 scontrol requeue "$task" && break
+    sleep 1
+  done
 fi
 exit "$status"
 ARRAY
