@@ -80,13 +80,6 @@ fn a_report_is_of_what_all_datasets_have(experiment: &Experiment, summary: &Valu
     }
     let scores = fs::read_to_string(experiment.path("report/report.csv")).unwrap();
     assert!(scores.contains(",70 74,unbounded,"), "{scores}");
-
-    let mut old = summary.clone();
-    old["protocol"]["interval"] = "95 % percentile bootstrap".into();
-    old["policies"]["aaren"]["targets"][0]["raw_return"].as_object_mut().unwrap().remove("over");
-    write("old", &old);
-    let (code, _, message) = report("several/old");
-    assert!(code == Some(2) && message.contains("its intervals are bootstrapped"), "{message}");
 }
 
 #[test]

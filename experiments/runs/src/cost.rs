@@ -75,6 +75,12 @@ pub fn measure(subjects: &mut [Subject], plans: &[Plan], timesteps: &[usize]) ->
 /// What it costs to act with the policies of an experiment that are trained: as each acts and, where that is in a
 /// window, with a cache that slides and with all of the episode. Kept in the experiment's folder, and measured anew
 /// only where something is missing there.
+///
+/// # Errors
+/// Where a policy cannot be read or cannot act, or the costs cannot be written.
+///
+/// # Panics
+/// Never: costs are plain JSON.
 pub fn of_policies(policies: &[String], seeds: &[u64], folder: &ExperimentFolder) -> Result<Vec<Cost>> {
     let mut wanted = Vec::new();
     for policy in policies {

@@ -13,7 +13,9 @@ pub fn of_experiment(spec: &Spec, results: &Path) -> Result<Dataset> {
     let path = path(spec, results)?;
     let loaded = Dataset::load(&path).map_err(|source| match &spec.dataset {
         DatasetSource::Path(_) => Error::Dataset(source),
-        DatasetSource::Recipe(name) => Error::Recipe { path, name: name.clone(), source },
+        DatasetSource::Recipe(name) => {
+            Error::Recipe { path, name: name.clone(), source: Box::new(source) }
+        }
     })?;
     Ok(loaded.observed_in(&spec.env)?)
 }
@@ -52,6 +54,9 @@ fn once(path: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
 }
 
 /// A bar for making the dataset of a recipe.
+///
+/// # Panics
+/// Never: its template is valid.
 pub fn bar(transitions: usize, name: &str) -> ProgressBar {
     let style = "making {msg} {wide_bar} {human_pos}/{human_len} transitions, {per_sec}, {eta} left";
     let style = ProgressStyle::with_template(style).expect("a valid template");

@@ -17,7 +17,7 @@ pub enum Error {
     Refused(String),
     /// The experiment, or a file of its results folder.
     #[error(transparent)]
-    Spec(#[from] aaren_spec::Error),
+    Spec(Box<aaren_spec::Error>),
     /// The dataset.
     #[error(transparent)]
     Dataset(#[from] aaren_datasets::Error),
@@ -32,7 +32,7 @@ pub enum Error {
         /// The recipe.
         name: String,
         /// What is wrong with it.
-        source: aaren_datasets::Error,
+        source: Box<aaren_datasets::Error>,
     },
     /// A file system without locks.
     #[error(
@@ -74,6 +74,12 @@ pub enum Error {
     },
 }
 
+impl From<aaren_spec::Error> for Error {
+    fn from(error: aaren_spec::Error) -> Self {
+        Self::Spec(Box::new(error))
+    }
+}
+
 impl Error {
     /// Adds where it went wrong.
     pub(crate) fn at<E: Into<Error>>(place: impl Display) -> impl FnOnce(E) -> Error {
@@ -93,7 +99,8 @@ impl Error {
         match self.innermost() {
             Error::Refused(_) | Error::Policy(_) => true,
             Error::Spec(error) => error.is_refusal(),
-            Error::Dataset(error) | Error::Recipe { source: error, .. } => error.is_refusal(),
+            Error::Dataset(error) => error.is_refusal(),
+            Error::Recipe { source, .. } => source.is_refusal(),
             Error::Env(error) => error.is_refusal(),
             Error::Agent(error) => error.is_refusal(),
             Error::Encoder(error) => error.is_refusal(),

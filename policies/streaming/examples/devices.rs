@@ -8,6 +8,8 @@
 //! devices check EXPECTED    actions on standard input beside those of the runtime
 //! ```
 
+#![allow(clippy::print_stderr, reason = "a program of its own")]
+
 #[path = "../tests/common/mod.rs"]
 mod common;
 

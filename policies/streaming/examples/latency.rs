@@ -12,6 +12,8 @@
 //! the steps before left there. Before a cold step 64 MB are written, more than any cache holds; it takes
 //! milliseconds, so that there are fewer of them. The load writes 64 MB again and again on every core.
 
+#![allow(clippy::print_stderr, reason = "a program of its own")]
+
 #[path = "../tests/common/mod.rs"]
 mod common;
 
