@@ -13,9 +13,7 @@ pub fn of_experiment(spec: &Spec, results: &Path) -> Result<Dataset> {
     let path = path(spec, results)?;
     let loaded = Dataset::load(&path).map_err(|source| match &spec.dataset {
         DatasetSource::Path(_) => Error::Dataset(source),
-        DatasetSource::Recipe(name) => {
-            Error::Recipe { path, name: name.clone(), source: Box::new(source) }
-        }
+        DatasetSource::Recipe(name) => Error::Recipe { path, name: name.clone(), source: Box::new(source) },
     })?;
     Ok(loaded.observed_in(&spec.env)?)
 }
