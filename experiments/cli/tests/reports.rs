@@ -55,7 +55,11 @@ fn a_terminal_that_is_gone_is_no_reason_to_stop() {
         // SAFETY: two integers to write to; the rest may be null. Both descriptors are new and nobody else's.
         let [master, slave] = unsafe {
             assert_eq!(libc::openpty(&mut master, &mut slave, null, null.cast(), null.cast()), 0);
-            [master, slave].map(|descriptor| File::from_raw_fd(descriptor))
+            [master, slave].map(|descriptor| {
+                // No child is to hold the other end.
+                assert_eq!(libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC), 0);
+                File::from_raw_fd(descriptor)
+            })
         };
         let mut command = experiment.command(results, jobs);
         command.stdout(slave.try_clone().unwrap()).stderr(slave);
