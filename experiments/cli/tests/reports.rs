@@ -3,11 +3,12 @@
 mod common;
 
 use std::fs::{self, File};
+use std::os::fd::FromRawFd;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
 use aaren_datasets::{Dataset, Transitions};
-use common::{Experiment, RUNS, YAML, assert_same, outcome};
+use common::{Experiment, RUNS, YAML, assert_same, outcome, wait_until};
 
 /// `aaren …` in the folder of an experiment: exit code, standard output, standard error.
 fn aaren(experiment: &Experiment, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -41,6 +42,36 @@ fn nobody_who_reads_is_no_reason_to_stop() {
     let (code, message) = outcome(experiment.command("one", &["--json"]).stdout(full()).output().unwrap());
     assert_eq!(code, Some(1), "{message}");
     assert!(message.contains("standard output cannot be written: No space left on device"), "{message}");
+}
+
+/// Bars are drawn on a terminal, until it is closed. (It is not the controlling one: no SIGHUP comes.)
+#[test]
+fn a_terminal_that_is_gone_is_no_reason_to_stop() {
+    let experiment = Experiment::new(YAML);
+    experiment.finish("straight");
+    for (results, jobs) in [("one", &[][..]), ("two", &["--jobs", "2"])] {
+        let (mut master, mut slave) = (0, 0);
+        let null = std::ptr::null_mut();
+        // SAFETY: two integers to write to; the rest may be null. Both descriptors are new and nobody else's.
+        let [master, slave] = unsafe {
+            assert_eq!(libc::openpty(&mut master, &mut slave, null, null.cast(), null.cast()), 0);
+            [master, slave].map(|descriptor| {
+                // No child is to hold the other end.
+                assert_eq!(libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC), 0);
+                File::from_raw_fd(descriptor)
+            })
+        };
+        let mut command = experiment.command(results, jobs);
+        command.stdout(slave.try_clone().unwrap()).stderr(slave);
+        let mut child = command.spawn().unwrap();
+        // It holds the terminal too.
+        drop(command);
+        let metrics = experiment.file(results, RUNS[0], "metrics.jsonl");
+        assert!(wait_until(&mut child, || metrics.exists()));
+        drop(master);
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert_same(&experiment.outcome(results), &experiment.outcome("straight"));
+    }
 }
 
 /// A grid goes on where the reader has left after the first of its experiments.

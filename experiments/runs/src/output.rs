@@ -2,7 +2,10 @@
 //! disk below a log that is full are no errors of the work.
 
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use indicatif::MultiProgress;
@@ -35,7 +38,16 @@ pub fn tell_events() {
 pub fn print(text: impl Display) -> io::Result<()> {
     let mut stdout = stdout().lock();
     let printed = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
-    printed.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+    printed.or_else(|error| if is_nobody(&error) { Ok(()) } else { Err(error) })
+}
+
+/// Whether standard output is a pipe whose reader left, or a terminal that is gone.
+fn is_nobody(error: &io::Error) -> bool {
+    let is_device = || {
+        let file = stdout().as_fd().try_clone_to_owned().map(File::from);
+        file.and_then(|file| file.metadata()).is_ok_and(|about| about.file_type().is_char_device())
+    };
+    error.kind() == io::ErrorKind::BrokenPipe || error.raw_os_error() == Some(libc::EIO) && is_device()
 }
 
 /// Says something on the way on standard error, if anybody listens.
