@@ -4,12 +4,10 @@ use std::path::Path;
 
 use aaren_datasets::recipe;
 use aaren_envs::make;
-use aaren_spec::{
-    DatasetSource, Document, ExperimentFolder, RunFolder, RunResult, Spec, make_folder, write_if_new,
-};
+use aaren_spec::{DatasetSource, Document, ExperimentFolder, RunFolder, Spec, make_folder, write_if_new};
 
 use crate::part::{self, Part};
-use crate::parts::Parts;
+use crate::parts::{Outcome, Parts};
 use crate::ready::{self, Ready};
 use crate::run::Run;
 use crate::{Error, Result, interrupt};
@@ -21,23 +19,6 @@ pub struct Experiment {
     pub(crate) spec: Spec,
     /// The grid that it is a cell of.
     pub(crate) grid: Option<String>,
-}
-
-/// What running an experiment left.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Its folder.
-    pub folder: ExperimentFolder,
-    /// What the runs that are done left, in the order of the experiment.
-    pub results: Vec<RunResult>,
-    /// Whether all runs have come to an end, whoever did them.
-    pub complete: bool,
-    /// The runs that were asked for and cannot finish: their loss became NaN or infinite.
-    pub failed: Vec<String>,
-    /// The runs that other processes are at work on, each with who that is.
-    pub elsewhere: Vec<String>,
-    /// The runs that are not finished, and were not asked for.
-    pub left: Vec<String>,
 }
 
 /// What is to be done with the runs of an experiment.

@@ -31,9 +31,10 @@ mod trained;
 
 pub use error::{Error, Result};
 pub use estimate::{Estimate, Rates, estimate};
-pub use experiment::{Doing, Experiment, Outcome};
+pub use experiment::{Doing, Experiment};
 pub use interrupt::Interrupted;
 pub use part::Part;
+pub use parts::Outcome;
 pub use plan::Plan;
 pub use ready::claim;
 pub use trained::Trained;

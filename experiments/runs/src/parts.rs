@@ -1,9 +1,8 @@
 //! The runs of an experiment as several processes share them: each is done by the process that holds its lock. A
 //! locked run is skipped; the process moves on to the next.
 
-use aaren_spec::{RunResult, RunState};
+use aaren_spec::{ExperimentFolder, RunResult, RunState};
 
-use crate::experiment::Outcome;
 use crate::ready::Ready;
 use crate::run::Run;
 use crate::{Result, lock, output};
@@ -18,6 +17,23 @@ enum Standing {
     Failed,
     /// Another process is at work on it: which.
     Elsewhere(String),
+}
+
+/// What running an experiment left.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its folder.
+    pub folder: ExperimentFolder,
+    /// What the runs that are done left, in the order of the experiment.
+    pub results: Vec<RunResult>,
+    /// Whether all runs have come to an end, whoever did them.
+    pub complete: bool,
+    /// The runs that were asked for and cannot finish: their loss became NaN or infinite.
+    pub failed: Vec<String>,
+    /// The runs that other processes are at work on, each with who that is.
+    pub elsewhere: Vec<String>,
+    /// The runs that are not finished, and were not asked for.
+    pub left: Vec<String>,
 }
 
 /// The runs of an experiment, and how far each is.
