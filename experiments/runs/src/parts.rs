@@ -90,10 +90,8 @@ impl<'r> Parts<'r> {
             ours => ours,
         };
         let done = match run.left()? {
-            Some(left) => match run.result()? {
-                Some(result) => return Ok((Standing::Done(Box::new(result)), false)),
-                None => run.play_anew(left),
-            },
+            Some(left) if run.is_played(&left) => return Ok((Standing::Done(Box::new(left)), false)),
+            Some(left) => run.play_anew(left),
             // What failed before may be tried again, but not what another process has just tried.
             None if self.just_failed(index) => return Ok((Standing::Failed, false)),
             None => {

@@ -101,7 +101,12 @@ impl Run<'_> {
 
     /// What it left, where it is done and was played as the spec says.
     pub fn result(&self) -> Result<Option<RunResult>> {
-        Ok(self.left()?.filter(|result| result.protocol() == Some(&self.protocol(&result.dataset))))
+        Ok(self.left()?.filter(|result| self.is_played(result)))
+    }
+
+    /// Whether what it left was played as the spec says.
+    pub fn is_played(&self, left: &RunResult) -> bool {
+        left.protocol() == Some(&self.protocol(&left.dataset))
     }
 
     /// What it left, where it is done.
