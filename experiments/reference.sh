@@ -147,12 +147,12 @@ print(*(f"--only {run}" for run in left))' "$to")
         mv "$work/cortex-m4.md" "$work/int8.txt" "$to"
         ;;
     latency)
-        # On an idle machine, about an hour.
+        # On an idle machine, half an hour.
         command="cargo run --release -p aaren-streaming --example latency"
         latency="cargo run --quiet --release --locked -p aaren-streaming --example latency -- --out $work/latency"
-        $latency --width 64 --layers 2 --batches 1
+        $latency --width 64 --layers 2 --batches 1 --only aaren
         $latency --width 128 --layers 3
-        $latency --width 256 --layers 4 --batches 1
+        $latency --width 256 --layers 4 --batches 1 --only aaren
         cp "$work"/latency/latency-* "$to"
         # The same weights in ONNX Runtime.
         make --quiet .deps/wheel/installed
