@@ -34,7 +34,10 @@ pub struct PolicySummary {
     pub place: usize,
     /// Its agent.
     pub agent: AgentConfig,
-    /// Windows per update; absent from older files, as the next is.
+    /// Updates of each run; absent from older files, as the next two are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<u64>,
+    /// Windows per update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
     /// Peak learning rate.
@@ -104,7 +107,7 @@ pub struct Protocol {
     pub padding: String,
     /// How windows are drawn.
     pub sampling: String,
-    /// Updates of each run.
+    /// Updates of each run of the first policy.
     pub updates: u64,
     /// Windows per update, where a policy does not have its own.
     pub batch: usize,
@@ -339,6 +342,7 @@ impl PolicySummary {
         Self {
             place,
             agent: runs[0].agent.clone(),
+            updates: Some(runs[0].updates),
             batch: Some(runs[0].batch),
             learning_rate: Some(runs[0].learning_rate),
             parameters: runs[0].parameters,

@@ -162,7 +162,7 @@ impl Run<'_> {
         loop {
             training.evaluate_or_save()?;
             training.stop_if_asked()?;
-            if training.trainer.done() == self.spec.train.updates {
+            if training.trainer.done() == self.policy.updates {
                 return training.finish();
             }
             training.update()?;
@@ -331,7 +331,7 @@ impl Run<'_> {
 
     fn bar(&self, done: u64) -> ProgressBar {
         let style = "{prefix} {wide_bar} {human_pos}/{human_len} updates, {msg}, {per_sec}, {eta} left";
-        ProgressBar::new(self.spec.train.updates)
+        ProgressBar::new(self.policy.updates)
             .with_style(ProgressStyle::with_template(style).expect("a valid template"))
             .with_prefix(self.to_string())
             .with_position(done)
@@ -407,11 +407,11 @@ fn differences(then: &Protocol, now: &Protocol) -> String {
 pub fn train_config(spec: &Spec, policy: &PolicySpec, seed: u64) -> TrainConfig {
     let train = &spec.train;
     TrainConfig {
-        updates: train.updates,
+        updates: policy.updates,
         batch: policy.batch,
         learning_rate: policy.learning_rate,
         weight_decay: train.weight_decay,
-        warmup: train.warmup,
+        warmup: spec.warmup(policy),
         schedule: train.schedule,
         clip: train.clip,
         precision: policy.precision,
@@ -467,8 +467,8 @@ impl<'r> Training<'r> {
     /// Evaluates where that is due, and saves afterwards, or where the last checkpoint is old.
     fn evaluate_or_save(&mut self) -> Result<()> {
         let (run, done) = (self.run, self.trainer.done());
-        let last = done == run.spec.train.updates;
-        let due = done > 0 && (done.is_multiple_of(run.spec.evaluate.every) || last);
+        let last = done == run.policy.updates;
+        let due = done > 0 && (done.is_multiple_of(run.spec.evaluate_every(run.policy)) || last);
         let evaluated = self.progress.evaluations.last();
         let is_there = |it: &Evaluated| it.update == done && it.protocol == self.protocol;
         if due && !evaluated.is_some_and(is_there) {
@@ -500,7 +500,7 @@ impl<'r> Training<'r> {
         let Some(signal) = interrupt::signal() else { return Ok(()) };
         self.save()?;
         self.bar.finish_and_clear();
-        let (update, updates) = (self.trainer.done(), self.run.spec.train.updates);
+        let (update, updates) = (self.trainer.done(), self.run.policy.updates);
         let checkpoint = self.run.folder.checkpoint();
         let done = format!(
             "after update {update} of {updates} of {}; {} holds everything so far",
@@ -516,7 +516,7 @@ impl<'r> Training<'r> {
         let update = self.trainer.update().map_err(|error| self.run.name_checkpoint(error, self.saved))?;
         let done = self.trainer.done();
         self.bar.inc(1);
-        let log = done.is_multiple_of(LOG_EVERY) || done == self.run.spec.train.updates;
+        let log = done.is_multiple_of(LOG_EVERY) || done == self.run.policy.updates;
         // Reading the loss waits for a GPU to have computed it.
         let loss = log.then(|| update.loss.double_value(&[]));
         self.progress.training_seconds += started.elapsed().as_secs_f64();
@@ -636,5 +636,7 @@ mod tests {
         assert_ne!(own, config(&shared[1..]));
         assert_ne!(own, config(&shared[..2]));
         assert_ne!(own, config(&[shared[0], shared[2]]));
+        // Updates of its own: the warm-up is a tenth of them too.
+        assert_eq!(config(&["policies=[{aaren: {updates: 50}}]"]), config(&["train.updates=50"]));
     }
 }

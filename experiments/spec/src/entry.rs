@@ -1,4 +1,4 @@
-//! `policies:` a name, or a name with what differs from `model`, `context` and, of `train`, `batch`,
+//! `policies:` a name, or a name with what differs from `model`, `context` and, of `train`, `updates`, `batch`,
 //! `learning_rate` and `precision`.
 
 use std::collections::HashSet;
@@ -18,7 +18,7 @@ use super::keys::keys_of;
 use super::model::ModelSection;
 use super::policy::PolicySpec;
 use super::train::{BATCH, TrainSpec};
-use super::values::{FOLDER_NAME, is_folder_name, some_positive, some_whole};
+use super::values::{ANY, FOLDER_NAME, is_folder_name, some_positive, some_whole};
 
 /// The policies where there is no list.
 const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer];
@@ -28,6 +28,8 @@ const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer]
 #[serde(default)]
 pub(super) struct Own {
     agent: String,
+    #[serde(deserialize_with = "some_whole::<_, _, 1, ANY>")]
+    updates: Option<u64>,
     #[serde(deserialize_with = "some_whole::<_, _, 1, BATCH>")]
     batch: Option<usize>,
     #[serde(deserialize_with = "some_positive")]
@@ -137,6 +139,7 @@ impl<'a> Shared<'a> {
         Ok(PolicySpec {
             name: name.to_owned(),
             agent,
+            updates: said.updates.unwrap_or(self.train.updates),
             batch: said.batch.unwrap_or(kind.optimisation.map_or(self.train.batch, |its| its.batch)),
             learning_rate: said
                 .learning_rate

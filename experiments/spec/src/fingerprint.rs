@@ -31,10 +31,11 @@ impl Spec {
         insert("dataset", dataset.into());
         insert("seed", seed.into());
         let (agent, its) = (&policy.agent, agents::named(&policy.agent.name));
-        match its.and_then(|agent| agent.optimisation) {
-            None => insert("train", json(&self.train)),
-            Some(_) => insert("train.updates", self.train.updates.into()),
+        if its.and_then(|agent| agent.optimisation).is_none() {
+            insert("train", json(&self.train));
+            insert("train.warmup", self.warmup(policy).into());
         }
+        insert("train.updates", policy.updates.into());
         insert("train.batch", policy.batch.into());
         insert("train.learning_rate", policy.learning_rate.into());
         insert("train.precision", json(&policy.precision));

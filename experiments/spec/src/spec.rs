@@ -91,6 +91,21 @@ impl Spec {
         serde_yaml::to_string(self).expect("a Spec holds only maps, lists and UTF-8 scalars")
     }
 
+    /// Updates of linear warm-up of a policy: `train.warmup`, in proportion to the policy's updates.
+    pub fn warmup(&self, policy: &PolicySpec) -> u64 {
+        self.in_proportion(self.train.warmup, policy)
+    }
+
+    /// Updates between two evaluations of a policy: `evaluate.every`, in proportion to the policy's updates.
+    pub fn evaluate_every(&self, policy: &PolicySpec) -> u64 {
+        self.in_proportion(self.evaluate.every, policy).max(1)
+    }
+
+    fn in_proportion(&self, updates: u64, policy: &PolicySpec) -> u64 {
+        let product = u128::from(updates) * u128::from(policy.updates) / u128::from(self.train.updates);
+        product.try_into().unwrap_or(u64::MAX)
+    }
+
     /// The same experiment reduced to one policy and one seed: the spec of one results folder.
     pub fn single(&self, policy: &PolicySpec, seed: u64) -> Spec {
         Spec { policies: vec![policy.clone()], seeds: vec![seed], ..self.clone() }

@@ -346,6 +346,19 @@ fn an_agent_of_another_program_is_registered() {
     }
 }
 
+/// Warm-up and evaluations are in proportion to a policy's own updates, and decide its fingerprint as shared ones do.
+#[test]
+fn a_policy_has_updates_of_its_own() {
+    let text = format!("{MINIMAL}policies: [aaren, long: {{encoder: aaren, updates: 4000}}]\n");
+    let spec = load(&text, &["train.updates=400", "evaluate.every=50"]).unwrap();
+    let [short, long] = &spec.policies[..] else { panic!("two policies") };
+    assert_eq!((short.updates, spec.warmup(short), spec.evaluate_every(short)), (400, 40, 50));
+    assert_eq!((long.updates, spec.warmup(long), spec.evaluate_every(long)), (4000, 400, 500));
+    let shared = load(MINIMAL, &["train.updates=4000"]).unwrap();
+    assert_eq!(spec.fingerprint(long, 0), shared.fingerprint(&shared.policies[0], 0));
+    assert_ne!(spec.fingerprint(long, 0), spec.fingerprint(short, 0));
+}
+
 /// A shared setting reaches the encoders for which it means something, an own one is refused elsewhere.
 #[test]
 fn settings_reach_the_encoders_that_they_are_for() {

@@ -12,7 +12,8 @@ pub(super) const BATCH: u64 = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainSpec {
-    /// Optimiser steps.
+    /// Optimiser steps, where a policy does not have its own: its warm-up and the updates between two of its evaluations are
+    /// then in proportion.
     #[serde(deserialize_with = "whole::<_, _, 1, ANY>")]
     pub updates: u64,
     /// Windows per update, where a policy does not have its own.
