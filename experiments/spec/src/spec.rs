@@ -51,9 +51,11 @@ struct File {
     policies: IgnoredAny,
     #[serde(default = "first_seed", deserialize_with = "seeds")]
     seeds: Vec<u64>,
+    /// Shape of the encoders, shared by all policies.
     #[serde(default)]
     #[expect(dead_code, reason = "checked by itself, and read again for each policy")]
     model: ModelSection,
+    /// How much of an episode policies see, in training and acting; shared by all policies.
     #[serde(default)]
     context: ContextSection,
     #[serde(default)]
