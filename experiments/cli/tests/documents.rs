@@ -184,3 +184,27 @@ fn the_yaml_of_the_pages_is_accepted_and_their_commands_run() {
     }
     assert!(accepted >= 3 && ran > 30, "{accepted} accepted, {ran} ran");
 }
+
+/// Every dependency that is not of this repository says what it is for, where its version is declared.
+#[test]
+fn dependencies_have_their_reason() {
+    let mut declared = 0;
+    let crates = ["agents", "damaged-files", "envs", "envs/datasets", "experiments/bench", "experiments/cli", "experiments/reports",
+        "experiments/runs", "experiments/spec", "experiments/statistics", "policies/encoders", "policies/format",
+        "policies/streaming", "policies/streaming/c", ""];
+    for folder in crates {
+        let text = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+        let (mut within, mut above) = (false, "");
+        for line in text.lines() {
+            if line.starts_with('[') {
+                within = line.ends_with("dependencies]");
+            } else if within && line.contains(" = ") && !line.contains("path = ") && !line.contains("workspace = ") {
+                declared += 1;
+                let reason = line.contains("# ") || above.starts_with("# ");
+                assert!(reason, "{folder}/Cargo.toml: {line}: say in a comment what it is for");
+            }
+            above = line;
+        }
+    }
+    assert!(declared > 30, "{declared}");
+}
