@@ -1,4 +1,5 @@
-//! The page of `aaren report --html` in a browser: `make page-test`, which leaves its screenshots in `target/page`. It takes
+//! The page of `aaren report --html` in a browser: `make page-test`, which leaves its screenshots in `target/page`. It
+//! takes
 //! Chromium (Debian and Ubuntu: `apt install chromium`), or what AAREN_CHROMIUM names.
 
 mod common;

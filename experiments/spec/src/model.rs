@@ -24,9 +24,11 @@ pub(super) struct ModelSection {
     /// Dropout probability in training, after attention and after the MLP.
     #[serde(deserialize_with = "probability")]
     pub dropout: f64,
-    /// Where a block normalises: after each residual sum, as in the paper's code, or before attention and MLP, as in GPT-2.
+    /// Where a block normalises: after each residual sum, as in the paper's code, or before attention and MLP, as in
+    /// GPT-2.
     pub norm: Norm,
-    /// How an Aaren's heads forget: never (the paper's form), by a learned decay, by one that begins with many time constants, or by one that each token decides.
+    /// How an Aaren's heads forget: never (the paper's form), by a learned decay, by one that begins with many time
+    /// constants, or by one that each token decides.
     pub recency: Recency,
     /// Whether past actions are tokens of the context.
     pub past_actions: bool,

@@ -32,7 +32,8 @@ pub struct Args {
     /// Target returns; unless given, those of its experiment.
     #[arg(long, num_args = 1.., allow_negative_numbers = true, value_parser = super::target_return)]
     pub target_return: Vec<f64>,
-    /// What a policy keeps of its episode: unbounded, window:K, sliding:K or reset:K timesteps; unless given, as trained.
+    /// What a policy keeps of its episode: unbounded, window:K, sliding:K or reset:K timesteps; unless given, as
+    /// trained.
     #[arg(long)]
     pub rollout: Option<Regime>,
     /// Seed of the episodes: the same seed gives the same returns.

@@ -34,7 +34,8 @@ pub struct Args {
     /// Target return; unless given, the first one of its experiment.
     #[arg(long, allow_negative_numbers = true, value_parser = super::target_return)]
     pub target_return: Option<f64>,
-    /// What a policy keeps of its episode: unbounded, window:K, sliding:K or reset:K timesteps; unless given, as trained.
+    /// What a policy keeps of its episode: unbounded, window:K, sliding:K or reset:K timesteps; unless given, as
+    /// trained.
     #[arg(long)]
     pub rollout: Option<Regime>,
     /// Seed of the episodes, as for `aaren evaluate`: the same seed gives the same returns.

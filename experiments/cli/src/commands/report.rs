@@ -37,7 +37,8 @@ pub struct Args {
     /// Results folders of experiments or grids, or a folder of such folders.
     #[arg(required = true, value_name = "RESULTS_DIR")]
     pub folders: Vec<PathBuf>,
-    /// Folder to write report.md, report.csv, report.tex, performance_profile.svg and scores.svg to; unless given, the folder
+    /// Folder to write report.md, report.csv, report.tex, performance_profile.svg and scores.svg to; unless given, the
+    /// folder
     /// that holds the experiments.
     #[arg(long)]
     pub out: Option<PathBuf>,

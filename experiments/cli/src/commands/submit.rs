@@ -29,7 +29,8 @@ pub struct Args {
     /// Slurm's partition.
     #[arg(long)]
     pub partition: Option<String>,
-    /// Time limit of a task, as Slurm writes it (2:00:00); a run that is not done by then saves, requeues and continues.
+    /// Time limit of a task, as Slurm writes it (2:00:00); a run that is not done by then saves, requeues and
+    /// continues.
     #[arg(long)]
     pub time: Option<String>,
     /// Generic resources of a task, such as gpu:1.
@@ -159,7 +160,8 @@ fn of_report(option: &str) -> bool {
         .any(|own| option.starts_with(own))
 }
 
-/// The name of a log as Slurm reads it: `pattern` in a folder, from the root, as Slurm also replaces what stands in the name
+/// The name of a log as Slurm reads it: `pattern` in a folder, from the root, as Slurm also replaces what stands in
+/// the name
 /// of the working directory.
 fn log(folder: &Path, pattern: &str) -> Result<String> {
     let folder = folder.display().to_string();

@@ -28,7 +28,8 @@ use serde_json::{Value, json};
 pub struct Args {
     /// Results folder of a finished experiment; sweep.json, sweep.md and sweep.svg are written there.
     pub experiment: PathBuf,
-    /// What a policy keeps of its episode: unbounded, window:K, sliding:K or reset:K timesteps; repeatable; unless given, as trained.
+    /// What a policy keeps of its episode: unbounded, window:K, sliding:K or reset:K timesteps; repeatable; unless
+    /// given, as trained.
     #[arg(long)]
     pub rollout: Vec<Regime>,
     /// Evaluate only this policy; repeatable.
@@ -215,7 +216,8 @@ fn name(cell: &Cell) -> String {
     format!("{}, {}", cell.policy, cell.rollout)
 }
 
-/// A row for each policy and memory, a column for each value; a row for how many episodes are distinct, where not all are.
+/// A row for each policy and memory, a column for each value; a row for how many episodes are distinct, where not all
+/// are.
 fn table(cells: &[Cell], varied: Option<&str>, score: &str, episodes: u64) -> String {
     let columns = cells.iter().take_while(|cell| name(cell) == name(&cells[0])).count();
     let heads = cells[..columns].iter().map(|cell| match (varied, cell.value) {

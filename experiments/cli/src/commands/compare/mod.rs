@@ -25,7 +25,8 @@ use indicatif::{ProgressBar, ProgressStyle};
   aaren compare results/demo/aaren-seed0 results/demo/transformer-seed0
   aaren compare --int8 results/demo/aaren-seed0")]
 pub struct Args {
-    /// An experiment (its trained policies if there are any, else untrained ones of the same shape), or folders of runs.
+    /// An experiment (its trained policies if there are any, else untrained ones of the same shape), or folders of
+    /// runs.
     #[arg(required = true, value_name = "EXPERIMENT.yaml|RUN_DIR")]
     pub of: Vec<PathBuf>,
     /// Override a key of the experiment, as KEY=YAML; repeatable.
