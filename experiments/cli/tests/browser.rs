@@ -69,7 +69,9 @@ fn browser(arguments: &[&str], page: &Path) -> (String, String) {
         .args(arguments)
         .arg(format!("file://{}", page.display()))
         .output()
-        .unwrap_or_else(|error| panic!("{program}: {error}; install chromium, or name one in AAREN_CHROMIUM"));
+        .unwrap_or_else(|error| {
+            panic!("{program}: {error}; install chromium, or name one in AAREN_CHROMIUM")
+        });
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
 }
@@ -90,7 +92,16 @@ fn the_page_shows_what_the_table_says_and_does_what_is_clicked() {
         let output = command.current_dir(experiment.path("")).args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    aaren(&["render", "results/tiny/aaren-seed0", "--out", "results/tiny/film.gif", "--steps", "5", "--size", "64"]);
+    aaren(&[
+        "render",
+        "results/tiny/aaren-seed0",
+        "--out",
+        "results/tiny/film.gif",
+        "--steps",
+        "5",
+        "--size",
+        "64",
+    ]);
     aaren(&["report", "results/tiny", "--html", "--out", "out"]);
     let page = experiment.path("out/report.html");
     let html = fs::read_to_string(&page).unwrap();
@@ -114,12 +125,17 @@ fn the_page_shows_what_the_table_says_and_does_what_is_clicked() {
         let complaints: Vec<&str> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
         assert_eq!(complaints, Vec::<&str>::new());
         let said = shown.rsplit("<pre id=\"probe\">").next().and_then(|rest| rest.split("</pre>").next());
-        let said: Value = serde_json::from_str(said.unwrap()).unwrap_or_else(|error| panic!("{error}: {log}"));
+        let said: Value =
+            serde_json::from_str(said.unwrap()).unwrap_or_else(|error| panic!("{error}: {log}"));
         let numbers = |key: &str| -> Vec<f64> {
             said[key].as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
         };
         assert_eq!(said["plots"], 4, "{said}");
-        assert_eq!((&said["lines"][0], &said["lines"][1]), (&"aaren".into(), &"transformer".into()), "{said}");
+        assert_eq!(
+            (&said["lines"][0], &said["lines"][1]),
+            (&"aaren".into(), &"transformer".into()),
+            "{said}"
+        );
         let (before, after, others) = (numbers("before"), numbers("after"), numbers("others"));
         assert!(before[0] > 50.0 && before[1] > 50.0 && after.iter().all(|count| *count == 0.0), "{said}");
         // What it covered comes to light; nothing else goes.
@@ -129,9 +145,14 @@ fn the_page_shows_what_the_table_says_and_does_what_is_clicked() {
         assert_ne!(said["papers"][0], said["papers"][1]);
         assert_eq!(said["wider"], 0, "{said}");
     }
-    for (name, scheme, size) in [("light", "1", "1200,1500"), ("dark", "0", "1200,1500"), ("narrow", "1", "390,1500")] {
+    for (name, scheme, size) in
+        [("light", "1", "1200,1500"), ("dark", "0", "1200,1500"), ("narrow", "1", "390,1500")]
+    {
         let path = screenshots().join(format!("{name}.png"));
-        let (path, scheme) = (format!("--screenshot={}", path.display()), format!("--blink-settings=preferredColorScheme={scheme}"));
+        let (path, scheme) = (
+            format!("--screenshot={}", path.display()),
+            format!("--blink-settings=preferredColorScheme={scheme}"),
+        );
         browser(&[&path, &scheme, &format!("--window-size={size}")], &page);
     }
 }

@@ -21,7 +21,8 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
 
 /// Every document that a user reads, with its text.
 fn documents() -> Vec<(PathBuf, String)> {
-    let top = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name));
+    let top =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name));
     let all = top.into_iter().chain(pages(&root().join("docs/src")));
     all.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
 }
@@ -189,16 +190,34 @@ fn the_yaml_of_the_pages_is_accepted_and_their_commands_run() {
 #[test]
 fn dependencies_have_their_reason() {
     let mut declared = 0;
-    let crates = ["agents", "damaged-files", "envs", "envs/datasets", "experiments/bench", "experiments/cli", "experiments/reports",
-        "experiments/runs", "experiments/spec", "experiments/statistics", "policies/encoders", "policies/format",
-        "policies/streaming", "policies/streaming/c", ""];
+    let crates = [
+        "agents",
+        "damaged-files",
+        "envs",
+        "envs/datasets",
+        "experiments/bench",
+        "experiments/cli",
+        "experiments/reports",
+        "experiments/runs",
+        "experiments/spec",
+        "experiments/statistics",
+        "policies/encoders",
+        "policies/format",
+        "policies/streaming",
+        "policies/streaming/c",
+        "",
+    ];
     for folder in crates {
         let text = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
         let (mut within, mut above) = (false, "");
         for line in text.lines() {
             if line.starts_with('[') {
                 within = line.ends_with("dependencies]");
-            } else if within && line.contains(" = ") && !line.contains("path = ") && !line.contains("workspace = ") {
+            } else if within
+                && line.contains(" = ")
+                && !line.contains("path = ")
+                && !line.contains("workspace = ")
+            {
                 declared += 1;
                 let reason = line.contains("# ") || above.starts_with("# ");
                 assert!(reason, "{folder}/Cargo.toml: {line}: say in a comment what it is for");

@@ -102,7 +102,10 @@ fn quoted_tables_are_those_of_the_references() {
             } else {
                 let mut made = made.lines();
                 for row in &table {
-                    assert!(made.any(|line| line == *row), "{document}: not in {source}, or elsewhere:\n{row}");
+                    assert!(
+                        made.any(|line| line == *row),
+                        "{document}: not in {source}, or elsewhere:\n{row}"
+                    );
                 }
             }
             quoted += 1;
@@ -115,16 +118,22 @@ fn quoted_tables_are_those_of_the_references() {
 #[test]
 fn estimates_in_sentences_are_those_of_the_page() {
     for (document, text) in documents() {
-        let (tables, sentences): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with('|'));
+        let (tables, sentences): (Vec<&str>, Vec<&str>) =
+            text.lines().partition(|line| line.starts_with('|'));
         let tables = tables.join("\n");
         for sentence in sentences {
             for (place, _) in sentence.match_indices('±') {
-                let before = sentence[..place].trim_end().rsplit(|c: char| c == ' ' || c == '(').next().unwrap();
+                let before =
+                    sentence[..place].trim_end().rsplit(|c: char| c == ' ' || c == '(').next().unwrap();
                 let after = sentence[place + '±'.len_utf8()..].trim_start();
                 let digits = after.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(after.len());
-                let estimate = format!("{} ± {}", before.replace('−', "-"), after[..digits].trim_end_matches('.'));
+                let estimate =
+                    format!("{} ± {}", before.replace('−', "-"), after[..digits].trim_end_matches('.'));
                 if before.contains(|c: char| c.is_ascii_digit()) {
-                    assert!(tables.contains(&estimate), "{document}: {estimate} stands in none of its tables");
+                    assert!(
+                        tables.contains(&estimate),
+                        "{document}: {estimate} stands in none of its tables"
+                    );
                 }
             }
         }

@@ -98,7 +98,9 @@ fn encoders(key: &str, expected: &str, default: Option<&Value>) -> Option<String
 /// The keys that the program names where an unknown one stands.
 fn keys_in(yaml: &str) -> Vec<String> {
     match load(yaml, &[]) {
-        Err(Error::UnknownKey { cure, .. }) => cure.split('`').skip(1).step_by(2).map(str::to_owned).collect(),
+        Err(Error::UnknownKey { cure, .. }) => {
+            cure.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+        }
         other => panic!("{yaml}\n{other:?}"),
     }
 }
@@ -162,8 +164,7 @@ fn schema(Key { about, expected, default, encoders, .. }: &Key) -> Value {
     if let Some(default) = default.as_ref().filter(|default| !default.is_null()) {
         schema.insert("default".into(), default.clone());
     }
-    let numbers: Vec<f64> =
-        expected.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
+    let numbers: Vec<f64> = expected.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
     let mut bounds = |of: &str, bounds: &[(&str, f64)]| {
         schema.insert("type".into(), json!(of));
         for (bound, value) in bounds {
@@ -274,8 +275,12 @@ fn reference_of_the_yaml_is_what_the_program_says() {
     ];
     let entry = include_str!("entry.rs");
     let own = (entry, "Own");
-    let of_decision =
-        [own, (entry, "OwnEncoder"), (include_str!("model.rs"), "ModelSection"), (include_str!("context.rs"), "ContextSection")];
+    let of_decision = [
+        own,
+        (entry, "OwnEncoder"),
+        (include_str!("model.rs"), "ModelSection"),
+        (include_str!("context.rs"), "ContextSection"),
+    ];
     let config = include_str!("../../../policies/format/src/config.rs");
     let iql = include_str!("../../../policies/format/src/iql.rs");
     let td3_bc = include_str!("../../../policies/format/src/td3_bc.rs");
@@ -353,7 +358,10 @@ fn reference_of_the_yaml_is_what_the_program_says() {
     typed("policies", json!({"type": "array", "minItems": 1, "items": entry}));
     typed("seeds", json!({"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}}));
     typed("env", json!({"anyOf": [env, {"type": "array", "items": env}]}));
-    typed("dataset", json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}}]}));
+    typed(
+        "dataset",
+        json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}}]}),
+    );
     typed("grid", json!({"type": "object", "additionalProperties": {"type": "array", "minItems": 1}}));
     let schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -363,7 +371,10 @@ fn reference_of_the_yaml_is_what_the_program_says() {
         "additionalProperties": false,
         "properties": properties,
     });
-    hold("docs/src/reference/experiment.schema.json", &(serde_json::to_string_pretty(&schema).unwrap() + "\n"));
+    hold(
+        "docs/src/reference/experiment.schema.json",
+        &(serde_json::to_string_pretty(&schema).unwrap() + "\n"),
+    );
 }
 
 /// Whether a value is as a schema of the kind above asks for; why not.
@@ -392,7 +403,8 @@ fn fits(schema: &Value, value: &Value) -> Result<(), String> {
         return no("is not of the type of");
     }
     if let Some(number) = value.as_f64() {
-        let beyond = |bound: &str, is: fn(f64, f64) -> bool| schema[bound].as_f64().is_some_and(|it| is(number, it));
+        let beyond =
+            |bound: &str, is: fn(f64, f64) -> bool| schema[bound].as_f64().is_some_and(|it| is(number, it));
         if beyond("minimum", |a, b| a < b)
             || beyond("maximum", |a, b| a > b)
             || beyond("exclusiveMinimum", |a, b| a <= b)
@@ -432,9 +444,17 @@ fn reference_schema_fits_every_experiment() {
         let value: Value = serde_yaml::from_str(&text).unwrap();
         fits(&schema, &value).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
     }
-    for wrong in ["trian: {}", "train: {updates: 0}", "train: {updates: 1.5}", "model: {norm: none}", "seeds: 1",
-        "model: {dropout: 1}", "policies: [nobody]", "policies: [{p: {encoder: aaren, widht: 3}}]", "context: {train: 0}"]
-    {
+    for wrong in [
+        "trian: {}",
+        "train: {updates: 0}",
+        "train: {updates: 1.5}",
+        "model: {norm: none}",
+        "seeds: 1",
+        "model: {dropout: 1}",
+        "policies: [nobody]",
+        "policies: [{p: {encoder: aaren, widht: 3}}]",
+        "context: {train: 0}",
+    ] {
         let value: Value = serde_yaml::from_str(&format!("{MINIMAL}{wrong}")).unwrap();
         assert!(fits(&schema, &value).is_err(), "{wrong}");
         assert!(load(&format!("{MINIMAL}{wrong}"), &[]).is_err(), "{wrong}");

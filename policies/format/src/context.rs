@@ -60,7 +60,9 @@ impl Regime {
             return Err(Invalid {
                 key: "context.rollout",
                 found: format!("{self} with encoder {encoder}"),
-                expected: "`unbounded`, `window` or `reset`: a state of constant size has no oldest part to drop".into(),
+                expected:
+                    "`unbounded`, `window` or `reset`: a state of constant size has no oldest part to drop"
+                        .into(),
                 cure: Some("set `rollout: unbounded`, which takes no more memory".into()),
             });
         }

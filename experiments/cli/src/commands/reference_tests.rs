@@ -31,7 +31,8 @@ fn cell(text: impl ToString) -> String {
 
 /// An argument as one writes it.
 fn written(argument: &Arg) -> String {
-    let values: Vec<String> = argument.get_value_names().into_iter().flatten().map(ToString::to_string).collect();
+    let values: Vec<String> =
+        argument.get_value_names().into_iter().flatten().map(ToString::to_string).collect();
     let takes = argument.get_action().takes_values();
     let value = if takes { values.join(" ") } else { String::new() };
     let more = if argument.get_num_args().is_some_and(|count| count.max_values() > 1) { "…" } else { "" };
@@ -58,7 +59,8 @@ fn describe(page: &mut String, path: &str, command: &Command) {
     page.push_str("| argument | default | meaning |\n|---|---|---|\n");
     for argument in shown {
         let defaults = argument.get_default_values().iter().filter(|_| argument.get_action().takes_values());
-        let default = defaults.map(|value| format!("`{}`", value.to_string_lossy())).collect::<Vec<_>>().join(" ");
+        let default =
+            defaults.map(|value| format!("`{}`", value.to_string_lossy())).collect::<Vec<_>>().join(" ");
         let required = if argument.is_required_set() { "required" } else { "–" };
         let default = if default.is_empty() { required } else { &default };
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();

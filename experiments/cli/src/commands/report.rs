@@ -131,9 +131,12 @@ pub fn run(args: &Args) -> Result<()> {
         latex += &format!("{}\n{}\n{}\n", table.to_latex(), latex_over.join("\n"), costs.to_latex());
         grid.add_scores(scale, &mut scores);
         let title = capitalised(scale);
-        let overview = |title: String, table: Table, about: &str| Overview { title, table, about: about.into() };
+        let overview =
+            |title: String, table: Table, about: &str| Overview { title, table, about: about.into() };
         overviews.push(overview(title.clone(), table, ABOUT));
-        overviews.extend(over_all.into_iter().map(|it| overview(format!("{title}, pooled"), it, &aggregates.about())));
+        overviews.extend(
+            over_all.into_iter().map(|it| overview(format!("{title}, pooled"), it, &aggregates.about())),
+        );
         overviews.push(overview("Costs".into(), costs, COSTS));
     }
     if !left_out.is_empty() {
@@ -149,7 +152,10 @@ pub fn run(args: &Args) -> Result<()> {
         let sections = reported.into_iter().map(|(folder, row)| section(&folder, row));
         let sections = sections.collect::<Result<Vec<_>>>()?;
         let named: Vec<String> = args.folders.iter().map(|folder| folder.display().to_string()).collect();
-        forms.push(("report.html".into(), page(&format!("Report of {}", named.join(", ")), &overviews, &sections)));
+        forms.push((
+            "report.html".into(),
+            page(&format!("Report of {}", named.join(", ")), &overviews, &sections),
+        ));
     }
     for (name, text) in &forms {
         aaren_spec::write(&out.join(name), text.as_bytes())?;
