@@ -11,7 +11,7 @@ pub enum Error {
     /// The environment.
     #[error(transparent)]
     Env(#[from] aaren_envs::Error),
-    /// A summary that cannot be read, or is none.
+    /// A file that cannot be read as a summary.
     #[error("{}: {reason}; run `aaren run` again, which writes the summary anew", path.display())]
     Summary {
         /// The file.

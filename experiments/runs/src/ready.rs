@@ -123,7 +123,7 @@ fn warn(spec: &Spec, summary: &aaren_datasets::DatasetSummary, difficulty: &Diff
     }
 }
 
-/// Waits until nobody else writes to what the runs of an experiment share.
+/// Waits until no other process writes to what the runs of an experiment share.
 pub fn claim(folder: &ExperimentFolder) -> Result<lock::Claim> {
     let shown = folder.path().display();
     lock::wait_for(&folder.lock(), |holder| {

@@ -77,7 +77,7 @@ impl Spec {
         Document::read(path, overrides)?.spec()
     }
 
-    /// Reads the `spec.yaml` of a results folder. Its dataset need not be there any more: what was learned from it is.
+    /// Reads the `spec.yaml` of a results folder. Its dataset may be gone: the policies are there.
     ///
     /// # Errors
     /// As [`Spec::load`].

@@ -83,7 +83,7 @@ struct Cell {
     score: Estimate,
     per_seed: Vec<f64>,
     mean_length: f64,
-    /// Episodes of each seed that are none of the others.
+    /// Distinct episodes of each seed.
     distinct_episodes: Vec<usize>,
 }
 

@@ -23,7 +23,7 @@ pub struct Section {
     pub name: String,
     /// Scores, costs, protocol.
     pub summary: Summary,
-    /// Curves; none where the results of its runs are not there any more.
+    /// Curves; absent where only the report was kept.
     pub pictures: Option<Pictures>,
     /// Its YAML with every default.
     pub yaml: Option<String>,
