@@ -138,7 +138,7 @@ impl Run<'_> {
         Ok(write(&self.folder.failure(), text.as_bytes())?)
     }
 
-    /// From here on it is kept.
+    /// Removes the note of an earlier failure: the run is tried again.
     pub fn forget_failure(&self) -> Result<()> {
         let path = self.folder.failure();
         match std::fs::remove_file(&path) {
