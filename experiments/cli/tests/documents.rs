@@ -87,7 +87,7 @@ fn every_link_leads_somewhere_and_every_page_stands_in_the_book() {
             }
         }
     }
-    assert!(checked > 150, "{checked} links");
+    assert!(checked > 100, "{checked} links");
     let there = pages(&root().join("docs/src"));
     let missing = there.iter().filter(|page| !page.ends_with("SUMMARY.md") && !listed.contains(*page));
     assert_eq!(missing.collect::<Vec<_>>(), Vec::<&PathBuf>::new(), "not in docs/src/SUMMARY.md");

@@ -69,7 +69,8 @@ fn section(name: &str, source: &str, of: &str, written: &Value) -> Vec<Key> {
     let keys = keys_in(&format!("{MINIMAL}{name}: {{\"?\": 1}}\n"));
     let key = |key: String| {
         let expected = expected(&format!("{MINIMAL}{name}: {{{key}: \"?\"}}\n"));
-        let default = written.get(&key).cloned();
+        // Left out where it is true, as older files do.
+        let default = if key == "past_actions" { Some(json!(true)) } else { written.get(&key).cloned() };
         let about = comments.get(&key).cloned().unwrap_or_default();
         assert!(!about.is_empty(), "{of}.{key} has no comment: it is the key's description");
         let decision = matches!(name, "model" | "context");

@@ -33,7 +33,7 @@ pub struct Spec {
     pub train: TrainSpec,
     /// How each policy is evaluated.
     pub evaluate: EvaluateSpec,
-    /// How they are compared.
+    /// How policies are compared.
     pub compare: CompareSpec,
 }
 
