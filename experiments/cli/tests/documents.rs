@@ -115,8 +115,14 @@ fn write_d4rl(path: &Path) {
 fn afforded(words: &[&str]) -> Vec<String> {
     let mut words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     match (words[0].as_str(), words.get(1).map(String::as_str)) {
-        ("run", Some("corridor.yaml")) | ("compare", _) => {}
-        ("run", _) => words.push("--dry-run".into()),
+        ("run", Some("corridor.yaml")) => {}
+        // The time of an update is measured, of small ones here.
+        ("run", _) => {
+            words.push("--dry-run".into());
+            for key in ["model.width=8", "model.layers=1", "train.batch=2", "train.threads=1"] {
+                words.extend(["--set".into(), key.into()]);
+            }
+        }
         ("data", Some("make")) => {
             if let Some(place) = words.iter().position(|word| word == "--transitions") {
                 words.drain(place..place + 2);
@@ -161,6 +167,7 @@ fn the_yaml_of_the_pages_is_accepted_and_their_commands_run() {
                         let program = words.next().unwrap();
                         assert!(program.ends_with("aaren"), "{shown}: {command}");
                         let words = afforded(&words.collect::<Vec<_>>());
+                        let began = std::time::Instant::now();
                         let output = Command::new(env!("CARGO_BIN_EXE_aaren"))
                             .current_dir(&folder)
                             .args(&words)
@@ -168,6 +175,7 @@ fn the_yaml_of_the_pages_is_accepted_and_their_commands_run() {
                             .unwrap();
                         let said = String::from_utf8_lossy(&output.stderr).into_owned();
                         assert!(output.status.success(), "{shown}: {words:?}:\n{said}");
+                        println!("{:.1} s: {command}", began.elapsed().as_secs_f64());
                         ran += 1;
                     }
                 }
