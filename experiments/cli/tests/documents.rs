@@ -167,7 +167,6 @@ fn the_yaml_of_the_pages_is_accepted_and_their_commands_run() {
                         let program = words.next().unwrap();
                         assert!(program.ends_with("aaren"), "{shown}: {command}");
                         let words = afforded(&words.collect::<Vec<_>>());
-                        let began = std::time::Instant::now();
                         let output = Command::new(env!("CARGO_BIN_EXE_aaren"))
                             .current_dir(&folder)
                             .args(&words)
@@ -175,7 +174,6 @@ fn the_yaml_of_the_pages_is_accepted_and_their_commands_run() {
                             .unwrap();
                         let said = String::from_utf8_lossy(&output.stderr).into_owned();
                         assert!(output.status.success(), "{shown}: {words:?}:\n{said}");
-                        println!("{:.1} s: {command}", began.elapsed().as_secs_f64());
                         ran += 1;
                     }
                 }
