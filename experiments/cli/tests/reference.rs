@@ -123,8 +123,7 @@ fn estimates_in_sentences_are_those_of_the_page() {
         let tables = tables.join("\n");
         for sentence in sentences {
             for (place, _) in sentence.match_indices('±') {
-                let before =
-                    sentence[..place].trim_end().rsplit(|c: char| c == ' ' || c == '(').next().unwrap();
+                let before = sentence[..place].trim_end().rsplit([' ', '(']).next().unwrap();
                 let after = sentence[place + '±'.len_utf8()..].trim_start();
                 let digits = after.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(after.len());
                 let estimate =

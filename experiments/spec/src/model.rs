@@ -1,6 +1,6 @@
 //! `model:` the architecture that the policies share, and what an entry of `policies` overrides.
 
-use aaren_format::{Model, Norm, Recency};
+use aaren_format::{Model, Norm, Positions, Recency};
 use serde::Deserialize;
 
 use super::values::{probability, whole};
@@ -32,6 +32,9 @@ pub(super) struct ModelSection {
     pub recency: Recency,
     /// Whether past actions are tokens of the context.
     pub past_actions: bool,
+    /// How a policy knows when something was: `timestep` (default), an embedding for each timestep of an episode, or
+    /// `none`.
+    pub positions: Positions,
 }
 
 impl Default for ModelSection {
@@ -44,6 +47,7 @@ impl Default for ModelSection {
             norm: Norm::Post,
             recency: Recency::None,
             past_actions: true,
+            positions: Positions::Timestep,
         }
     }
 }

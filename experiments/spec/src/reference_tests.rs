@@ -69,8 +69,7 @@ fn section(name: &str, source: &str, of: &str, written: &Value) -> Vec<Key> {
     let keys = keys_in(&format!("{MINIMAL}{name}: {{\"?\": 1}}\n"));
     let key = |key: String| {
         let expected = expected(&format!("{MINIMAL}{name}: {{{key}: \"?\"}}\n"));
-        // Left out where it is true, as older files do.
-        let default = if key == "past_actions" { Some(json!(true)) } else { written.get(&key).cloned() };
+        let default = written.get(&key).cloned().or_else(|| left_out(name, &key, &expected));
         let about = comments.get(&key).cloned().unwrap_or_default();
         assert!(!about.is_empty(), "{of}.{key} has no comment: it is the key's description");
         let decision = matches!(name, "model" | "context");
@@ -78,6 +77,17 @@ fn section(name: &str, source: &str, of: &str, written: &Value) -> Vec<Key> {
         Key { name: key, about, expected, default, encoders }
     };
     keys.into_iter().map(key).collect()
+}
+
+/// The default of a key that is written only where it differs: the word that changes nothing.
+fn left_out(section: &str, key: &str, expected: &str) -> Option<Value> {
+    let usual = load(MINIMAL, &[]).unwrap();
+    let changes_nothing = |word: &&str| {
+        load(&format!("{MINIMAL}{section}: {{{key}: {word}}}\n"), &[]).is_ok_and(|spec| spec == usual)
+    };
+    let choice = expected.starts_with("one of") || expected.starts_with("`true`");
+    let mut words = expected.split('`').skip(1).step_by(2).filter(|_| choice);
+    words.find(changes_nothing).map(|word| serde_yaml::from_str(word).unwrap())
 }
 
 /// The encoders whose own entry may have the key, where that is not all of them.
