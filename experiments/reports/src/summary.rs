@@ -68,7 +68,7 @@ pub struct TargetSummary {
     pub raw_return: Score,
     /// In timesteps.
     pub episode_length: Estimate,
-    /// Episodes of each seed that are none of the others, by all that the policy saw.
+    /// Distinct episodes of each seed, by all that the policy saw.
     pub distinct_episodes: Vec<usize>,
     /// Episodes that the simulation ended by blowing up.
     pub unstable_episodes: u64,
@@ -189,7 +189,7 @@ impl Summary {
     /// Reads a `summary.json`.
     ///
     /// # Errors
-    /// Where it cannot be read, or is none.
+    /// Where it cannot be read, or is no summary.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let wrong = |reason: String| Error::Summary { path: path.to_owned(), reason };
         let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;

@@ -42,7 +42,7 @@ impl Evaluation<'_> {
     /// threads there are.
     ///
     /// # Errors
-    /// Where the environment cannot be made, or the policy's output is no number.
+    /// Where the environment cannot be made, or the policy's output is NaN or infinite.
     pub fn stream(&self, policy: &Policy, bar: &ProgressBar) -> Result<Vec<EpisodeResult>> {
         let threads = current_num_threads() as u64;
         let batches = threads * self.episodes.div_ceil(threads * BATCH);
@@ -133,7 +133,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// An episode that is played step by step, for whoever looks at each.
+/// An episode that is played step by step, for a caller that looks at each step.
 pub struct Playing {
     streams: Streams,
     environment: Environment,
@@ -163,7 +163,7 @@ impl Playing {
     /// One step.
     ///
     /// # Errors
-    /// Where the policy's output is no number.
+    /// Where the policy's output is NaN or infinite.
     pub fn step(&mut self) -> Result<()> {
         self.result.see(&self.observation);
         let action = self.streams.act(&self.observation, &[self.reward])?;

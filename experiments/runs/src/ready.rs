@@ -93,7 +93,7 @@ impl<'e> Ready<'e> {
             Some((then, before)) if folder.data().is_some_and(same) => {
                 if !self.renamed.replace(true) {
                     output::note(format_args!(
-                        "{dataset}: holds the same data as {before}, which {} was trained on; the experiment goes on",
+                        "{dataset}: holds the same data as {before}, which {} was trained on; the experiment continues",
                         folder.path().display()
                     ));
                 }
@@ -109,7 +109,7 @@ impl<'e> Ready<'e> {
 fn warn(spec: &Spec, summary: &aaren_datasets::DatasetSummary, difficulty: &Difficulty) {
     if let Some(left) = difficulty.left_given_timestep.filter(|left| *left < 0.1) {
         output::note(format_args!(
-            "{} is nearly one trajectory: the timestep alone tells all but {:.0} % of the actions' variance",
+            "{} is nearly one trajectory: the timestep alone explains all but {:.0} % of the actions' variance",
             summary.name,
             100.0 * left
         ));
@@ -123,7 +123,7 @@ fn warn(spec: &Spec, summary: &aaren_datasets::DatasetSummary, difficulty: &Diff
     }
 }
 
-/// Waits until nobody else writes to what the runs of an experiment share.
+/// Waits until no other process writes to what the runs of an experiment share.
 pub fn claim(folder: &ExperimentFolder) -> Result<lock::Claim> {
     let shown = folder.path().display();
     lock::wait_for(&folder.lock(), |holder| {

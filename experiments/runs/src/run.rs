@@ -138,7 +138,7 @@ impl Run<'_> {
         Ok(write(&self.folder.failure(), text.as_bytes())?)
     }
 
-    /// From here on it is not given up any more.
+    /// Removes the note of an earlier failure: the run is tried again.
     pub fn forget_failure(&self) -> Result<()> {
         let path = self.folder.failure();
         match std::fs::remove_file(&path) {
@@ -196,7 +196,7 @@ impl Run<'_> {
     pub fn play_anew(&self, left: RunResult) -> Result<RunResult> {
         let (now, then) = (self.protocol(&left.dataset), left.protocol());
         let differences = then.map_or("nothing".into(), |then| differences(then, &now));
-        output::note(format_args!("{self}: trained already, and played anew: {differences}"));
+        output::note(format_args!("{self}: trained already, evaluated again: {differences}"));
         self.write_spec()?;
         let metrics = Metrics::open(&self.folder, left.updates, None)?;
         let result = RunResult { agent: self.policy.agent.clone(), evaluations: Vec::new(), ..left };
@@ -262,7 +262,7 @@ impl Run<'_> {
             return Ok(threads);
         }
         if let Some(threads) = before {
-            output::note(format_args!("{self}: libtorch goes on with its threads: {threads}"));
+            output::note(format_args!("{self}: continues with {threads} libtorch threads, as it began"));
             return Ok(threads);
         }
         if let Some(threads) = asked {
@@ -272,7 +272,7 @@ impl Run<'_> {
         let threads = threads::fastest(&rates);
         let rates: Vec<_> = rates.iter().map(|(count, rate)| format!("{rate:.1} with {count}")).collect();
         output::note(format_args!(
-            "{self}: libtorch's threads: {threads} (updates/s now: {})",
+            "{self}: {threads} libtorch threads (updates/s measured: {})",
             rates.join(", ")
         ));
         Ok(threads)

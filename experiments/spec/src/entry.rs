@@ -27,11 +27,16 @@ const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer]
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Own {
+    /// What learns; `decision` unless given.
     agent: String,
+/// Updates of its training, instead of `train.updates`; its warm-up and the updates between two of its evaluations are
+    /// then in proportion.
     #[serde(deserialize_with = "some_whole::<_, _, 1, ANY>")]
     updates: Option<u64>,
+    /// Windows (of an agent that reads no trajectories: rows) per update, instead of `train.batch`.
     #[serde(deserialize_with = "some_whole::<_, _, 1, BATCH>")]
     batch: Option<usize>,
+    /// Peak learning rate, instead of `train.learning_rate`.
     #[serde(deserialize_with = "some_positive")]
     learning_rate: Option<f64>,
 }
@@ -40,7 +45,9 @@ pub(super) struct Own {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct OwnEncoder {
+    /// How past tokens reach the present one; required unless the policy's name is an encoder's.
     encoder: Option<EncoderKind>,
+    /// Arithmetic in training, instead of `train.precision`.
     precision: Option<Precision>,
 }
 

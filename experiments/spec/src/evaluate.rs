@@ -14,7 +14,7 @@ pub struct EvaluateSpec {
     /// Episodes per evaluation and target return.
     #[serde(deserialize_with = "whole::<_, _, 1, 100_000>")]
     pub episodes: usize,
-    /// Returns to ask for, unique; from the environment's reference scores when absent.
+    /// Returns to ask for, unique; unless given, the best return in the data, and its half where that is positive.
     #[serde(deserialize_with = "target_returns", skip_serializing_if = "Option::is_none")]
     pub target_returns: Option<Vec<f64>>,
     /// Which of the evaluated policies are kept.

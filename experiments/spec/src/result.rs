@@ -166,7 +166,7 @@ impl EpisodeResult {
         end ^ u64::from(self.checksum)
     }
 
-    /// How many of these are none of those before them.
+    /// How many distinct episodes there are.
     pub fn distinct<'e>(episodes: impl IntoIterator<Item = &'e EpisodeResult>) -> usize {
         episodes.into_iter().map(EpisodeResult::identity).collect::<HashSet<u64>>().len()
     }

@@ -33,7 +33,7 @@ pub struct Spec {
     pub train: TrainSpec,
     /// How each policy is evaluated.
     pub evaluate: EvaluateSpec,
-    /// How they are compared.
+    /// How policies are compared.
     pub compare: CompareSpec,
 }
 
@@ -51,9 +51,11 @@ struct File {
     policies: IgnoredAny,
     #[serde(default = "first_seed", deserialize_with = "seeds")]
     seeds: Vec<u64>,
+    /// Shape of the encoders, shared by all policies.
     #[serde(default)]
     #[expect(dead_code, reason = "checked by itself, and read again for each policy")]
     model: ModelSection,
+    /// How much of an episode policies see, in training and acting; shared by all policies.
     #[serde(default)]
     context: ContextSection,
     #[serde(default)]
@@ -75,7 +77,7 @@ impl Spec {
         Document::read(path, overrides)?.spec()
     }
 
-    /// Reads the `spec.yaml` of a results folder. Its dataset need not be there any more: what was learned from it is.
+    /// Reads the `spec.yaml` of a results folder. Its dataset may be gone: the policies are there.
     ///
     /// # Errors
     /// As [`Spec::load`].

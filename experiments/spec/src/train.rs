@@ -28,14 +28,14 @@ pub struct TrainSpec {
     /// Updates of linear warm-up, at most `updates`; a tenth of them unless given.
     #[serde(deserialize_with = "whole::<_, _, 0, ANY>")]
     pub warmup: u64,
-    /// Learning rate after the warm-up.
+    /// Learning rate after the warm-up: a half cosine down to 0, or constant.
     pub schedule: Schedule,
     /// Largest L2 norm of the gradient.
     #[serde(deserialize_with = "positive")]
     pub clip: f64,
     /// Arithmetic, where a policy does not have its own.
     pub precision: Precision,
-    /// Where.
+    /// Where training computes: `cpu`, `cuda` or `cuda:N`.
     #[serde(deserialize_with = "device")]
     pub device: Device,
     /// libtorch's threads; measured when absent.

@@ -24,12 +24,12 @@ const SIZES: [usize; 2] = [480, 240];
   aaren card results/demo/aaren --out hopper-aaren
 
 The folder holds README.md with the front matter that hubs read, policy.safetensors, config.json (the policy's header, and
-the experiment with every default), summary.json (this policy's part) and replay.mp4: the first episode of the evaluation.
-Where ffmpeg is not there it is a replay.gif; where robots cannot be drawn, there is none.")]
+the experiment with every default), summary.json (this policy's part) and replay.mp4, the first episode of the evaluation.
+Without ffmpeg the film is replay.gif; where robots cannot be drawn, there is no film.")]
 pub struct Args {
-    /// The folder of a finished run, results/NAME/POLICY-seedK, or results/NAME/POLICY for its first seed.
+    /// Folder of a finished run, results/NAME/POLICY-seedK; results/NAME/POLICY means its first seed.
     pub run: PathBuf,
-    /// The folder to make; it must not exist.
+    /// Folder to write; it must not exist yet.
     #[arg(long)]
     pub out: PathBuf,
 }

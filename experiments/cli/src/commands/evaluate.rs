@@ -23,19 +23,20 @@ use serde_json::json;
 pub struct Args {
     /// A policy.safetensors, or the folder of a run that holds one.
     pub policy: PathBuf,
-    /// Environment, where it is not the one the policy was trained for.
+    /// Environment; unless given, the one the policy was trained for.
     #[arg(long)]
     pub env: Option<String>,
     /// Episodes for each target return.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub episodes: u64,
-    /// Target returns; those of its training unless given.
+    /// Target returns; unless given, those of its experiment.
     #[arg(long, num_args = 1.., allow_negative_numbers = true, value_parser = super::target_return)]
     pub target_return: Vec<f64>,
-    /// Memory: unbounded, window:K, sliding:K or reset:K timesteps; that of its training unless given.
+    /// What a policy keeps of its episode: unbounded, window:K, sliding:K or reset:K timesteps; unless given, as
+    /// trained.
     #[arg(long)]
     pub rollout: Option<Regime>,
-    /// Decides the episodes: the same seed gives the same returns.
+    /// Seed of the episodes: the same seed gives the same returns.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Print one JSON object on stdout.
