@@ -4,6 +4,7 @@
 //! Data flows from a dataset through [`Windows`] into a learner, whose [`DecisionNetwork`] acts.
 
 mod chunks;
+mod head;
 mod learner;
 mod network;
 mod windows;
@@ -13,7 +14,7 @@ use aaren_format::DecisionConfig;
 use tch::Device;
 
 use crate::{Agent, Error, Learner, Task, TrainConfig};
-pub use network::DecisionNetwork;
+pub use network::{DecisionNetwork, Losses};
 pub use windows::{Batch, Windows};
 
 impl Agent for DecisionConfig {

@@ -21,6 +21,8 @@ pub(super) struct ContextSection {
     pub train: ContextLength,
     /// Where training windows start; `episode` where they are whole episodes, else `uniform`, unless given.
     pub start: Option<Start>,
+    /// Whether a training window has a length drawn uniformly from 1 to `train`, instead of `train`; false by default.
+    pub random_length: bool,
     /// Whether the detached state is carried from one training chunk of a trajectory to the next.
     pub carry: bool,
     /// What the actor remembers; the default depends on the encoder.
@@ -30,7 +32,7 @@ pub(super) struct ContextSection {
 
 impl Default for ContextSection {
     fn default() -> Self {
-        Self { train: ContextLength::Timesteps(20), start: None, carry: false, rollout: None }
+        Self { train: ContextLength::Timesteps(20), start: None, random_length: false, carry: false, rollout: None }
     }
 }
 

@@ -88,6 +88,8 @@ prop_compose! {
             },
             start: if episode { Start::Episode } else { Start::Uniform },
             carry: carry && encoder.constant_state(),
+            layout: Layout::Separate,
+            variation: Variation::default(),
         })
     }
 }

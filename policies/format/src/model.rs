@@ -268,7 +268,7 @@ struct Flat {
     heads: usize,
     norm: Norm,
     recency: Recency,
-    #[serde(default = "past_actions", skip_serializing_if = "is_true")]
+    #[serde(default = "past_actions")]
     past_actions: bool,
 }
 
@@ -302,10 +302,6 @@ impl TryFrom<Flat> for Model {
 /// Files from before it could be said have them.
 fn past_actions() -> bool {
     true
-}
-
-fn is_true(it: &bool) -> bool {
-    *it
 }
 
 impl Model {
@@ -366,11 +362,14 @@ mod tests {
             r#"{"encoder":"gru","width":8,"layers":1,"heads":1,"norm":"post","recency":"none"}"#,
         ] {
             let model: Model = serde_json::from_str(written).unwrap();
+            // Files from before it could be said have past actions.
             assert!(model.past_actions);
-            assert_eq!(serde_json::to_string(&model).unwrap(), written);
-            let without = serde_json::to_string(&Model { past_actions: false, ..model }).unwrap();
-            assert!(without.ends_with(r#","past_actions":false}"#), "{without}");
-            assert!(!serde_json::from_str::<Model>(&without).unwrap().past_actions);
+            for past_actions in [true, false] {
+                let model = Model { past_actions, ..model };
+                let again = serde_json::to_string(&model).unwrap();
+                assert_eq!(again, format!(r#"{},"past_actions":{past_actions}}}"#, &written[..written.len() - 1]));
+                assert_eq!(serde_json::from_str::<Model>(&again).unwrap(), model);
+            }
         }
     }
 
