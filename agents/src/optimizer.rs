@@ -57,9 +57,10 @@ impl AdamW {
     pub fn update(&mut self, gradients: &Gradients, learning_rate: f64) -> Tensor {
         let _guard = tch::no_grad_guard();
         // A parameter that the loss does not depend on (Aaren's key bias) has no gradient.
-        let gradients = self.parameters.iter().map(|parameter| {
-            gradients.get(parameter).map_or_else(|| row(&parameter.zeros_like()), row)
-        });
+        let gradients = self
+            .parameters
+            .iter()
+            .map(|parameter| gradients.get(parameter).map_or_else(|| row(&parameter.zeros_like()), row));
         let gradient = Tensor::cat(&gradients.collect::<Vec<_>>(), 0);
         let norm = gradient.norm();
         let clipped = (self.clip / (&norm + 1e-6)).clamp_max(1.0);
@@ -109,7 +110,8 @@ impl AdamW {
 /// One buffer of the numbers of all parameters, which become views into it.
 pub(crate) fn flatten<'p>(parameters: impl Iterator<Item = &'p mut Tensor>) -> Tensor {
     let mut parameters: Vec<_> = parameters.collect();
-    let flat = Tensor::cat(&parameters.iter().map(|parameter| row(parameter)).collect::<Vec<_>>(), 0).detach();
+    let flat =
+        Tensor::cat(&parameters.iter().map(|parameter| row(parameter)).collect::<Vec<_>>(), 0).detach();
     let mut offset = 0;
     for parameter in &mut parameters {
         let length = parameter.numel() as i64;

@@ -4,8 +4,8 @@ use aaren_agents::*;
 use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Layout, Mixer, Model, Norm, Precision, Recency, Regime,
-    ReturnIn, Settings, Variation,
+    ActionSpace, Context, ContextLength, EncoderKind, Layout, Mixer, Model, Norm, Positions, Precision,
+    Recency, Regime, ReturnIn, Settings, Variation,
 };
 use tch::Device;
 
@@ -61,6 +61,7 @@ fn separate(encoder: EncoderKind, recency: Recency, norm: Norm, carry: bool) -> 
             layers: 2,
             norm,
             past_actions: true,
+            positions: Positions::Timestep,
         },
         dropout: 0.1,
         context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },

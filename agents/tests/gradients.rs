@@ -6,8 +6,8 @@ use aaren_datasets::{Dataset, Transitions};
 use aaren_encoders::{Gradients, Pass};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Layout, Mixer, Model, Norm, Precision, Recency, Regime,
-    ReturnIn, Settings, Variation,
+    ActionSpace, Context, ContextLength, EncoderKind, Layout, Mixer, Model, Norm, Positions, Precision,
+    Recency, Regime, ReturnIn, Settings, Variation,
 };
 use aaren_format::{DecisionConfig, Start};
 use tch::{Device, Tensor};
@@ -49,7 +49,14 @@ fn threads_share_the_rows_of_a_batch() {
     ] {
         let mixer = Mixer::new(encoder, Settings { heads: 2, recency: Recency::Gated });
         let config = DecisionConfig {
-            model: Model { width: 16, layers: 2, norm: Norm::Post, past_actions, mixer },
+            model: Model {
+                width: 16,
+                layers: 2,
+                norm: Norm::Post,
+                past_actions,
+                positions: Positions::Timestep,
+                mixer,
+            },
             dropout: 0.0,
             context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },
             start: Start::Uniform,
@@ -91,7 +98,8 @@ fn threads_share_the_rows_of_a_batch() {
                 );
             }
             if let Some(found) = found_after {
-                let goes_on = |state| network.loss(&first, Some(state), Pass::Inference).0.total().double_value(&[]);
+                let goes_on =
+                    |state| network.loss(&first, Some(state), Pass::Inference).0.total().double_value(&[]);
                 let (found, expected) = (goes_on(&found), goes_on(&after));
                 assert!((found / expected - 1.0).abs() < 1e-5, "{encoder:?}: {found} after, not {expected}");
             }

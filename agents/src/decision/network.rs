@@ -1,7 +1,7 @@
 //! The network of the decision agent: tokens, encoder, head.
 
 use aaren_encoders::{Dropout, Encoder, Gradients, Pass, State, Wanted, linear};
-use aaren_format::{self as format, Decision, DecisionConfig, Layout, Precision};
+use aaren_format::{self as format, Decision, DecisionConfig, Layout, Positions, Precision};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::Batch;
@@ -19,7 +19,8 @@ pub struct DecisionNetwork {
     task: Task,
     store: nn::VarStore,
     embed: Embedding,
-    embed_timestep: nn::Embedding,
+    /// A row for each timestep that training sees, where there are embeddings.
+    embed_timestep: Option<nn::Embedding>,
     embed_norm: nn::LayerNorm,
     encoder: Encoder,
     head: Head,
@@ -35,7 +36,9 @@ enum Embedding {
 impl Embedding {
     fn layers(&self) -> impl Iterator<Item = &nn::Linear> {
         let layers = match self {
-            Embedding::Separate { returns, states, actions } => [Some(returns), Some(states), actions.as_ref()],
+            Embedding::Separate { returns, states, actions } => {
+                [Some(returns), Some(states), actions.as_ref()]
+            }
             Embedding::Joint(token) => [Some(token), None, None],
         };
         layers.into_iter().flatten()
@@ -101,21 +104,15 @@ impl DecisionNetwork {
         // Small, as in GPT-2: with PyTorch's N(0, 1) the timestep drowns what happened at it.
         let small =
             nn::EmbeddingConfig { ws_init: nn::Init::Randn { mean: 0.0, stdev: 0.02 }, ..Default::default() };
-        let embed_timestep = nn::embedding(&embed / "timestep", timesteps, width, small);
+        let embed_timestep = match config.model.positions {
+            Positions::Timestep => Some(nn::embedding(&embed / "timestep", timesteps, width, small)),
+            Positions::None => None,
+        };
         let embed_norm = nn::layer_norm(&embed / "norm", vec![width], Default::default());
         let encoder = Encoder::new(&root, &config.model, config.dropout)?;
         let head = Head::new(&root, config.layout, width, action);
         store.set_device(device);
-        Ok(Self {
-            config: *config,
-            task,
-            store,
-            embed: tokens,
-            embed_timestep,
-            embed_norm,
-            encoder,
-            head,
-        })
+        Ok(Self { config: *config, task, store, embed: tokens, embed_timestep, embed_norm, encoder, head })
     }
 
     /// Tokens of one timestep.
@@ -126,7 +123,6 @@ impl DecisionNetwork {
     /// Tokens `[rows, tokens of a timestep · timesteps, width]` of a batch.
     fn tokens(&self, batch: &Batch) -> Tensor {
         let Batch { returns, asked, states, actions, past, timesteps, .. } = batch;
-        let time = self.time(timesteps);
         let tokens = match &self.embed {
             Embedding::Separate { returns: embed_return, states: embed_state, actions: embed_action } => {
                 let mut tokens = vec![embed_return.forward(returns), embed_state.forward(states)];
@@ -145,16 +141,13 @@ impl DecisionNetwork {
             }
         };
         let (rows, steps) = timesteps.size2().expect("timesteps are [rows, timesteps]");
-        let tokens = (Tensor::stack(&tokens, 2) + time.unsqueeze(2)).view([
-            rows,
-            self.tokens_each() * steps,
-            self.config.model.width as i64,
-        ]);
-        self.embed_norm.forward(&tokens)
-    }
-
-    fn time(&self, timesteps: &Tensor) -> Tensor {
-        self.embed_timestep.forward(&timesteps.clamp_max(self.task.max_timesteps as i64 - 1))
+        let mut tokens = Tensor::stack(&tokens, 2);
+        if let Some(embed) = &self.embed_timestep {
+            let known = timesteps.clamp_max(self.task.max_timesteps as i64 - 1);
+            tokens += embed.forward(&known).unsqueeze(2);
+        }
+        let width = self.config.model.width as i64;
+        self.embed_norm.forward(&tokens.view([rows, self.tokens_each() * steps, width]))
     }
 
     /// Where actions are read.
@@ -289,7 +282,7 @@ impl DecisionNetwork {
     fn embeddings(&self) -> impl Iterator<Item = &Tensor> {
         let linear = self.embed.layers().flat_map(|layer| [Some(&layer.ws), layer.bs.as_ref()]);
         let norm = [self.embed_norm.ws.as_ref(), self.embed_norm.bs.as_ref()];
-        linear.chain(norm).flatten().chain([&self.embed_timestep.ws])
+        linear.chain(norm).flatten().chain(self.embed_timestep.as_ref().map(|embed| &embed.ws))
     }
 
     /// The encoder's state before any token.

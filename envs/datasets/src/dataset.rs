@@ -217,7 +217,13 @@ impl Dataset {
         let spread = (returns().map(|to_go| (to_go - mean).powi(2)).sum::<f64>() / count).sqrt();
         let size = mean.abs();
         // What rounding leaves of equal numbers is no spread.
-        if spread > 1e-6 * size { spread } else if size > 0.0 { size } else { 1.0 }
+        if spread > 1e-6 * size {
+            spread
+        } else if size > 0.0 {
+            size
+        } else {
+            1.0
+        }
     }
 
     /// The episodes, in order; together they are all transitions.

@@ -235,7 +235,8 @@ mod tests {
             let file = policy("untrained", &AgentConfig::new(&agent), &task).unwrap();
             let policy = Policy::from_bytes(&file.to_bytes()).unwrap();
             let regime = Regime::Unbounded;
-            let evaluation = Evaluation { env, regime, targets: &[1.0], episodes: 20, seed: 0, guidance: None };
+            let evaluation =
+                Evaluation { env, regime, targets: &[1.0], episodes: 20, seed: 0, guidance: None };
             EpisodeResult::distinct(&evaluation.stream(&policy, &ProgressBar::hidden()).unwrap())
         };
         let mut maze = EnvSpec::new("TMaze-v0");

@@ -56,9 +56,7 @@ impl<'e> Ready<'e> {
             let cure = "scale the rewards in the data";
             return Err(Error::at(at("dataset"))(Error::Refused(format!("{found}, {expected}; {cure}"))));
         }
-        let task = Task::new(&environment, scale)
-            .with_dataset(&loaded)
-            .map_err(Error::at(at("dataset")))?;
+        let task = Task::new(&environment, scale).with_dataset(&loaded).map_err(Error::at(at("dataset")))?;
         let difficulty = Difficulty::of(&loaded, Some(&spec.env)).map_err(Error::at(at("env")))?;
         warn(spec, &summary, &difficulty);
         let checksum = dataset::checksum(&loaded);

@@ -32,7 +32,13 @@ pub(super) struct ContextSection {
 
 impl Default for ContextSection {
     fn default() -> Self {
-        Self { train: ContextLength::Timesteps(20), start: None, random_length: false, carry: false, rollout: None }
+        Self {
+            train: ContextLength::Timesteps(20),
+            start: None,
+            random_length: false,
+            carry: false,
+            rollout: None,
+        }
     }
 }
 

@@ -196,6 +196,7 @@ impl<'a> Shared<'a> {
             layers: said.layers,
             norm: said.norm,
             past_actions,
+            positions: said.positions,
             mixer: Mixer::new(encoder, settings),
         };
         let usual = Settings::default();
@@ -224,7 +225,8 @@ impl<'a> Shared<'a> {
         if carry && random_length {
             let field = own.get("random_length").or(self.context.get("random_length"));
             let field = field.or(own.get("carry")).or(self.context.get("carry"));
-            let (found, expected) = ("true with `carry: true`".into(), "`false`: chunks that carry a state are whole");
+            let (found, expected) =
+                ("true with `carry: true`".into(), "`false`: chunks that carry a state are whole");
             return Err(match field {
                 Some(field) => field.invalid_as(found, expected, None),
                 None => own.invalid(found, expected, None),

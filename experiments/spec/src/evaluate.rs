@@ -129,7 +129,10 @@ fn is_one(it: &f64) -> bool {
 }
 
 fn write_targets<S: Serializer>(targets: &Option<Vec<f64>>, serializer: S) -> Result<S::Ok, S::Error> {
-    targets.as_ref().map(|targets| targets.iter().copied().map(Target).collect::<Vec<_>>()).serialize(serializer)
+    targets
+        .as_ref()
+        .map(|targets| targets.iter().copied().map(Target).collect::<Vec<_>>())
+        .serialize(serializer)
 }
 
 fn target_returns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<f64>>, D::Error> {

@@ -1,6 +1,6 @@
 //! `model:` the architecture that the policies share, and what an entry of `policies` overrides.
 
-use aaren_format::{Model, Norm, Recency, ReturnIn};
+use aaren_format::{Model, Norm, Positions, Recency, ReturnIn};
 use serde::Deserialize;
 
 use super::values::{not_negative, probability, some_whole, whole};
@@ -42,6 +42,9 @@ pub(super) struct ModelSection {
     /// training: 0, the default, or more.
     #[serde(deserialize_with = "not_negative")]
     pub history_noise: f64,
+    /// How a policy knows when something was: `timestep` (default), an embedding for each timestep of an episode, or
+    /// `none`.
+    pub positions: Positions,
 }
 
 impl Default for ModelSection {
@@ -59,6 +62,7 @@ impl Default for ModelSection {
             return_rate: false,
             return_dropout: 0.0,
             history_noise: 0.0,
+            positions: Positions::Timestep,
         }
     }
 }

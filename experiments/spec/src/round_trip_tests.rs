@@ -2,9 +2,9 @@
 
 use aaren_damaged_files::{Measuring, fuzz};
 use aaren_format::{
-    Layout, ReturnIn, Variation,
     AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec,
-    IqlConfig, Mixer, Model, Norm, Precision, Recency, Regime, Schedule, Settings, Start, Td3BcConfig,
+    IqlConfig, Layout, Mixer, Model, Norm, Positions, Precision, Recency, Regime, ReturnIn, Schedule,
+    Settings, Start, Td3BcConfig, Variation,
 };
 use proptest::prelude::*;
 
@@ -80,6 +80,7 @@ prop_compose! {
                 width: heads * head_width, layers,
                 norm: if pre { Norm::Pre } else { Norm::Post },
                 past_actions: !pre,
+                positions: Positions::Timestep,
                 mixer: Mixer::new(encoder, Settings { heads, recency }),
             },
             dropout,

@@ -134,7 +134,8 @@ impl Document {
             train: &train,
         };
         let policies = shared.policies(&root)?;
-        let deaf = policies.iter().find(|policy| policy.agent.hears_of_returns() && !policy.agent.predicts_max());
+        let deaf =
+            policies.iter().find(|policy| policy.agent.hears_of_returns() && !policy.agent.predicts_max());
         if let Some(policy) = deaf.filter(|_| evaluate.asks_for_max()) {
             let found = format!("`max`, for the policy {}", policy.name);
             let expected = "returns: only a policy with `tokens: 1` and `return: head` predicts the most that can be had";

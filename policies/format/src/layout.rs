@@ -181,8 +181,7 @@ mod tests {
     #[test]
     fn the_rate_is_the_return_over_the_share_of_the_episode_that_is_left() {
         let rate = |timestep| {
-            let (layout, mut asked) =
-                (Layout::Joint { return_in: ReturnIn::Head, rate: true }, [0.0; 3]);
+            let (layout, mut asked) = (Layout::Joint { return_in: ReturnIn::Head, rate: true }, [0.0; 3]);
             layout.ask(2.0, timestep, 1000, &mut asked);
             assert_eq!((asked[0], asked[2]), (2.0, 1.0));
             asked[1]

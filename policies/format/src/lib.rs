@@ -5,7 +5,7 @@
 //!
 //! * A [`Header`] is what a policy file says of itself: where it comes from, what it acts in, and the
 //!   [`Network`] it is.
-//! * [`Model`] with [`Mixer`], [`EncoderKind`], [`Norm`], [`Recency`]: the shape of a trajectory encoder.
+//! * [`Model`] with [`Mixer`], [`EncoderKind`], [`Norm`], [`Positions`], [`Recency`]: the shape of a trajectory encoder.
 //! * [`Layout`] and [`ReturnIn`]: what a timestep's tokens hold, and where the return-to-go enters.
 //! * [`AgentConfig`]: an agent as an experiment describes it, by its [`AgentSettings`], whose ranges are in
 //!   [`values`].
@@ -46,7 +46,7 @@ pub use header::{FORMAT, Header, VERSION, check_scale};
 pub use iql::IqlConfig;
 pub use layout::{Layout, ReturnIn};
 pub use model::{
-    AarenSettings, EncoderKind, GruSettings, Mixer, Model, Norm, Precision, Recency, Settings,
+    AarenSettings, EncoderKind, GruSettings, Mixer, Model, Norm, Positions, Precision, Recency, Settings,
     TransformerSettings, Weights,
 };
 pub use network::{Decision, Mlp, Network};

@@ -40,11 +40,7 @@ pub(crate) struct Asked {
 }
 
 impl Head {
-    pub(crate) fn read(
-        file: &File<'_>,
-        decision: &format::Decision,
-        outputs: usize,
-    ) -> Result<Head, Error> {
+    pub(crate) fn read(file: &File<'_>, decision: &format::Decision, outputs: usize) -> Result<Head, Error> {
         let (layout, width) = (decision.layout, decision.model.width);
         if !layout.in_head() {
             return file.float_linear("head", outputs, width).map(Head::Plain);

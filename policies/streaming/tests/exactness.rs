@@ -109,6 +109,7 @@ fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() 
                 discrete: i == 2,
                 max_timesteps: 20,
                 past_actions: i != 3,
+                positions: if i == 4 { "none" } else { "timestep" },
                 ..Config::new(encoder, width, 1 + i % 3, heads)
             };
             let f = config.fixture(i as u64);
@@ -185,14 +186,17 @@ fn guidance_and_the_most_that_can_be_had_agree_with_the_definition() {
             assert!(difference(&heads, &oracle::heads(&f, &episode, 0, 29)) < 1e-4);
             for (t, x) in oracle::encoded(&f, &episode, 0, 29, usize::MAX).iter().enumerate() {
                 let asked = oracle::read_at(&f, x, episode.returns_to_go[t], t);
-                let guided = |(a, b): (&f64, &f64)| if discrete {
-                    b + guidance * (a - b)
-                } else {
-                    (b.tanh() + guidance * (a.tanh() - b.tanh())).clamp(-1.0, 1.0).atanh()
+                let guided = |(a, b): (&f64, &f64)| {
+                    if discrete {
+                        b + guidance * (a - b)
+                    } else {
+                        (b.tanh() + guidance * (a.tanh() - b.tanh())).clamp(-1.0, 1.0).atanh()
+                    }
                 };
                 let head: Vec<f64> = asked.iter().zip(&oracle::free(&f, x)).map(guided).collect();
                 let expected = oracle::action(&f, &head);
-                let off = expected.iter().zip(&episode.actions[t]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                let off =
+                    expected.iter().zip(&episode.actions[t]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                 assert!(off < 1e-3, "{encoder}, target {target}, at {t}: off by {off:e}");
                 let plain = oracle::action(&f, &asked);
                 unguided += usize::from(expected.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-3));

@@ -96,7 +96,9 @@ fn a_head_that_is_asked_allocates_nothing_and_takes_the_most() {
     assert_eq!((stream.return_to_go(), steps(&mut stream, 0, 9)), (f64::INFINITY, expected));
     // An infinite reward is none.
     assert!(stream.act(&[0.0; 11], f64::NEG_INFINITY).is_err());
-    for config in [Config { joint: Some("token"), ..Config::new("aaren", 32, 2, 2) }, Config::new("gru", 32, 2, 2)] {
+    for config in
+        [Config { joint: Some("token"), ..Config::new("aaren", 32, 2, 2) }, Config::new("gru", 32, 2, 2)]
+    {
         let mut stream = Policy::from_bytes(&config.fixture(0).bytes()).unwrap().stream();
         stream.reset(f64::INFINITY);
         assert!(matches!(stream.act(&[0.0; 11], 0.0), Err(Error::NotFinite { .. })));

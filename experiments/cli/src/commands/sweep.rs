@@ -125,7 +125,10 @@ pub fn run(args: &Args) -> Result<()> {
                     let policy = Policy::from_file(trained.file(policy, seed, *update))?;
                     let (targets, episodes) = (&[target], args.episodes);
                     let seed = args.seed.wrapping_add(seed);
-                    by_seed.push(Evaluation { env, regime, targets, episodes, seed, guidance: None }.stream(&policy, &bar)?);
+                    by_seed.push(
+                        Evaluation { env, regime, targets, episodes, seed, guidance: None }
+                            .stream(&policy, &bar)?,
+                    );
                 }
                 let sample = metric.sample(&by_seed);
                 cells.push(Cell {

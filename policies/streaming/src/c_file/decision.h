@@ -57,8 +57,10 @@ static inline void name_ask(const name_state *s, float return_to_go, float *aske
 static inline void name_embed(const name_state *s, uint64_t token, float *x) {
     const uint64_t t = token / NAME_EACH;
     const float *row = s->inputs[t % NAME_ROWS];
+#if NAME_EMBEDDED
     const size_t known = (size_t)(t < NAME_TIMESTEPS ? t : NAME_TIMESTEPS - 1) * NAME_WIDTH;
     int i;
+#endif
 #if NAME_JOINT
     name_rows(name_embed_token, name_embed_token_bias, NAME_WIDTH, NAME_INPUTS, row, x);
 #else
@@ -72,7 +74,9 @@ static inline void name_embed(const name_state *s, uint64_t token, float *x) {
     default: name_rows(name_embed_state, name_embed_state_bias, NAME_WIDTH, NAME_OBSERVATION, row + 1, x);
     }
 #endif
+#if NAME_EMBEDDED
     for (i = 0; i < NAME_WIDTH; i++) x[i] += NAME_SCALED((float)name_embed_timestep.weight[known + (size_t)i], name_embed_timestep, known / NAME_WIDTH);
+#endif
     name_normalise(name_embed_norm, x, 1);
 }
 

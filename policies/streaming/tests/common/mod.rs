@@ -50,6 +50,7 @@ pub struct Config {
     pub joint: Option<&'static str>,
     pub rate: bool,
     pub guidance: f64,
+    pub positions: &'static str,
 }
 
 impl Config {
@@ -70,6 +71,7 @@ impl Config {
             joint: None,
             rate: false,
             guidance: 1.0,
+            positions: "timestep",
         }
     }
 
@@ -125,7 +127,9 @@ impl Config {
             linear(&format!("blocks.{n}.mlp.up"), 4 * d, d);
             linear(&format!("blocks.{n}.mlp.down"), d, 4 * d);
         }
-        put("embed.timestep.weight".into(), &[self.max_timesteps, d], 0.0, 1.0);
+        if self.positions == "timestep" {
+            put("embed.timestep.weight".into(), &[self.max_timesteps, d], 0.0, 1.0);
+        }
         let mut norm = |name: &str| {
             put(format!("{name}.weight"), &[d], 1.0, 0.5);
             put(format!("{name}.bias"), &[d], 0.0, 0.5);
@@ -193,6 +197,9 @@ impl Config {
         if self.guidance != 1.0 {
             header["return_dropout"] = json!(0.2);
             header["guidance"] = json!(self.guidance);
+        }
+        if self.positions != "timestep" {
+            header["model"]["positions"] = json!(self.positions);
         }
         Fixture { header, tensors }
     }

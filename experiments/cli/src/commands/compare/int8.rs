@@ -120,7 +120,8 @@ fn compare(group: &[Pair], args: &Args) -> Result<Vec<serde_json::Value>> {
         let of = || pair.path.display().to_string();
         let env = &pair.float32.header().env;
         let regime = pair.float32.regime();
-        let evaluation = Evaluation { env, regime, targets, episodes: args.episodes, seed: args.seed, guidance: None };
+        let evaluation =
+            Evaluation { env, regime, targets, episodes: args.episodes, seed: args.seed, guidance: None };
         exact.push(evaluation.stream(&pair.float32, &bar).with_context(of)?);
         rounded.push(evaluation.stream(&pair.int8, &bar).with_context(of)?);
         for episode in 0..SHADOWED.min(args.episodes) {
