@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aaren_datasets::{DatasetSummary, Difficulty};
-use aaren_format::{AgentConfig, EncoderKind, EnvSpec};
+use aaren_format::{AgentConfig, EncoderKind, EnvSpec, Target, target_return, target_returns};
 use aaren_spec::{
     Cost, EpisodeResult, ExperimentFolder, ExperimentResult, Provenance, RunResult, write_if_new,
 };
@@ -61,6 +61,7 @@ pub struct PolicySummary {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TargetSummary {
     /// The return asked for.
+    #[serde(with = "target_return")]
     pub target_return: f64,
     /// Where the environment has reference scores.
     pub normalised_score: Option<Score>,
@@ -102,6 +103,7 @@ pub struct Protocol {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_range: Option<(f64, f64)>,
     /// Returns asked for.
+    #[serde(with = "target_returns")]
     pub target_returns: Vec<f64>,
     /// Where windows are padded.
     pub padding: String,
@@ -285,7 +287,7 @@ impl Summary {
     }
 
     fn markdown(&self) -> String {
-        let target = self.protocol.target_returns[0];
+        let target = Target(self.protocol.target_returns[0]);
         format!(
             "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
              ![Memory](memory.svg) ![Latency](latency.svg)\n\n\

@@ -130,7 +130,7 @@ fn measured(
 ) -> Result<f64> {
     let spec = &experiment.spec;
     let environment = make(&spec.env).map_err(Error::at(experiment.place("env")))?;
-    let task = Task::new(&environment, spec.evaluate.return_scale);
+    let task = Task::new(&environment, spec.evaluate.return_scale.unwrap_or(1000.0));
     let threads = spec.train.threads.or(threads);
     let kind = json!([
         policy.agent,

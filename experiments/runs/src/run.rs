@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use aaren_agents::{Checkpoint, Origin, PolicyFile, Task, TrainConfig, Trainer};
 use aaren_datasets::{Dataset, DatasetSummary, Difficulty};
 use aaren_envs::{ReferenceScores, reference_scores, return_range, seeds};
-use aaren_format::Network;
+use aaren_format::{Network, Target};
 use aaren_spec::{
     DatasetSource, EpisodeResult, Evaluated, Fingerprint, Keep, PolicySpec, Protocol, RunFolder, RunResult,
     RunState, Spec, make_folder, write, write_if_new,
@@ -123,6 +123,8 @@ impl Run<'_> {
             rollout: self.policy.rollout(),
             target_returns: targets(self.spec, dataset),
             episodes: self.spec.evaluate.episodes,
+            // What cannot be free acts as asked.
+            guidance: if self.policy.agent.can_be_free() { self.spec.evaluate.guidance } else { 1.0 },
         }
     }
 
@@ -210,6 +212,7 @@ impl Run<'_> {
         file.header.target_returns.clone_from(&protocol.target_returns);
         if let Network::Decision(decision) = &mut file.header.network {
             decision.context.regime = protocol.rollout;
+            decision.guidance = protocol.guidance;
         }
         let bar = ProgressBar::hidden();
         let earlier = self.folder.kept_updates().into_iter().filter(|&update| update < result.updates);
@@ -346,6 +349,7 @@ impl Run<'_> {
             targets: &protocol.target_returns,
             episodes: protocol.episodes as u64,
             seed: self.seed,
+            guidance: Some(protocol.guidance),
         };
         let episodes = evaluation.stream(&Policy::from_bytes(bytes)?, &ProgressBar::hidden())?;
         Ok(Evaluated { update, protocol: protocol.clone(), episodes })
@@ -357,14 +361,14 @@ impl Run<'_> {
         let mut text = format!("{self}, update {}:", evaluated.update);
         for &target in &evaluated.protocol.target_returns {
             let mean = evaluated.mean_return(target);
-            values.push((format!("evaluation/return/target {target}"), mean));
+            values.push((format!("evaluation/return/target {}", Target(target)), mean));
             text += &format!(" return {mean:.1}");
             if let Some(scores) = scores {
                 let score = scores.normalised(mean);
-                values.push((format!("evaluation/normalised_score/target {target}"), score));
+                values.push((format!("evaluation/normalised_score/target {}", Target(target)), score));
                 text += &format!(" (score {score:.1})");
             }
-            text += &format!(" for target {target};");
+            text += &format!(" for target {};", Target(target));
         }
         metrics.add(&Record { update: evaluated.update, values })?;
         bar.suspend(|| output::evaluated(text.trim_end_matches(';')));
@@ -392,11 +396,13 @@ pub fn targets(spec: &Spec, dataset: &DatasetSummary) -> Vec<f64> {
 
 /// What differs between two protocols, in words.
 fn differences(then: &Protocol, now: &Protocol) -> String {
-    let list = |targets: &[f64]| targets.iter().map(f64::to_string).collect::<Vec<_>>().join(", ");
+    let shown = |&target: &f64| Target(target).to_string();
+    let list = |targets: &[f64]| targets.iter().map(shown).collect::<Vec<_>>().join(", ");
     let sides = [
         ("roll-out", then.rollout.to_string(), now.rollout.to_string()),
         ("target returns", list(&then.target_returns), list(&now.target_returns)),
         ("episodes", then.episodes.to_string(), now.episodes.to_string()),
+        ("guidance", then.guidance.to_string(), now.guidance.to_string()),
     ];
     let differ = sides.into_iter().filter(|(_, then, now)| then != now);
     let said: Vec<_> = differ.map(|(what, then, now)| format!("{what} {now} instead of {then}")).collect();
@@ -414,6 +420,7 @@ pub fn train_config(spec: &Spec, policy: &PolicySpec, seed: u64) -> TrainConfig 
         warmup: spec.warmup(policy),
         schedule: train.schedule,
         clip: train.clip,
+        ema: train.ema,
         precision: policy.precision,
         seed,
     }
@@ -461,7 +468,11 @@ impl<'r> Training<'r> {
             dataset: self.data.dataset.name().to_owned(),
             target_returns: self.protocol.target_returns.clone(),
         };
-        PolicyFile::new(self.trainer.network(), origin)
+        let mut file = PolicyFile::new(self.trainer.network(), origin);
+        if let Network::Decision(decision) = &mut file.header.network {
+            decision.guidance = self.protocol.guidance;
+        }
+        file
     }
 
     /// Evaluates where that is due, and saves afterwards, or where the last checkpoint is old.

@@ -134,7 +134,8 @@ impl Document {
         })?;
         evaluate.complete(train.updates);
         if let Some(target) = evaluate.overflowing() {
-            let found = format!("{:e} with a target return of {target:e}", evaluate.return_scale);
+            let scale = evaluate.return_scale.unwrap_or(1.0);
+            let found = format!("{scale:e} with a target return of {target:e}");
             let section = root.section("evaluate");
             let expected = "a scale by which every target return stays within float32";
             return Err(match section.get("return_scale").or(section.get("target_returns")) {
@@ -150,6 +151,17 @@ impl Document {
             train: &train,
         };
         let policies = shared.policies(&root)?;
+        let deaf =
+            policies.iter().find(|policy| policy.agent.hears_of_returns() && !policy.agent.predicts_max());
+        if let Some(policy) = deaf.filter(|_| evaluate.asks_for_max()) {
+            let found = format!("`max`, for the policy {}", policy.name);
+            let expected = "returns: only a policy with `tokens: 1` and `return: head` predicts the most that can be had";
+            let section = root.section("evaluate");
+            return Err(match section.get("target_returns") {
+                Some(field) => field.invalid_as(found, expected, None),
+                None => section.invalid(found, expected, None),
+            });
+        }
         let dataset = match root.get("dataset") {
             Some(field) => dataset::find(&dataset, field, self)?,
             None => return Err(root.missing("dataset", keys::required("dataset"))),

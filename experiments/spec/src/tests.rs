@@ -256,6 +256,46 @@ fn errors_after_loading_point_to_the_line() {
 }
 
 #[test]
+fn tokens_past_actions_and_returns_follow_from_each_other() {
+    let layout = |text: &str| {
+        let config =
+            decision(&load(&format!("{MINIMAL}policies: [aaren]\n{text}"), &[]).unwrap().policies[0]);
+        (config.layout.tokens(config.model.past_actions), config.model.past_actions, config.layout.in_head())
+    };
+    assert_eq!(layout(""), (3, true, false));
+    assert_eq!(layout("model: {tokens: 2}"), (2, false, false));
+    assert_eq!(layout("model: {past_actions: false}"), (2, false, false));
+    assert_eq!(layout("model: {tokens: 1}"), (1, false, false));
+    assert_eq!(layout("model: {tokens: 1, past_actions: true, return: head}"), (1, true, true));
+    // A shared `return` reaches those that have one token.
+    let text =
+        format!("{MINIMAL}policies: [aaren, one: {{encoder: gru, tokens: 1}}]\nmodel: {{return: head}}\n");
+    let spec = load(&text, &[]).unwrap();
+    let in_head = |index: usize| decision(&spec.policies[index]).layout.in_head();
+    assert_eq!([0, 1].map(in_head), [false, true]);
+    assert_eq!(load(&spec.to_yaml(), &[]).unwrap(), spec);
+    // What decides training is in the fingerprint; how a policy is played is not.
+    let fingerprint =
+        |set: &str| load(&text, &[set]).map(|spec| spec.fingerprint(&spec.policies[1], 0)).unwrap();
+    let base = fingerprint("train.updates=10000");
+    for indifferent in ["evaluate.guidance=2", "train.ema=0"] {
+        assert_eq!(fingerprint(indifferent), base, "{indifferent}");
+    }
+    for decisive in [
+        "model.return=token",
+        "model.return_rate=true",
+        "model.return_dropout=0.1",
+        "model.history_noise=0.1",
+        "model.past_actions=true",
+        "context.random_length=true",
+        "train.ema=0.9",
+        "evaluate.return_scale=auto",
+    ] {
+        assert_ne!(fingerprint(decisive), base, "{decisive}");
+    }
+}
+
+#[test]
 fn behaviour_cloning_takes_what_means_something_for_it() {
     let spec = load(
         "

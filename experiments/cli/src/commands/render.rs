@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aaren_envs::{EnvSpec, make};
-use aaren_format::Regime;
+use aaren_format::{Regime, Target};
 use aaren_streaming::Policy;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -88,7 +88,14 @@ pub fn run(args: &Args) -> Result<()> {
         let targets = std::slice::from_ref(target);
         Part {
             policy,
-            evaluation: Evaluation { env, regime, targets, episodes: args.episode + 1, seed: args.seed },
+            evaluation: Evaluation {
+                env,
+                regime,
+                targets,
+                episodes: args.episode + 1,
+                seed: args.seed,
+                guidance: None,
+            },
         }
     };
     let longest = make(&environments[0])?.max_episode_steps() as u64;
@@ -114,7 +121,7 @@ pub fn run(args: &Args) -> Result<()> {
             part.policy.name(),
             env.id,
             args.episode,
-            result.target_return,
+            Target(result.target_return),
             result.total_return,
             result.length
         ))?;

@@ -125,7 +125,7 @@ fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
             continue;
         }
         trained = false;
-        let task = Task::new(&environment, spec.evaluate.return_scale);
+        let task = Task::new(&environment, spec.evaluate.return_scale.unwrap_or(1000.0));
         policies.push(stand_in::policy(&policy.name, &policy.agent, &task)?);
     }
     let Spec { name, env, .. } = spec;
