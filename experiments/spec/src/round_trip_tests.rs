@@ -165,7 +165,7 @@ prop_compose! {
         (keep_all, margin) in (any::<bool>(), proptest::option::of(0.0..100.0)),
     ) -> Spec {
         Spec {
-            name, env: EnvSpec { id, kwargs: kwargs.into_iter().collect() },
+            name, env: EnvSpec { kwargs: kwargs.into_iter().collect(), ..EnvSpec::new(id) },
             dataset: DatasetSource::Recipe(dataset), policies, seeds: seeds.into_iter().collect(), train,
             evaluate: EvaluateSpec {
                 every, episodes, return_scale,
