@@ -7,8 +7,8 @@
 
 mod check;
 mod classic_control;
-mod drawing;
 mod description;
+mod drawing;
 mod dynamics;
 mod environment;
 mod error;
@@ -31,8 +31,8 @@ mod vector;
 
 pub use aaren_format::{ActionSpace, EnvSpec, PythonEnv};
 pub use check::{Check, check};
-pub use drawing::{Drawing, Shape, colour};
 pub use description::{Description, describe};
+pub use drawing::{Drawing, Shape, colour};
 pub use dynamics::{Dynamics, Scene, Step};
 pub use environment::Environment;
 pub use error::Error;

@@ -285,7 +285,10 @@ class Server:
     def answer(self, kind, rows, payload):
         np = self.np
         if kind == RENDER:
-            picture = self.environment(rows[0]).render()
+            try:
+                picture = self.environment(rows[0]).render()
+            except Exception as error:
+                raise Refusal("render", f"`render` raised {told(error)}", "mend it") from error
             if isinstance(picture, list):
                 picture = picture[-1] if picture else None
             array = np.asarray(picture)

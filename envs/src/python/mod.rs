@@ -63,7 +63,13 @@ struct Row {
 
 impl Group {
     /// `count` environments in at most `workers` processes. With `film`, such that pictures can be taken.
-    pub fn new(spec: &EnvSpec, python: &PythonEnv, count: usize, workers: usize, film: bool) -> Result<Self, Error> {
+    pub fn new(
+        spec: &EnvSpec,
+        python: &PythonEnv,
+        count: usize,
+        workers: usize,
+        film: bool,
+    ) -> Result<Self, Error> {
         let of = facts(spec, python)?;
         let each = count.div_ceil(workers.clamp(1, count));
         let rows = (0..count).map(|index| Row {
@@ -120,7 +126,12 @@ impl Group {
     }
 
     /// One step of every environment.
-    pub fn step(&mut self, actions: &[f32], observations: &mut [f64], steps: &mut [Step]) -> Result<(), Error> {
+    pub fn step(
+        &mut self,
+        actions: &[f32],
+        observations: &mut [f64],
+        steps: &mut [Step],
+    ) -> Result<(), Error> {
         let width = self.action.entries();
         let bounds = match &self.action {
             ActionSpace::Continuous { low, high } => Some((low.clone(), high.clone())),
@@ -130,7 +141,8 @@ impl Group {
         self.ask(Ask::Step, all.clone(), |index, to| {
             for (entry, &action) in actions[index * width..][..width].iter().enumerate() {
                 // Rounding may lead out of the bounds, which some environments refuse.
-                let action = bounds.as_ref().map_or(action, |(low, high)| action.clamp(low[entry], high[entry]));
+                let action =
+                    bounds.as_ref().map_or(action, |(low, high)| action.clamp(low[entry], high[entry]));
                 to.extend(action.to_le_bytes());
             }
         })?;
@@ -170,7 +182,8 @@ impl Group {
         each: impl Fn(usize, &mut Vec<u8>),
     ) -> Result<(), Error> {
         for worker in 0..self.workers.len() {
-            let mine: Vec<usize> = indices.clone().filter(|&index| self.rows[index].worker == worker).collect();
+            let mine: Vec<usize> =
+                indices.clone().filter(|&index| self.rows[index].worker == worker).collect();
             if mine.is_empty() {
                 continue;
             }
@@ -195,7 +208,8 @@ impl Group {
         let mut line = vec![0.0; size + 2];
         for worker in 0..self.workers.len() {
             let first = indices.start;
-            let mine: Vec<usize> = indices.clone().filter(|&index| self.rows[index].worker == worker).collect();
+            let mine: Vec<usize> =
+                indices.clone().filter(|&index| self.rows[index].worker == worker).collect();
             if mine.is_empty() {
                 continue;
             }

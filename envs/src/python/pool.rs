@@ -34,7 +34,6 @@ impl Lease {
         };
         Ok(Self { worker: Some(worker), broken: false })
     }
-
 }
 
 /// What a new process says of its environment; it waits for work then.

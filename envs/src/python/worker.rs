@@ -116,16 +116,17 @@ impl Worker {
         let answer = worker.write().and_then(|()| worker.read());
         match answer {
             Ok(()) => {
-                let facts = serde_json::from_slice(&worker.buffer)
-                    .map_err(|error| refused(format!("{interpreter} answered what cannot be read: {error}")))?;
+                let facts = serde_json::from_slice(&worker.buffer).map_err(|error| {
+                    refused(format!("{interpreter} answered what cannot be read: {error}"))
+                })?;
                 Ok((worker, facts))
             }
             Err(Trouble::Stopped) => Err(Error::Stopped { id: worker.spec.id.clone() }),
             Err(Trouble::Said(Complaint { reason, cure, .. })) if cure.is_empty() => Err(refused(reason)),
             Err(Trouble::Said(Complaint { reason, cure, .. })) => Err(refused(format!("{reason}; {cure}"))),
-            Err(Trouble::Other(reason)) => {
-                Err(refused(format!("{interpreter} was started, and {reason}; is it a Python with gymnasium?")))
-            }
+            Err(Trouble::Other(reason)) => Err(refused(format!(
+                "{interpreter} was started, and {reason}; is it a Python with gymnasium?"
+            ))),
         }
     }
 

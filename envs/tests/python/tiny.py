@@ -10,14 +10,16 @@ from gymnasium import spaces
 
 
 class Line(gymnasium.Env):
-    """A point that an action pushes; noise from the seed. At step `at` of an episode it does what `fault` says."""
+    """A point that an action pushes; noise from the seed. At step `at` of an episode it does what `fault` says,
+    or the file that there may be."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
 
-    def __init__(self, fault=None, at=3, size=2, note=None, render_mode=None):
+    def __init__(self, fault=None, at=3, size=2, note=None, fault_file=None, render_mode=None):
         self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float64)
         self.action_space = spaces.Box(-0.5, 0.7, (1,), np.float32)
         self.fault, self.at, self.size, self.render_mode = fault, at, size, render_mode
+        self.fault_file = fault_file
         if note is not None:
             with open(note, "a") as file:
                 file.write(f"{os.getpid()}\n")
@@ -41,6 +43,8 @@ class Line(gymnasium.Env):
     def step(self, action):
         assert self.action_space.contains(action), action
         self.steps += 1
+        if self.fault_file is not None and self.steps == self.at and os.path.exists(self.fault_file):
+            self.fault = open(self.fault_file).read()
         if self.fault == "print":
             print("printed by step " * 1000)
             os.write(1, b"\0\1\2\3" * 100)
@@ -80,9 +84,11 @@ class Kind(gymnasium.Env):
             "tuple": (spaces.Tuple((box, spaces.Discrete(2))), (np.full((2, 2), 0.5, np.float32), 0)),
             "dict": (
                 spaces.Dict(
-                    observation=box,
-                    desired_goal=spaces.Box(-9, 9, (1,), np.float64),
-                    achieved=spaces.Dict(z=spaces.Discrete(2), a=spaces.MultiBinary(1)),
+                    {
+                        "observation": box,
+                        "desired_goal": spaces.Box(-9, 9, (1,), np.float64),
+                        "achieved": spaces.Dict({"z": spaces.Discrete(2), "a": spaces.MultiBinary(1)}),
+                    }
                 ),
                 {
                     "observation": np.array([[1, 2], [3, 4]], np.float32) / 4,
