@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aaren_agents::{Task, Trainer};
 use aaren_encoders::open_device;
-use aaren_envs::make;
+use aaren_envs::describe;
 use aaren_spec::{ExperimentFolder, PolicySpec, RunState};
 use serde_json::json;
 
@@ -129,7 +129,7 @@ fn measured(
     rates: &mut Rates,
 ) -> Result<f64> {
     let spec = &experiment.spec;
-    let environment = make(&spec.env).map_err(Error::at(experiment.place("env")))?;
+    let environment = describe(&spec.env).map_err(Error::at(experiment.place("env")))?;
     let task = Task::new(&environment, spec.evaluate.return_scale.unwrap_or(1000.0));
     let threads = spec.train.threads.or(threads);
     let kind = json!([

@@ -50,7 +50,9 @@ impl Plan {
     /// Refuses parts that it does not have, and experiments whose environment does not exist.
     pub fn check(&self, only: &[Part]) -> Result<()> {
         check_all(only, &self.experiments)?;
-        self.experiments.iter().try_for_each(|experiment| {
+        // One of Python is asked when a run needs it: that takes an interpreter.
+        let mut here = self.experiments.iter().filter(|experiment| experiment.spec.env.python.is_none());
+        here.try_for_each(|experiment| {
             let made = aaren_envs::make(&experiment.spec.env);
             made.map(drop).map_err(Error::at(experiment.place("env")))
         })

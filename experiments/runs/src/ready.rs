@@ -6,7 +6,7 @@ use std::path::Path;
 use aaren_agents::Task;
 use aaren_datasets::Difficulty;
 use aaren_encoders::open_device;
-use aaren_envs::make;
+use aaren_envs::describe;
 use aaren_spec::{DatasetSource, Document, ExperimentFolder, Fingerprint, PolicySpec, RunFolder, Spec};
 use tch::Device;
 
@@ -42,7 +42,13 @@ impl<'e> Ready<'e> {
         }
         let spec = self.spec;
         let at = |key: &str| self.document.place(key).to_string();
-        let environment = make(&spec.env).map_err(Error::at(at("env")))?;
+        let environment = describe(&spec.env).map_err(Error::at(at("env")))?;
+        if !environment.repeats {
+            output::note(format_args!(
+                "{}: `reset(seed=0)` did not start the same episode twice: the same seeds will not give the same scores",
+                spec.env.id
+            ));
+        }
         let loaded = dataset::of_experiment(spec, self.results).map_err(Error::at(at("dataset")))?;
         let summary = loaded.summary();
         output::note(&summary);

@@ -5,11 +5,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use aaren_agents::{Checkpoint, Origin, PolicyFile, Task, TrainConfig, Trainer};
 use aaren_datasets::{Dataset, DatasetSummary, Difficulty};
-use aaren_envs::{ReferenceScores, reference_scores, return_range, seeds};
+use aaren_envs::{ReferenceScores, describe, reference_scores, return_range, seeds};
 use aaren_format::{Network, Target};
 use aaren_spec::{
-    DatasetSource, EpisodeResult, Evaluated, Fingerprint, Keep, PolicySpec, Protocol, RunFolder, RunResult,
-    RunState, Spec, make_folder, write, write_if_new,
+    DatasetSource, EpisodeResult, Evaluated, Fingerprint, Keep, PolicySpec, Protocol, Provenance, RunFolder,
+    RunResult, RunState, Spec, make_folder, write, write_if_new,
 };
 use aaren_streaming::Policy;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -219,6 +219,7 @@ impl Run<'_> {
         if self.spec.evaluate.keep == Keep::All {
             self.keep(&file, result.updates)?;
         }
+        result.provenance.python = describe(&self.spec.env)?.versions;
         for update in earlier.chain([result.updates]) {
             let bytes = match update == result.updates {
                 true => file.to_bytes(),
@@ -227,7 +228,11 @@ impl Run<'_> {
                     std::fs::read(&path).map_err(Error::at(path.display()))?
                 }
             };
-            let evaluated = self.evaluate(update, &bytes, &protocol)?;
+            let evaluated = self.evaluate(update, &bytes, &protocol).map_err(|source| Error::Evaluation {
+                update,
+                kept: "the training is kept, and the same command evaluates it again".into(),
+                source: source.into(),
+            })?;
             if let Some(signal) = interrupt::signal() {
                 let done = format!("while {self} was played; it is trained, and nothing is lost");
                 return Err(Interrupted { signal, done }.into());
@@ -487,7 +492,19 @@ impl<'r> Training<'r> {
             if run.spec.evaluate.keep == Keep::All {
                 run.keep(&file, done)?;
             }
-            let evaluated = run.evaluate(done, &file.to_bytes(), &self.protocol)?;
+            let evaluated = match run.evaluate(done, &file.to_bytes(), &self.protocol) {
+                Ok(evaluated) => evaluated,
+                // No training is lost by its evaluation.
+                Err(source) => {
+                    self.save()?;
+                    let path = run.folder.checkpoint();
+                    let kept = format!(
+                        "the training is kept in {}, and the same command evaluates it again",
+                        path.display()
+                    );
+                    return Err(Error::Evaluation { update: done, kept, source: source.into() });
+                }
+            };
             // After a signal the episodes were cut short: the evaluation is left to the next run.
             if interrupt::signal().is_none() {
                 run.announce(&evaluated, &mut self.metrics, &self.bar)?;
@@ -569,7 +586,7 @@ impl<'r> Training<'r> {
             data: data.checksum,
             evaluations: progress.evaluations,
             losses: metrics::values(&run.folder, "train/loss")?,
-            provenance: provenance::here(),
+            provenance: Provenance { python: describe(&run.spec.env)?.versions, ..provenance::here() },
         };
         run.leave(&file, result)
     }

@@ -14,7 +14,7 @@ use super::{DatasetSource, PolicySpec, Spec, agents};
 /// Key path → value of every setting that determines training.
 ///
 /// Left out is what may change between two parts of one run: where files lie (only the dataset's name
-/// counts), device and threads, the roll-out and the evaluations.
+/// counts), which interpreter steps an environment of Python, device and threads, the roll-out and the evaluations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(BTreeMap<String, String>);
 
@@ -62,6 +62,7 @@ impl Spec {
                 key => insert(key, value.clone()),
             }
         }
+        ["env.interpreter", "env.path", "env.timeout"].iter().for_each(|place| drop(settings.remove(*place)));
         settings.remove("train.device");
         settings.remove("train.threads");
         Fingerprint(settings)

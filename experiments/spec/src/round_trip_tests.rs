@@ -184,7 +184,7 @@ prop_compose! {
         let most = most && policies.iter().all(|policy| !policy.agent.hears_of_returns() || policy.agent.predicts_max());
         let max = most.then_some(f64::INFINITY);
         Spec {
-            name, env: EnvSpec { id, kwargs: kwargs.into_iter().collect() },
+            name, env: EnvSpec { kwargs: kwargs.into_iter().collect(), ..EnvSpec::new(id) },
             dataset: DatasetSource::Recipe(dataset), policies, seeds: seeds.into_iter().collect(), train,
             evaluate: EvaluateSpec {
                 every, episodes, guidance,

@@ -64,6 +64,8 @@ struct File {
     evaluate: EvaluateSpec,
     #[serde(default)]
     compare: CompareSpec,
+    #[serde(default, deserialize_with = "env::keys")]
+    observe: Option<Vec<String>>,
 }
 
 impl Spec {
@@ -122,8 +124,19 @@ impl Document {
     pub fn spec(&self) -> Result<Spec, Error> {
         let root = Field { path: String::new(), node: self.root() };
         grid::check_none(&root)?;
-        let File { name, env, dataset, seeds, context, mut train, mut evaluate, mut compare, .. } =
-            root.read()?;
+        let File {
+            name,
+            mut env,
+            dataset,
+            seeds,
+            context,
+            mut train,
+            mut evaluate,
+            mut compare,
+            observe,
+            ..
+        } = root.read()?;
+        env::resolve(&mut env, observe, self)?;
         let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));
         let train_section = root.section("train");
         train.complete().map_err(|Invalid { found, expected, cure, .. }| {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::film::{PICTURES, Part, Recording, ffmpeg_starts};
 use crate::refusal::Refusal;
 use aaren_datasets::folder_whole;
-use aaren_envs::make;
 use aaren_format::Target;
+use aaren_envs::describe;
 use aaren_reports::{Summary, TargetSummary};
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::output;
@@ -120,7 +120,7 @@ impl Card {
             );
             ("replay.gif", SIZES[1])
         };
-        let (seed, longest) = (evaluation.episode_seed(0), make(env)?.max_episode_steps() as u64);
+        let (seed, longest) = (evaluation.episode_seed(0), describe(env)?.max_episode_steps as u64);
         let every = if longest == usize::MAX as u64 { 1 } else { longest.div_ceil(PICTURES) };
         let parts = vec![Part { policy: &self.policy, evaluation }];
         let recording = Recording { parts, episode: 0, steps: longest, every, size, fps: 30 };

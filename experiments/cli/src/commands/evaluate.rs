@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::refusal::Refusal;
-use aaren_envs::{EnvSpec, make};
+use aaren_envs::{EnvSpec, describe};
 use aaren_format::{Header, Regime, Target};
 use aaren_reports::{INTERVAL, Metric, lengths};
 use aaren_runs::evaluation::Evaluation;
@@ -19,11 +19,12 @@ use serde_json::json;
 #[command(after_help = "Examples:
   aaren evaluate results/demo/aaren-seed0
   aaren evaluate policy.safetensors --episodes 100 --seed 7 --target-return 3600 1800
-  aaren evaluate policy.safetensors --rollout window:20 --env Hopper-v5 --json")]
+  aaren evaluate policy.safetensors --rollout window:20 --env Hopper-v5 --json
+  aaren evaluate policy.safetensors --env '{gymnasium: Hopper-v5, interpreter: .venv/bin/python}'")]
 pub struct Args {
     /// A policy.safetensors, or the folder of a run that holds one.
     pub policy: PathBuf,
-    /// Environment; unless given, the one the policy was trained for.
+    /// Environment, where it is not the one the policy was trained for: an id, or a map as in an experiment.
     #[arg(long)]
     pub env: Option<String>,
     /// Episodes for each target return.
@@ -88,7 +89,7 @@ pub fn run(args: &Args) -> Result<()> {
             .map(|result| Seeded { result, seed: evaluation.episode_seed(result.episode) })
             .collect();
         let protocol = json!({
-            "env": env, "rollout": regime.to_string(), "episodes": args.episodes, "seed": args.seed,
+            "env": env, "python": describe(&env)?.versions, "rollout": regime.to_string(), "episodes": args.episodes, "seed": args.seed,
             "guidance": guidance.or(header.decision().map(|decision| decision.guidance)), "interval": INTERVAL,
         });
         let episodes =
@@ -125,15 +126,15 @@ struct Seeded<'e> {
 
 /// The environment that a policy acts in: the one that is asked for, else that of its training.
 pub(super) fn environment_of(asked: Option<&str>, header: &Header) -> Result<EnvSpec> {
-    let env = asked.map_or_else(|| header.env.clone(), EnvSpec::new);
-    let environment = make(&env)?;
-    if environment.observation_size() != header.observation_size
-        || environment.action_space().size() != header.action.size()
+    let env = asked.map_or_else(|| Ok(header.env.clone()), aaren_spec::environment)?;
+    let environment = describe(&env)?;
+    if environment.observation_size != header.observation_size
+        || environment.action.size() != header.action.size()
     {
-        let (found, expected) = (environment.observation_size(), header.observation_size);
+        let (found, expected) = (environment.observation_size, header.observation_size);
         return Err(Refusal(format!(
             "--env {}: its observations have {found} entries and its actions {}, the policy's {expected} and {}; choose an environment of the same shape",
-            env.id, environment.action_space().size(), header.action.size()
+            env.id, environment.action.size(), header.action.size()
         ))
         .into());
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::refusal::Refusal;
 use aaren_agents::PolicyFile;
-use aaren_envs::{EnvSpec, make};
+use aaren_envs::{EnvSpec, describe};
 use aaren_format::{Regime, Target};
 use aaren_reports::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
 use aaren_reports::{INTERVAL, Metric, Table, lengths, looks_of};
@@ -188,12 +188,12 @@ fn chosen<'t>(trained: &'t Trained, names: &[String]) -> Result<Vec<(&'t PolicyS
 /// The forms of the environment, each with its value; each is made once, so that a bad one is refused at once.
 fn forms(env: &EnvSpec, vary: Option<&Vary>) -> Result<Vec<Form>> {
     let Some(vary) = vary else { return Ok(vec![Form { value: None, env: env.clone(), update: None }]) };
-    let size = make(env)?.observation_size();
+    let size = describe(env)?.observation_size;
     let form = |&value: &f64| {
         let mut form = env.clone();
         let number = if value.fract() == 0.0 { Value::from(value as i64) } else { Value::from(value) };
         form.kwargs.insert(vary.key.clone(), number);
-        let found = make(&form)?.observation_size();
+        let found = describe(&form)?.observation_size;
         if found != size {
             let reason = format!("its observations have {found} entries, the policies' {size}");
             return Err(Refusal(format!("--vary {}={value}: {reason}", vary.key)).into());
