@@ -29,7 +29,7 @@ const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer]
 pub(super) struct Own {
     /// What learns; `decision` unless given.
     agent: String,
-/// Updates of its training, instead of `train.updates`; its warm-up and the updates between two of its evaluations are
+    /// Updates of its training, instead of `train.updates`; its warm-up and the updates between two of its evaluations are
     /// then in proportion.
     #[serde(deserialize_with = "some_whole::<_, _, 1, ANY>")]
     updates: Option<u64>,

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use aaren_format::Target;
 use aaren_envs::{Step, VectorEnv};
+use aaren_format::Target;
 use aaren_reports::Metric;
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::output;
