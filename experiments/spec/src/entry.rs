@@ -1,4 +1,4 @@
-//! `policies:` a name, or a name with what differs from `model`, `context` and, of `train`, `batch`,
+//! `policies:` a name, or a name with what differs from `model`, `context` and, of `train`, `updates`, `batch`,
 //! `learning_rate` and `precision`.
 
 use std::collections::HashSet;
@@ -18,7 +18,7 @@ use super::keys::keys_of;
 use super::model::ModelSection;
 use super::policy::PolicySpec;
 use super::train::{BATCH, TrainSpec};
-use super::values::{FOLDER_NAME, is_folder_name, some_positive, some_whole};
+use super::values::{ANY, FOLDER_NAME, is_folder_name, some_positive, some_whole};
 
 /// The policies where there is no list.
 const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer];
@@ -27,9 +27,16 @@ const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer]
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Own {
+    /// What learns; `decision` unless given.
     agent: String,
+    /// Updates of its training, instead of `train.updates`; its warm-up and the updates between two of its evaluations are
+    /// then in proportion.
+    #[serde(deserialize_with = "some_whole::<_, _, 1, ANY>")]
+    updates: Option<u64>,
+    /// Windows (of an agent that reads no trajectories: rows) per update, instead of `train.batch`.
     #[serde(deserialize_with = "some_whole::<_, _, 1, BATCH>")]
     batch: Option<usize>,
+    /// Peak learning rate, instead of `train.learning_rate`.
     #[serde(deserialize_with = "some_positive")]
     learning_rate: Option<f64>,
 }
@@ -38,7 +45,9 @@ pub(super) struct Own {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct OwnEncoder {
+    /// How past tokens reach the present one; required unless the policy's name is an encoder's.
     encoder: Option<EncoderKind>,
+    /// Arithmetic in training, instead of `train.precision`.
     precision: Option<Precision>,
 }
 
@@ -140,6 +149,7 @@ impl<'a> Shared<'a> {
         Ok(PolicySpec {
             name: name.to_owned(),
             agent,
+            updates: said.updates.unwrap_or(self.train.updates),
             batch: said.batch.unwrap_or(kind.optimisation.map_or(self.train.batch, |its| its.batch)),
             learning_rate: said
                 .learning_rate

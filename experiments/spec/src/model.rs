@@ -12,15 +12,23 @@ const DEEPEST: u64 = Model::DEEPEST as u64;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default)]
 pub(super) struct ModelSection {
+    /// Size of a token's embedding.
     #[serde(deserialize_with = "whole::<_, _, 1, WIDEST>")]
     pub width: usize,
+    /// Number of blocks; for a perceptron, of hidden layers.
     #[serde(deserialize_with = "whole::<_, _, 1, DEEPEST>")]
     pub layers: usize,
+    /// Attention heads of a block; must divide the width.
     #[serde(deserialize_with = "whole::<_, _, 1, WIDEST>")]
     pub heads: usize,
+    /// Dropout probability in training, after attention and after the MLP.
     #[serde(deserialize_with = "probability")]
     pub dropout: f64,
+    /// Where a block normalises: after each residual sum, as in the paper's code, or before attention and MLP, as in
+    /// GPT-2.
     pub norm: Norm,
+    /// How an Aaren's heads forget: never (the paper's form), by a learned decay, by one that begins with many time
+    /// constants, or by one that each token decides.
     pub recency: Recency,
     /// Whether a policy sees its past actions, and with `tokens: 1` past rewards too; true by default, and false with
     /// `tokens: 1`.

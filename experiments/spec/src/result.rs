@@ -180,7 +180,7 @@ impl EpisodeResult {
         end ^ u64::from(self.checksum)
     }
 
-    /// How many of these are none of those before them.
+    /// How many distinct episodes there are.
     pub fn distinct<'e>(episodes: impl IntoIterator<Item = &'e EpisodeResult>) -> usize {
         episodes.into_iter().map(EpisodeResult::identity).collect::<HashSet<u64>>().len()
     }
@@ -248,6 +248,9 @@ pub struct Provenance {
     pub dirty: Option<bool>,
     /// MuJoCo's version.
     pub mujoco: String,
+    /// Versions of what stepped an environment of Python: of Python, gymnasium and the environment's packages.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub python: BTreeMap<String, String>,
     /// Where it ran; absent from some of the committed references.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<Machine>,

@@ -137,13 +137,14 @@ prop_compose! {
 prop_compose! {
     fn policy(index: usize)(
         name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}", agent in prop_oneof![3 => decision(), 1 => cloning(), 1 => iql(), 1 => td3_bc()],
-        batch in 1usize..1000, learning_rate in 1e-12..10.0, bfloat16 in any::<bool>(),
+        updates in 1u64..1_000_000, batch in 1usize..1000, learning_rate in 1e-12..10.0, bfloat16 in any::<bool>(),
     ) -> PolicySpec {
         let bfloat16 = bfloat16 && agent.encoder().is_some();
         PolicySpec {
             name: format!("{name}-{index}"),
             agent,
             batch,
+            updates,
             learning_rate,
             precision: if bfloat16 { Precision::Bfloat16 } else { Precision::Float32 },
         }
@@ -183,7 +184,7 @@ prop_compose! {
         let most = most && policies.iter().all(|policy| !policy.agent.hears_of_returns() || policy.agent.predicts_max());
         let max = most.then_some(f64::INFINITY);
         Spec {
-            name, env: EnvSpec { id, kwargs: kwargs.into_iter().collect() },
+            name, env: EnvSpec { kwargs: kwargs.into_iter().collect(), ..EnvSpec::new(id) },
             dataset: DatasetSource::Recipe(dataset), policies, seeds: seeds.into_iter().collect(), train,
             evaluate: EvaluateSpec {
                 every, episodes, guidance,

@@ -33,7 +33,7 @@ pub struct Spec {
     pub train: TrainSpec,
     /// How each policy is evaluated.
     pub evaluate: EvaluateSpec,
-    /// How they are compared.
+    /// How policies are compared.
     pub compare: CompareSpec,
 }
 
@@ -51,9 +51,11 @@ struct File {
     policies: IgnoredAny,
     #[serde(default = "first_seed", deserialize_with = "seeds")]
     seeds: Vec<u64>,
+    /// Shape of the encoders, shared by all policies.
     #[serde(default)]
     #[expect(dead_code, reason = "checked by itself, and read again for each policy")]
     model: ModelSection,
+    /// How much of an episode policies see, in training and acting; shared by all policies.
     #[serde(default)]
     context: ContextSection,
     #[serde(default)]
@@ -62,6 +64,8 @@ struct File {
     evaluate: EvaluateSpec,
     #[serde(default)]
     compare: CompareSpec,
+    #[serde(default, deserialize_with = "env::keys")]
+    observe: Option<Vec<String>>,
 }
 
 impl Spec {
@@ -75,7 +79,7 @@ impl Spec {
         Document::read(path, overrides)?.spec()
     }
 
-    /// Reads the `spec.yaml` of a results folder. Its dataset need not be there any more: what was learned from it is.
+    /// Reads the `spec.yaml` of a results folder. Its dataset may be gone: the policies are there.
     ///
     /// # Errors
     /// As [`Spec::load`].
@@ -89,6 +93,21 @@ impl Spec {
     /// If text of the spec were no UTF-8, which loading refuses.
     pub fn to_yaml(&self) -> String {
         serde_yaml::to_string(self).expect("a Spec holds only maps, lists and UTF-8 scalars")
+    }
+
+    /// Updates of linear warm-up of a policy: `train.warmup`, in proportion to the policy's updates.
+    pub fn warmup(&self, policy: &PolicySpec) -> u64 {
+        self.in_proportion(self.train.warmup, policy)
+    }
+
+    /// Updates between two evaluations of a policy: `evaluate.every`, in proportion to the policy's updates.
+    pub fn evaluate_every(&self, policy: &PolicySpec) -> u64 {
+        self.in_proportion(self.evaluate.every, policy).max(1)
+    }
+
+    fn in_proportion(&self, updates: u64, policy: &PolicySpec) -> u64 {
+        let product = u128::from(updates) * u128::from(policy.updates) / u128::from(self.train.updates);
+        product.try_into().unwrap_or(u64::MAX)
     }
 
     /// The same experiment reduced to one policy and one seed: the spec of one results folder.
@@ -105,8 +124,19 @@ impl Document {
     pub fn spec(&self) -> Result<Spec, Error> {
         let root = Field { path: String::new(), node: self.root() };
         grid::check_none(&root)?;
-        let File { name, env, dataset, seeds, context, mut train, mut evaluate, mut compare, .. } =
-            root.read()?;
+        let File {
+            name,
+            mut env,
+            dataset,
+            seeds,
+            context,
+            mut train,
+            mut evaluate,
+            mut compare,
+            observe,
+            ..
+        } = root.read()?;
+        env::resolve(&mut env, observe, self)?;
         let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));
         let train_section = root.section("train");
         train.complete().map_err(|Invalid { found, expected, cure, .. }| {

@@ -32,7 +32,7 @@ fn regime(policy: &PolicySpec) -> Regime {
 fn defaults_need_only_environment_and_dataset() {
     let spec = load(MINIMAL, &[]).unwrap();
     assert_eq!(spec.name, "x");
-    assert_eq!(spec.env, EnvSpec { id: "Hopper-v4".into(), kwargs: Default::default() });
+    assert_eq!(spec.env, EnvSpec::new("Hopper-v4"));
     assert_eq!(spec.dataset, DatasetSource::Recipe("hopper-medium".into()));
     assert_eq!(spec.seeds, [0]);
     let [aaren, transformer] = spec.policies.as_slice() else { panic!("{:?}", spec.policies) };
@@ -386,6 +386,19 @@ fn an_agent_of_another_program_is_registered() {
     }
 }
 
+/// Warm-up and evaluations are in proportion to a policy's own updates, and decide its fingerprint as shared ones do.
+#[test]
+fn a_policy_has_updates_of_its_own() {
+    let text = format!("{MINIMAL}policies: [aaren, long: {{encoder: aaren, updates: 4000}}]\n");
+    let spec = load(&text, &["train.updates=400", "evaluate.every=50"]).unwrap();
+    let [short, long] = &spec.policies[..] else { panic!("two policies") };
+    assert_eq!((short.updates, spec.warmup(short), spec.evaluate_every(short)), (400, 40, 50));
+    assert_eq!((long.updates, spec.warmup(long), spec.evaluate_every(long)), (4000, 400, 500));
+    let shared = load(MINIMAL, &["train.updates=4000"]).unwrap();
+    assert_eq!(spec.fingerprint(long, 0), shared.fingerprint(&shared.policies[0], 0));
+    assert_ne!(spec.fingerprint(long, 0), spec.fingerprint(short, 0));
+}
+
 /// A shared setting reaches the encoders for which it means something, an own one is refused elsewhere.
 #[test]
 fn settings_reach_the_encoders_that_they_are_for() {
@@ -471,4 +484,46 @@ fn a_key_is_a_field() {
     ] {
         assert_eq!(read(text).unwrap_err().to_string(), message);
     }
+}
+
+/// Paths are the file's, those of an override the working directory's; none of them decides a training.
+#[test]
+fn an_environment_of_python_is_read_and_written() {
+    let text = "\
+env:
+  gymnasium: AntMaze_UMaze-v5
+  import: gymnasium_robotics
+  kwargs: {continuing_task: false}
+  interpreter: .venv/bin/python
+  timeout: 30
+observe: [observation, desired_goal]
+dataset: hopper-medium
+";
+    let read = |overrides: &[&str]| {
+        let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+        Document::parse(Path::new("/there/x.yaml"), text, &overrides).unwrap().spec().unwrap()
+    };
+    let spec = read(&[]);
+    let python = spec.env.python.clone().unwrap();
+    assert_eq!(
+        (spec.env.id.as_str(), python.import.as_slice()),
+        ("AntMaze_UMaze-v5", &["gymnasium_robotics".to_owned()][..])
+    );
+    assert_eq!(python.interpreter.as_deref(), Some("/there/.venv/bin/python"));
+    assert_eq!((python.path.as_deref(), python.timeout), (Some("/there"), 30.0));
+    assert_eq!(python.observe, Some(vec!["observation".into(), "desired_goal".into()]));
+    let again =
+        Document::parse(Path::new("/elsewhere/spec.yaml"), &spec.to_yaml(), &[]).unwrap().spec().unwrap();
+    assert_eq!(again, spec);
+
+    let here = read(&["env.interpreter=bin/python"]).env.python.unwrap().interpreter.unwrap();
+    assert_eq!(Path::new(&here), std::path::absolute("bin/python").unwrap());
+    let named = read(&["env.interpreter=python3.12"]).env.python.unwrap().interpreter;
+    assert_eq!(named.as_deref(), Some("python3.12"));
+    let hash = |spec: &Spec| spec.fingerprint(&spec.policies[0], 0).hash();
+    assert_eq!(hash(&read(&["env.interpreter=x", "env.timeout=3", "env.path=/"])), hash(&spec));
+    assert_ne!(hash(&read(&["env.kwargs.continuing_task=true"])), hash(&spec));
+    assert_ne!(hash(&read(&["observe=[desired_goal, observation]"])), hash(&spec));
+    let json = serde_json::to_value(&spec.env).unwrap();
+    assert_eq!(serde_json::from_value::<EnvSpec>(json).unwrap(), spec.env, "as a policy's header holds it");
 }

@@ -12,7 +12,8 @@ pub(super) const BATCH: u64 = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainSpec {
-    /// Optimiser steps.
+    /// Optimiser steps, where a policy does not have its own: its warm-up and the updates between two of its evaluations are
+    /// then in proportion.
     #[serde(deserialize_with = "whole::<_, _, 1, ANY>")]
     pub updates: u64,
     /// Windows per update, where a policy does not have its own.
@@ -27,7 +28,7 @@ pub struct TrainSpec {
     /// Updates of linear warm-up, at most `updates`; a tenth of them unless given.
     #[serde(deserialize_with = "whole::<_, _, 0, ANY>")]
     pub warmup: u64,
-    /// Learning rate after the warm-up.
+    /// Learning rate after the warm-up: a half cosine down to 0, or constant.
     pub schedule: Schedule,
     /// Largest L2 norm of the gradient.
     #[serde(deserialize_with = "positive")]
@@ -38,7 +39,7 @@ pub struct TrainSpec {
     pub ema: f64,
     /// Arithmetic, where a policy does not have its own.
     pub precision: Precision,
-    /// Where.
+    /// Where training computes: `cpu`, `cuda` or `cuda:N`.
     #[serde(deserialize_with = "device")]
     pub device: Device,
     /// libtorch's threads; measured when absent.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aaren_envs::make;
+use aaren_envs::{Step, VectorEnv};
 use aaren_format::Target;
 use aaren_reports::Metric;
 use aaren_runs::evaluation::Evaluation;
@@ -156,9 +156,9 @@ fn compare(group: &[Pair], args: &Args) -> Result<Vec<serde_json::Value>> {
 /// How often the int8 policy chooses what the other does, of so many steps, along an episode that the other plays: it is
 /// told the same observations and rewards, and remembers its own actions.
 fn shadow(pair: &Pair, evaluation: &Evaluation<'_>, episode: u64) -> Result<(u64, u64)> {
-    let mut environment = make(evaluation.env)?;
+    let mut environment = VectorEnv::new(evaluation.env, 1)?;
     let mut observation = vec![0.0; environment.observation_size()];
-    environment.reset(evaluation.episode_seed(episode), &mut observation);
+    environment.reset(evaluation.episode_seed(episode), &mut observation)?;
     let target = evaluation.targets[0];
     let (mut leading, mut following) =
         (pair.float32.stream_with(evaluation.regime)?, pair.int8.stream_with(evaluation.regime)?);
@@ -177,7 +177,9 @@ fn shadow(pair: &Pair, evaluation: &Evaluation<'_>, episode: u64) -> Result<(u64
         };
         same += u64::from(equal);
         all += 1;
-        let step = environment.step(action, &mut observation);
+        let mut steps = [Step::default()];
+        environment.advance(action, &mut observation, &mut steps)?;
+        let [step] = steps;
         reward = step.reward;
         if step.done() {
             return Ok((same, all));
