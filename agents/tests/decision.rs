@@ -23,7 +23,7 @@ fn generator() -> std::sync::MutexGuard<'static, ()> {
 }
 
 fn config(encoder: EncoderKind, norm: Norm, recency: Recency) -> DecisionConfig {
-    let mixer = Mixer::new(encoder, Settings { heads: 2, recency });
+    let mixer = Mixer::new(encoder, Settings { heads: 2, recency, ..Settings::default() });
     DecisionConfig {
         model: Model {
             width: 16,
@@ -51,8 +51,16 @@ fn configs() -> Vec<DecisionConfig> {
         ..*config
     };
     all.extend(all.clone().iter().map(two_tokens));
-    let untold = plain(EncoderKind::Aaren);
-    all.push(DecisionConfig { model: Model { positions: Positions::None, ..untold.model }, ..untold });
+    for (encoder, positions, rotate) in [
+        (EncoderKind::Aaren, Positions::None, 1.0),
+        (EncoderKind::Aaren, Positions::Rotary, 0.5),
+        (EncoderKind::Transformer, Positions::Rotary, 1.0),
+        (EncoderKind::Transformer, Positions::Alibi, 1.0),
+    ] {
+        let config = config(encoder, Norm::Post, Recency::None);
+        let mixer = Mixer::new(encoder, Settings { heads: 2, rotate, ..Settings::default() });
+        all.push(DecisionConfig { model: Model { positions, mixer, ..config.model }, ..config });
+    }
     all
 }
 

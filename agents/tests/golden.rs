@@ -43,7 +43,7 @@ fn dataset(discrete: bool) -> Dataset {
 fn decision(encoder: EncoderKind, recency: Recency, norm: Norm, carry: bool) -> AgentConfig {
     AgentConfig::new(&DecisionConfig {
         model: Model {
-            mixer: Mixer::new(encoder, Settings { heads: 2, recency }),
+            mixer: Mixer::new(encoder, Settings { heads: 2, recency, ..Settings::default() }),
             width: 16,
             layers: 2,
             norm,

@@ -43,7 +43,8 @@ fn threads_share_the_rows_of_a_batch() {
         (EncoderKind::Transformer, true),
         (EncoderKind::Gru, false),
     ] {
-        let mixer = Mixer::new(encoder, Settings { heads: 2, recency: Recency::Gated });
+        let mixer =
+            Mixer::new(encoder, Settings { heads: 2, recency: Recency::Gated, ..Settings::default() });
         let config = DecisionConfig {
             model: Model {
                 width: 16,

@@ -47,10 +47,11 @@ impl DecisionNetwork {
             nn::EmbeddingConfig { ws_init: nn::Init::Randn { mean: 0.0, stdev: 0.02 }, ..Default::default() };
         let embed_timestep = match config.model.positions {
             Positions::Timestep => Some(nn::embedding(&embed / "timestep", timesteps, width, small)),
-            Positions::None => None,
+            Positions::None | Positions::Rotary | Positions::Alibi => None,
         };
         let embed_norm = nn::layer_norm(&embed / "norm", vec![width], Default::default());
-        let encoder = Encoder::new(&root, &config.model, config.dropout)?;
+        let each = if config.model.past_actions { 3 } else { 2 };
+        let encoder = Encoder::new(&root, &config.model, config.dropout)?.timed(each, task.max_timesteps);
         let head = linear(&root / "head", width, action);
         store.set_device(device);
         Ok(Self {

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use aaren_envs::nearest;
 use aaren_format::{
     AgentConfig, AgentSettings, Context, ContextLength, DecisionConfig, EncoderKind, Invalid, Mixer, Model,
-    Precision, Regime, Settings, Start,
+    Positions, Precision, Regime, Settings, Start,
 };
 use serde::Deserialize;
 
@@ -179,12 +179,18 @@ impl<'a> Shared<'a> {
             Some(Regime::Sliding(_)) => !growing,
             _ => false,
         };
+        let positions = self.sections(own, |key| key == "positions")?.0.positions;
+        let knows = encoder.knows(positions);
         let unreached = |key: &str| {
-            [HEADS, RECENCY, CARRY].iter().any(|(setting, means, ..)| *setting == key && !means(encoder))
+            (key == "positions" && !knows)
+                || (key == "rotate" && !(knows && positions == Positions::Rotary))
+                || [HEADS, RECENCY, CARRY]
+                    .iter()
+                    .any(|(setting, means, ..)| *setting == key && !means(encoder))
                 || (key == "rollout" && unfit(self.rollout))
         };
         let (said, context) = self.sections(own, |key| !unreached(key))?;
-        let settings = Settings { heads: said.heads, recency: said.recency };
+        let settings = Settings { heads: said.heads, recency: said.recency, rotate: said.rotate };
         let model = Model {
             width: said.width,
             layers: said.layers,

@@ -3,7 +3,7 @@
 use aaren_format::{Model, Norm, Positions, Recency};
 use serde::Deserialize;
 
-use super::values::{probability, whole};
+use super::values::{probability, share, whole};
 
 const WIDEST: u64 = Model::WIDEST as u64;
 const DEEPEST: u64 = Model::DEEPEST as u64;
@@ -23,9 +23,14 @@ pub(super) struct ModelSection {
     pub norm: Norm,
     pub recency: Recency,
     pub past_actions: bool,
-    /// How a policy knows when something was: `timestep` (default), an embedding for each timestep of an episode, or
-    /// `none`.
+    /// How a policy knows when something was: `timestep` (default), an embedding for each timestep of an episode;
+    /// `rotary`, channels of an Aaren or a Transformer that turn with time; `alibi`, a Transformer's scores that fall with
+    /// time; or `none`.
     pub positions: Positions,
+    /// With `positions: rotary` the share of heads that turn, above 0 and at most 1 (default); the others keep what they
+    /// hold as it was.
+    #[serde(deserialize_with = "share")]
+    pub rotate: f64,
 }
 
 impl Default for ModelSection {
@@ -39,6 +44,7 @@ impl Default for ModelSection {
             recency: Recency::None,
             past_actions: true,
             positions: Positions::Timestep,
+            rotate: 1.0,
         }
     }
 }

@@ -136,7 +136,7 @@ impl Forecaster {
             norm: Norm::Post,
             past_actions: true,
             positions: Positions::Timestep,
-            mixer: Mixer::new(kind, aaren_format::Settings { heads: 4, recency: Recency::None }),
+            mixer: Mixer::new(kind, aaren_format::Settings { heads: 4, ..Default::default() }),
         };
         let small = nn::Init::Randn { mean: 0.0, stdev: 0.02 };
         Self {

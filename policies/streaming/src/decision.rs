@@ -60,12 +60,13 @@ impl Decision {
                 Positions::Timestep => {
                     Some(file.table("embed.timestep.weight", "embed.timestep.scale", max_timesteps, width)?)
                 }
-                Positions::None => None,
+                Positions::None | Positions::Rotary | Positions::Alibi => None,
             },
             max_timesteps,
             norm: file.norm("embed.norm", width)?,
         };
-        let encoder = Encoder::read(file, &agent.model, precision)?;
+        let tokens_each = if agent.model.past_actions { 3 } else { 2 };
+        let encoder = Encoder::read(file, &agent.model, tokens_each, precision)?;
         let head = file.float_linear("head", actions, width)?;
         let constant_state = agent.model.encoder().constant_state();
         Ok(Decision {

@@ -41,6 +41,7 @@ mod network;
 mod perceptron;
 mod policy;
 mod quantise;
+mod rotation;
 mod saved;
 mod simd;
 mod stream;

@@ -9,6 +9,7 @@ use crate::error::one_line;
 use crate::file::File;
 use crate::matrix::{Bytes, Matrix, Weight};
 use crate::mixer::{aaren, gru, transformer};
+use crate::rotation::Phases;
 use crate::{Error, Policy};
 
 /// What [`quantise`] makes of a policy file.
@@ -124,6 +125,10 @@ impl Writer<'_> {
     fn block(&mut self, name: &str, model: &Model) -> Result<(), Error> {
         let (width, heads) = (model.width, model.mixer.settings().heads);
         let part = |part: &str| format!("{name}.{part}");
+        let phases = Phases::shape(model);
+        if phases[0] > 0 {
+            self.copy(&part("attention.phase"), &phases)?;
+        }
         match model.encoder() {
             EncoderKind::Aaren => {
                 let aaren::Parts { value, score, recency, output } =

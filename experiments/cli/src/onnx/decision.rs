@@ -42,7 +42,7 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
 
     let table = match model.positions {
         Positions::Timestep => Some(graph.tensor(weight(weights, "embed.timestep.weight")?)),
-        Positions::None => None,
+        Positions::None | Positions::Rotary | Positions::Alibi => None,
     };
     let embedded = |graph: &mut Graph, x: &Value, name: &str, timestep: &Value| -> Result<Value> {
         let mut token = graph.layer(x, weights, name)?;
@@ -87,6 +87,7 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
             block: &block,
             tokens: last + 1,
             begins: &begins,
+            since: &since,
         };
         let (mixed, state) = layer.mix(graph, &input, before)?;
         after.push(state);

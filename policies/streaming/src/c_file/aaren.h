@@ -52,6 +52,23 @@ static inline void name_merge(float *m, float *u, float *w, double decay, float 
     }
 }
 
+#if NAME_ROTATED
+/* Pairs of channels turn by `turns` whole turns for each timestep: on, or back where `sign` is -1. */
+static inline void name_turn(float *x, const double *turns, uint64_t timestep, double sign) {
+    int h, j;
+    for (h = 0; h < NAME_ROTATED; h++) {
+        for (j = 0; j < NAME_PAIRS; j++) {
+            float *pair = x + h * NAME_HEAD + 2 * j;
+            const double turn = turns[h * NAME_PAIRS + j] * (double)timestep;
+            const double angle = sign * 6.283185307179586 * (turn - floor(turn));
+            const float c = (float)cos(angle), d = (float)sin(angle), a = pair[0], b = pair[1];
+            pair[0] = a * c - b * d;
+            pair[1] = a * d + b * c;
+        }
+    }
+}
+#endif
+
 /* Tokens enter the memory of a layer; the outputs of those from `first` on become `branch`. */
 static inline void name_mix(name_state *s, const name_layer *layer, float *memory, const float *x, int tokens, int first) {
     float *m = memory, *u = m + NAME_HEADS, *w = u + NAME_HEADS;
@@ -59,7 +76,7 @@ static inline void name_mix(name_state *s, const name_layer *layer, float *memor
 #if NAME_GATED
     float *gates = scores + NAME_HEADS;
 #endif
-#if NAME_HEADS > 1
+#if NAME_PROJECTED
     float *outputs = scores + 2 * NAME_HEADS;
 #else
     float *outputs = s->branch;
@@ -67,9 +84,15 @@ static inline void name_mix(name_state *s, const name_layer *layer, float *memor
     int t, h, i;
     name_product(layer->value, NAME_WIDTH, NAME_WIDTH, tokens, x, projected);
     for (t = 0; t < tokens; t++) {
-        const float *values = projected + t * NAME_WIDTH;
-        const uint32_t number = (s->tokens + (uint32_t)t) * 0x9e3779b9u;
+        float *values = projected + t * NAME_WIDTH;
+#if NAME_ROTATED
+        const uint64_t timestep = (s->tokens + (uint64_t)t) / NAME_EACH;
+#endif
+        const uint32_t number = (uint32_t)(s->tokens + (uint64_t)t) * 0x9e3779b9u;
         const float dither = ((float)number / 4294967296.0f - 0.5f) * 1.1920929e-7f;
+#if NAME_ROTATED
+        name_turn(values, layer->turns, timestep, -1.0);
+#endif
         name_rows(layer->score, 0, NAME_HEADS, NAME_WIDTH, x + t * NAME_WIDTH, scores);
 #if NAME_GATED
         name_rows(layer->gate, layer->gate_bias, NAME_HEADS, NAME_WIDTH, x + t * NAME_WIDTH, gates);
@@ -88,8 +111,11 @@ static inline void name_mix(name_state *s, const name_layer *layer, float *memor
                 for (i = 0; i < NAME_HEAD; i++) mixed[i] = w[h * NAME_HEAD + i] * share;
             }
         }
+#if NAME_ROTATED
+        if (t >= first) name_turn(outputs + (t - first) * NAME_WIDTH, layer->turns, timestep, 1.0);
+#endif
     }
-#if NAME_HEADS > 1
+#if NAME_PROJECTED
     if (first < tokens) name_product(layer->output, NAME_WIDTH, NAME_WIDTH, tokens - first, outputs, s->branch);
 #endif
 }

@@ -15,6 +15,7 @@ use aaren_format::{
 use crate::file::File;
 use crate::matrix::{Matrix, Weight};
 use crate::mixer::{aaren, gru};
+use crate::rotation::Phases;
 use crate::{Error, Policy};
 
 /// What [`c_file`] makes of a policy file.
@@ -90,6 +91,7 @@ fn introduction(header: &Header, constant_bytes: usize) -> String {
             |model: Model| matches!(model.mixer, Mixer::Aaren(aaren) if recency.contains(&aaren.recency));
         header.decision().is_some_and(|decision| is(decision.model))
     };
+    let rotated = header.decision().is_some_and(|decision| decision.model.rotated_heads() > 0);
     let functions: Vec<&str> = [
         ("sqrtf", header.decision().is_some()),
         ("tanhf", matches!(header.action, ActionSpace::Continuous { .. })),
@@ -97,6 +99,9 @@ fn introduction(header: &Header, constant_bytes: usize) -> String {
         ("log", aaren(&Recency::ALL)),
         ("fabs", aaren(&[Recency::Gated])),
         ("log1p", aaren(&[Recency::Gated])),
+        ("cos", rotated),
+        ("sin", rotated),
+        ("floor", rotated),
     ]
     .into_iter()
     .filter_map(|(function, needed)| needed.then_some(function))
@@ -228,7 +233,7 @@ impl Writer<'_> {
     fn decision(&mut self, header: &Header, decision: &aaren_format::Decision) -> Result<(), Error> {
         let model = &decision.model;
         let Model { width, layers, mixer, .. } = *model;
-        let Settings { heads, recency } = mixer.settings();
+        let Settings { heads, recency, .. } = mixer.settings();
         let each = if model.past_actions { 3 } else { 2 };
         let (window, reset) = match decision.context.regime {
             Regime::Window(timesteps) => (timesteps, 0),
@@ -237,6 +242,7 @@ impl Writer<'_> {
         };
         let units = GruSettings::units(width);
         // Working memory of the widest part of a layer.
+        let rotated = model.rotated_heads();
         let (memory, wide) = match model.encoder() {
             EncoderKind::Gru => (units, 4 * each * units + 3 * units),
             EncoderKind::Aaren | EncoderKind::Transformer => {
@@ -262,6 +268,9 @@ impl Writer<'_> {
             self.size("HEADS", heads, "");
             self.size("HEAD", width / heads, "width of a head");
             self.size("GATED", usize::from(recency == Recency::Gated), "");
+            self.size("PROJECTED", usize::from(heads > 1 || rotated > 0), "values by a matrix of their own");
+            self.size("ROTATED", rotated, "heads that turn with time");
+            self.size("PAIRS", width / heads / 2, "of channels of a head");
         }
         self.real("RETURN_SCALE", decision.return_scale);
 
@@ -287,7 +296,7 @@ impl Writer<'_> {
 
         let members = match model.encoder() {
             EncoderKind::Gru => "input, hidden, output",
-            EncoderKind::Aaren | EncoderKind::Transformer if heads > 1 => "value, output",
+            EncoderKind::Aaren | EncoderKind::Transformer if heads > 1 || rotated > 0 => "value, output",
             EncoderKind::Aaren | EncoderKind::Transformer => "value",
         };
         let (pointers, decays) = match (model.encoder(), recency) {
@@ -295,13 +304,14 @@ impl Writer<'_> {
             (EncoderKind::Aaren, _) => ("    const float *score;\n", "    const double *decay;\n"),
             _ => ("", ""),
         };
+        let turns = if rotated > 0 { "    const double *turns;\n" } else { "" };
         let mut all = Vec::new();
         for n in 0..layers {
             all.push(self.layer(n, model)?);
         }
         let _ = writeln!(
             self.constants,
-            "typedef struct {{\n    name_matrix {members}, up, down;\n{pointers}{decays}    name_norm norm1, norm2;\n\
+            "typedef struct {{\n    name_matrix {members}, up, down;\n{pointers}{decays}{turns}    name_norm norm1, norm2;\n\
              }} name_layer;\nstatic const name_layer name_layers[NAME_LAYERS] = {{\n    {},\n}};",
             all.join(",\n    ")
         );
@@ -309,7 +319,7 @@ impl Writer<'_> {
             let last = self.norm("norm", "last", width)?;
             let _ = writeln!(self.constants, "static const name_norm name_last_norm = {last};");
         }
-        self.state += "    uint32_t tokens;\n    float memory[NAME_LAYERS][NAME_MEMORY];\n    float x[NAME_EACH * \
+        self.state += "    uint64_t tokens;\n    float memory[NAME_LAYERS][NAME_MEMORY];\n    float x[NAME_EACH * \
                        NAME_WIDTH], branch[NAME_EACH * NAME_WIDTH], wide[NAME_WIDE];\n";
         if model.norm == Norm::Pre {
             self.state += "    float normed[NAME_EACH * NAME_WIDTH];\n";
@@ -348,8 +358,10 @@ impl Writer<'_> {
                     aaren::Decay::None => alloc::vec![0.0; model.mixer.settings().heads],
                 };
                 if !decay.is_empty() {
-                    let numbers: Vec<String> = decay.iter().map(|x| format!("{x:e}")).collect();
-                    pointers.push(self.array("double", &name("decay"), 8, &numbers));
+                    pointers.push(self.doubles(&name("decay"), &decay));
+                }
+                if let Some(turns) = Phases::turns(&self.file, &block, model)? {
+                    pointers.push(self.doubles(&name("turns"), &turns));
                 }
             }
         }
@@ -403,6 +415,11 @@ impl Writer<'_> {
         // The shortest decimal that reads back as the same number.
         let numbers: Vec<String> = floats.iter().map(|x| format!("{x:e}f")).collect();
         self.array("float", name, size_of::<f32>(), &numbers)
+    }
+
+    fn doubles(&mut self, name: &str, doubles: &[f64]) -> String {
+        let numbers: Vec<String> = doubles.iter().map(|x| format!("{x:e}")).collect();
+        self.array("double", name, 8, &numbers)
     }
 
     fn array(&mut self, kind: &str, name: &str, bytes: usize, numbers: &[String]) -> String {

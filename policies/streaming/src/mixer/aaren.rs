@@ -6,6 +6,7 @@
 //! Source: Feng et al. 2024, "Attention as an RNN", arXiv 2405.13956.
 //!
 //! The state of a head is (m, u, w): the largest score so far, Σ e^{s_i − m} and Σ e^{s_i − m} v_i.
+//! With rotation w is kept as it would be at timestep 0, see [`rotation`](crate::rotation).
 //! With recency, token t decays all before it: m falls by λ_t before the merge. λ_t is a number of the head, or
 //! (`gated`) softplus(w_h · x_t + b_h).
 
@@ -20,6 +21,7 @@ use crate::cache::Cache;
 use crate::file::File;
 use crate::linear::Linear;
 use crate::matrix::Matrix;
+use crate::rotation::Phases;
 use crate::simd::Lanes;
 use crate::vector::{exp_scalar, for_lanes, scale_into};
 
@@ -47,11 +49,13 @@ pub(crate) enum Decay {
 impl Parts {
     /// Folds query and key into one score vector per head, in float64; a file of bytes holds them folded.
     pub(crate) fn read(file: &File<'_>, block: &str, model: &Model) -> Result<Parts, Error> {
-        let (width, Settings { heads, recency }) = (model.width, model.mixer.settings());
+        let (width, Settings { heads, recency, .. }) = (model.width, model.mixer.settings());
         let name = |part: &str| format!("{block}.attention.{part}");
+        // Values that turn must be their heads' own.
+        let foldable = heads == 1 && model.rotated_heads() == 0;
         let (value, score, output) = if file.is_int8() {
             let value = file.matrix(&name("value"), width, width)?;
-            let output = (heads > 1).then(|| file.matrix(&name("output"), width, width)).transpose()?;
+            let output = (!foldable).then(|| file.matrix(&name("output"), width, width)).transpose()?;
             (value, file.tensor(&name("score.weight"), &[heads, width])?, output)
         } else {
             let square = |part: &str| file.float_matrix(&name(part), width, width);
@@ -60,7 +64,7 @@ impl Parts {
                 (flat("query")?, flat("key")?, square("value")?, square("output")?);
             let query_token = file.tensor(&name("query_token"), &[width])?;
             let score = scores(&query, &key.0, &query_token, heads);
-            match (heads == 1).then(|| Matrix::fold(&value, &output)).flatten() {
+            match foldable.then(|| Matrix::fold(&value, &output)).flatten() {
                 Some(folded) => (folded, score, None),
                 None => (value, score, Some(output)),
             }
@@ -111,12 +115,19 @@ pub(crate) struct Aaren {
     output: Option<Linear>,
     /// λ of every head, zero without recency; nothing where the tokens bring theirs.
     decay: Option<Vec<f64>>,
+    phases: Option<Phases>,
     width: usize,
     heads: usize,
 }
 
 impl Mix for Aaren {
-    fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Aaren, Error> {
+    fn read(
+        file: &File<'_>,
+        block: &str,
+        model: &Model,
+        tokens_each: usize,
+        precision: Precision,
+    ) -> Result<Aaren, Error> {
         let (width, heads) = (model.width, model.mixer.settings().heads);
         let Parts { value, score: mut rows, recency, output } = Parts::read(file, block, model)?;
         let mut biases = alloc::vec![0.0; heads];
@@ -133,6 +144,7 @@ impl Mix for Aaren {
             values_and_scores: Linear::stacked(&value, (&rows, &biases), precision),
             output: output.map(|output| Linear::new(&output, precision)),
             decay,
+            phases: Phases::read(file, block, model, tokens_each)?,
             width,
             heads,
         })
@@ -156,7 +168,9 @@ impl Mix for Aaren {
     }
 
     fn scratch(&self) -> usize {
-        self.values_and_scores.outputs() + self.width
+        // The values of a token that turns, and its turn, come once.
+        let turning = self.phases.as_ref().map_or(0, |phases| self.width + phases.floats());
+        self.values_and_scores.outputs() + self.width + turning
     }
 
     #[inline(always)]
@@ -173,7 +187,11 @@ impl Mix for Aaren {
         let (tokens, head_width, outputs) = (x.len() / width, width / heads, y.len() / width);
         let row = self.values_and_scores.outputs();
         let (projected, rest) = scratch.split_at_mut(tokens * row);
-        let mixed = &mut rest[..outputs * width];
+        let (mixed, rest) = rest.split_at_mut(outputs * width);
+        let (turned, turn) = match &self.phases {
+            Some(phases) => rest[..width + phases.floats()].split_at_mut(width),
+            None => (&mut [][..], &mut [][..]),
+        };
         self.values_and_scores.apply::<L>(x, tokens, projected);
 
         let (mut projected, mut mixed_rows) = (projected.chunks_exact(row), mixed.chunks_exact_mut(width));
@@ -182,7 +200,13 @@ impl Mix for Aaren {
             let (maxima, rest) = layers[n].fixed.split_at_mut(heads);
             let (sums, weighted) = rest.split_at_mut(heads);
             for (t, projected) in projected.by_ref().take(*incoming).enumerate() {
-                let (values, scores) = projected.split_at(width);
+                let (mut values, scores) = projected.split_at(width);
+                if let Some(phases) = &self.phases {
+                    phases.at(*count + t as u64, turn);
+                    turned.copy_from_slice(values);
+                    phases.turn(turned, turn, false);
+                    values = turned;
+                }
                 let dither = dither(*count + t as u64);
                 let mut mixed = if t >= wanted.from(*incoming) { mixed_rows.next() } else { None };
                 for h in 0..heads {
@@ -204,6 +228,9 @@ impl Mix for Aaren {
                     if let Some(mixed) = &mut mixed {
                         scale_into::<L>(&mut mixed[span], w, 1.0 / sums[h]);
                     }
+                }
+                if let (Some(phases), Some(mixed)) = (&self.phases, mixed) {
+                    phases.turn(mixed, turn, true);
                 }
             }
         }

@@ -47,6 +47,8 @@ pub struct Config {
     pub rollout: Value,
     pub past_actions: bool,
     pub positions: &'static str,
+    /// With `rotary`.
+    pub rotated_heads: usize,
 }
 
 impl Config {
@@ -65,6 +67,7 @@ impl Config {
             rollout: json!("unbounded"),
             past_actions: true,
             positions: "timestep",
+            rotated_heads: heads,
         }
     }
 
@@ -130,6 +133,10 @@ impl Config {
             if self.encoder == "aaren" {
                 put(format!("blocks.{n}.attention.query_token"), &[d], 0.0, 3.0);
             }
+            if self.positions == "rotary" {
+                let shape = [self.rotated_heads, d / self.heads / 2];
+                put(format!("blocks.{n}.attention.phase"), &shape, 1.0, 1.0);
+            }
             match self.recency {
                 "learned" | "spread" => {
                     put(format!("blocks.{n}.attention.recency"), &[self.heads], -2.0, 2.0)
@@ -168,6 +175,9 @@ impl Config {
         }
         if self.positions != "timestep" {
             header["model"]["positions"] = json!(self.positions);
+            if self.rotated_heads < self.heads {
+                header["model"]["rotate"] = json!(self.rotated_heads as f64 / self.heads as f64);
+            }
         }
         Fixture { header, tensors }
     }
@@ -216,6 +226,10 @@ impl Fixture {
         &mut self.tensors.get_mut(name).unwrap_or_else(|| panic!("no tensor {name}")).1
     }
 
+    fn turns(&self) -> bool {
+        self.header["model"]["positions"] == "rotary"
+    }
+
     /// Rounds every row of a matrix to multiples of a 127th of its largest number.
     pub fn round_rows(&mut self, name: &str) {
         let (shape, floats) = self.tensors.get_mut(name).unwrap_or_else(|| panic!("no tensor {name}"));
@@ -231,7 +245,10 @@ impl Fixture {
         let mut f = self.clone();
         let layers = self.header["model"]["layers"].as_u64().unwrap_or(0);
         for n in (0..layers).map(|n| format!("blocks.{n}.attention")) {
-            if self.header["model"]["heads"] != 1 || !self.tensors.contains_key(&format!("{n}.value.weight"))
+            let aaren = self.header["model"]["encoder"] == "aaren";
+            if self.header["model"]["heads"] != 1
+                || (aaren && self.turns())
+                || !self.tensors.contains_key(&format!("{n}.value.weight"))
             {
                 continue;
             }
@@ -255,7 +272,7 @@ impl Fixture {
             }
         }
         let aaren = self.header["model"]["encoder"] == "aaren";
-        let one = self.header["model"]["heads"] == 1;
+        let one = self.header["model"]["heads"] == 1 && !(aaren && self.turns());
         let names: Vec<String> = f.tensors.keys().cloned().collect();
         for name in names {
             let part = name.rsplit('.').nth(1).unwrap_or_default();
