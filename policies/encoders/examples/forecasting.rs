@@ -15,7 +15,7 @@
 use std::process::ExitCode;
 
 use aaren_encoders::{Encoder, Pass, Wanted, linear};
-use aaren_format::{EncoderKind, Mixer, Model, Norm, Positions, Recency};
+use aaren_format::{EncoderKind, Mixer, Model, Norm, Positions};
 use tch::nn::{self, Module, OptimizerConfig};
 use tch::{Device, IndexOp, Kind, Reduction, Tensor};
 
