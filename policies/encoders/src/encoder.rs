@@ -138,7 +138,7 @@ impl Encoder {
     }
 
     /// `state` with nothing in the given batch rows (an int64 tensor of indices): there it is again what it
-    /// was before any token.
+    /// was before any token. What comes next begins a timestep in all rows.
     ///
     /// # Errors
     /// [`Error::Forget`] where a state grows with its tokens: its rows are of one length.
