@@ -70,7 +70,8 @@ fn check(config: &Config, f: &Fixture, regime: Regime, timesteps: usize) {
         assert_eq!(episode.actions, actions, "{config:?}: another choice than the largest logit");
     } else {
         let worst = difference(&episode.actions, &actions);
-        assert!(worst < 1e-6, "{config:?} {regime:?}: actions off by {worst:e}");
+        // One near zero is a difference of two numbers of the size of its range.
+        assert!(worst < 4e-6, "{config:?} {regime:?}: actions off by {worst:e}");
     }
     for set in InstructionSet::available().filter(|&set| set != InstructionSet::best()) {
         let worst = difference(&roll_out_with(set).1, &heads);
