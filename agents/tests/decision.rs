@@ -54,11 +54,13 @@ fn configs() -> Vec<DecisionConfig> {
     for (encoder, positions, rotate) in [
         (EncoderKind::Aaren, Positions::None, 1.0),
         (EncoderKind::Aaren, Positions::Rotary, 0.5),
+        (EncoderKind::Aaren, Positions::Rotary, 1.0),
         (EncoderKind::Transformer, Positions::Rotary, 1.0),
         (EncoderKind::Transformer, Positions::Alibi, 1.0),
     ] {
         let config = config(encoder, Norm::Post, Recency::None);
-        let mixer = Mixer::new(encoder, Settings { heads: 2, rotate, ..Settings::default() });
+        let keys = if rotate == 1.0 { 4 } else { 1 };
+        let mixer = Mixer::new(encoder, Settings { heads: 2, rotate, keys, ..Settings::default() });
         all.push(DecisionConfig { model: Model { positions, mixer, ..config.model }, ..config });
     }
     all

@@ -53,6 +53,7 @@ const HEADS: Setting =
     ("heads", |encoder| encoder.takes("heads"), "1", "it has no attention to divide into heads");
 const RECENCY: Setting =
     ("recency", |encoder| encoder.takes("recency"), "none", "recency decays an Aaren's state");
+const KEYS: Setting = ("keys", |encoder| encoder.takes("keys"), "1", "keys address an Aaren's state");
 const CARRY: Setting =
     ("carry", EncoderKind::constant_state, "false", "it has no state of constant size to carry");
 
@@ -184,13 +185,14 @@ impl<'a> Shared<'a> {
         let unreached = |key: &str| {
             (key == "positions" && !knows)
                 || (key == "rotate" && !(knows && positions == Positions::Rotary))
-                || [HEADS, RECENCY, CARRY]
+                || [HEADS, RECENCY, KEYS, CARRY]
                     .iter()
                     .any(|(setting, means, ..)| *setting == key && !means(encoder))
                 || (key == "rollout" && unfit(self.rollout))
         };
         let (said, context) = self.sections(own, |key| !unreached(key))?;
-        let settings = Settings { heads: said.heads, recency: said.recency, rotate: said.rotate };
+        let settings =
+            Settings { heads: said.heads, recency: said.recency, rotate: said.rotate, keys: said.keys };
         let model = Model {
             width: said.width,
             layers: said.layers,
@@ -203,6 +205,7 @@ impl<'a> Shared<'a> {
         for ((key, means, others, reason), given) in [
             (HEADS, settings.heads != usual.heads),
             (RECENCY, settings.recency != usual.recency),
+            (KEYS, settings.keys != usual.keys),
             (CARRY, context.carry),
         ] {
             if given

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::values::{probability, share, whole};
 
 const WIDEST: u64 = Model::WIDEST as u64;
+const KEYS: u64 = Model::KEYS as u64;
 const DEEPEST: u64 = Model::DEEPEST as u64;
 
 /// The section as written, with its defaults.
@@ -31,6 +32,10 @@ pub(super) struct ModelSection {
     /// hold as it was.
     #[serde(deserialize_with = "share")]
     pub rotate: f64,
+    /// Entries of each head's key and query in an Aaren: 1 (default), the paper's form without them, to 1024. A state then
+    /// holds that many weighted sums of values, which a query reads.
+    #[serde(deserialize_with = "whole::<_, _, 1, KEYS>")]
+    pub keys: usize,
 }
 
 impl Default for ModelSection {
@@ -45,6 +50,7 @@ impl Default for ModelSection {
             past_actions: true,
             positions: Positions::Timestep,
             rotate: 1.0,
+            keys: 1,
         }
     }
 }

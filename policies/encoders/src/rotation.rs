@@ -56,7 +56,7 @@ impl Phases {
         if heads == 0 {
             return None;
         }
-        let pairs = (model.width / model.mixer.settings().heads / 2) as i64;
+        let pairs = model.rotated_pairs() as i64;
         let phases = path.zeros("phase", &[heads, pairs]);
         let mut phases = Self(phases);
         phases.spread(LONGEST);

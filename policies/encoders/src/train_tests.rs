@@ -50,7 +50,7 @@ fn models(width: usize, heads: usize) -> Vec<Model> {
             [EncoderKind::Transformer, EncoderKind::Gru].map(|other| model(other, Recency::None, norm)),
         );
         let rotary = |encoder, recency, rotate| {
-            let mixer = Mixer::new(encoder, Settings { heads, recency, rotate });
+            let mixer = Mixer::new(encoder, Settings { heads, recency, rotate, ..Settings::default() });
             Model { positions: Positions::Rotary, mixer, ..model(encoder, recency, norm) }
         };
         models.push(rotary(EncoderKind::Aaren, Recency::None, 1.0));

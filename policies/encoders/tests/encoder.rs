@@ -11,7 +11,12 @@ fn model(encoder: EncoderKind, width: usize, layers: usize, heads: usize) -> Mod
 
 fn with_recency(recency: Recency, model: Model) -> Model {
     let Settings { heads, .. } = model.mixer.settings();
-    Model { mixer: Mixer::Aaren(AarenSettings { heads, recency, rotate: 1.0 }), ..model }
+    Model { mixer: Mixer::Aaren(AarenSettings { heads, recency, rotate: 1.0, keys: 1 }), ..model }
+}
+
+fn keyed(model: Model) -> Model {
+    let mixer = Mixer::new(model.encoder(), Settings { keys: 6, ..model.mixer.settings() });
+    Model { mixer, ..model }
 }
 
 fn rotary(model: Model) -> Model {
@@ -76,6 +81,8 @@ fn variants() -> Vec<Model> {
         model(EncoderKind::Transformer, 12, 3, 2),
         rotary(Model { norm: Norm::Pre, ..with_recency(Recency::Gated, aaren) }),
         rotary(model(EncoderKind::Transformer, 12, 3, 2)),
+        keyed(rotary(with_recency(Recency::Gated, aaren))),
+        keyed(aaren),
         Model { positions: Positions::Alibi, ..model(EncoderKind::Transformer, 12, 3, 2) },
         Model { norm: Norm::Pre, ..model(EncoderKind::Gru, 12, 3, 2) },
         model(EncoderKind::Gru, 12, 3, 2),

@@ -26,7 +26,7 @@ impl EncoderKind {
     /// All that differs between encoders beside their arithmetic: name, whether the state has one size, settings.
     fn facts(self) -> (&'static str, bool, &'static [&'static str]) {
         match self {
-            EncoderKind::Aaren => ("aaren", true, &["heads", "recency", "rotate"]),
+            EncoderKind::Aaren => ("aaren", true, &["heads", "recency", "rotate", "keys"]),
             EncoderKind::Transformer => ("transformer", false, &["heads", "rotate"]),
             EncoderKind::Gru => ("gru", true, &[]),
         }
@@ -233,6 +233,11 @@ pub struct AarenSettings {
     pub recency: Recency,
     /// Share of the heads that turn with [`Positions::Rotary`], rounded up to heads, the first ones.
     pub rotate: f64,
+    /// Entries of each head's key and query. With 1 there are none: every token is added to one weighted sum of values,
+    /// the paper's form. With n the state holds n such sums, one for each entry of the keys that tokens bring, and a query
+    /// made of the input reads them: the matrix memory of an mLSTM (arXiv 2405.04517). Keys and queries then turn, not
+    /// values.
+    pub keys: usize,
 }
 
 /// Settings of a Transformer.
@@ -266,19 +271,21 @@ pub struct Settings {
     pub recency: Recency,
     /// Of Aaren and Transformer; 1 by default.
     pub rotate: f64,
+    /// Of Aaren; 1 by default.
+    pub keys: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { heads: 1, recency: Recency::None, rotate: 1.0 }
+        Self { heads: 1, recency: Recency::None, rotate: 1.0, keys: 1 }
     }
 }
 
 impl Mixer {
     /// That encoder, with what it takes of the settings; others are left out.
-    pub fn new(encoder: EncoderKind, Settings { heads, recency, rotate }: Settings) -> Self {
+    pub fn new(encoder: EncoderKind, Settings { heads, recency, rotate, keys }: Settings) -> Self {
         match encoder {
-            EncoderKind::Aaren => Mixer::Aaren(AarenSettings { heads, recency, rotate }),
+            EncoderKind::Aaren => Mixer::Aaren(AarenSettings { heads, recency, rotate, keys }),
             EncoderKind::Transformer => Mixer::Transformer(TransformerSettings { heads, rotate }),
             EncoderKind::Gru => Mixer::Gru(GruSettings),
         }
@@ -296,7 +303,9 @@ impl Mixer {
     /// Its settings, flat.
     pub fn settings(self) -> Settings {
         match self {
-            Mixer::Aaren(AarenSettings { heads, recency, rotate }) => Settings { heads, recency, rotate },
+            Mixer::Aaren(AarenSettings { heads, recency, rotate, keys }) => {
+                Settings { heads, recency, rotate, keys }
+            }
             Mixer::Transformer(TransformerSettings { heads, rotate }) => {
                 Settings { heads, rotate, ..Settings::default() }
             }
@@ -338,13 +347,15 @@ struct Flat {
     positions: Positions,
     #[serde(default = "all_heads", skip_serializing_if = "are_all_heads")]
     rotate: f64,
+    #[serde(default = "no_keys", skip_serializing_if = "are_no_keys")]
+    keys: usize,
 }
 
 impl From<Model> for Flat {
     fn from(model: Model) -> Self {
         let Model { width, layers, norm, past_actions, positions, mixer } = model;
-        let (encoder, Settings { heads, recency, rotate }) = (mixer.encoder(), mixer.settings());
-        Flat { encoder, width, layers, heads, norm, recency, past_actions, positions, rotate }
+        let (encoder, Settings { heads, recency, rotate, keys }) = (mixer.encoder(), mixer.settings());
+        Flat { encoder, width, layers, heads, norm, recency, past_actions, positions, rotate, keys }
     }
 }
 
@@ -353,7 +364,8 @@ impl TryFrom<Flat> for Model {
 
     /// A GRU's heads are read over: its files from before there were settings of its own name some.
     fn try_from(flat: Flat) -> Result<Self, Invalid> {
-        let Flat { encoder, width, layers, heads, norm, recency, past_actions, positions, rotate } = flat;
+        let Flat { encoder, width, layers, heads, norm, recency, past_actions, positions, rotate, keys } =
+            flat;
         if recency != Recency::None && !encoder.takes("recency") {
             return Err(Invalid {
                 key: "model.recency",
@@ -362,7 +374,7 @@ impl TryFrom<Flat> for Model {
                 cure: Some("remove it, or set `encoder: aaren`".into()),
             });
         }
-        let mixer = Mixer::new(encoder, Settings { heads, recency, rotate });
+        let mixer = Mixer::new(encoder, Settings { heads, recency, rotate, keys });
         Ok(Model { width, layers, norm, past_actions, positions, mixer })
     }
 }
@@ -374,6 +386,14 @@ fn past_actions() -> bool {
 
 fn all_heads() -> f64 {
     Settings::default().rotate
+}
+
+fn no_keys() -> usize {
+    Settings::default().keys
+}
+
+fn are_no_keys(keys: &usize) -> bool {
+    *keys == no_keys()
 }
 
 fn are_all_heads(share: &f64) -> bool {
@@ -389,6 +409,8 @@ impl Model {
     pub const WIDEST: usize = 65_536;
     /// The most layers.
     pub const DEEPEST: usize = 1024;
+    /// The most entries of a key.
+    pub const KEYS: usize = 1024;
 
     /// Which encoder it is.
     pub fn encoder(&self) -> EncoderKind {
@@ -404,6 +426,12 @@ impl Model {
             }
             Positions::Timestep | Positions::None | Positions::Alibi => 0,
         }
+    }
+
+    /// Pairs of channels of a head that turns: of its key and query where it has such, else of its values.
+    pub fn rotated_pairs(&self) -> usize {
+        let Settings { heads, keys, .. } = self.mixer.settings();
+        if keys > 1 { keys / 2 } else { self.width / heads / 2 }
     }
 
     /// Whether such an encoder can be.
@@ -440,7 +468,9 @@ impl Model {
 
     fn check_positions(&self) -> Result<(), Invalid> {
         let (encoder, positions) = (self.encoder(), self.positions);
-        let Settings { heads, rotate, .. } = self.mixer.settings();
+        let Settings { heads, rotate, keys, .. } = self.mixer.settings();
+        let expected = format!("a whole number from 1 to {}", Self::KEYS);
+        Invalid::unless((1..=Self::KEYS).contains(&keys), "model.keys", keys, expected)?;
         if !encoder.knows(positions) {
             let (expected, cure) = match (positions, encoder) {
                 (Positions::Alibi, EncoderKind::Aaren) => (
@@ -461,7 +491,7 @@ impl Model {
             let expected = format!("no share of heads with positions {positions}, where none turns");
             return Invalid::unless(rotate == 1.0, "model.rotate", rotate, expected);
         }
-        let pairs = self.width / heads / 2;
+        let pairs = self.rotated_pairs();
         let found = format!("{heads} heads with width {}", self.width);
         Invalid::unless(
             pairs > 0,
@@ -515,14 +545,19 @@ mod tests {
 
     #[test]
     fn an_encoder_has_the_settings_that_it_takes() {
-        let all = Settings { heads: 2, recency: Recency::Gated, rotate: 0.5 };
+        let all = Settings { heads: 2, recency: Recency::Gated, rotate: 0.5, keys: 4 };
         for encoder in EncoderKind::ALL {
             let mixer = Mixer::new(encoder, all);
-            let Settings { heads, recency, rotate } = mixer.settings();
+            let Settings { heads, recency, rotate, keys } = mixer.settings();
             assert_eq!(mixer.encoder(), encoder);
             assert_eq!(
-                (heads == 2, recency == Recency::Gated, rotate == 0.5),
-                (encoder.takes("heads"), encoder.takes("recency"), encoder.takes("rotate"))
+                (heads == 2, recency == Recency::Gated, rotate == 0.5, keys == 4),
+                (
+                    encoder.takes("heads"),
+                    encoder.takes("recency"),
+                    encoder.takes("rotate"),
+                    encoder.takes("keys")
+                )
             );
         }
     }

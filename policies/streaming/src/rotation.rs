@@ -7,7 +7,7 @@
 
 use alloc::{format, vec::Vec};
 
-use aaren_format::Model;
+use aaren_format::{Model, Settings};
 
 use crate::Error;
 use crate::file::File;
@@ -31,8 +31,10 @@ impl Phases {
         tokens_each: usize,
     ) -> Result<Option<Phases>, Error> {
         let Some(turns) = Self::turns(file, block, model)? else { return Ok(None) };
-        let (heads, head_width) = (model.rotated_heads(), model.width / model.mixer.settings().heads);
-        Ok(Some(Phases { turns, heads, pairs: head_width / 2, head_width, tokens_each: tokens_each as u64 }))
+        let Settings { heads, keys, .. } = model.mixer.settings();
+        let head_width = if keys > 1 { keys } else { model.width / heads };
+        let [heads, pairs] = Self::shape(model);
+        Ok(Some(Phases { turns, heads, pairs, head_width, tokens_each: tokens_each as u64 }))
     }
 
     /// Whole turns for each timestep, `[heads that turn, pairs]`.
@@ -47,7 +49,7 @@ impl Phases {
 
     /// Of the tensor in a file.
     pub(crate) fn shape(model: &Model) -> [usize; 2] {
-        [model.rotated_heads(), model.width / model.mixer.settings().heads / 2]
+        [model.rotated_heads(), model.rotated_pairs()]
     }
 
     /// Floats of a [`turn`](Self::at).

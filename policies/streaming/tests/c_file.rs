@@ -67,6 +67,8 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     let one =
         Config { recency: "gated", rollout: json!({"reset": 9}), past_actions: false, ..turning.clone() };
     put("turning_reset", Config { heads: 1, ..one }.fixture(3).bytes());
+    let keyed = Config { keys: 5, recency: "gated", ..turning.clone() };
+    put("keyed", keyed.fixture(2).bytes());
     let untold = Config { positions: "none", ..Config::new("aaren", 16, 1, 2) };
     put("untold", untold.fixture(4).bytes());
     let window =

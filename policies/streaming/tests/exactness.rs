@@ -167,6 +167,27 @@ fn episodes_of_1000_timesteps_agree_with_the_definition() {
     }
 }
 
+/// Keys and queries, with and without rotation and decay, one head and several.
+#[test]
+fn an_aarens_keys_agree_with_the_definition() {
+    for (i, (width, heads, keys)) in [(32, 4, 4), (24, 1, 7), (15, 3, 16), (16, 2, 2)].into_iter().enumerate()
+    {
+        let config = Config {
+            recency: ["gated", "none", "learned", "gated"][i],
+            positions: ["rotary", "rotary", "timestep", "none"][i],
+            norm: if i % 2 == 0 { "post" } else { "pre" },
+            keys,
+            past_actions: i != 1,
+            ..Config::new("aaren", width, 2, heads)
+        };
+        for regime in [Regime::Unbounded, Regime::Window(7), Regime::Reset(9)] {
+            check(&config, &config.fixture(i as u64), regime, 120);
+        }
+        let stream = Policy::from_bytes(&config.fixture(0).bytes()).unwrap().stream();
+        assert_eq!(stream.state_bytes(), 2 * (heads + keys * (heads + width)) * 4);
+    }
+}
+
 #[test]
 fn scores_of_ten_thousand_survive() {
     for (encoder, recency) in

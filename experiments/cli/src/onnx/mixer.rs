@@ -29,6 +29,10 @@ impl States {
     pub(super) fn new(model: &Model) -> Result<Self> {
         let part = |name, entries: usize, empty| Part { name, entries: entries as i64, empty };
         let parts = match model.mixer {
+            Mixer::Aaren(AarenSettings { keys: 2.., .. }) => {
+                let found = "an aaren with keys: its recurrence is not written in ONNX's operators";
+                return Err(Refusal(format!("{found}; export an aaren with `keys: 1`, or a C file")).into());
+            }
             Mixer::Aaren(AarenSettings { heads, .. }) => vec![
                 part("maxima", heads, f32::NEG_INFINITY),
                 part("sums", heads, 0.0),

@@ -71,12 +71,20 @@ impl Aaren {
     }
 
     /// What each token of `x` `[batch, tokens, width]` decays those before it by, shaped as [`scan`] takes it.
-    fn decay(&self, x: &Tensor) -> Option<Tensor> {
+    pub(super) fn decay(&self, x: &Tensor) -> Option<Tensor> {
         match &self.recency {
             Decay::Never => None,
             Decay::Learned(raw) => Some(raw.softplus().unsqueeze(-1)),
             Decay::Gated(gate) => Some(gate.forward(&float(x)).transpose(1, 2).softplus()),
         }
+    }
+
+    pub(super) fn phases(&self) -> Option<&Phases> {
+        self.phases.as_ref()
+    }
+
+    pub(super) fn output(&self) -> &nn::Linear {
+        &self.output
     }
 
     /// What scores and decays are made with.
@@ -101,7 +109,7 @@ impl Aaren {
 
     /// Scores `[batch, heads, tokens]` and values `[batch, tokens, heads, width of a head]` of `x`
     /// `[batch, tokens, width]`.
-    fn scores_and_values(&self, x: &Tensor) -> (Tensor, Tensor) {
+    pub(super) fn scores_and_values(&self, x: &Tensor) -> (Tensor, Tensor) {
         let scores = float(x).matmul(&self.folded().tr()).transpose(1, 2);
         (scores, by_head(&x_linear(x, &self.value), self.heads))
     }
@@ -261,7 +269,7 @@ mod tests {
         for recency in Recency::ALL {
             let store = nn::VarStore::new(Device::Cpu);
             let (positions, norm) = (Positions::Timestep, Norm::Post);
-            let settings = AarenSettings { heads: 2, recency, rotate: Settings::default().rotate };
+            let settings = AarenSettings { heads: 2, recency, rotate: Settings::default().rotate, keys: 1 };
             let mixer = aaren_format::Mixer::Aaren(settings);
             let model = Model { width: 12, layers: 1, norm, past_actions: true, positions, mixer };
             let layer = Aaren::new(&store.root(), &model, settings);
@@ -287,7 +295,7 @@ mod tests {
         let (tokens, width, heads, each) = (37, 14, 2, 3);
         for (recency, rotate) in [(Recency::None, 1.0), (Recency::Gated, 1.0), (Recency::Learned, 0.5)] {
             let store = nn::VarStore::new(Device::Cpu);
-            let settings = AarenSettings { heads: 2, recency, rotate };
+            let settings = AarenSettings { heads: 2, recency, rotate, keys: 1 };
             let mixer = aaren_format::Mixer::Aaren(settings);
             let (positions, norm) = (Positions::Rotary, Norm::Post);
             let model = Model { width: 14, layers: 1, norm, past_actions: true, positions, mixer };

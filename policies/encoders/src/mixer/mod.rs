@@ -3,6 +3,7 @@
 
 mod aaren;
 mod gru;
+mod keyed;
 mod transformer;
 
 use std::fmt::Debug;
@@ -12,6 +13,7 @@ use tch::{Tensor, nn};
 
 use self::aaren::Aaren;
 use self::gru::Gru;
+use self::keyed::Keyed;
 use self::transformer::CausalAttention;
 use crate::fused::{Back, Gradients};
 use crate::rotation::Place;
@@ -93,6 +95,9 @@ pub(crate) fn by_graph<'a, M: Mixer + ?Sized>(
 pub(crate) fn mixer(path: &nn::Path, model: &Model) -> Box<dyn Mixer> {
     let width = model.width as i64;
     match model.mixer {
+        format::Mixer::Aaren(settings) if settings.keys > 1 => {
+            Box::new(Keyed::new(&(path / "attention"), model, settings))
+        }
         format::Mixer::Aaren(settings) => Box::new(Aaren::new(&(path / "attention"), model, settings)),
         format::Mixer::Transformer(settings) => {
             Box::new(CausalAttention::new(&(path / "attention"), model, settings))

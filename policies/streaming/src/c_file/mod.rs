@@ -91,6 +91,7 @@ fn introduction(header: &Header, constant_bytes: usize) -> String {
             |model: Model| matches!(model.mixer, Mixer::Aaren(aaren) if recency.contains(&aaren.recency));
         header.decision().is_some_and(|decision| is(decision.model))
     };
+    let keyed = header.decision().is_some_and(|decision| decision.model.mixer.settings().keys > 1);
     let rotated = header.decision().is_some_and(|decision| decision.model.rotated_heads() > 0);
     let functions: Vec<&str> = [
         ("sqrtf", header.decision().is_some()),
@@ -98,6 +99,7 @@ fn introduction(header: &Header, constant_bytes: usize) -> String {
         ("exp", aaren(&Recency::ALL)),
         ("log", aaren(&Recency::ALL)),
         ("fabs", aaren(&[Recency::Gated])),
+        ("fabsf", keyed),
         ("log1p", aaren(&[Recency::Gated])),
         ("cos", rotated),
         ("sin", rotated),
@@ -233,7 +235,7 @@ impl Writer<'_> {
     fn decision(&mut self, header: &Header, decision: &aaren_format::Decision) -> Result<(), Error> {
         let model = &decision.model;
         let Model { width, layers, mixer, .. } = *model;
-        let Settings { heads, recency, .. } = mixer.settings();
+        let Settings { heads, recency, keys, .. } = mixer.settings();
         let each = if model.past_actions { 3 } else { 2 };
         let (window, reset) = match decision.context.regime {
             Regime::Window(timesteps) => (timesteps, 0),
@@ -246,7 +248,8 @@ impl Writer<'_> {
         let (memory, wide) = match model.encoder() {
             EncoderKind::Gru => (units, 4 * each * units + 3 * units),
             EncoderKind::Aaren | EncoderKind::Transformer => {
-                (2 * heads + width, 2 * each * width + 2 * heads)
+                // A token's scores, gates, keys and queries; as C, they come one token at a time.
+                (heads + keys * (heads + width), 2 * each * width + 2 * heads + 2 * heads * keys)
             }
         };
         self.size("WIDTH", width, "");
@@ -268,9 +271,14 @@ impl Writer<'_> {
             self.size("HEADS", heads, "");
             self.size("HEAD", width / heads, "width of a head");
             self.size("GATED", usize::from(recency == Recency::Gated), "");
-            self.size("PROJECTED", usize::from(heads > 1 || rotated > 0), "values by a matrix of their own");
+            self.size("KEYS", keys, "entries of a key and of a query; 1: there are none");
+            self.size(
+                "PROJECTED",
+                usize::from(heads > 1 || rotated > 0 || keys > 1),
+                "values by a matrix of their own",
+            );
             self.size("ROTATED", rotated, "heads that turn with time");
-            self.size("PAIRS", width / heads / 2, "of channels of a head");
+            self.size("PAIRS", model.rotated_pairs(), "of channels of a head");
         }
         self.real("RETURN_SCALE", decision.return_scale);
 
@@ -296,7 +304,9 @@ impl Writer<'_> {
 
         let members = match model.encoder() {
             EncoderKind::Gru => "input, hidden, output",
-            EncoderKind::Aaren | EncoderKind::Transformer if heads > 1 || rotated > 0 => "value, output",
+            EncoderKind::Aaren | EncoderKind::Transformer if heads > 1 || rotated > 0 || keys > 1 => {
+                "value, output"
+            }
             EncoderKind::Aaren | EncoderKind::Transformer => "value",
         };
         let (pointers, decays) = match (model.encoder(), recency) {
@@ -305,13 +315,14 @@ impl Writer<'_> {
             _ => ("", ""),
         };
         let turns = if rotated > 0 { "    const double *turns;\n" } else { "" };
+        let addresses = if keys > 1 { "    const float *address, *address_bias;\n" } else { "" };
         let mut all = Vec::new();
         for n in 0..layers {
             all.push(self.layer(n, model)?);
         }
         let _ = writeln!(
             self.constants,
-            "typedef struct {{\n    name_matrix {members}, up, down;\n{pointers}{decays}{turns}    name_norm norm1, norm2;\n\
+            "typedef struct {{\n    name_matrix {members}, up, down;\n{pointers}{decays}{turns}{addresses}    name_norm norm1, norm2;\n\
              }} name_layer;\nstatic const name_layer name_layers[NAME_LAYERS] = {{\n    {},\n}};",
             all.join(",\n    ")
         );
@@ -341,7 +352,7 @@ impl Writer<'_> {
                 }
             }
             EncoderKind::Aaren | EncoderKind::Transformer => {
-                let aaren::Parts { value, score, recency, output } =
+                let aaren::Parts { value, score, recency, output, addresses } =
                     aaren::Parts::read(&self.file, &block, model)?;
                 matrices.push(self.matrix(&name("value"), &value));
                 if let Some(output) = output {
@@ -362,6 +373,10 @@ impl Writer<'_> {
                 }
                 if let Some(turns) = Phases::turns(&self.file, &block, model)? {
                     pointers.push(self.doubles(&name("turns"), &turns));
+                }
+                if let Some((weight, bias)) = addresses {
+                    pointers.push(self.floats(&name("address"), &weight));
+                    pointers.push(self.floats(&name("address_bias"), &bias));
                 }
             }
         }

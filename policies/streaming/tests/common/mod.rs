@@ -49,6 +49,7 @@ pub struct Config {
     pub positions: &'static str,
     /// With `rotary`.
     pub rotated_heads: usize,
+    pub keys: usize,
 }
 
 impl Config {
@@ -68,6 +69,7 @@ impl Config {
             past_actions: true,
             positions: "timestep",
             rotated_heads: heads,
+            keys: 1,
         }
     }
 
@@ -103,6 +105,11 @@ impl Config {
                 for part in ["query", "key", "value", "output"] {
                     linear(&format!("blocks.{n}.attention.{part}"), d, d);
                 }
+                if self.keys > 1 {
+                    for part in ["token_key", "token_query"] {
+                        linear(&format!("blocks.{n}.attention.{part}"), self.heads * self.keys, d);
+                    }
+                }
             }
             linear(&format!("blocks.{n}.mlp.up"), 4 * d, d);
             linear(&format!("blocks.{n}.mlp.down"), d, 4 * d);
@@ -134,7 +141,8 @@ impl Config {
                 put(format!("blocks.{n}.attention.query_token"), &[d], 0.0, 3.0);
             }
             if self.positions == "rotary" {
-                let shape = [self.rotated_heads, d / self.heads / 2];
+                let channels = if self.keys > 1 { self.keys } else { d / self.heads };
+                let shape = [self.rotated_heads, channels / 2];
                 put(format!("blocks.{n}.attention.phase"), &shape, 1.0, 1.0);
             }
             match self.recency {
@@ -178,6 +186,9 @@ impl Config {
             if self.rotated_heads < self.heads {
                 header["model"]["rotate"] = json!(self.rotated_heads as f64 / self.heads as f64);
             }
+        }
+        if self.keys > 1 {
+            header["model"]["keys"] = json!(self.keys);
         }
         Fixture { header, tensors }
     }
@@ -226,8 +237,9 @@ impl Fixture {
         &mut self.tensors.get_mut(name).unwrap_or_else(|| panic!("no tensor {name}")).1
     }
 
+    /// Whether values must be their heads' own.
     fn turns(&self) -> bool {
-        self.header["model"]["positions"] == "rotary"
+        self.header["model"]["positions"] == "rotary" || self.header["model"]["keys"].is_u64()
     }
 
     /// Rounds every row of a matrix to multiples of a 127th of its largest number.

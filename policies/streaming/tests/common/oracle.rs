@@ -156,6 +156,10 @@ fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize, visible: &[usize],
     };
     let alibi = f.header["model"]["positions"] == "alibi";
     let slope = |h: usize| if alibi { 2f64.powf(-8.0 * (h + 1) as f64 / heads as f64) } else { 0.0 };
+    let entries = f.header["model"]["keys"].as_u64().unwrap_or(1) as usize;
+    let addresses = |name: &str| -> Rows { x.iter().map(|x| part(name, x)).collect() };
+    let (token_keys, token_queries) =
+        if entries > 1 { (addresses("token_key"), addresses("token_query")) } else { (x.clone(), x.clone()) };
     let mut outputs = Rows::new();
     for (n, query) in queries.iter().enumerate() {
         let mut mixed = vec![0.0; width];
@@ -178,6 +182,23 @@ fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize, visible: &[usize],
                 age += decay[h];
             }
             let max = scores.iter().copied().fold(f64::MIN, f64::max);
+            if entries > 1 {
+                let own = h * entries..(h + 1) * entries;
+                let query = &token_queries[n][own.clone()];
+                let share = |(i, s): (usize, &f64)| {
+                    let key = turned(&token_keys[visible[n] + i][own.clone()], h, -later(visible[n] + i));
+                    let product: f64 = query.iter().zip(key).map(|(q, k)| q * k).sum();
+                    (s - max).exp() * product / (entries as f64).sqrt()
+                };
+                let shares: Vec<f64> = scores.iter().enumerate().map(share).collect();
+                let total = shares.iter().sum::<f64>().abs().max((-max).exp());
+                for (i, share) in shares.iter().enumerate() {
+                    for j in head.clone() {
+                        mixed[j] += share / total * values[visible[n] + i][j];
+                    }
+                }
+                continue;
+            }
             let total: f64 = scores.iter().map(|s| (s - max).exp()).sum();
             for (i, s) in scores.iter().enumerate() {
                 let weight = (s - max).exp() / total;
