@@ -260,7 +260,7 @@ mod tests {
             let parameters: Vec<Tensor> = named.iter().map(|(_, tensor)| tensor.shallow_clone()).collect();
             let run = |y: &Tensor, leaves: &[Tensor]| {
                 let end = (y * &flow).sum(None::<Kind>);
-                tch::Tensor::f_run_backward(&[end], leaves, false, false).unwrap()
+                Tensor::run_backward(&[end], leaves, false, false)
             };
             let leaves = |all: &[Tensor]| -> Vec<Tensor> {
                 // The bias of the scores' keys plays no part.
