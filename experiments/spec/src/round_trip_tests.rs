@@ -81,7 +81,7 @@ prop_compose! {
                 norm: if pre { Norm::Pre } else { Norm::Post },
                 past_actions: !pre,
                 positions: Positions::Timestep,
-                mixer: Mixer::new(encoder, Settings { heads, recency }),
+                mixer: Mixer::new(encoder, Settings { heads, recency, ..Settings::default() }),
             },
             dropout,
             context: Context {

@@ -158,7 +158,7 @@ fn the_example_of_the_readme_loads() {
     assert_eq!(names, ["aaren", "aaren-recency", "transformer"]);
     assert_eq!(
         decision(&spec.policies[1]).model.mixer.settings(),
-        Settings { heads: 4, recency: Recency::Learned }
+        Settings { heads: 4, recency: Recency::Learned, ..Settings::default() }
     );
     assert_eq!((spec.train.learning_rate, spec.train.clip), (1e-4, 0.25));
     assert_eq!(spec.evaluate.target_returns, Some(vec![3600.0, 1800.0]));

@@ -127,15 +127,20 @@ impl State {
 }
 
 impl Encoder {
-    /// The blocks of a policy file.
-    pub(crate) fn read(file: &File<'_>, model: &Model, precision: Precision) -> Result<Encoder, Error> {
+    /// The blocks of a policy file whose timesteps have so many tokens.
+    pub(crate) fn read(
+        file: &File<'_>,
+        model: &Model,
+        tokens_each: usize,
+        precision: Precision,
+    ) -> Result<Encoder, Error> {
         let width = model.width;
         let block = |n: usize| -> Result<Block, Error> {
             let name = format!("blocks.{n}");
             let part = |part: &str| format!("{name}.{part}");
             // The mixer comes first: once `width` has tensors behind it, four times it cannot overflow.
             Ok(Block {
-                mixer: Mixer::read(file, &name, model, precision)?,
+                mixer: Mixer::read(file, &name, model, tokens_each, precision)?,
                 norm1: file.norm(&part("norm1"), width)?,
                 norm2: file.norm(&part("norm2"), width)?,
                 up: file.linear(&part("mlp.up"), 4 * width, width, precision)?,

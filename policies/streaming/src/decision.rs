@@ -86,12 +86,13 @@ impl Decision {
                 Positions::Timestep => {
                     Some(file.table("embed.timestep.weight", "embed.timestep.scale", max_timesteps, width)?)
                 }
-                Positions::None => None,
+                Positions::None | Positions::Rotary | Positions::Alibi => None,
             },
             max_timesteps,
             norm: file.norm("embed.norm", width)?,
         };
-        let encoder = Encoder::read(file, &agent.model, precision)?;
+        let tokens_each = agent.layout.tokens(agent.model.past_actions);
+        let encoder = Encoder::read(file, &agent.model, tokens_each, precision)?;
         let head = Head::read(file, agent, actions)?;
         let constant_state = agent.model.encoder().constant_state();
         Ok(Decision {

@@ -143,7 +143,7 @@ fn agents(sizes: &Sizes) -> (Vec<(&'static str, DecisionConfig)>, Task) {
     let agent = |encoder, recency| {
         let (mut agent, _) = hopper(encoder, 1);
         agent.model.width = sizes.width;
-        agent.model.mixer = Mixer::new(encoder, Settings { heads: 4, recency });
+        agent.model.mixer = Mixer::new(encoder, Settings { heads: 4, recency, ..Settings::default() });
         agent
     };
     let agents = (aaren.iter().map(|&(name, recency)| (name, agent(EncoderKind::Aaren, recency))))
