@@ -213,6 +213,23 @@ impl Dataset {
         &self.returns_to_go
     }
 
+    /// Standard deviation of [`returns_to_go`](Self::returns_to_go); where they are all one, its size, or 1.
+    pub fn return_spread(&self) -> f64 {
+        let count = self.transitions() as f64;
+        let returns = || self.returns_to_go.iter().map(|&to_go| f64::from(to_go));
+        let mean = returns().sum::<f64>() / count;
+        let spread = (returns().map(|to_go| (to_go - mean).powi(2)).sum::<f64>() / count).sqrt();
+        let size = mean.abs();
+        // What rounding leaves of equal numbers is no spread.
+        if spread > 1e-6 * size {
+            spread
+        } else if size > 0.0 {
+            size
+        } else {
+            1.0
+        }
+    }
+
     /// The episodes, in order; together they are all transitions.
     pub fn episodes(&self) -> &[Episode] {
         &self.episodes

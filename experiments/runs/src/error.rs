@@ -23,7 +23,7 @@ pub enum Error {
     Dataset(#[from] aaren_datasets::Error),
     /// The dataset that was made of a recipe.
     #[error(
-        "{source}; the recipe {name} made this file: remove {} and run the command again, which makes it anew",
+        "{source}; the recipe {name} made this file: remove {} and run the command again, which makes it again",
         path.display()
     )]
     Recipe {

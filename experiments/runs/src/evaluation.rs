@@ -28,6 +28,8 @@ pub struct Evaluation<'e> {
     pub episodes: u64,
     /// Decides the episodes.
     pub seed: u64,
+    /// How much an asked return counts; as the policy's file says unless given.
+    pub guidance: Option<f64>,
 }
 
 impl Evaluation<'_> {
@@ -42,7 +44,7 @@ impl Evaluation<'_> {
     /// threads there are.
     ///
     /// # Errors
-    /// Where the environment cannot be made, fails in an episode, or the policy's output is no number.
+    /// Where the environment cannot be made, fails in an episode, or the policy's output is NaN or infinite.
     pub fn stream(&self, policy: &Policy, bar: &ProgressBar) -> Result<Vec<EpisodeResult>> {
         let threads = current_num_threads() as u64;
         let batches = threads * self.episodes.div_ceil(threads * BATCH);
@@ -54,7 +56,7 @@ impl Evaluation<'_> {
         let played = groups.into_par_iter().with_max_len(1).map(|(target, start)| {
             let episodes = start..self.episodes.min(start + batch);
             let count = (episodes.end - start) as usize;
-            let mut streams = policy.streams_with(self.regime, count)?;
+            let mut streams = self.streams(policy, count)?;
             (0..count).for_each(|index| streams.reset(index, target));
             match self.play(target, episodes.clone(), &mut streams, bar) {
                 // A signal has cut the episodes short.
@@ -72,7 +74,7 @@ impl Evaluation<'_> {
     /// # Errors
     /// Where the environment cannot be made, or the policy cannot act in this regime.
     pub fn episode(&self, policy: &Policy, target: f64, index: u64) -> Result<Playing> {
-        let mut streams = policy.streams_with(self.regime, 1)?;
+        let mut streams = self.streams(policy, 1)?;
         streams.reset(0, target);
         let environment = VectorEnv::new(self.env, 1)?;
         self.begin(environment, streams, EpisodeResult::new(target, index))
@@ -83,7 +85,7 @@ impl Evaluation<'_> {
     /// # Errors
     /// As [`episode`](Self::episode).
     pub fn filmed(&self, policy: &Policy, target: f64, index: u64) -> Result<Playing> {
-        let mut streams = policy.streams_with(self.regime, 1)?;
+        let mut streams = self.streams(policy, 1)?;
         streams.reset(0, target);
         let environment = VectorEnv::filmed(self.env, 1)?;
         self.begin(environment, streams, EpisodeResult::new(target, index))
@@ -94,6 +96,12 @@ impl Evaluation<'_> {
         let mut observation = vec![0.0; environment.observation_size()];
         environment.reset(self.episode_seed(result.episode), &mut observation)?;
         Ok(Playing { streams, environment, observation, reward: 0.0, result, over: false })
+    }
+
+    fn streams(&self, policy: &Policy, count: usize) -> Result<Streams> {
+        let mut streams = policy.streams_with(self.regime, count)?;
+        self.guidance.map_or(Ok(()), |guidance| streams.set_guidance(guidance))?;
+        Ok(streams)
     }
 
     /// Plays some episodes of a target, each in an environment of its own; those that end leave the batch.
@@ -154,7 +162,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// An episode that is played step by step, for whoever looks at each.
+/// An episode that is played step by step, for a caller that looks at each step.
 pub struct Playing {
     streams: Streams,
     environment: VectorEnv,
@@ -195,7 +203,7 @@ impl Playing {
     /// One step.
     ///
     /// # Errors
-    /// Where the policy's output is no number, or the environment fails.
+    /// Where the policy's output is NaN or infinite, or the environment fails.
     pub fn step(&mut self) -> Result<()> {
         self.result.see(&self.observation);
         let action = self.streams.act(&self.observation, &[self.reward])?;
@@ -224,7 +232,7 @@ mod tests {
         {
             let (agent, task) = hopper(encoder, 2);
             let targets = &[1800.0, 3600.0];
-            let evaluation = Evaluation { env: &env, regime, targets, episodes: 11, seed: 5 };
+            let evaluation = Evaluation { env: &env, regime, targets, episodes: 11, seed: 5, guidance: None };
             let on = |policy: &Policy, threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 pool.install(|| evaluation.stream(policy, &ProgressBar::hidden())).unwrap()
@@ -260,7 +268,8 @@ mod tests {
             let file = policy("untrained", &AgentConfig::new(&agent), &task).unwrap();
             let policy = Policy::from_bytes(&file.to_bytes()).unwrap();
             let regime = Regime::Unbounded;
-            let evaluation = Evaluation { env, regime, targets: &[1.0], episodes: 20, seed: 0 };
+            let evaluation =
+                Evaluation { env, regime, targets: &[1.0], episodes: 20, seed: 0, guidance: None };
             EpisodeResult::distinct(&evaluation.stream(&policy, &ProgressBar::hidden()).unwrap())
         };
         let mut maze = EnvSpec::new("TMaze-v0");

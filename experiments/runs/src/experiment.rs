@@ -128,6 +128,11 @@ impl Experiment {
         Some(self.folder(results).run(&policy.name, seed))
     }
 
+    /// The updates of one of its runs.
+    pub fn updates(&self, run: &Part) -> Option<u64> {
+        Some(run.find(&self.spec)?.0.updates)
+    }
+
     /// Those of its runs that are to be done: not trained, or not played as the spec says.
     ///
     /// # Errors

@@ -60,9 +60,8 @@ impl Plan {
 
     /// The runs that are asked for, each with its experiment; no parts mean all.
     pub fn runs<'p>(&'p self, only: &'p [Part]) -> impl Iterator<Item = (&'p Experiment, Part)> {
-        let asked = move |run: &Part| only.is_empty() || only.iter().any(|part| part.contains(run));
         let of = |experiment: &'p Experiment| experiment.parts().map(move |run| (experiment, run));
-        self.experiments.iter().flat_map(of).filter(move |(_, run)| asked(run))
+        self.experiments.iter().flat_map(of).filter(move |(_, run)| run.is_among(only))
     }
 
     /// Writes what a report has to know, before anything is done: the specs, and what a grid varies.
@@ -93,8 +92,7 @@ impl Plan {
         }
         for experiment in &self.experiments {
             // No parts mean all; those of other experiments must not end as none.
-            let asked = |run: &Part| only.is_empty() || only.iter().any(|part| part.contains(run));
-            let own: Vec<Part> = experiment.parts().filter(asked).collect();
+            let own: Vec<Part> = experiment.parts().filter(|run| run.is_among(only)).collect();
             if own.is_empty() {
                 continue;
             }

@@ -276,7 +276,7 @@ fn set_of<'a>((entry, _): &(&'a Entry, Field<'a>)) -> (String, &'a Place, &'a No
     (entry.key.clone(), &entry.place, &entry.node)
 }
 
-/// Refuses keys that are none, and those of lists that an experiment has anyway.
+/// Refuses unknown keys, and those of lists that an experiment has anyway.
 fn refuse_fixed(sets: &[(String, &Place, &Node)]) -> Result<(), Error> {
     for (key, place, _) in sets {
         let invalid = |expected: &str, cure: Option<&str>| Error::Invalid {

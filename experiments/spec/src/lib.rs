@@ -51,6 +51,8 @@ mod values;
 #[cfg(test)]
 mod grid_tests;
 #[cfg(test)]
+mod reference_tests;
+#[cfg(test)]
 mod refusal_tests;
 #[cfg(test)]
 mod round_trip_tests;
