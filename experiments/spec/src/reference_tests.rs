@@ -247,8 +247,9 @@ experiment](../guides/experiment.md), [Run a grid](../guides/grids.md). For comp
 ";
 
 /// What the keys of the top level are, that have no value of one kind.
-const TOP: [(&str, &str); 9] = [
-    ("env", "an id such as `Hopper-v4`, or `{id: …, kwargs: {…}}`; a list makes a grid"),
+const TOP: [(&str, &str); 10] = [
+    ("env", "an id such as `Hopper-v4`, or `{id: …, kwargs: {…}}`, or one of Python, `{gymnasium: …, import: …}` or `{python: \"module:function\"}`; a list makes a grid"),
+    ("observe", "a list of keys such as `[observation, desired_goal]`"),
     ("dataset", "a D4RL file, a Minari folder or a recipe's name; a list makes a grid"),
     ("policies", "a list of names, or of names with a map"),
     ("model", "a map"),
@@ -356,7 +357,12 @@ fn reference_of_the_yaml_is_what_the_program_says() {
         {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties":
             {"type": "object", "additionalProperties": false, "properties": entry_keys}},
     ]});
-    let env = json!({"anyOf": [{"type": "string"}, {"type": "object", "required": ["id"]}]});
+    let env = json!({"anyOf": [
+        {"type": "string"},
+        {"type": "object", "required": ["id"]},
+        {"type": "object", "required": ["gymnasium"]},
+        {"type": "object", "required": ["python"]},
+    ]});
     let mut properties: Map<String, Value> = top.iter().map(|key| (key.name.clone(), schema(key))).collect();
     for (name, keys) in &sections {
         properties.insert((*name).into(), object(keys));

@@ -64,6 +64,7 @@ struct File {
     evaluate: EvaluateSpec,
     #[serde(default)]
     compare: CompareSpec,
+    /// Keys of a dictionary of observations, in the order in which policies see them; all unless given.
     #[serde(default, deserialize_with = "env::keys")]
     observe: Option<Vec<String>>,
 }
