@@ -11,8 +11,9 @@
 # make oracle  compare the environments with Python Gymnasium's and POPGym's
 # make bench   compare the speed with PyTorch's and Python Gymnasium's
 # make reference  make anew what results/reference holds and the README quotes (PARTS="demo bench": some of it)
-# make wheel   build the Python package into target/wheel (make wheel-test: and test it)
-# make wheel-aarch64  the same for 64-bit ARM, into target/wheel-aarch64, with what devices-test installs
+# make wheel   build the Python packages, the runtime and the command, into target/wheel (make wheel-test: test them, installed
+#              in five ways with torch and MuJoCo)
+# make wheel-aarch64  the runtime for 64-bit ARM, into target/wheel-aarch64, with what devices-test installs
 
 PYTHON ?= python3
 DEPS := .deps
@@ -21,13 +22,13 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test slurm-test devices-test install-c wheel-aarch64 lint soak soak-runs soak-kills soak-datasets soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-test
+.PHONY: demo test slurm-test devices-test install-c wheel-aarch64 lint soak soak-runs soak-kills soak-datasets soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-runtime wheel-command wheel-test
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml --jobs 2
 
 # The Python part tests with the binary that `cargo test` builds.
-test: deps wheel
+test: deps wheel-runtime
 	cargo test --locked --workspace
 	$(PYTEST)
 
@@ -108,21 +109,29 @@ bench: deps python
 	cargo build --release --locked --bin aaren-bench
 	target/release/aaren-bench
 
-# One wheel for every Python: the streaming runtime's C library, without debug information, and Python over it.
+# Wheels for every Python: the streaming runtime's C library, without debug information, and Python over it; the command.
+# Both are linked for an old glibc by Zig, which has the symbols of each version.
 WHEEL := target/wheel
+LINUX := x86_64-unknown-linux-gnu
+ZIGBUILD = PATH="$(CURDIR)/$(DEPS)/wheel/bin:$$PATH" CARGO_ZIGBUILD_PYTHON_PATH=$(CURDIR)/$(DEPS)/wheel/bin/python \
+	$(DEPS)/wheel/bin/cargo-zigbuild zigbuild --release --locked --target-dir target/wheels
+HATCH = $(CURDIR)/$(DEPS)/wheel/bin/python -m hatchling build -t wheel -d $(CURDIR)/$(WHEEL)
 
 define PYTEST
-$(DEPS)/wheel/bin/$(PIP:$(PYTHON)%=python%) --no-index --no-deps --force-reinstall $(WHEEL)/*.whl
+$(DEPS)/wheel/bin/$(PIP:$(PYTHON)%=python%) --no-index --no-deps --force-reinstall $(WHEEL)/aaren-*.whl
 $(DEPS)/wheel/bin/python -m pytest policies/python
 endef
 
-wheel: $(DEPS)/wheel/installed
-	cargo build --release --locked -p aaren-streaming-c
-	rm -rf $(WHEEL) && mkdir -p $(WHEEL)
-	strip --strip-debug -o $(WHEEL)/libaaren_streaming_c.so target/release/libaaren_streaming_c.so
-	cd policies/python && AAREN_LIBRARY=$(CURDIR)/$(WHEEL)/libaaren_streaming_c.so \
-		$(CURDIR)/$(DEPS)/wheel/bin/python -m hatchling build -t wheel -d $(CURDIR)/$(WHEEL)
-	$(DEPS)/wheel/bin/python -m auditwheel show $(WHEEL)/*.whl
+wheel: wheel-runtime wheel-command
+
+# The oldest glibc that Rust itself runs on.
+wheel-runtime: $(DEPS)/wheel/installed
+	$(ZIGBUILD) --target $(LINUX).2.17 -p aaren-streaming-c
+	mkdir -p $(WHEEL) && rm -f $(WHEEL)/aaren-*.whl
+	strip --strip-debug -o $(WHEEL)/libaaren_streaming_c.so target/wheels/$(LINUX)/release/libaaren_streaming_c.so
+	cd policies/python && AAREN_LIBRARY=$(CURDIR)/$(WHEEL)/libaaren_streaming_c.so $(HATCH)
+	$(DEPS)/wheel/bin/python -m auditwheel show $(WHEEL)/aaren-*.whl
+
 
 # Built by Debian's Rust: rustup's needs a target of its own. The name of the platform comes from the library.
 wheel-aarch64: $(DEPS)/wheel/installed

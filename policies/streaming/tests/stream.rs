@@ -215,7 +215,7 @@ fn a_step_of_many_streams_allocates_nothing() {
 #[test]
 fn what_one_of_many_streams_refuses_changes_none() {
     let policy = policy("aaren");
-    let (mut streams, mut untouched) = (policy.streams(3), policy.streams(3));
+    let (mut streams, mut untouched) = (policy.streams(3).unwrap(), policy.streams(3).unwrap());
     let mut wrong = [0.5; 33];
     wrong[30] = f64::NAN;
     streams.act(&[0.5; 33], &[0.0; 3]).unwrap();

@@ -21,20 +21,22 @@ if sys.version_info < (3, 10):
     )
 
 if TYPE_CHECKING:
+    from aaren._command import CommandError
     from aaren._devices import c_file, quantise
     from aaren._library import Error
     from aaren._policy import Policy, State
     from aaren._results import PolicySummary, Results, Run, Score, results
-    from aaren._run import CommandError, run
+    from aaren._run import run
     from aaren._stream import Action, Stream, Streams
 else:
     # Imported at their first use: the command starts without NumPy and the library.
     _MODULES = {
+        "_command": ("CommandError",),
         "_devices": ("c_file", "quantise"),
         "_library": ("Error",),
         "_policy": ("Policy", "State"),
         "_results": ("PolicySummary", "Results", "Run", "Score", "results"),
-        "_run": ("CommandError", "run"),
+        "_run": ("run",),
         "_stream": ("Action", "Stream", "Streams"),
     }
 

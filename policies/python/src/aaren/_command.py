@@ -84,10 +84,11 @@ def findings() -> Iterator[Found]:
 
 def _module() -> ModuleType | None:
     try:
-        import aaren_command
+        import aaren_command as module
     except ImportError:
         return None
-    return aaren_command
+    found: ModuleType = module
+    return found
 
 
 def _libc(module: ModuleType | None) -> Found:

@@ -76,12 +76,14 @@ def run(
         raise CommandError(f"`aaren run {os.fspath(experiment)}` {how}{': ' + told if told else '; see its message above'}")
     if not said.strip():
         raise CommandError(f"some runs are in other hands, so there is no report yet: {told or 'see the message above'}")
-    return read_results(Path(results) / _folder(json.loads(said), Path(experiment)))
+    return read_results(Path(results) / _folder(json.loads(said)))
 
 
-def _folder(said: dict[str, Any], experiment: Path) -> str:
-    """The experiment's folder below the results: its name, or its grid's."""
-    return str(said["name"]) if "protocol" in said else str(next(iter(said.values()))["name"])
+def _folder(said: dict[str, Any]) -> str:
+    """The name of the folder that an experiment, or a grid of experiments, was written to."""
+    if "folder" in said:
+        return Path(said["folder"]).name
+    return Path(next(iter(said.values()))["folder"]).parent.name
 
 
 def _show(lines: IO[bytes], progress: bool) -> str:
@@ -105,7 +107,8 @@ def _show(lines: IO[bytes], progress: bool) -> str:
         if text.strip():
             last = text.removeprefix("error: ")
         if progress:
-            sys.stderr.write(("\r" if bar else "") + text + "\n")
+            # Longer than the number of updates that stands there.
+            sys.stderr.write(f"\r{text:20}\n" if bar else f"{text}\n")
             sys.stderr.flush()
             bar = False
     if bar:
@@ -126,5 +129,5 @@ def _yaml(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
+        return str(os.fspath(value))
     return json.dumps(value, default=lambda number: number.item())
