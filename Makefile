@@ -109,12 +109,11 @@ bench: deps python
 	cargo build --release --locked --bin aaren-bench
 	target/release/aaren-bench
 
-# Wheels for every Python: the streaming runtime's C library, without debug information, and Python over it; the command.
-# Both are linked for an old glibc by Zig, which has the symbols of each version.
+# Wheels for every Python: the streaming runtime's C library, without debug information, and Python over it; the command,
+# which finds its libraries beside its package. `link.sh` links them for an old glibc: the oldest that Rust runs on, and the
+# one of torch's wheels.
 WHEEL := target/wheel
-LINUX := x86_64-unknown-linux-gnu
-ZIGBUILD = PATH="$(CURDIR)/$(DEPS)/wheel/bin:$$PATH" CARGO_ZIGBUILD_PYTHON_PATH=$(CURDIR)/$(DEPS)/wheel/bin/python \
-	$(DEPS)/wheel/bin/cargo-zigbuild zigbuild --release --locked --target-dir target/wheels
+LINK = PATH="$(CURDIR)/$(DEPS)/wheel/bin:$$PATH" CARGO_ZIGBUILD_PYTHON_PATH=$(CURDIR)/$(DEPS)/wheel/bin/python
 HATCH = $(CURDIR)/$(DEPS)/wheel/bin/python -m hatchling build -t wheel -d $(CURDIR)/$(WHEEL)
 
 define PYTEST
@@ -124,14 +123,21 @@ endef
 
 wheel: wheel-runtime wheel-command
 
-# The oldest glibc that Rust itself runs on.
 wheel-runtime: $(DEPS)/wheel/installed
-	$(ZIGBUILD) --target $(LINUX).2.17 -p aaren-streaming-c
+	$(LINK) AAREN_GLIBC=2.17 cargo rustc --release --locked -p aaren-streaming-c --crate-type cdylib -- \
+		-C linker=$(CURDIR)/policies/python/link.sh
 	mkdir -p $(WHEEL) && rm -f $(WHEEL)/aaren-*.whl
-	strip --strip-debug -o $(WHEEL)/libaaren_streaming_c.so target/wheels/$(LINUX)/release/libaaren_streaming_c.so
+	strip --strip-debug -o $(WHEEL)/libaaren_streaming_c.so target/release/libaaren_streaming_c.so
 	cd policies/python && AAREN_LIBRARY=$(CURDIR)/$(WHEEL)/libaaren_streaming_c.so $(HATCH)
 	$(DEPS)/wheel/bin/python -m auditwheel show $(WHEEL)/aaren-*.whl
 
+wheel-command: $(DEPS)/wheel/installed
+	$(LINK) AAREN_GLIBC=2.28 AAREN_RPATH='$$ORIGIN/../torch/lib:$$ORIGIN/../mujoco' \
+		cargo rustc --release --locked -p aaren-cli --bin aaren -- -C linker=$(CURDIR)/policies/python/link.sh
+	mkdir -p $(WHEEL) && rm -f $(WHEEL)/aaren_command-*.whl
+	cp target/release/aaren $(WHEEL)/aaren
+	cd policies/python/command && AAREN_COMMAND=$(CURDIR)/$(WHEEL)/aaren $(HATCH)
+	$(DEPS)/wheel/bin/python -m auditwheel show $(WHEEL)/aaren_command-*.whl
 
 # Built by Debian's Rust: rustup's needs a target of its own. The name of the platform comes from the library.
 wheel-aarch64: $(DEPS)/wheel/installed
@@ -147,6 +153,11 @@ wheel-aarch64: $(DEPS)/wheel/installed
 wheel-test: wheel
 	cargo build --locked --bin aaren
 	$(PYTEST)
+	rm -rf $(DEPS)/installs && mkdir -p $(DEPS)/installs
+	cp -al $(SITE) $(DEPS)/installs/site && rm -rf $(DEPS)/installs/site/gymnasium*
+	$(DEPS)/wheel/bin/$(PIP:$(PYTHON)%=python%) --target $(DEPS)/installs/site --no-deps --only-binary=:all: numpy==2.2.6
+	$(DEPS)/wheel/bin/python policies/python/installs.py $(WHEEL) $(DEPS)/installs/site
+	rm -rf $(DEPS)/installs
 
 $(DEPS)/wheel/installed: policies/python/requirements.txt policies/python/tests/requirements.txt | deps
 	$(PYTHON) -m venv $(DEPS)/wheel

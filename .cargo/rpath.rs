@@ -1,15 +1,8 @@
 //! Build script of every crate that links libtorch or MuJoCo: a library's rpath is not inherited by
 //! the binaries and tests that depend on it, so each package says where the libraries lie.
 
-/// Prints the rpaths: where the libraries lie here, or those of `AAREN_RPATH`, with colons between them, for a program
-/// that goes elsewhere. The loader follows the latter before `LD_LIBRARY_PATH`.
+/// Prints the rpaths.
 pub fn main() {
-    println!("cargo:rerun-if-env-changed=AAREN_RPATH");
-    if let Ok(paths) = std::env::var("AAREN_RPATH") {
-        println!("cargo:rustc-link-arg=-Wl,-rpath,{paths}");
-        println!("cargo:rustc-link-arg=-Wl,--disable-new-dtags");
-        return;
-    }
     for (variable, folder) in [("LIBTORCH", "lib"), ("MUJOCO_DYNAMIC_LINK_DIR", "")] {
         println!("cargo:rerun-if-env-changed={variable}");
         if let Some(root) = std::env::var_os(variable) {
