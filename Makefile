@@ -110,7 +110,7 @@ bench: deps python
 	target/release/aaren-bench
 
 # Wheels for every Python: the streaming runtime's C library, without debug information, and Python over it; the command,
-# which finds its libraries beside its package. `link.sh` links them for an old glibc: the oldest that Rust runs on, and the
+# which finds its libraries beside its package. `zig-cc.sh` links them for an old glibc: the oldest that Rust runs on, and the
 # one of torch's wheels.
 WHEEL := target/wheel
 LINK = PATH="$(CURDIR)/$(DEPS)/wheel/bin:$$PATH" CARGO_ZIGBUILD_PYTHON_PATH=$(CURDIR)/$(DEPS)/wheel/bin/python
@@ -125,7 +125,7 @@ wheel: wheel-runtime wheel-command
 
 wheel-runtime: $(DEPS)/wheel/installed
 	$(LINK) AAREN_GLIBC=2.17 cargo rustc --release --locked -p aaren-streaming-c --crate-type cdylib -- \
-		-C linker=$(CURDIR)/policies/python/link.sh
+		-C linker=$(CURDIR)/policies/python/zig-cc.sh
 	mkdir -p $(WHEEL) && rm -f $(WHEEL)/aaren-*.whl
 	strip --strip-debug -o $(WHEEL)/libaaren_streaming_c.so target/release/libaaren_streaming_c.so
 	cd policies/python && AAREN_LIBRARY=$(CURDIR)/$(WHEEL)/libaaren_streaming_c.so $(HATCH)
@@ -133,7 +133,7 @@ wheel-runtime: $(DEPS)/wheel/installed
 
 wheel-command: $(DEPS)/wheel/installed
 	$(LINK) AAREN_GLIBC=2.28 AAREN_RPATH='$$ORIGIN/../torch/lib:$$ORIGIN/../mujoco' \
-		cargo rustc --release --locked -p aaren-cli --bin aaren -- -C linker=$(CURDIR)/policies/python/link.sh
+		cargo rustc --release --locked -p aaren-cli --bin aaren -- -C linker=$(CURDIR)/policies/python/zig-cc.sh
 	mkdir -p $(WHEEL) && rm -f $(WHEEL)/aaren_command-*.whl
 	cp target/release/aaren $(WHEEL)/aaren
 	cd policies/python/command && AAREN_COMMAND=$(CURDIR)/$(WHEEL)/aaren $(HATCH)

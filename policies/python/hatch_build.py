@@ -14,14 +14,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def glibc_needed(binary: Path) -> tuple[int, int]:
-    """The newest glibc that a symbol of the binary asks for: (2, 34)."""
+    """The newest glibc that a symbol of the binary asks for, (2, 34), at least the one that Rust asks for."""
     versions = set()
     with binary.open("rb") as file:
         for section in ELFFile(file).iter_sections():
             if isinstance(section, GNUVerNeedSection):
                 names = (auxiliary.name for _, needed in section.iter_versions() for auxiliary in needed)
                 versions |= {found for name in names if (found := re.fullmatch(r"GLIBC_(\d+)\.(\d+)(\.\d+)?", name))}
-    return max((int(found[1]), int(found[2])) for found in versions)
+    return max((2, 17), *((int(found[1]), int(found[2])) for found in versions))
 
 
 def architecture(binary: Path) -> str:

@@ -12,7 +12,6 @@ imports Gymnasium but `aaren.wrappers`.
 """
 
 import sys
-from typing import TYPE_CHECKING
 
 if sys.version_info < (3, 10):
     raise ImportError(
@@ -20,6 +19,8 @@ if sys.version_info < (3, 10):
         % sys.version_info[:2]
     )
 
+# That of `typing`, whose import takes as long as the rest of the command's start.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from aaren._command import CommandError
     from aaren._devices import c_file, quantise

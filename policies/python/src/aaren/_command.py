@@ -180,7 +180,7 @@ def _libraries() -> tuple[str, str, str, str]:
 def main() -> NoReturn:
     """Becomes the command; exit status 2 and a sentence where that is not possible."""
     try:
-        if sys.argv[1:2] == ["check"] and not os.environ.get("AAREN"):
+        if sys.argv[1:2] == ["check"] and not {"-h", "--help"} & {*sys.argv} and not os.environ.get("AAREN"):
             check()
         path, environment = command()
         try:
