@@ -53,10 +53,10 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "site-packages")
 
 
-def run(site: Site, *arguments: str, also: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run(site: Site, *arguments: str, also: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
     """`python -m aaren` with these packages and no others."""
     paths = [str(path) for path in (site.folder, also, SOURCE) if path]
-    environment = {"PYTHONPATH": os.pathsep.join(paths), "PATH": os.defpath}
+    environment = {"PYTHONPATH": os.pathsep.join(paths), "PATH": os.defpath, **variables}
     command = [sys.executable, "-S", "-m", "aaren", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
@@ -75,6 +75,11 @@ def test_libraries_that_lie_elsewhere_are_named_to_the_loader(site: Site, tmp_pa
     for name in ("torch", "mujoco"):
         (site.folder / name).rename(system / name)
     assert run(site, also=system).stdout.endswith(f" [{system}/torch/lib:{system}/mujoco]\n")
+
+
+def test_another_libtorch_on_the_loaders_path_comes_after_ours(site: Site) -> None:
+    found = run(site, LD_LIBRARY_PATH="/opt/libtorch/lib").stdout
+    assert found.endswith(f" [{site.folder}/torch/lib:{site.folder}/mujoco:/opt/libtorch/lib]\n")
 
 
 def refused(site: Site) -> str:

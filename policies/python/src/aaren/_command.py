@@ -48,17 +48,13 @@ def command() -> tuple[str, dict[str, str]]:
             raise CommandError(one.sentence())
     folders = {one.what: one.folder for one in everything if one.folder}
     environment = dict(os.environ)
-    # The command looks beside its own package; a virtual environment that sees the system's packages has them elsewhere.
+    # The command looks beside its own package, but after LD_LIBRARY_PATH, where another libtorch may lie. A virtual
+    # environment that sees the system's packages has them elsewhere.
+    libraries = [os.path.join(folders["torch"], "lib"), folders["mujoco"]]
     beside = os.path.dirname(folders["command"])
-    own_folders = {"torch": os.path.join(beside, "torch"), "mujoco": os.path.join(beside, "mujoco")}
-    elsewhere = [
-        os.path.join(folders[name], "lib") if name == "torch" else folders[name]
-        for name, here in own_folders.items()
-        if folders[name] != here
-    ]
-    if elsewhere:
-        there = environment.get("LD_LIBRARY_PATH")
-        environment["LD_LIBRARY_PATH"] = os.pathsep.join(elsewhere + ([there] if there else []))
+    there = environment.get("LD_LIBRARY_PATH")
+    if there or libraries != [os.path.join(beside, "torch", "lib"), os.path.join(beside, "mujoco")]:
+        environment["LD_LIBRARY_PATH"] = os.pathsep.join([*libraries, *([there] if there else [])])
     return os.path.join(folders["command"], "aaren"), environment
 
 
