@@ -30,11 +30,14 @@ class Stream:
     stream of its own.
     """
 
-    def __init__(self, policy: Policy, target_return: float) -> None:
+    def __init__(self, policy: Policy, target_return: float, guidance: float | None = None) -> None:
         self.policy = policy
         self._handle = Handle(_library.stream_new(policy._handle.pointer), _library.stream_free)
+        if guidance is not None:
+            _library.check(_library.set_guidance(self._handle.pointer, float(guidance)))
         self._action = np.empty(policy.action_size, np.float32)
         self._lock = Lock()
+        self._guidance = guidance
         self._target_return = float(target_return)
         self.reset()
 
@@ -91,7 +94,7 @@ class Stream:
             _library.check(_library.restore(self._handle.pointer, bytes(state), len(state)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _stream, (type(self), self.policy, self._target_return, self.state())
+        return _stream, (type(self), self.policy, self._target_return, self._guidance, self.state())
 
     def __repr__(self) -> str:
         return f"Stream({self.policy.name!r}, target_return={self._target_return:g})"
@@ -104,7 +107,7 @@ class Streams:
     `Stream`.
     """
 
-    def __init__(self, policy: Policy, count: int, target_return: float) -> None:
+    def __init__(self, policy: Policy, count: int, target_return: float, guidance: float | None = None) -> None:
         count = operator.index(count)
         if count < 1:
             raise Error(f"found {count} streams, expected at least 1")
@@ -116,8 +119,11 @@ class Streams:
             raise MemoryError(str(_library.failure()))
         self.policy = policy
         self._handle = Handle(pointer, _library.streams_free)
+        if guidance is not None:
+            _library.check(_library.streams_set_guidance(self._handle.pointer, float(guidance)))
         self._actions = np.empty((count, policy.action_size), np.float32)
         self._lock = Lock()
+        self._guidance = guidance
         self._target_returns = [float(target_return)] * count
         self._room = ctypes.create_string_buffer(0)
         self.reset()
@@ -213,20 +219,24 @@ class Streams:
         return place
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _streams, (type(self), self.policy, tuple(self._target_returns), self.save_all())
+        return _streams, (type(self), self.policy, tuple(self._target_returns), self._guidance, self.save_all())
 
     def __repr__(self) -> str:
         return f"Streams({self.policy.name!r}, {len(self)})"
 
 
-def _stream(cls: type[Stream], policy: Policy, target_return: float, state: bytes) -> Stream:
-    stream = cls(policy, target_return)
+def _stream(
+    cls: type[Stream], policy: Policy, target_return: float, guidance: float | None, state: bytes
+) -> Stream:
+    stream = cls(policy, target_return, guidance)
     stream.restore(state)
     return stream
 
 
-def _streams(cls: type[Streams], policy: Policy, target_returns: tuple[float, ...], state: bytes) -> Streams:
-    streams = cls(policy, len(target_returns), target_returns[0])
+def _streams(
+    cls: type[Streams], policy: Policy, target_returns: tuple[float, ...], guidance: float | None, state: bytes
+) -> Streams:
+    streams = cls(policy, len(target_returns), target_returns[0], guidance)
     streams._target_returns = list(target_returns)
     streams.restore_all(state)
     return streams
