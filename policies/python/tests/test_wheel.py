@@ -12,9 +12,6 @@ import pytest
 from conftest import ROOT
 
 
-README = ROOT / "policies/python/README.md"
-
-
 @pytest.fixture(scope="module")
 def wheel() -> Path:
     (wheel,) = (ROOT / "target/wheel").glob("aaren-*.whl")

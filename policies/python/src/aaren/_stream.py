@@ -225,9 +225,7 @@ class Streams:
         return f"Streams({self.policy.name!r}, {len(self)})"
 
 
-def _stream(
-    cls: type[Stream], policy: Policy, target_return: float, guidance: float | None, state: bytes
-) -> Stream:
+def _stream(cls: type[Stream], policy: Policy, target_return: float, guidance: float | None, state: bytes) -> Stream:
     stream = cls(policy, target_return, guidance)
     stream.restore(state)
     return stream
