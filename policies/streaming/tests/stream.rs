@@ -242,7 +242,7 @@ fn a_step_of_many_streams_allocates_nothing() {
 #[test]
 fn what_one_of_many_streams_refuses_changes_none() {
     let policy = policy("aaren");
-    let (mut streams, mut untouched) = (policy.streams(3), policy.streams(3));
+    let (mut streams, mut untouched) = (policy.streams(3).unwrap(), policy.streams(3).unwrap());
     let mut wrong = [0.5; 33];
     wrong[30] = f64::NAN;
     streams.act(&[0.5; 33], &[0.0; 3]).unwrap();
@@ -257,6 +257,43 @@ fn what_one_of_many_streams_refuses_changes_none() {
     ));
     assert_eq!(streams.act(&[0.1; 33], &[1.0; 3]).unwrap(), untouched.act(&[0.1; 33], &[1.0; 3]).unwrap());
     assert!(matches!(policy.streams_with(Regime::Reset(0), 2), Err(Error::Value(_))));
+}
+
+#[test]
+fn all_streams_are_saved_and_restored_at_once_or_not_at_all() {
+    for encoder in ["aaren", "transformer", "gru"] {
+        let policy = policy(encoder);
+        let (mut streams, mut other) = (policy.streams(3).unwrap(), policy.streams(3).unwrap());
+        streams.reset(1, 50.0);
+        for t in 0..7 {
+            streams.act(&[t as f32 * 0.1; 33], &[1.0; 3]).unwrap();
+        }
+        streams.reset(2, 9.0);
+        let (saved, each) = (streams.save_all(), [0, 1, 2].map(|index| streams.save(index)));
+        let expected = streams.act(&[0.5; 33], &[0.0; 3]).unwrap().to_vec();
+
+        let before = other.save_all();
+        let last = saved.len() - each[2].len();
+        // The last stream is of another policy.
+        let mut damaged = saved.clone();
+        damaged[last + 8] ^= 1;
+        let twice = [saved.as_slice(), &saved].concat();
+        for bad in [&saved[..saved.len() - 1], &saved[..last - 8], &[], &twice, &damaged] {
+            assert!(matches!(other.restore_all(bad), Err(Error::Saved { .. })), "{encoder}");
+            assert_eq!(other.save_all(), before, "{encoder}");
+        }
+        other.restore_all(&saved).unwrap();
+        assert_eq!([0, 1, 2].map(|index| other.save(index)), each);
+        assert_eq!(other.act(&[0.5; 33], &[0.0; 3]).unwrap(), expected);
+    }
+}
+
+#[test]
+fn more_streams_than_memory_holds_are_refused() {
+    for count in [1 << 40, usize::MAX] {
+        let error = policy("aaren").streams(count).map(drop).unwrap_err();
+        assert!(matches!(error, Error::Memory { count: found, .. } if found == count), "{error}");
+    }
 }
 
 #[test]
