@@ -12,9 +12,13 @@ mod looks;
 mod metric;
 mod pictures;
 pub mod plot;
+mod primary;
 pub mod published;
 mod summary;
 mod table;
+
+#[cfg(test)]
+mod primary_tests;
 
 pub use aggregates::Aggregates;
 pub use comparison::{Comparison, Paired, Verdict};
@@ -22,5 +26,6 @@ pub use error::Error;
 pub use looks::{Kind, cost_name, kind_of_agent, kind_of_file, looks, looks_of};
 pub use metric::{Metric, Scale, lengths};
 pub use pictures::Pictures;
+pub use primary::{PrimaryResult, PrimaryScores};
 pub use summary::{INTERVAL, PolicySummary, Protocol, Score, Summary, TargetSummary};
 pub use table::{Align, Table};

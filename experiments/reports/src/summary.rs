@@ -12,7 +12,7 @@ use aaren_statistics::{Estimate, ONE_SEED, Sample, Unit, mean};
 use serde::{Deserialize, Serialize};
 
 use crate::table::Table;
-use crate::{Comparison, Error, Kind, Metric, Pictures, Scale, kind_of_agent, lengths};
+use crate::{Comparison, Error, Kind, Metric, Pictures, PrimaryScores, Scale, kind_of_agent, lengths};
 
 /// Everything that is kept of an experiment: `summary.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Summary {
     pub policies: BTreeMap<String, PolicySummary>,
     /// One policy beside another; none where that one did not finish, or there is no other.
     pub comparison: Option<Comparison>,
+    /// What this experiment brings to the comparison that decides, where one is fixed that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<PrimaryScores>,
     /// How it was measured.
     pub protocol: Protocol,
 }
@@ -162,6 +165,7 @@ impl Summary {
         let comparison =
             Comparison::new(&experiment.policies[with], metric.name(), experiment.margin, samples)
                 .filter(|comparison| !comparison.policies.is_empty());
+        let primary = PrimaryScores::new(experiment, |run| metric.sample(of_last(&[run], targets[0])));
         let protocol = Protocol {
             env: first.env.clone(),
             dataset: first.dataset.clone(),
@@ -179,7 +183,7 @@ impl Summary {
             backend: "streaming runtime (scores and µs per step), libtorch (updates/s)".into(),
             provenance: first.provenance.clone(),
         };
-        let summary = Self { name: experiment.name.clone(), policies, comparison, protocol };
+        let summary = Self { name: experiment.name.clone(), policies, comparison, primary, protocol };
         Ok(Some((summary, pictures)))
     }
 

@@ -164,7 +164,16 @@ prop_compose! {
         targets in proptest::option::of(prop::collection::hash_set(any::<i32>(), 1..4)),
         (keep_all, margin) in (any::<bool>(), proptest::option::of(0.0..100.0)),
     ) -> Spec {
+        // Of two policies one can be compared with the other.
+        let primary = match (&policies[..], margin) {
+            ([policy, against, ..], Some(margin)) => Some(PrimarySpec {
+                policy: policy.name.clone(), against: against.name.clone(), endpoint: Endpoint::Mean, margin,
+                datasets: vec![name.clone(), "another".into()], seeds: seeds.iter().copied().take(1).collect(),
+            }),
+            _ => None,
+        };
         Spec {
+            primary,
             name, env: EnvSpec { id, kwargs: kwargs.into_iter().collect() },
             dataset: DatasetSource::Recipe(dataset), policies, seeds: seeds.into_iter().collect(), train,
             evaluate: EvaluateSpec {

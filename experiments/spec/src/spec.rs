@@ -12,8 +12,8 @@ use crate::field::{Field, Fields};
 use crate::model::ModelSection;
 use crate::values::{Distinct, distinct, whole};
 use crate::{
-    CompareSpec, DatasetSource, Document, Error, EvaluateSpec, PolicySpec, TrainSpec, dataset, env, grid,
-    keys, values,
+    CompareSpec, DatasetSource, Document, Error, EvaluateSpec, PolicySpec, PrimarySpec, TrainSpec, dataset,
+    env, grid, keys, values,
 };
 
 /// One experiment: every policy × seed, trained on one dataset, evaluated in one environment.
@@ -35,6 +35,9 @@ pub struct Spec {
     pub evaluate: EvaluateSpec,
     /// How they are compared.
     pub compare: CompareSpec,
+    /// The comparison that decides, where one is fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<PrimarySpec>,
 }
 
 /// The top level as written, with the defaults that follow from nothing else.
@@ -62,6 +65,8 @@ struct File {
     evaluate: EvaluateSpec,
     #[serde(default)]
     compare: CompareSpec,
+    #[serde(default)]
+    primary: Option<PrimarySpec>,
 }
 
 impl Spec {
@@ -91,9 +96,10 @@ impl Spec {
         serde_yaml::to_string(self).expect("a Spec holds only maps, lists and UTF-8 scalars")
     }
 
-    /// The same experiment reduced to one policy and one seed: the spec of one results folder.
+    /// The same experiment reduced to one policy and one seed: the spec of one results folder. Its `result.json` has the
+    /// primary endpoint.
     pub fn single(&self, policy: &PolicySpec, seed: u64) -> Spec {
-        Spec { policies: vec![policy.clone()], seeds: vec![seed], ..self.clone() }
+        Spec { policies: vec![policy.clone()], seeds: vec![seed], primary: None, ..self.clone() }
     }
 }
 
@@ -105,8 +111,18 @@ impl Document {
     pub fn spec(&self) -> Result<Spec, Error> {
         let root = Field { path: String::new(), node: self.root() };
         grid::check_none(&root)?;
-        let File { name, env, dataset, seeds, context, mut train, mut evaluate, mut compare, .. } =
-            root.read()?;
+        let File {
+            name,
+            env,
+            dataset,
+            seeds,
+            context,
+            mut train,
+            mut evaluate,
+            mut compare,
+            mut primary,
+            ..
+        } = root.read()?;
         let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));
         let train_section = root.section("train");
         train.complete().map_err(|Invalid { found, expected, cure, .. }| {
@@ -137,7 +153,11 @@ impl Document {
             Some(field) => dataset::find(&dataset, field, self)?,
             None => return Err(root.missing("dataset", keys::required("dataset"))),
         };
-        Ok(Spec { name: self.name(name, &root)?, env, dataset, policies, seeds, train, evaluate, compare })
+        let name = self.name(name, &root)?;
+        if let Some(primary) = &mut primary {
+            primary.complete(&root.section("primary"), &name, &policies, &seeds)?;
+        }
+        Ok(Spec { name, env, dataset, policies, seeds, train, evaluate, compare, primary })
     }
 
     pub(crate) fn name(&self, name: Option<String>, root: &Fields) -> Result<String, Error> {
@@ -153,7 +173,7 @@ fn first_seed() -> Vec<u64> {
     vec![0]
 }
 
-fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+pub(super) fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
     const LARGEST: u64 = u64::MAX;
 
     #[derive(Deserialize)]

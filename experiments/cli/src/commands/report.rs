@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 
 use super::up_to_date::{bring_up_to_date, experiments};
 use crate::refusal::Refusal;
-use aaren_reports::{Aggregates, Scale, Score, Summary, Table, published};
+use aaren_reports::{Aggregates, PrimaryResult, Scale, Score, Summary, Table, published};
 use aaren_runs::{Outcome, cost, output};
 use aaren_spec::{Cost, ExperimentFolder, ExperimentResult, Spec};
 use aaren_statistics::{Estimate, ONE_SEED, Unit, mean};
@@ -81,8 +81,10 @@ pub fn run(args: &Args) -> Result<()> {
         false => Err(anyhow!("did not finish:\n  {}", unfinished.join("\n  "))),
     };
     let (mut parts, mut left_out): (Vec<Part>, Vec<String>) = Default::default();
+    let mut all = Vec::new();
     for path in summaries(&args.folders).or_else(|error| unfinished().and(Err(error)))? {
         let summary = Summary::read(&path)?;
+        all.push((beside(path.parent().unwrap_or(&path)), summary.clone()));
         let varied = path.parent().and_then(|folder| ExperimentFolder::at(folder).varied());
         let row = row(&summary, varied.as_deref());
         let Some(scale) = summary.scale() else {
@@ -99,7 +101,9 @@ pub fn run(args: &Args) -> Result<()> {
     parts.sort_by_key(|part| part.scale != Scale::Normalised);
     let out = args.out.clone().unwrap_or_else(|| beside(&args.folders[0]));
     aaren_spec::make_folder(&out)?;
-    let (mut markdown, mut latex, mut pictures) = (String::new(), String::new(), Vec::new());
+    let all: Vec<_> = all.iter().map(|(folder, summary)| (folder.clone(), summary)).collect();
+    let (mut markdown, mut latex) = primary(&PrimaryResult::all(&all)?);
+    let mut pictures = Vec::new();
     let mut scores = Grid::scores();
     for (index, Part { scale, grid, summaries }) in parts.iter().enumerate() {
         let (table, aggregates) = (grid.table(), Aggregates::new(summaries, Some(*scale)));
@@ -138,6 +142,24 @@ pub fn run(args: &Args) -> Result<()> {
     let names: Vec<&str> = forms.iter().map(|(name, _)| name.as_str()).collect();
     output::print(format_args!("written to {}: {}", out.display(), names.join(", ")))?;
     unfinished()
+}
+
+/// What decides, in Markdown and LaTeX, and that all else does not.
+fn primary(endpoints: &[PrimaryResult]) -> (String, String) {
+    if endpoints.is_empty() {
+        let text = "Exploratory, all of it: no YAML of these experiments fixed a `primary` endpoint before its runs.\n\n";
+        return (text.into(), String::new());
+    }
+    let (mut markdown, mut latex) = (String::from("## Primary endpoint\n\n"), String::new());
+    for endpoint in endpoints {
+        markdown += &format!("{}\n\n", endpoint.about());
+        if let Some(table) = endpoint.table() {
+            markdown += &format!("{}\n", table.to_markdown());
+            latex += &format!("{}\n", table.to_latex());
+        }
+    }
+    markdown += "All that follows is exploratory.\n\n";
+    (markdown, latex)
 }
 
 /// The folder that holds an experiment or a grid; a folder that holds experiments is that itself.
