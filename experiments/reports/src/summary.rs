@@ -233,12 +233,14 @@ impl Summary {
 
     /// Scores, sizes and speeds, a row for each policy and each memory that its cost was measured with.
     pub fn table(&self) -> Table {
-        let costs = ["roll-out", "state bytes", "µs/step", "updates/s"].map(String::from);
+        let costs = ["roll-out", "state bytes", "scratch bytes", "µs/step", "updates/s"].map(String::from);
         let mut table = Table::new(1, self.score_heads().into_iter().chain(costs));
         let cost = |cost: &Cost| {
-            [cost.regime.to_string(), cost.state_bytes.to_string(), format!("{:.1}", cost.step_us_p50)]
+            let scratch = cost.scratch_bytes.map_or("–".into(), |bytes| bytes.to_string());
+            let step = format!("{:.1}", cost.step_us_p50);
+            [cost.regime.to_string(), cost.state_bytes.to_string(), scratch, step]
         };
-        let unknown = || ["–"; 3].map(String::from);
+        let unknown = || ["–"; 4].map(String::from);
         for (name, policy) in self.in_order() {
             let scores = self.score_cells(name, policy);
             let empty = std::iter::repeat_n(String::new(), scores.len() - 1);
@@ -291,7 +293,8 @@ impl Summary {
             "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
              ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
              Scores are of the last update, at target return {target}; intervals: {INTERVAL}. Differences are paired by \
-             training seed and episode. State bytes and median µs per step are of timestep 1000 in the streaming runtime on one core.\n\n\
+             training seed and episode. State bytes (what must be kept from step to step), scratch bytes (a step's working \
+             memory) and median µs per step are of timestep 1000 in the streaming runtime on one core.\n\n\
              ## Protocol\n\n```json\n{}\n```\n",
             self.name,
             self.table().to_markdown(),

@@ -202,8 +202,12 @@ pub struct Cost {
     pub step_us_p50: f64,
     /// 99th percentile there.
     pub step_us_p99: f64,
-    /// Bytes kept of the episode there.
+    /// Bytes that must be kept of the episode from step to step there.
     pub state_bytes: usize,
+    /// Working memory of a step there, of which the next step needs nothing; absent from older files, whose state of a
+    /// window holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scratch_bytes: Option<usize>,
     /// Fitted exponent p of bytes ∝ timestep^p: 0 is constant, 1 linear.
     pub memory_exponent: Option<f64>,
     /// Fitted exponent p of the episode's time ∝ timestep^p: 1 is linear, 2 quadratic.
@@ -221,8 +225,11 @@ pub struct CostPoint {
     pub step_us_p99: f64,
     /// Time of the episode up to here, in ms.
     pub cumulative_ms: f64,
-    /// Bytes kept of the episode.
+    /// Bytes that must be kept of the episode from step to step.
     pub state_bytes: usize,
+    /// Working memory of a step, of which the next step needs nothing; absent from older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scratch_bytes: Option<usize>,
     /// By how much the process has grown since the episode's start; `None` where the system does not tell.
     pub resident_bytes: Option<usize>,
 }

@@ -109,6 +109,11 @@ impl Scratch {
         Scratch { x, branch, normed: Vec::new(), hidden: Vec::new(), mixer: Vec::new() }
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        let Scratch { x, normed, branch, hidden, mixer } = self;
+        [x, normed, branch, hidden, mixer].into_iter().map(|buffer| size_of_val(&**buffer)).sum()
+    }
+
     /// Writes to every page.
     pub(crate) fn touch(&mut self) {
         let Scratch { x, normed, branch, hidden, mixer } = self;

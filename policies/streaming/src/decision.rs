@@ -73,6 +73,11 @@ impl Decision {
         })
     }
 
+    /// Whether actions are tokens of the timesteps after them.
+    pub(crate) fn past_actions(&self) -> bool {
+        self.embedding.action.is_some()
+    }
+
     /// Tokens of a timestep: return-to-go, state and, unless the past goes without, action.
     #[inline(always)]
     fn tokens_each(&self) -> u64 {

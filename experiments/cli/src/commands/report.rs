@@ -61,7 +61,8 @@ struct Cell {
 }
 
 const COSTS: &str = "The roll-out's cost at timestep 1000 in the streaming runtime on one core, and the training's, as the runs measured \
-    them: beside other work where several ran at a time.";
+    them: beside other work where several ran at a time. State bytes must be kept from step to step; scratch bytes are a step's \
+    working memory, of which the next needs nothing.";
 
 const ABOUT: &str = "Scores of the last update at the first target return: mean over the training seeds with its 95 % interval, \
     Student's t over the seeds. The best evaluation of each run is in report.csv only.";
@@ -269,7 +270,7 @@ impl Grid {
 
     /// What the policies cost, a row for each; where datasets differ, the least and the most.
     fn costs(&self) -> Table {
-        let mut table = Table::new(2, ["policy", "roll-out", "state bytes", "µs/step", "updates/s"]);
+        let mut table = Table::new(2, ["policy", "roll-out", "state bytes", "scratch bytes", "µs/step", "updates/s"]);
         for policy in &self.policies {
             let cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.policy == *policy).collect();
             let costs: Vec<&Cost> = cells.iter().filter_map(|cell| cell.rollout.as_ref()).collect();
@@ -279,6 +280,7 @@ impl Grid {
                 policy.clone(),
                 rollouts.join(", "),
                 range(costs.iter().map(|cost| cost.state_bytes as f64), 0),
+                range(costs.iter().filter_map(|cost| Some(cost.scratch_bytes? as f64)), 0),
                 range(costs.iter().map(|cost| cost.step_us_p50), 1),
                 range(cells.iter().map(|cell| cell.updates_per_second), 1),
             ]);
@@ -301,7 +303,7 @@ impl Grid {
     /// For a row for each dataset and policy.
     fn scores() -> Table {
         let heads = ["scale", "dataset", "policy", "seeds", "mean", "ci95_low", "ci95_high", "last", "best"];
-        let more = ["of_each_seed", "roll-out", "state_bytes", "step_us"];
+        let more = ["of_each_seed", "roll-out", "state_bytes", "scratch_bytes", "step_us"];
         Table::new(3, heads.into_iter().chain(more))
     }
 
@@ -311,8 +313,11 @@ impl Grid {
             let Score { estimate: Estimate { mean, ci95, .. }, per_seed, last, best } = score;
             let of_each_seed: Vec<String> = per_seed.iter().map(f64::to_string).collect();
             let cost = rollout.as_ref().map_or_else(
-                || [String::new(), String::new(), String::new()],
-                |cost| [cost.regime.to_string(), cost.state_bytes.to_string(), cost.step_us_p50.to_string()],
+                || [const { String::new() }; 4],
+                |cost| {
+                    let scratch = cost.scratch_bytes.map_or(String::new(), |bytes| bytes.to_string());
+                    [cost.regime.to_string(), cost.state_bytes.to_string(), scratch, cost.step_us_p50.to_string()]
+                },
             );
             let (low, high) = ci95.map_or((None, None), |(low, high)| (Some(low), Some(high)));
             let numbers = [Some(*mean), low, high, Some(*last), Some(*best)]
