@@ -90,11 +90,6 @@ impl PrimarySpec {
         Ok(())
     }
 
-    /// Whether a run of this policy and seed belongs to it.
-    pub fn covers(&self, policy: &str, seed: u64) -> bool {
-        [&self.policy, &self.against].iter().any(|name| *name == policy) && self.seeds.contains(&seed)
-    }
-
     /// What differs from the endpoint that it was, one `key: then, now here` each; empty if the two are equal.
     pub fn differences(&self, then: &PrimarySpec) -> Vec<String> {
         let fields = |endpoint: &PrimarySpec| match serde_json::to_value(endpoint) {
