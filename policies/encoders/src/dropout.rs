@@ -67,6 +67,7 @@ mod tests {
     /// Inverted dropout: a share of the elements is zero, the others are larger by what keeps the mean.
     #[test]
     fn the_mean_is_kept() {
+        let _alone = crate::GENERATOR.lock();
         const ELEMENTS: i64 = 1 << 16;
         let x = Tensor::ones([64, ELEMENTS / 64], (Kind::Float, Device::Cpu));
         for probability in [0.1, 0.5] {
