@@ -145,7 +145,8 @@ fn every_update_has_masks_of_its_own() {
     let _turn = generator();
     let data = dataset(&[10]);
     let losses = |dropout, seed| {
-        let mut trainer = Trainer::new(&agent(dropout), &task(), train_config(seed), &data, Device::Cpu).unwrap();
+        let mut trainer =
+            Trainer::new(&agent(dropout), &task(), train_config(seed), &data, Device::Cpu).unwrap();
         (0..6).map(|_| trainer.update().unwrap().loss.double_value(&[])).collect::<Vec<_>>()
     };
     let without = losses(0.0, 1);

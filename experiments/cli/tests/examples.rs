@@ -103,7 +103,8 @@ fn an_experiment_from_text_is_trained_and_acts() {
     let said = output(example("train_and_act").current_dir(&folder));
     let found = said.split("mean return of 10 episodes: ").nth(1).and_then(|rest| rest.split(',').next());
     // The policy that it left says the same of itself, all episodes at once.
-    let policy = Policy::from_file(folder.path().join("results/corridor/aaren-seed0/policy.safetensors")).unwrap();
+    let policy =
+        Policy::from_file(folder.path().join("results/corridor/aaren-seed0/policy.safetensors")).unwrap();
     let total: f64 = (0..10).map(|episode| played(&policy, 1000 + episode)).sum();
     assert_eq!(found, Some(format!("{:.2}", total / 10.0).as_str()), "{said}");
     assert!(folder.path().join("results/corridor/summary.json").is_file());

@@ -56,7 +56,8 @@ fn references_are_made_by_this_history_from_clean_trees() {
 /// The lines of each of the file's tables with that header.
 fn table<'m>(made: &'m str, header: &str) -> Vec<Vec<&'m str>> {
     let lines: Vec<&str> = made.lines().collect();
-    let below = |start: usize| lines[start..].iter().copied().take_while(|line| line.starts_with('|')).collect();
+    let below =
+        |start: usize| lines[start..].iter().copied().take_while(|line| line.starts_with('|')).collect();
     (0..lines.len()).filter(|&start| lines[start] == header).map(below).collect()
 }
 
@@ -80,7 +81,11 @@ fn quoted_tables_are_those_of_the_references() {
                 rows.iter().all(|row| left.any(|line| line == *row))
             };
             let found = table(&made, rows[0]).into_iter().any(in_order);
-            assert!(found, "{document}: no table of {source} has these rows in this order:\n{}", rows.join("\n"));
+            assert!(
+                found,
+                "{document}: no table of {source} has these rows in this order:\n{}",
+                rows.join("\n")
+            );
             quoted += 1;
         }
     }

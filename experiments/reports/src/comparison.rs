@@ -164,7 +164,8 @@ mod tests {
         assert_eq!(comparison.policies["a"].verdict, None);
         assert_eq!(comparison.cells("a"), ["40.0 ± 0.0".to_owned(), "one seed: no verdict".into()]);
         // Of two trainings the same difference has one.
-        let twice = |sample: &Sample| Sample { seeds: [&*sample.seeds, &*sample.seeds].concat(), ..sample.clone() };
+        let twice =
+            |sample: &Sample| Sample { seeds: [&*sample.seeds, &*sample.seeds].concat(), ..sample.clone() };
         let (ours, theirs) = (twice(&ours), twice(&theirs));
         let policies = [("b", &[0, 1][..], &theirs), ("a", &[0, 1][..], &ours)];
         let comparison = Comparison::new("b", "return", Some(2.0), policies.into_iter()).unwrap();

@@ -138,8 +138,13 @@ impl PrimaryResult {
             Some(Scale::Normalised) => "normalised score",
             _ => "return",
         };
-        let mut result =
-            PrimaryResult { endpoint: endpoint.clone(), metric, missing, estimates: None, of_each: Vec::new() };
+        let mut result = PrimaryResult {
+            endpoint: endpoint.clone(),
+            metric,
+            missing,
+            estimates: None,
+            of_each: Vec::new(),
+        };
         if result.missing.is_empty() {
             result.estimate(&scores);
         }
@@ -154,7 +159,8 @@ impl PrimaryResult {
                 Endpoint::Probability => (share_above(&here.policy, &here.against), differences),
             }
         };
-        let (of_each, differences): (Vec<f64>, Vec<Vec<f64>>) = scores.iter().map(|(_, here)| one(here)).unzip();
+        let (of_each, differences): (Vec<f64>, Vec<Vec<f64>>) =
+            scores.iter().map(|(_, here)| one(here)).unzip();
         let strata = |pick: fn(&PrimaryScores) -> &Vec<f64>| -> Vec<Vec<f64>> {
             scores.iter().map(|(_, here)| pick(here).clone()).collect()
         };
@@ -213,9 +219,14 @@ impl PrimaryResult {
         let PrimarySpec { policy, against, endpoint, margin, datasets, seeds } = &self.endpoint;
         let what = match endpoint {
             Endpoint::Mean => {
-                format!("mean difference `{policy}` − `{against}` in {}, paired by training seed", self.metric)
+                format!(
+                    "mean difference `{policy}` − `{against}` in {}, paired by training seed",
+                    self.metric
+                )
             }
-            Endpoint::Probability => format!("probability that a run of `{policy}` is above one of `{against}`"),
+            Endpoint::Probability => {
+                format!("probability that a run of `{policy}` is above one of `{against}`")
+            }
         };
         let counted = |count: usize, one: &str| match count {
             1 => format!("1 {one}"),

@@ -121,7 +121,10 @@ fn the_endpoint_is_over_its_datasets_and_seeds() {
     assert!((high - low - 2.0 * 12.7062047364 / 2.0).abs() < 1e-8, "{low} to {high}");
     assert_eq!(result.verdicts(), [Some(Verdict::Better), Some(Verdict::Undecided)]);
     let table = result.table().unwrap().to_markdown();
-    assert!(table.contains("1.5 ± 1.1") && table.contains("better") && table.contains("undecided"), "{table}");
+    assert!(
+        table.contains("1.5 ± 1.1") && table.contains("better") && table.contains("undecided"),
+        "{table}"
+    );
     assert!(result.about().contains("over 2 datasets and 3 training seeds of each"), "{}", result.about());
 }
 
@@ -160,7 +163,10 @@ fn an_endpoint_changed_after_its_first_run_is_refused() {
     let mut changed = experiment("a", Some(&now), scores);
     changed.runs[4].primary = Some(then);
     let message = refusal(&[changed.clone()]);
-    assert!(message.starts_with("a: primary: found an endpoint that was changed after its first run"), "{message}");
+    assert!(
+        message.starts_with("a: primary: found an endpoint that was changed after its first run"),
+        "{message}"
+    );
     assert!(message.contains("theirs seed 1 began with margin: 5.0, now 2.0"), "{message}");
     // One that was added when there were results already.
     changed.runs[4].primary = None;
@@ -180,7 +186,9 @@ fn experiments_of_one_endpoint_fix_the_same_and_are_of_one_scale() {
     let other = PrimarySpec { margin: 1.0, ..fixed.clone() };
     let (a, b) = (experiment("a", Some(&fixed), scores), experiment("b", Some(&other), scores));
     assert!(refusal(&[a.clone(), b]).contains("b: primary: found another endpoint than that of a"));
-    assert!(refusal(&[a.clone(), experiment("b", None, scores)]).contains("b: primary: found another endpoint"));
+    assert!(
+        refusal(&[a.clone(), experiment("b", None, scores)]).contains("b: primary: found another endpoint")
+    );
     let mut b = experiment("b", Some(&fixed), scores);
     b.runs.iter_mut().for_each(|run| run.return_range = Some((0.0, 1000.0)));
     assert!(refusal(&[a, b]).contains("found scores of another scale"));

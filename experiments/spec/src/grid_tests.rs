@@ -185,11 +185,24 @@ fn a_primary_endpoint_is_over_the_experiments_of_its_grid() {
     }
     for spec in specs(&text(", datasets: [hopper-expert], seeds: [2, 0]")) {
         let primary = spec.primary.unwrap();
-        assert_eq!((&primary.datasets[..], &primary.seeds[..]), (&["hopper-expert".to_owned()][..], &[2, 0][..]));
+        assert_eq!(
+            (&primary.datasets[..], &primary.seeds[..]),
+            (&["hopper-expert".to_owned()][..], &[2, 0][..])
+        );
     }
     for (text, parts) in [
-        (text(", datasets: [hoper-expert]"), &["x.yaml:4: `primary.datasets[0]`", "one of the grid's 2 experiments", "did you mean `hopper-expert`?"][..]),
-        (text("") + "grid: {primary.margin: [1, 2]}\n", &["x.yaml:5: `primary.margin`", "one `primary` beside `grid`"]),
+        (
+            text(", datasets: [hoper-expert]"),
+            &[
+                "x.yaml:4: `primary.datasets[0]`",
+                "one of the grid's 2 experiments",
+                "did you mean `hopper-expert`?",
+            ][..],
+        ),
+        (
+            text("") + "grid: {primary.margin: [1, 2]}\n",
+            &["x.yaml:5: `primary.margin`", "one `primary` beside `grid`"],
+        ),
     ] {
         let message = cells(&text, &[]).unwrap_err().to_string();
         for part in parts {

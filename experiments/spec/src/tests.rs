@@ -388,7 +388,9 @@ fn settings_reach_the_encoders_that_they_are_for() {
 #[test]
 fn a_primary_endpoint_is_completed_and_changes_no_fingerprint() {
     let text = format!("{MINIMAL}seeds: [3, 4]\n");
-    let fixed = format!("{text}primary: {{policy: transformer, against: aaren, endpoint: probability, margin: 0.1}}\n");
+    let fixed = format!(
+        "{text}primary: {{policy: transformer, against: aaren, endpoint: probability, margin: 0.1}}\n"
+    );
     let (without, with) = (load(&text, &[]).unwrap(), load(&fixed, &[]).unwrap());
     assert_eq!(without.primary, None);
     let primary = PrimarySpec {

@@ -182,7 +182,12 @@ mod tests {
         let sampled = over_sampled_datasets(&means);
         assert_eq!(sampled.over, Unit::Datasets);
         assert_estimate(sampled, 5.041666666666667, (-6.404645364586, 16.48797869792), 1e-9);
-        assert_estimate(over_sampled_datasets(&shares), 0.5729166666666666, (0.48327806813, 0.662555265203), 1e-8);
+        assert_estimate(
+            over_sampled_datasets(&shares),
+            0.5729166666666666,
+            (0.48327806813, 0.662555265203),
+            1e-8,
+        );
         assert_eq!(over_sampled_datasets(&means[..1]).ci95, None);
         // Wider than over the same datasets as they are where these differ by more than their runs do.
         let apart = [vec![0.0, 0.1], vec![10.0, 10.1], vec![20.0, 20.1]];

@@ -103,9 +103,7 @@ fn intervals_cover_as_often_as_they_say() {
     });
     // All episodes often succeed.
     found("a success rate of 0.97, 20 episodes", 0.95..1.0, &|n| {
-        coverage(0.97, |random| {
-            sample(&(0..n).map(|_| successes(random, 0.97)).collect::<Vec<_>>(), SHARE)
-        })
+        coverage(0.97, |random| sample(&(0..n).map(|_| successes(random, 0.97)).collect::<Vec<_>>(), SHARE))
     });
     found("difference over 5 datasets", 0.93..0.975, &|n| {
         share_covered(4000, 0.0, |random| mean_difference(&differences(random, n)))

@@ -120,7 +120,10 @@ fn compare_with(
     }
     let (found_state, expected_state) = (found_state.tensors(), expected_state.tensors());
     let aaren = model.encoder() == EncoderKind::Aaren;
-    assert!(!aaren || found_state.len() == 3 * model.layers, "{case}: maximum, weight and value of each layer");
+    assert!(
+        !aaren || found_state.len() == 3 * model.layers,
+        "{case}: maximum, weight and value of each layer"
+    );
     for (found, expected) in found_state.chunks(3).zip(expected_state.chunks(3)).filter(|_| aaren) {
         let ([max, weight, value], [other_max, other_weight, other_value]) = (found, expected) else {
             panic!("{case}: {} tensors of a layer", found.len());

@@ -270,7 +270,8 @@ impl Grid {
 
     /// What the policies cost, a row for each; where datasets differ, the least and the most.
     fn costs(&self) -> Table {
-        let mut table = Table::new(2, ["policy", "roll-out", "state bytes", "scratch bytes", "µs/step", "updates/s"]);
+        let mut table =
+            Table::new(2, ["policy", "roll-out", "state bytes", "scratch bytes", "µs/step", "updates/s"]);
         for policy in &self.policies {
             let cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.policy == *policy).collect();
             let costs: Vec<&Cost> = cells.iter().filter_map(|cell| cell.rollout.as_ref()).collect();
@@ -316,7 +317,12 @@ impl Grid {
                 || [const { String::new() }; 4],
                 |cost| {
                     let scratch = cost.scratch_bytes.map_or(String::new(), |bytes| bytes.to_string());
-                    [cost.regime.to_string(), cost.state_bytes.to_string(), scratch, cost.step_us_p50.to_string()]
+                    [
+                        cost.regime.to_string(),
+                        cost.state_bytes.to_string(),
+                        scratch,
+                        cost.step_us_p50.to_string(),
+                    ]
                 },
             );
             let (low, high) = ci95.map_or((None, None), |(low, high)| (Some(low), Some(high)));

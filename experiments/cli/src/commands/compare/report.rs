@@ -146,7 +146,8 @@ fn summary(costs: &[Cost], claims: &[Claim]) -> String {
 fn table(costs: &[Cost]) -> String {
     let Some(last) = costs.first().and_then(|cost| cost.points.last()) else { return String::new() };
     let (step, episode) = (format!("µs/step at {}", last.timestep), format!("episode of {}", last.timestep));
-    let heads = ["policy", "backend", "roll-out", &step, "p99", &episode, "state bytes", "scratch bytes", "grown by"];
+    let heads =
+        ["policy", "backend", "roll-out", &step, "p99", &episode, "state bytes", "scratch bytes", "grown by"];
     let mut table = Table::new(3, heads.into_iter().chain(["memory ∝ t^", "time ∝ t^"]));
     for cost in costs {
         let Some(last) = cost.points.last() else { continue };
@@ -192,7 +193,8 @@ fn claims_table(claims: &[Claim]) -> String {
 /// Every policy at every timestep of interest.
 fn by_timestep(costs: &[Cost]) -> String {
     let heads = ["policy", "backend", "roll-out", "timestep", "µs/step", "p99", "cumulative ms"];
-    let mut table = Table::new(3, heads.into_iter().chain(["state bytes", "scratch bytes", "grown by (bytes)"]));
+    let mut table =
+        Table::new(3, heads.into_iter().chain(["state bytes", "scratch bytes", "grown by (bytes)"]));
     for cost in costs {
         for p in &cost.points {
             table.row([
