@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use aaren_format::{EnvSpec, Precision, Regime};
-use aaren_spec::{
-    Endpoint, EpisodeResult, Evaluated, ExperimentResult, PrimarySpec, Protocol, Provenance, RunResult,
-};
+use aaren_spec::{Endpoint, EpisodeResult, Evaluated, ExperimentResult, PrimarySpec, Protocol, RunResult};
 
 use crate::{Error, PrimaryResult, Summary, Verdict};
 
@@ -30,7 +28,8 @@ fn endpoint(datasets: &[&str], seeds: &[u64]) -> PrimarySpec {
 }
 
 fn run(policy: &str, seed: u64, score: f64, began_with: Option<&PrimarySpec>) -> RunResult {
-    let protocol = Protocol { rollout: Regime::Unbounded, target_returns: vec![1.0], episodes: 1 };
+    let protocol =
+        Protocol { rollout: Regime::Unbounded, target_returns: vec![1.0], episodes: 1, guidance: 1.0 };
     let episode = EpisodeResult { total_return: score, ..EpisodeResult::new(1.0, 0) };
     RunResult {
         policy: policy.into(),
@@ -53,13 +52,7 @@ fn run(policy: &str, seed: u64, score: f64, began_with: Option<&PrimarySpec>) ->
         evaluations: vec![Evaluated { update: 1, protocol, episodes: vec![episode] }],
         losses: vec![(1, 1.0)],
         primary: began_with.cloned(),
-        provenance: Provenance {
-            aaren: String::new(),
-            commit: String::new(),
-            dirty: None,
-            mujoco: String::new(),
-            machine: None,
-        },
+        provenance: serde_json::from_str(r#"{"aaren": "", "commit": "", "mujoco": ""}"#).unwrap(),
     }
 }
 
