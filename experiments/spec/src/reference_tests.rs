@@ -79,6 +79,20 @@ fn section(name: &str, source: &str, of: &str, written: &Value) -> Vec<Key> {
     keys.into_iter().map(key).collect()
 }
 
+/// The keys of `primary`, four of which it has to have.
+fn primary() -> Vec<Key> {
+    let comments = comments(include_str!("primary.rs"), "PrimarySpec");
+    let required = [("policy", "aaren"), ("against", "transformer"), ("endpoint", "mean"), ("margin", "2")];
+    let key = |key: String| {
+        let others = required.iter().filter(|(other, _)| *other != key);
+        let others: String = others.map(|(other, value)| format!("{other}: {value}, ")).collect();
+        let expected = expected(&format!("{MINIMAL}primary: {{{others}{key}: []}}\n"));
+        let about = comments[&key].clone();
+        Key { name: key, about, expected, default: None, encoders: None }
+    };
+    keys_in(&format!("{MINIMAL}primary: {{\"?\": 1}}\n")).into_iter().map(key).collect()
+}
+
 /// The default of a key that is written only where it differs: the word that changes nothing.
 fn left_out(section: &str, key: &str, expected: &str) -> Option<Value> {
     let usual = load(MINIMAL, &[]).unwrap();
@@ -247,7 +261,7 @@ experiment](../guides/experiment.md), [Run a grid](../guides/grids.md). For comp
 ";
 
 /// What the keys of the top level are, that have no value of one kind.
-const TOP: [(&str, &str); 10] = [
+const TOP: [(&str, &str); 11] = [
     ("env", "an id such as `Hopper-v4`, or `{id: …, kwargs: {…}}`, or one of Python, `{gymnasium: …, import: …}` or `{python: \"module:function\"}`; a list makes a grid"),
     ("observe", "a list of keys such as `[observation, desired_goal]`"),
     ("dataset", "a D4RL file, a Minari folder or a recipe's name; a list makes a grid"),
@@ -257,6 +271,7 @@ const TOP: [(&str, &str); 10] = [
     ("train", "a map"),
     ("evaluate", "a map"),
     ("compare", "a map"),
+    ("primary", "a map"),
     ("grid", "a map of lists"),
 ];
 
@@ -284,6 +299,7 @@ fn reference_of_the_yaml_is_what_the_program_says() {
         ("train", section("train", include_str!("train.rs"), "TrainSpec", &written["train"])),
         ("evaluate", section("evaluate", include_str!("evaluate.rs"), "EvaluateSpec", &written["evaluate"])),
         ("compare", section("compare", include_str!("compare.rs"), "CompareSpec", &written["compare"])),
+        ("primary", primary()),
     ];
     let entry = include_str!("entry.rs");
     let own = (entry, "Own");

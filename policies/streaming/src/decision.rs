@@ -106,6 +106,14 @@ impl Decision {
         })
     }
 
+    /// Whether a timestep's tokens hold the action before it.
+    pub(crate) fn past_actions(&self) -> bool {
+        match &self.embedding.inputs {
+            Inputs::Separate { action, .. } => action.is_some(),
+            Inputs::Joint { .. } => self.joint.is_some_and(|joint| joint.past_actions),
+        }
+    }
+
     /// Tokens of a timestep: return-to-go, state and, unless the past goes without, action; or one.
     #[inline(always)]
     fn tokens_each(&self) -> u64 {

@@ -75,7 +75,7 @@ class Stream:
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of what the policy remembers of the episode."""
+        """Bytes that must be kept of the episode between two steps: of a window its inputs."""
         with self._lock:
             return int(_library.state_size(self._handle.pointer))
 

@@ -70,7 +70,7 @@ int aaren_act(aaren_stream *stream, const float *observation, size_t observation
 int aaren_act_double(aaren_stream *stream, const double *observation, size_t observation_size,
                      double previous_reward, float *action, size_t action_size);
 
-/* Bytes of what the stream remembers of its episode. 0 for NULL. */
+/* Bytes that the stream must keep of its episode between two steps: of a window its inputs. 0 for NULL. */
 size_t aaren_state_size(const aaren_stream *stream);
 
 /* Save the stream into `capacity` bytes at `bytes`, with sizes as in aaren_header. 0 on failure. */

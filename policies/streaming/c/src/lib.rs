@@ -321,7 +321,7 @@ unsafe fn hand_out(from: &[u8], to: *mut u8, capacity: usize) -> Result<usize, F
     Ok(from.len())
 }
 
-/// Bytes of what the stream remembers.
+/// Bytes that the stream must keep of its episode between two steps.
 ///
 /// # Safety
 ///
