@@ -13,21 +13,21 @@ use anyhow::Result;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Check a dataset and show what it holds.
+    /// Check a dataset, and show what it holds and how hard it is to imitate.
     #[command(after_help = "Examples:
   aaren data info hopper-medium.hdf5
   aaren data info ~/.minari/datasets/mujoco/hopper/medium-v0 --json")]
     Info {
         /// A D4RL .hdf5 file or a Minari folder.
         dataset: PathBuf,
-        /// Its environment: then starts that it shares with an evaluation are counted.
+        /// Environment of the data: counts the starts that they share with an evaluation.
         #[arg(long)]
         env: Option<String>,
         /// Print one JSON object on stdout.
         #[arg(long)]
         json: bool,
     },
-    /// Make a dataset from a recipe: snapshots of a behaviour agent, replayed.
+    /// Make a dataset from a recipe, by replaying behaviour policies.
     #[command(after_help = "Recipes: TASK-QUALITY, of cartpole, hopper, halfcheetah, walker2d, ant
 and random, medium, medium-replay, full-replay, medium-expert, expert;
 t-maze-L, t-maze-L-M and rate-t-maze-T, rate-t-maze-S-T;
@@ -37,31 +37,31 @@ Examples:
   aaren data make hopper-medium-expert
   aaren data make hopper-medium --transitions 1000000 --seed 1 --out medium.hdf5")]
     Make {
-        /// Name of the recipe.
+        /// Name of the recipe, such as hopper-medium.
         recipe: String,
-        /// Where to write; RECIPE.hdf5 unless given.
+        /// File to write; unless given, RECIPE.hdf5.
         #[arg(long)]
         out: Option<PathBuf>,
-        /// Transitions, at least; the last episode is finished.
+        /// Smallest number of transitions; the last episode is finished.
         #[arg(long, default_value_t = aaren_datasets::recipe::TRANSITIONS)]
         transitions: usize,
-        /// Decides the episodes.
+        /// Seed of the episodes.
         #[arg(long, default_value_t = aaren_datasets::recipe::SEED)]
         seed: u64,
         /// Print one JSON object on stdout.
         #[arg(long)]
         json: bool,
     },
-    /// Turn a D4RL file into a Minari folder, or the other way.
+    /// Convert a D4RL file to a Minari folder, or the other way.
     #[command(after_help = "Examples:
   aaren data convert hopper-medium.hdf5 ~/.minari/datasets/hopper/medium-v0 --env Hopper-v4
   aaren data convert ~/.minari/datasets/mujoco/hopper/expert-v0 hopper-expert.hdf5")]
     Convert {
         /// A D4RL .hdf5 file or a Minari folder.
         dataset: PathBuf,
-        /// A name that ends in .hdf5 for D4RL, else a folder for Minari; its last two names are the dataset's id.
+        /// A name that ends in .hdf5 for D4RL, else a folder for Minari, whose last two names are the dataset's id.
         out: PathBuf,
-        /// The environment of the data, which a Minari folder must name.
+        /// Environment of the data; a Minari folder must name it.
         #[arg(long)]
         env: Option<String>,
         /// Print one JSON object on stdout.
