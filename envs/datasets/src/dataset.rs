@@ -115,6 +115,10 @@ impl Dataset {
     /// # Errors
     /// Those of [`make`].
     pub fn observed_in(mut self, env: &EnvSpec) -> Result<Self, Error> {
+        // Python's environments show what their data hold.
+        if env.python.is_some() {
+            return Ok(self);
+        }
         let Some(entries) = make(env)?.observed() else { return Ok(self) };
         let mut whole = env.clone();
         whole.kwargs.remove("observe");
@@ -207,6 +211,23 @@ impl Dataset {
     /// Sum of the rewards from each transition to the end of its episode, undiscounted.
     pub fn returns_to_go(&self) -> &[f32] {
         &self.returns_to_go
+    }
+
+    /// Standard deviation of [`returns_to_go`](Self::returns_to_go); where they are all one, its size, or 1.
+    pub fn return_spread(&self) -> f64 {
+        let count = self.transitions() as f64;
+        let returns = || self.returns_to_go.iter().map(|&to_go| f64::from(to_go));
+        let mean = returns().sum::<f64>() / count;
+        let spread = (returns().map(|to_go| (to_go - mean).powi(2)).sum::<f64>() / count).sqrt();
+        let size = mean.abs();
+        // What rounding leaves of equal numbers is no spread.
+        if spread > 1e-6 * size {
+            spread
+        } else if size > 0.0 {
+            size
+        } else {
+            1.0
+        }
     }
 
     /// The episodes, in order; together they are all transitions.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aaren_datasets::{DatasetSummary, Difficulty};
-use aaren_format::{AgentConfig, EncoderKind, EnvSpec};
+use aaren_format::{AgentConfig, EncoderKind, EnvSpec, Target, target_return, target_returns};
 use aaren_spec::{
     Cost, EpisodeResult, ExperimentFolder, ExperimentResult, Provenance, RunResult, write_if_new,
 };
@@ -34,7 +34,10 @@ pub struct PolicySummary {
     pub place: usize,
     /// Its agent.
     pub agent: AgentConfig,
-    /// Windows per update; absent from older files, as the next is.
+    /// Updates of each run; absent from older files, as the next two are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<u64>,
+    /// Windows per update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
     /// Peak learning rate.
@@ -58,6 +61,7 @@ pub struct PolicySummary {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TargetSummary {
     /// The return asked for.
+    #[serde(with = "target_return")]
     pub target_return: f64,
     /// Where the environment has reference scores.
     pub normalised_score: Option<Score>,
@@ -99,12 +103,13 @@ pub struct Protocol {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_range: Option<(f64, f64)>,
     /// Returns asked for.
+    #[serde(with = "target_returns")]
     pub target_returns: Vec<f64>,
     /// Where windows are padded.
     pub padding: String,
     /// How windows are drawn.
     pub sampling: String,
-    /// Updates of each run.
+    /// Updates of each run of the first policy.
     pub updates: u64,
     /// Windows per update, where a policy does not have its own.
     pub batch: usize,
@@ -282,7 +287,7 @@ impl Summary {
     }
 
     fn markdown(&self) -> String {
-        let target = self.protocol.target_returns[0];
+        let target = Target(self.protocol.target_returns[0]);
         format!(
             "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
              ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
@@ -339,6 +344,7 @@ impl PolicySummary {
         Self {
             place,
             agent: runs[0].agent.clone(),
+            updates: Some(runs[0].updates),
             batch: Some(runs[0].batch),
             learning_rate: Some(runs[0].learning_rate),
             parameters: runs[0].parameters,

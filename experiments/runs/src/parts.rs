@@ -13,7 +13,7 @@ enum Standing {
     Open,
     /// It is done.
     Done(Box<RunResult>),
-    /// Its loss became NaN or infinite.
+    /// Its loss became NaN or infinite, or its environment failed in an evaluation.
     Failed,
     /// Another process is at work on it: which.
     Elsewhere(String),
@@ -28,7 +28,7 @@ pub struct Outcome {
     pub results: Vec<RunResult>,
     /// Whether all runs have ended, in this process or another.
     pub complete: bool,
-    /// The runs that were asked for and cannot finish: their loss became NaN or infinite.
+    /// The runs that were asked for and cannot finish: their loss became NaN or infinite, or their environment failed.
     pub failed: Vec<String>,
     /// The runs that other processes are at work on, each with who that is.
     pub elsewhere: Vec<String>,
@@ -106,10 +106,10 @@ impl<'r> Parts<'r> {
                 }
             }
         };
-        // A run that diverges must not take the others with it.
+        // A run that diverges, or whose environment fails, must not take the others with it.
         match done {
             Ok(result) => Ok((Standing::Done(Box::new(result)), true)),
-            Err(error) if error.diverged() => {
+            Err(error) if error.diverged() || error.played() => {
                 output::note(format_args!("{run}: {error}"));
                 run.remember_failure(&error)?;
                 Ok((Standing::Failed, true))
@@ -141,7 +141,7 @@ impl<'r> Parts<'r> {
             source.forget_failure()?;
             let trained = self.train(source, threads);
             if let Err(error) = &trained
-                && error.diverged()
+                && (error.diverged() || error.played())
             {
                 source.remember_failure(error)?;
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 use aaren_agents::Task;
 use aaren_datasets::Difficulty;
 use aaren_encoders::open_device;
-use aaren_envs::make;
+use aaren_envs::describe;
 use aaren_spec::{DatasetSource, Document, ExperimentFolder, Fingerprint, PolicySpec, RunFolder, Spec};
 use tch::Device;
 
@@ -42,22 +42,27 @@ impl<'e> Ready<'e> {
         }
         let spec = self.spec;
         let at = |key: &str| self.document.place(key).to_string();
-        let environment = make(&spec.env).map_err(Error::at(at("env")))?;
+        let environment = describe(&spec.env).map_err(Error::at(at("env")))?;
+        if !environment.repeats {
+            output::note(format_args!(
+                "{}: `reset(seed=0)` did not start the same episode twice: the same seeds will not give the same scores",
+                spec.env.id
+            ));
+        }
         let loaded = dataset::of_experiment(spec, self.results).map_err(Error::at(at("dataset")))?;
         let summary = loaded.summary();
         output::note(&summary);
         // What the network is shown of a return is float32.
         let largest = summary.return_max.abs().max(summary.return_min.abs());
-        if !((largest / spec.evaluate.return_scale) as f32).is_finite() || !(largest as f32).is_finite() {
+        let scale = spec.evaluate.return_scale.unwrap_or_else(|| loaded.return_spread());
+        if !((largest / scale) as f32).is_finite() || !(largest as f32).is_finite() {
             let found = format!("found an episode's return of {largest:.1e} in size");
             let expected =
                 "expected at most 3.4e38 (float32), before and after evaluate.return_scale divides it";
             let cure = "scale the rewards in the data";
             return Err(Error::at(at("dataset"))(Error::Refused(format!("{found}, {expected}; {cure}"))));
         }
-        let task = Task::new(&environment, spec.evaluate.return_scale)
-            .with_dataset(&loaded)
-            .map_err(Error::at(at("dataset")))?;
+        let task = Task::new(&environment, scale).with_dataset(&loaded).map_err(Error::at(at("dataset")))?;
         let difficulty = Difficulty::of(&loaded, Some(&spec.env)).map_err(Error::at(at("env")))?;
         warn(spec, &summary, &difficulty);
         let checksum = dataset::checksum(&loaded);
@@ -115,7 +120,8 @@ fn warn(spec: &Spec, summary: &aaren_datasets::DatasetSummary, difficulty: &Diff
         ));
     }
     let best = summary.return_max;
-    if let Some(above) = targets(spec, summary).into_iter().find(|&target| target > best) {
+    let above = |target: &f64| target.is_finite() && *target > best;
+    if let Some(above) = targets(spec, summary).into_iter().find(above) {
         output::note(format_args!(
             "evaluate.target_returns: {above} is above every return in the data, whose best is {best:.1}: no policy has \
              seen what it asks for"

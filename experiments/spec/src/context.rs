@@ -22,6 +22,8 @@ pub(super) struct ContextSection {
     /// Where training windows start: at any transition, or at the first of an episode; `episode` unless given where
     /// windows are whole episodes.
     pub start: Option<Start>,
+    /// Whether a training window has a length drawn uniformly from 1 to `train`, instead of `train`; false by default.
+    pub random_length: bool,
     /// Whether training goes chunk after chunk through an episode, each from the (detached) state that the one before
     /// it left.
     pub carry: bool,
@@ -33,7 +35,13 @@ pub(super) struct ContextSection {
 
 impl Default for ContextSection {
     fn default() -> Self {
-        Self { train: ContextLength::Timesteps(20), start: None, carry: false, rollout: None }
+        Self {
+            train: ContextLength::Timesteps(20),
+            start: None,
+            random_length: false,
+            carry: false,
+            rollout: None,
+        }
     }
 }
 

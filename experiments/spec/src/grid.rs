@@ -337,9 +337,10 @@ fn slug(node: &Node, path: bool) -> String {
         Value::List(items) => items.iter().map(|item| slug(item, false)).collect::<Vec<_>>().join("-"),
         Value::Map(entries) => entries
             .iter()
+            .filter(|entry| !["import", "interpreter", "path", "timeout"].contains(&entry.key.as_str()))
             .map(|Entry { key, node, .. }| match (key.as_str(), slug(node, false)) {
                 // `{id: …, kwargs: {…}}` says enough without these words.
-                ("id" | "kwargs", value) => value,
+                ("id" | "gymnasium" | "python" | "kwargs", value) => value,
                 (key, value) => format!("{key}-{value}"),
             })
             .collect::<Vec<_>>()

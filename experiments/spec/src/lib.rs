@@ -64,6 +64,7 @@ pub use agents::register;
 pub use compare::CompareSpec;
 pub use dataset::DatasetSource;
 pub use document::Document;
+pub use env::environment;
 pub use error::Error;
 pub use evaluate::{EvaluateSpec, Keep};
 pub use fingerprint::Fingerprint;

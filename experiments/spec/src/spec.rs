@@ -64,6 +64,8 @@ struct File {
     evaluate: EvaluateSpec,
     #[serde(default)]
     compare: CompareSpec,
+    #[serde(default, deserialize_with = "env::keys")]
+    observe: Option<Vec<String>>,
 }
 
 impl Spec {
@@ -93,6 +95,21 @@ impl Spec {
         serde_yaml::to_string(self).expect("a Spec holds only maps, lists and UTF-8 scalars")
     }
 
+    /// Updates of linear warm-up of a policy: `train.warmup`, in proportion to the policy's updates.
+    pub fn warmup(&self, policy: &PolicySpec) -> u64 {
+        self.in_proportion(self.train.warmup, policy)
+    }
+
+    /// Updates between two evaluations of a policy: `evaluate.every`, in proportion to the policy's updates.
+    pub fn evaluate_every(&self, policy: &PolicySpec) -> u64 {
+        self.in_proportion(self.evaluate.every, policy).max(1)
+    }
+
+    fn in_proportion(&self, updates: u64, policy: &PolicySpec) -> u64 {
+        let product = u128::from(updates) * u128::from(policy.updates) / u128::from(self.train.updates);
+        product.try_into().unwrap_or(u64::MAX)
+    }
+
     /// The same experiment reduced to one policy and one seed: the spec of one results folder.
     pub fn single(&self, policy: &PolicySpec, seed: u64) -> Spec {
         Spec { policies: vec![policy.clone()], seeds: vec![seed], ..self.clone() }
@@ -107,8 +124,19 @@ impl Document {
     pub fn spec(&self) -> Result<Spec, Error> {
         let root = Field { path: String::new(), node: self.root() };
         grid::check_none(&root)?;
-        let File { name, env, dataset, seeds, context, mut train, mut evaluate, mut compare, .. } =
-            root.read()?;
+        let File {
+            name,
+            mut env,
+            dataset,
+            seeds,
+            context,
+            mut train,
+            mut evaluate,
+            mut compare,
+            observe,
+            ..
+        } = root.read()?;
+        env::resolve(&mut env, observe, self)?;
         let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));
         let train_section = root.section("train");
         train.complete().map_err(|Invalid { found, expected, cure, .. }| {
@@ -119,7 +147,8 @@ impl Document {
         })?;
         evaluate.complete(train.updates);
         if let Some(target) = evaluate.overflowing() {
-            let found = format!("{:e} with a target return of {target:e}", evaluate.return_scale);
+            let scale = evaluate.return_scale.unwrap_or(1.0);
+            let found = format!("{scale:e} with a target return of {target:e}");
             let section = root.section("evaluate");
             let expected = "a scale by which every target return stays within float32";
             return Err(match section.get("return_scale").or(section.get("target_returns")) {
@@ -135,6 +164,17 @@ impl Document {
             train: &train,
         };
         let policies = shared.policies(&root)?;
+        let deaf =
+            policies.iter().find(|policy| policy.agent.hears_of_returns() && !policy.agent.predicts_max());
+        if let Some(policy) = deaf.filter(|_| evaluate.asks_for_max()) {
+            let found = format!("`max`, for the policy {}", policy.name);
+            let expected = "returns: only a policy with `tokens: 1` and `return: head` predicts the most that can be had";
+            let section = root.section("evaluate");
+            return Err(match section.get("target_returns") {
+                Some(field) => field.invalid_as(found, expected, None),
+                None => section.invalid(found, expected, None),
+            });
+        }
         let dataset = match root.get("dataset") {
             Some(field) => dataset::find(&dataset, field, self)?,
             None => return Err(root.missing("dataset", keys::required("dataset"))),

@@ -25,6 +25,7 @@ mod up_to_date;
 use std::process::ExitCode;
 
 use crate::refusal::Refusal;
+use aaren_format::Target;
 use aaren_runs::interrupt::Interrupted;
 use aaren_runs::output;
 use anyhow::Result;
@@ -136,8 +137,11 @@ fn told(error: &anyhow::Error) -> String {
 
 /// A target return as `--target-return` gives it.
 fn target_return(text: &str) -> Result<f64, String> {
+    if text == Target::MAX {
+        return Ok(f64::INFINITY);
+    }
     let number: Option<f64> = text.parse().ok().filter(|number: &f64| (*number as f32).is_finite());
-    number.ok_or_else(|| "expected a number of at most 3.4e38 in size, such as 3600".into())
+    number.ok_or_else(|| "expected a number of at most 3.4e38 in size, such as 3600, or max".into())
 }
 
 /// The signal that ended it, if one did.

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use aaren_envs::{EnvSpec, make};
-use aaren_format::Regime;
+use aaren_envs::{EnvSpec, describe};
+use aaren_format::{Regime, Target};
 use aaren_streaming::Policy;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -28,7 +28,7 @@ pub struct Args {
     /// The film to write, a name that ends with .gif or .mp4 (needs ffmpeg: that of AAREN_FFMPEG, else of the PATH).
     #[arg(long)]
     pub out: PathBuf,
-    /// Environment; unless given, the one the policy was trained for.
+    /// Environment, where it is not the one the policy was trained for: an id, or a map as in an experiment.
     #[arg(long)]
     pub env: Option<String>,
     /// Target return; unless given, the first one of its experiment.
@@ -88,10 +88,17 @@ pub fn run(args: &Args) -> Result<()> {
         let targets = std::slice::from_ref(target);
         Part {
             policy,
-            evaluation: Evaluation { env, regime, targets, episodes: args.episode + 1, seed: args.seed },
+            evaluation: Evaluation {
+                env,
+                regime,
+                targets,
+                episodes: args.episode + 1,
+                seed: args.seed,
+                guidance: None,
+            },
         }
     };
-    let longest = make(&environments[0])?.max_episode_steps() as u64;
+    let longest = describe(&environments[0])?.max_episode_steps as u64;
     let steps = args.steps.unwrap_or(u64::MAX).min(longest);
     let recording = Recording {
         parts: policies.iter().zip(&environments).zip(&targets).map(part).collect(),
@@ -114,7 +121,7 @@ pub fn run(args: &Args) -> Result<()> {
             part.policy.name(),
             env.id,
             args.episode,
-            result.target_return,
+            Target(result.target_return),
             result.total_return,
             result.length
         ))?;

@@ -65,8 +65,8 @@ pub fn run(args: &Args) -> Result<()> {
     let mut tasks = Vec::new();
     let Selection { only, results, .. } = &args.selection;
     for experiment in &plan.experiments {
-        let asked = |run: &Part| only.is_empty() || only.iter().any(|part| part.contains(run));
-        let open: Vec<Part> = experiment.open(results)?.into_iter().filter(asked).collect();
+        let open: Vec<Part> =
+            experiment.open(results)?.into_iter().filter(|run| run.is_among(only)).collect();
         if !open.is_empty() {
             experiment.check_data(results)?;
         }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::refusal::Refusal;
 use aaren_agents::PolicyFile;
-use aaren_envs::{EnvSpec, make};
-use aaren_format::Regime;
+use aaren_envs::{EnvSpec, describe};
+use aaren_format::{Regime, Target};
 use aaren_reports::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
 use aaren_reports::{INTERVAL, Metric, Table, lengths, looks_of};
 use aaren_runs::evaluation::Evaluation;
@@ -125,7 +125,10 @@ pub fn run(args: &Args) -> Result<()> {
                     let policy = Policy::from_file(trained.file(policy, seed, *update))?;
                     let (targets, episodes) = (&[target], args.episodes);
                     let seed = args.seed.wrapping_add(seed);
-                    by_seed.push(Evaluation { env, regime, targets, episodes, seed }.stream(&policy, &bar)?);
+                    by_seed.push(
+                        Evaluation { env, regime, targets, episodes, seed, guidance: None }
+                            .stream(&policy, &bar)?,
+                    );
                 }
                 let sample = metric.sample(&by_seed);
                 cells.push(Cell {
@@ -147,7 +150,7 @@ pub fn run(args: &Args) -> Result<()> {
         "name": spec.name, "varied": varied, "score": metric.name(), "cells": cells,
         "protocol": provenance::within(json!({
             "env": spec.env, "training_seeds": spec.seeds, "episodes": args.episodes, "seed": args.seed,
-            "target_return": args.target_return, "score_of": if args.kept { "each evaluation" } else { "last update" },
+            "target_return": args.target_return.map(Target), "score_of": if args.kept { "each evaluation" } else { "last update" },
             "interval": INTERVAL,
         })),
     });
@@ -185,12 +188,12 @@ fn chosen<'t>(trained: &'t Trained, names: &[String]) -> Result<Vec<(&'t PolicyS
 /// The forms of the environment, each with its value; each is made once, so that a bad one is refused at once.
 fn forms(env: &EnvSpec, vary: Option<&Vary>) -> Result<Vec<Form>> {
     let Some(vary) = vary else { return Ok(vec![Form { value: None, env: env.clone(), update: None }]) };
-    let size = make(env)?.observation_size();
+    let size = describe(env)?.observation_size;
     let form = |&value: &f64| {
         let mut form = env.clone();
         let number = if value.fract() == 0.0 { Value::from(value as i64) } else { Value::from(value) };
         form.kwargs.insert(vary.key.clone(), number);
-        let found = make(&form)?.observation_size();
+        let found = describe(&form)?.observation_size;
         if found != size {
             let reason = format!("its observations have {found} entries, the policies' {size}");
             return Err(Refusal(format!("--vary {}={value}: {reason}", vary.key)).into());

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::refusal::Refusal;
 use aaren_agents::{PolicyFile, Task};
 use aaren_encoders::open_device;
-use aaren_envs::{EnvSpec, make};
+use aaren_envs::{EnvSpec, describe};
 use aaren_format::EncoderKind;
 use aaren_reports::{Aggregates, Summary};
 use aaren_runs::{output, stand_in};
@@ -115,7 +115,7 @@ impl Compared {
 fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
     let document = Document::read(yaml, &args.overrides)?;
     let spec = document.spec()?;
-    let environment = make(&spec.env).with_context(|| document.place("env").to_string())?;
+    let environment = describe(&spec.env).with_context(|| document.place("env").to_string())?;
     let folder = ExperimentFolder::of(&args.results, &spec.name);
     let (mut policies, mut trained) = (Vec::new(), true);
     for policy in &spec.policies {
@@ -125,7 +125,7 @@ fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
             continue;
         }
         trained = false;
-        let task = Task::new(&environment, spec.evaluate.return_scale);
+        let task = Task::new(&environment, spec.evaluate.return_scale.unwrap_or(1000.0));
         policies.push(stand_in::policy(&policy.name, &policy.agent, &task)?);
     }
     let Spec { name, env, .. } = spec;
