@@ -86,8 +86,8 @@ fn left_out(section: &str, key: &str, expected: &str) -> Option<Value> {
         load(&format!("{MINIMAL}{section}: {{{key}: {word}}}\n"), &[]).is_ok_and(|spec| spec == usual)
     };
     let choice = expected.starts_with("one of") || expected.starts_with("`true`");
-    let mut words = expected.split('`').skip(1).step_by(2).filter(|_| choice);
-    words.find(changes_nothing).map(|word| serde_yaml::from_str(word).unwrap())
+    let words = expected.split('`').skip(1).step_by(2).filter(|_| choice);
+    words.chain(["0", "1"]).find(changes_nothing).map(|word| serde_yaml::from_str(word).unwrap())
 }
 
 /// The encoders whose own entry may have the key, where that is not all of them.
@@ -97,8 +97,12 @@ fn encoders(key: &str, expected: &str, default: Option<&Value>) -> Option<String
         return None;
     }
     let value = sample(expected, default);
+    // Some keys mean something with one token for each timestep only.
     let takes = |encoder: &EncoderKind| {
-        load(&format!("{MINIMAL}policies: [{{p: {{encoder: {encoder}, {key}: {value}}}}}]\n"), &[]).is_ok()
+        ["", ", tokens: 1"].iter().any(|more| {
+            let entry = format!("encoder: {encoder}, {key}: {value}{more}");
+            load(&format!("{MINIMAL}policies: [{{p: {{{entry}}}}}]\n"), &[]).is_ok()
+        })
     };
     let those: Vec<EncoderKind> = EncoderKind::ALL.into_iter().filter(takes).collect();
     assert!(!those.is_empty(), "{key}: {value} is for no encoder");
@@ -247,8 +251,12 @@ experiment](../guides/experiment.md), [Run a grid](../guides/grids.md). For comp
 ";
 
 /// What the keys of the top level are, that have no value of one kind.
-const TOP: [(&str, &str); 9] = [
-    ("env", "an id such as `Hopper-v4`, or `{id: …, kwargs: {…}}`; a list makes a grid"),
+const TOP: [(&str, &str); 10] = [
+    (
+        "env",
+        "an id such as `Hopper-v4`, `{id: …, kwargs: {…}}`, or one of Python, `{gymnasium: …}` or `{python: …}`; a list makes a grid",
+    ),
+    ("observe", "a key, or a list of keys"),
     ("dataset", "a D4RL file, a Minari folder or a recipe's name; a list makes a grid"),
     ("policies", "a list of names, or of names with a map"),
     ("model", "a map"),
@@ -356,7 +364,7 @@ fn reference_of_the_yaml_is_what_the_program_says() {
         {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties":
             {"type": "object", "additionalProperties": false, "properties": entry_keys}},
     ]});
-    let env = json!({"anyOf": [{"type": "string"}, {"type": "object", "required": ["id"]}]});
+    let env = json!({"anyOf": [{"type": "string"}, {"type": "object"}]});
     let mut properties: Map<String, Value> = top.iter().map(|key| (key.name.clone(), schema(key))).collect();
     for (name, keys) in &sections {
         properties.insert((*name).into(), object(keys));

@@ -64,6 +64,7 @@ struct File {
     evaluate: EvaluateSpec,
     #[serde(default)]
     compare: CompareSpec,
+    /// Keys of a dict observation that policies see, in this order.
     #[serde(default, deserialize_with = "env::keys")]
     observe: Option<Vec<String>>,
 }
