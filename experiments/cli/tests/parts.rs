@@ -97,7 +97,7 @@ fn parts_are_put_together_by_the_last_one() {
     let (code, message) = experiment.run("parts", &["--only", "transformer:0"]);
     assert_eq!(code, Some(0), "{message}");
     assert!(message.contains("not finished: aaren seed 0\n"), "{message}");
-    assert!(message.contains("`aaren report parts/tiny` makes one of those that are done"), "{message}");
+    assert!(message.contains("`aaren report parts/tiny` reports the runs that are done"), "{message}");
     let summary = experiment.path("parts/tiny/summary.json");
     assert!(!summary.exists());
     assert!(!experiment.file("parts", RUNS[0], "spec.yaml").exists());

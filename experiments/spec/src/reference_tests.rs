@@ -100,8 +100,8 @@ fn left_out(section: &str, key: &str, expected: &str) -> Option<Value> {
         load(&format!("{MINIMAL}{section}: {{{key}: {word}}}\n"), &[]).is_ok_and(|spec| spec == usual)
     };
     let choice = expected.starts_with("one of") || expected.starts_with("`true`");
-    let mut words = expected.split('`').skip(1).step_by(2).filter(|_| choice);
-    words.find(changes_nothing).map(|word| serde_yaml::from_str(word).unwrap())
+    let words = expected.split('`').skip(1).step_by(2).filter(|_| choice);
+    words.chain(["0", "1"]).find(changes_nothing).map(|word| serde_yaml::from_str(word).unwrap())
 }
 
 /// The encoders whose own entry may have the key, where that is not all of them.
@@ -111,8 +111,12 @@ fn encoders(key: &str, expected: &str, default: Option<&Value>) -> Option<String
         return None;
     }
     let value = sample(expected, default);
+    // Some keys mean something with one token for each timestep only.
     let takes = |encoder: &EncoderKind| {
-        load(&format!("{MINIMAL}policies: [{{p: {{encoder: {encoder}, {key}: {value}}}}}]\n"), &[]).is_ok()
+        ["", ", tokens: 1"].iter().any(|more| {
+            let entry = format!("encoder: {encoder}, {key}: {value}{more}");
+            load(&format!("{MINIMAL}policies: [{{p: {{{entry}}}}}]\n"), &[]).is_ok()
+        })
     };
     let those: Vec<EncoderKind> = EncoderKind::ALL.into_iter().filter(takes).collect();
     assert!(!those.is_empty(), "{key}: {value} is for no encoder");
