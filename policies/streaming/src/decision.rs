@@ -42,6 +42,7 @@ struct Embedding {
 }
 
 /// The linear layers of the tokens.
+#[allow(clippy::large_enum_variant, reason = "there is one in each policy")]
 enum Inputs {
     /// A token each.
     Separate {
