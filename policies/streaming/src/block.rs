@@ -112,8 +112,8 @@ impl Scratch {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let Scratch { x, normed, branch, hidden, mixer } = self;
-        [x, normed, branch, hidden, mixer].into_iter().map(|buffer| size_of_val(&**buffer)).sum()
+        let Scratch { x, normed, branch, hidden, mixer, head } = self;
+        [x, normed, branch, hidden, mixer, head].into_iter().map(|buffer| size_of_val(&**buffer)).sum()
     }
 
     /// Writes to every page.
