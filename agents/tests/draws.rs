@@ -7,8 +7,8 @@ use aaren_agents::*;
 use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Precision, Recency, Regime,
-    Settings,
+    ActionSpace, Context, ContextLength, EncoderKind, Layout, Mixer, Model, Norm, Positions, Precision,
+    Recency, Regime, Settings, Variation,
 };
 use tch::{Device, Kind};
 
@@ -80,7 +80,7 @@ fn windows_are_drawn_evenly_from_the_whole_dataset() {
     let data = dataset(&[3, 40, 7, 50]);
     let windows = || Windows::new(&data, &task(), 5, 1).unwrap();
     assert_even(&starts(&windows()), 0..100);
-    assert_even(&starts(&windows().starting(Start::Episode)), [0, 3, 43, 50].into_iter());
+    assert_even(&starts(&windows().of(&config(0.0))), [0, 3, 43, 50].into_iter());
     // Other updates and other seeds draw others, and the same ones the same.
     let drawn = |seed, update| {
         let windows = Windows::new(&data, &task(), 5, seed).unwrap();
@@ -91,20 +91,28 @@ fn windows_are_drawn_evenly_from_the_whole_dataset() {
     assert_ne!(drawn(1, 0), drawn(2, 0));
 }
 
-fn agent(dropout: f64) -> AgentConfig {
-    AgentConfig::new(&DecisionConfig {
+/// Windows that begin where episodes do.
+fn config(dropout: f64) -> DecisionConfig {
+    DecisionConfig {
         model: Model {
             mixer: Mixer::new(EncoderKind::Aaren, Settings { heads: 2, recency: Recency::None }),
             width: 16,
             layers: 2,
             norm: Norm::Post,
             past_actions: true,
+            positions: Positions::Timestep,
         },
         dropout,
         context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },
         start: Start::Episode,
         carry: false,
-    })
+        layout: Layout::Separate,
+        variation: Variation::default(),
+    }
+}
+
+fn agent(dropout: f64) -> AgentConfig {
+    AgentConfig::new(&config(dropout))
 }
 
 fn train_config(seed: u64) -> TrainConfig {
@@ -117,6 +125,7 @@ fn train_config(seed: u64) -> TrainConfig {
         warmup: 0,
         schedule: Schedule::Constant,
         clip: 1.0,
+        ema: 0.0,
         precision: Precision::Float32,
         seed,
     }

@@ -68,7 +68,7 @@ fn an_agent_of_ones_own_is_trained_and_acts() {
         assert!(spec.contains(line), "{line} is not in\n{spec}");
     }
     // A program that does not know the agent acts with its policy.
-    let policy = aaren_streaming::Policy::from_file(run.join("policy.safetensors")).unwrap();
+    let policy = Policy::from_file(run.join("policy.safetensors")).unwrap();
     assert_eq!(policy.header().agent, "reward-weighted");
     let (mut stream, observation) = (policy.stream(), [0.1, 0.2, 0.3]);
     assert!(stream.act(&observation, 0.0).unwrap()[0].is_finite());

@@ -678,7 +678,7 @@ mod tests {
     #[test]
     fn training_is_what_the_yaml_says() {
         let text = "env: Hopper-v4\ndataset: hopper-medium\npolicies: [aaren]\ntrain: {updates: 70, batch: 6, \
-            learning_rate: 0.25, weight_decay: 0.125, warmup: 9, schedule: constant, clip: 3.5, precision: bfloat16}\n";
+            learning_rate: 0.25, weight_decay: 0.125, warmup: 9, schedule: constant, clip: 3.5, ema: 0.5, precision: bfloat16}\n";
         let spec = Document::parse(Path::new("x.yaml"), text, &[]).unwrap().spec().unwrap();
         let expected = TrainConfig {
             updates: 70,
@@ -688,6 +688,7 @@ mod tests {
             warmup: 9,
             schedule: Schedule::Constant,
             clip: 3.5,
+            ema: 0.5,
             precision: Precision::Bfloat16,
             seed: 11,
         };
