@@ -42,7 +42,7 @@ struct Embedding {
 }
 
 /// The linear layers of the tokens.
-#[allow(clippy::large_enum_variant, reason = "there is one in each policy")]
+#[expect(clippy::large_enum_variant, reason = "there is one for each policy")]
 enum Inputs {
     /// A token each.
     Separate {
