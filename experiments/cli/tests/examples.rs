@@ -82,7 +82,7 @@ fn an_agent_of_ones_own_is_trained_and_acts() {
 /// The return of one episode.
 fn played(policy: &Policy, seed: u64) -> f64 {
     let mut environment = aaren_envs::make(&policy.header().env).unwrap();
-    let (mut streams, mut observation) = (policy.streams(1), vec![0.0; policy.observation_size()]);
+    let (mut streams, mut observation) = (policy.streams(1).unwrap(), vec![0.0; policy.observation_size()]);
     environment.reset(seed, &mut observation);
     streams.reset(0, policy.target_returns()[0]);
     let (mut reward, mut total) = (0.0, 0.0);
