@@ -266,7 +266,10 @@ experiment](../guides/experiment.md), [Run a grid](../guides/grids.md). For comp
 
 /// What the keys of the top level are, that have no value of one kind.
 const TOP: [(&str, &str); 11] = [
-    ("env", "an id such as `Hopper-v4`, or `{id: …, kwargs: {…}}`, or one of Python, `{gymnasium: …, import: …}` or `{python: \"module:function\"}`; a list makes a grid"),
+    (
+        "env",
+        "an id such as `Hopper-v4`, or `{id: …, kwargs: {…}}`, or one of Python, `{gymnasium: …, import: …}` or `{python: \"module:function\"}`; a list makes a grid",
+    ),
     ("observe", "a list of keys such as `[observation, desired_goal]`"),
     ("dataset", "a D4RL file, a Minari folder or a recipe's name; a list makes a grid"),
     ("policies", "a list of names, or of names with a map"),
