@@ -8,7 +8,7 @@ use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
     ActionSpace, Context, ContextLength, EncoderKind, Layout, Mixer, Model, Norm, Positions, Precision,
-    Recency, Regime, Settings, Variation,
+    Regime, Settings, Variation,
 };
 use tch::{Device, Kind};
 
@@ -95,7 +95,7 @@ fn windows_are_drawn_evenly_from_the_whole_dataset() {
 fn config(dropout: f64) -> DecisionConfig {
     DecisionConfig {
         model: Model {
-            mixer: Mixer::new(EncoderKind::Aaren, Settings { heads: 2, recency: Recency::None }),
+            mixer: Mixer::new(EncoderKind::Aaren, Settings { heads: 2, ..Settings::default() }),
             width: 16,
             layers: 2,
             norm: Norm::Post,
