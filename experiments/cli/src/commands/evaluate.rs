@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> Result<()> {
     let targets = if args.target_return.is_empty() { &header.target_returns } else { &args.target_return };
     let regime = args.rollout.unwrap_or(header.regime());
     for &target in targets {
-        header.check_target(target)?;
+        header.check_target(target).map_err(|invalid| Refusal(invalid.to_string()))?;
     }
     let (episodes, seed, guidance) = (args.episodes, args.seed, args.guidance);
     let evaluation = Evaluation { env: &env, regime, targets, episodes, seed, guidance };
