@@ -80,7 +80,7 @@ pub fn check(trajectory: impl BufRead) -> Result<Check, Error> {
             Some(replay) => replay,
             None => {
                 let id = line.env.clone().ok_or_else(|| fail("the first line names no env".into()))?;
-                replay.insert(Replay::new(EnvSpec { id, kwargs: line.kwargs.clone() })?)
+                replay.insert(Replay::new(EnvSpec { kwargs: line.kwargs.clone(), ..EnvSpec::new(id) })?)
             }
         };
         replay.take(&line).map_err(fail)?;

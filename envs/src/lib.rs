@@ -26,7 +26,7 @@ mod t_maze;
 mod table;
 mod vector;
 
-pub use aaren_format::{ActionSpace, EnvSpec};
+pub use aaren_format::{ActionSpace, EnvSpec, OfData};
 pub use check::{Check, check};
 pub use drawing::{Drawing, Shape, colour};
 pub use dynamics::{Dynamics, Scene, Step};

@@ -50,7 +50,7 @@ fn registered(id: &str) -> Option<Constructor> {
 /// of those data.
 ///
 /// # Errors
-/// [`Error::UnknownEnv`], [`Error::OldMujoco`], [`Error::Kwargs`], [`Error::Mujoco`].
+/// [`Error::UnknownEnv`], [`Error::NoEnv`], [`Error::OldMujoco`], [`Error::Kwargs`], [`Error::Mujoco`].
 pub fn make(spec: &EnvSpec) -> Result<Environment, Error> {
     if let Some(constructor) = registered(&spec.id) {
         return constructor(spec);
@@ -75,6 +75,9 @@ pub fn make(spec: &EnvSpec) -> Result<Environment, Error> {
 }
 
 fn unknown(id: &str) -> Error {
+    if id == EnvSpec::NONE {
+        return Error::NoEnv;
+    }
     // Gymnasium refuses it too (Farama-Foundation/Gymnasium#950).
     if id == "Pusher-v4" {
         return Error::OldMujoco { id: "Pusher-v4", found: mujoco_version(), instead: "Pusher-v5" };

@@ -80,7 +80,7 @@ fn an_environment_is_one_of_gymnasium_rs() {
 fn a_constructor_may_make_and_register() {
     register("LateHopper-v0", |spec| {
         register("LatestHopper-v0", |_| make(&EnvSpec::new("Hopper-v5")));
-        make(&EnvSpec { id: "LatestHopper-v0".into(), kwargs: spec.kwargs.clone() })
+        make(&EnvSpec { kwargs: spec.kwargs.clone(), ..EnvSpec::new("LatestHopper-v0") })
     });
     // A lock that is held all the while would stop this for ever.
     let (sender, receiver) = std::sync::mpsc::channel();

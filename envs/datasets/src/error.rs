@@ -44,6 +44,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A dataset cannot have that name.
+    #[error("dataset {path}: {reason}", path = path.display())]
+    Name {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it, and what would do.
+        reason: String,
+    },
     /// Snapshots of a behaviour policy that are not what they should be.
     #[error("{}: {found}; expected {expected}", path.display())]
     Snapshots {
@@ -71,7 +79,7 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         match self {
             Error::Env(error) => error.is_refusal(),
-            Error::Recipe { .. } | Error::Open { .. } | Error::Content { .. } => true,
+            Error::Recipe { .. } | Error::Open { .. } | Error::Content { .. } | Error::Name { .. } => true,
             Error::Write { .. } | Error::Snapshots { .. } => false,
         }
     }

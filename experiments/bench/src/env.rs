@@ -45,7 +45,9 @@ fn rate(id: &str) -> Result<f64> {
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let actions: Vec<Vec<f32>> = (0..1000)
         .map(|_| match environment.action_space() {
-            ActionSpace::Discrete { choices } => vec![random.random_range(0..*choices) as f32],
+            space @ (ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. }) => {
+                space.choices().iter().map(|&choices| random.random_range(0..choices) as f32).collect()
+            }
             ActionSpace::Continuous { low, high } => {
                 low.iter().zip(high).map(|(&low, &high)| random.random_range(low..=high)).collect()
             }

@@ -130,8 +130,13 @@ fn measured(
     rates: &mut Rates,
 ) -> Result<f64> {
     let spec = &experiment.spec;
-    let environment = make(&spec.env).map_err(Error::at(experiment.place("env")))?;
-    let task = Task::new(&environment, spec.evaluate.return_scale);
+    let task = match spec.played_in() {
+        Some(env) => {
+            let environment = make(env).map_err(Error::at(experiment.place("env")))?;
+            Task::new(&environment, spec.evaluate.return_scale)
+        }
+        None => Task::of_data(&crate::dataset::of_experiment(spec, Path::new(""))?, spec.evaluate.return_scale),
+    };
     let threads = spec.train.threads.or(threads);
     let kind = json!([
         policy.agent,

@@ -150,7 +150,8 @@ impl Experiment {
     pub fn check_data(&self, results: &Path) -> Result<()> {
         if let DatasetSource::Recipe(name) = &self.spec.dataset {
             let made = recipe::env(name).map_err(Error::at(self.place("dataset")))?;
-            let (there, here) = (make(&made)?, make(&self.spec.env)?);
+            let Some(env) = self.spec.played_in() else { return Ok(()) };
+            let (there, here) = (make(&made)?, make(env)?);
             if there.action_space().kind() != here.action_space().kind() {
                 return Err(Error::Refused(format!(
                     "{}: the recipe {name} is of {}, which does not fit environment {}",

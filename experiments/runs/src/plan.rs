@@ -51,7 +51,7 @@ impl Plan {
     pub fn check(&self, only: &[Part]) -> Result<()> {
         check_all(only, &self.experiments)?;
         self.experiments.iter().try_for_each(|experiment| {
-            let made = aaren_envs::make(&experiment.spec.env);
+            let made = experiment.spec.played_in().map(aaren_envs::make).transpose();
             made.map(drop).map_err(Error::at(experiment.place("env")))
         })
     }

@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::path::Path;
 
 use aaren_agents::Task;
-use aaren_datasets::Difficulty;
+use aaren_datasets::{Dataset, Difficulty};
 use aaren_encoders::open_device;
 use aaren_envs::make;
 use aaren_spec::{DatasetSource, Document, ExperimentFolder, Fingerprint, PolicySpec, RunFolder, Spec};
@@ -42,7 +42,7 @@ impl<'e> Ready<'e> {
         }
         let spec = self.spec;
         let at = |key: &str| self.document.place(key).to_string();
-        let environment = make(&spec.env).map_err(Error::at(at("env")))?;
+        let environment = spec.played_in().map(make).transpose().map_err(Error::at(at("env")))?;
         let loaded = dataset::of_experiment(spec, self.results).map_err(Error::at(at("dataset")))?;
         let summary = loaded.summary();
         output::note(&summary);
@@ -55,13 +55,35 @@ impl<'e> Ready<'e> {
             let cure = "scale the rewards in the data";
             return Err(Error::at(at("dataset"))(Error::Refused(format!("{found}, {expected}; {cure}"))));
         }
-        let task = Task::new(&environment, spec.evaluate.return_scale)
-            .with_dataset(&loaded)
-            .map_err(Error::at(at("dataset")))?;
-        let difficulty = Difficulty::of(&loaded, Some(&spec.env)).map_err(Error::at(at("env")))?;
+        let scale = spec.evaluate.return_scale;
+        let task = environment.map_or_else(|| Task::of_data(&loaded, scale), |its| Task::new(&its, scale));
+        loaded.findings(Some(&task.action)).iter().for_each(|line| output::note(line));
+        let difficulty = Difficulty::of(&loaded, spec.played_in()).map_err(Error::at(at("env")))?;
         warn(spec, &summary, &difficulty);
         let checksum = dataset::checksum(&loaded);
-        Ok(self.data.get_or_init(|| Data { dataset: loaded, summary, difficulty, checksum, task }))
+        let (loaded, held_out) = loaded.set_aside(spec.evaluate.hold_out.unwrap_or(0.0));
+        // The scales are those of what is learned from.
+        let task = task.with_dataset(&loaded).map_err(Error::at(at("dataset")))?;
+        self.say_held_out(held_out.as_ref())?;
+        Ok(self.data.get_or_init(|| Data { dataset: loaded, held_out, summary, difficulty, checksum, task }))
+    }
+
+    /// Says how many episodes policies do not learn from.
+    fn say_held_out(&self, held_out: Option<&Dataset>) -> Result<()> {
+        let played = self.spec.played_in().is_some();
+        match held_out {
+            None if played => Ok(()),
+            None => Err(Error::Refused(format!(
+                "{}: found no episodes to hold out, expected at least two episodes and `evaluate.hold_out` above 0; \
+                 without an environment the error of the actions on held-out episodes is all that can be told of a policy",
+                self.document.place("evaluate")
+            ))),
+            Some(held_out) => {
+                let alone = if played { "" } else { "; there is no environment: nothing is played" };
+                output::note(format_args!("{} episodes are held out{alone}", held_out.episodes().len()));
+                Ok(())
+            }
+        }
     }
 
     /// Every policy × seed, in the order of the spec.
@@ -73,6 +95,8 @@ impl<'e> Ready<'e> {
             seeds.iter().enumerate().map(move |(index, &seed)| {
                 let folder = self.folder.run(&policy.name, seed);
                 let (fingerprint, dataset) = self.made_with(&folder, self.spec.fingerprint(policy, seed));
+                // What is held out is at hand in a training alone.
+                let same = same.filter(|_| self.spec.played_in().is_some());
                 let source = same.map(|same| same * seeds.len() + index);
                 Run { spec: self.spec, policy, seed, fingerprint, dataset, folder, source }
             })

@@ -1,6 +1,6 @@
 //! `env: Hopper-v4`, or `env: {id: Hopper-v4, kwargs: {observe: positions}}`.
 
-use aaren_format::EnvSpec;
+use aaren_format::{EnvSpec, OfData};
 
 use std::fmt;
 
@@ -21,6 +21,9 @@ struct Full {
     id: String,
     #[serde(default)]
     kwargs: Map<String, Value>,
+    /// `ignore` uses data that say that they are of another environment; `check`, the default, refuses them.
+    #[serde(default)]
+    of_data: OfData,
 }
 
 fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -45,7 +48,7 @@ impl<'de> Visitor<'de> for Env {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<EnvSpec, A::Error> {
-        let Full { id, kwargs } = Full::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(EnvSpec { id, kwargs })
+        let Full { id, kwargs, of_data } = Full::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(EnvSpec { id, kwargs, of_data })
     }
 }

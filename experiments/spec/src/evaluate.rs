@@ -19,6 +19,10 @@ pub struct EvaluateSpec {
     pub target_returns: Option<Vec<f64>>,
     /// Which of the evaluated policies are kept.
     pub keep: Keep,
+    /// Share of the episodes, below 1, that policies do not learn from: on them the error of their actions is measured.
+    /// 0 unless given, where nothing is played 0.1.
+    #[serde(deserialize_with = "hold_out", skip_serializing_if = "Option::is_none")]
+    pub hold_out: Option<f64>,
     /// What returns-to-go are divided by before they are embedded.
     #[serde(deserialize_with = "scale")]
     pub return_scale: f64,
@@ -38,13 +42,16 @@ pub enum Keep {
 impl Default for EvaluateSpec {
     fn default() -> Self {
         let (keep, return_scale) = (Keep::Last, 1000.0);
-        Self { every: UNSAID, episodes: 100, target_returns: None, keep, return_scale }
+        Self { every: UNSAID, episodes: 100, target_returns: None, keep, hold_out: None, return_scale }
     }
 }
 
 impl EvaluateSpec {
-    /// Fills in what follows from the number of updates.
-    pub(super) fn complete(&mut self, updates: u64) {
+    /// Fills in what follows from the number of updates, and from whether policies are trained from data alone.
+    pub(super) fn complete(&mut self, updates: u64, data_alone: bool) {
+        if data_alone {
+            self.hold_out = self.hold_out.or(Some(0.1));
+        }
         if self.every == UNSAID {
             self.every = (updates / 4).max(1);
         }
@@ -55,6 +62,11 @@ impl EvaluateSpec {
         let overflows = |target: &f64| !((target / self.return_scale) as f32).is_finite();
         self.target_returns.iter().flatten().copied().find(overflows)
     }
+}
+
+/// A share of the episodes.
+fn hold_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    number(deserializer, "a share of the episodes from 0 to below 1", |share| (0.0..1.0).contains(&share)).map(Some)
 }
 
 /// A number that the network can divide by.

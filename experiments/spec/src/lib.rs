@@ -42,6 +42,7 @@ mod keys;
 mod model;
 mod node;
 mod policy;
+mod reading;
 mod result;
 mod spec;
 mod state;

@@ -165,10 +165,10 @@ prop_compose! {
         (keep_all, margin) in (any::<bool>(), proptest::option::of(0.0..100.0)),
     ) -> Spec {
         Spec {
-            name, env: EnvSpec { id, kwargs: kwargs.into_iter().collect() },
-            dataset: DatasetSource::Recipe(dataset), policies, seeds: seeds.into_iter().collect(), train,
+            name, env: EnvSpec { kwargs: kwargs.into_iter().collect(), ..EnvSpec::new(id) },
+            dataset: DatasetSource::Recipe(dataset), observe: None, actions: None, columns: None, policies, seeds: seeds.into_iter().collect(), train,
             evaluate: EvaluateSpec {
-                every, episodes, return_scale,
+                every, episodes, return_scale, hold_out: None,
                 keep: if keep_all { Keep::All } else { Keep::Last },
                 target_returns: targets.map(|targets| targets.into_iter().map(|target| f64::from(target) / 7.0).collect()),
             },

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use aaren_datasets::{Actions, Columns, Reading};
 use aaren_format::{EnvSpec, Invalid};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,7 +14,7 @@ use crate::model::ModelSection;
 use crate::values::{Distinct, distinct, whole};
 use crate::{
     CompareSpec, DatasetSource, Document, Error, EvaluateSpec, PolicySpec, TrainSpec, dataset, env, grid,
-    keys, values,
+    keys, reading, values,
 };
 
 /// One experiment: every policy × seed, trained on one dataset, evaluated in one environment.
@@ -21,10 +22,20 @@ use crate::{
 pub struct Spec {
     /// Name of the results folder; the file's stem unless given.
     pub name: String,
-    /// Environment of the roll-outs.
+    /// Environment of the roll-outs; `none` where policies are trained from data alone.
     pub env: EnvSpec,
     /// What the policies learn from.
     pub dataset: DatasetSource,
+    /// Keys of a dictionary of observations that policies see, in this order; all unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observe: Option<Vec<String>>,
+    /// What the numbers of actions in the data mean: `continuous`, `discrete`, `one-hot` or `multi-discrete`; what the
+    /// environment takes, or the data say, unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Actions>,
+    /// Which columns of a table (CSV, Parquet, npz) are what; the usual names unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Columns>,
     /// Policies to train, at least one, names unique.
     pub policies: Vec<PolicySpec>,
     /// Training seeds, at least one, unique.
@@ -42,10 +53,16 @@ pub struct Spec {
 struct File {
     #[serde(default, deserialize_with = "values::some_folder_name")]
     name: Option<String>,
-    #[serde(deserialize_with = "env::env")]
+    #[serde(default = "EnvSpec::none", deserialize_with = "env::env")]
     env: EnvSpec,
     #[serde(deserialize_with = "dataset::text")]
     dataset: String,
+    #[serde(default, deserialize_with = "reading::observe")]
+    observe: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "reading::actions")]
+    actions: Option<Actions>,
+    #[serde(default, deserialize_with = "reading::columns")]
+    columns: Option<Columns>,
     #[serde(default)]
     #[expect(dead_code, reason = "each entry is read together with the sections that it differs from")]
     policies: IgnoredAny,
@@ -91,6 +108,17 @@ impl Spec {
         serde_yaml::to_string(self).expect("a Spec holds only maps, lists and UTF-8 scalars")
     }
 
+    /// How the file of the dataset is read.
+    pub fn reading(&self) -> Reading {
+        let Self { observe, actions, columns, .. } = self;
+        Reading { observe: observe.clone(), actions: *actions, columns: columns.clone() }
+    }
+
+    /// The environment, where there is one.
+    pub fn played_in(&self) -> Option<&EnvSpec> {
+        Some(&self.env).filter(|env| !env.is_none())
+    }
+
     /// The same experiment reduced to one policy and one seed: the spec of one results folder.
     pub fn single(&self, policy: &PolicySpec, seed: u64) -> Spec {
         Spec { policies: vec![policy.clone()], seeds: vec![seed], ..self.clone() }
@@ -105,8 +133,20 @@ impl Document {
     pub fn spec(&self) -> Result<Spec, Error> {
         let root = Field { path: String::new(), node: self.root() };
         grid::check_none(&root)?;
-        let File { name, env, dataset, seeds, context, mut train, mut evaluate, mut compare, .. } =
-            root.read()?;
+        let File {
+            name,
+            env,
+            dataset,
+            observe,
+            actions,
+            columns,
+            seeds,
+            context,
+            mut train,
+            mut evaluate,
+            mut compare,
+            ..
+        } = root.read()?;
         let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));
         let train_section = root.section("train");
         train.complete().map_err(|Invalid { found, expected, cure, .. }| {
@@ -115,7 +155,7 @@ impl Document {
                 None => train_section.invalid(found, &expected, cure),
             }
         })?;
-        evaluate.complete(train.updates);
+        evaluate.complete(train.updates, env.is_none());
         if let Some(target) = evaluate.overflowing() {
             let found = format!("{:e} with a target return of {target:e}", evaluate.return_scale);
             let section = root.section("evaluate");
@@ -137,7 +177,8 @@ impl Document {
             Some(field) => dataset::find(&dataset, field, self)?,
             None => return Err(root.missing("dataset", keys::required("dataset"))),
         };
-        Ok(Spec { name: self.name(name, &root)?, env, dataset, policies, seeds, train, evaluate, compare })
+        let name = self.name(name, &root)?;
+        Ok(Spec { name, env, dataset, observe, actions, columns, policies, seeds, train, evaluate, compare })
     }
 
     pub(crate) fn name(&self, name: Option<String>, root: &Fields) -> Result<String, Error> {

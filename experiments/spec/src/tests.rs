@@ -32,7 +32,7 @@ fn regime(policy: &PolicySpec) -> Regime {
 fn defaults_need_only_environment_and_dataset() {
     let spec = load(MINIMAL, &[]).unwrap();
     assert_eq!(spec.name, "x");
-    assert_eq!(spec.env, EnvSpec { id: "Hopper-v4".into(), kwargs: Default::default() });
+    assert_eq!(spec.env, EnvSpec::new("Hopper-v4"));
     assert_eq!(spec.dataset, DatasetSource::Recipe("hopper-medium".into()));
     assert_eq!(spec.seeds, [0]);
     let [aaren, transformer] = spec.policies.as_slice() else { panic!("{:?}", spec.policies) };

@@ -34,7 +34,7 @@ pub use action::ActionSpace;
 pub use config::{AgentConfig, AgentSettings, CloningConfig, DecisionConfig, Optimisation, Schedule, Start};
 pub use context::{Context, ContextLength, Regime};
 pub use device::Device;
-pub use env::EnvSpec;
+pub use env::{EnvSpec, OfData};
 pub use error::{Error, Invalid};
 pub use hash::fnv1a;
 pub use header::{FORMAT, Header, VERSION, check_scale};

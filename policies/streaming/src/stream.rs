@@ -61,6 +61,12 @@ impl Stream {
         Ok(&self.episode.action)
     }
 
+    /// Tells that another action was taken at the last step than the one it gave: the next step's past holds that one.
+    /// Nothing where it has not acted yet, or where `action` is none of the policy's.
+    pub fn took(&mut self, action: &[f32]) {
+        self.episode.took(self.policy.weights(), action);
+    }
+
     /// What the head said at the last step, before the action was made of it: values whose tanh is
     /// the action scaled to [−1, 1], or one logit per choice.
     pub fn head_output(&self) -> &[f32] {

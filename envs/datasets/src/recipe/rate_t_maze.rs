@@ -31,7 +31,7 @@ impl Recipe for RateTMaze {
     fn env(&self) -> EnvSpec {
         let corridor = self.limits.map(|limit| limit - 2);
         let kwargs = serde_json::Map::from_iter([("corridor".to_owned(), corridor.to_vec().into())]);
-        EnvSpec { id: "RateTMaze-v0".into(), kwargs }
+        EnvSpec { kwargs, ..EnvSpec::new("RateTMaze-v0") }
     }
 
     fn ends(&self, transitions: usize) -> Vec<usize> {

@@ -26,7 +26,7 @@ pub(super) fn find(name: &str) -> Option<TMaze> {
 impl Recipe for TMaze {
     fn env(&self) -> EnvSpec {
         let kwargs = serde_json::Map::from_iter([("corridor".to_owned(), self.corridor.clone())]);
-        EnvSpec { id: "TMaze-v0".into(), kwargs }
+        EnvSpec { kwargs, ..EnvSpec::new("TMaze-v0") }
     }
 
     fn ends(&self, transitions: usize) -> Vec<usize> {
