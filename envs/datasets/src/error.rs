@@ -44,6 +44,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A dataset that cannot be downloaded.
+    #[error("fetching {what}: {reason}")]
+    Fetch {
+        /// The address.
+        what: String,
+        /// Why, and what would help.
+        reason: String,
+    },
     /// A dataset cannot have that name.
     #[error("dataset {path}: {reason}", path = path.display())]
     Name {
@@ -80,7 +88,7 @@ impl Error {
         match self {
             Error::Env(error) => error.is_refusal(),
             Error::Recipe { .. } | Error::Open { .. } | Error::Content { .. } | Error::Name { .. } => true,
-            Error::Write { .. } | Error::Snapshots { .. } => false,
+            Error::Write { .. } | Error::Fetch { .. } | Error::Snapshots { .. } => false,
         }
     }
 }

@@ -39,7 +39,7 @@ pub fn locate(text: &str, folder: &Path) -> Result<PathBuf, Missing> {
             return Ok(path);
         }
         missing.found = format!("`{text}`, a Minari dataset that is not in {}", root.display());
-        missing.cure = Some(format!("fetch it: `pip install 'minari[hf,hdf5]' && minari download {text}`"));
+        missing.cure = Some(format!("`aaren data fetch {text}`"));
     }
     Err(missing)
 }
@@ -82,20 +82,23 @@ fn is_d4rl_id(text: &str) -> bool {
     is_minari_id(text) && !text.contains('/') && TASKS.contains(&task) && text != task
 }
 
-/// What D4RL's sets are called today, and that our recipes are others.
+/// Whether an id is of D4RL's Gym sets, which are there to be fetched.
+pub(crate) fn is_d4rl_gym_id(text: &str) -> bool {
+    let task = text.split('-').next().unwrap_or(text);
+    is_d4rl_id(text) && ["hopper", "halfcheetah", "walker2d", "ant"].contains(&task)
+}
+
+/// What brings a D4RL dataset here; a recipe of almost the same name is another one.
 fn d4rl_cure(id: &str) -> String {
     let (name, _) = id.rsplit_once("-v").unwrap_or((id, ""));
     let (task, rest) = name.split_once('-').unwrap_or((name, ""));
-    let gym = ["hopper", "halfcheetah", "walker2d", "ant"].contains(&task);
-    if gym {
-        let file = format!("{}-v2.hdf5", name.replace('-', "_"));
+    if is_d4rl_gym_id(id) {
         return format!(
-            "download it: `curl -LO https://rail.eecs.berkeley.edu/datasets/offline_rl/gym_mujoco_v2/{file}`, then \
-             `dataset: {file}`; the recipe `{name}` is another dataset, made here"
+            "`aaren data fetch {id}`, then `dataset: {id}.hdf5`; the recipe `{name}` is another dataset, made here"
         );
     }
     let minari = format!("D4RL/{task}/{rest}-v2");
-    format!("its successor is Minari's `{minari}`: `pip install 'minari[hf,hdf5]' && minari download {minari}`, then `dataset: {minari}`")
+    format!("its successor is Minari's: `aaren data fetch {minari}`, then `dataset: {minari}`")
 }
 
 /// What to do with an address of the internet.

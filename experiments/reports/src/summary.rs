@@ -275,7 +275,9 @@ impl Summary {
     }
 
     fn score_cells(&self, name: &str, policy: &PolicySummary) -> Vec<String> {
-        let score = policy.targets[0].score().estimate.to_string();
+        let estimate = &policy.targets[0].score().estimate;
+        // Errors are small numbers.
+        let score = if self.protocol.env.is_none() { estimate.text(4) } else { estimate.to_string() };
         let mut cells = vec![name.to_owned(), policy.parameters.to_string(), score];
         cells.extend(self.comparison.iter().flat_map(|comparison| comparison.cells(name)));
         let repeats = || policy.targets[0].repeats(self.protocol.episodes).unwrap_or_else(|| "all".into());

@@ -13,6 +13,9 @@ use tch::Device;
 use crate::run::{Data, Run, targets};
 use crate::{Error, Result, dataset, lock, output};
 
+/// Choices that a policy has an output for, at most, where the data alone say them.
+const MOST_CHOICES: usize = 100_000;
+
 /// What all runs of an experiment share.
 pub struct Ready<'e> {
     document: &'e Document,
@@ -57,6 +60,11 @@ impl<'e> Ready<'e> {
         }
         let scale = spec.evaluate.return_scale;
         let task = environment.map_or_else(|| Task::of_data(&loaded, scale), |its| Task::new(&its, scale));
+        if task.action.choices().iter().any(|&choices| choices > MOST_CHOICES) {
+            let found = format!("found choices up to {}", task.action.choices().iter().max().unwrap_or(&0) - 1);
+            let expected = format!("expected at most {MOST_CHOICES} of them; number the choices from 0 on");
+            return Err(Error::at(at("dataset"))(Error::Refused(format!("{found}, {expected}"))));
+        }
         loaded.findings(Some(&task.action)).iter().for_each(|line| output::note(line));
         let difficulty = Difficulty::of(&loaded, spec.played_in()).map_err(Error::at(at("env")))?;
         warn(spec, &summary, &difficulty);
@@ -136,6 +144,16 @@ fn warn(spec: &Spec, summary: &aaren_datasets::DatasetSummary, difficulty: &Diff
             "{} is nearly one trajectory: the timestep alone tells all but {:.0} % of the actions' variance",
             summary.name,
             100.0 * left
+        ));
+    }
+    let scale = spec.evaluate.return_scale;
+    let scaled = summary.return_max.abs().max(summary.return_min.abs()) / scale;
+    let shown = spec.policies.iter().any(|policy| policy.agent.encoder().is_some());
+    if shown && scaled > 0.0 && !(1e-3..=100.0).contains(&scaled) {
+        output::note(format_args!(
+            "evaluate.return_scale: returns of the data are {:.1e} in size, divided by {scale} they are {scaled:.1e}: a policy \
+             hardly sees what is asked of it; set it near the largest return",
+            scaled * scale
         ));
     }
     let best = summary.return_max;

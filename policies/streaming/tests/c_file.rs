@@ -99,7 +99,7 @@ fn a_c_file_acts_as_the_runtime_does_from_every_compiler() {
                 for (i, (a, e)) in action.iter().zip(expected).enumerate() {
                     let range = match policy.action_space() {
                         ActionSpace::Continuous { low, high } => high[i] - low[i],
-                        ActionSpace::Discrete { .. } => 1.0,
+                        _ => 1.0,
                     };
                     assert!(
                         (a - e).abs() < 1e-4 * range,

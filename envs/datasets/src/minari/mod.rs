@@ -60,7 +60,7 @@ fn episodes_of(folder: &Path, metadata: &Metadata, all: &mut Episodes, depth: us
         for id in &metadata.combined {
             let there = beside(folder, id).ok_or_else(|| {
                 let found = format!("`{id}`, which is not in {}", minari_root().display());
-                let expected = format!("the datasets that this one is made of; fetch it: `minari download {id}`");
+                let expected = format!("the datasets that this one is made of; `aaren data fetch {id}`");
                 Error::content(&metadata.path, "combined_datasets", found, expected)
             })?;
             format = episodes_of(&there, &Metadata::read(&there)?, all, depth + 1)?;

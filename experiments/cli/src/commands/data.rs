@@ -8,6 +8,7 @@ use aaren_envs::{EnvSpec, reference_scores};
 use aaren_runs::dataset::bar;
 use aaren_runs::output;
 use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -23,6 +24,21 @@ pub enum Command {
         env: Option<String>,
         #[command(flatten)]
         reading: How,
+        /// Print one JSON object on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Download a dataset by its id: D4RL's v2 files, and Minari's.
+    #[command(after_help = "A D4RL id becomes ID.hdf5 in this folder, a Minari id a folder where Minari keeps its own
+(MINARI_DATASETS_PATH, else ~/.minari/datasets). HF_ENDPOINT and D4RL_ENDPOINT name mirrors.
+What was cut off goes on where it stopped when you run the command again.
+
+Examples:
+  aaren data fetch hopper-medium-v2
+  aaren data fetch D4RL/pointmaze/umaze-v2")]
+    Fetch {
+        /// `hopper-medium-v2`, `mujoco/hopper/medium-v0`, ….
+        id: String,
         /// Print one JSON object on stdout.
         #[arg(long)]
         json: bool,
@@ -96,6 +112,7 @@ impl How {
 pub fn run(command: &Command) -> Result<()> {
     match command {
         Command::Info { dataset, env, reading, json } => info(dataset, &reading.reading(), env.as_deref(), *json),
+        Command::Fetch { id, json } => fetch(id, *json),
         Command::Make { recipe, out, transitions, seed, json } => {
             make(recipe, out.as_deref(), *transitions, *seed, *json)
         }
@@ -118,6 +135,22 @@ fn find(name: &str) -> Result<PathBuf> {
 fn info(name: &str, reading: &Reading, env: Option<&str>, json: bool) -> Result<()> {
     let env = env.map(EnvSpec::new);
     show(&Dataset::load_for(&find(name)?, reading, env.as_ref())?, env.as_ref(), json)
+}
+
+fn fetch(id: &str, json: bool) -> Result<()> {
+    let style = "fetching {msg} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
+    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(style)?).with_message(id.to_owned());
+    let progress = |done: u64, total: u64| {
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    let path = aaren_datasets::fetch(id, Path::new(""), &progress)?;
+    bar.finish_and_clear();
+    show(&Dataset::load(&path)?, None, json)?;
+    if !json {
+        output::print(format_args!("written to    {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Refuses what is there: nothing of a user's is overwritten.
