@@ -7,8 +7,8 @@ use aaren_datasets::{Dataset, Transitions};
 use aaren_encoders::{Gradients, Pass};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Precision, Recency, Regime,
-    Settings,
+    self as format, ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Positions,
+    Precision, Recency, Regime, Settings,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -25,7 +25,14 @@ fn generator() -> std::sync::MutexGuard<'static, ()> {
 fn config(encoder: EncoderKind, norm: Norm, recency: Recency) -> DecisionConfig {
     let mixer = Mixer::new(encoder, Settings { heads: 2, recency });
     DecisionConfig {
-        model: Model { width: 16, layers: 3, norm, past_actions: true, mixer },
+        model: Model {
+            width: 16,
+            layers: 3,
+            norm,
+            past_actions: true,
+            positions: Positions::Timestep,
+            mixer,
+        },
         dropout: 0.1,
         context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },
         start: Start::Uniform,
@@ -44,6 +51,8 @@ fn configs() -> Vec<DecisionConfig> {
         ..*config
     };
     all.extend(all.clone().iter().map(two_tokens));
+    let untold = plain(EncoderKind::Aaren);
+    all.push(DecisionConfig { model: Model { positions: Positions::None, ..untold.model }, ..untold });
     all
 }
 
@@ -200,6 +209,33 @@ fn a_streamed_roll_out_is_the_forward_pass_on_its_tokens() {
             assert!(error < 1e-4, "{config:?}, chunk from {start}: off by {error:e}");
             start += length;
         }
+    }
+}
+
+/// What training never saw has no embedding of its own to be read: neither in the runtime nor in libtorch.
+#[test]
+fn timesteps_beyond_the_longest_that_training_saw_are_that_one() {
+    let _turn = generator();
+    let data = dataset();
+    let plain = config(EncoderKind::Aaren, Norm::Post, Recency::None);
+    let whole = ContextLength::Episode;
+    for (start, context_length, carry, longest) in [
+        (Start::Uniform, ContextLength::Timesteps(10), false, 30),
+        (Start::Episode, ContextLength::Timesteps(10), false, 10),
+        (Start::Episode, whole, false, 30),
+        (Start::Episode, ContextLength::Timesteps(10), true, 30),
+    ] {
+        let config =
+            DecisionConfig { start, carry, context: Context { context_length, ..plain.context }, ..plain };
+        let agent = AgentConfig::new(&config);
+        let mut trainer = Trainer::new(&agent, &task(), train_config(2), &data, Device::Cpu).unwrap();
+        trainer.update().unwrap();
+        let network = trainer.network();
+        let named = network.named_parameters();
+        let (_, table) = named.iter().find(|(name, _)| name == "embed.timestep.weight").unwrap();
+        assert_eq!(table.size()[0], longest, "{config:?}");
+        let format::Network::Decision(decision) = network.describe() else { panic!("a decision network") };
+        assert_eq!(decision.max_timesteps as i64, longest);
     }
 }
 

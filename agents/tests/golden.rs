@@ -4,8 +4,8 @@ use aaren_agents::*;
 use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Precision, Recency, Regime,
-    Settings,
+    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency,
+    Regime, Settings,
 };
 use tch::Device;
 
@@ -48,6 +48,7 @@ fn decision(encoder: EncoderKind, recency: Recency, norm: Norm, carry: bool) -> 
             layers: 2,
             norm,
             past_actions: true,
+            positions: Positions::Timestep,
         },
         dropout: 0.1,
         context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },

@@ -6,8 +6,8 @@ use aaren_datasets::{Dataset, Transitions};
 use aaren_encoders::{Gradients, Pass};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Precision, Recency, Regime,
-    Settings,
+    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency,
+    Regime, Settings,
 };
 use aaren_format::{DecisionConfig, Start};
 use tch::{Device, Tensor};
@@ -45,7 +45,14 @@ fn threads_share_the_rows_of_a_batch() {
     ] {
         let mixer = Mixer::new(encoder, Settings { heads: 2, recency: Recency::Gated });
         let config = DecisionConfig {
-            model: Model { width: 16, layers: 2, norm: Norm::Post, past_actions, mixer },
+            model: Model {
+                width: 16,
+                layers: 2,
+                norm: Norm::Post,
+                past_actions,
+                positions: Positions::Timestep,
+                mixer,
+            },
             dropout: 0.0,
             context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },
             start: Start::Uniform,

@@ -8,8 +8,8 @@ use aaren_damaged_files::{Measuring, fuzz};
 use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Precision, Recency, Regime,
-    Settings,
+    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency,
+    Regime, Settings,
 };
 use serde_json::{Value, json};
 use tch::Device;
@@ -28,7 +28,14 @@ fn write(name: &str, bytes: &[u8]) -> PathBuf {
 fn decision(encoder: EncoderKind) -> AgentConfig {
     let mixer = Mixer::new(encoder, Settings { heads: 2, recency: Recency::Learned });
     AgentConfig::new(&DecisionConfig {
-        model: Model { width: 4, layers: 1, norm: Norm::Pre, past_actions: true, mixer },
+        model: Model {
+            width: 4,
+            layers: 1,
+            norm: Norm::Pre,
+            past_actions: true,
+            positions: Positions::Timestep,
+            mixer,
+        },
         dropout: 0.0,
         context: Context { context_length: ContextLength::Timesteps(4), regime: Regime::Window(4) },
         start: Start::Uniform,

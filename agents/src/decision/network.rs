@@ -1,7 +1,7 @@
 //! The network of the decision agent: tokens, encoder, head.
 
 use aaren_encoders::{Dropout, Encoder, Gradients, Pass, State, Wanted, linear};
-use aaren_format::{self as format, Decision, DecisionConfig, Precision};
+use aaren_format::{self as format, Decision, DecisionConfig, Positions, Precision};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::Batch;
@@ -20,7 +20,8 @@ pub struct DecisionNetwork {
     embed_return: nn::Linear,
     embed_state: nn::Linear,
     embed_action: Option<nn::Linear>,
-    embed_timestep: nn::Embedding,
+    /// A row for each timestep that training sees, where there are embeddings.
+    embed_timestep: Option<nn::Embedding>,
     embed_norm: nn::LayerNorm,
     encoder: Encoder,
     head: nn::Linear,
@@ -44,7 +45,10 @@ impl DecisionNetwork {
         // Small, as in GPT-2: with PyTorch's N(0, 1) the timestep drowns what happened at it.
         let small =
             nn::EmbeddingConfig { ws_init: nn::Init::Randn { mean: 0.0, stdev: 0.02 }, ..Default::default() };
-        let embed_timestep = nn::embedding(&embed / "timestep", timesteps, width, small);
+        let embed_timestep = match config.model.positions {
+            Positions::Timestep => Some(nn::embedding(&embed / "timestep", timesteps, width, small)),
+            Positions::None => None,
+        };
         let embed_norm = nn::layer_norm(&embed / "norm", vec![width], Default::default());
         let encoder = Encoder::new(&root, &config.model, config.dropout)?;
         let head = linear(&root / "head", width, action);
@@ -72,20 +76,16 @@ impl DecisionNetwork {
     /// `[rows, timesteps, observation size]` (normalised), `actions` `[rows, timesteps, action size]`
     /// (token entries) and `timesteps` `[rows, timesteps]` (int64).
     fn tokens(&self, returns: &Tensor, states: &Tensor, actions: &Tensor, timesteps: &Tensor) -> Tensor {
-        let time = self.time(timesteps);
         let mut tokens = vec![self.embed_return.forward(returns), self.embed_state.forward(states)];
         tokens.extend(self.embed_action.as_ref().map(|embed| embed.forward(actions)));
         let (rows, steps) = timesteps.size2().expect("timesteps are [rows, timesteps]");
-        let tokens = (Tensor::stack(&tokens, 2) + time.unsqueeze(2)).view([
-            rows,
-            self.tokens_each() * steps,
-            self.config.model.width as i64,
-        ]);
-        self.embed_norm.forward(&tokens)
-    }
-
-    fn time(&self, timesteps: &Tensor) -> Tensor {
-        self.embed_timestep.forward(&timesteps.clamp_max(self.task.max_timesteps as i64 - 1))
+        let mut tokens = Tensor::stack(&tokens, 2);
+        if let Some(embed) = &self.embed_timestep {
+            let known = timesteps.clamp_max(self.task.max_timesteps as i64 - 1);
+            tokens += embed.forward(&known).unsqueeze(2);
+        }
+        let width = self.config.model.width as i64;
+        self.embed_norm.forward(&tokens.view([rows, self.tokens_each() * steps, width]))
     }
 
     /// Where actions are read.
@@ -222,7 +222,7 @@ impl DecisionNetwork {
         let linear = [Some(&self.embed_return), Some(&self.embed_state), self.embed_action.as_ref()];
         let linear = linear.into_iter().flatten().flat_map(|layer| [Some(&layer.ws), layer.bs.as_ref()]);
         let norm = [self.embed_norm.ws.as_ref(), self.embed_norm.bs.as_ref()];
-        linear.chain(norm).flatten().chain([&self.embed_timestep.ws])
+        linear.chain(norm).flatten().chain(self.embed_timestep.as_ref().map(|embed| &embed.ws))
     }
 
     /// The encoder's state before any token.

@@ -5,7 +5,7 @@ use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
     ActionSpace, AgentConfig, Context, ContextLength, DecisionConfig, EncoderKind, Mixer, Model, Norm,
-    Precision, Regime, Schedule, Settings, Start,
+    Positions, Precision, Regime, Schedule, Settings, Start,
 };
 use tch::Device;
 
@@ -23,6 +23,7 @@ pub fn hopper(encoder: EncoderKind, heads: usize) -> (DecisionConfig, Task) {
             layers: 3,
             norm: Norm::Post,
             past_actions: true,
+            positions: Positions::Timestep,
             mixer: Mixer::new(encoder, Settings { heads, ..Settings::default() }),
         },
         dropout: 0.1,

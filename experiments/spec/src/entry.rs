@@ -190,6 +190,7 @@ impl<'a> Shared<'a> {
             layers: said.layers,
             norm: said.norm,
             past_actions: said.past_actions,
+            positions: said.positions,
             mixer: Mixer::new(encoder, settings),
         };
         let usual = Settings::default();

@@ -1,6 +1,6 @@
 //! `model:` the architecture that the policies share, and what an entry of `policies` overrides.
 
-use aaren_format::{Model, Norm, Recency};
+use aaren_format::{Model, Norm, Positions, Recency};
 use serde::Deserialize;
 
 use super::values::{probability, whole};
@@ -23,6 +23,9 @@ pub(super) struct ModelSection {
     pub norm: Norm,
     pub recency: Recency,
     pub past_actions: bool,
+    /// How a policy knows when something was: `timestep` (default), an embedding for each timestep of an episode, or
+    /// `none`.
+    pub positions: Positions,
 }
 
 impl Default for ModelSection {
@@ -35,6 +38,7 @@ impl Default for ModelSection {
             norm: Norm::Post,
             recency: Recency::None,
             past_actions: true,
+            positions: Positions::Timestep,
         }
     }
 }

@@ -3,7 +3,8 @@
 use aaren_damaged_files::{Measuring, fuzz};
 use aaren_format::{
     AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec,
-    IqlConfig, Mixer, Model, Norm, Precision, Recency, Regime, Schedule, Settings, Start, Td3BcConfig,
+    IqlConfig, Mixer, Model, Norm, Positions, Precision, Recency, Regime, Schedule, Settings, Start,
+    Td3BcConfig,
 };
 use proptest::prelude::*;
 
@@ -74,6 +75,7 @@ prop_compose! {
                 width: heads * head_width, layers,
                 norm: if pre { Norm::Pre } else { Norm::Post },
                 past_actions: !pre,
+                positions: Positions::Timestep,
                 mixer: Mixer::new(encoder, Settings { heads, recency }),
             },
             dropout,

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use aaren_encoders::ablation::{Kernel, without};
 use aaren_encoders::{Encoder, Gradients, Pass, Wanted};
-use aaren_format::{EncoderKind, Mixer, Model, Norm, Precision, Recency, Settings};
+use aaren_format::{EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency, Settings};
 use tch::{Device, Kind, Tensor, nn};
 
 /// What is switched off: a name, the kernels, and whether the whole update goes through libtorch's graph.
@@ -88,6 +88,7 @@ impl Setting {
             layers: 3,
             norm: Norm::Post,
             past_actions: true,
+            positions: Positions::Timestep,
             mixer: Mixer::new(self.encoder, Settings { heads: 4, recency: self.recency }),
         };
         let encoder = Encoder::new(&store.root(), &model, 0.1).expect("a possible model");

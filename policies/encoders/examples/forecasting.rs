@@ -15,7 +15,7 @@
 use std::process::ExitCode;
 
 use aaren_encoders::{Encoder, Pass, Wanted, linear};
-use aaren_format::{EncoderKind, Mixer, Model, Norm, Recency};
+use aaren_format::{EncoderKind, Mixer, Model, Norm, Positions, Recency};
 use tch::nn::{self, Module, OptimizerConfig};
 use tch::{Device, IndexOp, Kind, Reduction, Tensor};
 
@@ -135,6 +135,7 @@ impl Forecaster {
             layers: settings.layers,
             norm: Norm::Post,
             past_actions: true,
+            positions: Positions::Timestep,
             mixer: Mixer::new(kind, aaren_format::Settings { heads: 4, recency: Recency::None }),
         };
         let small = nn::Init::Randn { mean: 0.0, stdev: 0.02 };

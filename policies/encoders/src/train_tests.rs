@@ -1,7 +1,7 @@
 //! Training computes what libtorch's graph of the whole encoder does: outputs, states, and the gradients of everything,
 //! with the backward pass that a mixer has of its own, and with the default.
 
-use aaren_format::{EncoderKind, Mixer, Model, Norm, Precision, Recency, Settings};
+use aaren_format::{EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency, Settings};
 use tch::{Device, Kind, Tensor, nn};
 
 use crate::mixer::{Mixer as Mix, mixer};
@@ -34,7 +34,7 @@ const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);
 fn models(width: usize, heads: usize) -> Vec<Model> {
     let model = |encoder, recency, norm| {
         let mixer = Mixer::new(encoder, Settings { heads, recency });
-        Model { width, layers: 2, norm, past_actions: true, mixer }
+        Model { width, layers: 2, norm, past_actions: true, positions: Positions::Timestep, mixer }
     };
     let mut models = Vec::new();
     for norm in [Norm::Post, Norm::Pre] {

@@ -1,12 +1,12 @@
 //! The encoders' contract: parameter counts, agreement of all ways to run one, state sizes.
 
 use aaren_encoders::{Encoder, Pass, Wanted};
-use aaren_format::{AarenSettings, EncoderKind, Mixer, Model, Norm, Precision, Recency, Settings};
+use aaren_format::{AarenSettings, EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency, Settings};
 use tch::{Device, Kind, Tensor, nn};
 
 fn model(encoder: EncoderKind, width: usize, layers: usize, heads: usize) -> Model {
     let mixer = Mixer::new(encoder, Settings { heads, ..Settings::default() });
-    Model { width, layers, norm: Norm::Post, past_actions: true, mixer }
+    Model { width, layers, norm: Norm::Post, past_actions: true, positions: Positions::Timestep, mixer }
 }
 
 fn with_recency(recency: Recency, model: Model) -> Model {

@@ -63,13 +63,20 @@
 //! ```
 
 use aaren_encoders::Encoder;
-use aaren_format::{EncoderKind, Mixer, Model, Norm, Recency, Settings};
+use aaren_format::{EncoderKind, Mixer, Model, Norm, Positions, Recency, Settings};
 use tch::{Device, Kind, Tensor, nn};
 
 fn outputs(encoder: EncoderKind, recency: Recency) -> Vec<f64> {
     let store = nn::VarStore::new(Device::Cpu);
     let mixer = Mixer::new(encoder, Settings { heads: 2, recency });
-    let model = Model { width: 8, layers: 1, norm: Norm::Post, past_actions: true, mixer };
+    let model = Model {
+        width: 8,
+        layers: 1,
+        norm: Norm::Post,
+        past_actions: true,
+        positions: Positions::Timestep,
+        mixer,
+    };
     let encoder = Encoder::new(&store.root(), &model, 0.0).unwrap();
     let _guard = tch::no_grad_guard();
     let mut parameters: Vec<_> = store.variables().into_iter().collect();

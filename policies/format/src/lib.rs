@@ -5,7 +5,7 @@
 //!
 //! * A [`Header`] is what a policy file says of itself: where it comes from, what it acts in, and the
 //!   [`Network`] it is.
-//! * [`Model`] with [`Mixer`], [`EncoderKind`], [`Norm`], [`Recency`]: the shape of a trajectory encoder.
+//! * [`Model`] with [`Mixer`], [`EncoderKind`], [`Norm`], [`Positions`], [`Recency`]: the shape of a trajectory encoder.
 //! * [`AgentConfig`]: an agent as an experiment describes it, by its [`AgentSettings`], whose ranges are in
 //!   [`values`].
 //! * [`Context`] and [`Regime`]: how much of the past a policy sees, in training and when it acts.
@@ -40,7 +40,7 @@ pub use hash::fnv1a;
 pub use header::{FORMAT, Header, VERSION, check_scale};
 pub use iql::IqlConfig;
 pub use model::{
-    AarenSettings, EncoderKind, GruSettings, Mixer, Model, Norm, Precision, Recency, Settings,
+    AarenSettings, EncoderKind, GruSettings, Mixer, Model, Norm, Positions, Precision, Recency, Settings,
     TransformerSettings, Weights,
 };
 pub use network::{Decision, Mlp, Network};

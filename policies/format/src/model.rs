@@ -105,6 +105,41 @@ impl fmt::Display for Recency {
     }
 }
 
+/// How a policy knows when something was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Positions {
+    /// A learned embedding of each timestep of the episode is added to its tokens; timesteps beyond the longest that
+    /// training saw have that one's.
+    #[default]
+    Timestep,
+    /// Nothing is told: order can be learned from what an encoder does with it only.
+    None,
+}
+
+impl Positions {
+    /// Every form there is.
+    pub const ALL: [Positions; 2] = [Positions::Timestep, Positions::None];
+
+    /// Its name in YAML and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Positions::Timestep => "timestep",
+            Positions::None => "none",
+        }
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Positions::default()
+    }
+}
+
+impl fmt::Display for Positions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// How numbers are kept: in training the arithmetic of an encoder, whose weights stay float32; in the
 /// streaming runtime its matrices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,6 +290,8 @@ pub struct Model {
     pub norm: Norm,
     /// Whether the actions of the past are tokens: without them a timestep is a return-to-go and a state.
     pub past_actions: bool,
+    /// How it knows when something was.
+    pub positions: Positions,
     /// How past tokens reach the present one.
     pub mixer: Mixer,
 }
@@ -270,13 +307,15 @@ struct Flat {
     recency: Recency,
     #[serde(default = "past_actions", skip_serializing_if = "is_true")]
     past_actions: bool,
+    #[serde(default, skip_serializing_if = "Positions::is_default")]
+    positions: Positions,
 }
 
 impl From<Model> for Flat {
     fn from(model: Model) -> Self {
-        let Model { width, layers, norm, past_actions, mixer } = model;
+        let Model { width, layers, norm, past_actions, positions, mixer } = model;
         let Settings { heads, recency } = mixer.settings();
-        Flat { encoder: mixer.encoder(), width, layers, heads, norm, recency, past_actions }
+        Flat { encoder: mixer.encoder(), width, layers, heads, norm, recency, past_actions, positions }
     }
 }
 
@@ -285,7 +324,7 @@ impl TryFrom<Flat> for Model {
 
     /// A GRU's heads are read over: its files from before there were settings of its own name some.
     fn try_from(flat: Flat) -> Result<Self, Invalid> {
-        let Flat { encoder, width, layers, heads, norm, recency, past_actions } = flat;
+        let Flat { encoder, width, layers, heads, norm, recency, past_actions, positions } = flat;
         if recency != Recency::None && !encoder.takes("recency") {
             return Err(Invalid {
                 key: "model.recency",
@@ -295,7 +334,7 @@ impl TryFrom<Flat> for Model {
             });
         }
         let mixer = Mixer::new(encoder, Settings { heads, recency });
-        Ok(Model { width, layers, norm, past_actions, mixer })
+        Ok(Model { width, layers, norm, past_actions, positions, mixer })
     }
 }
 
@@ -371,6 +410,10 @@ mod tests {
             let without = serde_json::to_string(&Model { past_actions: false, ..model }).unwrap();
             assert!(without.ends_with(r#","past_actions":false}"#), "{without}");
             assert!(!serde_json::from_str::<Model>(&without).unwrap().past_actions);
+            for positions in Positions::ALL {
+                let written = serde_json::to_string(&Model { positions, ..model }).unwrap();
+                assert_eq!(serde_json::from_str::<Model>(&written).unwrap().positions, positions);
+            }
         }
     }
 

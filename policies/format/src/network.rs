@@ -4,7 +4,7 @@ use alloc::format;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Invalid, Model, Regime};
+use crate::{Context, Invalid, Model, Positions, Regime};
 
 /// Which network a policy is: whichever agent trained it, this says how it acts.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +20,7 @@ pub enum Network {
 pub struct Decision {
     /// Shape of its encoder.
     pub model: Model,
-    /// Timesteps that have an embedding of their own; later ones share the last.
+    /// Timesteps that training saw; with [`Positions::Timestep`] each has an embedding, and later ones share the last.
     pub max_timesteps: usize,
     /// What it sees of the past.
     pub context: Context,
@@ -62,7 +62,11 @@ impl Network {
             // Attention and MLP hold at least 8 width² a layer, the embeddings a row for each of their inputs.
             Network::Decision(Decision { model, max_timesteps, .. }) => {
                 let (width, layers) = (model.width as f64, model.layers as f64);
-                (8.0 * layers * width + observation_size + action_size + *max_timesteps as f64) * width
+                let timesteps = match model.positions {
+                    Positions::Timestep => *max_timesteps as f64,
+                    Positions::None => 0.0,
+                };
+                (8.0 * layers * width + observation_size + action_size + timesteps) * width
             }
             Network::Perceptron(Mlp { width, layers }) => {
                 let (width, layers) = (*width as f64, *layers as f64);

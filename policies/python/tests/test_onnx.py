@@ -60,7 +60,7 @@ def compare(policy: Policy, session: onnxruntime.InferenceSession, rows: int) ->
     return worst if not policy.discrete else 1.0 - agreed / (rows * STEPS)
 
 
-@pytest.mark.parametrize("name", ["aaren", "recency", "gated", "reset", "gru", "bc"])
+@pytest.mark.parametrize("name", ["aaren", "recency", "gated", "untold", "reset", "gru", "bc"])
 def test_continuous_actions_agree_over_a_thousand_steps(hopper: dict[str, Trained], name: str, tmp_path: Path) -> None:
     run = hopper[name]
     session, said = export(run.folder, tmp_path / "step.onnx")

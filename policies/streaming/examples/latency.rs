@@ -215,13 +215,13 @@ fn times(
     let observations: Vec<Vec<f64>> =
         (0..64).map(|_| (0..batch * size).map(|_| random.uniform()).collect()).collect();
     let rewards = vec![1.0; batch];
-    let begun = Instant::now();
     let mut times = Vec::with_capacity(steps);
     // What is cold is few: it begins in the middle of an episode's length.
     let mut t = if flush.is_some() { EPISODE / 2 } else { 0 };
     for _ in 0..t {
         streams.act(&observations[0], &rewards)?;
     }
+    let begun = Instant::now();
     while times.len() < steps && begun.elapsed() < LONGEST[usize::from(batch > 1)] {
         if t == EPISODE {
             (0..batch).for_each(|i| streams.reset(i, 3600.0));

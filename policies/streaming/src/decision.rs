@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use aaren_format::{self as format, Header, Precision, Regime};
+use aaren_format::{self as format, Header, Positions, Precision, Regime};
 
 use crate::Error;
 use crate::block::{Encoder, LayerNorm, Scratch};
@@ -35,8 +35,8 @@ struct Embedding {
     state: Linear,
     /// `None` where the actions of the past are no tokens.
     action: Option<Linear>,
-    /// `[max_timesteps, width]`.
-    timestep: Weight,
+    /// `[max_timesteps, width]`; `None` where timesteps are not told.
+    timestep: Option<Weight>,
     max_timesteps: usize,
     norm: LayerNorm,
 }
@@ -56,7 +56,12 @@ impl Decision {
             return_to_go: linear("embed.return", 1)?,
             state: linear("embed.state", observation_size)?,
             action: agent.model.past_actions.then(|| linear("embed.action", actions)).transpose()?,
-            timestep: file.table("embed.timestep.weight", "embed.timestep.scale", max_timesteps, width)?,
+            timestep: match agent.model.positions {
+                Positions::Timestep => {
+                    Some(file.table("embed.timestep.weight", "embed.timestep.scale", max_timesteps, width)?)
+                }
+                Positions::None => None,
+            },
             max_timesteps,
             norm: file.norm("embed.norm", width)?,
         };
@@ -210,15 +215,16 @@ impl Kernel for Push<'_> {
 }
 
 impl Embedding {
-    /// Add the timestep's embedding to a token and normalise it.
+    /// Add the timestep's embedding to a token, where there is one, and normalise it.
     #[inline(always)]
     fn finish<L: Lanes>(&self, x: &mut [f32], timestep: u64) {
         let width = x.len();
         let row = timestep.min(self.max_timesteps as u64 - 1) as usize;
         let span = row * width..(row + 1) * width;
         match &self.timestep {
-            Weight::Float32(table) => add_assign::<L>(x, &table[span]),
-            Weight::Int8(table) => {
+            None => {}
+            Some(Weight::Float32(table)) => add_assign::<L>(x, &table[span]),
+            Some(Weight::Int8(table)) => {
                 let scale = table.scales[row];
                 x.iter_mut().zip(&table.codes[span]).for_each(|(x, &code)| *x += scale * f32::from(code));
             }

@@ -2,7 +2,7 @@
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
-use aaren_format::{EncoderKind, Header, Model, Network, Norm, Weights};
+use aaren_format::{EncoderKind, Header, Model, Network, Norm, Positions, Weights};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use crate::error::one_line;
@@ -95,8 +95,11 @@ impl Writer<'_> {
                 if model.past_actions {
                     self.copy_matrix("embed.action", width, actions)?;
                 }
-                let steps = self.file.tensor("embed.timestep.weight", &[decision.max_timesteps, width])?;
-                self.round("embed.timestep", ".weight", ".scale", &steps, width);
+                if model.positions == Positions::Timestep {
+                    let steps =
+                        self.file.tensor("embed.timestep.weight", &[decision.max_timesteps, width])?;
+                    self.round("embed.timestep", ".weight", ".scale", &steps, width);
+                }
                 self.copy_norm("embed.norm", width)?;
                 for n in 0..model.layers {
                     self.block(&format!("blocks.{n}"), model)?;

@@ -62,6 +62,8 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     }
     let one_head = Config { norm: "pre", recency: "gated", discrete: true, ..Config::new("aaren", 24, 3, 1) };
     put("one_head", one_head.fixture(5).bytes());
+    let untold = Config { positions: "none", ..Config::new("aaren", 16, 1, 2) };
+    put("untold", untold.fixture(4).bytes());
     let window =
         Config { rollout: json!({"window": 7}), max_timesteps: 20, ..Config::new("aaren", 24, 2, 2) };
     put("window", window.fixture(6).bytes());

@@ -109,6 +109,7 @@ fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() 
                 discrete: i == 2,
                 max_timesteps: 20,
                 past_actions: i != 3,
+                positions: if i == 4 { "none" } else { "timestep" },
                 ..Config::new(encoder, width, 1 + i % 3, heads)
             };
             let f = config.fixture(i as u64);

@@ -1,7 +1,7 @@
 //! The decision agent: the previous action, the return-to-go and the observation as tokens, through the blocks.
 
 use aaren_agents::Task;
-use aaren_format::{Decision, Norm, Regime};
+use aaren_format::{Decision, Norm, Positions, Regime};
 use anyhow::Result;
 
 use super::graph::{Graph, Value, Weights, weight};
@@ -40,13 +40,18 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
     let begins = graph.op("Equal", &[&since, &zero], &[]);
     let begins = graph.unsqueeze(&begins, 1);
 
-    let table = graph.tensor(weight(weights, "embed.timestep.weight")?);
+    let table = match model.positions {
+        Positions::Timestep => Some(graph.tensor(weight(weights, "embed.timestep.weight")?)),
+        Positions::None => None,
+    };
     let embedded = |graph: &mut Graph, x: &Value, name: &str, timestep: &Value| -> Result<Value> {
-        let last = graph.ints(&[*max_timesteps as i64 - 1]);
-        let known = graph.op("Min", &[timestep, &last], &[]);
-        let time = graph.op("Gather", &[&table, &known], &[]);
-        let token = graph.layer(x, weights, name)?;
-        let token = graph.add(&token, &time);
+        let mut token = graph.layer(x, weights, name)?;
+        if let Some(table) = &table {
+            let last = graph.ints(&[*max_timesteps as i64 - 1]);
+            let known = graph.op("Min", &[timestep, &last], &[]);
+            let time = graph.op("Gather", &[table, &known], &[]);
+            token = graph.add(&token, &time);
+        }
         graph.norm(&token, weights, "embed.norm")
     };
     let mut tokens = Vec::new();

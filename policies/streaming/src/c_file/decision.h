@@ -41,8 +41,10 @@ static inline void name_forward(name_state *s, int tokens, int read) {
 static inline void name_embed(const name_state *s, uint64_t token, float *x) {
     const uint64_t t = token / NAME_EACH;
     const float *row = s->inputs[t % NAME_ROWS];
+#if NAME_EMBEDDED
     const size_t known = (size_t)(t < NAME_TIMESTEPS ? t : NAME_TIMESTEPS - 1) * NAME_WIDTH;
     int i;
+#endif
     switch (token % NAME_EACH) {
     case 0: name_rows(name_embed_return, name_embed_return_bias, NAME_WIDTH, 1, row, x); break;
 #if NAME_EACH == 3
@@ -52,7 +54,9 @@ static inline void name_embed(const name_state *s, uint64_t token, float *x) {
 #endif
     default: name_rows(name_embed_state, name_embed_state_bias, NAME_WIDTH, NAME_OBSERVATION, row + 1, x);
     }
+#if NAME_EMBEDDED
     for (i = 0; i < NAME_WIDTH; i++) x[i] += NAME_SCALED((float)name_embed_timestep.weight[known + (size_t)i], name_embed_timestep, known / NAME_WIDTH);
+#endif
     name_normalise(name_embed_norm, x, 1);
 }
 

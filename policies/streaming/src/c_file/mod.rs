@@ -8,8 +8,8 @@ use alloc::{format, string::String, vec::Vec};
 use core::fmt::Write;
 
 use aaren_format::{
-    ActionSpace, EncoderKind, GruSettings, Header, Invalid, Mixer, Model, Network, Norm, Recency, Regime,
-    Settings,
+    ActionSpace, EncoderKind, GruSettings, Header, Invalid, Mixer, Model, Network, Norm, Positions, Recency,
+    Regime, Settings,
 };
 
 use crate::file::File;
@@ -254,7 +254,12 @@ impl Writer<'_> {
         self.size("EACH", each, "tokens of a timestep");
         self.size("MEMORY", memory, "numbers that a layer remembers");
         self.size("WIDE", wide.max(4 * each * width), "");
-        self.size("TIMESTEPS", decision.max_timesteps, "with an embedding of their own");
+        self.size("TIMESTEPS", decision.max_timesteps, "that training saw");
+        self.size(
+            "EMBEDDED",
+            usize::from(model.positions == Positions::Timestep),
+            "timesteps have embeddings",
+        );
         self.size("ROWS", window.max(2), "timesteps whose inputs are kept");
         self.size("WINDOW", window, "timesteps that each step reads anew; 0: all that came");
         self.size("RESET", reset, "timesteps after which the memory is emptied; 0: never");
@@ -277,14 +282,12 @@ impl Writer<'_> {
                 self.floats(&format!("embed_{name}_bias"), &bias);
             }
         }
-        let times = self.file.table(
-            "embed.timestep.weight",
-            "embed.timestep.scale",
-            decision.max_timesteps,
-            width,
-        )?;
-        let times = self.matrix("timesteps", &Matrix { weight: times, bias: Vec::new() });
-        let _ = writeln!(self.constants, "static const name_matrix name_embed_timestep = {times};");
+        if model.positions == Positions::Timestep {
+            let (steps, part) = (decision.max_timesteps, "embed.timestep");
+            let times = self.file.table(&format!("{part}.weight"), &format!("{part}.scale"), steps, width)?;
+            let times = self.matrix("timesteps", &Matrix { weight: times, bias: Vec::new() });
+            let _ = writeln!(self.constants, "static const name_matrix name_embed_timestep = {times};");
+        }
         let embed_norm = self.norm("embed.norm", "embed", width)?;
         let _ = writeln!(self.constants, "static const name_norm name_embed_norm = {embed_norm};");
 

@@ -46,6 +46,7 @@ pub struct Config {
     pub max_timesteps: usize,
     pub rollout: Value,
     pub past_actions: bool,
+    pub positions: &'static str,
 }
 
 impl Config {
@@ -63,6 +64,7 @@ impl Config {
             max_timesteps: 1001,
             rollout: json!("unbounded"),
             past_actions: true,
+            positions: "timestep",
         }
     }
 
@@ -102,7 +104,9 @@ impl Config {
             linear(&format!("blocks.{n}.mlp.up"), 4 * d, d);
             linear(&format!("blocks.{n}.mlp.down"), d, 4 * d);
         }
-        put("embed.timestep.weight".into(), &[self.max_timesteps, d], 0.0, 1.0);
+        if self.positions == "timestep" {
+            put("embed.timestep.weight".into(), &[self.max_timesteps, d], 0.0, 1.0);
+        }
         let mut norm = |name: &str| {
             put(format!("{name}.weight"), &[d], 1.0, 0.5);
             put(format!("{name}.bias"), &[d], 0.0, 0.5);
@@ -161,6 +165,9 @@ impl Config {
         });
         if !self.past_actions {
             header["model"]["past_actions"] = json!(false);
+        }
+        if self.positions != "timestep" {
+            header["model"]["positions"] = json!(self.positions);
         }
         Fixture { header, tensors }
     }

@@ -62,9 +62,11 @@ pub fn sliding(f: &Fixture, episode: &Episode, first: usize, last: usize, kept: 
 /// The embedded token of a `return`, `state` or `action` at timestep `t`.
 pub fn token(f: &Fixture, part: &str, input: &[f64], t: usize) -> Vec<f64> {
     let known = f.header["max_timesteps"].as_u64().unwrap() as usize;
-    let token = linear(f, &format!("embed.{part}"), input);
-    let times = f.tensors["embed.timestep.weight"].1.chunks(token.len()).nth(t.min(known - 1)).unwrap();
-    let token: Vec<f64> = token.iter().zip(times).map(|(x, &time)| x + f64::from(time)).collect();
+    let mut token = linear(f, &format!("embed.{part}"), input);
+    if let Some((_, times)) = f.tensors.get("embed.timestep.weight") {
+        let times = times.chunks(token.len()).nth(t.min(known - 1)).unwrap();
+        token.iter_mut().zip(times).for_each(|(x, &time)| *x += f64::from(time));
+    }
     norm(f, "embed.norm", &token)
 }
 
