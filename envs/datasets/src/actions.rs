@@ -61,27 +61,39 @@ impl Dataset {
             (None, Some((_, ActionSpace::MultiDiscrete { .. })), _) => Actions::MultiDiscrete,
             (None, None, Some(Space::Box { .. })) => Actions::Continuous,
             (None, None, Some(Space::Discrete { .. })) => Actions::Discrete,
-            (None, None, Some(Space::MultiDiscrete { .. } | Space::MultiBinary { .. })) => Actions::MultiDiscrete,
+            (None, None, Some(Space::MultiDiscrete { .. } | Space::MultiBinary { .. })) => {
+                Actions::MultiDiscrete
+            }
             (None, None, _) if one_hot() => Actions::OneHot,
-            (None, None, _) if !self.integer_actions || self.actions.iter().any(|&x| x < 0.0) => Actions::Continuous,
+            (None, None, _) if !self.integer_actions || self.actions.iter().any(|&x| x < 0.0) => {
+                Actions::Continuous
+            }
             (None, None, _) if size == 1 => Actions::Discrete,
             (None, None, _) => Actions::MultiDiscrete,
         };
         self.fits(kind, asked, env)?;
-        let start = if let Some(Space::Discrete { start, .. }) = self.said.action_space { start as f32 } else { 0.0 };
+        let start =
+            if let Some(Space::Discrete { start, .. }) = self.said.action_space { start as f32 } else { 0.0 };
         match kind {
             Actions::Continuous => {}
             Actions::Discrete | Actions::MultiDiscrete => {
                 if kind == Actions::Discrete && size != 1 {
-                    return Err(self.unfit("one column", "`actions: one-hot` or `actions: multi-discrete` reads several"));
+                    return Err(self.unfit(
+                        "one column",
+                        "`actions: one-hot` or `actions: multi-discrete` reads several",
+                    ));
                 }
                 if start != 0.0 {
                     self.actions.iter_mut().for_each(|choice| *choice -= start);
-                    self.said.notes.push(format!("choices are counted from {start} in the data, from 0 here"));
+                    self.said
+                        .notes
+                        .push(format!("choices are counted from {start} in the data, from 0 here"));
                 }
                 if let Some(place) = self.actions.iter().position(|x| x.fract() != 0.0 || *x < 0.0) {
                     let found = self.actions[place] + start;
-                    let expected = format!("choices, whole numbers from {start} on; `actions: continuous` reads vectors");
+                    let expected = format!(
+                        "choices, whole numbers from {start} on; `actions: continuous` reads vectors"
+                    );
                     return Err(Unfit { found: format!("{found} at transition {}", place / size), expected });
                 }
             }
@@ -89,7 +101,10 @@ impl Dataset {
                 if let Some(place) = self.actions.chunks_exact(size).position(|row| !is_one_hot(row)) {
                     let row = &self.actions[place * size..][..size];
                     let found = format!("{row:?} at transition {place}");
-                    return Err(Unfit { found, expected: "one 1 and else zeros in each row, one-hot".into() });
+                    return Err(Unfit {
+                        found,
+                        expected: "one 1 and else zeros in each row, one-hot".into(),
+                    });
                 }
                 if self.said.action_space.is_none() {
                     self.said.notes.push(format!(
@@ -118,7 +133,8 @@ impl Dataset {
                 self.choices = most;
             } else if let Some(column) = (0..size).find(|&column| most[column] > self.choices[column]) {
                 let found = format!("choice {} in column {column}", most[column] - 1);
-                let expected = format!("less than {}, as the data's own action space has", self.choices[column]);
+                let expected =
+                    format!("less than {}, as the data's own action space has", self.choices[column]);
                 return Err(Unfit { found, expected });
             }
         }
@@ -128,11 +144,19 @@ impl Dataset {
     fn unfit(&self, expected: &str, cure: &str) -> Unfit {
         let kind = if self.integer_actions { "whole numbers" } else { "floats" };
         let columns = if self.action_size == 1 { "column" } else { "columns" };
-        Unfit { found: format!("{} {columns} of {kind}", self.action_size), expected: format!("{expected}; {cure}") }
+        Unfit {
+            found: format!("{} {columns} of {kind}", self.action_size),
+            expected: format!("{expected}; {cure}"),
+        }
     }
 
     /// Whether actions of this kind and size are those that an environment takes.
-    fn fits(&self, kind: Actions, asked: Option<Actions>, env: Option<(&str, &ActionSpace)>) -> Result<(), Unfit> {
+    fn fits(
+        &self,
+        kind: Actions,
+        asked: Option<Actions>,
+        env: Option<(&str, &ActionSpace)>,
+    ) -> Result<(), Unfit> {
         let Some((id, space)) = env else { return Ok(()) };
         let (size, other) = (self.action_size, "choose the environment of these data");
         let discrete = matches!(self.said.action_space, Some(Space::Discrete { .. }));
@@ -155,7 +179,9 @@ impl Dataset {
                 let expected = format!("one column of choices, or {choices} of one-hot ones, as {id} takes");
                 Err(self.unfit(&expected, other))
             }
-            (ActionSpace::MultiDiscrete { choices }, Actions::MultiDiscrete) if size == choices.len() => Ok(()),
+            (ActionSpace::MultiDiscrete { choices }, Actions::MultiDiscrete) if size == choices.len() => {
+                Ok(())
+            }
             (ActionSpace::MultiDiscrete { choices }, _) => {
                 Err(self.unfit(&format!("{} columns of choices, as {id} takes", choices.len()), other))
             }
@@ -180,7 +206,8 @@ impl Dataset {
         {
             return ActionSpace::Continuous { low: low.clone(), high: high.clone() };
         }
-        let (mut low, mut high) = (vec![f32::INFINITY; self.action_size], vec![f32::NEG_INFINITY; self.action_size]);
+        let (mut low, mut high) =
+            (vec![f32::INFINITY; self.action_size], vec![f32::NEG_INFINITY; self.action_size]);
         for row in self.actions.chunks_exact(self.action_size) {
             low.iter_mut().zip(row).for_each(|(low, &x)| *low = low.min(x));
             high.iter_mut().zip(row).for_each(|(high, &x)| *high = high.max(x));

@@ -47,7 +47,6 @@ impl Numbers {
     pub(crate) fn copied(&self) -> Self {
         Self { data: self.data.clone(), beyond: self.beyond }
     }
-
 }
 
 impl FromIterator<f64> for Numbers {

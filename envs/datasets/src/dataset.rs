@@ -115,12 +115,19 @@ impl Dataset {
             return Err(Error::content(path, "observations", found, expected));
         }
         let takes = environment.as_ref().zip(env).map(|(its, env)| (env.id.as_str(), its.action_space()));
-        let refused = |unfit: crate::actions::Unfit| Error::content(path, "actions", unfit.found, unfit.expected);
+        let refused =
+            |unfit: crate::actions::Unfit| Error::content(path, "actions", unfit.found, unfit.expected);
         dataset = dataset.with_actions(reading.actions, takes).map_err(refused)?;
         // Sums of finite rewards may overflow.
         if let Some(episode) = dataset.episodes.iter().position(|it| !(it.total_return as f32).is_finite()) {
-            let found = format!("a return of {:.1e} of episode {episode}", dataset.episodes[episode].total_return);
-            return Err(Error::content(path, "rewards", found, "returns within float32, up to 3.4e38; scale the rewards"));
+            let found =
+                format!("a return of {:.1e} of episode {episode}", dataset.episodes[episode].total_return);
+            return Err(Error::content(
+                path,
+                "rewards",
+                found,
+                "returns within float32, up to 3.4e38; scale the rewards",
+            ));
         }
         Ok(dataset)
     }
@@ -167,7 +174,7 @@ impl Dataset {
     ///
     /// # Errors
     /// Those of [`make`].
-    pub(crate) fn observed_in(mut self, env: &EnvSpec) -> Result<Self, Error> {
+    pub fn observed_in(mut self, env: &EnvSpec) -> Result<Self, Error> {
         let Some(entries) = make(env)?.observed() else { return Ok(self) };
         let mut whole = env.clone();
         whole.kwargs.remove("observe");
@@ -198,7 +205,9 @@ impl Dataset {
     fn of_episodes(&self, chosen: &[usize]) -> Self {
         let rows = |data: &[f32], size: usize| {
             let rows = chosen.iter().map(|&index| &self.episodes[index]);
-            rows.flat_map(|it| &data[it.start * size..(it.start + it.length) * size]).copied().collect::<Vec<f32>>()
+            rows.flat_map(|it| &data[it.start * size..(it.start + it.length) * size])
+                .copied()
+                .collect::<Vec<f32>>()
         };
         let mut start = 0;
         let episodes = chosen.iter().map(|&index| {
@@ -362,7 +371,10 @@ impl Dataset {
                 (*low, *high) = (low.min(x), high.max(x));
             }
         }
-        low.iter().zip(&high).map(|(low, high)| high - low > 4.0 * f32::EPSILON * low.abs().max(high.abs())).collect()
+        low.iter()
+            .zip(&high)
+            .map(|(low, high)| high - low > 4.0 * f32::EPSILON * low.abs().max(high.abs()))
+            .collect()
     }
 }
 

@@ -32,7 +32,11 @@ pub fn fetch(id: &str, folder: &Path, progress: &dyn Fn(u64, u64)) -> Result<Pat
         let path = folder.join(format!("{id}.hdf5"));
         free(&path)?;
         let (name, version) = id.rsplit_once("-v").unwrap_or((id, "2"));
-        let url = format!("{}/gym_mujoco_v2/{}-v{version}.hdf5", endpoint("D4RL_ENDPOINT", D4RL), name.replace('-', "_"));
+        let url = format!(
+            "{}/gym_mujoco_v2/{}-v{version}.hdf5",
+            endpoint("D4RL_ENDPOINT", D4RL),
+            name.replace('-', "_")
+        );
         let size = length(&url)?;
         let part = beside(&path);
         file(&url, &part, size, &|done| progress(done, size))?;
@@ -56,34 +60,45 @@ fn minari(id: &str, progress: &dyn Fn(u64, u64), depth: usize) -> Result<PathBuf
     let (repository, below) = id.split_once('/').unwrap_or((id, ""));
     let endpoint = endpoint("HF_ENDPOINT", HUGGING_FACE);
     let slash = if below.is_empty() { "" } else { "/" };
-    let mut page = Some(format!("{endpoint}/api/datasets/{MINARI_USER}/{repository}/tree/main{slash}{below}?recursive=true"));
+    let mut page = Some(format!(
+        "{endpoint}/api/datasets/{MINARI_USER}/{repository}/tree/main{slash}{below}?recursive=true"
+    ));
     let mut files: Vec<(String, u64)> = Vec::new();
     while let Some(url) = page.take() {
         let (head, body) = text(&url)?;
         let wrong = || failed(&url, "found no list of files, expected Hugging Face's; is the id right?");
         let list: Value = serde_json::from_str(&body).map_err(|_| wrong())?;
         for entry in list.as_array().ok_or_else(wrong)? {
-            if let (Some("file"), Some(path), Some(size)) = (entry["type"].as_str(), entry["path"].as_str(), entry["size"].as_u64()) {
+            if let (Some("file"), Some(path), Some(size)) =
+                (entry["type"].as_str(), entry["path"].as_str(), entry["size"].as_u64())
+            {
                 let inside = path.strip_prefix(below).map(|rest| rest.trim_start_matches('/'));
-                let sound = inside.filter(|inside| inside.split('/').all(|part| !matches!(part, "" | "." | "..")));
+                let sound =
+                    inside.filter(|inside| inside.split('/').all(|part| !matches!(part, "" | "." | "..")));
                 files.push((sound.ok_or_else(wrong)?.to_owned(), size));
             }
         }
         page = next_page(&head);
     }
     if files.is_empty() {
-        return Err(failed(&format!("{endpoint}/datasets/{MINARI_USER}/{repository}"), "found no files of that dataset"));
+        return Err(failed(
+            &format!("{endpoint}/datasets/{MINARI_USER}/{repository}"),
+            "found no files of that dataset",
+        ));
     }
     let total: u64 = files.iter().map(|(_, size)| size).sum();
     let mut before = 0;
     for (name, size) in &files {
         let to = part.join(name);
-        fs::create_dir_all(to.parent().unwrap_or(&part)).map_err(|e| failed(&to.display().to_string(), &e.to_string()))?;
+        fs::create_dir_all(to.parent().unwrap_or(&part))
+            .map_err(|e| failed(&to.display().to_string(), &e.to_string()))?;
         let url = format!("{endpoint}/datasets/{MINARI_USER}/{repository}/resolve/main/{below}{slash}{name}");
         file(&url, &to, *size, &|done| progress(before + done, total))?;
         before += size;
     }
-    let metadata = fs::read(part.join("data/metadata.json")).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let metadata = fs::read(part.join("data/metadata.json"))
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
     let combined = metadata.as_ref().and_then(|metadata| metadata["combined_datasets"].as_array());
     for other in combined.into_iter().flatten().filter_map(Value::as_str) {
         if depth < 4 && !minari_root().join(other).exists() {
@@ -125,7 +140,15 @@ fn rename(part: &Path, path: &Path) -> Result<(), Error> {
 
 fn curl(arguments: &[&str]) -> Command {
     let mut command = Command::new("curl");
-    command.args(["--silent", "--show-error", "--fail", "--location", "--globoff", "--connect-timeout", "30"]);
+    command.args([
+        "--silent",
+        "--show-error",
+        "--fail",
+        "--location",
+        "--globoff",
+        "--connect-timeout",
+        "30",
+    ]);
     command.args(["--speed-limit", "1", "--speed-time", "60"]).args(arguments).stdin(Stdio::null());
     command
 }
@@ -146,7 +169,10 @@ fn text(url: &str) -> Result<(String, String), Error> {
         let reason = said(&done.stderr).rsplit("  ").next().unwrap_or_default().to_owned();
         return Err(failed(url, &format!("{reason}; is the id right, and the network there?")));
     }
-    Ok((String::from_utf8_lossy(&done.stderr).into_owned(), String::from_utf8_lossy(&done.stdout).into_owned()))
+    Ok((
+        String::from_utf8_lossy(&done.stderr).into_owned(),
+        String::from_utf8_lossy(&done.stdout).into_owned(),
+    ))
 }
 
 /// The address in a `Link` header with `rel="next"`.
@@ -182,7 +208,8 @@ fn file(url: &str, to: &Path, size: u64, progress: &dyn Fn(u64)) -> Result<(), E
             fs::remove_file(to).map_err(|e| failed(&place, &e.to_string()))?;
         }
         if idle == TRIES {
-            let found = format!("found {} bytes, expected {size} ({reason}); run the command again to go on", here());
+            let found =
+                format!("found {} bytes, expected {size} ({reason}); run the command again to go on", here());
             return Err(failed(url, &found));
         }
         let mut child = curl(&["--continue-at", "-", "--output", &place, url])
@@ -195,7 +222,8 @@ fn file(url: &str, to: &Path, size: u64, progress: &dyn Fn(u64)) -> Result<(), E
             std::thread::sleep(Duration::from_millis(20));
         }
         let done = child.wait_with_output().map_err(|e| not_started(&e))?;
-        reason = if done.status.success() { "the server sent another length".into() } else { said(&done.stderr) };
+        reason =
+            if done.status.success() { "the server sent another length".into() } else { said(&done.stderr) };
         // 33: the server cannot go on in the middle.
         if done.status.code() == Some(33) {
             fs::remove_file(to).map_err(|e| failed(&place, &e.to_string()))?;

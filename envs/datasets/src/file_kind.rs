@@ -15,7 +15,11 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
         fail(format!("{e}; give {known}"))
     })?;
     if metadata.is_dir() {
-        return if lerobot::is_one(path) { lerobot::load(path, reading) } else { minari::load(path, reading) };
+        return if lerobot::is_one(path) {
+            lerobot::load(path, reading)
+        } else {
+            minari::load(path, reading)
+        };
     }
     let mut first = Vec::new();
     let file = File::open(path).and_then(|file| file.take(512).read_to_end(&mut first));
@@ -48,10 +52,14 @@ fn kind(first: &[u8]) -> Kind {
         [0x89, b'H', b'D', b'F', ..] => Kind::Hdf5,
         [b'P', b'K', 3 | 5, ..] => Kind::Zip,
         [b'P', b'A', b'R', b'1', ..] => Kind::Parquet,
-        [0x1f, 0x8b, ..] => Kind::Other("this is a gzip archive; unpack it first: `gunzip FILE` (or `tar xzf FILE`)"),
+        [0x1f, 0x8b, ..] => {
+            Kind::Other("this is a gzip archive; unpack it first: `gunzip FILE` (or `tar xzf FILE`)")
+        }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Kind::Other("this is a zstd archive; unpack it first: `unzstd FILE`"),
         [b'B', b'Z', b'h', ..] => Kind::Other("this is a bzip2 archive; unpack it first: `bunzip2 FILE`"),
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => Kind::Other("this is an xz archive; unpack it first: `unxz FILE`"),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => {
+            Kind::Other("this is an xz archive; unpack it first: `unxz FILE`")
+        }
         [0x80, 2..=5, ..] => Kind::Other(
             "this is a Python pickle, which can run any program when it is read; turn it into arrays in Python: \
              `np.savez('data.npz', observations=…, actions=…, rewards=…, terminals=…, timeouts=…)`",
@@ -60,14 +68,16 @@ fn kind(first: &[u8]) -> Kind {
             "this is a single NumPy array; a dataset has several: \
              `np.savez('data.npz', observations=…, actions=…, rewards=…, terminals=…, timeouts=…)`",
         ),
-        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => {
-            Kind::Other("this is a single Arrow file; give the Minari folder that holds it, two levels above `data`, or write Parquet")
-        }
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => Kind::Other(
+            "this is a single Arrow file; give the Minari folder that holds it, two levels above `data`, or write Parquet",
+        ),
         _ if start.starts_with("version https://git-lfs") => Kind::Other(
             "this is a git-LFS pointer, which stands for the file; fetch the file: `git lfs pull` in its repository",
         ),
         _ if start.starts_with("<!doctype") || start.starts_with("<html") || start.starts_with("<?xml") => {
-            Kind::Other("this is a web page; the download fetched an error or a log-in page: download the file itself")
+            Kind::Other(
+                "this is a web page; the download fetched an error or a log-in page: download the file itself",
+            )
         }
         _ if start.starts_with('{') || start.starts_with('[') => {
             Kind::Other("this is JSON; write a table: CSV, Parquet, or `np.savez`")

@@ -40,7 +40,10 @@ impl Dataset {
             _ if all => "no entry of the observations ever moves".into(),
             count => format!("{count} entries of the observations never move ({})", ranges(&still)),
         };
-        Some(format!("{names}: left out of the normalisation, so that a policy does not see {}", if still.len() == 1 { "it" } else { "them" }))
+        Some(format!(
+            "{names}: left out of the normalisation, so that a policy does not see {}",
+            if still.len() == 1 { "it" } else { "them" }
+        ))
     }
 
     fn outside(&self, space: &ActionSpace) -> Option<String> {
@@ -71,7 +74,11 @@ impl Dataset {
         for episode in &self.episodes {
             let rows = episode.start..episode.start + episode.length;
             let mut hasher = DefaultHasher::new();
-            let columns = [(&self.observations, self.observation_size), (&self.actions, self.action_size), (&self.rewards, 1)];
+            let columns = [
+                (&self.observations, self.observation_size),
+                (&self.actions, self.action_size),
+                (&self.rewards, 1),
+            ];
             for (data, size) in columns {
                 data[rows.start * size..rows.end * size].iter().for_each(|x| x.to_bits().hash(&mut hasher));
             }
@@ -79,7 +86,12 @@ impl Dataset {
             count += usize::from(*times > 0);
             *times += 1;
         }
-        (count > 0).then(|| format!("{} of the episodes repeat an earlier one, bit for bit", share(count, self.episodes.len())))
+        (count > 0).then(|| {
+            format!(
+                "{} of the episodes repeat an earlier one, bit for bit",
+                share(count, self.episodes.len())
+            )
+        })
     }
 }
 

@@ -60,7 +60,11 @@ pub(crate) fn holds_all(names: &[String]) -> bool {
 
 /// A dataset of these columns. Episodes end at terminals and timeouts; without timeouts where an episode's number
 /// changes, at d3rlpy's `episode_terminals`, or where `next_observations` are not the next row's observations.
-pub(crate) fn dataset(source: &dyn Source, format: &'static str, reading: &Reading) -> Result<Dataset, Error> {
+pub(crate) fn dataset(
+    source: &dyn Source,
+    format: &'static str,
+    reading: &Reading,
+) -> Result<Dataset, Error> {
     let names = source.names()?;
     let flat = Flat { source, names };
     let mut notes = Vec::new();
@@ -166,7 +170,9 @@ impl Flat<'_> {
         let mut terminals = terminals.unwrap_or_else(|| vec![false; rows]);
         let mut timeouts = match (timeouts, ended) {
             (Some(timeouts), _) => timeouts,
-            (None, Some(ends)) => ends.iter().zip(&terminals).map(|(end, terminal)| *end && !terminal).collect(),
+            (None, Some(ends)) => {
+                ends.iter().zip(&terminals).map(|(end, terminal)| *end && !terminal).collect()
+            }
             (None, None) if any_terminal => vec![false; rows],
             (None, None) => {
                 let expected = "`timeouts`, `episode_terminals`, `next_observations` or a column `episode`, which tell \
@@ -177,7 +183,10 @@ impl Flat<'_> {
         let ogbench = rewarded.is_none() && episodes.is_none() && any_terminal && !timeouts.contains(&true);
         let mut rewards = rewards;
         if ogbench {
-            notes.push("the last row of each trajectory is its final state and was left out, as OGBench's are".into());
+            notes.push(
+                "the last row of each trajectory is its final state and was left out, as OGBench's are"
+                    .into(),
+            );
             let kept = |column: Column| {
                 let rows = column.data.chunks_exact(column.size).zip(&terminals).filter(|(_, last)| !**last);
                 let data: Vec<f32> = rows.flat_map(|(row, _)| row.iter().copied()).collect();
@@ -188,7 +197,11 @@ impl Flat<'_> {
             timeouts = last.collect();
             timeouts.resize(actions.rows, false);
             terminals = vec![false; actions.rows];
-        } else if any_terminal && !timeouts.contains(&true) && self.first(TIMEOUTS).is_none() && episodes.is_none() {
+        } else if any_terminal
+            && !timeouts.contains(&true)
+            && self.first(TIMEOUTS).is_none()
+            && episodes.is_none()
+        {
             notes.push("there are no `timeouts`: episodes end at `terminals` alone".into());
         }
         Ok(Found { observations, actions, rewards, terminals, timeouts })
@@ -196,14 +209,15 @@ impl Flat<'_> {
 
     /// The columns that a user names.
     fn named(&self, columns: &Columns) -> Result<Found, Error> {
-        let beside = |what: &str, names: &[String]| {
-            let mut parts = Vec::new();
-            for name in names {
-                parts.push((name.clone(), self.there(name)?));
-            }
-            Tree::Group(parts.into_iter().map(|(name, column)| (name, Tree::Leaf(column))).collect())
-                .flatten(self.source.path(), what, None, None)
-        };
+        let beside =
+            |what: &str, names: &[String]| {
+                let mut parts = Vec::new();
+                for name in names {
+                    parts.push((name.clone(), self.there(name)?));
+                }
+                Tree::Group(parts.into_iter().map(|(name, column)| (name, Tree::Leaf(column))).collect())
+                    .flatten(self.source.path(), what, None, None)
+            };
         let observations = beside("columns.observation", &columns.observation)?;
         let actions = beside("columns.action", &columns.action)?;
         let (path, rows) = (self.source.path(), observations.rows);
@@ -236,7 +250,11 @@ impl Flat<'_> {
     }
 
     fn there(&self, name: &str) -> Result<Column, Error> {
-        if self.names.iter().any(|there| there == name) { self.column(name) } else { Err(self.missing(name, "a column of that name")) }
+        if self.names.iter().any(|there| there == name) {
+            self.column(name)
+        } else {
+            Err(self.missing(name, "a column of that name"))
+        }
     }
 
     /// Where the value of a column changes, and the last row.
@@ -249,7 +267,12 @@ impl Flat<'_> {
         for (row, _) in ends.iter().enumerate().filter(|(_, end)| **end) {
             if !seen.insert(numbers.data[row].to_bits()) {
                 let found = format!("episode {} again at row {row}, after others", numbers.data[row]);
-                return Err(Error::content(self.source.path(), name, found, "the rows of an episode one after another; sort the table"));
+                return Err(Error::content(
+                    self.source.path(),
+                    name,
+                    found,
+                    "the rows of an episode one after another; sort the table",
+                ));
             }
         }
         Ok(ends)
@@ -263,10 +286,13 @@ impl Flat<'_> {
         if next.size != observations.size {
             return Ok(None);
         }
-        notes.push(format!("there are no `timeouts`: episodes end where `{name}` are not the next row's observations"));
+        notes.push(format!(
+            "there are no `timeouts`: episodes end where `{name}` are not the next row's observations"
+        ));
         let size = observations.size;
         let after = observations.data.chunks_exact(size).skip(1);
-        let mut jumps: Vec<bool> = next.data.chunks_exact(size).zip(after).map(|(next, after)| next != after).collect();
+        let mut jumps: Vec<bool> =
+            next.data.chunks_exact(size).zip(after).map(|(next, after)| next != after).collect();
         jumps.push(true);
         Ok(Some(jumps))
     }

@@ -19,7 +19,8 @@ pub(crate) fn load(folder: &Path, reading: &Reading) -> Result<Dataset, Error> {
     let info = folder.join("meta/info.json");
     let fail = |reason: String| Error::Open { path: info.clone(), reason };
     let text = std::fs::read(&info).map_err(|e| fail(e.to_string()))?;
-    let info_json: Value = serde_json::from_slice(&text).map_err(|e| fail(format!("not readable JSON ({e}); is the download complete?")))?;
+    let info_json: Value = serde_json::from_slice(&text)
+        .map_err(|e| fail(format!("not readable JSON ({e}); is the download complete?")))?;
     let mut files = Vec::new();
     parquet_files(&folder.join("data"), 0, &mut files).map_err(|e| fail(e.to_string()))?;
     files.sort();
@@ -28,10 +29,17 @@ pub(crate) fn load(folder: &Path, reading: &Reading) -> Result<Dataset, Error> {
         batches.extend(parquet_batches(file, None)?);
     }
     if batches.is_empty() {
-        return Err(Error::content(folder, "data", "no Parquet files", "data/chunk-000/file-000.parquet; is the download complete?"));
+        return Err(Error::content(
+            folder,
+            "data",
+            "no Parquet files",
+            "data/chunk-000/file-000.parquet; is the download complete?",
+        ));
     }
     let schema = batches[0].schema();
-    if let Some((file, _)) = files.iter().zip(&batches).find(|(_, batch)| batch.schema().fields().len() != schema.fields().len()) {
+    if let Some((file, _)) =
+        files.iter().zip(&batches).find(|(_, batch)| batch.schema().fields().len() != schema.fields().len())
+    {
         return Err(Error::content(file, "columns", "others than the files before", "the same in all files"));
     }
     let mut dataset = flat::dataset(&Batches { path: folder.to_owned(), batches }, "LeRobot", reading)?;
@@ -45,8 +53,16 @@ pub(crate) fn load(folder: &Path, reading: &Reading) -> Result<Dataset, Error> {
     }
     let (found, said) = (dataset.episodes.len() as u64, info_json["total_episodes"].as_u64());
     if said.is_some_and(|said| said != found) {
-        let expected = format!("the {} that its `total_episodes` says; is the download complete?", said.unwrap_or_default());
-        return Err(Error::content(&info, "total_episodes", format!("{found} episodes in the folder"), expected));
+        let expected = format!(
+            "the {} that its `total_episodes` says; is the download complete?",
+            said.unwrap_or_default()
+        );
+        return Err(Error::content(
+            &info,
+            "total_episodes",
+            format!("{found} episodes in the folder"),
+            expected,
+        ));
     }
     Ok(dataset)
 }

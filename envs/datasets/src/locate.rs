@@ -65,18 +65,29 @@ pub fn minari_root() -> PathBuf {
 
 /// Whether a text is an id as Minari spells it: `(namespace/)*name-vN`.
 pub fn is_minari_id(text: &str) -> bool {
-    let plain = |part: &str| {
-        !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
-    };
+    let plain =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
     let version = text.rsplit_once("-v").map(|(_, version)| version);
-    text.split('/').all(plain) && version.is_some_and(|it| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit()))
+    text.split('/').all(plain)
+        && version.is_some_and(|it| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// `hopper-medium-v2`, `antmaze-umaze-v0`, `pen-human-v1`: ids of D4RL, which are no folders.
 fn is_d4rl_id(text: &str) -> bool {
     const TASKS: [&str; 13] = [
-        "hopper", "halfcheetah", "walker2d", "ant", "antmaze", "maze2d", "pen", "door", "hammer", "relocate", "kitchen",
-        "minigrid", "carla",
+        "hopper",
+        "halfcheetah",
+        "walker2d",
+        "ant",
+        "antmaze",
+        "maze2d",
+        "pen",
+        "door",
+        "hammer",
+        "relocate",
+        "kitchen",
+        "minigrid",
+        "carla",
     ];
     let task = text.split('-').next().unwrap_or(text);
     is_minari_id(text) && !text.contains('/') && TASKS.contains(&task) && text != task
@@ -109,7 +120,10 @@ fn address(text: &str, scheme: &str, rest: &str) -> Missing {
         "hf" => {
             let id = rest.split('/').skip(1).collect::<Vec<_>>().join("/");
             let id = if id.is_empty() { name.to_owned() } else { id };
-            format!("download it: `MINARI_REMOTE=hf://{} minari download {id}`, then `dataset: {id}`", rest.split('/').next().unwrap_or(rest))
+            format!(
+                "download it: `MINARI_REMOTE=hf://{} minari download {id}`, then `dataset: {id}`",
+                rest.split('/').next().unwrap_or(rest)
+            )
         }
         "file" => format!("write `dataset: {rest}`"),
         "s3" => format!("download it: `aws s3 cp {text} .`, then `dataset: {name}`"),

@@ -22,7 +22,8 @@ pub(crate) fn load(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
     let nothing = !archive.members.iter().any(|member| member.name.ends_with(".npy"));
     if nothing {
         let names: Vec<String> = archive.members.iter().map(|member| member.name.clone()).collect();
-        let reason = format!("this is a zip archive of {}; unpack it first: `unzip FILE`", crate::hdf5::shown(&names));
+        let reason =
+            format!("this is a zip archive of {}; unpack it first: `unzip FILE`", crate::hdf5::shown(&names));
         return Err(Error::Open { path: path.to_owned(), reason });
     }
     flat::dataset(&archive, "NumPy npz", reading)
@@ -54,7 +55,9 @@ pub(crate) fn write(dataset: &Dataset, path: &Path) -> Result<(), Error> {
         ("timeouts", array("|b1", rows, None, flags(End::Truncated))),
     ];
     let fail = |reason: String| Error::Write { path: path.to_owned(), reason };
-    let bytes = zip(&members).ok_or_else(|| fail("more than 4 GB, which zip archives of this kind do not take; write .hdf5".into()))?;
+    let bytes = zip(&members).ok_or_else(|| {
+        fail("more than 4 GB, which zip archives of this kind do not take; write .hdf5".into())
+    })?;
     crate::write_whole(path, &bytes).map_err(|e| fail(e.to_string()))
 }
 
@@ -128,7 +131,10 @@ struct Member {
 
 impl Archive {
     fn open(path: &Path) -> Result<Self, Error> {
-        let fail = |reason: &str| Error::Open { path: path.to_owned(), reason: format!("{reason}; is the download complete?") };
+        let fail = |reason: &str| Error::Open {
+            path: path.to_owned(),
+            reason: format!("{reason}; is the download complete?"),
+        };
         let io = |e: std::io::Error| fail(&e.to_string());
         let mut file = File::open(path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
@@ -136,11 +142,15 @@ impl Archive {
         let tail_start = size.saturating_sub(65_557);
         let mut tail = vec![0; (size - tail_start) as usize];
         file.seek(SeekFrom::Start(tail_start)).and_then(|_| file.read_exact(&mut tail)).map_err(io)?;
-        let end = tail.windows(4).rposition(|four| four == b"PK\x05\x06").ok_or_else(|| fail("a zip archive without an end"))?;
+        let end = tail
+            .windows(4)
+            .rposition(|four| four == b"PK\x05\x06")
+            .ok_or_else(|| fail("a zip archive without an end"))?;
         let mut record = Little(&tail[end..]);
         let damaged = || fail("a damaged zip archive");
         record.skip(12).ok_or_else(damaged)?;
-        let (mut length, mut start) = (record.number(4).ok_or_else(damaged)?, record.number(4).ok_or_else(damaged)?);
+        let (mut length, mut start) =
+            (record.number(4).ok_or_else(damaged)?, record.number(4).ok_or_else(damaged)?);
         // A larger archive says so in a record of its own, before a pointer to that record.
         if let Some(place) = end.checked_sub(20).filter(|&place| tail[place..].starts_with(b"PK\x06\x07")) {
             let mut pointer = Little(&tail[place + 8..]);
@@ -168,10 +178,14 @@ impl Archive {
     }
 
     fn array(&self, member: &Member, key: &str) -> Result<Column, Error> {
-        let broken = |e: &dyn std::fmt::Display| self.content(key, e.to_string(), "a readable array; is the download complete?");
+        let broken = |e: &dyn std::fmt::Display| {
+            self.content(key, e.to_string(), "a readable array; is the download complete?")
+        };
         let mut file = File::open(&self.path).map_err(|e| broken(&e))?;
         let mut head = [0; 30];
-        file.seek(SeekFrom::Start(member.header)).and_then(|_| file.read_exact(&mut head)).map_err(|e| broken(&e))?;
+        file.seek(SeekFrom::Start(member.header))
+            .and_then(|_| file.read_exact(&mut head))
+            .map_err(|e| broken(&e))?;
         let names = Little(&head[26..]).number(2).unwrap_or(0) + Little(&head[28..]).number(2).unwrap_or(0);
         if member.header.saturating_add(30 + names).saturating_add(member.packed) > self.size {
             return Err(broken(&"more data than the file has"));
@@ -191,14 +205,24 @@ impl Archive {
         let bytes = entries.and_then(|entries| entries.checked_mul(kind.size));
         let most = if member.deflated { member.packed.saturating_mul(1032) } else { member.packed };
         let Some(bytes) = bytes.filter(|&bytes| bytes as u64 <= most.min(member.unpacked)) else {
-            return Err(self.content(key, format!("the shape {shape:?} in {} bytes", member.unpacked), "no more than that"));
+            return Err(self.content(
+                key,
+                format!("the shape {shape:?} in {} bytes", member.unpacked),
+                "no more than that",
+            ));
         };
         let mut numbers = Numbers::filled(bytes / kind.size, 0.0);
         // In Fortran's order the first dimension is the fastest.
         let columns: usize = row.iter().product();
-        let place = |index: usize| if fortran && row.len() == 1 { index % rows * columns + index / rows } else { index };
+        let place = |index: usize| {
+            if fortran && row.len() == 1 { index % rows * columns + index / rows } else { index }
+        };
         if fortran && row.len() > 1 {
-            return Err(self.content(key, "an array of several dimensions in Fortran's order", "C's order: `np.ascontiguousarray`"));
+            return Err(self.content(
+                key,
+                "an array of several dimensions in Fortran's order",
+                "C's order: `np.ascontiguousarray`",
+            ));
         }
         let mut block = vec![0; (1 << 16) / kind.size * kind.size];
         let mut done = 0;
@@ -215,7 +239,9 @@ impl Archive {
 
     /// The header of NumPy's format: a Python dictionary in text.
     fn header(&self, key: &str, stream: &mut dyn BufRead) -> Result<Header, Error> {
-        let wrong = |found: String| self.content(key, found, "an array of numbers or booleans, as `np.savez` writes it");
+        let wrong = |found: String| {
+            self.content(key, found, "an array of numbers or booleans, as `np.savez` writes it")
+        };
         let mut start = [0; 8];
         stream.read_exact(&mut start).map_err(|e| wrong(e.to_string()))?;
         if !start.starts_with(b"\x93NUMPY") {
@@ -242,7 +268,8 @@ impl Archive {
             ),
             _ => wrong(format!("type {}", descr.chars().take(40).collect::<String>().escape_debug())),
         })?;
-        let shape = after("shape").and_then(|rest| rest.strip_prefix('(')).and_then(|rest| rest.split_once(')'));
+        let shape =
+            after("shape").and_then(|rest| rest.strip_prefix('(')).and_then(|rest| rest.split_once(')'));
         let shape = shape.and_then(|(shape, _)| {
             let edges = shape.split(',').map(str::trim).filter(|edge| !edge.is_empty());
             edges.map(|edge| edge.parse().ok()).collect::<Option<Vec<usize>>>()
@@ -251,7 +278,11 @@ impl Archive {
         if shape.iter().skip(1).any(|&edge| edge == 0) {
             return Err(self.content(key, "no columns", "at least one"));
         }
-        Ok(Header { kind, shape, fortran: after("fortran_order").is_some_and(|rest| rest.starts_with("True")) })
+        Ok(Header {
+            kind,
+            shape,
+            fortran: after("fortran_order").is_some_and(|rest| rest.starts_with("True")),
+        })
     }
 }
 
@@ -281,7 +312,11 @@ impl Source for Archive {
     }
 
     fn names(&self) -> Result<Vec<String>, Error> {
-        Ok(self.members.iter().filter_map(|member| member.name.strip_suffix(".npy").map(str::to_owned)).collect())
+        Ok(self
+            .members
+            .iter()
+            .filter_map(|member| member.name.strip_suffix(".npy").map(str::to_owned))
+            .collect())
     }
 
     fn tree(&self, name: &str) -> Result<Tree, Error> {

@@ -30,7 +30,10 @@ impl Said {
             return Ok(());
         }
         let (found, expected) = (format!("data of {said}"), format!("data of {}", env.id));
-        let cure = format!("write `env: {said}`, or `env: {{id: {}, of_data: ignore}}` to use them all the same", env.id);
+        let cure = format!(
+            "write `env: {said}`, or `env: {{id: {}, of_data: ignore}}` to use them all the same",
+            env.id
+        );
         Err(Error::content(path, "env_id", found, format!("{expected}; {cure}")))
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use aaren_envs::ActionSpace;
 use serde_json::Value;
 
-use crate::column::Column;
 use crate::Error;
+use crate::column::Column;
 
 /// A space of Gymnasium.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +73,10 @@ impl Space {
             "Dict" => {
                 let all = json["subspaces"].as_object()?.iter();
                 // The map is in the order of the names.
-                Space::Dict(all.map(|(name, space)| Some((name.clone(), Self::of_json(space)?))).collect::<Option<_>>()?)
+                Space::Dict(
+                    all.map(|(name, space)| Some((name.clone(), Self::of_json(space)?)))
+                        .collect::<Option<_>>()?,
+                )
             }
             "Tuple" => {
                 let all = json["subspaces"].as_array()?.iter().enumerate();
@@ -124,7 +127,8 @@ pub(crate) fn python_json(text: &str) -> Option<Value> {
     let mut inside = false;
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let word = ["-Infinity", "Infinity", "NaN"].into_iter().find(|word| !inside && rest.starts_with(word));
+        let word =
+            ["-Infinity", "Infinity", "NaN"].into_iter().find(|word| !inside && rest.starts_with(word));
         if let Some(word) = word {
             words += &format!("\"{word}\"");
             rest = &rest[word.len()..];
@@ -181,12 +185,22 @@ impl Tree {
                     for part in name.split(['.', '/']) {
                         let Tree::Group(children) = tree else {
                             let found = "one vector of observations, without keys";
-                            return Err(Error::content(path, key, found, "a dictionary of them; remove `observe`"));
+                            return Err(Error::content(
+                                path,
+                                key,
+                                found,
+                                "a dictionary of them; remove `observe`",
+                            ));
                         };
                         let Some((_, child)) = children.iter().find(|(child, _)| child == part) else {
                             let names: Vec<String> = children.iter().map(|(name, _)| name.clone()).collect();
                             let found = format!("the keys {}", crate::hdf5::shown(&names));
-                            return Err(Error::content(path, key, found, format!("one of them where `observe` has `{name}`")));
+                            return Err(Error::content(
+                                path,
+                                key,
+                                found,
+                                format!("one of them where `observe` has `{name}`"),
+                            ));
                         };
                         (tree, at) = (child, at.and_then(|space| space.child(part)));
                     }
@@ -208,12 +222,23 @@ impl Tree {
         }
     }
 
-    fn leaves(&self, path: &Path, key: &str, space: Option<&Space>, parts: &mut Vec<(String, Column)>) -> Result<(), Error> {
+    fn leaves(
+        &self,
+        path: &Path,
+        key: &str,
+        space: Option<&Space>,
+        parts: &mut Vec<(String, Column)>,
+    ) -> Result<(), Error> {
         match self {
             Tree::Leaf(column) => parts.push((key.to_owned(), vector(path, key, column.clone(), space)?)),
             Tree::Group(children) => {
                 for (name, child) in children {
-                    child.leaves(path, &format!("{key}/{name}"), space.and_then(|space| space.child(name)), parts)?;
+                    child.leaves(
+                        path,
+                        &format!("{key}/{name}"),
+                        space.and_then(|space| space.child(name)),
+                        parts,
+                    )?;
                 }
             }
         }
@@ -249,7 +274,12 @@ fn vector(path: &Path, key: &str, column: Column, space: Option<&Space>) -> Resu
     };
     let start = if let Some(Space::Discrete { start, .. }) = space { *start as f32 } else { 0.0 };
     if nvec.len() != column.size {
-        return Err(Error::content(path, key, format!("{} entries", column.size), format!("{}, as its space has", nvec.len())));
+        return Err(Error::content(
+            path,
+            key,
+            format!("{} entries", column.size),
+            format!("{}, as its space has", nvec.len()),
+        ));
     }
     let size = nvec.iter().sum::<usize>();
     let mut data = vec![0.0; column.rows * size];

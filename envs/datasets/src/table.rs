@@ -52,7 +52,10 @@ impl Source for Batches {
 pub(crate) fn parquet_batches(path: &Path, columns: Option<&[&str]>) -> Result<Vec<RecordBatch>, Error> {
     let fail = |e: &dyn std::fmt::Display| {
         let found = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        Error::Open { path: path.to_owned(), reason: format!("not a readable Parquet file ({found}); is the download complete?") }
+        Error::Open {
+            path: path.to_owned(),
+            reason: format!("not a readable Parquet file ({found}); is the download complete?"),
+        }
     };
     let file = File::open(path).map_err(|e| fail(&e))?;
     // The library panics on some damaged files.
@@ -86,13 +89,28 @@ impl Csv {
         peek.and_then(|mut file| std::io::BufRead::read_line(&mut file, &mut first))
             .map_err(|e| fail(format!("not a table as text ({e})")))?;
         // The separator that the line of names has most of.
-        let delimiter = [b',', b'\t', b';'].into_iter().max_by_key(|&it| first.bytes().filter(|&byte| byte == it).count());
-        let reader = csv::ReaderBuilder::new().delimiter(delimiter.unwrap_or(b',')).trim(csv::Trim::All).from_path(path);
+        let delimiter = [b',', b'\t', b';']
+            .into_iter()
+            .max_by_key(|&it| first.bytes().filter(|&byte| byte == it).count());
+        let reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter.unwrap_or(b','))
+            .trim(csv::Trim::All)
+            .from_path(path);
         let mut reader = reader.map_err(|e| fail(e.to_string()))?;
-        let names: Vec<String> = reader.headers().map_err(|e| fail(e.to_string()))?.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
+        let names: Vec<String> = reader
+            .headers()
+            .map_err(|e| fail(e.to_string()))?
+            .iter()
+            .map(|name| name.trim_start_matches('\u{feff}').to_owned())
+            .collect();
         if names.iter().all(|name| name.parse::<f64>().is_ok()) {
             let found = "numbers in the first line";
-            return Err(Error::content(path, "line 1", found, "the names of the columns, such as `a,b,u,r,episode`"));
+            return Err(Error::content(
+                path,
+                "line 1",
+                found,
+                "the names of the columns, such as `a,b,u,r,episode`",
+            ));
         }
         let mut columns: Vec<_> = names.iter().map(|_| (Numbers::filled(0, 0.0), None, true)).collect();
         let (mut rows, mut line) = (0, csv::StringRecord::new());
@@ -117,8 +135,14 @@ impl Csv {
     fn column(&self, place: usize) -> Result<Column, Error> {
         let (name, (numbers, wrong, integer)) = (&self.names[place], &self.columns[place]);
         if let Some((row, cell)) = wrong {
-            let found = if cell.is_empty() { "an empty cell".into() } else { format!("`{}`", cell.escape_debug()) };
-            return Err(Error::content(&self.path, name, format!("{found} in line {}", row + 2), "a number in each row"));
+            let found =
+                if cell.is_empty() { "an empty cell".into() } else { format!("`{}`", cell.escape_debug()) };
+            return Err(Error::content(
+                &self.path,
+                name,
+                format!("{found} in line {}", row + 2),
+                "a number in each row",
+            ));
         }
         Column::new(&self.path, name, self.rows, &[], *integer, numbers.copied())
     }
@@ -153,7 +177,8 @@ impl Source for Csv {
             return self.column(place).map(Tree::Leaf);
         }
         let parts = self.numbered(name).into_iter().enumerate();
-        let parts = parts.map(|(number, place)| Ok((format!("_index_{number}"), Tree::Leaf(self.column(place)?))));
+        let parts =
+            parts.map(|(number, place)| Ok((format!("_index_{number}"), Tree::Leaf(self.column(place)?))));
         Ok(Tree::Group(parts.collect::<Result<_, Error>>()?))
     }
 }

@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use aaren_datasets::{Dataset, fetch};
 
@@ -66,7 +66,10 @@ fn answer(mut stream: TcpStream, files: &[(String, Vec<u8>)], manner: Manner) ->
     let said = rest.len() + if manner == Manner::Lies { 7 } else { 0 };
     let (status, range) = match from {
         0 => ("200 OK", String::new()),
-        _ => ("206 Partial Content", format!("Content-Range: bytes {from}-{}/{}\r\n", bytes.len() - 1, bytes.len())),
+        _ => (
+            "206 Partial Content",
+            format!("Content-Range: bytes {from}-{}/{}\r\n", bytes.len() - 1, bytes.len()),
+        ),
     };
     write!(stream, "HTTP/1.1 {status}\r\n{range}Content-Length: {said}\r\nConnection: close\r\n\r\n")?;
     if method != "HEAD" {
@@ -108,7 +111,8 @@ fn a_download_goes_on_after_each_cut() {
     assert!(server.connections.load(SeqCst) > bytes.len() / 1000);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
     // What is there is not fetched over.
-    let error = at(&server, folder.path(), || fetch("hopper-medium-v2", folder.path(), &|_, _| ())).unwrap_err();
+    let error =
+        at(&server, folder.path(), || fetch("hopper-medium-v2", folder.path(), &|_, _| ())).unwrap_err();
     assert!(error.to_string().contains("exists already"), "{error}");
 }
 
@@ -117,7 +121,8 @@ fn a_server_that_lies_leaves_no_dataset() {
     let bytes = std::fs::read(form("plain-earliest.hdf5")).unwrap();
     let server = serve(vec![(HOPPER.into(), bytes.clone())], Manner::Lies);
     let folder = tempfile::tempdir().unwrap();
-    let error = at(&server, folder.path(), || fetch("hopper-medium-v2", folder.path(), &|_, _| ())).unwrap_err();
+    let error =
+        at(&server, folder.path(), || fetch("hopper-medium-v2", folder.path(), &|_, _| ())).unwrap_err();
     let (found, expected) = (bytes.len(), bytes.len() + 7);
     assert!(error.to_string().contains(&format!("found {found} bytes, expected {expected}")), "{error}");
     assert!(!folder.path().join("hopper-medium-v2.hdf5").exists());
@@ -131,7 +136,8 @@ fn a_server_without_ranges_begins_anew() {
     std::fs::write(folder.path().join("hopper-medium-v2.hdf5.part"), &bytes[..100]).unwrap();
     let path = at(&server, folder.path(), || fetch("hopper-medium-v2", folder.path(), &|_, _| ())).unwrap();
     assert_eq!(std::fs::read(path).unwrap(), bytes);
-    let error = at(&server, folder.path(), || fetch("hopper-expert-v2", folder.path(), &|_, _| ())).unwrap_err();
+    let error =
+        at(&server, folder.path(), || fetch("hopper-expert-v2", folder.path(), &|_, _| ())).unwrap_err();
     assert!(error.to_string().contains("404"), "{error}");
 }
 
@@ -150,6 +156,7 @@ fn a_minari_dataset_by_its_id() {
     let folder = tempfile::tempdir().unwrap();
     let path = at(&server, folder.path(), || fetch("forms/half-v0", folder.path(), &|_, _| ())).unwrap();
     assert_eq!(path, folder.path().join("forms/half-v0"));
-    let found = at(&server, folder.path(), || aaren_datasets::locate("forms/half-v0", Path::new("/nowhere"))).unwrap();
+    let found = at(&server, folder.path(), || aaren_datasets::locate("forms/half-v0", Path::new("/nowhere")))
+        .unwrap();
     assert_eq!(Dataset::load(&found).unwrap().episodes().len(), 2);
 }

@@ -29,7 +29,12 @@ fn check(name: &str, dataset: &Dataset) {
 fn hdf5_as_h5py_reads_it() {
     let kinds = ["plain", "packed", "links", "unwritten", "growing"];
     let files = kinds.iter().flat_map(|kind| ["earliest", "latest"].map(|age| format!("{kind}-{age}.hdf5")));
-    for name in files.chain(["types.hdf5".into(), "d3rlpy-1.hdf5".into(), "d3rlpy-2.hdf5".into(), "jumps.hdf5".into()]) {
+    for name in files.chain([
+        "types.hdf5".into(),
+        "d3rlpy-1.hdf5".into(),
+        "d3rlpy-2.hdf5".into(),
+        "jumps.hdf5".into(),
+    ]) {
         check(&name, &load(&name));
     }
 }
@@ -105,8 +110,12 @@ fn minari_spaces_in_each_form() {
         let get = |name: &str| load(&format!("minari/{form_name}/{name}-v0"));
         let episodes = if form_name == "hdf5" { 10 } else { 2 };
         // In the order of all transitions, the step that each was collected at.
-        let steps = |episodes: usize| (0..episodes).flat_map(|episode| (0..3 + episode % 2).map(move |t| episode + t));
-        let flat = |episodes: usize, f: &dyn Fn(usize) -> Vec<f32>| steps(episodes).flat_map(f).collect::<Vec<f32>>();
+        let steps = |episodes: usize| {
+            (0..episodes).flat_map(|episode| (0..3 + episode % 2).map(move |t| episode + t))
+        };
+        let flat = |episodes: usize, f: &dyn Fn(usize) -> Vec<f32>| {
+            steps(episodes).flat_map(f).collect::<Vec<f32>>()
+        };
 
         // `start` is subtracted from choices, observed or made.
         let dataset = get("dict");
@@ -121,7 +130,11 @@ fn minari_spaces_in_each_form() {
         let dataset = get("tuple");
         let tuple = |step: usize| box_of(step, 1).chain((0..3).map(|k| ((step + k) % 2) as f32)).collect();
         assert_eq!(dataset.observations(), flat(2, &tuple), "{form_name}");
-        assert_eq!(dataset.actions(), flat(2, &|step| vec![(step % 3) as f32, ((step + 1) % 2) as f32]), "{form_name}");
+        assert_eq!(
+            dataset.actions(),
+            flat(2, &|step| vec![(step % 3) as f32, ((step + 1) % 2) as f32]),
+            "{form_name}"
+        );
         assert_eq!(kind(&dataset), (true, vec![3, 2]));
 
         let dataset = get("half");
@@ -146,7 +159,8 @@ fn keys_of_a_dictionary_in_the_order_asked_for() {
 #[test]
 fn data_of_another_environment_are_refused() {
     let path = form("minari/arrow/half-v0");
-    let refused = |env: EnvSpec| Dataset::load_for(&path, &Reading::default(), Some(&env)).unwrap_err().to_string();
+    let refused =
+        |env: EnvSpec| Dataset::load_for(&path, &Reading::default(), Some(&env)).unwrap_err().to_string();
     let message = refused(EnvSpec::new("Hopper-v4"));
     assert!(message.contains("data of CartPole-v1") && message.contains("of_data: ignore"), "{message}");
     let message = refused(EnvSpec { of_data: aaren_envs::OfData::Ignore, ..EnvSpec::new("Hopper-v4") });

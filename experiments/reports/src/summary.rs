@@ -11,8 +11,8 @@ use aaren_spec::{
 use aaren_statistics::{Estimate, ONE_SEED, Sample, Unit, mean};
 use serde::{Deserialize, Serialize};
 
-use crate::table::Table;
 use crate::metric::HELD_OUT;
+use crate::table::Table;
 use crate::{Comparison, Error, Kind, Metric, Pictures, Scale, kind_of_agent, lengths};
 
 /// Everything that is kept of an experiment: `summary.json`.
@@ -286,7 +286,11 @@ impl Summary {
     }
 
     fn any_repeats(&self) -> bool {
-        !self.protocol.env.is_none() && self.policies.values().any(|policy| policy.targets[0].repeats(self.protocol.episodes).is_some())
+        !self.protocol.env.is_none()
+            && self
+                .policies
+                .values()
+                .any(|policy| policy.targets[0].repeats(self.protocol.episodes).is_some())
     }
 
     fn markdown(&self) -> String {

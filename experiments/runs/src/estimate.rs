@@ -135,7 +135,9 @@ fn measured(
             let environment = make(env).map_err(Error::at(experiment.place("env")))?;
             Task::new(&environment, spec.evaluate.return_scale)
         }
-        None => Task::of_data(&crate::dataset::of_experiment(spec, Path::new(""))?, spec.evaluate.return_scale),
+        None => {
+            Task::of_data(&crate::dataset::of_experiment(spec, Path::new(""))?, spec.evaluate.return_scale)
+        }
     };
     let threads = spec.train.threads.or(threads);
     let kind = json!([

@@ -16,7 +16,12 @@ use crate::Result;
 ///
 /// # Errors
 /// Where the policy does not fit the data, or its output is not finite.
-pub fn action_errors(policy: &Policy, data: &Dataset, regime: Regime, target: f64) -> Result<Vec<EpisodeResult>> {
+pub fn action_errors(
+    policy: &Policy,
+    data: &Dataset,
+    regime: Regime,
+    target: f64,
+) -> Result<Vec<EpisodeResult>> {
     let size = data.observation_size();
     let episodes = data.episodes().par_iter().enumerate().map(|(index, episode)| {
         let mut stream = policy.stream_with(regime)?;
@@ -50,9 +55,9 @@ fn difference(space: &ActionSpace, given: &[f32], taken: &[f32]) -> f64 {
     let entries = given.iter().zip(taken);
     let sum: f64 = match space {
         ActionSpace::Continuous { low, high } => {
-            let scaled = entries.zip(low.iter().zip(high)).map(|((given, taken), (low, high))| {
-                2.0 * f64::from(given - taken) / f64::from(high - low)
-            });
+            let scaled = entries
+                .zip(low.iter().zip(high))
+                .map(|((given, taken), (low, high))| 2.0 * f64::from(given - taken) / f64::from(high - low));
             scaled.map(|difference| difference * difference).sum()
         }
         ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {

@@ -61,7 +61,8 @@ impl<'e> Ready<'e> {
         let scale = spec.evaluate.return_scale;
         let task = environment.map_or_else(|| Task::of_data(&loaded, scale), |its| Task::new(&its, scale));
         if task.action.choices().iter().any(|&choices| choices > MOST_CHOICES) {
-            let found = format!("found choices up to {}", task.action.choices().iter().max().unwrap_or(&0) - 1);
+            let found =
+                format!("found choices up to {}", task.action.choices().iter().max().unwrap_or(&0) - 1);
             let expected = format!("expected at most {MOST_CHOICES} of them; number the choices from 0 on");
             return Err(Error::at(at("dataset"))(Error::Refused(format!("{found}, {expected}"))));
         }

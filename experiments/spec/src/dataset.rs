@@ -64,7 +64,10 @@ pub(super) fn find(text: &str, field: &Field, document: &Document) -> Result<Dat
         Err(Missing { found, cure }) => {
             let (found, cure) = match dangling(&path) {
                 // Whole, as a place to look at, but on one line.
-                Some(link) => (format!("`{}`, which {link}", path.display().to_string().replace(char::is_control, "?")), None),
+                Some(link) => (
+                    format!("`{}`, which {link}", path.display().to_string().replace(char::is_control, "?")),
+                    None,
+                ),
                 None => (found, cure.or_else(|| nearest_file(&path)).or_else(|| nearest_recipe(text))),
             };
             Err(field.invalid_as(

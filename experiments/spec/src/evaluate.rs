@@ -66,7 +66,8 @@ impl EvaluateSpec {
 
 /// A share of the episodes.
 fn hold_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    number(deserializer, "a share of the episodes from 0 to below 1", |share| (0.0..1.0).contains(&share)).map(Some)
+    number(deserializer, "a share of the episodes from 0 to below 1", |share| (0.0..1.0).contains(&share))
+        .map(Some)
 }
 
 /// A number that the network can divide by.

@@ -195,7 +195,10 @@ impl Found<'_> {
             (byte()?, byte()?, byte()?, byte()?, byte()?, byte()?);
         cursor.skip(6 * length)?;
         let Some(block) = cursor.address()? else { return Ok(()) };
-        let sound = least.is_power_of_two() && pointers.is_power_of_two() && (1..=64).contains(&bits) && page_bits < 32;
+        let sound = least.is_power_of_two()
+            && pointers.is_power_of_two()
+            && (1..=64).contains(&bits)
+            && page_bits < 32;
         if !sound || bits < u64::from(least.ilog2()) {
             return Err(Fault::damaged("an index of chunks without sizes"));
         }
@@ -231,7 +234,13 @@ impl Found<'_> {
         Ok(())
     }
 
-    fn super_block(&mut self, block: u64, array: &Array, mut first: u64, (blocks, held): (u64, u64)) -> Result<()> {
+    fn super_block(
+        &mut self,
+        block: u64,
+        array: &Array,
+        mut first: u64,
+        (blocks, held): (u64, u64),
+    ) -> Result<()> {
         let offset = self.source.sizes.offset as u64;
         let prefix = 6 + offset + array.offset_bytes as u64;
         let masks = if held > array.page { (held / array.page).div_ceil(8) } else { 0 };
@@ -249,7 +258,14 @@ impl Found<'_> {
     }
 
     /// `written` says which pages were, where it has several.
-    fn data_block(&mut self, block: u64, array: &Array, first: u64, held: u64, written: Option<&[u8]>) -> Result<()> {
+    fn data_block(
+        &mut self,
+        block: u64,
+        array: &Array,
+        first: u64,
+        held: u64,
+        written: Option<&[u8]>,
+    ) -> Result<()> {
         let at = block + 6 + self.source.sizes.offset as u64 + array.offset_bytes as u64;
         let element = array.element as usize;
         let Some(written) = written else {

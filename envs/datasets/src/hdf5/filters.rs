@@ -55,7 +55,9 @@ impl Filter {
             cursor.skip(if version == 1 && values.len() % 2 == 1 { 4 } else { 0 })?;
             all.push(Self { id, values });
         }
-        if let Some(filter) = all.iter().find(|filter| ![DEFLATE, SHUFFLE, FLETCHER32, LZF].contains(&filter.id)) {
+        if let Some(filter) =
+            all.iter().find(|filter| ![DEFLATE, SHUFFLE, FLETCHER32, LZF].contains(&filter.id))
+        {
             let name = NAMES.iter().find(|(id, _)| *id == filter.id).map(|(_, name)| (*name).to_owned());
             let name = name.unwrap_or_else(|| format!("filter {}", filter.id));
             let plugin = filter.id > 255;

@@ -26,7 +26,10 @@ impl<'s> Heap<'s> {
         let filters = cursor.short()?;
         cursor.skip(1)?;
         if filters > 0 {
-            return Err(Fault::new("a group whose names are compressed", "one that is not; rewrite the file with h5repack"));
+            return Err(Fault::new(
+                "a group whose names are compressed",
+                "one that is not; rewrite the file with h5repack",
+            ));
         }
         let largest_object = cursor.word()?;
         // Huge objects, free space, and counts of objects.
@@ -79,7 +82,8 @@ impl<'s> Heap<'s> {
         let mut begin = 0u64;
         for row in 0..rows {
             let size = self.row_size(row);
-            let end = size.checked_mul(self.width).and_then(|size| begin.checked_add(size)).ok_or_else(lost)?;
+            let end =
+                size.checked_mul(self.width).and_then(|size| begin.checked_add(size)).ok_or_else(lost)?;
             if offset >= end {
                 begin = end;
                 continue;

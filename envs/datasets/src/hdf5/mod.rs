@@ -11,14 +11,13 @@ mod heap;
 mod links;
 mod node;
 
-
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use self::chunks::Chunk;
 use self::bytes::{DEEPEST, Fault, Source};
+use self::chunks::Chunk;
 use self::filters::LARGEST_RATIO;
 use self::links::Link;
 pub(crate) use self::node::{Kind, Type};
@@ -39,7 +38,8 @@ pub(super) struct Hdf5 {
 
 /// What rewrites a file so that it can be read, where its own form cannot; `plugin` says that h5py needs more for it.
 fn rewrite(how: &str, plugin: bool) -> String {
-    let (import, install) = if plugin { (", hdf5plugin", "pip install h5py hdf5plugin") } else { ("", "pip install h5py") };
+    let (import, install) =
+        if plugin { (", hdf5plugin", "pip install h5py hdf5plugin") } else { ("", "pip install h5py") };
     format!(
         "a file {how}: `{install}`, then `python -c \"import h5py{import}; i = h5py.File('IN.hdf5'); o = h5py.File('OUT.hdf5', 'w'); \
          i.visititems(lambda k, d: (o.create_dataset(k, data=d[()], compression='gzip' if d.ndim else None), None)[1] if isinstance(d, h5py.Dataset) else None)\"`"
@@ -139,7 +139,8 @@ impl Hdf5 {
         let Some(address) = self.at(key, self.find(key))? else {
             let (group, _) = key.rsplit_once('/').unwrap_or(("", key));
             let names = self.names(group)?.unwrap_or_default();
-            let there = if names.is_empty() { "nothing there".into() } else { format!("only {}", shown(&names)) };
+            let there =
+                if names.is_empty() { "nothing there".into() } else { format!("only {}", shown(&names)) };
             return Err(self.content(key, there, "a dataset of that name"));
         };
         let node = header::messages(&self.source, address).and_then(|found| Node::of(&self.source, &found));
@@ -152,7 +153,8 @@ impl Hdf5 {
         if !node.kind.is_number() {
             return Err(self.content(key, "text", "numbers or booleans"));
         }
-        let shape: Vec<usize> = node.shape.iter().map(|&edge| usize::try_from(edge).unwrap_or(usize::MAX)).collect();
+        let shape: Vec<usize> =
+            node.shape.iter().map(|&edge| usize::try_from(edge).unwrap_or(usize::MAX)).collect();
         let Some((&rows, row)) = shape.split_first() else {
             return Err(self.content(key, "one number", "a row for each transition"));
         };
@@ -224,7 +226,10 @@ impl Hdf5 {
         // Chunks that overlap could make a small file unfold to a huge one.
         let stored = chunks.iter().fold(0u64, |sum, chunk| sum.saturating_add(chunk.size));
         if stored > self.source.size {
-            return Err(Fault::damaged(format!("chunks of {stored} bytes in all, in a file of {}", self.source.size)));
+            return Err(Fault::damaged(format!(
+                "chunks of {stored} bytes in all, in a file of {}",
+                self.source.size
+            )));
         }
         let whole = node.chunk_bytes();
         let ratio = if node.filters.is_empty() { 1 } else { LARGEST_RATIO };

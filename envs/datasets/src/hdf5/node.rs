@@ -138,7 +138,8 @@ fn shape(source: &Source, body: &[u8]) -> Result<(Vec<u64>, Vec<Option<u64>>)> {
     let most = match flags & 1 {
         0 => shape.iter().map(|&edge| Some(edge)).collect(),
         _ => {
-            let unlimited = |edge: u64| (edge != u64::MAX >> (64 - 8 * source.sizes.length.min(8))).then_some(edge);
+            let unlimited =
+                |edge: u64| (edge != u64::MAX >> (64 - 8 * source.sizes.length.min(8))).then_some(edge);
             (0..rank).map(|_| Ok(unlimited(cursor.length()?))).collect::<Result<Vec<_>>>()?
         }
     };
@@ -153,7 +154,8 @@ impl Type {
         cursor.skip(1)?;
         let size = cursor.word()? as usize;
         let unsupported = |what: String| Err(Fault::new(what, "numbers or booleans"));
-        let precise = |cursor: &mut super::bytes::Cursor| Ok((cursor.short()? == 0, cursor.short()? == 8 * size));
+        let precise =
+            |cursor: &mut super::bytes::Cursor| Ok((cursor.short()? == 0, cursor.short()? == 8 * size));
         let whole = |kind, big_endian| Ok(Self { kind, size, big_endian });
         match class {
             0 | 4 => {
@@ -204,7 +206,11 @@ impl Type {
             ($number:ty, $size:literal, $value:expr) => {{
                 let (numbers, _) = bytes.as_chunks::<$size>();
                 for (index, bytes) in numbers.iter().enumerate() {
-                    let number = if self.big_endian { <$number>::from_be_bytes(*bytes) } else { <$number>::from_le_bytes(*bytes) };
+                    let number = if self.big_endian {
+                        <$number>::from_be_bytes(*bytes)
+                    } else {
+                        <$number>::from_le_bytes(*bytes)
+                    };
                     each(index, $value(number));
                 }
             }};
@@ -322,7 +328,10 @@ fn layout(source: &Source, body: &[u8], rank: usize) -> Result<Layout> {
             };
             Ok(Layout::Chunked { edges, index, address: cursor.address()? })
         }
-        3 => Err(Fault::new("a virtual dataset, made of other files", super::rewrite("with its data inside", false))),
+        3 => Err(Fault::new(
+            "a virtual dataset, made of other files",
+            super::rewrite("with its data inside", false),
+        )),
         class => Err(Fault::damaged(format!("a layout of class {class}"))),
     }
 }

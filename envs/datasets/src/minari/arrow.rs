@@ -96,13 +96,17 @@ pub(crate) fn tree_of(path: &Path, key: &str, batches: &[RecordBatch]) -> Result
     let mut arrays = Vec::new();
     for batch in batches {
         let array = batch.column_by_name(key);
-        arrays.push(array.ok_or_else(|| Error::content(path, key, "nothing", "a column of that name"))?.as_ref());
+        arrays.push(
+            array.ok_or_else(|| Error::content(path, key, "nothing", "a column of that name"))?.as_ref(),
+        );
     }
     arrays_tree(path, key, &arrays, 0)
 }
 
 fn arrays_tree(path: &Path, key: &str, arrays: &[&dyn Array], depth: usize) -> Result<Tree, Error> {
-    let Some(first) = arrays.first() else { return Err(Error::content(path, key, "no rows", "at least one")) };
+    let Some(first) = arrays.first() else {
+        return Err(Error::content(path, key, "no rows", "at least one"));
+    };
     if let DataType::Struct(fields) = first.data_type() {
         let wrong = || Error::content(path, key, "missing values", "a value in each row");
         if depth > 8 || arrays.iter().any(|array| array.null_count() > 0) {
@@ -131,7 +135,12 @@ fn arrays_tree(path: &Path, key: &str, arrays: &[&dyn Array], depth: usize) -> R
     let mut numbers = Numbers::filled(0, 0.0);
     for array in arrays {
         append(*array, shape.iter().product(), &mut numbers).ok_or_else(|| {
-            Error::content(path, key, "missing values or rows of several lengths", "numbers in each row, always as many")
+            Error::content(
+                path,
+                key,
+                "missing values or rows of several lengths",
+                "numbers in each row, always as many",
+            )
         })?;
     }
     let column = Column::new(path, key, rows, &shape, integer, numbers)?;
@@ -140,7 +149,14 @@ fn arrays_tree(path: &Path, key: &str, arrays: &[&dyn Array], depth: usize) -> R
 
 /// Lists of any length, which must all be of one.
 fn lists(path: &Path, key: &str, arrays: &[&dyn Array], depth: usize) -> Result<Tree, Error> {
-    let uneven = || Error::content(path, key, "missing values or lists of several lengths", "numbers in each row, always as many");
+    let uneven = || {
+        Error::content(
+            path,
+            key,
+            "missing values or lists of several lengths",
+            "numbers in each row, always as many",
+        )
+    };
     let (mut edge, mut rows, mut values) = (None, 0, Vec::new());
     for array in arrays {
         let large = matches!(array.data_type(), DataType::LargeList(_));
@@ -183,7 +199,9 @@ fn tuple_name(name: &str) -> String {
 
 fn innermost(kind: &DataType) -> &DataType {
     match kind {
-        DataType::FixedSizeList(item, _) | DataType::List(item) | DataType::LargeList(item) => innermost(item.data_type()),
+        DataType::FixedSizeList(item, _) | DataType::List(item) | DataType::LargeList(item) => {
+            innermost(item.data_type())
+        }
         kind => kind,
     }
 }
@@ -192,12 +210,16 @@ fn innermost(kind: &DataType) -> &DataType {
 /// says it.
 fn shape(path: &Path, key: &str, kind: &DataType, depth: usize) -> Result<(Vec<usize>, bool), Error> {
     match kind {
-        DataType::FixedSizeList(item, size @ 1..) if depth < 8 && !matches!(item.data_type(), DataType::Struct(_)) => {
+        DataType::FixedSizeList(item, size @ 1..)
+            if depth < 8 && !matches!(item.data_type(), DataType::Struct(_)) =>
+        {
             let (mut shape, integer) = shape(path, key, item.data_type(), depth + 1)?;
             shape.insert(0, *size as usize);
             Ok((shape, integer))
         }
-        DataType::List(item) | DataType::LargeList(item) if depth < 8 && !matches!(item.data_type(), DataType::Struct(_)) => {
+        DataType::List(item) | DataType::LargeList(item)
+            if depth < 8 && !matches!(item.data_type(), DataType::Struct(_)) =>
+        {
             shape(path, key, item.data_type(), depth + 1)
         }
         DataType::Struct(fields) if depth < 8 => {
@@ -240,7 +262,9 @@ fn append(array: &dyn Array, size: usize, numbers: &mut Numbers) -> Option<()> {
             let entries = array.len() * *edge as usize;
             append(&list.values().slice(0, entries), size / *edge as usize, numbers)?;
         }
-        DataType::Boolean => array.as_boolean().values().iter().for_each(|flag| numbers.push(f64::from(u8::from(flag)))),
+        DataType::Boolean => {
+            array.as_boolean().values().iter().for_each(|flag| numbers.push(f64::from(u8::from(flag))))
+        }
         DataType::Float16 => primitive!(Float16Type, |x: half::f16| x.to_f64()),
         DataType::Float32 => primitive!(Float32Type, f64::from),
         DataType::Float64 => primitive!(Float64Type, f64::from),

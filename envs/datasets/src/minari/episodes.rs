@@ -37,7 +37,13 @@ impl<'r> Episodes<'r> {
     }
 
     /// Appends one episode; `group` is what stands before the names of [`KEYS`] in the file at `path`.
-    pub(super) fn push(&mut self, path: &Path, group: &str, spaces: Spaces, episode: Episode) -> Result<(), Error> {
+    pub(super) fn push(
+        &mut self,
+        path: &Path,
+        group: &str,
+        spaces: Spaces,
+        episode: Episode,
+    ) -> Result<(), Error> {
         let key = |name: &str| format!("{group}{name}");
         let observe = self.reading.observe.as_deref();
         let observations = episode.observations.flatten(path, &key("observations"), spaces.0, observe)?;

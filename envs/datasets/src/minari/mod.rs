@@ -50,11 +50,21 @@ pub(super) fn load(folder: &Path, reading: &Reading) -> Result<Dataset, Error> {
 }
 
 /// Reads the episodes of a folder, and of the folders that it combines.
-fn episodes_of(folder: &Path, metadata: &Metadata, all: &mut Episodes, depth: usize) -> Result<&'static str, Error> {
+fn episodes_of(
+    folder: &Path,
+    metadata: &Metadata,
+    all: &mut Episodes,
+    depth: usize,
+) -> Result<&'static str, Error> {
     let data = folder.join("data");
     if !metadata.combined.is_empty() {
         if depth > 8 {
-            return Err(Error::content(&metadata.path, "combined_datasets", "datasets within datasets", "at most 8 levels"));
+            return Err(Error::content(
+                &metadata.path,
+                "combined_datasets",
+                "datasets within datasets",
+                "at most 8 levels",
+            ));
         }
         let mut format = "Minari";
         for id in &metadata.combined {
@@ -94,7 +104,12 @@ fn episodes_of(folder: &Path, metadata: &Metadata, all: &mut Episodes, depth: us
     match metadata.episodes {
         Some(said) if said != found => {
             let expected = format!("the {said} that its `total_episodes` says; is the download complete?");
-            Err(Error::content(&metadata.path, "total_episodes", format!("{found} episodes in the folder"), expected))
+            Err(Error::content(
+                &metadata.path,
+                "total_episodes",
+                format!("{found} episodes in the folder"),
+                expected,
+            ))
         }
         _ => Ok(format),
     }
@@ -115,9 +130,10 @@ impl Metadata {
         let Ok(bytes) = std::fs::read(&path) else { return Ok(Self { path, ..Self::default() }) };
         let fail = |reason: String| Error::Open { path: path.clone(), reason };
         let text = String::from_utf8_lossy(&bytes);
-        let metadata = python_json(&text)
-            .ok_or_else(|| fail("not readable JSON; is the download complete?".into()))?;
-        let space = |key: &str| metadata[key].as_str().and_then(python_json).and_then(|json| Space::of_json(&json));
+        let metadata =
+            python_json(&text).ok_or_else(|| fail("not readable JSON; is the download complete?".into()))?;
+        let space =
+            |key: &str| metadata[key].as_str().and_then(python_json).and_then(|json| Space::of_json(&json));
         let spec = metadata["env_spec"].as_str().and_then(python_json).unwrap_or(Value::Null);
         let combined = metadata["combined_datasets"].as_array();
         Ok(Self {
@@ -126,7 +142,11 @@ impl Metadata {
             observation: space("observation_space"),
             action: space("action_space"),
             env: spec["id"].as_str().map(str::to_owned),
-            combined: combined.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect(),
+            combined: combined
+                .into_iter()
+                .flatten()
+                .filter_map(|id| id.as_str().map(str::to_owned))
+                .collect(),
             path,
         })
     }

@@ -70,7 +70,8 @@ fn hdf5(dataset: &Dataset) -> Result<Vec<u8>, hdf5_pure::Error> {
         let node = group.create_dataset("actions");
         let (only_steps, shape) = ([steps], [steps, columns as u64]);
         if dataset.discrete {
-            node.with_i64_data(&actions.iter().map(|&x| x as i64).collect::<Vec<_>>()).with_shape(if columns == 1 { &only_steps } else { &shape });
+            node.with_i64_data(&actions.iter().map(|&x| x as i64).collect::<Vec<_>>())
+                .with_shape(if columns == 1 { &only_steps } else { &shape });
         } else {
             // As Gymnasium's action spaces, which are float32.
             let actions: Vec<_> = actions.iter().map(|&x| x as f32).collect();

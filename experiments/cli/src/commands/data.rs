@@ -29,13 +29,15 @@ pub enum Command {
         json: bool,
     },
     /// Download a dataset by its id: D4RL's v2 files, and Minari's.
-    #[command(after_help = "A D4RL id becomes ID.hdf5 in this folder, a Minari id a folder where Minari keeps its own
+    #[command(
+        after_help = "A D4RL id becomes ID.hdf5 in this folder, a Minari id a folder where Minari keeps its own
 (MINARI_DATASETS_PATH, else ~/.minari/datasets). HF_ENDPOINT and D4RL_ENDPOINT name mirrors.
 What was cut off goes on where it stopped when you run the command again.
 
 Examples:
   aaren data fetch hopper-medium-v2
-  aaren data fetch D4RL/pointmaze/umaze-v2")]
+  aaren data fetch D4RL/pointmaze/umaze-v2"
+    )]
     Fetch {
         /// `hopper-medium-v2`, `mujoco/hopper/medium-v0`, ….
         id: String,
@@ -111,7 +113,9 @@ impl How {
 /// Does it.
 pub fn run(command: &Command) -> Result<()> {
     match command {
-        Command::Info { dataset, env, reading, json } => info(dataset, &reading.reading(), env.as_deref(), *json),
+        Command::Info { dataset, env, reading, json } => {
+            info(dataset, &reading.reading(), env.as_deref(), *json)
+        }
         Command::Fetch { id, json } => fetch(id, *json),
         Command::Make { recipe, out, transitions, seed, json } => {
             make(recipe, out.as_deref(), *transitions, *seed, *json)
@@ -126,7 +130,8 @@ pub fn run(command: &Command) -> Result<()> {
 fn find(name: &str) -> Result<PathBuf> {
     let found = locate(name, Path::new(""));
     Ok(found.map_err(|Missing { found, cure }| {
-        let known = "a D4RL .hdf5 file, a Minari folder or id, a LeRobot folder, or an .npz, .csv or .parquet file";
+        let known =
+            "a D4RL .hdf5 file, a Minari folder or id, a LeRobot folder, or an .npz, .csv or .parquet file";
         let cure = cure.map(|cure| format!("; {cure}")).unwrap_or_default();
         Refusal(format!("dataset: found {found}; expected {known}{cure}"))
     })?)
@@ -139,7 +144,8 @@ fn info(name: &str, reading: &Reading, env: Option<&str>, json: bool) -> Result<
 
 fn fetch(id: &str, json: bool) -> Result<()> {
     let style = "fetching {msg} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
-    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(style)?).with_message(id.to_owned());
+    let bar =
+        ProgressBar::new(0).with_style(ProgressStyle::with_template(style)?).with_message(id.to_owned());
     let progress = |done: u64, total: u64| {
         bar.set_length(total);
         bar.set_position(done);
@@ -156,7 +162,10 @@ fn fetch(id: &str, json: bool) -> Result<()> {
 /// Refuses what is there: nothing of a user's is overwritten.
 fn refuse_existing(out: &Path) -> Result<()> {
     match out.symlink_metadata() {
-        Ok(_) => Err(Refusal(format!("{}: exists already; remove it or choose another name", out.display())).into()),
+        Ok(_) => {
+            Err(Refusal(format!("{}: exists already; remove it or choose another name", out.display()))
+                .into())
+        }
         Err(_) => Ok(()),
     }
 }
@@ -212,7 +221,11 @@ fn convert(from: &str, out: &Path, reading: &Reading, env: Option<&str>, json: b
         };
         dataset.write_minari(out, &env.id, &[source])?;
     }
-    show(&Dataset::load_for(out, &Reading { observe: None, columns: None, ..reading.clone() }, env.as_ref())?, env.as_ref(), json)?;
+    show(
+        &Dataset::load_for(out, &Reading { observe: None, columns: None, ..reading.clone() }, env.as_ref())?,
+        env.as_ref(),
+        json,
+    )?;
     if !json {
         output::print(format_args!("written to    {}", out.display()))?;
     }

@@ -163,7 +163,8 @@ impl Writer<'_> {
         self.size("DISCRETE", choices.len(), "columns of choices; 0 where actions are vectors");
         if !choices.is_empty() {
             let list: Vec<String> = choices.iter().map(|choices| format!("{choices}")).collect();
-            self.constants += &format!("static const int name_choices[{}] = {{{}}};\n", list.len(), list.join(", "));
+            self.constants +=
+                &format!("static const int name_choices[{}] = {{{}}};\n", list.len(), list.join(", "));
             self.constant_bytes += 4 * list.len();
         }
         self.floats("mean", &mean);
