@@ -38,6 +38,9 @@ impl std::str::FromStr for Actions {
     }
 }
 
+/// Whole numbers below this are exact in float32.
+const EXACT: f32 = 16_777_216.0;
+
 /// Why actions are not of an environment: what was found, and what was expected with the cure.
 pub(crate) struct Unfit {
     pub(crate) found: String,
@@ -88,6 +91,14 @@ impl Dataset {
                     self.said
                         .notes
                         .push(format!("choices are counted from {start} in the data, from 0 here"));
+                }
+                // Beyond it float32 does not tell whole numbers apart.
+                if let Some(largest) = self.actions.iter().find(|choice| **choice >= EXACT) {
+                    let found = format!("choice {largest:.0}");
+                    return Err(Unfit {
+                        found,
+                        expected: format!("choices below {EXACT:.0}; number them from 0 on"),
+                    });
                 }
                 if let Some(place) = self.actions.iter().position(|x| x.fract() != 0.0 || *x < 0.0) {
                     let found = self.actions[place] + start;

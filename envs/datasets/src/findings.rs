@@ -16,6 +16,7 @@ impl Dataset {
     pub fn findings(&self, space: Option<&ActionSpace>) -> Vec<String> {
         let mut found = self.said.notes.clone();
         found.extend(self.still());
+        let unknown = space.is_none() && self.said.action_space.is_none();
         let own;
         let space = match space {
             Some(space) => space,
@@ -25,6 +26,7 @@ impl Dataset {
             }
         };
         found.extend(self.outside(space));
+        found.extend(unknown.then(|| self.unbounded()).flatten());
         found.extend(self.repeated());
         found
     }
@@ -65,6 +67,14 @@ impl Dataset {
                  the nearest that it can",
                 share(count, self.transitions())
             )
+        })
+    }
+
+    /// Actions that a robot hardly takes, where nobody says the bounds.
+    fn unbounded(&self) -> Option<String> {
+        let largest = self.actions.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        (!self.discrete && largest > 1.0 + MARGIN).then(|| {
+            format!("actions are up to {largest} in size: `--env ID` counts those outside of an environment's bounds")
         })
     }
 

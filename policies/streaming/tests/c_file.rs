@@ -76,6 +76,8 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     let gru =
         Config { norm: "pre", rollout: json!({"reset": 9}), discrete: true, ..Config::new("gru", 1, 1, 1) };
     put("gru_reset", gru.fixture(9).bytes());
+    let columns = Config { actions: 5, columns: Some([2, 3]), ..Config::new("aaren", 16, 1, 2) };
+    put("columns", columns.fixture(10).bytes());
     for (name, width, layers, discrete) in [("cloning", 40, 2, false), ("chooser", 17, 3, true)] {
         put(name, Cloning { width, layers, observation: 11, actions: 3, discrete }.fixture(1).bytes());
     }

@@ -181,7 +181,10 @@ impl Type {
                 whole(kind, bits & 1 != 0)
             }
             3 => whole(Kind::Text, false),
-            8 if depth == 0 => Self::read(source, &body[8..], 1),
+            8 if depth == 0 => match Self::read(source, &body[8..], 1) {
+                Ok(base) if base.is_integer() => Ok(base),
+                _ => unsupported("an enumeration of other things than integers".into()),
+            },
             9 if bits & 15 == 1 => whole(Kind::TextElsewhere, false),
             9 => unsupported("lists of varying length (images as JPEG, or ragged rows)".into()),
             6 => unsupported("compound entries, a record of several fields each".into()),
