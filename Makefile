@@ -10,7 +10,9 @@
 # make snapshots  train the behaviour policies of the dataset recipes anew, each a quarter of an hour and more (TASKS=hopper: one)
 # make oracle  compare the environments with Python Gymnasium's and POPGym's
 # make bench   compare the speed with PyTorch's and Python Gymnasium's
-# make reference  make anew what results/reference holds and the README quotes (PARTS="demo bench": some of it)
+# make page-test  the page of `aaren report --html` in Chromium (Debian: apt install chromium)
+# make docs    build the book into target/book, with a search box; installs mdbook under .deps
+# make reference  make anew what results/reference holds and the documents quote (PARTS="demo bench": some of it)
 # make wheel   build the Python package into target/wheel (make wheel-test: and test it)
 # make wheel-aarch64  the same for 64-bit ARM, into target/wheel-aarch64, with what devices-test installs
 
@@ -21,7 +23,7 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test slurm-test devices-test install-c wheel-aarch64 lint soak soak-runs soak-kills soak-datasets soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-test
+.PHONY: demo test slurm-test devices-test install-c wheel-aarch64 lint soak soak-runs soak-kills soak-datasets soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-test docs page-test
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml --jobs 2
@@ -150,6 +152,19 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 install-c:
 	cargo build --release --locked -p aaren-streaming-c
 	sh policies/streaming/c/install.sh target/release "$(PREFIX)" "$(VERSION)"
+
+# The book. MDBOOK= names another mdbook.
+MDBOOK ?= $(DEPS)/mdbook/bin/mdbook
+
+docs: $(MDBOOK)
+	$(MDBOOK) build docs
+
+$(DEPS)/mdbook/bin/mdbook:
+	cargo install --locked --root $(DEPS)/mdbook mdbook --version 0.5.4
+
+# The page of `aaren report --html` in Chromium; screenshots in target/page.
+page-test: deps
+	cargo test --locked -p aaren-cli --test browser -- --ignored
 
 reference: deps python
 	ETTH1="$(ETTH1)" sh experiments/reference.sh $(PARTS)

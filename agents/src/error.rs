@@ -123,7 +123,7 @@ pub enum Error {
         expected: String,
     },
     /// A checkpoint of another experiment.
-    #[error("{}: this checkpoint was made under another spec (hash {found}, now {expected}); restore the YAML, or choose another --results folder", path.display())]
+    #[error("{}: this checkpoint was made with other settings (hash {found}, now {expected}); restore the YAML, or choose another --results folder", path.display())]
     OtherSpec {
         /// The checkpoint.
         path: PathBuf,

@@ -47,13 +47,7 @@ impl AdamW {
     /// Takes over the storage of `parameters`, which must be leaves of the graph.
     pub fn new(mut parameters: Vec<Tensor>, weight_decay: f64, clip: f64) -> Self {
         let _guard = tch::no_grad_guard();
-        let flat = Tensor::cat(&parameters.iter().map(flatten).collect::<Vec<_>>(), 0).detach();
-        let mut offset = 0;
-        for parameter in &mut parameters {
-            let length = parameter.numel() as i64;
-            parameter.set_data(&flat.narrow(0, offset, length).view_as(parameter));
-            offset += length;
-        }
+        let flat = flatten(parameters.iter_mut());
         let (first, second) = (flat.zeros_like(), flat.zeros_like());
         Self { parameters, flat, first, second, updates: 0, weight_decay, clip }
     }
@@ -63,9 +57,10 @@ impl AdamW {
     pub fn update(&mut self, gradients: &Gradients, learning_rate: f64) -> Tensor {
         let _guard = tch::no_grad_guard();
         // A parameter that the loss does not depend on (Aaren's key bias) has no gradient.
-        let gradients = self.parameters.iter().map(|parameter| {
-            gradients.get(parameter).map_or_else(|| flatten(&parameter.zeros_like()), flatten)
-        });
+        let gradients = self
+            .parameters
+            .iter()
+            .map(|parameter| gradients.get(parameter).map_or_else(|| row(&parameter.zeros_like()), row));
         let gradient = Tensor::cat(&gradients.collect::<Vec<_>>(), 0);
         let norm = gradient.norm();
         let clipped = (self.clip / (&norm + 1e-6)).clamp_max(1.0);
@@ -92,6 +87,11 @@ impl AdamW {
         norm
     }
 
+    /// All parameters, one after the other.
+    pub(crate) fn weights(&self) -> &Tensor {
+        &self.flat
+    }
+
     /// First and second moments with their names, flat, in the order of the parameters.
     pub fn moments(&self) -> [(String, Tensor); 2] {
         [("first".into(), self.first.shallow_clone()), ("second".into(), self.second.shallow_clone())]
@@ -107,6 +107,20 @@ impl AdamW {
     }
 }
 
-fn flatten(tensor: &Tensor) -> Tensor {
+/// One buffer of the numbers of all parameters, which become views into it.
+pub(crate) fn flatten<'p>(parameters: impl Iterator<Item = &'p mut Tensor>) -> Tensor {
+    let mut parameters: Vec<_> = parameters.collect();
+    let flat =
+        Tensor::cat(&parameters.iter().map(|parameter| row(parameter)).collect::<Vec<_>>(), 0).detach();
+    let mut offset = 0;
+    for parameter in &mut parameters {
+        let length = parameter.numel() as i64;
+        parameter.set_data(&flat.narrow(0, offset, length).view_as(parameter));
+        offset += length;
+    }
+    flat
+}
+
+fn row(tensor: &Tensor) -> Tensor {
     tensor.detach().reshape([-1])
 }

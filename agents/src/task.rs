@@ -1,7 +1,7 @@
 //! What is to be learned.
 
 use aaren_datasets::Dataset;
-use aaren_envs::Environment;
+use aaren_envs::Description;
 use aaren_format::{ActionSpace, EnvSpec, Header, Invalid, check_scale};
 use tch::{Kind, Tensor};
 
@@ -28,13 +28,13 @@ pub struct Task {
 
 impl Task {
     /// Of an environment alone: observations are taken as they are.
-    pub fn new(environment: &Environment, return_scale: f64) -> Self {
-        let observation_size = environment.observation_size();
+    pub fn new(environment: &Description, return_scale: f64) -> Self {
+        let observation_size = environment.observation_size;
         Self {
-            env: environment.spec().clone(),
+            env: environment.spec.clone(),
             observation_size,
-            action: environment.action_space().clone(),
-            max_timesteps: environment.max_episode_steps(),
+            action: environment.action.clone(),
+            max_timesteps: environment.max_episode_steps,
             return_scale,
             observation_mean: vec![0.0; observation_size],
             observation_std: vec![1.0; observation_size],

@@ -24,6 +24,8 @@ pub struct TrainConfig {
     pub schedule: Schedule,
     /// Largest norm of the gradient.
     pub clip: f64,
+    /// Decay of the weights' moving average, which is what is saved and played; 0 for the weights themselves.
+    pub ema: f64,
     /// Arithmetic of an encoder.
     pub precision: Precision,
     /// Decides initial weights, batches and dropout.

@@ -7,8 +7,8 @@ use aaren_datasets::{Dataset, Transitions};
 use aaren_encoders::{Gradients, Pass};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    self as format, ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Positions,
-    Precision, Recency, Regime, Settings,
+    self as format, ActionSpace, Context, ContextLength, EncoderKind, Layout, Mixer, Model, Norm, Positions,
+    Precision, Recency, Regime, ReturnIn, Settings, Variation,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -37,6 +37,8 @@ fn config(encoder: EncoderKind, norm: Norm, recency: Recency) -> DecisionConfig 
         context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },
         start: Start::Uniform,
         carry: false,
+        layout: Layout::Separate,
+        variation: Variation::default(),
     }
 }
 
@@ -53,6 +55,14 @@ fn configs() -> Vec<DecisionConfig> {
     all.extend(all.clone().iter().map(two_tokens));
     let untold = plain(EncoderKind::Aaren);
     all.push(DecisionConfig { model: Model { positions: Positions::None, ..untold.model }, ..untold });
+    let joint = |(config, (return_in, rate)): (&DecisionConfig, (ReturnIn, bool))| DecisionConfig {
+        layout: Layout::Joint { return_in, rate },
+        ..*config
+    };
+    // Every encoder with every layout, some with past actions and some without.
+    let layouts =
+        [(ReturnIn::Token, false), (ReturnIn::Head, true), (ReturnIn::Head, false), (ReturnIn::Token, true)];
+    all.extend(all.clone().iter().zip(layouts.into_iter().cycle()).map(joint));
     all
 }
 
@@ -116,6 +126,9 @@ struct Episode {
     states: Vec<f32>,
     /// Action tokens, by which the encoder's outputs are compared.
     actions: Vec<f32>,
+    /// What is asked for, and what came of the timestep before.
+    asked: Vec<f32>,
+    past: Vec<f32>,
 }
 
 impl Episode {
@@ -123,13 +136,22 @@ impl Episode {
         let policy = aaren_streaming::Policy::from_bytes(bytes).unwrap();
         let mut stream = policy.stream_with(regime).ok()?;
         stream.reset(-150.0);
-        let mut episode = Self { returns: Vec::new(), states: Vec::new(), actions: Vec::new() };
+        let none = Vec::new;
+        let mut episode =
+            Self { returns: none(), states: none(), actions: none(), asked: none(), past: none() };
+        let layout = policy.header().decision().map_or(Layout::Separate, |decision| decision.layout);
         let mut left = -150.0;
         for t in 0..STEPS {
             let previous = if t == 0 { 0.0 } else { reward(t - 1) };
             left -= previous;
             let action = stream.act(&observation(t), previous).unwrap()[0];
-            episode.returns.push((left / task.return_scale) as f32);
+            let scaled = (left / task.return_scale) as f32;
+            episode.returns.push(scaled);
+            let mut asked = vec![0.0; layout.asked_size()];
+            layout.ask(scaled, t as u64, task.max_timesteps, &mut asked);
+            episode.asked.extend(asked);
+            let before = episode.actions.last().copied().unwrap_or(0.0);
+            episode.past.extend([(previous * task.max_timesteps as f64 / task.return_scale) as f32, before]);
             let scale = task.observation_mean.iter().zip(&task.observation_std);
             episode.states.extend(observation(t).iter().zip(scale).map(|(o, (mean, std))| (o - mean) / std));
             episode.actions.push(action / 2.0);
@@ -145,6 +167,8 @@ impl Episode {
         let (first, steps) = (start as i64, length as i64);
         Batch {
             returns: rows(&self.returns, 1),
+            asked: rows(&self.asked, self.asked.len() / STEPS),
+            past: rows(&self.past, 2),
             states: rows(&self.states, OBSERVATIONS),
             actions: rows(&self.actions, 1),
             timesteps: Tensor::arange_start(first, first + steps, (Kind::Int64, Device::Cpu)).unsqueeze(0),
@@ -257,7 +281,7 @@ fn padding_changes_neither_loss_nor_predictions() {
     for config in configs() {
         tch::manual_seed(5);
         let network = DecisionNetwork::new(&config, task(), Device::Cpu).unwrap();
-        let windows = Windows::new(&data, &task(), 30, 1).unwrap();
+        let windows = Windows::new(&data, &task(), 30, 1).unwrap().of(&config);
         // Squared errors of all real action entries, and how many timesteps are real.
         let loss = |starts: &[usize]| {
             let batch = windows.at(starts, Device::Cpu);
@@ -267,7 +291,7 @@ fn padding_changes_neither_loss_nor_predictions() {
                 starts.len() > 1,
                 "one window is not padded, several are"
             );
-            (network.loss(&batch, None, Pass::Inference).0.double_value(&[]) * real, real)
+            (network.loss(&batch, None, Pass::Inference).0.total().double_value(&[]) * real, real)
         };
         let starts = [0, 7, 25, 31, 33];
         let together = loss(&starts);
@@ -287,6 +311,7 @@ fn train_config(updates: u64) -> TrainConfig {
         warmup: 3,
         schedule: Schedule::Cosine,
         clip: 0.25,
+        ema: 0.0,
         precision: Precision::Float32,
         seed: 11,
     }
@@ -304,12 +329,71 @@ fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
     resumed_is_straight(&AgentConfig::new(&DecisionConfig { start: Start::Episode, ..aaren }));
     carried
         .for_each(|agent| resumed_is_straight(&AgentConfig::new(&DecisionConfig { carry: true, ..agent })));
+    // All that training can change of its windows, and a head that hears what is asked for.
+    resumed_is_straight(&AgentConfig::new(&DecisionConfig {
+        layout: Layout::Joint { return_in: ReturnIn::Head, rate: true },
+        variation: Variation { return_dropout: 0.3, history_noise: 0.1, random_length: true },
+        ..aaren
+    }));
+}
+
+/// Nothing of what is asked for gets into the encoder's state, and none of it reaches the action where nothing is asked.
+#[test]
+fn a_return_in_the_head_leaves_no_trace_in_the_state() {
+    let _turn = generator();
+    let (data, plain) = (dataset(), config(EncoderKind::Aaren, Norm::Post, Recency::Learned));
+    for (return_in, overheard) in [(ReturnIn::Head, false), (ReturnIn::Token, true)] {
+        let config = DecisionConfig { layout: Layout::Joint { return_in, rate: false }, ..plain };
+        let network = DecisionNetwork::new(&config, task(), Device::Cpu).unwrap();
+        let windows = Windows::new(&data, &task(), 10, 1).unwrap().of(&config);
+        let seen = |change: &dyn Fn(&Tensor) -> Tensor| {
+            let mut batch = windows.at(&[3], Device::Cpu);
+            batch.asked = change(&batch.asked);
+            let (actions, after) = network.predict(&batch, None, Pass::Inference);
+            (actions, after.tensors()[0].shallow_clone())
+        };
+        let free = |asked: &Tensor| asked.zeros_like();
+        let (asked, state) = seen(&Tensor::shallow_clone);
+        let (unasked, other_state) = seen(&free);
+        assert_eq!(state != other_state, overheard, "{return_in:?}");
+        assert!(asked != unasked, "{return_in:?}");
+    }
+}
+
+#[test]
+fn the_averaged_weights_are_those_that_are_saved() {
+    let _turn = generator();
+    let data = dataset();
+    let agent = AgentConfig::new(&cloning());
+    let run = |ema| {
+        let config = TrainConfig { ema, ..train_config(12) };
+        let mut trainer = Trainer::new(&agent, &task(), config, &data, Device::Cpu).unwrap();
+        let weights = |trainer: &Trainer| {
+            let named = trainer.network().named_parameters();
+            Tensor::cat(&named.iter().map(|(_, weight)| weight.detach().view([-1])).collect::<Vec<_>>(), 0)
+        };
+        let mut all = vec![weights(&trainer).copy()];
+        for _ in 0..12 {
+            trainer.update().unwrap();
+            all.push(weights(&trainer).copy());
+        }
+        all
+    };
+    let (trained, saved) = (run(0.0), run(0.4));
+    let mut average = trained[0].copy();
+    for (update, (weights, saved)) in trained[1..].iter().zip(&saved[1..]).enumerate() {
+        let decay = 0.4f64.min((1 + update) as f64 / (10 + update) as f64);
+        average = &average * decay + weights * (1.0 - decay);
+        let off = (&average - saved).abs().max().double_value(&[]);
+        assert!(off < 1e-6, "after update {update}: off by {off:e}");
+    }
 }
 
 fn resumed_is_straight(agent: &AgentConfig) {
     let _turn = generator();
     let data = dataset();
-    let trainer = || Trainer::new(agent, &task(), train_config(12), &data, Device::Cpu).unwrap();
+    let config = TrainConfig { ema: 0.5, ..train_config(12) };
+    let trainer = || Trainer::new(agent, &task(), config.clone(), &data, Device::Cpu).unwrap();
     let bytes = |trainer: &Trainer| policy(trainer.network());
 
     let mut straight = trainer();

@@ -4,8 +4,8 @@ use aaren_agents::*;
 use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency,
-    Regime, Settings,
+    ActionSpace, Context, ContextLength, EncoderKind, Layout, Mixer, Model, Norm, Positions, Precision,
+    Recency, Regime, ReturnIn, Settings, Variation,
 };
 use tch::Device;
 
@@ -41,7 +41,20 @@ fn dataset(discrete: bool) -> Dataset {
 }
 
 fn decision(encoder: EncoderKind, recency: Recency, norm: Norm, carry: bool) -> AgentConfig {
+    AgentConfig::new(&separate(encoder, recency, norm, carry))
+}
+
+/// One token for each timestep, and all that training changes of its windows.
+fn joint(encoder: EncoderKind, return_in: ReturnIn) -> AgentConfig {
     AgentConfig::new(&DecisionConfig {
+        layout: Layout::Joint { return_in, rate: return_in == ReturnIn::Head },
+        variation: Variation { return_dropout: 0.2, history_noise: 0.05, random_length: true },
+        ..separate(encoder, Recency::None, Norm::Post, false)
+    })
+}
+
+fn separate(encoder: EncoderKind, recency: Recency, norm: Norm, carry: bool) -> DecisionConfig {
+    DecisionConfig {
         model: Model {
             mixer: Mixer::new(encoder, Settings { heads: 2, recency }),
             width: 16,
@@ -54,7 +67,9 @@ fn decision(encoder: EncoderKind, recency: Recency, norm: Norm, carry: bool) -> 
         context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },
         start: Start::Uniform,
         carry,
-    })
+        layout: Layout::Separate,
+        variation: Variation::default(),
+    }
 }
 
 #[test]
@@ -87,6 +102,8 @@ fn fifty_updates_are_what_they_were() {
             [1.722018, 0.367512, 836.018],
         ),
         (decision(EncoderKind::Gru, Recency::None, Norm::Post, true), false, 1, [0.6419, 0.362138, 894.6886]),
+        (joint(EncoderKind::Aaren, ReturnIn::Head), false, 1, [0.597384, 0.13712, 1072.661]),
+        (joint(EncoderKind::Transformer, ReturnIn::Token), true, 1, [0.0; 3]),
         (cloning.clone(), false, 1, [0.525424, 0.535814, 59.25632]),
         (cloning, true, 1, [1.137696, 0.974487, 61.66556]),
         (
@@ -112,6 +129,7 @@ fn fifty_updates_are_what_they_were() {
             warmup: 5,
             schedule: Schedule::Cosine,
             clip: 0.25,
+            ema: 0.0,
             precision: Precision::Float32,
             seed: 5,
         };

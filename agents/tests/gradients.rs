@@ -6,8 +6,8 @@ use aaren_datasets::{Dataset, Transitions};
 use aaren_encoders::{Gradients, Pass};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency,
-    Regime, Settings,
+    ActionSpace, Context, ContextLength, EncoderKind, Layout, Mixer, Model, Norm, Positions, Precision,
+    Recency, Regime, ReturnIn, Settings, Variation,
 };
 use aaren_format::{DecisionConfig, Start};
 use tch::{Device, Tensor};
@@ -37,11 +37,15 @@ fn threads_share_the_rows_of_a_batch() {
         observation_mean: vec![0.0; 3],
         observation_std: vec![1.0; 3],
     };
-    for (encoder, past_actions) in [
-        (EncoderKind::Aaren, true),
-        (EncoderKind::Aaren, false),
-        (EncoderKind::Transformer, true),
-        (EncoderKind::Gru, false),
+    let joint = |return_in| Layout::Joint { return_in, rate: true };
+    for (encoder, past_actions, layout) in [
+        (EncoderKind::Aaren, true, Layout::Separate),
+        (EncoderKind::Aaren, false, Layout::Separate),
+        (EncoderKind::Transformer, true, Layout::Separate),
+        (EncoderKind::Gru, false, Layout::Separate),
+        (EncoderKind::Aaren, true, joint(ReturnIn::Head)),
+        (EncoderKind::Gru, false, joint(ReturnIn::Head)),
+        (EncoderKind::Transformer, true, joint(ReturnIn::Token)),
     ] {
         let mixer = Mixer::new(encoder, Settings { heads: 2, recency: Recency::Gated });
         let config = DecisionConfig {
@@ -57,14 +61,17 @@ fn threads_share_the_rows_of_a_batch() {
             context: Context { context_length: ContextLength::Timesteps(10), regime: Regime::Unbounded },
             start: Start::Uniform,
             carry: false,
+            layout,
+            variation: Variation::default(),
         };
         tch::manual_seed(3);
         let network = DecisionNetwork::new(&config, task.clone(), Device::Cpu).unwrap();
-        let windows = Windows::new(&dataset, &task, 10, 0).unwrap();
+        let windows = Windows::new(&dataset, &task, 10, 0).unwrap().of(&config);
         let [first, batch] = [0, 1].map(|update| windows.batch(update, 7, Device::Cpu));
         // A carried state too, where one can be.
         let state = encoder.constant_state().then(|| network.loss(&first, None, Pass::Inference).1.detach());
         let (loss, after) = network.loss(&batch, state.as_ref(), Pass::Training(Precision::Float32));
+        let loss = loss.total();
         let named = network.named_parameters();
         let parameters: Vec<Tensor> = named.iter().map(|(_, parameter)| parameter.shallow_clone()).collect();
         let expected = Gradients::of_graph(&loss, &parameters);
@@ -78,7 +85,7 @@ fn threads_share_the_rows_of_a_batch() {
             let (found_loss, found_after, found) =
                 network.gradients(&batch, state.as_ref(), Precision::Float32);
             assert_eq!(tch::get_num_threads(), threads, "they are given back");
-            let off = largest(&(found_loss - &loss)) / largest(&loss);
+            let off = largest(&(found_loss.total() - &loss)) / largest(&loss);
             assert!(off < 1e-5, "{encoder:?}, {threads} threads: the loss is off by {off:e}");
             for (name, parameter) in &named {
                 let of = |gradients: &Gradients| {
@@ -91,7 +98,8 @@ fn threads_share_the_rows_of_a_batch() {
                 );
             }
             if let Some(found) = found_after {
-                let goes_on = |state| network.loss(&first, Some(state), Pass::Inference).0.double_value(&[]);
+                let goes_on =
+                    |state| network.loss(&first, Some(state), Pass::Inference).0.total().double_value(&[]);
                 let (found, expected) = (goes_on(&found), goes_on(&after));
                 assert!((found / expected - 1.0).abs() < 1e-5, "{encoder:?}: {found} after, not {expected}");
             }

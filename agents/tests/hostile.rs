@@ -8,8 +8,8 @@ use aaren_damaged_files::{Measuring, fuzz};
 use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency,
-    Regime, Settings,
+    ActionSpace, Context, ContextLength, EncoderKind, Layout, Mixer, Model, Norm, Positions, Precision,
+    Recency, Regime, Settings, Variation,
 };
 use serde_json::{Value, json};
 use tch::Device;
@@ -40,6 +40,8 @@ fn decision(encoder: EncoderKind) -> AgentConfig {
         context: Context { context_length: ContextLength::Timesteps(4), regime: Regime::Window(4) },
         start: Start::Uniform,
         carry: false,
+        layout: Layout::Separate,
+        variation: Variation::default(),
     })
 }
 
@@ -84,6 +86,7 @@ fn trainer<'d>(agent: &AgentConfig, data: &'d Dataset) -> Trainer<'d> {
         warmup: 0,
         schedule: Schedule::Constant,
         clip: 1.0,
+        ema: 0.5,
         precision: Precision::Float32,
         seed: 0,
     };

@@ -5,8 +5,8 @@ use aaren_agents::{Network, Origin, PolicyFile, Task};
 use aaren_datasets::{Dataset, Transitions};
 use aaren_encoders::Pass;
 use aaren_format::{
-    ActionSpace, Context, ContextLength, DecisionConfig, EncoderKind, EnvSpec, Mixer, Model, Norm, Positions,
-    Recency, Regime, Settings, Start,
+    ActionSpace, Context, ContextLength, DecisionConfig, EncoderKind, EnvSpec, Layout, Mixer, Model, Norm,
+    Positions, Recency, Regime, Settings, Start, Variation,
 };
 use aaren_streaming::Policy;
 use tch::{Device, Tensor};
@@ -44,6 +44,8 @@ fn network(dataset: &Dataset) -> DecisionNetwork {
         context: Context { context_length: ContextLength::Timesteps(STEPS), regime: Regime::Unbounded },
         start: Start::Uniform,
         carry: false,
+        layout: Layout::Separate,
+        variation: Variation::default(),
     };
     tch::manual_seed(1);
     DecisionNetwork::new(&config, task, Device::Cpu).unwrap()
@@ -70,7 +72,7 @@ fn a_head_of_choices_for_each_column() {
         }
     }
     let (loss, _) = network.loss(&batch, None, Pass::Inference);
-    assert!((loss.double_value(&[]) - sum / (2 * STEPS) as f64).abs() < 1e-6);
+    assert!((loss.action.double_value(&[]) - sum / (2 * STEPS) as f64).abs() < 1e-6);
 
     // The runtime, told the data's actions, says what libtorch says; and it answers with each column's best.
     let origin = Origin {

@@ -46,6 +46,7 @@ fn config() -> TrainConfig {
         warmup: 50,
         schedule: Schedule::Constant,
         clip: 1e-3,
+        ema: 0.5,
         precision: Precision::Float32,
         seed: 6,
     }

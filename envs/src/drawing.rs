@@ -88,7 +88,7 @@ impl Drawing {
 }
 
 impl Shape {
-    /// A shape that has no area, or whose numbers are none, is not seen.
+    /// A shape without area, or with a NaN, is not drawn.
     fn draw(&self, pixels: &mut Pixmap, to_pixels: Transform) {
         let mut paint = Paint::default();
         let [red, green, blue] = self.colour;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No such environment.
-    #[error("env: there is no environment {id}{hint} (`aaren envs list` shows all)", hint = hint(nearest))]
+    #[error("env: there is no environment {id}{hint} (`aaren envs list` shows all; `env: {{gymnasium: {id}, import: PACKAGE}}` has Python step one of Gymnasium's)", hint = hint(nearest))]
     UnknownEnv {
         /// What was asked for.
         id: String,
@@ -60,6 +60,22 @@ pub enum Error {
         /// Why, and what would help.
         reason: String,
     },
+    /// An environment of Python that cannot be had, or that fails while it is played.
+    #[error("env: {id}: {reason}")]
+    Python {
+        /// The environment.
+        id: String,
+        /// What went wrong, with the end of Python's own message and the cure.
+        reason: String,
+        /// Whether it cannot be had at all.
+        refused: bool,
+    },
+    /// Nobody waits for an answer of Python any more.
+    #[error("env: {id}: stopped while Python was waited for")]
+    Stopped {
+        /// The environment.
+        id: String,
+    },
     /// A trajectory that cannot be replayed.
     #[error("trajectory, line {line}: {reason}")]
     Trajectory {
@@ -84,7 +100,8 @@ impl Error {
             | Error::Kwargs { .. }
             | Error::State { .. }
             | Error::Trajectory { .. } => true,
-            Error::Mujoco { .. } | Error::Picture { .. } => false,
+            Error::Python { refused, .. } => *refused,
+            Error::Mujoco { .. } | Error::Picture { .. } | Error::Stopped { .. } => false,
         }
     }
 }

@@ -50,8 +50,13 @@ fn registered(id: &str) -> Option<Constructor> {
 /// of those data.
 ///
 /// # Errors
-/// [`Error::UnknownEnv`], [`Error::NoEnv`], [`Error::OldMujoco`], [`Error::Kwargs`], [`Error::Mujoco`].
+/// [`Error::UnknownEnv`], [`Error::NoEnv`], [`Error::OldMujoco`], [`Error::Kwargs`], [`Error::Mujoco`]; [`Error::Python`] for
+/// an environment of Python, which a [`VectorEnv`](crate::VectorEnv) plays.
 pub fn make(spec: &EnvSpec) -> Result<Environment, Error> {
+    if spec.python.is_some() {
+        let reason = "Python steps it: a `VectorEnv` plays it, `describe` says its spaces".into();
+        return Err(Error::Python { id: spec.id.clone(), reason, refused: true });
+    }
     if let Some(constructor) = registered(&spec.id) {
         return constructor(spec);
     }
@@ -98,5 +103,7 @@ pub fn reference_scores(id: &str) -> Option<ReferenceScores> {
 /// # Errors
 /// As [`make`].
 pub fn return_range(spec: &EnvSpec) -> Result<(f64, f64), Error> {
-    Ok(make(spec)?.return_range().unwrap_or((f64::NEG_INFINITY, f64::INFINITY)))
+    // Of one of Python it is not known, whoever asks.
+    let known = if spec.python.is_some() { None } else { make(spec)?.return_range() };
+    Ok(known.unwrap_or((f64::NEG_INFINITY, f64::INFINITY)))
 }

@@ -45,11 +45,11 @@ fn neither_a_step_nor_a_reset_allocates() {
     let mut vector = VectorEnv::new(&EnvSpec::new("Hopper-v4"), 8).unwrap();
     let mut observations = vec![0.0; 8 * vector.observation_size()];
     let (actions, mut steps) = ([0.5; 8 * 3], [Step::default(); 8]);
-    vector.reset(0, &mut observations);
-    vector.step(&actions, &mut observations, &mut steps);
+    vector.reset(0, &mut observations).unwrap();
+    vector.step(&actions, &mut observations, &mut steps).unwrap();
     let before = ALLOCATIONS.load(Relaxed);
     for _ in 0..1000 {
-        vector.step(&actions, &mut observations, &mut steps);
+        vector.step(&actions, &mut observations, &mut steps).unwrap();
     }
     // Rayon's queue of jobs from outside its pool takes a block of memory every 63 of them.
     let allocations = ALLOCATIONS.load(Relaxed) - before;

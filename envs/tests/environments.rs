@@ -150,7 +150,9 @@ fn sizes_bounds_and_time_limits_are_gymnasiums() {
 /// An action of alternating sign, or choice.
 fn action(space: &ActionSpace, t: usize) -> Vec<f32> {
     match space {
-        ActionSpace::Discrete { choices } => vec![(t % choices) as f32],
+        ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
+            space.choices().iter().map(|choices| (t % choices) as f32).collect()
+        }
         ActionSpace::Continuous { low, .. } => vec![(t as f32).sin(); low.len()],
     }
 }
@@ -322,7 +324,9 @@ fn unknown_names_and_impossible_values_are_refused() {
     let message = make(&EnvSpec::new("Hoper-v4")).unwrap_err().to_string();
     assert!(message.contains("no environment Hoper-v4") && message.contains("Hopper-v4"), "{message}");
     let message = make(&EnvSpec::new("Zebra-v1")).unwrap_err().to_string();
-    assert_eq!(message, "env: there is no environment Zebra-v1 (`aaren envs list` shows all)");
+    let expected =
+        "env: there is no environment Zebra-v1 (`aaren envs list` shows all; `env: {gymnasium: Zebra-v1, ";
+    assert!(message.starts_with(expected), "{message}");
     let error = make(&EnvSpec::new("Pusher-v4")).unwrap_err();
     let said = "env: Pusher-v4 runs on MuJoCo before 3.0 only, and this is 3.17.0; use Pusher-v5";
     assert_eq!((error.to_string().as_str(), error.is_refusal()), (said, true));

@@ -18,7 +18,7 @@ fn episodes_of_a_vector_are_those_of_single_environments() {
     let mut steps = [Step::default(); 3];
     let mut singles: Vec<Environment> = (0..3).map(|_| make(&spec).unwrap()).collect();
     let mut expected = observations.clone();
-    vector.reset(40, &mut observations);
+    vector.reset(40, &mut observations).unwrap();
     for (n, single) in singles.iter_mut().enumerate() {
         single.reset(40 + n as u64, &mut expected[n * size..][..size]);
     }
@@ -26,7 +26,7 @@ fn episodes_of_a_vector_are_those_of_single_environments() {
     for t in 0..100 {
         assert_eq!(observations, expected, "step {t}");
         let actions: Vec<f32> = (0..9).map(|i| ((t * i) as f32).sin()).collect();
-        vector.step(&actions, &mut observations, &mut steps);
+        vector.step(&actions, &mut observations, &mut steps).unwrap();
         for (n, single) in singles.iter_mut().enumerate() {
             let observation = &mut expected[n * size..][..size];
             assert_eq!(single.step(&actions[3 * n..][..3], observation), steps[n], "step {t}");
@@ -46,7 +46,7 @@ fn episodes_of_a_vector_are_those_of_single_environments() {
     let playing = vector.episodes().to_vec();
     observations.copy_within(2 * size.., size);
     observations.truncate(2 * size);
-    vector.step(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], &mut observations, &mut steps[..2]);
+    vector.step(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], &mut observations, &mut steps[..2]).unwrap();
     for (n, (single, action)) in [(0, [0.1, 0.2, 0.3]), (2, [0.4, 0.5, 0.6])].into_iter().enumerate() {
         let observation = &mut expected[..size];
         assert_eq!(singles[single].step(&action, observation), steps[n]);
@@ -103,9 +103,9 @@ fn a_registered_gymnasium_rs_environment_is_made_by_its_id() {
     let mut runs = [[1.0; 8], [2.0; 8]];
     let mut steps = [Step::default(); 2];
     for observations in &mut runs {
-        vector.reset(1, observations);
+        vector.reset(1, observations).unwrap();
         for t in 0..9 {
-            vector.step(&[(t % 2) as f32, 1.0], observations, &mut steps);
+            vector.step(&[(t % 2) as f32, 1.0], observations, &mut steps).unwrap();
         }
     }
     assert_eq!(runs[0], runs[1], "one seed, one episode");

@@ -10,6 +10,8 @@ use crate::{Checkpoint, Descent, Error, Learner, Metrics, Network, Perceptron, S
 #[derive(Debug)]
 pub(super) struct CloningLearner<'d> {
     network: Perceptron,
+    /// What the averaged weights act with.
+    averaged: Option<Perceptron>,
     sampler: Sampler<'d>,
     descent: Descent,
     /// Transitions in a batch.
@@ -22,11 +24,15 @@ impl<'d> CloningLearner<'d> {
         network: Perceptron,
         dataset: &'d Dataset,
         config: &TrainConfig,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let sampler = Sampler::new(dataset, network.task(), best(dataset, agent.top), config.seed);
-        let descent = Descent::new(&network, config);
+        let (mlp, device) = (agent.mlp(), network.device());
+        let averaged = (config.ema > 0.0)
+            .then(|| Perceptron::new(mlp, agent.dropout, network.task().clone(), device))
+            .transpose()?;
+        let descent = Descent::new(&network, averaged.as_ref().map(|it| it as &dyn Network), config);
         let batch = config.batch.saturating_mul(agent.context_length.timesteps(dataset.longest_episode()));
-        Self { network, sampler, descent, batch }
+        Ok(Self { network, averaged, sampler, descent, batch })
     }
 }
 
@@ -48,7 +54,7 @@ fn best(dataset: &Dataset, top: f64) -> Vec<usize> {
 
 impl Learner for CloningLearner<'_> {
     fn network(&self) -> &dyn Network {
-        &self.network
+        self.averaged.as_ref().unwrap_or(&self.network)
     }
 
     fn step(&mut self, update: u64) -> Result<Metrics, Error> {

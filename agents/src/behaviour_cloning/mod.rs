@@ -18,6 +18,6 @@ impl Agent for CloningConfig {
         device: Device,
     ) -> Result<Box<dyn Learner + 'd>, Error> {
         let network = Perceptron::new(self.mlp(), self.dropout, task.clone(), device)?;
-        Ok(Box::new(learner::CloningLearner::new(self, network, dataset, config)))
+        Ok(Box::new(learner::CloningLearner::new(self, network, dataset, config)?))
     }
 }

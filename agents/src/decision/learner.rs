@@ -2,20 +2,23 @@
 
 use aaren_datasets::Dataset;
 use aaren_encoders::State;
-use aaren_format::{DecisionConfig, Precision};
-use tch::Tensor;
+use aaren_format::{DecisionConfig, Precision, Variation};
+use tch::{Kind, Tensor};
 
 use super::chunks::Chunks;
-use super::{DecisionNetwork, Windows};
+use super::{Batch, DecisionNetwork, Windows};
 use crate::{Checkpoint, Descent, Error, Learner, Metrics, Network, Saved, TrainConfig};
 
 /// Batches of windows for a [`DecisionNetwork`].
 #[derive(Debug)]
 pub(super) struct DecisionLearner<'d> {
     network: DecisionNetwork,
+    /// What the averaged weights act with.
+    averaged: Option<DecisionNetwork>,
     windows: Windows<'d>,
     carried: Option<Carried>,
     descent: Descent,
+    variation: Variation,
     batch: usize,
     precision: Precision,
 }
@@ -39,40 +42,64 @@ impl<'d> DecisionLearner<'d> {
             return Err(Error::Carry(config.model.encoder()));
         }
         let context_length = config.context.context_length.timesteps(dataset.longest_episode());
-        let windows = Windows::new(dataset, network.task(), context_length, seed)?.starting(config.start);
+        let windows = Windows::new(dataset, network.task(), context_length, seed)?.of(config);
         let carried = config.carry.then(|| Carried {
             chunks: Chunks::new(dataset, batch, context_length, seed),
             state: network.zero_state(batch as i64),
         });
-        let descent = Descent::new(&network, train);
-        Ok(Self { network, windows, carried, descent, batch, precision })
+        let device = network.device();
+        let averaged = (train.ema > 0.0)
+            .then(|| DecisionNetwork::new(config, network.task().clone(), device))
+            .transpose()?;
+        let descent = Descent::new(&network, averaged.as_ref().map(|it| it as &dyn Network), train);
+        let variation = config.variation;
+        Ok(Self { network, averaged, windows, carried, descent, variation, batch, precision })
     }
+}
+
+/// A batch as training sees it: some windows ask for no return, and the past is not quite what it was. Draws from
+/// libtorch's generator, where there is something to draw.
+fn vary(mut batch: Batch, variation: Variation) -> Batch {
+    let Variation { return_dropout, history_noise, .. } = variation;
+    let options = (Kind::Float, batch.asked.device());
+    if return_dropout > 0.0 {
+        let asks = Tensor::rand([batch.asked.size()[0], 1, 1], options).ge(return_dropout);
+        batch.asked *= asks.to_kind(Kind::Float);
+    }
+    if history_noise > 0.0 {
+        for past in [&mut batch.states, &mut batch.past] {
+            *past += past.randn_like() * history_noise;
+        }
+    }
+    batch
 }
 
 impl Learner for DecisionLearner<'_> {
     fn network(&self) -> &dyn Network {
-        &self.network
+        self.averaged.as_ref().unwrap_or(&self.network)
     }
 
     fn step(&mut self, update: u64) -> Result<Metrics, Error> {
-        let (network, precision) = (&self.network, self.precision);
+        let (network, precision, variation) = (&self.network, self.precision, self.variation);
         let device = network.device();
         let (loss, gradients) = match &mut self.carried {
             None => {
-                let batch = self.windows.batch(update, self.batch, device);
+                let batch = vary(self.windows.batch(update, self.batch, device), variation);
                 let (loss, _, gradients) = network.gradients(&batch, None, precision);
                 (loss, gradients)
             }
             Some(Carried { chunks, state }) => {
                 let step = chunks.step(self.windows.dataset());
                 *state = network.forget(state, &Tensor::from_slice(&step.fresh).to_device(device))?;
-                let batch = self.windows.at(&step.starts, device);
+                let batch = vary(self.windows.at(&step.starts, device), variation);
                 let (loss, after, gradients) = network.gradients(&batch, Some(state), precision);
                 *state = after.unwrap_or_else(|| state.detach());
                 (loss, gradients)
             }
         };
-        Ok(self.descent.step(update, loss, &gradients))
+        let mut metrics = self.descent.step(update, loss.action, &gradients);
+        metrics.others.extend(loss.most.map(|most| ("return_loss", most)));
+        Ok(metrics)
     }
 
     fn save(&self) -> Saved {

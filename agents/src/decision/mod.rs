@@ -4,6 +4,7 @@
 //! Data flows from a dataset through [`Windows`] into a learner, whose [`DecisionNetwork`] acts.
 
 mod chunks;
+mod head;
 mod learner;
 mod network;
 mod windows;
@@ -13,7 +14,7 @@ use aaren_format::{DecisionConfig, Start};
 use tch::Device;
 
 use crate::{Agent, Error, Learner, Task, TrainConfig};
-pub use network::DecisionNetwork;
+pub use network::{DecisionNetwork, Losses};
 pub use windows::{Batch, Windows};
 
 /// The task with no more timesteps than training sees: what is told of a later one would be what it was drawn as.

@@ -1,30 +1,78 @@
 //! The network of the decision agent: tokens, encoder, head.
 
 use aaren_encoders::{Dropout, Encoder, Gradients, Pass, State, Wanted, linear};
-use aaren_format::{self as format, Decision, DecisionConfig, Positions, Precision};
+use aaren_format::{self as format, Decision, DecisionConfig, Layout, Positions, Precision};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::Batch;
+use super::head::Head;
 use crate::{Error, Network, Task};
 
 /// Token embeddings, encoder and action head.
 ///
-/// Each of return-to-go, normalised state and action is embedded linearly, gets the embedding of its
+/// In separate tokens each of return-to-go, normalised state and action is embedded linearly, gets the embedding of its
 /// timestep, and a LayerNorm; tokens stand in the order R, s, a; the action is read at the state token. Without past
-/// actions a timestep is R, s.
+/// actions a timestep is R, s. Where it is one token, what it holds is embedded together; see [`Layout`].
 #[derive(Debug)]
 pub struct DecisionNetwork {
     config: DecisionConfig,
     task: Task,
     store: nn::VarStore,
-    embed_return: nn::Linear,
-    embed_state: nn::Linear,
-    embed_action: Option<nn::Linear>,
+    embed: Embedding,
     /// A row for each timestep that training sees, where there are embeddings.
     embed_timestep: Option<nn::Embedding>,
     embed_norm: nn::LayerNorm,
     encoder: Encoder,
-    head: nn::Linear,
+    head: Head,
+}
+
+/// From a timestep to its tokens.
+#[derive(Debug)]
+enum Embedding {
+    Separate { returns: nn::Linear, states: nn::Linear, actions: Option<nn::Linear> },
+    Joint(nn::Linear),
+}
+
+impl Embedding {
+    fn layers(&self) -> impl Iterator<Item = &nn::Linear> {
+        let layers = match self {
+            Embedding::Separate { returns, states, actions } => {
+                [Some(returns), Some(states), actions.as_ref()]
+            }
+            Embedding::Joint(token) => [Some(token), None, None],
+        };
+        layers.into_iter().flatten()
+    }
+}
+
+/// What is minimised: their sum.
+#[derive(Debug)]
+pub struct Losses {
+    /// Mean over the real timesteps: squared error of an action's entries, or cross-entropy.
+    pub action: Tensor,
+    /// That of the most that can be had, where it is predicted.
+    pub most: Option<Tensor>,
+}
+
+impl Losses {
+    /// Their sum.
+    pub fn total(&self) -> Tensor {
+        match &self.most {
+            Some(most) => &self.action + most,
+            None => self.action.shallow_clone(),
+        }
+    }
+
+    fn detach(&self) -> Losses {
+        Losses { action: self.action.detach(), most: self.most.as_ref().map(Tensor::detach) }
+    }
+
+    fn add(&mut self, other: Losses) {
+        self.action += other.action;
+        if let (Some(most), Some(other)) = (&mut self.most, other.most) {
+            *most += other;
+        }
+    }
 }
 
 impl DecisionNetwork {
@@ -38,9 +86,20 @@ impl DecisionNetwork {
         let root = store.root();
         let embed = &root / "embed";
         let (width, action) = (config.model.width as i64, task.action.size() as i64);
-        let embed_return = linear(&embed / "return", 1, width);
-        let embed_state = linear(&embed / "state", task.observation_size as i64, width);
-        let embed_action = config.model.past_actions.then(|| linear(&embed / "action", action, width));
+        let observation = task.observation_size as i64;
+        let past_actions = config.model.past_actions;
+        let tokens = match config.layout {
+            Layout::Separate => Embedding::Separate {
+                returns: linear(&embed / "return", 1, width),
+                states: linear(&embed / "state", observation, width),
+                actions: past_actions.then(|| linear(&embed / "action", action, width)),
+            },
+            Layout::Joint { .. } => {
+                let asked = if config.layout.in_head() { 0 } else { config.layout.asked_size() as i64 };
+                let past = if past_actions { 1 + action } else { 0 };
+                Embedding::Joint(linear(&embed / "token", observation + asked + past, width))
+            }
+        };
         let timesteps = task.max_timesteps as i64;
         // Small, as in GPT-2: with PyTorch's N(0, 1) the timestep drowns what happened at it.
         let small =
@@ -51,33 +110,36 @@ impl DecisionNetwork {
         };
         let embed_norm = nn::layer_norm(&embed / "norm", vec![width], Default::default());
         let encoder = Encoder::new(&root, &config.model, config.dropout)?;
-        let head = linear(&root / "head", width, action);
+        let head = Head::new(&root, config.layout, width, action);
         store.set_device(device);
-        Ok(Self {
-            config: *config,
-            task,
-            store,
-            embed_return,
-            embed_state,
-            embed_action,
-            embed_timestep,
-            embed_norm,
-            encoder,
-            head,
-        })
+        Ok(Self { config: *config, task, store, embed: tokens, embed_timestep, embed_norm, encoder, head })
     }
 
-    /// Tokens of one timestep: return-to-go, state and, where it is one, action.
+    /// Tokens of one timestep.
     fn tokens_each(&self) -> i64 {
-        if self.config.model.past_actions { 3 } else { 2 }
+        self.config.layout.tokens(self.config.model.past_actions) as i64
     }
 
-    /// Tokens `[rows, tokens of a timestep · timesteps, width]` of `returns` `[rows, timesteps, 1]` (scaled), `states`
-    /// `[rows, timesteps, observation size]` (normalised), `actions` `[rows, timesteps, action size]`
-    /// (token entries) and `timesteps` `[rows, timesteps]` (int64).
-    fn tokens(&self, returns: &Tensor, states: &Tensor, actions: &Tensor, timesteps: &Tensor) -> Tensor {
-        let mut tokens = vec![self.embed_return.forward(returns), self.embed_state.forward(states)];
-        tokens.extend(self.embed_action.as_ref().map(|embed| embed.forward(actions)));
+    /// Tokens `[rows, tokens of a timestep · timesteps, width]` of a batch.
+    fn tokens(&self, batch: &Batch) -> Tensor {
+        let Batch { returns, asked, states, actions, past, timesteps, .. } = batch;
+        let tokens = match &self.embed {
+            Embedding::Separate { returns: embed_return, states: embed_state, actions: embed_action } => {
+                let mut tokens = vec![embed_return.forward(returns), embed_state.forward(states)];
+                tokens.extend(embed_action.as_ref().map(|embed| embed.forward(actions)));
+                tokens
+            }
+            Embedding::Joint(embed) => {
+                let mut inputs = vec![states];
+                if !self.config.layout.in_head() {
+                    inputs.push(asked);
+                }
+                if self.config.model.past_actions {
+                    inputs.push(past);
+                }
+                vec![embed.forward(&Tensor::cat(&inputs, -1))]
+            }
+        };
         let (rows, steps) = timesteps.size2().expect("timesteps are [rows, timesteps]");
         let mut tokens = Tensor::stack(&tokens, 2);
         if let Some(embed) = &self.embed_timestep {
@@ -90,51 +152,50 @@ impl DecisionNetwork {
 
     /// Where actions are read.
     fn state_tokens(&self) -> Wanted {
-        Wanted::Every { stride: self.tokens_each(), offset: 1 }
+        match self.tokens_each() {
+            1 => Wanted::All,
+            stride => Wanted::Every { stride, offset: self.config.layout.read_at() as i64 },
+        }
     }
 
-    /// The head's output `[rows, timesteps, action size]` for a batch. `before` is the encoder's state before
-    /// it, empty for `None`; the state after it is returned.
-    fn head(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
-        let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
-        let (outputs, after) = self.encoder.forward(&tokens, before, self.state_tokens(), pass);
-        (self.head.forward(&outputs), after)
+    /// The encoder's outputs `[rows, timesteps, width]` where actions are read. `before` is its state before the batch,
+    /// empty for `None`; the state after it is returned.
+    fn outputs(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
+        self.encoder.forward(&self.tokens(batch), before, self.state_tokens(), pass)
     }
 
     /// Predicted actions `[rows, timesteps, action size]`: tanh for continuous ones, else logits. `before`
     /// is the encoder's state before the batch, empty for `None`; the state after it is returned.
     pub fn predict(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
-        let (head, after) = self.head(batch, before, pass);
-        (self.task.action_tokens(&head), after)
+        let (outputs, after) = self.outputs(batch, before, pass);
+        (self.task.action_tokens(&self.head.forward(&outputs, &batch.asked)), after)
     }
 
     /// Share of the attention that each layer pays to each timestep of a batch when it acts at the timesteps
     /// `at`, `[rows, heads, timesteps at, timesteps]`; each row sums to 1. `None` for an encoder without attention.
     pub fn attention(&self, batch: &Batch, at: &[usize]) -> Option<Vec<Tensor>> {
-        let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
-        let each = self.tokens_each();
-        let state_tokens: Vec<i64> = at.iter().map(|&timestep| each * timestep as i64 + 1).collect();
+        let tokens = self.tokens(batch);
+        let (each, first) = (self.tokens_each(), self.config.layout.read_at() as i64);
+        let state_tokens: Vec<i64> = at.iter().map(|&timestep| each * timestep as i64 + first).collect();
         let layers = self.encoder.attention(&tokens, &state_tokens)?.into_iter();
         let of_timesteps =
             |weights: Tensor| weights.unflatten(-1, [-1, each]).sum_dim_intlist(-1, false, None);
         Some(layers.map(of_timesteps).collect())
     }
 
-    /// The loss over real timesteps only: mean squared error of the action entries, or cross-entropy. States
-    /// as for [`DecisionNetwork::predict`].
-    pub fn loss(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
-        let (head, after) = self.head(batch, before, pass);
-        (self.errors(&head, batch) / self.terms(batch), after)
+    /// The losses over real timesteps only. States as for [`DecisionNetwork::predict`].
+    pub fn loss(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Losses, State) {
+        let (outputs, after) = self.outputs(batch, before, pass);
+        (self.losses(&outputs, batch, &batch.mask.sum(None::<Kind>)), after)
     }
 
-    /// Errors of the head's output, summed up over real timesteps.
-    fn errors(&self, head: &Tensor, batch: &Batch) -> Tensor {
-        (self.task.action_errors(head, &batch.actions) * batch.mask.unsqueeze(-1)).sum(None::<Kind>)
-    }
-
-    /// Over how many their sum is a mean.
-    fn terms(&self, batch: &Batch) -> Tensor {
-        batch.mask.sum(None::<Kind>) * self.task.action_terms()
+    /// Losses for the encoder's outputs, where `real` timesteps of the whole batch are none of padding.
+    fn losses(&self, outputs: &Tensor, batch: &Batch, real: &Tensor) -> Losses {
+        let sum = |errors: Tensor| (errors * batch.mask.unsqueeze(-1)).sum(None::<Kind>);
+        let head = self.head.forward(outputs, &batch.asked);
+        let action = sum(self.task.action_errors(&head, &batch.actions)) / (real * self.task.action_terms());
+        let most = self.head.most_errors(outputs, &batch.returns).map(|errors| sum(errors) / real);
+        Losses { action, most }
     }
 
     /// [`DecisionNetwork::loss`] in training, with the state after the batch where there was one before it, and the
@@ -147,16 +208,16 @@ impl DecisionNetwork {
         batch: &Batch,
         before: Option<&State>,
         precision: Precision,
-    ) -> (Tensor, Option<State>, Gradients) {
+    ) -> (Losses, Option<State>, Gradients) {
         if self.device() != Device::Cpu {
             let (loss, after) = self.loss(batch, before, Pass::Training(precision));
-            let gradients = Gradients::of_graph(&loss, &self.store.trainable_variables());
+            let gradients = Gradients::of_graph(&loss.total(), &self.store.trainable_variables());
             return (loss.detach(), before.map(|_| after.detach()), gradients);
         }
         let [rows, steps] = [0, 1].map(|axis: usize| batch.timesteps.size()[axis]);
         let threads = i64::from(tch::get_num_threads());
         let parts = threads.min(rows);
-        let terms = self.terms(batch);
+        let real = batch.mask.sum(None::<Kind>);
         let part = |part: i64| {
             let (start, end) = (part * rows / parts, (part + 1) * rows / parts);
             let tokens = (end - start) * steps * self.tokens_each();
@@ -164,7 +225,7 @@ impl DecisionNetwork {
                 batch: batch.rows(start, end - start),
                 before: before.map(|state| state.rows(start, end - start)),
                 dropout: self.encoder.draw(tokens, precision),
-                terms: terms.shallow_clone(),
+                real: real.shallow_clone(),
             }
         };
         let mut parts: Vec<Part> = (0..parts).map(part).collect();
@@ -194,7 +255,7 @@ impl DecisionNetwork {
         let (mut loss, after, mut gradients) = own;
         let mut states = vec![after];
         for (part_loss, after, part) in others {
-            loss += part_loss;
+            loss.add(part_loss);
             states.push(after);
             gradients.add_part(&part);
         }
@@ -202,15 +263,15 @@ impl DecisionNetwork {
     }
 
     /// What some rows add to loss and gradients of their batch.
-    fn part_gradients(&self, part: Part, precision: Precision) -> (Tensor, State, Gradients) {
-        let Part { batch, before, dropout, terms } = part;
-        let tokens = self.tokens(&batch.returns, &batch.states, &batch.actions, &batch.timesteps);
+    fn part_gradients(&self, part: Part, precision: Precision) -> (Losses, State, Gradients) {
+        let Part { batch, before, dropout, real } = part;
+        let tokens = self.tokens(&batch);
         let (outputs, after, back) =
             self.encoder.train(&tokens, before.as_ref(), self.state_tokens(), precision, &dropout);
         let outputs = outputs.set_requires_grad(true);
-        let loss = self.errors(&self.head.forward(&outputs), &batch) / terms;
+        let loss = self.losses(&outputs, &batch, &real);
         let mut gradients = Gradients::default();
-        gradients.add_graph(&loss, [&outputs, &self.head.ws].into_iter().chain(&self.head.bs));
+        gradients.add_graph(&loss.total(), [&outputs].into_iter().chain(self.head.parameters()));
         let to_outputs = gradients.take(&outputs);
         let to_tokens = back(&to_outputs, &mut gradients);
         gradients.add_flow(&tokens, &to_tokens, self.embeddings());
@@ -219,8 +280,7 @@ impl DecisionNetwork {
 
     /// The parameters of the tokens.
     fn embeddings(&self) -> impl Iterator<Item = &Tensor> {
-        let linear = [Some(&self.embed_return), Some(&self.embed_state), self.embed_action.as_ref()];
-        let linear = linear.into_iter().flatten().flat_map(|layer| [Some(&layer.ws), layer.bs.as_ref()]);
+        let linear = self.embed.layers().flat_map(|layer| [Some(&layer.ws), layer.bs.as_ref()]);
         let norm = [self.embed_norm.ws.as_ref(), self.embed_norm.bs.as_ref()];
         linear.chain(norm).flatten().chain(self.embed_timestep.as_ref().map(|embed| &embed.ws))
     }
@@ -241,8 +301,8 @@ struct Part {
     batch: Batch,
     before: Option<State>,
     dropout: Dropout,
-    /// Terms of the whole batch's loss.
-    terms: Tensor,
+    /// Timesteps of the whole batch that are none of padding.
+    real: Tensor,
 }
 
 /// A network that several threads read.
@@ -268,8 +328,15 @@ impl Network for DecisionNetwork {
     }
 
     fn describe(&self) -> format::Network {
-        let (DecisionConfig { model, context, .. }, task) = (self.config, &self.task);
-        let (max_timesteps, return_scale) = (task.max_timesteps, task.return_scale);
-        format::Network::Decision(Decision { model, max_timesteps, context, return_scale })
+        let (DecisionConfig { model, layout, context, variation, .. }, task) = (self.config, &self.task);
+        format::Network::Decision(Decision {
+            model,
+            layout,
+            max_timesteps: task.max_timesteps,
+            context,
+            return_scale: task.return_scale,
+            return_dropout: variation.return_dropout,
+            guidance: 1.0,
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! Training windows of a dataset.
 
 use aaren_datasets::Dataset;
-use aaren_format::Start;
+use aaren_format::{DecisionConfig, Layout, Start};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Tensor};
@@ -13,10 +13,16 @@ use crate::{Error, Task};
 pub struct Batch {
     /// Scaled returns-to-go, `[rows, timesteps, 1]`.
     pub returns: Tensor,
+    /// What is asked for, `[rows, timesteps, asked size]`; see [`Layout::ask`].
+    pub asked: Tensor,
     /// Normalised observations, `[rows, timesteps, observation size]`.
     pub states: Tensor,
     /// Action tokens, `[rows, timesteps, action size]`.
     pub actions: Tensor,
+    /// What came of the timestep before, `[rows, timesteps, 1 + action size]`: its reward, as a share of the scale spread
+    /// evenly over the longest episode, and its action token; 0 at an episode's start. Without columns where nobody
+    /// sees it.
+    pub past: Tensor,
     /// Timesteps within the episode, `[rows, timesteps]`, int64.
     pub timesteps: Tensor,
     /// 1 for real timesteps, 0 for padding, `[rows, timesteps]`.
@@ -29,8 +35,10 @@ impl Batch {
         let rows = |tensor: &Tensor| tensor.narrow(0, start, count);
         Batch {
             returns: rows(&self.returns),
+            asked: rows(&self.asked),
             states: rows(&self.states),
             actions: rows(&self.actions),
+            past: rows(&self.past),
             timesteps: rows(&self.timesteps),
             mask: rows(&self.mask),
         }
@@ -48,6 +56,10 @@ pub struct Windows<'d> {
     episode_of: Vec<u32>,
     context_length: usize,
     start: Start,
+    layout: Layout,
+    /// Whether a timestep's token holds what came of the one before.
+    past: bool,
+    random_length: bool,
     seed: u64,
 }
 
@@ -62,12 +74,28 @@ impl<'d> Windows<'d> {
         for (index, episode) in dataset.episodes().iter().enumerate() {
             episode_of[episode.start..episode.start + episode.length].fill(index as u32);
         }
-        Ok(Self { dataset, task: task.clone(), episode_of, context_length, start: Start::Uniform, seed })
+        Ok(Self {
+            dataset,
+            task: task.clone(),
+            episode_of,
+            context_length,
+            start: Start::Uniform,
+            layout: Layout::Separate,
+            past: false,
+            random_length: false,
+            seed,
+        })
     }
 
-    /// The same, starting elsewhere.
-    pub fn starting(self, start: Start) -> Self {
-        Self { start, ..self }
+    /// The same, for an agent with that configuration.
+    pub fn of(self, config: &DecisionConfig) -> Self {
+        Self {
+            start: config.start,
+            layout: config.layout,
+            past: config.model.past_actions && config.layout != Layout::Separate,
+            random_length: config.variation.random_length,
+            ..self
+        }
     }
 
     /// What they are windows of.
@@ -85,30 +113,54 @@ impl<'d> Windows<'d> {
             Start::Episode => episodes[random.random_range(0..episodes.len())].start,
         };
         let starts: Vec<usize> = (0..rows).map(start).collect();
-        self.at(&starts, device)
+        let longest = self.context_length.min(self.dataset.longest_episode());
+        let length = |_: &usize| if self.random_length { random.random_range(1..=longest) } else { longest };
+        let lengths: Vec<usize> = starts.iter().map(length).collect();
+        self.windows(&starts, &lengths, device)
     }
 
     /// The windows that start at the given transitions.
     pub fn at(&self, starts: &[usize], device: Device) -> Batch {
-        let left = |&start: &usize| {
+        self.windows(starts, &vec![self.context_length; starts.len()], device)
+    }
+
+    /// Those of at most so many timesteps.
+    fn windows(&self, starts: &[usize], lengths: &[usize], device: Device) -> Batch {
+        let real = |(&start, &length): (&usize, &usize)| {
             let episode = &self.dataset.episodes()[self.episode_of[start] as usize];
-            episode.start + episode.length - start
+            length.min(episode.start + episode.length - start)
         };
-        let longest = starts.iter().map(left).max().unwrap_or(0);
-        let (rows, steps) = (starts.len(), self.context_length.min(longest));
+        let (rows, steps) = (starts.len(), starts.iter().zip(lengths).map(real).max().unwrap_or(0));
         let (observation_size, action_size) = (self.task.observation_size, self.task.action.size());
+        let asked_size = self.layout.asked_size();
+        let past_size = if self.past { 1 + action_size } else { 0 };
+        let share = self.task.max_timesteps as f64 / self.task.return_scale;
         let mut returns = Vec::with_capacity(rows * steps);
+        let mut asked = Vec::with_capacity(rows * steps * asked_size);
+        let mut past = Vec::with_capacity(rows * steps * past_size);
         let mut states = Vec::with_capacity(rows * steps * observation_size);
         let mut actions = Vec::with_capacity(rows * steps * action_size);
         let mut timesteps = Vec::with_capacity(rows * steps);
         let mut mask = Vec::with_capacity(rows * steps);
         let columns = self.dataset.action_size();
-        for &start in starts {
+        for window in starts.iter().zip(lengths) {
+            let start = *window.0;
             let episode = &self.dataset.episodes()[self.episode_of[start] as usize];
-            let end = (start + steps).min(episode.start + episode.length);
+            let end = start + real(window);
             for index in start..end {
-                returns
-                    .push((f64::from(self.dataset.returns_to_go()[index]) / self.task.return_scale) as f32);
+                let scaled = (f64::from(self.dataset.returns_to_go()[index]) / self.task.return_scale) as f32;
+                returns.push(scaled);
+                let at = asked.len();
+                asked.resize(at + asked_size, 0.0);
+                let timestep = (index - episode.start) as u64;
+                self.layout.ask(scaled, timestep, self.task.max_timesteps, &mut asked[at..]);
+                if self.past && index == episode.start {
+                    past.resize(past.len() + past_size, 0.0);
+                } else if self.past {
+                    past.push((f64::from(self.dataset.rewards()[index - 1]) * share) as f32);
+                    let action = &self.dataset.actions()[(index - 1) * columns..][..columns];
+                    self.task.action.push_token(action, &mut past);
+                }
                 let observation =
                     &self.dataset.observations()[index * observation_size..][..observation_size];
                 self.task.push_normalised(observation, &mut states);
@@ -119,6 +171,8 @@ impl<'d> Windows<'d> {
             }
             let padding = steps - (end - start);
             returns.resize(returns.len() + padding, 0.0);
+            asked.resize(asked.len() + padding * asked_size, 0.0);
+            past.resize(past.len() + padding * past_size, 0.0);
             states.resize(states.len() + padding * observation_size, 0.0);
             actions.resize(actions.len() + padding * action_size, 0.0);
             timesteps.resize(timesteps.len() + padding, 0);
@@ -129,8 +183,10 @@ impl<'d> Windows<'d> {
         };
         Batch {
             returns: tensor(&returns, 1),
+            asked: tensor(&asked, asked_size),
             states: tensor(&states, observation_size),
             actions: tensor(&actions, action_size),
+            past: tensor(&past, past_size),
             timesteps: Tensor::from_slice(&timesteps).view([rows as i64, steps as i64]).to_device(device),
             mask: Tensor::from_slice(&mask).view([rows as i64, steps as i64]).to_device(device),
         }

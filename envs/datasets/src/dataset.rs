@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aaren_envs::{EnvSpec, make};
+use aaren_envs::{EnvSpec, describe, make};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -98,23 +98,22 @@ impl Dataset {
     /// As [`Dataset::load`]; where the data say that they are of another environment; and those of [`make`].
     pub fn load_for(path: &Path, reading: &Reading, env: Option<&EnvSpec>) -> Result<Self, Error> {
         let mut dataset = file_kind::read(path, reading)?;
-        let environment = env.map(make).transpose()?;
+        let environment = env.map(describe).transpose()?;
         if let Some(env) = env {
             dataset.said.check_env(path, env)?;
             dataset = dataset.observed_in(env)?;
         }
         if let (Some(environment), Some(env)) = (&environment, env)
-            && dataset.observation_size != environment.observation_size()
+            && dataset.observation_size != environment.observation_size
         {
             let found = format!("{} entries", dataset.observation_size);
             let expected = format!(
                 "{}, as those of {} have; choose the environment of these data, or keys of them with `observe`",
-                environment.observation_size(),
-                env.id
+                environment.observation_size, env.id
             );
             return Err(Error::content(path, "observations", found, expected));
         }
-        let takes = environment.as_ref().zip(env).map(|(its, env)| (env.id.as_str(), its.action_space()));
+        let takes = environment.as_ref().zip(env).map(|(its, env)| (env.id.as_str(), &its.action));
         let refused =
             |unfit: crate::actions::Unfit| Error::content(path, "actions", unfit.found, unfit.expected);
         dataset = dataset.with_actions(reading.actions, takes).map_err(refused)?;
@@ -175,6 +174,10 @@ impl Dataset {
     /// # Errors
     /// Those of [`make`].
     pub fn observed_in(mut self, env: &EnvSpec) -> Result<Self, Error> {
+        // Python's environments show what their data hold.
+        if env.python.is_some() {
+            return Ok(self);
+        }
         let Some(entries) = make(env)?.observed() else { return Ok(self) };
         let mut whole = env.clone();
         whole.kwargs.remove("observe");
@@ -325,6 +328,23 @@ impl Dataset {
     /// Sum of the rewards from each transition to the end of its episode, undiscounted.
     pub fn returns_to_go(&self) -> &[f32] {
         &self.returns_to_go
+    }
+
+    /// Standard deviation of [`returns_to_go`](Self::returns_to_go); where they are all one, its size, or 1.
+    pub fn return_spread(&self) -> f64 {
+        let count = self.transitions() as f64;
+        let returns = || self.returns_to_go.iter().map(|&to_go| f64::from(to_go));
+        let mean = returns().sum::<f64>() / count;
+        let spread = (returns().map(|to_go| (to_go - mean).powi(2)).sum::<f64>() / count).sqrt();
+        let size = mean.abs();
+        // What rounding leaves of equal numbers is no spread.
+        if spread > 1e-6 * size {
+            spread
+        } else if size > 0.0 {
+            size
+        } else {
+            1.0
+        }
     }
 
     /// The episodes, in order; together they are all transitions.

@@ -42,7 +42,7 @@ pub struct Difficulty {
     /// Episodes.
     pub episodes: usize,
     /// Episodes that start, bit for bit as float32, where one of an evaluation's first 1000 (seed 0) does; absent
-    /// where the environment is not known.
+    /// where the environment is not known, or one of Python.
     pub starts_of_evaluation: Option<usize>,
 }
 
@@ -85,7 +85,10 @@ impl Difficulty {
             ),
             returns: Histogram::of(&returns),
             episodes: dataset.episodes.len(),
-            starts_of_evaluation: env.map(|env| starts_of_evaluation(dataset, env)).transpose()?,
+            starts_of_evaluation: env
+                .filter(|env| env.python.is_none())
+                .map(|env| starts_of_evaluation(dataset, env))
+                .transpose()?,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Pictures of environments: the robots by MuJoCo's renderer, every other one as a simple drawing.
 
+mod fit;
 mod robot;
 mod text;
 
@@ -70,14 +71,22 @@ impl Camera {
     /// # Errors
     /// [`Error::Picture`] where a side is no number of pixels from 16 to 4096, or there is no EGL for a robot.
     pub fn new(environment: &Environment, width: usize, height: usize) -> Result<Camera, Error> {
-        if !(16..=LARGEST).contains(&width) || !(16..=LARGEST).contains(&height) {
-            let reason = format!("found {width} × {height} pixels, expected 16 to {LARGEST} a side");
-            return Err(Error::Picture { id: environment.spec().id.clone(), reason });
-        }
+        check_size(&environment.spec().id, width, height)?;
         let fail = |reason| Error::Picture { id: environment.spec().id.clone(), reason };
         let robot =
             environment.scene().map(|scene| Robot::new(&scene, environment.state().as_ref(), width, height));
         Ok(Camera { width, height, robot: robot.transpose().map_err(fail)? })
+    }
+
+    /// One for pictures that somebody else draws, which it [fits](Self::fit) into its own size.
+    pub(crate) fn of_others(id: &str, width: usize, height: usize) -> Result<Camera, Error> {
+        check_size(id, width, height)?;
+        Ok(Camera { width, height, robot: None })
+    }
+
+    /// A picture of `[height, width, 3]` bytes in this camera's size, with bars where the shapes differ.
+    pub(crate) fn fit(&self, height: usize, width: usize, rgb: &[u8]) -> Option<Picture> {
+        fit::fit([width, height], rgb, [self.width, self.height])
     }
 
     /// The environment as it stands.
@@ -94,6 +103,15 @@ impl Camera {
         };
         Ok(Picture { width, height, rgb })
     }
+}
+
+/// Refuses a picture that is too small or too large.
+pub(crate) fn check_size(id: &str, width: usize, height: usize) -> Result<(), Error> {
+    if (16..=LARGEST).contains(&width) && (16..=LARGEST).contains(&height) {
+        return Ok(());
+    }
+    let reason = format!("found {width} × {height} pixels, expected 16 to {LARGEST} a side");
+    Err(Error::Picture { id: id.to_owned(), reason })
 }
 
 /// The entries of the observation as bars, up where they are positive.

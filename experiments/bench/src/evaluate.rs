@@ -26,7 +26,8 @@ const POLICY: &[u8] = include_bytes!("../../../results/reference/bench/aaren.saf
 pub fn measure() -> Result<Row> {
     let (env, policy) = (EnvSpec::new("Hopper-v4"), Policy::from_bytes(POLICY)?);
     let regime = Regime::Unbounded;
-    let evaluation = Evaluation { env: &env, regime, targets: &[3600.0], episodes: EPISODES, seed: 0 };
+    let evaluation =
+        Evaluation { env: &env, regime, targets: &[3600.0], episodes: EPISODES, seed: 0, guidance: None };
     let recorded = (0..EPISODES).into_par_iter().map(|index| record(&evaluation, &policy, index));
     let recorded: Vec<(EpisodeResult, Vec<f32>)> = recorded.collect::<Result<_>>()?;
     let (mut whole, mut alone) = (Vec::new(), Vec::new());

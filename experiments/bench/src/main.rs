@@ -135,6 +135,7 @@ fn main() -> Result<()> {
     let wanted = |subject: Subject| args.subject.is_none_or(|chosen| chosen == subject);
     let mut rows = Vec::new();
     if wanted(Subject::Env) {
+        rows.extend(env::python(&python)?);
         rows.extend(env::measure(&python)?);
     }
     if wanted(Subject::Step) {

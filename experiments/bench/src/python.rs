@@ -10,6 +10,7 @@ use serde_json::Value;
 
 const POLICIES: &str = include_str!("../../../oracle/policies.py");
 const ENV_STEPS: &str = include_str!("../../../oracle/env_steps.py");
+const VECTOR_STEPS: &str = include_str!("../../../oracle/vector_steps.py");
 
 /// The interpreter that the references run in.
 pub struct Python {
@@ -33,6 +34,16 @@ impl Python {
     /// A process that measures Gymnasium's environments; `None` without an interpreter.
     pub fn env_steps(&self) -> Result<Option<EnvSteps>> {
         Ok(self.spawn(ENV_STEPS)?.map(EnvSteps))
+    }
+
+    /// A process that measures Gymnasium's `AsyncVectorEnv`; `None` without an interpreter.
+    pub fn vector_steps(&self) -> Result<Option<VectorSteps>> {
+        Ok(self.spawn(VECTOR_STEPS)?.map(VectorSteps))
+    }
+
+    /// The interpreter itself.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     fn spawn(&self, script: &str) -> Result<Option<Answers>> {
@@ -86,6 +97,17 @@ impl EnvSteps {
     /// Steps per second over about so many seconds.
     pub fn rate(&mut self, id: &str, seconds: f64) -> Result<f64> {
         let answer = self.0.ask(&format!("{id} {seconds}"))?;
+        answer.trim().parse().with_context(|| format!("{id}: Python Gymnasium answered {answer:?}"))
+    }
+}
+
+/// Gymnasium's `AsyncVectorEnv`, asked for one environment at a time.
+pub struct VectorSteps(Answers);
+
+impl VectorSteps {
+    /// Steps per second of so many environments together, over about so many seconds.
+    pub fn rate(&mut self, id: &str, count: usize, seconds: f64) -> Result<f64> {
+        let answer = self.0.ask(&format!("{id} {count} {seconds}"))?;
         answer.trim().parse().with_context(|| format!("{id}: Python Gymnasium answered {answer:?}"))
     }
 }

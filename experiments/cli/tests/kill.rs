@@ -97,7 +97,7 @@ fn a_resumed_run_keeps_its_threads() {
     assert!(wait_until(&mut child, || checkpoint.exists()));
     child.kill().unwrap();
     let (_, message) = outcome(child.wait_with_output().unwrap());
-    assert!(message.contains("aaren seed 0: libtorch's threads: "), "{message}");
+    assert!(message.contains(" libtorch threads (updates/s measured: "), "{message}");
     // As many as would never be chosen.
     edit_header(&checkpoint, |header| {
         assert!(header["progress"]["threads"].as_u64().unwrap() > 0);
@@ -105,7 +105,7 @@ fn a_resumed_run_keeps_its_threads() {
     });
     let (code, message) = experiment.run("results", &[]);
     assert_eq!(code, Some(0), "{message}");
-    assert!(message.contains("aaren seed 0: libtorch goes on with its threads: 3\n"), "{message}");
+    assert!(message.contains("aaren seed 0: continues with 3 libtorch threads, as it began\n"), "{message}");
     let summary = experiment.json("results", "summary.json");
     assert_eq!(summary["policies"]["aaren"]["threads"], json!([3]));
 }

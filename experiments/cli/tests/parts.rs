@@ -148,7 +148,7 @@ fn a_second_process_goes_on_with_the_next_run_and_says_who_has_the_first() {
     assert!(wait_until(&mut first, || metrics(RUNS[0]).exists()));
     let (code, message) = experiment.run("results", &["--only", "aaren"]);
     assert_eq!(code, Some(0), "{message}");
-    let holder = format!("in other hands: aaren seed 0 (process {} on ", first.id());
+    let holder = format!("held by other processes: aaren seed 0 (process {} on ", first.id());
     assert!(message.contains(&holder), "{message}");
     assert!(message.contains("not finished: transformer seed 0\n"), "{message}");
     // A process that is asked for both begins with the second.

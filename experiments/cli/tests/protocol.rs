@@ -42,7 +42,7 @@ fn a_finished_run_is_played_anew_under_another_protocol_as_a_fresh_run_would_be(
         let before = policies();
         let (code, message) = experiment.run("settled", &["--set", set]);
         assert_eq!(code, Some(0), "{message}");
-        let line = format!("aaren seed 0: trained already, and played anew: {said}");
+        let line = format!("aaren seed 0: trained already, evaluated again: {said}");
         assert!(message.contains(&line), "{message}");
         let (code, message) = experiment.run(name, &["--set", set]);
         assert_eq!(code, Some(0), "{message}");
@@ -61,7 +61,7 @@ fn a_finished_run_is_played_anew_under_another_protocol_as_a_fresh_run_would_be(
         assert_eq!(name == "episodes", policies() == before, "{name}");
         // The same again is not played again.
         let (code, message) = experiment.run("settled", &["--set", set]);
-        assert!(code == Some(0) && !message.contains("played anew"), "{message}");
+        assert!(code == Some(0) && !message.contains("evaluated again"), "{message}");
     }
     let (code, message) = experiment.run("settled", &["--set", "train.batch=8"]);
     assert_eq!(code, Some(2), "{message}");

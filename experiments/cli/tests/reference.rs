@@ -1,4 +1,5 @@
-//! What the README quotes was made by a commit of this history from a clean tree, and stands there as it was made.
+//! What the README and the book quote was made by a commit of this history from a clean tree, and stands there
+//! as it was made.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,25 +54,87 @@ fn references_are_made_by_this_history_from_clean_trees() {
     }
 }
 
-/// A table below `<!-- results/reference/… -->` has the lines of that file, or some of them.
+/// The README, the pages of the book, and the references that quote others.
+fn documents() -> Vec<(String, String)> {
+    let others = ["README.md", "results/reference/recipes/difficulty.md"].map(|name| root().join(name));
+    let all = others.into_iter().chain(files(&root().join("docs/src"), ".md"));
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        (path.strip_prefix(root()).unwrap().display().to_string(), text)
+    };
+    all.map(read).collect()
+}
+
+/// The cells of a table's row.
+fn cells(row: &str) -> Vec<&str> {
+    row.trim_matches('|').split('|').map(str::trim).collect()
+}
+
+/// The file that the comment above a table names, and whether the table holds lines of it or cells.
+fn source(line: &str) -> Option<(&str, bool)> {
+    let named = line.strip_prefix("<!-- ")?.strip_suffix(" -->")?;
+    let cells = named.strip_prefix("cells of ");
+    cells.or(named.strip_prefix("results/").map(|_| named)).map(|file| (file, cells.is_some()))
+}
+
+/// Below `<!-- results/reference/… -->` stand a table's head and lines of it as in that file, in its order; below `<!--
+/// cells of … -->` each number stands in that file in a row of the same name.
 #[test]
 fn quoted_tables_are_those_of_the_references() {
     let mut quoted = 0;
-    for document in ["README.md", "results/reference/recipes/difficulty.md"] {
-        let text = std::fs::read_to_string(root().join(document)).unwrap();
+    for (document, text) in documents() {
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
-            let Some(source) = line.strip_prefix("<!-- ").and_then(|line| line.strip_suffix(" -->")) else {
-                continue;
-            };
+            let Some((source, by_cell)) = source(line) else { continue };
             let made = std::fs::read_to_string(root().join(source)).expect(source);
-            let table = lines.by_ref().take_while(|line| line.starts_with('|'));
-            let rows = table.inspect(|row| {
-                assert!(made.lines().any(|line| line == *row), "{document}: not in {source}:\n{row}");
-            });
-            assert!(rows.count() > 2, "{document}: no table below {source}");
+            let table: Vec<&str> = lines.by_ref().take_while(|line| line.starts_with('|')).collect();
+            assert!(table.len() > 2, "{document}: no table below {source}");
+            if by_cell {
+                for row in &table[2..] {
+                    let row = cells(row);
+                    let of_name = made.lines().map(cells).filter(|made| made[0] == row[0]);
+                    let there: Vec<&str> = of_name.flatten().collect();
+                    let numbers = row.iter().filter(|cell| cell.contains(|c: char| c.is_ascii_digit()));
+                    for cell in numbers.filter(|cell| !cell.contains(char::is_alphabetic)) {
+                        assert!(there.contains(cell), "{document}: {cell} of {} is not in {source}", row[0]);
+                    }
+                }
+            } else {
+                let mut made = made.lines();
+                for row in &table {
+                    assert!(
+                        made.any(|line| line == *row),
+                        "{document}: not in {source}, or elsewhere:\n{row}"
+                    );
+                }
+            }
             quoted += 1;
         }
     }
-    assert!(quoted > 0);
+    assert!(quoted > 20, "{quoted}");
+}
+
+/// An estimate with its interval in a sentence stands in a table of the same page.
+#[test]
+fn estimates_in_sentences_are_those_of_the_page() {
+    for (document, text) in documents() {
+        let (tables, sentences): (Vec<&str>, Vec<&str>) =
+            text.lines().partition(|line| line.starts_with('|'));
+        let tables = tables.join("\n");
+        for sentence in sentences {
+            for (place, _) in sentence.match_indices('±') {
+                let before = sentence[..place].trim_end().rsplit([' ', '(']).next().unwrap();
+                let after = sentence[place + '±'.len_utf8()..].trim_start();
+                let digits = after.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(after.len());
+                let estimate =
+                    format!("{} ± {}", before.replace('−', "-"), after[..digits].trim_end_matches('.'));
+                if before.contains(|c: char| c.is_ascii_digit()) {
+                    assert!(
+                        tables.contains(&estimate),
+                        "{document}: {estimate} stands in none of its tables"
+                    );
+                }
+            }
+        }
+    }
 }

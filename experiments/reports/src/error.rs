@@ -11,8 +11,8 @@ pub enum Error {
     /// The environment.
     #[error(transparent)]
     Env(#[from] aaren_envs::Error),
-    /// A summary that cannot be read, or is none.
-    #[error("{}: {reason}; run `aaren run` again: it writes the summary of finished runs anew", path.display())]
+    /// A file that cannot be read as a summary.
+    #[error("{}: {reason}; run `aaren run` again, which writes the summary anew", path.display())]
     Summary {
         /// The file.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum Error {
         reason: String,
     },
     /// Scores that were not made under one protocol do not compare.
-    #[error("{experiment}: {what}; run `aaren run` again, which plays all policies in one way")]
+    #[error("{experiment}: {what}; run `aaren run` again, which plays all policies under one protocol")]
     Protocols {
         /// Name of the experiment.
         experiment: String,

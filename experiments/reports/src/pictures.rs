@@ -59,14 +59,31 @@ impl Pictures {
     }
 
     /// All of them, each with its file's name.
-    pub(crate) fn draw(&self) -> [(&'static str, String); 5] {
-        let expert = self.metric.expert().map(|y| Level { y, label: "expert".into() });
-        let levels = Vec::from_iter(expert);
-        let y = self.metric.label();
+    pub(crate) fn draw(&self) -> Vec<(&'static str, String)> {
+        let lines = self.figures().into_iter().map(|(name, figure)| (name, figure.to_svg()));
+        let scores = DotChart {
+            title: Some(self.title.clone()),
+            axis: Axis::linear(self.metric.label()),
+            rows: self.rows.clone(),
+            legend: Vec::new(),
+            levels: self.levels(),
+        };
+        lines.chain([("scores.svg", scores.to_svg())]).collect()
+    }
+
+    fn levels(&self) -> Vec<Level> {
+        self.metric.expert().map(|y| Level { y, label: "expert".into() }).into_iter().collect()
+    }
+
+    /// Those that are lines, each with its file's name.
+    pub(crate) fn figures(&self) -> [(&'static str, Figure); 4] {
         let title = Some(self.title.clone());
-        let over_updates = |y: Axis, series: &[Series], levels: Vec<Level>| {
-            Figure { title: title.clone(), x: Axis::linear("Updates"), y, series: series.to_vec(), levels }
-                .to_svg()
+        let over_updates = |y: Axis, series: &[Series], levels: Vec<Level>| Figure {
+            title: title.clone(),
+            x: Axis::linear("Updates"),
+            y,
+            series: series.to_vec(),
+            levels,
         };
         let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
             let series = self.costs.iter().map(|(look, name, cost)| Series {
@@ -77,23 +94,17 @@ impl Pictures {
                 reference: false,
             });
             let (x, y) = (Axis::log("Timestep of the episode"), Axis::log(label));
-            Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
+            Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }
         };
-        let curves = over_updates(Axis::linear(y), &self.curves, levels.clone());
+        let curves = over_updates(Axis::linear(self.metric.label()), &self.curves, self.levels());
         let losses = over_updates(Axis::log("Training loss"), &self.losses, Vec::new());
-        let scores = DotChart {
-            title: title.clone(),
-            axis: Axis::linear(y),
-            rows: self.rows.clone(),
-            legend: Vec::new(),
-            levels,
-        };
+        let memory = over_time("Bytes of state and scratch", |point| point.state_bytes as f64);
+        let latency = over_time("µs per environment step", |point| point.step_us_p50);
         [
             ("learning_curves.svg", curves),
             ("loss.svg", losses),
-            ("scores.svg", scores.to_svg()),
-            ("memory.svg", over_time("Bytes kept of the episode", |point| point.state_bytes as f64)),
-            ("latency.svg", over_time("µs per environment step", |point| point.step_us_p50)),
+            ("memory.svg", memory),
+            ("latency.svg", latency),
         ]
     }
 }

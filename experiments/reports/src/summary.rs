@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aaren_datasets::{DatasetSummary, Difficulty};
-use aaren_format::{AgentConfig, EncoderKind, EnvSpec};
+use aaren_format::{AgentConfig, EncoderKind, EnvSpec, Target, target_return, target_returns};
 use aaren_spec::{
     Cost, EpisodeResult, ExperimentFolder, ExperimentResult, Provenance, RunResult, write_if_new,
 };
@@ -35,7 +35,10 @@ pub struct PolicySummary {
     pub place: usize,
     /// Its agent.
     pub agent: AgentConfig,
-    /// Windows per update; absent from older files, as the next is.
+    /// Updates of each run; absent from older files, as the next two are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<u64>,
+    /// Windows per update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
     /// Peak learning rate.
@@ -59,6 +62,7 @@ pub struct PolicySummary {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TargetSummary {
     /// The return asked for.
+    #[serde(with = "target_return")]
     pub target_return: f64,
     /// Where the environment has reference scores.
     pub normalised_score: Option<Score>,
@@ -66,7 +70,7 @@ pub struct TargetSummary {
     pub raw_return: Score,
     /// In timesteps.
     pub episode_length: Estimate,
-    /// Episodes of each seed that are none of the others, by all that the policy saw.
+    /// Distinct episodes of each seed, by all that the policy saw.
     pub distinct_episodes: Vec<usize>,
     /// Episodes that the simulation ended by blowing up.
     pub unstable_episodes: u64,
@@ -100,12 +104,13 @@ pub struct Protocol {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_range: Option<(f64, f64)>,
     /// Returns asked for.
+    #[serde(with = "target_returns")]
     pub target_returns: Vec<f64>,
     /// Where windows are padded.
     pub padding: String,
     /// How windows are drawn.
     pub sampling: String,
-    /// Updates of each run.
+    /// Updates of each run of the first policy.
     pub updates: u64,
     /// Windows per update, where a policy does not have its own.
     pub batch: usize,
@@ -187,7 +192,7 @@ impl Summary {
     /// Reads a `summary.json`.
     ///
     /// # Errors
-    /// Where it cannot be read, or is none.
+    /// Where it cannot be read, or is no summary.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let wrong = |reason: String| Error::Summary { path: path.to_owned(), reason };
         let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
@@ -296,7 +301,7 @@ impl Summary {
     fn markdown(&self) -> String {
         let asked = match self.protocol.env.is_none() {
             true => "errors of the actions on episodes that were held out: nothing was played".into(),
-            false => format!("at target return {}", self.protocol.target_returns[0]),
+            false => format!("at target return {}", Target(self.protocol.target_returns[0])),
         };
         format!(
             "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
@@ -354,6 +359,7 @@ impl PolicySummary {
         Self {
             place,
             agent: runs[0].agent.clone(),
+            updates: Some(runs[0].updates),
             batch: Some(runs[0].batch),
             learning_rate: Some(runs[0].learning_rate),
             parameters: runs[0].parameters,

@@ -1,4 +1,6 @@
-//! Tables, written as Markdown, CSV and LaTeX.
+//! Tables, written as Markdown, HTML, CSV and LaTeX.
+
+use crate::page::escaped;
 
 /// A column's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,24 @@ impl Table {
     /// A rule above the next row.
     pub fn rule(&mut self) {
         self.rules.push(self.rows.len());
+    }
+
+    /// As HTML; a column of numbers has the class `number`.
+    pub fn to_html(&self) -> String {
+        let cell = |tag: &str, text: &str, align: Align| {
+            let class = if align == Align::Right { " class=number" } else { "" };
+            let name = tag.split(' ').next().unwrap_or(tag);
+            format!("<{tag}{class}>{}</{name}>", escaped(text))
+        };
+        let mut html = "<div class=scroll><table><thead><tr>".to_owned();
+        html.extend(self.columns.iter().map(|(title, align)| cell("th scope=col", title, *align)));
+        html += "</tr></thead><tbody>";
+        for row in &self.rows {
+            html += "<tr>";
+            html.extend(row.iter().zip(&self.columns).map(|(text, (_, align))| cell("td", text, *align)));
+            html += "</tr>\n";
+        }
+        html + "</tbody></table></div>"
     }
 
     /// As Markdown that also reads well in a terminal.

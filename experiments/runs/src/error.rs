@@ -23,7 +23,7 @@ pub enum Error {
     Dataset(#[from] aaren_datasets::Error),
     /// The dataset that was made of a recipe.
     #[error(
-        "{source}; the recipe {name} made this file: remove {} and run the command again, which makes it anew",
+        "{source}; the recipe {name} made this file: remove {} and run the command again, which makes it again",
         path.display()
     )]
     Recipe {
@@ -49,6 +49,16 @@ pub enum Error {
     /// The environment.
     #[error(transparent)]
     Env(#[from] aaren_envs::Error),
+    /// The environment failed in an evaluation; what was trained is kept.
+    #[error("the evaluation after update {update} failed: {source}; {kept}")]
+    Evaluation {
+        /// Updates before it.
+        update: u64,
+        /// What is kept, and what goes on with it.
+        kept: String,
+        /// What went wrong.
+        source: Box<Error>,
+    },
     /// The agent, or a file of it.
     #[error(transparent)]
     Agent(#[from] aaren_agents::Error),
@@ -89,7 +99,7 @@ impl Error {
     /// The same without its places.
     pub fn innermost(&self) -> &Error {
         match self {
-            Error::At { source, .. } => source.innermost(),
+            Error::At { source, .. } | Error::Evaluation { source, .. } => source.innermost(),
             error => error,
         }
     }
@@ -104,8 +114,17 @@ impl Error {
             Error::Env(error) => error.is_refusal(),
             Error::Agent(error) => error.is_refusal(),
             Error::Encoder(error) => error.is_refusal(),
-            Error::NoLocks { .. } | Error::Io(_) | Error::Interrupted(_) | Error::At { .. } => false,
+            Error::NoLocks { .. }
+            | Error::Io(_)
+            | Error::Interrupted(_)
+            | Error::Evaluation { .. }
+            | Error::At { .. } => false,
         }
+    }
+
+    /// Whether an environment failed while it was played.
+    pub(crate) fn played(&self) -> bool {
+        matches!(self.innermost(), Error::Env(aaren_envs::Error::Python { refused: false, .. }))
     }
 
     /// Whether training ran into NaN or infinity, or into weights that no policy can act with.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aaren_agents::{Task, Trainer};
 use aaren_encoders::open_device;
-use aaren_envs::make;
+use aaren_envs::describe;
 use aaren_spec::{ExperimentFolder, PolicySpec, RunState};
 use serde_json::json;
 
@@ -62,19 +62,18 @@ pub fn estimate(
     rates: &mut Rates,
 ) -> Result<Vec<Estimate>> {
     let (spec, folder) = (&experiment.spec, experiment.folder(results));
-    let updates = spec.train.updates;
     let ready = Ready::new(&experiment.document, spec, results, folder.clone());
     let mut estimates = Vec::new();
     let mut known: Vec<(&str, Option<f64>)> = Vec::new();
     for run in ready.runs() {
         let part = experiment.part(&run.policy.name, run.seed);
-        if !only.is_empty() && !only.iter().any(|asked| asked.contains(&part)) {
+        if !part.is_among(only) {
             continue;
         }
         let mut estimate = Estimate {
             run: part,
-            done: updates,
-            updates,
+            done: run.policy.updates,
+            updates: run.policy.updates,
             rate: None,
             from_metrics: false,
             shared: false,
@@ -87,7 +86,7 @@ pub fn estimate(
                 continue;
             }
             RunState::Begun { update } => {
-                update.max(metrics::last_update(&run.folder).unwrap_or(0)).min(updates)
+                update.max(metrics::last_update(&run.folder).unwrap_or(0)).min(estimate.updates)
             }
             RunState::Missing | RunState::Failed { .. } => 0,
         };
@@ -130,14 +129,10 @@ fn measured(
     rates: &mut Rates,
 ) -> Result<f64> {
     let spec = &experiment.spec;
+    let scale = spec.evaluate.return_scale.unwrap_or(1000.0);
     let task = match spec.played_in() {
-        Some(env) => {
-            let environment = make(env).map_err(Error::at(experiment.place("env")))?;
-            Task::new(&environment, spec.evaluate.return_scale)
-        }
-        None => {
-            Task::of_data(&crate::dataset::of_experiment(spec, Path::new(""))?, spec.evaluate.return_scale)
-        }
+        Some(env) => Task::new(&describe(env).map_err(Error::at(experiment.place("env")))?, scale),
+        None => Task::of_data(&crate::dataset::of_experiment(spec, Path::new(""))?, scale),
     };
     let threads = spec.train.threads.or(threads);
     let kind = json!([

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use aaren_envs::{EnvSpec, Environment, Step, VectorEnv, make, seeds};
+use aaren_envs::{Camera, EnvSpec, Picture, Step, VectorEnv, seeds};
 use aaren_format::Regime;
 use aaren_spec::EpisodeResult;
 use aaren_streaming::{Policy, Streams};
@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use rayon::current_num_threads;
 use rayon::prelude::*;
 
-use crate::{Result, interrupt};
+use crate::{Error, Result, interrupt};
 
 /// Episodes that a thread plays at once, at most: beyond a few their steps no longer get cheaper, and the
 /// cores are not evenly busy to the end.
@@ -28,6 +28,8 @@ pub struct Evaluation<'e> {
     pub episodes: u64,
     /// Decides the episodes.
     pub seed: u64,
+    /// How much an asked return counts; as the policy's file says unless given.
+    pub guidance: Option<f64>,
 }
 
 impl Evaluation<'_> {
@@ -42,7 +44,7 @@ impl Evaluation<'_> {
     /// threads there are.
     ///
     /// # Errors
-    /// Where the environment cannot be made, or the policy's output is no number.
+    /// Where the environment cannot be made, fails in an episode, or the policy's output is NaN or infinite.
     pub fn stream(&self, policy: &Policy, bar: &ProgressBar) -> Result<Vec<EpisodeResult>> {
         let threads = current_num_threads() as u64;
         let batches = threads * self.episodes.div_ceil(threads * BATCH);
@@ -54,9 +56,15 @@ impl Evaluation<'_> {
         let played = groups.into_par_iter().with_max_len(1).map(|(target, start)| {
             let episodes = start..self.episodes.min(start + batch);
             let count = (episodes.end - start) as usize;
-            let mut streams = policy.streams_with(self.regime, count)?;
+            let mut streams = self.streams(policy, count)?;
             (0..count).for_each(|index| streams.reset(index, target));
-            self.play(target, episodes, &mut streams, bar)
+            match self.play(target, episodes.clone(), &mut streams, bar) {
+                // A signal has cut the episodes short.
+                Err(Error::Env(aaren_envs::Error::Stopped { .. })) if interrupt::signal().is_some() => {
+                    Ok(episodes.map(|index| EpisodeResult::new(target, index)).collect())
+                }
+                played => played,
+            }
         });
         Ok(played.collect::<Result<Vec<_>>>()?.concat())
     }
@@ -66,13 +74,34 @@ impl Evaluation<'_> {
     /// # Errors
     /// Where the environment cannot be made, or the policy cannot act in this regime.
     pub fn episode(&self, policy: &Policy, target: f64, index: u64) -> Result<Playing> {
-        let mut streams = policy.streams_with(self.regime, 1)?;
+        let mut streams = self.streams(policy, 1)?;
         streams.reset(0, target);
-        let mut environment = make(self.env)?;
+        let environment = VectorEnv::new(self.env, 1)?;
+        self.begin(environment, streams, EpisodeResult::new(target, index))
+    }
+
+    /// As [`episode`](Self::episode), such that [pictures](Playing::picture) can be taken.
+    ///
+    /// # Errors
+    /// As [`episode`](Self::episode).
+    pub fn filmed(&self, policy: &Policy, target: f64, index: u64) -> Result<Playing> {
+        let mut streams = self.streams(policy, 1)?;
+        streams.reset(0, target);
+        let environment = VectorEnv::filmed(self.env, 1)?;
+        self.begin(environment, streams, EpisodeResult::new(target, index))
+    }
+
+    fn begin(&self, environment: VectorEnv, streams: Streams, result: EpisodeResult) -> Result<Playing> {
+        let mut environment = environment;
         let mut observation = vec![0.0; environment.observation_size()];
-        environment.reset(self.episode_seed(index), &mut observation);
-        let result = EpisodeResult::new(target, index);
+        environment.reset(self.episode_seed(result.episode), &mut observation)?;
         Ok(Playing { streams, environment, observation, reward: 0.0, result, over: false })
+    }
+
+    fn streams(&self, policy: &Policy, count: usize) -> Result<Streams> {
+        let mut streams = policy.streams_with(self.regime, count)?;
+        self.guidance.map_or(Ok(()), |guidance| streams.set_guidance(guidance))?;
+        Ok(streams)
     }
 
     /// Plays some episodes of a target, each in an environment of its own; those that end leave the batch.
@@ -91,14 +120,14 @@ impl Evaluation<'_> {
         let mut actions = vec![0.0; playing.len() * entries];
         let mut rewards = vec![0.0; playing.len()];
         let mut steps = vec![Step::default(); playing.len()];
-        environments.reset(self.episode_seed(episodes.start), &mut observations);
+        environments.reset(self.episode_seed(episodes.start), &mut observations)?;
         let mut over = Vec::new();
         loop {
             for (episode, observation) in playing.iter_mut().zip(observations.chunks_exact(size)) {
                 episode.see(observation);
             }
             actions.copy_from_slice(streams.act(&observations, &rewards)?);
-            environments.step(&actions, &mut observations, &mut steps);
+            environments.advance(&actions, &mut observations, &mut steps)?;
             let stop = interrupt::signal().is_some();
             let mut kept = Vec::new();
             for (row, (episode, step)) in playing.iter_mut().zip(&steps).enumerate() {
@@ -133,10 +162,10 @@ impl Evaluation<'_> {
     }
 }
 
-/// An episode that is played step by step, for whoever looks at each.
+/// An episode that is played step by step, for a caller that looks at each step.
 pub struct Playing {
     streams: Streams,
-    environment: Environment,
+    environment: VectorEnv,
     observation: Vec<f64>,
     /// Of the last step.
     reward: f64,
@@ -145,9 +174,20 @@ pub struct Playing {
 }
 
 impl Playing {
+    /// A camera for pictures of its environment.
+    ///
+    /// # Errors
+    /// Where there can be no such picture.
+    pub fn camera(&self, width: usize, height: usize) -> Result<Camera> {
+        Ok(self.environment.camera(width, height)?)
+    }
+
     /// The environment as it stands.
-    pub fn environment(&self) -> &Environment {
-        &self.environment
+    ///
+    /// # Errors
+    /// Where it cannot be drawn.
+    pub fn picture(&mut self, camera: &mut Camera) -> Result<Picture> {
+        Ok(self.environment.picture(0, camera)?)
     }
 
     /// How it went so far.
@@ -163,11 +203,13 @@ impl Playing {
     /// One step.
     ///
     /// # Errors
-    /// Where the policy's output is no number.
+    /// Where the policy's output is NaN or infinite, or the environment fails.
     pub fn step(&mut self) -> Result<()> {
         self.result.see(&self.observation);
         let action = self.streams.act(&self.observation, &[self.reward])?;
-        let step = self.environment.step(action, &mut self.observation);
+        let mut steps = [Step::default()];
+        self.environment.advance(action, &mut self.observation, &mut steps)?;
+        let [step] = steps;
         self.reward = step.reward;
         self.over = self.result.take(&step);
         Ok(())
@@ -190,7 +232,7 @@ mod tests {
         {
             let (agent, task) = hopper(encoder, 2);
             let targets = &[1800.0, 3600.0];
-            let evaluation = Evaluation { env: &env, regime, targets, episodes: 11, seed: 5 };
+            let evaluation = Evaluation { env: &env, regime, targets, episodes: 11, seed: 5, guidance: None };
             let on = |policy: &Policy, threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 pool.install(|| evaluation.stream(policy, &ProgressBar::hidden())).unwrap()
@@ -221,13 +263,13 @@ mod tests {
     #[test]
     fn episodes_that_repeat_others_are_counted() {
         let distinct = |env: &EnvSpec| {
-            let environment = make(env).unwrap();
-            let task = aaren_agents::Task::new(&environment, 1.0);
+            let task = aaren_agents::Task::new(&aaren_envs::describe(env).unwrap(), 1.0);
             let (agent, _) = hopper(EncoderKind::Aaren, 1);
             let file = policy("untrained", &AgentConfig::new(&agent), &task).unwrap();
             let policy = Policy::from_bytes(&file.to_bytes()).unwrap();
             let regime = Regime::Unbounded;
-            let evaluation = Evaluation { env, regime, targets: &[1.0], episodes: 20, seed: 0 };
+            let evaluation =
+                Evaluation { env, regime, targets: &[1.0], episodes: 20, seed: 0, guidance: None };
             EpisodeResult::distinct(&evaluation.stream(&policy, &ProgressBar::hidden()).unwrap())
         };
         let mut maze = EnvSpec::new("TMaze-v0");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aaren_datasets::recipe;
-use aaren_envs::make;
+use aaren_envs::describe;
 use aaren_spec::{DatasetSource, Document, ExperimentFolder, RunFolder, Spec, make_folder, write_if_new};
 
 use crate::part::{self, Part};
@@ -128,6 +128,11 @@ impl Experiment {
         Some(self.folder(results).run(&policy.name, seed))
     }
 
+    /// The updates of one of its runs.
+    pub fn updates(&self, run: &Part) -> Option<u64> {
+        Some(run.find(&self.spec)?.0.updates)
+    }
+
     /// Those of its runs that are to be done: not trained, or not played as the spec says.
     ///
     /// # Errors
@@ -151,8 +156,8 @@ impl Experiment {
         if let DatasetSource::Recipe(name) = &self.spec.dataset {
             let made = recipe::env(name).map_err(Error::at(self.place("dataset")))?;
             let Some(env) = self.spec.played_in() else { return Ok(()) };
-            let (there, here) = (make(&made)?, make(env)?);
-            if there.action_space().kind() != here.action_space().kind() {
+            let (there, here) = (describe(&made)?, describe(env).map_err(Error::at(self.place("env")))?);
+            if there.action.kind() != here.action.kind() {
                 return Err(Error::Refused(format!(
                     "{}: the recipe {name} is of {}, which does not fit environment {}",
                     self.place("dataset"),

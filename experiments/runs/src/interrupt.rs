@@ -23,6 +23,7 @@ pub fn watch() -> Result<()> {
     if WATCHED.swap(true, SeqCst) {
         return Ok(());
     }
+    aaren_envs::stop_waiting_when(|| signal().is_some());
     for number in [SIGINT, SIGTERM] {
         // Asked and noted in one step: two signals may be handled at once, in two threads or one within the other.
         let note = move || match SEEN.swap(true, SeqCst) {

@@ -20,7 +20,7 @@ pub enum Claim {
     Others(String),
 }
 
-/// Claims the lock at `path` if nobody has it.
+/// Claims the lock at `path` if no process holds it.
 pub fn claim(path: &Path) -> Result<Claim> {
     let mut file = open(path).map_err(Error::at(path.display()))?;
     match file.try_lock() {
@@ -37,7 +37,7 @@ pub fn claim(path: &Path) -> Result<Claim> {
     Ok(Claim::Ours(file))
 }
 
-/// Claims the lock at `path`, once whoever has it is done; `waiting` is called where that takes time.
+/// Claims the lock at `path`, waiting for its holder; `waiting` is called if that takes time.
 pub fn wait_for(path: &Path, waiting: impl FnOnce(&str)) -> Result<Claim> {
     let holder = match claim(path)? {
         Claim::Others(holder) => holder,

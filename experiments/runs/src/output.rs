@@ -31,7 +31,7 @@ pub fn tell_events() {
     EVENTS.store(true, Relaxed);
 }
 
-/// Prints the result of a command on standard output, if anybody reads it.
+/// Prints the result of a command on standard output, unless its reader has left.
 ///
 /// # Errors
 /// Where it cannot be written for another reason than a reader that left: its disk is full, say.
@@ -50,7 +50,7 @@ fn is_nobody(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe || error.raw_os_error() == Some(libc::EIO) && is_device()
 }
 
-/// Says something on the way on standard error, if anybody listens.
+/// Says something on the way on standard error, unless its reader has left.
 pub fn note(text: impl Display) {
     say(Event::Note(text.to_string()));
 }

@@ -21,8 +21,13 @@ impl Part {
         Self { experiment: experiment.map(Into::into), policy: policy.to_owned(), seed: Some(seed) }
     }
 
+    /// Whether it belongs to what is asked for; no parts mean all.
+    pub fn is_among(&self, asked: &[Part]) -> bool {
+        asked.is_empty() || asked.iter().any(|part| part.contains(self))
+    }
+
     /// Whether all of `other` belongs to it.
-    pub fn contains(&self, other: &Part) -> bool {
+    fn contains(&self, other: &Part) -> bool {
         self.experiment.as_ref().is_none_or(|own| other.experiment.as_ref() == Some(own))
             && self.policy == other.policy
             && self.seed.is_none_or(|own| other.seed == Some(own))

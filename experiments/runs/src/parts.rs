@@ -13,7 +13,7 @@ enum Standing {
     Open,
     /// It is done.
     Done(Box<RunResult>),
-    /// Its loss became NaN or infinite.
+    /// Its loss became NaN or infinite, or its environment failed in an evaluation.
     Failed,
     /// Another process is at work on it: which.
     Elsewhere(String),
@@ -26,9 +26,9 @@ pub struct Outcome {
     pub folder: ExperimentFolder,
     /// What the runs that are done left, in the order of the experiment.
     pub results: Vec<RunResult>,
-    /// Whether all runs have come to an end, whoever did them.
+    /// Whether all runs have ended, in this process or another.
     pub complete: bool,
-    /// The runs that were asked for and cannot finish: their loss became NaN or infinite.
+    /// The runs that were asked for and cannot finish: their loss became NaN or infinite, or their environment failed.
     pub failed: Vec<String>,
     /// The runs that other processes are at work on, each with who that is.
     pub elsewhere: Vec<String>,
@@ -55,7 +55,7 @@ impl<'r> Parts<'r> {
         Self { ready, runs, standings, asked: runs.iter().map(asked).collect(), failures }
     }
 
-    /// Does the runs that are asked for and that nobody else holds, with so many threads of libtorch where neither the
+    /// Does the runs that are asked for and that no other process holds, with so many threads of libtorch where neither the
     /// spec nor a checkpoint says.
     pub fn work(&mut self, threads: Option<usize>) -> Result<()> {
         let mut waiting: Vec<usize> = (0..self.runs.len()).filter(|&index| self.asked[index]).collect();
@@ -69,7 +69,7 @@ impl<'r> Parts<'r> {
                 }
                 self.standings[index] = standing;
             }
-            // While one was trained, whoever had another may have ended without finishing it.
+            // While one was trained, the process that held another may have ended without finishing it.
             if elsewhere.is_empty() || !trained {
                 return Ok(());
             }
@@ -106,10 +106,10 @@ impl<'r> Parts<'r> {
                 }
             }
         };
-        // A run that diverges must not take the others with it.
+        // A run that diverges, or whose environment fails, must not take the others with it.
         match done {
             Ok(result) => Ok((Standing::Done(Box::new(result)), true)),
-            Err(error) if error.diverged() => {
+            Err(error) if error.diverged() || error.played() => {
                 output::note(format_args!("{run}: {error}"));
                 run.remember_failure(&error)?;
                 Ok((Standing::Failed, true))
@@ -128,7 +128,7 @@ impl<'r> Parts<'r> {
         failure.is_some() && failure != self.failures[index]
     }
 
-    /// Has a run done that another one acts with, whoever does it; whether it is, or has just failed.
+    /// Trains the run whose weights another one acts with, or waits for the process that does; whether it is done.
     fn learn(&self, index: usize, threads: Option<usize>) -> Result<bool> {
         let source = &self.runs[index];
         let _claim = lock::wait_for(&source.lock()?, |holder| {
@@ -141,7 +141,7 @@ impl<'r> Parts<'r> {
             source.forget_failure()?;
             let trained = self.train(source, threads);
             if let Err(error) = &trained
-                && error.diverged()
+                && (error.diverged() || error.played())
             {
                 source.remember_failure(error)?;
             }

@@ -50,7 +50,9 @@ impl Plan {
     /// Refuses parts that it does not have, and experiments whose environment does not exist.
     pub fn check(&self, only: &[Part]) -> Result<()> {
         check_all(only, &self.experiments)?;
-        self.experiments.iter().try_for_each(|experiment| {
+        // One of Python is asked when a run needs it: that takes an interpreter.
+        let mut here = self.experiments.iter().filter(|experiment| experiment.spec.env.python.is_none());
+        here.try_for_each(|experiment| {
             let made = experiment.spec.played_in().map(aaren_envs::make).transpose();
             made.map(drop).map_err(Error::at(experiment.place("env")))
         })
@@ -58,9 +60,8 @@ impl Plan {
 
     /// The runs that are asked for, each with its experiment; no parts mean all.
     pub fn runs<'p>(&'p self, only: &'p [Part]) -> impl Iterator<Item = (&'p Experiment, Part)> {
-        let asked = move |run: &Part| only.is_empty() || only.iter().any(|part| part.contains(run));
         let of = |experiment: &'p Experiment| experiment.parts().map(move |run| (experiment, run));
-        self.experiments.iter().flat_map(of).filter(move |(_, run)| asked(run))
+        self.experiments.iter().flat_map(of).filter(move |(_, run)| run.is_among(only))
     }
 
     /// Writes what a report has to know, before anything is done: the specs, and what a grid varies.
@@ -91,8 +92,7 @@ impl Plan {
         }
         for experiment in &self.experiments {
             // No parts mean all; those of other experiments must not end as none.
-            let asked = |run: &Part| only.is_empty() || only.iter().any(|part| part.contains(run));
-            let own: Vec<Part> = experiment.parts().filter(asked).collect();
+            let own: Vec<Part> = experiment.parts().filter(|run| run.is_among(only)).collect();
             if own.is_empty() {
                 continue;
             }

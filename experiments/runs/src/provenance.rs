@@ -15,6 +15,7 @@ pub fn here() -> Provenance {
         commit: env!("AAREN_COMMIT").into(),
         dirty: option_env!("AAREN_DIRTY").map(|dirty| dirty == "true"),
         mujoco: aaren_envs::mujoco_version().into(),
+        python: Default::default(),
         machine: Some(machine()),
     }
 }

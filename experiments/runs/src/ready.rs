@@ -6,7 +6,7 @@ use std::path::Path;
 use aaren_agents::Task;
 use aaren_datasets::{Dataset, Difficulty};
 use aaren_encoders::open_device;
-use aaren_envs::make;
+use aaren_envs::describe;
 use aaren_spec::{DatasetSource, Document, ExperimentFolder, Fingerprint, PolicySpec, RunFolder, Spec};
 use tch::Device;
 
@@ -45,26 +45,33 @@ impl<'e> Ready<'e> {
         }
         let spec = self.spec;
         let at = |key: &str| self.document.place(key).to_string();
-        let environment = spec.played_in().map(make).transpose().map_err(Error::at(at("env")))?;
+        let environment = spec.played_in().map(describe).transpose().map_err(Error::at(at("env")))?;
+        if environment.as_ref().is_some_and(|its| !its.repeats) {
+            output::note(format_args!(
+                "{}: `reset(seed=0)` did not start the same episode twice: the same seeds will not give the same scores",
+                spec.env.id
+            ));
+        }
         let loaded = dataset::of_experiment(spec, self.results).map_err(Error::at(at("dataset")))?;
         let summary = loaded.summary();
         output::note(&summary);
         // What the network is shown of a return is float32.
         let largest = summary.return_max.abs().max(summary.return_min.abs());
-        if !((largest / spec.evaluate.return_scale) as f32).is_finite() || !(largest as f32).is_finite() {
+        let scale = spec.evaluate.return_scale.unwrap_or_else(|| loaded.return_spread());
+        if !((largest / scale) as f32).is_finite() || !(largest as f32).is_finite() {
             let found = format!("found an episode's return of {largest:.1e} in size");
             let expected =
                 "expected at most 3.4e38 (float32), before and after evaluate.return_scale divides it";
             let cure = "scale the rewards in the data";
             return Err(Error::at(at("dataset"))(Error::Refused(format!("{found}, {expected}; {cure}"))));
         }
-        let scale = spec.evaluate.return_scale;
         let task = environment.map_or_else(|| Task::of_data(&loaded, scale), |its| Task::new(&its, scale));
-        if task.action.choices().iter().any(|&choices| choices > MOST_CHOICES) {
-            let found =
-                format!("found choices up to {}", task.action.choices().iter().max().unwrap_or(&0) - 1);
+        if let Some(&most) = task.action.choices().iter().max().filter(|&&most| most > MOST_CHOICES) {
             let expected = format!("expected at most {MOST_CHOICES} of them; number the choices from 0 on");
-            return Err(Error::at(at("dataset"))(Error::Refused(format!("{found}, {expected}"))));
+            return Err(Error::at(at("dataset"))(Error::Refused(format!(
+                "found choices up to {}, {expected}",
+                most - 1
+            ))));
         }
         loaded.findings(Some(&task.action)).iter().for_each(|line| output::note(line));
         let difficulty = Difficulty::of(&loaded, spec.played_in()).map_err(Error::at(at("env")))?;
@@ -126,7 +133,7 @@ impl<'e> Ready<'e> {
             Some((then, before)) if folder.data().is_some_and(same) => {
                 if !self.renamed.replace(true) {
                     output::note(format_args!(
-                        "{dataset}: holds the same data as {before}, which {} was trained on; the experiment goes on",
+                        "{dataset}: holds the same data as {before}, which {} was trained on; the experiment continues",
                         folder.path().display()
                     ));
                 }
@@ -142,15 +149,16 @@ impl<'e> Ready<'e> {
 fn warn(spec: &Spec, summary: &aaren_datasets::DatasetSummary, difficulty: &Difficulty) {
     if let Some(left) = difficulty.left_given_timestep.filter(|left| *left < 0.1) {
         output::note(format_args!(
-            "{} is nearly one trajectory: the timestep alone tells all but {:.0} % of the actions' variance",
+            "{} is nearly one trajectory: the timestep alone explains all but {:.0} % of the actions' variance",
             summary.name,
             100.0 * left
         ));
     }
-    let scale = spec.evaluate.return_scale;
+    // `auto` follows the data.
+    let scale = spec.evaluate.return_scale.unwrap_or(f64::NAN);
     let scaled = summary.return_max.abs().max(summary.return_min.abs()) / scale;
     let shown = spec.policies.iter().any(|policy| policy.agent.encoder().is_some());
-    if shown && scaled > 0.0 && !(1e-3..=100.0).contains(&scaled) {
+    if shown && scaled > 0.0 && scaled.is_finite() && !(1e-3..=100.0).contains(&scaled) {
         output::note(format_args!(
             "evaluate.return_scale: returns of the data are {:.1e} in size, divided by {scale} they are {scaled:.1e}: a policy \
              hardly sees what is asked of it; set it near the largest return",
@@ -158,7 +166,8 @@ fn warn(spec: &Spec, summary: &aaren_datasets::DatasetSummary, difficulty: &Diff
         ));
     }
     let best = summary.return_max;
-    if let Some(above) = targets(spec, summary).into_iter().find(|&target| target > best) {
+    let above = |target: &f64| target.is_finite() && *target > best;
+    if let Some(above) = targets(spec, summary).into_iter().find(above) {
         output::note(format_args!(
             "evaluate.target_returns: {above} is above every return in the data, whose best is {best:.1}: no policy has \
              seen what it asks for"
@@ -166,7 +175,7 @@ fn warn(spec: &Spec, summary: &aaren_datasets::DatasetSummary, difficulty: &Diff
     }
 }
 
-/// Waits until nobody else writes to what the runs of an experiment share.
+/// Waits until no other process writes to what the runs of an experiment share.
 pub fn claim(folder: &ExperimentFolder) -> Result<lock::Claim> {
     let shown = folder.path().display();
     lock::wait_for(&folder.lock(), |holder| {

@@ -5,11 +5,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use aaren_agents::{Checkpoint, Origin, PolicyFile, Task, TrainConfig, Trainer};
 use aaren_datasets::{Dataset, DatasetSummary, Difficulty};
-use aaren_envs::{ReferenceScores, reference_scores, return_range, seeds};
-use aaren_format::Network;
+use aaren_envs::{ReferenceScores, describe, reference_scores, return_range, seeds};
+use aaren_format::{Network, Target};
 use aaren_spec::{
-    DatasetSource, EpisodeResult, Evaluated, Fingerprint, Keep, PolicySpec, Protocol, RunFolder, RunResult,
-    RunState, Spec, make_folder, write, write_if_new,
+    DatasetSource, EpisodeResult, Evaluated, Fingerprint, Keep, PolicySpec, Protocol, Provenance, RunFolder,
+    RunResult, RunState, Spec, make_folder, write, write_if_new,
 };
 use aaren_streaming::Policy;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -128,7 +128,13 @@ impl Run<'_> {
             target_returns.truncate(1);
             episodes = 1;
         }
-        Protocol { rollout: self.policy.rollout(), target_returns, episodes }
+        Protocol {
+            rollout: self.policy.rollout(),
+            target_returns,
+            episodes,
+            // What cannot be free acts as asked.
+            guidance: if self.policy.agent.can_be_free() { self.spec.evaluate.guidance } else { 1.0 },
+        }
     }
 
     /// What was written down when it was last given up.
@@ -143,7 +149,7 @@ impl Run<'_> {
         Ok(write(&self.folder.failure(), text.as_bytes())?)
     }
 
-    /// From here on it is not given up any more.
+    /// Removes the note of an earlier failure: the run is tried again.
     pub fn forget_failure(&self) -> Result<()> {
         let path = self.folder.failure();
         match std::fs::remove_file(&path) {
@@ -167,7 +173,7 @@ impl Run<'_> {
         loop {
             training.evaluate_or_save()?;
             training.stop_if_asked()?;
-            if training.trainer.done() == self.spec.train.updates {
+            if training.trainer.done() == self.policy.updates {
                 return training.finish();
             }
             training.update()?;
@@ -206,7 +212,7 @@ impl Run<'_> {
         }
         let (now, then) = (self.protocol(&left.dataset), left.protocol());
         let differences = then.map_or("nothing".into(), |then| differences(then, &now));
-        output::note(format_args!("{self}: trained already, and played anew: {differences}"));
+        output::note(format_args!("{self}: trained already, evaluated again: {differences}"));
         self.write_spec()?;
         let metrics = Metrics::open(&self.folder, left.updates, None)?;
         let result = RunResult { agent: self.policy.agent.clone(), evaluations: Vec::new(), ..left };
@@ -220,12 +226,14 @@ impl Run<'_> {
         file.header.target_returns.clone_from(&protocol.target_returns);
         if let Network::Decision(decision) = &mut file.header.network {
             decision.context.regime = protocol.rollout;
+            decision.guidance = protocol.guidance;
         }
         let bar = ProgressBar::hidden();
         let earlier = self.folder.kept_updates().into_iter().filter(|&update| update < result.updates);
         if self.spec.evaluate.keep == Keep::All {
             self.keep(&file, result.updates)?;
         }
+        result.provenance.python = describe(&self.spec.env)?.versions;
         for update in earlier.chain([result.updates]) {
             let bytes = match update == result.updates {
                 true => file.to_bytes(),
@@ -234,7 +242,12 @@ impl Run<'_> {
                     std::fs::read(&path).map_err(Error::at(path.display()))?
                 }
             };
-            let evaluated = self.evaluate(update, &bytes, &protocol, None)?;
+            let evaluated =
+                self.evaluate(update, &bytes, &protocol, None).map_err(|source| Error::Evaluation {
+                    update,
+                    kept: "the training is kept, and the same command evaluates it again".into(),
+                    source: source.into(),
+                })?;
             if let Some(signal) = interrupt::signal() {
                 let done = format!("while {self} was played; it is trained, and nothing is lost");
                 return Err(Interrupted { signal, done }.into());
@@ -272,7 +285,7 @@ impl Run<'_> {
             return Ok(threads);
         }
         if let Some(threads) = before {
-            output::note(format_args!("{self}: libtorch goes on with its threads: {threads}"));
+            output::note(format_args!("{self}: continues with {threads} libtorch threads, as it began"));
             return Ok(threads);
         }
         if let Some(threads) = asked {
@@ -282,7 +295,7 @@ impl Run<'_> {
         let threads = threads::fastest(&rates);
         let rates: Vec<_> = rates.iter().map(|(count, rate)| format!("{rate:.1} with {count}")).collect();
         output::note(format_args!(
-            "{self}: libtorch's threads: {threads} (updates/s now: {})",
+            "{self}: {threads} libtorch threads (updates/s measured: {})",
             rates.join(", ")
         ));
         Ok(threads)
@@ -341,7 +354,7 @@ impl Run<'_> {
 
     fn bar(&self, done: u64) -> ProgressBar {
         let style = "{prefix} {wide_bar} {human_pos}/{human_len} updates, {msg}, {per_sec}, {eta} left";
-        ProgressBar::new(self.spec.train.updates)
+        ProgressBar::new(self.policy.updates)
             .with_style(ProgressStyle::with_template(style).expect("a valid template"))
             .with_prefix(self.to_string())
             .with_position(done)
@@ -371,6 +384,7 @@ impl Run<'_> {
             targets: &protocol.target_returns,
             episodes: protocol.episodes as u64,
             seed: self.seed,
+            guidance: Some(protocol.guidance),
         };
         let episodes = evaluation.stream(&policy, &ProgressBar::hidden())?;
         Ok(Evaluated { update, protocol, episodes, held_out })
@@ -387,14 +401,14 @@ impl Run<'_> {
         let played = self.spec.played_in().map(|_| evaluated.protocol.target_returns.as_slice());
         for &target in played.unwrap_or_default() {
             let mean = evaluated.mean_return(target);
-            values.push((format!("evaluation/return/target {target}"), mean));
+            values.push((format!("evaluation/return/target {}", Target(target)), mean));
             text += &format!(" return {mean:.1}");
             if let Some(scores) = scores {
                 let score = scores.normalised(mean);
-                values.push((format!("evaluation/normalised_score/target {target}"), score));
+                values.push((format!("evaluation/normalised_score/target {}", Target(target)), score));
                 text += &format!(" (score {score:.1})");
             }
-            text += &format!(" for target {target};");
+            text += &format!(" for target {};", Target(target));
         }
         metrics.add(&Record { update: evaluated.update, values })?;
         bar.suspend(|| output::evaluated(text.trim_end_matches(';')));
@@ -422,11 +436,13 @@ pub fn targets(spec: &Spec, dataset: &DatasetSummary) -> Vec<f64> {
 
 /// What differs between two protocols, in words.
 fn differences(then: &Protocol, now: &Protocol) -> String {
-    let list = |targets: &[f64]| targets.iter().map(f64::to_string).collect::<Vec<_>>().join(", ");
+    let shown = |&target: &f64| Target(target).to_string();
+    let list = |targets: &[f64]| targets.iter().map(shown).collect::<Vec<_>>().join(", ");
     let sides = [
         ("roll-out", then.rollout.to_string(), now.rollout.to_string()),
         ("target returns", list(&then.target_returns), list(&now.target_returns)),
         ("episodes", then.episodes.to_string(), now.episodes.to_string()),
+        ("guidance", then.guidance.to_string(), now.guidance.to_string()),
     ];
     let differ = sides.into_iter().filter(|(_, then, now)| then != now);
     let said: Vec<_> = differ.map(|(what, then, now)| format!("{what} {now} instead of {then}")).collect();
@@ -437,13 +453,14 @@ fn differences(then: &Protocol, now: &Protocol) -> String {
 pub fn train_config(spec: &Spec, policy: &PolicySpec, seed: u64) -> TrainConfig {
     let train = &spec.train;
     TrainConfig {
-        updates: train.updates,
+        updates: policy.updates,
         batch: policy.batch,
         learning_rate: policy.learning_rate,
         weight_decay: train.weight_decay,
-        warmup: train.warmup,
+        warmup: spec.warmup(policy),
         schedule: train.schedule,
         clip: train.clip,
+        ema: train.ema,
         precision: policy.precision,
         seed,
     }
@@ -491,14 +508,18 @@ impl<'r> Training<'r> {
             dataset: self.data.dataset.name().to_owned(),
             target_returns: targets(self.run.spec, &self.data.summary),
         };
-        PolicyFile::new(self.trainer.network(), origin)
+        let mut file = PolicyFile::new(self.trainer.network(), origin);
+        if let Network::Decision(decision) = &mut file.header.network {
+            decision.guidance = self.protocol.guidance;
+        }
+        file
     }
 
     /// Evaluates where that is due, and saves afterwards, or where the last checkpoint is old.
     fn evaluate_or_save(&mut self) -> Result<()> {
         let (run, done) = (self.run, self.trainer.done());
-        let last = done == run.spec.train.updates;
-        let due = done > 0 && (done.is_multiple_of(run.spec.evaluate.every) || last);
+        let last = done == run.policy.updates;
+        let due = done > 0 && (done.is_multiple_of(run.spec.evaluate_every(run.policy)) || last);
         let evaluated = self.progress.evaluations.last();
         let is_there = |it: &Evaluated| it.update == done && it.protocol == self.protocol;
         if due && !evaluated.is_some_and(is_there) {
@@ -506,8 +527,20 @@ impl<'r> Training<'r> {
             if run.spec.evaluate.keep == Keep::All {
                 run.keep(&file, done)?;
             }
-            let held_out = self.data.held_out.as_ref();
-            let evaluated = run.evaluate(done, &file.to_bytes(), &self.protocol, held_out)?;
+            let evaluated =
+                match run.evaluate(done, &file.to_bytes(), &self.protocol, self.data.held_out.as_ref()) {
+                    Ok(evaluated) => evaluated,
+                    // No training is lost by its evaluation.
+                    Err(source) => {
+                        self.save()?;
+                        let path = run.folder.checkpoint();
+                        let kept = format!(
+                            "the training is kept in {}, and the same command evaluates it again",
+                            path.display()
+                        );
+                        return Err(Error::Evaluation { update: done, kept, source: source.into() });
+                    }
+                };
             // After a signal the episodes were cut short: the evaluation is left to the next run.
             if interrupt::signal().is_none() {
                 run.announce(&evaluated, &mut self.metrics, &self.bar)?;
@@ -531,7 +564,7 @@ impl<'r> Training<'r> {
         let Some(signal) = interrupt::signal() else { return Ok(()) };
         self.save()?;
         self.bar.finish_and_clear();
-        let (update, updates) = (self.trainer.done(), self.run.spec.train.updates);
+        let (update, updates) = (self.trainer.done(), self.run.policy.updates);
         let checkpoint = self.run.folder.checkpoint();
         let done = format!(
             "after update {update} of {updates} of {}; {} holds everything so far",
@@ -547,7 +580,7 @@ impl<'r> Training<'r> {
         let update = self.trainer.update().map_err(|error| self.run.name_checkpoint(error, self.saved))?;
         let done = self.trainer.done();
         self.bar.inc(1);
-        let log = done.is_multiple_of(LOG_EVERY) || done == self.run.spec.train.updates;
+        let log = done.is_multiple_of(LOG_EVERY) || done == self.run.policy.updates;
         // Reading the loss waits for a GPU to have computed it.
         let loss = log.then(|| update.loss.double_value(&[]));
         self.progress.training_seconds += started.elapsed().as_secs_f64();
@@ -590,7 +623,7 @@ impl<'r> Training<'r> {
             data: data.checksum,
             evaluations: progress.evaluations,
             losses: metrics::values(&run.folder, "train/loss")?,
-            provenance: provenance::here(),
+            provenance: Provenance { python: describe(&run.spec.env)?.versions, ..provenance::here() },
         };
         run.leave(&file, result)
     }
@@ -668,5 +701,7 @@ mod tests {
         assert_ne!(own, config(&shared[1..]));
         assert_ne!(own, config(&shared[..2]));
         assert_ne!(own, config(&[shared[0], shared[2]]));
+        // Updates of its own: the warm-up is a tenth of them too.
+        assert_eq!(config(&["policies=[{aaren: {updates: 50}}]"]), config(&["train.updates=50"]));
     }
 }

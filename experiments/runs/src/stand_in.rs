@@ -4,8 +4,8 @@ use aaren_agents::{Origin, PolicyFile, Task, TrainConfig, Trainer};
 use aaren_datasets::{Dataset, Transitions};
 use aaren_envs::EnvSpec;
 use aaren_format::{
-    ActionSpace, AgentConfig, Context, ContextLength, DecisionConfig, EncoderKind, Mixer, Model, Norm,
-    Positions, Precision, Regime, Schedule, Settings, Start,
+    ActionSpace, AgentConfig, Context, ContextLength, DecisionConfig, EncoderKind, Layout, Mixer, Model,
+    Norm, Positions, Precision, Regime, Schedule, Settings, Start, Variation,
 };
 use tch::Device;
 
@@ -30,6 +30,8 @@ pub fn hopper(encoder: EncoderKind, heads: usize) -> (DecisionConfig, Task) {
         context: Context { context_length: ContextLength::Timesteps(20), regime: Regime::Unbounded },
         start: Start::Uniform,
         carry: false,
+        layout: Layout::Separate,
+        variation: Variation::default(),
     };
     let task = Task {
         env: EnvSpec::new("Hopper-v4"),
@@ -88,6 +90,7 @@ pub fn trainer<'d>(
         warmup: 1,
         schedule: Schedule::Constant,
         clip: 0.25,
+        ema: 0.0,
         precision,
         seed: 0,
     };

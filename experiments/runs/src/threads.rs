@@ -12,7 +12,7 @@ const TURNS: usize = 3;
 const TURN: Duration = Duration::from_millis(200);
 const TURN_UPDATES: usize = 4;
 
-/// Updates per second by each of these counts of threads, measured in turns on a trainer that is not needed any more.
+/// Updates per second by each of these counts of threads, measured in turns on a spare trainer.
 ///
 /// More are not always faster: where something else keeps a core busy, all threads wait for the one that
 /// shares it.

@@ -19,18 +19,29 @@ const LONGEST: u64 = ContextLength::LONGEST as u64;
 pub(super) struct ContextSection {
     /// Timesteps of a training window, or `episode`.
     pub train: ContextLength,
-    /// Where training windows start; `episode` where they are whole episodes, else `uniform`, unless given.
+    /// Where training windows start: at any transition, or at the first of an episode; `episode` unless given where
+    /// windows are whole episodes.
     pub start: Option<Start>,
-    /// Whether the detached state is carried from one training chunk of a trajectory to the next.
+    /// Whether a training window has a length drawn uniformly from 1 to `train`, instead of `train`; false by default.
+    pub random_length: bool,
+    /// Whether training goes chunk after chunk through an episode, each from the (detached) state that the one before
+    /// it left.
     pub carry: bool,
-    /// What the actor remembers; the default depends on the encoder.
+    /// What the acting policy keeps of its episode; unless given, everything for an encoder with a state of constant
+    /// size, a window of `context.train` timesteps for the others.
     #[serde(deserialize_with = "regime")]
     pub rollout: Option<Regime>,
 }
 
 impl Default for ContextSection {
     fn default() -> Self {
-        Self { train: ContextLength::Timesteps(20), start: None, carry: false, rollout: None }
+        Self {
+            train: ContextLength::Timesteps(20),
+            start: None,
+            random_length: false,
+            carry: false,
+            rollout: None,
+        }
     }
 }
 

@@ -1,12 +1,12 @@
-//! `policies:` a name, or a name with what differs from `model`, `context` and, of `train`, `batch`,
+//! `policies:` a name, or a name with what differs from `model`, `context` and, of `train`, `updates`, `batch`,
 //! `learning_rate` and `precision`.
 
 use std::collections::HashSet;
 
 use aaren_envs::nearest;
 use aaren_format::{
-    AgentConfig, AgentSettings, Context, ContextLength, DecisionConfig, EncoderKind, Invalid, Mixer, Model,
-    Precision, Regime, Settings, Start,
+    AgentConfig, AgentSettings, Context, ContextLength, DecisionConfig, EncoderKind, Invalid, Layout, Mixer,
+    Model, Precision, Regime, ReturnIn, Settings, Start, Variation,
 };
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ use super::keys::keys_of;
 use super::model::ModelSection;
 use super::policy::PolicySpec;
 use super::train::{BATCH, TrainSpec};
-use super::values::{FOLDER_NAME, is_folder_name, some_positive, some_whole};
+use super::values::{ANY, FOLDER_NAME, is_folder_name, some_positive, some_whole};
 
 /// The policies where there is no list.
 const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer];
@@ -27,9 +27,16 @@ const DEFAULT: [EncoderKind; 2] = [EncoderKind::Aaren, EncoderKind::Transformer]
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Own {
+    /// What learns; `decision` unless given.
     agent: String,
+    /// Updates of its training, instead of `train.updates`; its warm-up and the updates between two of its evaluations are
+    /// then in proportion.
+    #[serde(deserialize_with = "some_whole::<_, _, 1, ANY>")]
+    updates: Option<u64>,
+    /// Windows (of an agent that reads no trajectories: rows) per update, instead of `train.batch`.
     #[serde(deserialize_with = "some_whole::<_, _, 1, BATCH>")]
     batch: Option<usize>,
+    /// Peak learning rate, instead of `train.learning_rate`.
     #[serde(deserialize_with = "some_positive")]
     learning_rate: Option<f64>,
 }
@@ -38,7 +45,9 @@ pub(super) struct Own {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct OwnEncoder {
+    /// How past tokens reach the present one; required unless the policy's name is an encoder's.
     encoder: Option<EncoderKind>,
+    /// Arithmetic in training, instead of `train.precision`.
     precision: Option<Precision>,
 }
 
@@ -55,6 +64,9 @@ const RECENCY: Setting =
     ("recency", |encoder| encoder.takes("recency"), "none", "recency decays an Aaren's state");
 const CARRY: Setting =
     ("carry", EncoderKind::constant_state, "false", "it has no state of constant size to carry");
+
+/// The keys that mean something where a timestep is one token.
+const JOINT: [&str; 3] = ["return", "return_rate", "return_dropout"];
 
 /// What the sections say that all policies share.
 pub(super) struct Shared<'a> {
@@ -137,6 +149,7 @@ impl<'a> Shared<'a> {
         Ok(PolicySpec {
             name: name.to_owned(),
             agent,
+            updates: said.updates.unwrap_or(self.train.updates),
             batch: said.batch.unwrap_or(kind.optimisation.map_or(self.train.batch, |its| its.batch)),
             learning_rate: said
                 .learning_rate
@@ -179,17 +192,20 @@ impl<'a> Shared<'a> {
             Some(Regime::Sliding(_)) => !growing,
             _ => false,
         };
+        let tokens = self.sections(own, |key| key == "tokens")?.0.tokens;
         let unreached = |key: &str| {
             [HEADS, RECENCY, CARRY].iter().any(|(setting, means, ..)| *setting == key && !means(encoder))
                 || (key == "rollout" && unfit(self.rollout))
+                || (tokens != Some(1) && JOINT.contains(&key))
         };
         let (said, context) = self.sections(own, |key| !unreached(key))?;
+        let (past_actions, layout) = self.layout(own, &said)?;
         let settings = Settings { heads: said.heads, recency: said.recency };
         let model = Model {
             width: said.width,
             layers: said.layers,
             norm: said.norm,
-            past_actions: said.past_actions,
+            past_actions,
             positions: said.positions,
             mixer: Mixer::new(encoder, settings),
         };
@@ -208,7 +224,7 @@ impl<'a> Shared<'a> {
                 return Err(field.invalid(&expected, Some(&cure)));
             }
         }
-        let ContextSection { train, start, carry, rollout } = context;
+        let ContextSection { train, start, random_length, carry, rollout } = context;
         let (regime, usual) = match train {
             ContextLength::Timesteps(timesteps) if growing => (Regime::Window(timesteps), Start::Uniform),
             ContextLength::Timesteps(_) => (Regime::Unbounded, Start::Uniform),
@@ -216,8 +232,61 @@ impl<'a> Shared<'a> {
         };
         let context = Context { context_length: train, regime: rollout.unwrap_or(regime) };
         model.check().and(context.check(encoder)).map_err(|invalid| self.blame(own, invalid))?;
+        if carry && random_length {
+            let field = own.get("random_length").or(self.context.get("random_length"));
+            let field = field.or(own.get("carry")).or(self.context.get("carry"));
+            let (found, expected) =
+                ("true with `carry: true`".into(), "`false`: chunks that carry a state are whole");
+            return Err(match field {
+                Some(field) => field.invalid_as(found, expected, None),
+                None => own.invalid(found, expected, None),
+            });
+        }
         let start = start.unwrap_or(usual);
-        Ok(DecisionConfig { model, dropout: said.dropout, context, start, carry })
+        let ModelSection { dropout, return_dropout, history_noise, .. } = said;
+        let variation = Variation { return_dropout, history_noise, random_length };
+        Ok(DecisionConfig { model, layout, dropout, context, start, carry, variation })
+    }
+
+    /// What a policy's tokens hold: whether its past actions, and where the return-to-go enters.
+    fn layout(&self, own: &Fields<'a>, said: &ModelSection) -> Result<(bool, Layout), Error> {
+        let refuse = |keys: &[&str], found: String, expected: &str, cure: &str| {
+            let field =
+                keys.iter().find_map(|key| own.get(key)).or(keys.iter().find_map(|key| self.model.get(key)));
+            match field {
+                Some(field) => field.invalid_as(found, expected, Some(cure)),
+                None => own.invalid(found, expected, Some(cure.into())),
+            }
+        };
+        let (tokens, past_actions) = match (said.tokens, said.past_actions) {
+            (None, past_actions) => {
+                let past_actions = past_actions.unwrap_or(true);
+                (2 + usize::from(past_actions), past_actions)
+            }
+            (Some(1), past_actions) => (1, past_actions.unwrap_or(false)),
+            (Some(tokens), None) => (tokens, tokens == 3),
+            (Some(tokens), Some(past_actions)) if (tokens == 3) == past_actions => (tokens, past_actions),
+            (Some(tokens), Some(past_actions)) => {
+                let found = format!("{tokens} with `past_actions: {past_actions}`");
+                let expected = "3 with past actions, 2 without, or 1";
+                return Err(refuse(&["tokens", "past_actions"], found, expected, "remove one of the two"));
+            }
+        };
+        if tokens == 1 {
+            return Ok((past_actions, Layout::Joint { return_in: said.return_in, rate: said.return_rate }));
+        }
+        for (key, given) in JOINT.into_iter().zip([
+            said.return_in == ReturnIn::Head,
+            said.return_rate,
+            said.return_dropout > 0.0,
+        ]) {
+            if given {
+                let found = format!("`{key}` with {tokens} tokens for each timestep");
+                let expected = "one token for each timestep";
+                return Err(refuse(&[key], found, expected, "set `tokens: 1`, or remove it"));
+            }
+        }
+        Ok((past_actions, Layout::Separate))
     }
 
     /// The sections as a policy has them: what it says itself, else what is shared and reaches it.

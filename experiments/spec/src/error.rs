@@ -162,7 +162,7 @@ impl fmt::Display for Cure<'_> {
     }
 }
 
-/// Whether nobody sees that a character is there, or sees a space that is none.
+/// Whether a character is invisible, or looks like a space without being one.
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
         || c.is_whitespace() && !c.is_ascii()
@@ -180,7 +180,7 @@ pub(super) fn character(c: char) -> String {
         '\u{feff}' => "a byte order mark",
         '\u{85}' | '\u{2028}' | '\u{2029}' => "a Unicode line separator",
         c if c.is_control() => "a control character",
-        c if c.is_whitespace() => "a space that is none in YAML",
+        c if c.is_whitespace() => "a space character that YAML does not accept",
         _ => "an invisible character",
     };
     format!("{name} (U+{:04X})", u32::from(c))

@@ -1,8 +1,12 @@
 //! `evaluate:` roll-outs during and after training.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 
-use super::values::{ANY, Distinct, UNSAID, distinct, number, whole};
+use aaren_format::{Target, values};
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::values::{ANY, Distinct, UNSAID, distinct, whole};
 
 /// Roll-outs of one policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,18 +18,28 @@ pub struct EvaluateSpec {
     /// Episodes per evaluation and target return.
     #[serde(deserialize_with = "whole::<_, _, 1, 100_000>")]
     pub episodes: usize,
-    /// Returns to ask for, unique; from the environment's reference scores when absent.
-    #[serde(deserialize_with = "target_returns", skip_serializing_if = "Option::is_none")]
+    /// Returns to ask for, unique, one of which may be `max`: at each timestep the most that the data make likely from
+    /// there, which policies with `return: head` predict; the best of the data and its half by default.
+    #[serde(
+        deserialize_with = "target_returns",
+        serialize_with = "write_targets",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub target_returns: Option<Vec<f64>>,
+    /// How much an asked return counts, g in a_free + g (a_asked − a_free), for policies with `return: head` and
+    /// `return_dropout`: any number, 1 by default.
+    #[serde(deserialize_with = "finite", skip_serializing_if = "is_one")]
+    pub guidance: f64,
     /// Which of the evaluated policies are kept.
     pub keep: Keep,
-    /// Share of the episodes, below 1, that policies do not learn from: on them the error of their actions is measured.
-    /// 0 unless given, where nothing is played 0.1.
+    /// Share of the episodes, from 0 to below 1, that policies do not learn from: on them the error of their actions is
+    /// measured; 0 by default, without an environment 0.1.
     #[serde(deserialize_with = "hold_out", skip_serializing_if = "Option::is_none")]
     pub hold_out: Option<f64>,
-    /// What returns-to-go are divided by before they are embedded.
-    #[serde(deserialize_with = "scale")]
-    pub return_scale: f64,
+    /// What returns-to-go are divided by before they are embedded: a number from 1e-37 to 3.4e38, 1000 by default, or
+    /// `auto` (`None`), the standard deviation of the data's returns-to-go.
+    #[serde(deserialize_with = "scale", serialize_with = "write_scale")]
+    pub return_scale: Option<f64>,
 }
 
 /// Which policies a run leaves.
@@ -41,8 +55,9 @@ pub enum Keep {
 
 impl Default for EvaluateSpec {
     fn default() -> Self {
-        let (keep, return_scale) = (Keep::Last, 1000.0);
-        Self { every: UNSAID, episodes: 100, target_returns: None, keep, hold_out: None, return_scale }
+        let (keep, return_scale) = (Keep::Last, Some(1000.0));
+        let (target_returns, hold_out) = (None, None);
+        Self { every: UNSAID, episodes: 100, target_returns, guidance: 1.0, keep, hold_out, return_scale }
     }
 }
 
@@ -59,22 +74,79 @@ impl EvaluateSpec {
 
     /// The first target return that overflows float32 once it is divided by the scale.
     pub(super) fn overflowing(&self) -> Option<f64> {
-        let overflows = |target: &f64| !((target / self.return_scale) as f32).is_finite();
+        let scale = self.return_scale?;
+        let overflows = |target: &f64| target.is_finite() && !((target / scale) as f32).is_finite();
         self.target_returns.iter().flatten().copied().find(overflows)
+    }
+
+    /// Whether a policy is asked for the most that can be had.
+    pub(super) fn asks_for_max(&self) -> bool {
+        self.target_returns.iter().flatten().any(|target| target.is_infinite())
     }
 }
 
 /// A share of the episodes.
 fn hold_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    number(deserializer, "a share of the episodes from 0 to below 1", |share| (0.0..1.0).contains(&share))
-        .map(Some)
+    let valid = |share| (0.0..1.0).contains(&share);
+    values::number(deserializer, "a share of the episodes from 0 to below 1", valid).map(Some)
 }
 
-/// A number that the network can divide by.
-fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    number(deserializer, "a number from 1e-37 to 3.4e38, which float32 holds", |scale| {
-        (1e-37..=f64::from(f32::MAX)).contains(&scale)
-    })
+/// The word for a scale that the data decide.
+const AUTO: &str = "auto";
+
+/// A number that the network can divide by, or `auto`.
+fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    struct Scale;
+
+    impl Visitor<'_> for Scale {
+        type Value = Option<f64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a number from 1e-37 to 3.4e38, which float32 holds, or `auto`")
+        }
+
+        fn visit_u64<E: de::Error>(self, scale: u64) -> Result<Option<f64>, E> {
+            self.visit_f64(scale as f64)
+        }
+
+        fn visit_i64<E: de::Error>(self, scale: i64) -> Result<Option<f64>, E> {
+            self.visit_f64(scale as f64)
+        }
+
+        fn visit_f64<E: de::Error>(self, scale: f64) -> Result<Option<f64>, E> {
+            let valid = (1e-37..=f64::from(f32::MAX)).contains(&scale);
+            valid.then_some(Some(scale)).ok_or_else(|| E::invalid_value(Unexpected::Float(scale), &self))
+        }
+
+        fn visit_str<E: de::Error>(self, word: &str) -> Result<Option<f64>, E> {
+            let wrong = || E::invalid_value(Unexpected::Str(word), &self);
+            (word == AUTO).then_some(None).ok_or_else(wrong)
+        }
+    }
+
+    deserializer.deserialize_any(Scale)
+}
+
+fn write_scale<S: Serializer>(scale: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match scale {
+        Some(scale) => serializer.serialize_f64(*scale),
+        None => serializer.serialize_str(AUTO),
+    }
+}
+
+fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    values::number(deserializer, "a finite number", |_| true)
+}
+
+fn is_one(it: &f64) -> bool {
+    *it == 1.0
+}
+
+fn write_targets<S: Serializer>(targets: &Option<Vec<f64>>, serializer: S) -> Result<S::Ok, S::Error> {
+    targets
+        .as_ref()
+        .map(|targets| targets.iter().copied().map(Target).collect::<Vec<_>>())
+        .serialize(serializer)
 }
 
 fn target_returns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<f64>>, D::Error> {
@@ -82,7 +154,7 @@ fn target_returns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<V
     struct Target(#[serde(deserialize_with = "target")] f64);
 
     let targets = Distinct {
-        list: "a list of returns such as `[3600, 1800]`",
+        list: "a list of returns such as `[3600, 1800]` or `[max]`",
         item: "each target return once",
         // −0 is 0.
         key: |target: &Target| (target.0 + 0.0).to_bits(),
@@ -92,7 +164,33 @@ fn target_returns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<V
 }
 
 fn target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    number(deserializer, "a return of at most 3.4e38 in size, which float32 holds", |target| {
-        (target as f32).is_finite()
-    })
+    struct Return;
+
+    impl Visitor<'_> for Return {
+        type Value = f64;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a return of at most 3.4e38 in size, which float32 holds, or `max`")
+        }
+
+        fn visit_u64<E: de::Error>(self, target: u64) -> Result<f64, E> {
+            self.visit_f64(target as f64)
+        }
+
+        fn visit_i64<E: de::Error>(self, target: i64) -> Result<f64, E> {
+            self.visit_f64(target as f64)
+        }
+
+        fn visit_f64<E: de::Error>(self, target: f64) -> Result<f64, E> {
+            let valid = (target as f32).is_finite();
+            valid.then_some(target).ok_or_else(|| E::invalid_value(Unexpected::Float(target), &self))
+        }
+
+        fn visit_str<E: de::Error>(self, word: &str) -> Result<f64, E> {
+            let wrong = || E::invalid_value(Unexpected::Str(word), &self);
+            (word == Target::MAX).then_some(f64::INFINITY).ok_or_else(wrong)
+        }
+    }
+
+    deserializer.deserialize_any(Return)
 }

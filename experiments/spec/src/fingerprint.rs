@@ -14,7 +14,7 @@ use super::{DatasetSource, PolicySpec, Spec, agents};
 /// Key path → value of every setting that determines training.
 ///
 /// Left out is what may change between two parts of one run: where files lie (only the dataset's name
-/// counts), device and threads, the roll-out and the evaluations.
+/// counts), which interpreter steps an environment of Python, device and threads, the roll-out and the evaluations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(BTreeMap<String, String>);
 
@@ -40,15 +40,17 @@ impl Spec {
         }
         insert("seed", seed.into());
         let (agent, its) = (&policy.agent, agents::named(&policy.agent.name));
-        match its.and_then(|agent| agent.optimisation) {
-            None => insert("train", json(&self.train)),
-            Some(_) => insert("train.updates", self.train.updates.into()),
+        if its.and_then(|agent| agent.optimisation).is_none() {
+            insert("train", json(&self.train));
+            insert("train.warmup", self.warmup(policy).into());
         }
+        insert("train.updates", policy.updates.into());
         insert("train.batch", policy.batch.into());
         insert("train.learning_rate", policy.learning_rate.into());
         insert("train.precision", json(&policy.precision));
         if agent.encoder().is_some() {
-            insert("evaluate.return_scale", self.evaluate.return_scale.into());
+            let scale = self.evaluate.return_scale.map_or_else(|| json(&"auto"), Value::from);
+            insert("evaluate.return_scale", scale);
         }
         if agent.name != DecisionConfig::NAME {
             insert("agent", agent.name.as_str().into());
@@ -58,6 +60,7 @@ impl Spec {
                 "rollout" => {}
                 // Earlier checkpoints do not say what was the only way then.
                 "start" if *value == json(&Start::Uniform) => {}
+                "past_actions" if *value == json(&true) && !agent.settings.contains_key("tokens") => {}
                 "encoder" => insert("model.encoder", value.clone()),
                 key if keys_of::<ModelSection>().contains(&key) => {
                     insert(&format!("model.{key}"), value.clone())
@@ -68,6 +71,7 @@ impl Spec {
                 key => insert(key, value.clone()),
             }
         }
+        ["env.interpreter", "env.path", "env.timeout"].iter().for_each(|place| drop(settings.remove(*place)));
         settings.remove("train.device");
         settings.remove("train.threads");
         Fingerprint(settings)

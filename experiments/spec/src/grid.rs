@@ -276,7 +276,7 @@ fn set_of<'a>((entry, _): &(&'a Entry, Field<'a>)) -> (String, &'a Place, &'a No
     (entry.key.clone(), &entry.place, &entry.node)
 }
 
-/// Refuses keys that are none, and those of lists that an experiment has anyway.
+/// Refuses unknown keys, and those of lists that an experiment has anyway.
 fn refuse_fixed(sets: &[(String, &Place, &Node)]) -> Result<(), Error> {
     for (key, place, _) in sets {
         let invalid = |expected: &str, cure: Option<&str>| Error::Invalid {
@@ -337,9 +337,10 @@ fn slug(node: &Node, path: bool) -> String {
         Value::List(items) => items.iter().map(|item| slug(item, false)).collect::<Vec<_>>().join("-"),
         Value::Map(entries) => entries
             .iter()
+            .filter(|entry| !["import", "interpreter", "path", "timeout"].contains(&entry.key.as_str()))
             .map(|Entry { key, node, .. }| match (key.as_str(), slug(node, false)) {
                 // `{id: …, kwargs: {…}}` says enough without these words.
-                ("id" | "kwargs", value) => value,
+                ("id" | "gymnasium" | "python" | "kwargs", value) => value,
                 (key, value) => format!("{key}-{value}"),
             })
             .collect::<Vec<_>>()

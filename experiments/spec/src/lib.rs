@@ -52,6 +52,8 @@ mod values;
 #[cfg(test)]
 mod grid_tests;
 #[cfg(test)]
+mod reference_tests;
+#[cfg(test)]
 mod refusal_tests;
 #[cfg(test)]
 mod round_trip_tests;
@@ -63,6 +65,7 @@ pub use agents::register;
 pub use compare::CompareSpec;
 pub use dataset::DatasetSource;
 pub use document::Document;
+pub use env::environment;
 pub use error::Error;
 pub use evaluate::{EvaluateSpec, Keep};
 pub use fingerprint::Fingerprint;

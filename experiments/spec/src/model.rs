@@ -1,9 +1,9 @@
 //! `model:` the architecture that the policies share, and what an entry of `policies` overrides.
 
-use aaren_format::{Model, Norm, Positions, Recency};
+use aaren_format::{Model, Norm, Positions, Recency, ReturnIn};
 use serde::Deserialize;
 
-use super::values::{probability, whole};
+use super::values::{not_negative, probability, some_whole, whole};
 
 const WIDEST: u64 = Model::WIDEST as u64;
 const DEEPEST: u64 = Model::DEEPEST as u64;
@@ -12,17 +12,44 @@ const DEEPEST: u64 = Model::DEEPEST as u64;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default)]
 pub(super) struct ModelSection {
+    /// Size of a token's embedding.
     #[serde(deserialize_with = "whole::<_, _, 1, WIDEST>")]
     pub width: usize,
+    /// Number of blocks; for a perceptron, of hidden layers.
     #[serde(deserialize_with = "whole::<_, _, 1, DEEPEST>")]
     pub layers: usize,
+    /// Attention heads of a block; must divide the width.
     #[serde(deserialize_with = "whole::<_, _, 1, WIDEST>")]
     pub heads: usize,
+    /// Dropout probability in training, after attention and after the MLP.
     #[serde(deserialize_with = "probability")]
     pub dropout: f64,
+    /// Where a block normalises: after each residual sum, as in the paper's code, or before attention and MLP, as in
+    /// GPT-2.
     pub norm: Norm,
+    /// How an Aaren's heads forget: never (the paper's form), by a learned decay, by one that begins with many time
+    /// constants, or by one that each token decides.
     pub recency: Recency,
-    pub past_actions: bool,
+    /// Whether a policy sees its past actions, and with `tokens: 1` past rewards too; true by default, and false with
+    /// `tokens: 1`.
+    pub past_actions: Option<bool>,
+    /// Tokens of a timestep: 3 (return-to-go, observation, action), 2 (the same without the action) or 1 (all that the
+    /// policy sees); 3 by default, and 2 with `past_actions: false`.
+    #[serde(deserialize_with = "some_whole::<_, _, 1, 3>")]
+    pub tokens: Option<usize>,
+    /// Where the return-to-go enters: `token`, the default, or `head`, with `tokens: 1` only.
+    #[serde(rename = "return")]
+    pub return_in: ReturnIn,
+    /// Whether the return for each remaining timestep is told beside the return-to-go, with `tokens: 1` only; false by
+    /// default.
+    pub return_rate: bool,
+    /// Share of the training windows that ask for no return, from 0, the default, to below 1; with `tokens: 1` only.
+    #[serde(deserialize_with = "probability")]
+    pub return_dropout: f64,
+    /// Standard deviation of the noise on normalised observations, and with `tokens: 1` on past actions and rewards, in
+    /// training: 0, the default, or more.
+    #[serde(deserialize_with = "not_negative")]
+    pub history_noise: f64,
     /// How a policy knows when something was: `timestep` (default), an embedding for each timestep of an episode, or
     /// `none`.
     pub positions: Positions,
@@ -37,7 +64,12 @@ impl Default for ModelSection {
             dropout: 0.1,
             norm: Norm::Post,
             recency: Recency::None,
-            past_actions: true,
+            past_actions: None,
+            tokens: None,
+            return_in: ReturnIn::Token,
+            return_rate: false,
+            return_dropout: 0.0,
+            history_noise: 0.0,
             positions: Positions::Timestep,
         }
     }

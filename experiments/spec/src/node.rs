@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, span.start.line())),
             Some(Err(error)) => {
-                // What looks like a space and is none is what the parser stumbles over later.
+                // A character that looks like a space without being one is what the parser stumbles over later.
                 let until = error.marker().line();
                 let hidden = locate(self.text.strip_prefix('\u{feff}').unwrap_or(self.text), is_invisible);
                 if let Some((line, column, c)) = hidden.filter(|(line, ..)| *line <= until) {

@@ -11,6 +11,8 @@ pub struct PolicySpec {
     pub name: String,
     /// What learns, with its settings.
     pub agent: AgentConfig,
+    /// Updates of its training.
+    pub updates: u64,
     /// Windows per update.
     pub batch: usize,
     /// Peak learning rate of its training.
@@ -33,6 +35,7 @@ impl Serialize for PolicySpec {
         struct Entry<'a> {
             #[serde(flatten)]
             agent: &'a AgentConfig,
+            updates: u64,
             batch: usize,
             learning_rate: f64,
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,8 +43,9 @@ impl Serialize for PolicySpec {
         }
         let precision = self.agent.encoder().map(|_| self.precision);
         let mut map = serializer.serialize_map(Some(1))?;
-        let Self { name, agent, batch, learning_rate, .. } = self;
-        map.serialize_entry(name, &Entry { agent, batch: *batch, learning_rate: *learning_rate, precision })?;
+        let Self { name, agent, updates, batch, learning_rate, .. } = self;
+        let (updates, batch, learning_rate) = (*updates, *batch, *learning_rate);
+        map.serialize_entry(name, &Entry { agent, updates, batch, learning_rate, precision })?;
         map.end()
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use aaren_datasets::{DatasetSummary, Difficulty};
 use aaren_envs::{EnvSpec, ReferenceScores, Step};
-use aaren_format::{AgentConfig, Precision, Regime};
+use aaren_format::{AgentConfig, Precision, Regime, target_return, target_returns};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -83,10 +83,23 @@ pub struct RunResult {
 pub struct Protocol {
     /// What the policy remembers.
     pub rollout: Regime,
-    /// Returns asked for.
+    /// Returns asked for; infinity, written `max`, is the most that can be had.
+    #[serde(with = "target_returns")]
     pub target_returns: Vec<f64>,
     /// Episodes for each of them.
     pub episodes: usize,
+    /// How much an asked return counts.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub guidance: f64,
+}
+
+/// Files from before it could be said.
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(it: &f64) -> bool {
+    *it == 1.0
 }
 
 /// All episodes of one evaluation.
@@ -122,7 +135,8 @@ impl Evaluated {
 /// How one episode of an evaluation went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpisodeResult {
-    /// Return that the policy was asked for.
+    /// Return that the policy was asked for; infinity, written `max`, is the most that can be had.
+    #[serde(with = "target_return")]
     pub target_return: f64,
     /// Index among the episodes of its target.
     pub episode: u64,
@@ -171,7 +185,7 @@ impl EpisodeResult {
         end ^ u64::from(self.checksum)
     }
 
-    /// How many of these are none of those before them.
+    /// How many distinct episodes there are.
     pub fn distinct<'e>(episodes: impl IntoIterator<Item = &'e EpisodeResult>) -> usize {
         episodes.into_iter().map(EpisodeResult::identity).collect::<HashSet<u64>>().len()
     }
@@ -239,6 +253,9 @@ pub struct Provenance {
     pub dirty: Option<bool>,
     /// MuJoCo's version.
     pub mujoco: String,
+    /// Versions of what stepped an environment of Python: of Python, gymnasium and the environment's packages.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub python: BTreeMap<String, String>,
     /// Where it ran; absent from some of the committed references.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<Machine>,

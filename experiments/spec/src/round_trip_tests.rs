@@ -3,8 +3,8 @@
 use aaren_damaged_files::{Measuring, fuzz};
 use aaren_format::{
     AgentConfig, CloningConfig, Context, ContextLength, DecisionConfig, Device, EncoderKind, EnvSpec,
-    IqlConfig, Mixer, Model, Norm, Positions, Precision, Recency, Regime, Schedule, Settings, Start,
-    Td3BcConfig,
+    IqlConfig, Layout, Mixer, Model, Norm, Positions, Precision, Recency, Regime, ReturnIn, Schedule,
+    Settings, Start, Td3BcConfig, Variation,
 };
 use proptest::prelude::*;
 
@@ -68,8 +68,13 @@ prop_compose! {
         encoder in prop::sample::select(&EncoderKind::ALL[..]), heads in 1usize..9, head_width in 1usize..65,
         layers in 1usize..9, dropout in 0.0..1.0, pre in any::<bool>(), recency in prop::sample::select(&Recency::ALL[..]),
         context_length in context_length(), episode in any::<bool>(), carry in any::<bool>(), rollout in 0..4,
-        timesteps in 1usize..1000,
+        (timesteps, layout, varied, noise) in (1usize..1000, 0..5, any::<bool>(), 0.0..2.0),
     ) -> AgentConfig {
+        let carry = carry && encoder.constant_state();
+        let layout = match layout {
+            0 => Layout::Separate,
+            n => Layout::Joint { return_in: if n % 2 == 0 { ReturnIn::Head } else { ReturnIn::Token }, rate: n > 2 },
+        };
         AgentConfig::new(&DecisionConfig {
             model: Model {
                 width: heads * head_width, layers,
@@ -89,7 +94,13 @@ prop_compose! {
                 },
             },
             start: if episode { Start::Episode } else { Start::Uniform },
-            carry: carry && encoder.constant_state(),
+            carry,
+            layout,
+            variation: Variation {
+                return_dropout: if varied && layout != Layout::Separate { dropout } else { 0.0 },
+                history_noise: if varied { noise } else { 0.0 },
+                random_length: varied && !carry,
+            },
         })
     }
 }
@@ -126,13 +137,14 @@ prop_compose! {
 prop_compose! {
     fn policy(index: usize)(
         name in "[A-Za-z0-9][A-Za-z0-9._-]{0,20}", agent in prop_oneof![3 => decision(), 1 => cloning(), 1 => iql(), 1 => td3_bc()],
-        batch in 1usize..1000, learning_rate in 1e-12..10.0, bfloat16 in any::<bool>(),
+        updates in 1u64..1_000_000, batch in 1usize..1000, learning_rate in 1e-12..10.0, bfloat16 in any::<bool>(),
     ) -> PolicySpec {
         let bfloat16 = bfloat16 && agent.encoder().is_some();
         PolicySpec {
             name: format!("{name}-{index}"),
             agent,
             batch,
+            updates,
             learning_rate,
             precision: if bfloat16 { Precision::Bfloat16 } else { Precision::Float32 },
         }
@@ -143,11 +155,13 @@ prop_compose! {
     fn train()(
         updates in 1u64..1_000_000, batch in 1usize..1000, learning_rate in 1e-12..10.0, weight_decay in 0.0..1.0,
         warmup in 0.0..=1.0, constant in any::<bool>(), clip in 1e-3..1e3, bfloat16 in any::<bool>(),
+        averaged in proptest::option::of(0.0..1.0),
         cuda in proptest::option::of(0usize..128), threads in proptest::option::of(1usize..65),
     ) -> TrainSpec {
         TrainSpec {
             updates, batch, learning_rate, weight_decay, clip, threads,
             warmup: (updates as f64 * warmup) as u64,
+            ema: averaged.unwrap_or(0.0),
             schedule: if constant { Schedule::Constant } else { Schedule::Cosine },
             precision: if bfloat16 { Precision::Bfloat16 } else { Precision::Float32 },
             device: cuda.map_or(Device::Cpu, Device::Cuda),
@@ -164,15 +178,20 @@ prop_compose! {
         seeds in prop::collection::hash_set(any::<u64>(), 1..4), train in train(),
         every in 1u64.., episodes in 1usize..1000, return_scale in 1e-3..1e6,
         targets in proptest::option::of(prop::collection::hash_set(any::<i32>(), 1..4)),
-        (keep_all, margin) in (any::<bool>(), proptest::option::of(0.0..100.0)),
+        (keep_all, margin, guidance, auto, most) in
+            (any::<bool>(), proptest::option::of(0.0..100.0), -3.0..3.0, any::<bool>(), any::<bool>()),
     ) -> Spec {
+        let most = most && policies.iter().all(|policy| !policy.agent.hears_of_returns() || policy.agent.predicts_max());
+        let max = most.then_some(f64::INFINITY);
         Spec {
             name, env: EnvSpec { kwargs: kwargs.into_iter().collect(), ..EnvSpec::new(id) },
-            dataset: DatasetSource::Recipe(dataset), observe: None, actions: None, columns: None, policies, seeds: seeds.into_iter().collect(), train,
+            dataset: DatasetSource::Recipe(dataset), observe: None, actions: None, columns: None, policies,
+            seeds: seeds.into_iter().collect(), train,
             evaluate: EvaluateSpec {
-                every, episodes, return_scale, hold_out: None,
+                every, episodes, guidance, hold_out: None,
+                return_scale: (!auto).then_some(return_scale),
                 keep: if keep_all { Keep::All } else { Keep::Last },
-                target_returns: targets.map(|targets| targets.into_iter().map(|target| f64::from(target) / 7.0).collect()),
+                target_returns: targets.map(|targets| targets.into_iter().map(|target| f64::from(target) / 7.0).chain(max).collect()),
             },
             compare: CompareSpec { margin },
         }

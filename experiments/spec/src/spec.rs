@@ -44,7 +44,7 @@ pub struct Spec {
     pub train: TrainSpec,
     /// How each policy is evaluated.
     pub evaluate: EvaluateSpec,
-    /// How they are compared.
+    /// How policies are compared.
     pub compare: CompareSpec,
 }
 
@@ -68,9 +68,11 @@ struct File {
     policies: IgnoredAny,
     #[serde(default = "first_seed", deserialize_with = "seeds")]
     seeds: Vec<u64>,
+    /// Shape of the encoders, shared by all policies.
     #[serde(default)]
     #[expect(dead_code, reason = "checked by itself, and read again for each policy")]
     model: ModelSection,
+    /// How much of an episode policies see, in training and acting; shared by all policies.
     #[serde(default)]
     context: ContextSection,
     #[serde(default)]
@@ -92,7 +94,7 @@ impl Spec {
         Document::read(path, overrides)?.spec()
     }
 
-    /// Reads the `spec.yaml` of a results folder. Its dataset need not be there any more: what was learned from it is.
+    /// Reads the `spec.yaml` of a results folder. Its dataset may be gone: the policies are there.
     ///
     /// # Errors
     /// As [`Spec::load`].
@@ -108,15 +110,31 @@ impl Spec {
         serde_yaml::to_string(self).expect("a Spec holds only maps, lists and UTF-8 scalars")
     }
 
-    /// How the file of the dataset is read.
+    /// How the file of the dataset is read; an environment of Python says the keys of its own observations.
     pub fn reading(&self) -> Reading {
         let Self { observe, actions, columns, .. } = self;
-        Reading { observe: observe.clone(), actions: *actions, columns: columns.clone() }
+        let of_env = self.env.python.as_ref().and_then(|python| python.observe.clone());
+        Reading { observe: observe.clone().or(of_env), actions: *actions, columns: columns.clone() }
     }
 
     /// The environment, where there is one.
     pub fn played_in(&self) -> Option<&EnvSpec> {
         Some(&self.env).filter(|env| !env.is_none())
+    }
+
+    /// Updates of linear warm-up of a policy: `train.warmup`, in proportion to the policy's updates.
+    pub fn warmup(&self, policy: &PolicySpec) -> u64 {
+        self.in_proportion(self.train.warmup, policy)
+    }
+
+    /// Updates between two evaluations of a policy: `evaluate.every`, in proportion to the policy's updates.
+    pub fn evaluate_every(&self, policy: &PolicySpec) -> u64 {
+        self.in_proportion(self.evaluate.every, policy).max(1)
+    }
+
+    fn in_proportion(&self, updates: u64, policy: &PolicySpec) -> u64 {
+        let product = u128::from(updates) * u128::from(policy.updates) / u128::from(self.train.updates);
+        product.try_into().unwrap_or(u64::MAX)
     }
 
     /// The same experiment reduced to one policy and one seed: the spec of one results folder.
@@ -135,7 +153,7 @@ impl Document {
         grid::check_none(&root)?;
         let File {
             name,
-            env,
+            mut env,
             dataset,
             observe,
             actions,
@@ -147,6 +165,7 @@ impl Document {
             mut compare,
             ..
         } = root.read()?;
+        env::resolve(&mut env, observe.clone(), self)?;
         let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));
         let train_section = root.section("train");
         train.complete().map_err(|Invalid { found, expected, cure, .. }| {
@@ -157,7 +176,8 @@ impl Document {
         })?;
         evaluate.complete(train.updates, env.is_none());
         if let Some(target) = evaluate.overflowing() {
-            let found = format!("{:e} with a target return of {target:e}", evaluate.return_scale);
+            let scale = evaluate.return_scale.unwrap_or(1.0);
+            let found = format!("{scale:e} with a target return of {target:e}");
             let section = root.section("evaluate");
             let expected = "a scale by which every target return stays within float32";
             return Err(match section.get("return_scale").or(section.get("target_returns")) {
@@ -173,6 +193,17 @@ impl Document {
             train: &train,
         };
         let policies = shared.policies(&root)?;
+        let deaf =
+            policies.iter().find(|policy| policy.agent.hears_of_returns() && !policy.agent.predicts_max());
+        if let Some(policy) = deaf.filter(|_| evaluate.asks_for_max()) {
+            let found = format!("`max`, for the policy {}", policy.name);
+            let expected = "returns: only a policy with `tokens: 1` and `return: head` predicts the most that can be had";
+            let section = root.section("evaluate");
+            return Err(match section.get("target_returns") {
+                Some(field) => field.invalid_as(found, expected, None),
+                None => section.invalid(found, expected, None),
+            });
+        }
         let dataset = match root.get("dataset") {
             Some(field) => dataset::find(&dataset, field, self)?,
             None => return Err(root.missing("dataset", keys::required("dataset"))),

@@ -256,6 +256,46 @@ fn errors_after_loading_point_to_the_line() {
 }
 
 #[test]
+fn tokens_past_actions_and_returns_follow_from_each_other() {
+    let layout = |text: &str| {
+        let config =
+            decision(&load(&format!("{MINIMAL}policies: [aaren]\n{text}"), &[]).unwrap().policies[0]);
+        (config.layout.tokens(config.model.past_actions), config.model.past_actions, config.layout.in_head())
+    };
+    assert_eq!(layout(""), (3, true, false));
+    assert_eq!(layout("model: {tokens: 2}"), (2, false, false));
+    assert_eq!(layout("model: {past_actions: false}"), (2, false, false));
+    assert_eq!(layout("model: {tokens: 1}"), (1, false, false));
+    assert_eq!(layout("model: {tokens: 1, past_actions: true, return: head}"), (1, true, true));
+    // A shared `return` reaches those that have one token.
+    let text =
+        format!("{MINIMAL}policies: [aaren, one: {{encoder: gru, tokens: 1}}]\nmodel: {{return: head}}\n");
+    let spec = load(&text, &[]).unwrap();
+    let in_head = |index: usize| decision(&spec.policies[index]).layout.in_head();
+    assert_eq!([0, 1].map(in_head), [false, true]);
+    assert_eq!(load(&spec.to_yaml(), &[]).unwrap(), spec);
+    // What decides training is in the fingerprint; how a policy is played is not.
+    let fingerprint =
+        |set: &str| load(&text, &[set]).map(|spec| spec.fingerprint(&spec.policies[1], 0)).unwrap();
+    let base = fingerprint("train.updates=10000");
+    for indifferent in ["evaluate.guidance=2", "train.ema=0"] {
+        assert_eq!(fingerprint(indifferent), base, "{indifferent}");
+    }
+    for decisive in [
+        "model.return=token",
+        "model.return_rate=true",
+        "model.return_dropout=0.1",
+        "model.history_noise=0.1",
+        "model.past_actions=true",
+        "context.random_length=true",
+        "train.ema=0.9",
+        "evaluate.return_scale=auto",
+    ] {
+        assert_ne!(fingerprint(decisive), base, "{decisive}");
+    }
+}
+
+#[test]
 fn behaviour_cloning_takes_what_means_something_for_it() {
     let spec = load(
         "
@@ -346,6 +386,19 @@ fn an_agent_of_another_program_is_registered() {
     }
 }
 
+/// Warm-up and evaluations are in proportion to a policy's own updates, and decide its fingerprint as shared ones do.
+#[test]
+fn a_policy_has_updates_of_its_own() {
+    let text = format!("{MINIMAL}policies: [aaren, long: {{encoder: aaren, updates: 4000}}]\n");
+    let spec = load(&text, &["train.updates=400", "evaluate.every=50"]).unwrap();
+    let [short, long] = &spec.policies[..] else { panic!("two policies") };
+    assert_eq!((short.updates, spec.warmup(short), spec.evaluate_every(short)), (400, 40, 50));
+    assert_eq!((long.updates, spec.warmup(long), spec.evaluate_every(long)), (4000, 400, 500));
+    let shared = load(MINIMAL, &["train.updates=4000"]).unwrap();
+    assert_eq!(spec.fingerprint(long, 0), shared.fingerprint(&shared.policies[0], 0));
+    assert_ne!(spec.fingerprint(long, 0), spec.fingerprint(short, 0));
+}
+
 /// A shared setting reaches the encoders for which it means something, an own one is refused elsewhere.
 #[test]
 fn settings_reach_the_encoders_that_they_are_for() {
@@ -431,4 +484,46 @@ fn a_key_is_a_field() {
     ] {
         assert_eq!(read(text).unwrap_err().to_string(), message);
     }
+}
+
+/// Paths are the file's, those of an override the working directory's; none of them decides a training.
+#[test]
+fn an_environment_of_python_is_read_and_written() {
+    let text = "\
+env:
+  gymnasium: AntMaze_UMaze-v5
+  import: gymnasium_robotics
+  kwargs: {continuing_task: false}
+  interpreter: .venv/bin/python
+  timeout: 30
+observe: [observation, desired_goal]
+dataset: hopper-medium
+";
+    let read = |overrides: &[&str]| {
+        let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+        Document::parse(Path::new("/there/x.yaml"), text, &overrides).unwrap().spec().unwrap()
+    };
+    let spec = read(&[]);
+    let python = spec.env.python.clone().unwrap();
+    assert_eq!(
+        (spec.env.id.as_str(), python.import.as_slice()),
+        ("AntMaze_UMaze-v5", &["gymnasium_robotics".to_owned()][..])
+    );
+    assert_eq!(python.interpreter.as_deref(), Some("/there/.venv/bin/python"));
+    assert_eq!((python.path.as_deref(), python.timeout), (Some("/there"), 30.0));
+    assert_eq!(python.observe, Some(vec!["observation".into(), "desired_goal".into()]));
+    let again =
+        Document::parse(Path::new("/elsewhere/spec.yaml"), &spec.to_yaml(), &[]).unwrap().spec().unwrap();
+    assert_eq!(again, spec);
+
+    let here = read(&["env.interpreter=bin/python"]).env.python.unwrap().interpreter.unwrap();
+    assert_eq!(Path::new(&here), std::path::absolute("bin/python").unwrap());
+    let named = read(&["env.interpreter=python3.12"]).env.python.unwrap().interpreter;
+    assert_eq!(named.as_deref(), Some("python3.12"));
+    let hash = |spec: &Spec| spec.fingerprint(&spec.policies[0], 0).hash();
+    assert_eq!(hash(&read(&["env.interpreter=x", "env.timeout=3", "env.path=/"])), hash(&spec));
+    assert_ne!(hash(&read(&["env.kwargs.continuing_task=true"])), hash(&spec));
+    assert_ne!(hash(&read(&["observe=[desired_goal, observation]"])), hash(&spec));
+    let json = serde_json::to_value(&spec.env).unwrap();
+    assert_eq!(serde_json::from_value::<EnvSpec>(json).unwrap(), spec.env, "as a policy's header holds it");
 }

@@ -3,7 +3,7 @@
 use aaren_format::{Device, Invalid, Precision, Schedule};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::values::{ANY, UNSAID, not_negative, positive, some_whole, text, whole};
+use super::values::{ANY, UNSAID, not_negative, positive, probability, some_whole, text, whole};
 
 /// The most windows per update.
 pub(super) const BATCH: u64 = 1_000_000;
@@ -12,7 +12,8 @@ pub(super) const BATCH: u64 = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainSpec {
-    /// Optimiser steps.
+    /// Optimiser steps, where a policy does not have its own: its warm-up and the updates between two of its evaluations are
+    /// then in proportion.
     #[serde(deserialize_with = "whole::<_, _, 1, ANY>")]
     pub updates: u64,
     /// Windows per update, where a policy does not have its own.
@@ -27,14 +28,18 @@ pub struct TrainSpec {
     /// Updates of linear warm-up, at most `updates`; a tenth of them unless given.
     #[serde(deserialize_with = "whole::<_, _, 0, ANY>")]
     pub warmup: u64,
-    /// Learning rate after the warm-up.
+    /// Learning rate after the warm-up: a half cosine down to 0, or constant.
     pub schedule: Schedule,
     /// Largest L2 norm of the gradient.
     #[serde(deserialize_with = "positive")]
     pub clip: f64,
+    /// Decay of the moving average of the weights, which is what is saved and played, from 0, the default (the weights
+    /// themselves), to below 1.
+    #[serde(deserialize_with = "probability", skip_serializing_if = "is_zero")]
+    pub ema: f64,
     /// Arithmetic, where a policy does not have its own.
     pub precision: Precision,
-    /// Where.
+    /// Where training computes: `cpu`, `cuda` or `cuda:N`.
     #[serde(deserialize_with = "device")]
     pub device: Device,
     /// libtorch's threads; measured when absent.
@@ -52,6 +57,7 @@ impl Default for TrainSpec {
             warmup: UNSAID,
             schedule: Schedule::Cosine,
             clip: 0.25,
+            ema: 0.0,
             precision: Precision::Float32,
             device: Device::Cpu,
             threads: None,
@@ -76,6 +82,11 @@ impl TrainSpec {
             cure: Some(format!("remove it for a tenth of the updates, or set train.warmup={tenth}")),
         })
     }
+}
+
+/// Earlier runs do not say it.
+fn is_zero(it: &f64) -> bool {
+    *it == 0.0
 }
 
 fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Device, D::Error> {

@@ -41,7 +41,7 @@ impl<T> Visitor<'_> for Text<T> {
     }
 }
 
-/// Refuses text with a character that nobody sees, which is named.
+/// Refuses text with an invisible character, and names it.
 pub(super) fn visible<E: Error>(text: &str, expected: &str) -> Result<(), E> {
     let Some(hidden) = text.chars().find(|&c| c.is_control() || is_invisible(c)) else { return Ok(()) };
     let cure = match hidden {

@@ -144,7 +144,7 @@ fn values(episodes: &[Episode]) -> Vec<f64> {
     episodes.iter().map(|episode| episode.value).collect()
 }
 
-/// The values of the episodes that are none of those before them.
+/// The values of the distinct episodes.
 fn distinct(episodes: &[Episode]) -> Vec<f64> {
     let mut seen = HashSet::new();
     episodes.iter().filter(|episode| seen.insert(episode.identity)).map(|episode| episode.value).collect()

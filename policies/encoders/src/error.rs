@@ -11,11 +11,11 @@ pub enum Error {
     Dropout(f64),
     /// A state that cannot be emptied row by row.
     #[error(
-        "an encoder {0} cannot forget some rows of its state: it grows with every token, in all rows alike"
+        "encoder {0} cannot reset some rows of its state: the state grows with every token, in all rows alike"
     )]
     Forget(aaren_format::EncoderKind),
     /// A state that has no oldest part.
-    #[error("an encoder {0} cannot drop its oldest tokens: its state holds them summed up")]
+    #[error("encoder {0} cannot drop its oldest tokens: its state holds them summed up")]
     Slide(aaren_format::EncoderKind),
     /// The device cannot be used here.
     #[error("train.device: {device}: {reason}")]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::values::{probability, share, whole};
-use crate::{Context, ContextLength, Decision, EncoderKind, Invalid, Mlp, Model, Regime};
+use crate::{Context, ContextLength, Decision, EncoderKind, Invalid, Layout, Mlp, Model, Regime};
 
 pub(crate) const WIDEST: u64 = Model::WIDEST as u64;
 pub(crate) const DEEPEST: u64 = Model::DEEPEST as u64;
@@ -74,6 +74,22 @@ impl AgentConfig {
         EncoderKind::deserialize(self.settings.get("encoder")?).ok()
     }
 
+    /// Whether a return can be asked for: of an agent that reads trajectories.
+    pub fn hears_of_returns(&self) -> bool {
+        self.encoder().is_some()
+    }
+
+    /// Whether it predicts the most that can be had.
+    pub fn predicts_max(&self) -> bool {
+        self.read::<DecisionConfig>().is_ok_and(|config| config.layout.in_head())
+    }
+
+    /// Whether it can act free of what is asked for, so that guidance means something.
+    pub fn can_be_free(&self) -> bool {
+        self.read::<DecisionConfig>()
+            .is_ok_and(|config| config.layout.in_head() && config.variation.return_dropout > 0.0)
+    }
+
     /// What it remembers of its episode when it acts.
     pub fn regime(&self) -> Regime {
         let rollout = self.settings.get("rollout").and_then(|rollout| Regime::deserialize(rollout).ok());
@@ -87,6 +103,9 @@ pub struct DecisionConfig {
     /// Shape of its encoder.
     #[serde(flatten)]
     pub model: Model,
+    /// What its tokens hold, and where the return-to-go enters.
+    #[serde(flatten)]
+    pub layout: Layout,
     /// Dropout probability after attention and after the MLP, in training.
     pub dropout: f64,
     /// What it sees of the past.
@@ -98,13 +117,41 @@ pub struct DecisionConfig {
     /// as RNNs are; no gradient flows from one to the other. For encoders with a state of constant size. Chunks
     /// begin where episodes do, whatever `start` says.
     pub carry: bool,
+    /// What training changes of the windows.
+    #[serde(flatten)]
+    pub variation: Variation,
+}
+
+/// What training changes of its windows, so that a policy relies less on its past. Nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Variation {
+    /// Share of the windows that ask for no return, from 0 to below 1. With `tokens: 1` only.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub return_dropout: f64,
+    /// Standard deviation of the normal noise on normalised observations and on past actions, 0 or more.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub history_noise: f64,
+    /// Whether a window has a length drawn uniformly from 1 to the context length, instead of the context length.
+    #[serde(skip_serializing_if = "is_false")]
+    pub random_length: bool,
+}
+
+/// Settings that say nothing are not written: earlier runs do not have them.
+fn is_zero(it: &f64) -> bool {
+    *it == 0.0
+}
+
+fn is_false(it: &bool) -> bool {
+    !*it
 }
 
 impl DecisionConfig {
     /// The agent that trains such a network on windows of its context length.
     pub fn of_network(network: &Decision, dropout: f64) -> Self {
-        let Decision { model, context, .. } = *network;
-        Self { model, dropout, context, start: Start::Uniform, carry: false }
+        let Decision { model, layout, context, return_dropout, .. } = *network;
+        let variation = Variation { return_dropout, ..Variation::default() };
+        Self { model, layout, dropout, context, start: Start::Uniform, carry: false, variation }
     }
 }
 

@@ -60,8 +60,10 @@ impl Regime {
             return Err(Invalid {
                 key: "context.rollout",
                 found: format!("{self} with encoder {encoder}"),
-                expected: "a regime for a state of constant size, which has no oldest part to drop".into(),
-                cure: Some("unbounded takes no more memory".into()),
+                expected:
+                    "`unbounded`, `window` or `reset`: a state of constant size has no oldest part to drop"
+                        .into(),
+                cure: Some("set `rollout: unbounded`, which takes no more memory".into()),
             });
         }
         Ok(())

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::one_line;
 use crate::{
-    ActionSpace, AgentSettings, Context, Decision, DecisionConfig, EnvSpec, Error, Invalid, Mlp, Model,
-    Network, Regime, Weights,
+    ActionSpace, AgentSettings, Context, Decision, DecisionConfig, EnvSpec, Error, Invalid, Layout, Mlp,
+    Model, Network, Regime, Weights, is_target, target_returns,
 };
 
 /// The format's name.
@@ -38,7 +38,7 @@ pub struct Header {
     pub observation_size: usize,
     /// The actions it gives.
     pub action: ActionSpace,
-    /// Target returns of its evaluation, at least one.
+    /// Target returns of its evaluation, at least one; infinity is the most that can be had from each timestep on.
     pub target_returns: Vec<f64>,
     /// How the file holds its matrices.
     pub weights: Weights,
@@ -81,9 +81,7 @@ impl Header {
         self.network.check()?;
         let targets = &self.target_returns;
         Invalid::unless(!targets.is_empty(), "target_returns", "no number", "at least one finite number")?;
-        if let Some(target) = targets.iter().find(|target| !target.is_finite()) {
-            Invalid::unless(false, "target_returns", target, "finite numbers")?;
-        }
+        targets.iter().try_for_each(|&target| self.check_target(target))?;
         let needed = self.network.least_numbers(self.observation_size, self.action.size());
         let expected = format!("sizes for the {held} numbers that the file holds");
         Invalid::unless(needed <= held as f64, "model", format!("sizes for {needed} numbers"), expected)
@@ -94,6 +92,24 @@ impl Header {
         match &self.network {
             Network::Decision(decision) => Some(decision),
             Network::Perceptron(_) => None,
+        }
+    }
+
+    /// Whether it can be asked for that return.
+    ///
+    /// # Errors
+    /// `target_returns`, where it cannot: the most is asked for by the head alone. What acts on the observation alone
+    /// hears of no return.
+    pub fn check_target(&self, target: f64) -> Result<(), Invalid> {
+        Invalid::unless(is_target(target), "target_returns", target, "finite numbers, or `max`")?;
+        match self.decision() {
+            Some(decision) if target.is_infinite() && !decision.layout.in_head() => Err(Invalid {
+                key: "target_returns",
+                found: "max, for a policy that does not predict what can be had".into(),
+                expected: "finite numbers".into(),
+                cure: Some("train it with `tokens: 1` and `return: head`".into()),
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -140,6 +156,15 @@ struct Version {
     version: u64,
 }
 
+/// `model`: the encoder's shape, and what its tokens hold.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Shape {
+    #[serde(flatten)]
+    model: Model,
+    #[serde(flatten)]
+    layout: Layout,
+}
+
 /// The header as it stands in a file: `model` and its like for the network of the decision agent, which is not
 /// named where it trained it, `mlp` for a perceptron.
 #[derive(Serialize, Deserialize)]
@@ -156,7 +181,7 @@ struct Flat {
     dataset: String,
     env: EnvSpec,
     #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<Model>,
+    model: Option<Shape>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mlp: Option<Mlp>,
     observation_size: usize,
@@ -167,6 +192,11 @@ struct Flat {
     context: Option<Context>,
     #[serde(skip_serializing_if = "Option::is_none")]
     return_scale: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    return_dropout: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guidance: Option<f64>,
+    #[serde(with = "target_returns")]
     target_returns: Vec<f64>,
     /// Files from before there were others have float32.
     #[serde(default, skip_serializing_if = "Weights::are_float32")]
@@ -192,15 +222,21 @@ impl Serialize for Header {
             action: self.action.clone(),
             context: None,
             return_scale: None,
+            return_dropout: None,
+            guidance: None,
             target_returns: self.target_returns.clone(),
             weights: self.weights,
         };
         match &self.network {
-            Network::Decision(Decision { model, max_timesteps, context, return_scale }) => {
-                flat.model = Some(*model);
-                flat.max_timesteps = Some(*max_timesteps);
-                flat.context = Some(*context);
-                flat.return_scale = Some(*return_scale);
+            Network::Decision(decision) => {
+                let Decision { model, layout, max_timesteps, context, return_scale, .. } = *decision;
+                flat.model = Some(Shape { model, layout });
+                flat.max_timesteps = Some(max_timesteps);
+                flat.context = Some(context);
+                flat.return_scale = Some(return_scale);
+                // As usual: files from before these could be said do not say them.
+                flat.return_dropout = Some(decision.return_dropout).filter(|dropout| *dropout != 0.0);
+                flat.guidance = Some(decision.guidance).filter(|guidance| *guidance != 1.0);
             }
             Network::Perceptron(mlp) => flat.mlp = Some(*mlp),
         }
@@ -217,12 +253,18 @@ impl<'de> Deserialize<'de> for Header {
                 return Err(de::Error::custom("found `model` and `mlp`, expected one of them"));
             }
             (None, Some(mlp)) => Network::Perceptron(mlp),
-            (model, None) => Network::Decision(Decision {
-                model: model.ok_or_else(|| missing("model"))?,
-                max_timesteps: flat.max_timesteps.ok_or_else(|| missing("max_timesteps"))?,
-                context: flat.context.ok_or_else(|| missing("context"))?,
-                return_scale: flat.return_scale.ok_or_else(|| missing("return_scale"))?,
-            }),
+            (shape, None) => {
+                let Shape { model, layout } = shape.ok_or_else(|| missing("model"))?;
+                Network::Decision(Decision {
+                    model,
+                    layout,
+                    max_timesteps: flat.max_timesteps.ok_or_else(|| missing("max_timesteps"))?,
+                    context: flat.context.ok_or_else(|| missing("context"))?,
+                    return_scale: flat.return_scale.ok_or_else(|| missing("return_scale"))?,
+                    return_dropout: flat.return_dropout.unwrap_or(0.0),
+                    guidance: flat.guidance.unwrap_or(1.0),
+                })
+            }
         };
         let agent = flat.agent.unwrap_or_else(|| DecisionConfig::NAME.to_string());
         let Flat { policy, seed, updates, fingerprint, dataset, env, .. } = flat;

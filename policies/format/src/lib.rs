@@ -6,6 +6,7 @@
 //! * A [`Header`] is what a policy file says of itself: where it comes from, what it acts in, and the
 //!   [`Network`] it is.
 //! * [`Model`] with [`Mixer`], [`EncoderKind`], [`Norm`], [`Positions`], [`Recency`]: the shape of a trajectory encoder.
+//! * [`Layout`] and [`ReturnIn`]: what a timestep's tokens hold, and where the return-to-go enters.
 //! * [`AgentConfig`]: an agent as an experiment describes it, by its [`AgentSettings`], whose ranges are in
 //!   [`values`].
 //! * [`Context`] and [`Regime`]: how much of the past a policy sees, in training and when it acts.
@@ -25,23 +26,29 @@ mod error;
 mod hash;
 mod header;
 mod iql;
+mod layout;
 mod model;
 mod network;
+mod target;
 mod td3_bc;
 pub mod values;
 
 pub use action::ActionSpace;
-pub use config::{AgentConfig, AgentSettings, CloningConfig, DecisionConfig, Optimisation, Schedule, Start};
+pub use config::{
+    AgentConfig, AgentSettings, CloningConfig, DecisionConfig, Optimisation, Schedule, Start, Variation,
+};
 pub use context::{Context, ContextLength, Regime};
 pub use device::Device;
-pub use env::{EnvSpec, OfData};
+pub use env::{EnvSpec, OfData, PythonEnv};
 pub use error::{Error, Invalid};
 pub use hash::fnv1a;
 pub use header::{FORMAT, Header, VERSION, check_scale};
 pub use iql::IqlConfig;
+pub use layout::{Layout, ReturnIn};
 pub use model::{
     AarenSettings, EncoderKind, GruSettings, Mixer, Model, Norm, Positions, Precision, Recency, Settings,
     TransformerSettings, Weights,
 };
 pub use network::{Decision, Mlp, Network};
+pub use target::{Target, is_target, target_return, target_returns};
 pub use td3_bc::Td3BcConfig;

@@ -4,7 +4,7 @@ use alloc::format;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Invalid, Model, Positions, Regime};
+use crate::{Context, Invalid, Layout, Model, Positions, Regime};
 
 /// Which network a policy is: whichever agent trained it, this says how it acts.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,12 +20,18 @@ pub enum Network {
 pub struct Decision {
     /// Shape of its encoder.
     pub model: Model,
+    /// What its tokens hold, and where the return-to-go enters.
+    pub layout: Layout,
     /// Timesteps that training saw; with [`Positions::Timestep`] each has an embedding, and later ones share the last.
     pub max_timesteps: usize,
     /// What it sees of the past.
     pub context: Context,
     /// Returns-to-go are divided by this.
     pub return_scale: f64,
+    /// Share of the training windows that asked for no return: where it is not 0, the network can act freely.
+    pub return_dropout: f64,
+    /// How much an asked return counts, g in a_free + g (a_asked − a_free): 1 is as asked, 0 free of what is asked.
+    pub guidance: f64,
 }
 
 /// The shape of a multi-layer perceptron: hidden layers with ReLU, and a linear head.
@@ -82,7 +88,36 @@ impl Decision {
         self.context.check(self.model.encoder())?;
         Invalid::unless(self.max_timesteps > 0, "max_timesteps", self.max_timesteps, "at least 1")?;
         let scale = self.return_scale;
-        Invalid::unless(scale.is_finite() && scale > 0.0, "return_scale", scale, "a positive number")
+        Invalid::unless(scale.is_finite() && scale > 0.0, "return_scale", scale, "a positive number")?;
+        let dropout = self.return_dropout;
+        Invalid::unless((0.0..1.0).contains(&dropout), "return_dropout", dropout, "at least 0 and below 1")?;
+        if dropout > 0.0 && !self.layout.may_be_free() {
+            return Err(Invalid {
+                key: "return_dropout",
+                found: format!("{dropout} with a token of its own for the return-to-go"),
+                expected: "0, as such a network is not told whether a return is asked for".into(),
+                cure: Some("set `tokens: 1`".into()),
+            });
+        }
+        self.check_guidance(self.guidance)
+    }
+
+    /// Whether it can act with that guidance.
+    ///
+    /// # Errors
+    /// `guidance`, where it cannot: other than 1 needs a head that was trained without returns too.
+    pub fn check_guidance(&self, guidance: f64) -> Result<(), Invalid> {
+        Invalid::unless(guidance.is_finite(), "guidance", guidance, "a finite number")?;
+        let can = guidance == 1.0 || (self.layout.in_head() && self.return_dropout > 0.0);
+        if can {
+            return Ok(());
+        }
+        Err(Invalid {
+            key: "guidance",
+            found: format!("{guidance}, where the policy never acted free of returns in training"),
+            expected: "1".into(),
+            cure: Some("train it with `return: head` and `return_dropout: 0.2`".into()),
+        })
     }
 }
 

@@ -105,9 +105,13 @@ def hopper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
   - window: {encoder: gru, rollout: {window: 5}}
   - gru
   - transformer
+  - asked: {encoder: aaren, tokens: 1, return: head, return_rate: true, return_dropout: 0.2, past_actions: true}
+  - one-token: {encoder: gru, tokens: 1}
   - bc: {agent: behaviour-cloning}"""
     train(folder, "Hopper-v5", policies)
-    names = ("aaren", "recency", "gated", "sliding", "window", "untold", "reset", "gru", "transformer", "bc")
+    names = (
+        "aaren", "recency", "gated", "sliding", "window", "untold", "reset", "gru", "transformer", "asked", "one-token", "bc"
+    )
     return {name: Trained("Hopper-v5", folder / "results/tiny" / f"{name}-seed3") for name in names}
 
 

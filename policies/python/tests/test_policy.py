@@ -218,3 +218,21 @@ def test_ten_thousand_streams_leak_nothing(demo: Path) -> None:
         gc.collect()
     assert taken[0] > 10 << 20
     assert taken[2] - taken[0] < 2 << 20
+
+
+def test_guidance_is_for_policies_that_acted_free_of_returns(hopper: dict[str, Trained]) -> None:
+    policy = Policy.load(hopper["asked"].policy)
+    observation = np.linspace(-1.0, 1.0, policy.observation_size)
+
+    def acted(**asked: float) -> np.ndarray:
+        return np.asarray(policy.stream(**asked).act(observation))
+
+    assert (acted(target_return=100.0) != acted(target_return=200.0)).any()
+    # Free of what is asked, whatever that is.
+    assert (acted(target_return=100.0, guidance=0.0) == acted(target_return=200.0, guidance=0.0)).all()
+    assert np.isfinite(acted(target_return=np.inf)).all()
+    deaf = Policy.load(hopper["gru"].policy)
+    with pytest.raises(Error, match="return_dropout"):
+        deaf.stream(guidance=2.0)
+    with pytest.raises(Error, match="return to go"):
+        deaf.stream(np.inf).act(observation)

@@ -1,4 +1,4 @@
-"""The wheel as a user meets it: installed into a fresh environment, with the examples of the README."""
+"""The wheel as a user meets it: installed into a fresh environment, with the Python of the README and the guides."""
 
 import re
 import shutil
@@ -43,9 +43,8 @@ def run(python: Path, code: str, folder: Path) -> str:
     return done.stdout
 
 
-def examples() -> list[str]:
-    section = (ROOT / "README.md").read_text().split("\n## In Python\n")[1].split("\n## ")[0]
-    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+def examples(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
 
 
 def test_the_platform_tag_is_true(wheel: Path) -> None:
@@ -58,20 +57,22 @@ def test_the_platform_tag_is_true(wheel: Path) -> None:
     assert wheel.stem.endswith(f"-py3-none-{tag}")
 
 
-def test_the_five_lines_of_the_readme_run(fresh_python: Path, demo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/src/guides/deploy-python.md"])
+def test_the_lines_that_act_in_an_environment_run(fresh_python: Path, demo: Path, tmp_path: Path, page: str) -> None:
     shutil.copy(demo / "aaren.safetensors", tmp_path / "policy.safetensors")
-    first = examples()[0]
-    assert len(first.splitlines()) == 5
-    said = run(fresh_python, first + "\nprint(aaren.__file__, end, reward)", tmp_path)
+    first = examples(page)[0]
+    assert len(first.splitlines()) <= 11
+    said = run(fresh_python, first + "\nprint(aaren.__file__, end if 'end' in vars() else done, reward)", tmp_path)
     assert said.startswith(str(fresh_python.parents[1])) and "True" in said
-    assert first in (ROOT / "policies/python/README.md").read_text()
+    short = examples("policies/python/README.md")[0]
+    assert short == examples("docs/src/guides/deploy-python.md")[0]
 
 
 def test_three_lines_read_results_into_pandas(fresh_python: Path, hopper: dict[str, Trained], tmp_path: Path) -> None:
     results = hopper["aaren"].folder.parent
     shutil.copytree(results, tmp_path / "results/demo")
     shutil.copytree(hopper["aaren"].folder, tmp_path / "results/demo/aaren-seed0")
-    second = examples()[1]
+    (second,) = examples("docs/src/guides/reports.md")
     assert len(second.splitlines()) == 3
     said = run(
         fresh_python,

@@ -100,19 +100,21 @@ pub(crate) struct Scratch {
     hidden: Vec<f32>,
     /// Of the mixers.
     mixer: Vec<f32>,
+    /// Of the head.
+    pub(crate) head: Vec<f32>,
 }
 
 impl Scratch {
     /// Working memory of so many floats in `x` and in `branch`, for a network without blocks.
     pub(crate) fn pair(length: usize) -> Scratch {
         let (x, branch) = (alloc::vec![0.0; length], alloc::vec![0.0; length]);
-        Scratch { x, branch, normed: Vec::new(), hidden: Vec::new(), mixer: Vec::new() }
+        Scratch { x, branch, normed: Vec::new(), hidden: Vec::new(), mixer: Vec::new(), head: Vec::new() }
     }
 
     /// Writes to every page.
     pub(crate) fn touch(&mut self) {
-        let Scratch { x, normed, branch, hidden, mixer } = self;
-        [x, normed, branch, hidden, mixer].into_iter().for_each(|buffer| touch(buffer));
+        let Scratch { x, normed, branch, hidden, mixer, head } = self;
+        [x, normed, branch, hidden, mixer, head].into_iter().for_each(|buffer| touch(buffer));
     }
 }
 
@@ -183,6 +185,7 @@ impl Encoder {
             branch: buffer(self.width),
             hidden: buffer(4 * self.width),
             mixer: buffer(self.blocks.iter().map(|block| block.mixer.scratch()).max().unwrap_or(0)),
+            head: Vec::new(),
         }
     }
 

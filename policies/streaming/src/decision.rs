@@ -2,12 +2,13 @@
 
 use core::ops::Range;
 
-use aaren_format::{self as format, Header, Positions, Precision, Regime};
+use aaren_format::{self as format, Header, Layout, Positions, Precision, Regime};
 
 use crate::Error;
 use crate::block::{Encoder, LayerNorm, Scratch};
 use crate::episode::Episode;
 use crate::file::File;
+use crate::head::{Head, Joint};
 use crate::linear::Linear;
 use crate::matrix::Weight;
 use crate::policy::Weights;
@@ -22,23 +23,36 @@ const CHUNK: usize = 20;
 pub(crate) struct Decision {
     embedding: Embedding,
     pub(crate) encoder: Encoder,
-    head: Linear,
-    observation_size: usize,
+    head: Head,
+    layout: Layout,
+    /// What a timestep's token holds, where it is one.
+    pub(crate) joint: Option<Joint>,
     /// Returns-to-go are divided by this.
     pub(crate) return_scale: f64,
     pub(crate) constant_state: bool,
 }
 
-/// From an observation, an action or a return-to-go to a token.
+/// From a timestep's inputs to its tokens.
 struct Embedding {
-    return_to_go: Linear,
-    state: Linear,
-    /// `None` where the actions of the past are no tokens.
-    action: Option<Linear>,
+    inputs: Inputs,
     /// `[max_timesteps, width]`; `None` where timesteps are not told.
     timestep: Option<Weight>,
     max_timesteps: usize,
     norm: LayerNorm,
+}
+
+/// The linear layers of the tokens.
+enum Inputs {
+    /// A token each.
+    Separate {
+        return_to_go: Linear,
+        state: Linear,
+        /// `None` where the actions of the past are no tokens.
+        action: Option<Linear>,
+        observation_size: usize,
+    },
+    /// One token of so many inputs.
+    Joint { token: Linear, inputs: usize },
 }
 
 impl Decision {
@@ -52,10 +66,21 @@ impl Decision {
         let width = agent.model.width;
         let linear = |name, inputs| file.float_linear(name, width, inputs);
         let max_timesteps = agent.max_timesteps;
+        let joint = Joint::new(agent);
+        let inputs = match &joint {
+            None => Inputs::Separate {
+                return_to_go: linear("embed.return", 1)?,
+                state: linear("embed.state", observation_size)?,
+                action: agent.model.past_actions.then(|| linear("embed.action", actions)).transpose()?,
+                observation_size,
+            },
+            Some(joint) => {
+                let inputs = joint.inputs(observation_size, actions);
+                Inputs::Joint { token: linear("embed.token", inputs)?, inputs }
+            }
+        };
         let embedding = Embedding {
-            return_to_go: linear("embed.return", 1)?,
-            state: linear("embed.state", observation_size)?,
-            action: agent.model.past_actions.then(|| linear("embed.action", actions)).transpose()?,
+            inputs,
             timestep: match agent.model.positions {
                 Positions::Timestep => {
                     Some(file.table("embed.timestep.weight", "embed.timestep.scale", max_timesteps, width)?)
@@ -66,22 +91,30 @@ impl Decision {
             norm: file.norm("embed.norm", width)?,
         };
         let encoder = Encoder::read(file, &agent.model, precision)?;
-        let head = file.float_linear("head", actions, width)?;
+        let head = Head::read(file, agent, actions)?;
         let constant_state = agent.model.encoder().constant_state();
         Ok(Decision {
             embedding,
             encoder,
             head,
-            observation_size,
+            layout: agent.layout,
+            joint,
             return_scale: agent.return_scale,
             constant_state,
         })
     }
 
-    /// Tokens of a timestep: return-to-go, state and, unless the past goes without, action.
+    /// Tokens of a timestep: return-to-go, state and, unless the past goes without, action; or one.
     #[inline(always)]
     fn tokens_each(&self) -> u64 {
-        if self.embedding.action.is_some() { 3 } else { 2 }
+        let past_actions = matches!(&self.embedding.inputs, Inputs::Separate { action: Some(_), .. });
+        self.layout.tokens(past_actions) as u64
+    }
+
+    /// Tokens of a timestep up to the one at which its action is read.
+    #[inline(always)]
+    fn tokens_to_act(&self) -> u64 {
+        self.layout.read_at() as u64 + 1
     }
 
     /// The tokens that an episode's state still lacks, up to this timestep's state. They are numbered from
@@ -95,7 +128,7 @@ impl Decision {
             Regime::Sliding(_) => 0,
         };
         let each = self.tokens_each();
-        each * first + episode.state.tokens..each * episode.timestep + 2
+        each * first + episode.state.tokens..each * episode.timestep + self.tokens_to_act()
     }
 
     /// Drops what slides out of an episode's state when its timestep comes.
@@ -118,7 +151,7 @@ impl Decision {
         };
         // The last timestep's action, if it is a token, comes with the next one.
         let each = self.tokens_each();
-        since.checked_mul(each).map(|tokens| tokens.saturating_sub(each - 2))
+        since.checked_mul(each).map(|tokens| tokens.saturating_sub(each - self.tokens_to_act()))
     }
 
     /// Those of them that are held in caches.
@@ -126,7 +159,8 @@ impl Decision {
         match regime {
             Regime::Sliding(length) => {
                 let each = self.tokens_each();
-                tokens.min(each.saturating_mul(length as u64).saturating_sub(each - 2))
+                let most = each.saturating_mul(length as u64);
+                tokens.min(most.saturating_sub(each - self.tokens_to_act()))
             }
             Regime::Unbounded | Regime::Window(_) | Regime::Reset(_) => tokens,
         }
@@ -138,7 +172,9 @@ impl Decision {
             Regime::Window(timesteps) => timesteps.min(CHUNK),
             Regime::Unbounded | Regime::Sliding(_) | Regime::Reset(_) => episodes,
         };
-        self.encoder.scratch(self.tokens_each() as usize * timesteps)
+        let mut scratch = self.encoder.scratch(self.tokens_each() as usize * timesteps);
+        scratch.head = alloc::vec![0.0; self.head.scratch()];
+        scratch
     }
 
     /// Push each episode's new tokens, in a window all of its timesteps', and read the head at the last
@@ -158,12 +194,18 @@ impl Decision {
     fn embed<L: Lanes>(&self, episode: &Episode, token: u64, x: &mut [f32]) {
         let (embedding, each) = (&self.embedding, self.tokens_each());
         let timestep = token / each;
-        let (return_to_go, rest) = episode.row(timestep).split_at(1);
-        let (state, action) = rest.split_at(self.observation_size);
-        let (linear, input) = match (token % each, &embedding.action) {
-            (0, _) => (&embedding.return_to_go, return_to_go),
-            (2, Some(linear)) => (linear, action),
-            _ => (&embedding.state, state),
+        let row = episode.row(timestep);
+        let (linear, input) = match &embedding.inputs {
+            Inputs::Joint { token, inputs } => (token, &row[..*inputs]),
+            Inputs::Separate { return_to_go, state, action, observation_size } => {
+                let (returns, rest) = row.split_at(1);
+                let (states, actions) = rest.split_at(*observation_size);
+                match (token % each, action) {
+                    (0, _) => (return_to_go, returns),
+                    (2, Some(linear)) => (linear, actions),
+                    _ => (state, states),
+                }
+            }
         };
         linear.apply::<L>(input, 1, x);
         embedding.finish::<L>(x, timestep);
@@ -207,8 +249,9 @@ impl Kernel for Push<'_> {
                     break;
                 }
             }
-            for (x, episode) in scratch.x.chunks_exact(width).zip(group) {
-                decision.head.apply::<L>(x, 1, &mut episode.head);
+            let Scratch { x, head, .. } = &mut *scratch;
+            for (x, episode) in x.chunks_exact(width).zip(group) {
+                decision.head.apply::<L>(x, episode, head);
             }
         }
     }

@@ -14,15 +14,20 @@ const USUAL: usize = 1000;
 pub(crate) struct Episode {
     /// Timesteps acted in.
     pub(crate) timestep: u64,
+    /// Infinite where the most is asked for.
     pub(crate) return_to_go: f64,
-    /// A ring of rows, one per timestep: return-to-go, observation, action; all as the network
-    /// takes them. Timestep t is in row t mod `rows`.
+    /// How much what is asked for counts.
+    pub(crate) guidance: f64,
+    /// A ring of rows, one per timestep: return-to-go and observation, or a token's inputs; then the action; all as the
+    /// network takes them. Timestep t is in row t mod `rows`.
     pub(crate) inputs: Vec<f32>,
     pub(crate) rows: u64,
     pub(crate) row_length: usize,
     pub(crate) state: State,
     /// The head's output: an action in [−1, 1] before tanh, or logits.
     pub(crate) head: Vec<f32>,
+    /// The same where nothing is asked for; not computed where guidance is 1.
+    pub(crate) free: Vec<f32>,
     pub(crate) action: Vec<f32>,
 }
 
@@ -34,8 +39,8 @@ impl AsMut<State> for Episode {
 
 impl Episode {
     pub(crate) fn new(policy: &Weights, regime: Regime) -> Episode {
-        let (observation, actions) = (policy.header.observation_size, policy.header.action.size());
-        let row_length = 1 + observation + actions;
+        let actions = policy.header.action.size();
+        let row_length = policy.network.inputs(&policy.header) + actions;
         let (rows, _) = policy.network.kept(regime);
         // A header may ask for any window, and its sizes multiply: provide for what is plausible,
         // the rest grows with the timesteps that really come.
@@ -44,11 +49,13 @@ impl Episode {
         Episode {
             timestep: 0,
             return_to_go: 0.0,
+            guidance: policy.header.decision().map_or(1.0, |decision| decision.guidance),
             inputs: Vec::with_capacity(expected),
             rows: rows as u64,
             row_length,
             state: policy.network.zero_state(),
             head: alloc::vec![0.0; actions],
+            free: alloc::vec![0.0; actions],
             action: alloc::vec![0.0; action],
         }
     }
@@ -62,13 +69,19 @@ impl Episode {
     /// The row of `timestep`, which must be among the last `rows`.
     #[inline(always)]
     pub(crate) fn row(&self, timestep: u64) -> &[f32] {
-        let start = (timestep % self.rows) as usize * self.row_length;
+        let start = self.start(timestep);
         &self.inputs[start..start + self.row_length]
+    }
+
+    /// Where that row begins.
+    #[inline(always)]
+    fn start(&self, timestep: u64) -> usize {
+        (timestep % self.rows) as usize * self.row_length
     }
 
     /// The row of the next timestep, for writing.
     fn next_row(&mut self) -> &mut [f32] {
-        let start = (self.timestep % self.rows) as usize * self.row_length;
+        let start = self.start(self.timestep);
         if start == self.inputs.len() {
             self.inputs.resize(start + self.row_length, 0.0);
         }
@@ -90,8 +103,12 @@ impl Episode {
         if let Some((entry, &found)) = observation.iter().enumerate().find(|&it| overflows(it)) {
             return Err(Error::Observation { stream: None, entry, found: found.into() });
         }
-        let return_to_go = self.return_to_go - if self.timestep > 0 { previous_reward } else { 0.0 };
-        if !return_to_go.is_finite() || !policy.network.return_input(return_to_go).is_finite() {
+        let reward = if self.timestep > 0 { previous_reward } else { 0.0 };
+        let return_to_go = self.return_to_go - reward;
+        let usable = return_to_go.is_finite()
+            || (reward.is_finite() && policy.header.check_target(return_to_go).is_ok());
+        let reward_input = policy.network.joint().map_or(0.0, |joint| joint.reward(reward));
+        if !usable || !reward_input.is_finite() || !policy.network.return_input(return_to_go).is_finite() {
             return Err(Error::NotFinite {
                 what: "the return to go (target return less rewards)",
                 found: return_to_go,
@@ -105,13 +122,32 @@ impl Episode {
         &mut self,
         policy: &Weights,
         observation: &[T],
+        previous_reward: f64,
         return_to_go: f64,
     ) {
         self.return_to_go = return_to_go;
+        let (timestep, asked) = (self.timestep, policy.network.return_input(return_to_go));
+        let Some(joint) = policy.network.joint() else {
+            let row = self.next_row();
+            row[0] = asked;
+            normalise(policy, observation, &mut row[1..]);
+            return;
+        };
         let row = self.next_row();
-        row[0] = policy.network.return_input(return_to_go);
-        for (i, (to, &x)) in row[1..].iter_mut().zip(observation).enumerate() {
-            *to = normalised(policy, i, x);
+        normalise(policy, observation, row);
+        joint.ask(&mut row[observation.len()..], asked, timestep);
+        if joint.past_actions {
+            let (inputs, actions) = (policy.network.inputs(&policy.header), self.free.len());
+            let to = self.start(timestep) + inputs - actions;
+            let (reward, from) = match timestep.checked_sub(1) {
+                None => (0.0, None),
+                Some(before) => (joint.reward(previous_reward), Some(self.start(before) + inputs)),
+            };
+            self.inputs[to - 1] = reward;
+            match from {
+                None => self.inputs[to..to + actions].fill(0.0),
+                Some(from) => self.inputs.copy_within(from..from + actions, to),
+            }
         }
     }
 
@@ -121,41 +157,57 @@ impl Episode {
         let Some(last) = self.timestep.checked_sub(1).filter(|_| space.takes(action)) else { return };
         let mut token = Vec::with_capacity(space.size());
         space.push_token(action, &mut token);
-        let start = (last % self.rows) as usize * self.row_length + 1 + policy.header.observation_size;
+        let start = self.start(last) + policy.network.inputs(&policy.header);
         self.inputs[start..start + token.len()].copy_from_slice(&token);
         self.action.copy_from_slice(action);
     }
 
     /// Turn the head's output into an action, and remember it as the next step's action token.
     fn answer(&mut self, policy: &Weights) {
-        let token_start = 1 + policy.header.observation_size;
-        let start = (self.timestep % self.rows) as usize * self.row_length;
-        let token = &mut self.inputs[start + token_start..start + self.row_length];
+        let start = self.start(self.timestep);
+        let token_start = start + policy.network.inputs(&policy.header);
+        let token = &mut self.inputs[token_start..start + self.row_length];
+        let guidance = self.guidance as f32;
+        let guided = |free: f32, asked: f32| free + guidance * (asked - free);
         match &policy.header.action {
             ActionSpace::Continuous { low, high } => {
                 for (i, (token, action)) in token.iter_mut().zip(&mut self.action).enumerate() {
                     let (centre, half) = (0.5 * low[i] + 0.5 * high[i], 0.5 * (high[i] - low[i]));
                     *token = libm::tanhf(self.head[i]);
+                    if guidance != 1.0 {
+                        *token = guided(libm::tanhf(self.free[i]), *token).clamp(-1.0, 1.0);
+                    }
                     *action = (centre + half * *token).clamp(low[i], high[i]);
                 }
             }
             space @ (ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. }) => {
+                let logit = |i: usize| match guidance {
+                    1.0 => self.head[i],
+                    _ => guided(self.free[i], self.head[i]),
+                };
                 token.fill(0.0);
                 let mut first = 0;
                 for (&choices, action) in space.choices().iter().zip(&mut self.action) {
-                    let logits = &self.head[first..first + choices];
-                    let mut best = 0;
-                    for (i, &logit) in logits.iter().enumerate() {
-                        if logit > logits[best] {
+                    let mut best = first;
+                    for i in first..first + choices {
+                        if logit(i) > logit(best) {
                             best = i;
                         }
                     }
-                    token[first + best] = 1.0;
-                    *action = best as f32;
+                    token[best] = 1.0;
+                    *action = (best - first) as f32;
                     first += choices;
                 }
             }
         }
+    }
+}
+
+/// An observation as the network takes it.
+#[inline(always)]
+fn normalise<T: Copy + Into<f64>>(policy: &Weights, observation: &[T], to: &mut [f32]) {
+    for (i, (to, &x)) in to.iter_mut().zip(observation).enumerate() {
+        *to = normalised(policy, i, x);
     }
 }
 
@@ -187,7 +239,8 @@ pub(crate) fn act(
     policy.network.run(policy, regime, episodes, scratch);
     let mut lost = None;
     for episode in episodes {
-        lost = lost.or(episode.head.iter().copied().find(|x| !x.is_finite()));
+        let free = if episode.guidance == 1.0 { &[] } else { &*episode.free };
+        lost = lost.or(episode.head.iter().chain(free).copied().find(|x| !x.is_finite()));
         episode.answer(policy);
         episode.timestep += 1;
     }

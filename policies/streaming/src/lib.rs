@@ -34,6 +34,7 @@ mod decision;
 mod episode;
 mod error;
 mod file;
+mod head;
 mod linear;
 mod matrix;
 mod mixer;

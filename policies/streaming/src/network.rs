@@ -7,6 +7,7 @@ use crate::block::{Scratch, State};
 use crate::decision::Decision;
 use crate::episode::Episode;
 use crate::file::File;
+use crate::head::Joint;
 use crate::perceptron::Perceptron;
 use crate::policy::Weights;
 
@@ -64,9 +65,25 @@ impl Network {
     /// A return-to-go as its input.
     pub(crate) fn return_input(&self, return_to_go: f64) -> f32 {
         match self {
+            // The most that can be had is known to the head alone.
+            Network::Decision(_) if return_to_go == f64::INFINITY => 0.0,
             Network::Decision(decision) => (return_to_go / decision.return_scale) as f32,
             Network::Perceptron(_) => 0.0,
         }
+    }
+
+    /// What a timestep's token holds, where it is one.
+    pub(crate) fn joint(&self) -> Option<Joint> {
+        match self {
+            Network::Decision(decision) => decision.joint,
+            Network::Perceptron(_) => None,
+        }
+    }
+
+    /// Numbers of an episode's row before its action.
+    pub(crate) fn inputs(&self, header: &Header) -> usize {
+        let (observation, actions) = (header.observation_size, header.action.size());
+        self.joint().map_or(1 + observation, |joint| joint.inputs(observation, actions))
     }
 
     /// Timesteps whose inputs an episode keeps while it acts, and those that a saved one must hold.

@@ -137,6 +137,13 @@ impl Policy {
         &self.0.header.target_returns
     }
 
+    /// A guidance that was asked for, as its streams act with it: what hears of no return is always free.
+    pub(crate) fn guidance(&self, asked: f64) -> Result<f64, Error> {
+        let Some(decision) = self.header().decision() else { return Ok(1.0) };
+        decision.check_guidance(asked)?;
+        Ok(asked)
+    }
+
     /// The instructions its kernels use.
     pub fn instructions(&self) -> InstructionSet {
         self.0.instructions

@@ -7,6 +7,7 @@ use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use crate::error::one_line;
 use crate::file::File;
+use crate::head::Joint;
 use crate::matrix::{Bytes, Matrix, Weight};
 use crate::mixer::{aaren, gru, transformer};
 use crate::{Error, Policy};
@@ -90,10 +91,17 @@ impl Writer<'_> {
             Network::Decision(decision) => {
                 let model = &decision.model;
                 let width = model.width;
-                self.copy_matrix("embed.return", width, 1)?;
-                self.copy_matrix("embed.state", width, observation)?;
-                if model.past_actions {
-                    self.copy_matrix("embed.action", width, actions)?;
+                match Joint::new(decision) {
+                    Some(joint) => {
+                        self.copy_matrix("embed.token", width, joint.inputs(observation, actions))?;
+                    }
+                    None => {
+                        self.copy_matrix("embed.return", width, 1)?;
+                        self.copy_matrix("embed.state", width, observation)?;
+                        if model.past_actions {
+                            self.copy_matrix("embed.action", width, actions)?;
+                        }
+                    }
                 }
                 if model.positions == Positions::Timestep {
                     let steps =
@@ -107,7 +115,16 @@ impl Writer<'_> {
                 if model.norm == Norm::Pre {
                     self.copy_norm("norm", width)?;
                 }
-                width
+                if !decision.layout.in_head() {
+                    width
+                } else {
+                    self.copy_matrix("head.hidden", 2 * width, width)?;
+                    self.copy_matrix("head.asked", width, decision.layout.asked_size())?;
+                    self.copy_matrix("head.film", 4 * width, width)?;
+                    self.copy_matrix("most.hidden", width, width)?;
+                    self.copy_matrix("most", 1, width)?;
+                    2 * width
+                }
             }
             Network::Perceptron(mlp) => {
                 let mut inputs = observation;

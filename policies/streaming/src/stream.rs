@@ -33,7 +33,8 @@ impl Stream {
         Stream { regime, episode, scratch, policy }
     }
 
-    /// Begin an episode, asking for `target_return`.
+    /// Begin an episode, asking for `target_return`; infinity asks for the most that can be had from each timestep on,
+    /// which a policy trained with `return: head` predicts.
     ///
     /// A new stream asks for a return of 0.
     pub fn reset(&mut self, target_return: f64) {
@@ -55,7 +56,7 @@ impl Stream {
     ) -> Result<&[f32], Error> {
         let policy = self.policy.weights();
         let return_to_go = self.episode.check(policy, observation, previous_reward)?;
-        self.episode.observe(policy, observation, return_to_go);
+        self.episode.observe(policy, observation, previous_reward, return_to_go);
         let episodes = core::slice::from_mut(&mut self.episode);
         act(policy, self.regime, episodes, &mut self.scratch)?;
         Ok(&self.episode.action)
@@ -67,7 +68,18 @@ impl Stream {
         self.episode.took(self.policy.weights(), action);
     }
 
-    /// What the head said at the last step, before the action was made of it: values whose tanh is
+    /// How much what is asked for counts, from the next step on: g in a_free + g (a_asked − a_free), on actions scaled to
+    /// [−1, 1] or on logits. A new stream has that of its file, usually 1.
+    ///
+    /// # Errors
+    ///
+    /// If it is no finite number, or not 1 for a policy that never acted free of returns in training.
+    pub fn set_guidance(&mut self, guidance: f64) -> Result<(), Error> {
+        self.episode.guidance = self.policy.guidance(guidance)?;
+        Ok(())
+    }
+
+    /// What the head said at the last step, before guidance and before the action was made of it: values whose tanh is
     /// the action scaled to [−1, 1], or one logit per choice.
     pub fn head_output(&self) -> &[f32] {
         &self.episode.head
@@ -96,7 +108,8 @@ impl Stream {
     /// Bytes of what the encoder remembers of the episode. Aaren: (m, u, w) of every layer, always
     /// `layers × (2·heads + width) × 4`; GRU: `layers × units × 4`, as constant; Transformer: keys and values,
     /// `layers × 2 × width × tokens × 4`. In a window, the timesteps it is recomputed from come on
-    /// top: `(1 + observation size + action size) × 4` for each. Behaviour cloning remembers nothing.
+    /// top: a token's inputs and the action, `(1 + observation size + action size) × 4` where they are several tokens,
+    /// for each. Behaviour cloning remembers nothing.
     pub fn state_bytes(&self) -> usize {
         let window = if self.policy.weights().network.recomputes(self.regime) {
             let timesteps = self.episode.timestep.min(self.episode.rows) as usize;

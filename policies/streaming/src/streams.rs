@@ -63,7 +63,7 @@ impl Streams {
         self.episodes.is_empty()
     }
 
-    /// Begin an episode in stream `index`, asking for `target_return`.
+    /// Begin an episode in stream `index`, asking for `target_return`; see [`Stream::reset`](crate::Stream::reset).
     ///
     /// New streams ask for a return of 0.
     ///
@@ -72,6 +72,17 @@ impl Streams {
     /// If there is no such stream.
     pub fn reset(&mut self, index: usize, target_return: f64) {
         self.episodes[index].reset(self.policy.weights(), target_return);
+    }
+
+    /// [`Stream::set_guidance`](crate::Stream::set_guidance) for all of them.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn set_guidance(&mut self, guidance: f64) -> Result<(), Error> {
+        let guidance = self.policy.guidance(guidance)?;
+        self.episodes.iter_mut().for_each(|episode| episode.guidance = guidance);
+        Ok(())
     }
 
     /// Go on with some of the streams only, given by their indices, in this order.
@@ -119,7 +130,7 @@ impl Streams {
         }
         for (episode, (observation, &reward)) in self.episodes.iter_mut().zip(inputs()) {
             let return_to_go = episode.check(policy, observation, reward)?;
-            episode.observe(policy, observation, return_to_go);
+            episode.observe(policy, observation, reward, return_to_go);
         }
         act(policy, self.regime, &mut self.episodes, &mut self.scratch)?;
         self.actions.clear();

@@ -123,6 +123,95 @@ fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() 
     }
 }
 
+#[test]
+fn one_token_for_each_timestep_agrees_with_the_definition() {
+    let regimes = [
+        Regime::Unbounded,
+        Regime::Window(7),
+        Regime::Window(1),
+        Regime::Reset(7),
+        Regime::Sliding(1),
+        Regime::Sliding(7),
+    ];
+    for encoder in ["aaren", "transformer", "gru"] {
+        for (i, (width, heads)) in [(64, 4), (9, 3), (24, 1), (5, 1)].into_iter().enumerate() {
+            for (joint, rate) in [("token", false), ("token", true), ("head", false), ("head", true)] {
+                let config = Config {
+                    norm: if i % 2 == 0 { "post" } else { "pre" },
+                    observation: 1 + 4 * i,
+                    actions: 1 + i,
+                    discrete: i == 2,
+                    max_timesteps: 20,
+                    past_actions: i % 2 == 0,
+                    joint: Some(joint),
+                    rate,
+                    ..Config::new(encoder, width, 1 + i % 3, heads)
+                };
+                let f = config.fixture(i as u64);
+                for regime in regimes {
+                    if !matches!(regime, Regime::Sliding(_)) || encoder == "transformer" {
+                        check(&config, &f, regime, 30);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// a_free + g (a_asked − a_free), on actions or on logits, where a return is asked for and where the most is.
+#[test]
+fn guidance_and_the_most_that_can_be_had_agree_with_the_definition() {
+    let joint = Some("head");
+    for (encoder, discrete, guidance) in
+        [("aaren", false, 2.5), ("transformer", true, 1.5), ("gru", false, 0.0), ("gru", true, -1.0)]
+    {
+        let config =
+            Config { joint, guidance, discrete, past_actions: false, ..Config::new(encoder, 16, 2, 2) };
+        let f = config.fixture(3);
+        let policy = Policy::from_bytes(&f.bytes()).unwrap();
+        for target in [300.0, f64::INFINITY] {
+            let mut unguided = 0;
+            let mut random = Random(5);
+            let mut stream = policy.stream();
+            stream.reset(target);
+            let (mut episode, mut heads) = (Episode::default(), Vec::new());
+            for _ in 0..30 {
+                let observation: Vec<f64> = (0..11).map(|_| 2.0 * random.uniform()).collect();
+                let action = stream.act(&observation, random.uniform()).unwrap();
+                episode.actions.push(action.iter().map(|&a| f64::from(a)).collect());
+                episode.observations.push(observation);
+                episode.returns_to_go.push(stream.return_to_go());
+                heads.push(stream.head_output().iter().map(|&x| f64::from(x)).collect::<Vec<f64>>());
+            }
+            assert!(difference(&heads, &oracle::heads(&f, &episode, 0, 29)) < 1e-4);
+            for (t, x) in oracle::encoded(&f, &episode, 0, 29, usize::MAX).iter().enumerate() {
+                let asked = oracle::read_at(&f, x, episode.returns_to_go[t], t);
+                let guided = |(a, b): (&f64, &f64)| {
+                    if discrete {
+                        b + guidance * (a - b)
+                    } else {
+                        (b.tanh() + guidance * (a.tanh() - b.tanh())).clamp(-1.0, 1.0).atanh()
+                    }
+                };
+                let head: Vec<f64> = asked.iter().zip(&oracle::free(&f, x)).map(guided).collect();
+                let expected = oracle::action(&f, &head);
+                let off =
+                    expected.iter().zip(&episode.actions[t]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(off < 1e-3, "{encoder}, target {target}, at {t}: off by {off:e}");
+                let plain = oracle::action(&f, &asked);
+                unguided += usize::from(expected.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-3));
+            }
+            assert!(unguided < 30, "guidance changes nothing");
+        }
+        let mut stream = policy.stream();
+        assert!(stream.set_guidance(f64::NAN).is_err());
+        stream.set_guidance(1.0).unwrap();
+    }
+    let deaf = Config { joint, ..Config::new("gru", 16, 1, 1) }.fixture(0);
+    let refusal = Policy::from_bytes(&deaf.bytes()).unwrap().stream().set_guidance(2.0).unwrap_err();
+    assert!(refusal.to_string().contains("return_dropout: 0.2"), "{refusal}");
+}
+
 /// Long enough for memory to be used again.
 #[test]
 fn a_sliding_cache_agrees_with_the_definition_for_long() {

@@ -38,14 +38,16 @@ fn small(encoder: &'static str) -> Fixture {
     config.fixture(0)
 }
 
-/// One of every encoder, one without past actions, and behaviour cloning.
-fn policies() -> [Fixture; 5] {
+/// One of every encoder, one without past actions, behaviour cloning, and one whose head hears what is asked for.
+fn policies() -> [Fixture; 6] {
     let [aaren, transformer, gru] = ENCODERS.map(small);
     let mut without = transformer.clone();
     without.header["model"]["past_actions"] = json!(false);
     without.tensors.retain(|name, _| !name.starts_with("embed.action"));
     let cloning = Cloning { width: 4, layers: 2, observation: 2, actions: 2, discrete: false };
-    [aaren, transformer, gru, without, cloning.fixture(0)]
+    let config = Config { observation: 2, actions: 2, max_timesteps: 4, ..Config::new("aaren", 4, 1, 2) };
+    let asked = Config { joint: Some("head"), rate: true, guidance: 2.0, ..config }.fixture(0);
+    [aaren, transformer, gru, without, cloning.fixture(0), asked]
 }
 
 /// Every place in a JSON value.

@@ -57,6 +57,7 @@ fn configs() -> Vec<Config> {
                 discrete: (i + j) % 4 == 1,
                 past_actions: (i + j) % 5 != 3,
                 max_timesteps: 20,
+                joint: [None, Some("head"), Some("token")][(i + 2 * j) % 3],
                 ..Config::new(encoder, width, 2, heads)
             });
         }

@@ -82,6 +82,30 @@ fn a_step_allocates_nothing() {
 }
 
 #[test]
+fn a_head_that_is_asked_allocates_nothing_and_takes_the_most() {
+    let config = Config { joint: Some("head"), guidance: 2.0, ..Config::new("aaren", 32, 2, 2) };
+    let policy = Policy::from_bytes(&config.fixture(0).bytes()).unwrap();
+    let mut stream = policy.stream();
+    assert_eq!(allocations(&mut stream, 200), 0);
+    stream.reset(f64::INFINITY);
+    assert_eq!(allocations(&mut stream, 200), 0);
+    let saved = stream.save();
+    let expected = steps(&mut stream, 0, 9);
+    stream.reset(1.0);
+    stream.restore(&saved).unwrap();
+    assert_eq!((stream.return_to_go(), steps(&mut stream, 0, 9)), (f64::INFINITY, expected));
+    // An infinite reward is none.
+    assert!(stream.act(&[0.0; 11], f64::NEG_INFINITY).is_err());
+    for config in
+        [Config { joint: Some("token"), ..Config::new("aaren", 32, 2, 2) }, Config::new("gru", 32, 2, 2)]
+    {
+        let mut stream = Policy::from_bytes(&config.fixture(0).bytes()).unwrap().stream();
+        stream.reset(f64::INFINITY);
+        assert!(matches!(stream.act(&[0.0; 11], 0.0), Err(Error::NotFinite { .. })));
+    }
+}
+
+#[test]
 fn an_aaren_and_a_gru_keep_their_size_and_a_transformer_grows() {
     let mut aaren = policy("aaren").stream();
     let mut gru = policy("gru").stream();
@@ -142,8 +166,11 @@ fn streams_stepped_together_act_bit_for_bit_as_single_ones() {
         ("transformer", 48, "post"),
         ("transformer", 18, "pre"),
         ("gru", 34, "post"),
+        ("aaren", 30, "post"),
     ] {
-        let bytes = Config { norm, ..Config::new(encoder, width, 2, 2) }.fixture(0).bytes();
+        // The last one's head hears what is asked for.
+        let joint = (width == 30 && norm == "post").then_some("head");
+        let bytes = Config { norm, joint, ..Config::new(encoder, width, 2, 2) }.fixture(0).bytes();
         for instructions in InstructionSet::available() {
             for precision in [Precision::Float32, Precision::Bfloat16] {
                 let policy = Policy::from_bytes_with(&bytes, Options { precision, instructions }).unwrap();
@@ -257,7 +284,8 @@ fn a_saved_stream_goes_on_bit_for_bit() {
     for encoder in ["aaren", "transformer", "gru"] {
         let config = Config::new(encoder, 32, 2, 2);
         let without_actions = Config { past_actions: false, ..config.clone() };
-        for (config, regime) in [config, without_actions].iter().flat_map(|config| {
+        let [head, token] = ["head", "token"].map(|joint| Config { joint: Some(joint), ..config.clone() });
+        for (config, regime) in [config, without_actions, head, token].iter().flat_map(|config| {
             let regimes = [Regime::Unbounded, Regime::Window(7), Regime::Window(1), Regime::Reset(7)];
             let sliding = [Regime::Sliding(1), Regime::Sliding(2), Regime::Sliding(9)];
             let sliding = sliding.into_iter().filter(|_| encoder == "transformer");

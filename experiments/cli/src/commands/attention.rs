@@ -20,15 +20,15 @@ use tch::{Device, Kind};
   aaren attention results/demo
   aaren attention results/demo --timesteps 10 100 1000 --recent 5")]
 pub struct Args {
-    /// Results folder of an experiment that `aaren run` has finished; gets attention.json, .md and .svg.
+    /// Results folder of a finished experiment; attention.json, .md and .svg are written there.
     pub experiment: PathBuf,
-    /// Timesteps at which a policy acts, counted from 1; 20, 100, 500 and 1000 unless given.
+    /// Timesteps at which to look, counted from 1; unless given, 20, 100, 500 and 1000.
     #[arg(long, num_args = 1..)]
     pub timesteps: Vec<usize>,
-    /// How many timesteps count as recent.
+    /// Number of timesteps that count as recent.
     #[arg(long, default_value_t = 20)]
     pub recent: usize,
-    /// Episodes of the dataset to look at, at most; those that are long enough.
+    /// Largest number of episodes of the dataset to look at; shorter episodes than the last timestep are skipped.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub episodes: u16,
     /// Print one JSON object on stdout.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::film::{PICTURES, Part, Recording, ffmpeg_starts};
 use crate::refusal::Refusal;
 use aaren_datasets::folder_whole;
-use aaren_envs::make;
+use aaren_envs::describe;
+use aaren_format::Target;
 use aaren_reports::{Summary, TargetSummary};
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::output;
@@ -24,12 +25,12 @@ const SIZES: [usize; 2] = [480, 240];
   aaren card results/demo/aaren --out hopper-aaren
 
 The folder holds README.md with the front matter that hubs read, policy.safetensors, config.json (the policy's header, and
-the experiment with every default), summary.json (this policy's part) and replay.mp4: the first episode of the evaluation.
-Where ffmpeg is not there it is a replay.gif; where robots cannot be drawn, there is none.")]
+the experiment with every default), summary.json (this policy's part) and replay.mp4, the first episode of the evaluation.
+Without ffmpeg the film is replay.gif; where robots cannot be drawn, there is no film.")]
 pub struct Args {
-    /// The folder of a finished run, results/NAME/POLICY-seedK, or results/NAME/POLICY for its first seed.
+    /// Folder of a finished run, results/NAME/POLICY-seedK; results/NAME/POLICY means its first seed.
     pub run: PathBuf,
-    /// The folder to make; it must not exist.
+    /// Folder to write; it must not exist yet.
     #[arg(long)]
     pub out: PathBuf,
 }
@@ -110,7 +111,7 @@ impl Card {
         let header = self.policy.header();
         let targets = &self.summary.protocol.target_returns;
         let (env, regime, seed) = (&header.env, header.regime(), header.seed);
-        let evaluation = Evaluation { env, regime, targets, episodes: 1, seed };
+        let evaluation = Evaluation { env, regime, targets, episodes: 1, seed, guidance: None };
         let (name, size) = if ffmpeg_starts() {
             ("replay.mp4", SIZES[0])
         } else {
@@ -119,7 +120,7 @@ impl Card {
             );
             ("replay.gif", SIZES[1])
         };
-        let (seed, longest) = (evaluation.episode_seed(0), make(env)?.max_episode_steps() as u64);
+        let (seed, longest) = (evaluation.episode_seed(0), describe(env)?.max_episode_steps as u64);
         let every = if longest == usize::MAX as u64 { 1 } else { longest.div_ceil(PICTURES) };
         let parts = vec![Part { policy: &self.policy, evaluation }];
         let recording = Recording { parts, episode: 0, steps: longest, every, size, fps: 30 };
@@ -146,7 +147,7 @@ impl Card {
         let target = &self.targets()[0];
         let (mean, deviation) = mean_and_deviation(&self.returns);
         let of = json!({
-            "target_return": target.target_return, "training_seeds": protocol.seeds,
+            "target_return": Target(target.target_return), "training_seeds": protocol.seeds,
             "episodes_of_each_seed": protocol.episodes, "trained_on": protocol.dataset.name,
         });
         let metric = |kind: &str, name: &str, estimate: &aaren_statistics::Estimate| {
@@ -181,7 +182,7 @@ impl Card {
             let normalised = target.normalised_score.as_ref();
             rows += &format!(
                 "| {} | {} | {} | {} |\n",
-                target.target_return,
+                Target(target.target_return),
                 target.raw_return.estimate,
                 normalised.map_or("no reference".into(), |score| score.estimate.to_string()),
                 target.episode_length.text(1)

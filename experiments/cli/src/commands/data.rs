@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Check a dataset and show what it holds.
+    /// Check a dataset, and show what it holds and how hard it is to imitate.
     #[command(after_help = "Examples:
   aaren data info hopper-medium.hdf5
   aaren data info ~/.minari/datasets/mujoco/hopper/medium-v0 --json")]
@@ -45,7 +45,7 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// Make a dataset from a recipe: snapshots of a behaviour agent, replayed.
+    /// Make a dataset from a recipe, by replaying behaviour policies.
     #[command(after_help = "Recipes: TASK-QUALITY, of cartpole, hopper, halfcheetah, walker2d, ant
 and random, medium, medium-replay, full-replay, medium-expert, expert;
 t-maze-L, t-maze-L-M and rate-t-maze-T, rate-t-maze-S-T;
@@ -55,15 +55,15 @@ Examples:
   aaren data make hopper-medium-expert
   aaren data make hopper-medium --transitions 1000000 --seed 1 --out medium.hdf5")]
     Make {
-        /// Name of the recipe.
+        /// Name of the recipe, such as hopper-medium.
         recipe: String,
         /// Where to write: a name that ends in .hdf5, or a folder for Minari such as NAME-v0; RECIPE.hdf5 unless given.
         #[arg(long)]
         out: Option<PathBuf>,
-        /// Transitions, at least; the last episode is finished.
+        /// Smallest number of transitions; the last episode is finished.
         #[arg(long, default_value_t = aaren_datasets::recipe::TRANSITIONS)]
         transitions: usize,
-        /// Decides the episodes.
+        /// Seed of the episodes.
         #[arg(long, default_value_t = aaren_datasets::recipe::SEED)]
         seed: u64,
         /// Print one JSON object on stdout.

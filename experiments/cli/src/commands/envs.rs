@@ -12,7 +12,7 @@ use serde_json::json;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Show the environments that are known.
+    /// List the environments with their sizes and time limits.
     #[command(after_help = "Examples:
   aaren envs list
   aaren envs list --json")]
@@ -21,7 +21,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Replay a trajectory of the Python environment and show the largest differences.
+    /// Replay a trajectory of the Python environment, and show the largest differences.
     #[command(after_help = "Example:
   python oracle/rollout.py Hopper-v5 --steps 500 | aaren envs check -")]
     Check {

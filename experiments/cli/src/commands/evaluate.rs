@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::refusal::Refusal;
-use aaren_envs::{EnvSpec, make};
-use aaren_format::{Header, Regime};
+use aaren_envs::{EnvSpec, describe};
+use aaren_format::{Header, Regime, Target};
 use aaren_reports::{INTERVAL, Metric, lengths};
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::output;
@@ -19,23 +19,28 @@ use serde_json::json;
 #[command(after_help = "Examples:
   aaren evaluate results/demo/aaren-seed0
   aaren evaluate policy.safetensors --episodes 100 --seed 7 --target-return 3600 1800
-  aaren evaluate policy.safetensors --rollout window:20 --env Hopper-v5 --json")]
+  aaren evaluate policy.safetensors --rollout window:20 --env Hopper-v5 --json
+  aaren evaluate policy.safetensors --env '{gymnasium: Hopper-v5, interpreter: .venv/bin/python}'")]
 pub struct Args {
     /// A policy.safetensors, or the folder of a run that holds one.
     pub policy: PathBuf,
-    /// Environment, where it is not the one the policy was trained for.
+    /// Environment, where it is not the one the policy was trained for: an id, or a map as in an experiment.
     #[arg(long)]
     pub env: Option<String>,
     /// Episodes for each target return.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub episodes: u64,
-    /// Target returns; those of its training unless given.
+    /// Target returns, or `max`, the most that can be had from each timestep on; unless given, those of its experiment.
     #[arg(long, num_args = 1.., allow_negative_numbers = true, value_parser = super::target_return)]
     pub target_return: Vec<f64>,
-    /// Memory: unbounded, window:K, sliding:K or reset:K timesteps; that of its training unless given.
+    /// What a policy keeps of its episode: unbounded, window:K, sliding:K or reset:K timesteps; unless given, as
+    /// trained.
     #[arg(long)]
     pub rollout: Option<Regime>,
-    /// Decides the episodes: the same seed gives the same returns.
+    /// How much an asked return counts, g in a_free + g (a_asked − a_free); as the policy's file says unless given.
+    #[arg(long, allow_negative_numbers = true)]
+    pub guidance: Option<f64>,
+    /// Seed of the episodes: the same seed gives the same returns.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Print one JSON object on stdout.
@@ -51,7 +56,11 @@ pub fn run(args: &Args) -> Result<()> {
     let env = environment_of(args.env.as_deref(), header)?;
     let targets = if args.target_return.is_empty() { &header.target_returns } else { &args.target_return };
     let regime = args.rollout.unwrap_or(header.regime());
-    let evaluation = Evaluation { env: &env, regime, targets, episodes: args.episodes, seed: args.seed };
+    for &target in targets {
+        header.check_target(target)?;
+    }
+    let (episodes, seed, guidance) = (args.episodes, args.seed, args.guidance);
+    let evaluation = Evaluation { env: &env, regime, targets, episodes, seed, guidance };
     let style = "{wide_bar} {pos}/{len} episodes, {per_sec}, {eta} left";
     let bar = ProgressBar::new(targets.len() as u64 * args.episodes)
         .with_style(ProgressStyle::with_template(style).expect("a valid template"));
@@ -71,7 +80,7 @@ pub fn run(args: &Args) -> Result<()> {
             .iter()
             .map(|(target, raw, normalised, length, distinct)| {
                 json!({
-                    "target_return": target, "raw_return": raw, "normalised_score": normalised,
+                    "target_return": Target(*target), "raw_return": raw, "normalised_score": normalised,
                     "episode_length": length.mean, "distinct_episodes": distinct,
                 })
             })
@@ -80,8 +89,8 @@ pub fn run(args: &Args) -> Result<()> {
             .map(|result| Seeded { result, seed: evaluation.episode_seed(result.episode) })
             .collect();
         let protocol = json!({
-            "env": env, "rollout": regime.to_string(), "episodes": args.episodes, "seed": args.seed,
-            "interval": INTERVAL,
+            "env": env, "python": describe(&env)?.versions, "rollout": regime.to_string(), "episodes": args.episodes, "seed": args.seed,
+            "guidance": guidance.or(header.decision().map(|decision| decision.guidance)), "interval": INTERVAL,
         });
         let episodes =
             json!({"policy": header.policy, "protocol": protocol, "targets": targets, "episodes": episodes});
@@ -100,7 +109,7 @@ pub fn run(args: &Args) -> Result<()> {
     for (target, raw, normalised, length, distinct) in rows {
         let normalised = normalised.map_or("no reference".into(), |n| n.to_string());
         let (target, length, distinct) =
-            (target.to_string(), format!("{:.1}", length.mean), distinct.to_string());
+            (Target(target).to_string(), format!("{:.1}", length.mean), distinct.to_string());
         line([&target, &raw.to_string(), &normalised, &length, &distinct])?;
     }
     output::print("95 % intervals are over the distinct episodes of this one training")?;
@@ -117,15 +126,15 @@ struct Seeded<'e> {
 
 /// The environment that a policy acts in: the one that is asked for, else that of its training.
 pub(super) fn environment_of(asked: Option<&str>, header: &Header) -> Result<EnvSpec> {
-    let env = asked.map_or_else(|| header.env.clone(), EnvSpec::new);
-    let environment = make(&env)?;
-    if environment.observation_size() != header.observation_size
-        || environment.action_space().size() != header.action.size()
+    let env = asked.map_or_else(|| Ok(header.env.clone()), aaren_spec::environment)?;
+    let environment = describe(&env)?;
+    if environment.observation_size != header.observation_size
+        || environment.action.size() != header.action.size()
     {
-        let (found, expected) = (environment.observation_size(), header.observation_size);
+        let (found, expected) = (environment.observation_size, header.observation_size);
         return Err(Refusal(format!(
             "--env {}: its observations have {found} entries and its actions {}, the policy's {expected} and {}; choose an environment of the same shape",
-            env.id, environment.action_space().size(), header.action.size()
+            env.id, environment.action.size(), header.action.size()
         ))
         .into());
     }

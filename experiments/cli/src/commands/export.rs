@@ -19,7 +19,7 @@ use aaren_runs::output;
   aaren export --c small.safetensors --name hopper --out hopper.h
 
 --int8 writes a policy file whose matrices are bytes, one scale for each row: a quarter of the size. The streaming
-runtime, its C interface and Python act from it; play with both before you rely on it: aaren compare --int8.
+runtime, its C interface and Python act from it. Compare returns before you rely on it: aaren compare --int8.
 
 --c writes a C99 header that needs nothing else, float32 or int8 as the file is: NAME_state, NAME_reset and NAME_act.
 A Transformer, whose cache grows, is refused.
@@ -31,16 +31,16 @@ pub struct Args {
     /// Policy to write as an ONNX model: a policy.safetensors, or the folder of a run that holds one.
     #[arg(long, value_name = "POLICY")]
     pub onnx: Option<PathBuf>,
-    /// Policy to write as a policy file of int8 matrices.
+    /// Policy to write as a policy file with int8 matrices.
     #[arg(long, value_name = "POLICY")]
     pub int8: Option<PathBuf>,
     /// Policy to write as a C99 header.
     #[arg(long, value_name = "POLICY")]
     pub c: Option<PathBuf>,
-    /// What the declarations of the C header begin with.
+    /// Prefix of the declarations in the C header.
     #[arg(long, default_value = "policy", requires = "c")]
     pub name: String,
-    /// Where to write; step.onnx, policy-int8.safetensors or NAME.h unless given.
+    /// File to write; unless given, step.onnx, policy-int8.safetensors or NAME.h.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Print one JSON object on stdout.

@@ -28,6 +28,12 @@ pub fn grouped(command: Command) -> Command {
     command.before_help(text.trim_end().to_owned()).help_template(template)
 }
 
+/// The commands in the order of their groups.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    GROUPS.iter().flat_map(|(_, names)| *names).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

@@ -11,8 +11,11 @@ mod export;
 mod export_devices;
 mod help;
 mod paths;
+#[cfg(test)]
+mod reference_tests;
 mod render;
 pub mod report;
+mod report_page;
 mod run;
 mod selection;
 mod submit;
@@ -22,6 +25,7 @@ mod up_to_date;
 use std::process::ExitCode;
 
 use crate::refusal::Refusal;
+use aaren_format::Target;
 use aaren_runs::interrupt::Interrupted;
 use aaren_runs::output;
 use anyhow::Result;
@@ -46,32 +50,32 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train every policy × seed of an experiment, evaluate, and report; run again to continue.
+    /// Train and evaluate every policy × seed of an experiment, and report; run again to continue.
     Run(run::Args),
     /// Submit the runs of an experiment to Slurm, or print them for GNU parallel.
     Submit(submit::Args),
-    /// Roll out a trained policy.
+    /// Play episodes with a trained policy.
     Evaluate(evaluate::Args),
-    /// Write a policy in another form: an ONNX model, an int8 policy file, a C99 header.
+    /// Export a policy as an ONNX model, an int8 policy file or a C99 header.
     Export(export::Args),
-    /// Film trained policies at work.
+    /// Film trained policies.
     Render(render::Args),
-    /// Make a folder of a trained policy for a model hub: its file, its scores, a film.
+    /// Write a model-hub folder of a trained policy: its file, its scores, a film.
     Card(card::Args),
-    /// Compare memory and time of acting and training with the Transformer.
+    /// Measure memory and time of acting and training, policy beside policy.
     Compare(compare::Args),
-    /// Roll the policies of an experiment out with several memories, or in several forms of the environment.
+    /// Evaluate an experiment's policies with several memories, or in several variants of the environment.
     Sweep(sweep::Args),
-    /// Show how the policies of an experiment spread their attention over the past.
+    /// Show where in the past the attention of an experiment's policies lies.
     Attention(attention::Args),
     /// Gather many experiments into one table, dataset × policy, as Markdown, CSV and LaTeX.
     Report(report::Args),
-    /// Check that a GPU computes what the CPU does, and how fast.
+    /// Check that a GPU computes what the CPU computes, and how fast.
     Check(check::Args),
-    /// Look at datasets, or make them from recipes.
+    /// Inspect, convert and make datasets.
     #[command(subcommand)]
     Data(data::Command),
-    /// Know the environments.
+    /// List the environments, or compare one with Python.
     #[command(subcommand)]
     Envs(envs::Command),
 }
@@ -133,8 +137,11 @@ fn told(error: &anyhow::Error) -> String {
 
 /// A target return as `--target-return` gives it.
 fn target_return(text: &str) -> Result<f64, String> {
+    if text == Target::MAX {
+        return Ok(f64::INFINITY);
+    }
     let number: Option<f64> = text.parse().ok().filter(|number: &f64| (*number as f32).is_finite());
-    number.ok_or_else(|| "expected a number of at most 3.4e38 in size, such as 3600".into())
+    number.ok_or_else(|| "expected a number of at most 3.4e38 in size, such as 3600, or max".into())
 }
 
 /// The signal that ended it, if one did.

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use aaren_envs::{EnvSpec, make};
-use aaren_format::Regime;
+use aaren_envs::{EnvSpec, describe};
+use aaren_format::{Regime, Target};
 use aaren_streaming::Policy;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -22,37 +22,38 @@ use aaren_runs::output;
 
 A robot's pictures need EGL (Debian and Ubuntu: apt install libegl1 libgl1-mesa-dri), .mp4 needs ffmpeg.")]
 pub struct Args {
-    /// A policy.safetensors, or the folder of a run that holds one; several act side by side.
+    /// A policy.safetensors, or the folder of a run; several act side by side.
     #[arg(required = true, num_args = 1..=8)]
     pub policy: Vec<PathBuf>,
-    /// The film: a name that ends with .gif or .mp4 (through ffmpeg: that of AAREN_FFMPEG, else of the PATH).
+    /// The film to write, a name that ends with .gif or .mp4 (needs ffmpeg: that of AAREN_FFMPEG, else of the PATH).
     #[arg(long)]
     pub out: PathBuf,
-    /// Environment, where it is not the one the policy was trained for.
+    /// Environment, where it is not the one the policy was trained for: an id, or a map as in an experiment.
     #[arg(long)]
     pub env: Option<String>,
-    /// Target return; the first one of its training unless given.
+    /// Target return; unless given, the first one of its experiment.
     #[arg(long, allow_negative_numbers = true, value_parser = super::target_return)]
     pub target_return: Option<f64>,
-    /// Memory: unbounded, window:K, sliding:K or reset:K timesteps; that of its training unless given.
+    /// What a policy keeps of its episode: unbounded, window:K, sliding:K or reset:K timesteps; unless given, as
+    /// trained.
     #[arg(long)]
     pub rollout: Option<Regime>,
-    /// Decides the episodes, as for `aaren evaluate`: the same seed gives the same returns.
+    /// Seed of the episodes, as for `aaren evaluate`: the same seed gives the same returns.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Which of the seed's episodes, from 0.
+    /// Number of the episode among the seed's, from 0.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..1_000_000))]
     pub episode: u64,
-    /// Timesteps at most; the whole episode unless given.
+    /// Largest number of timesteps; unless given, the whole episode.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: Option<u64>,
-    /// Timesteps between two pictures; unless given such that an episode has 250 at most.
+    /// Timesteps between two frames; unless given, so many that the film has at most 250 frames.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub every: Option<u64>,
-    /// Width and height of a policy's picture, in pixels.
+    /// Width and height of each policy's picture, in pixels.
     #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u64).range(16..=4096))]
     pub size: u64,
-    /// Pictures a second.
+    /// Frames per second.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=50))]
     pub fps: u32,
 }
@@ -87,10 +88,17 @@ pub fn run(args: &Args) -> Result<()> {
         let targets = std::slice::from_ref(target);
         Part {
             policy,
-            evaluation: Evaluation { env, regime, targets, episodes: args.episode + 1, seed: args.seed },
+            evaluation: Evaluation {
+                env,
+                regime,
+                targets,
+                episodes: args.episode + 1,
+                seed: args.seed,
+                guidance: None,
+            },
         }
     };
-    let longest = make(&environments[0])?.max_episode_steps() as u64;
+    let longest = describe(&environments[0])?.max_episode_steps as u64;
     let steps = args.steps.unwrap_or(u64::MAX).min(longest);
     let recording = Recording {
         parts: policies.iter().zip(&environments).zip(&targets).map(part).collect(),
@@ -113,7 +121,7 @@ pub fn run(args: &Args) -> Result<()> {
             part.policy.name(),
             env.id,
             args.episode,
-            result.target_return,
+            Target(result.target_return),
             result.total_return,
             result.length
         ))?;

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 
+use super::report_page::section;
 use super::up_to_date::{bring_up_to_date, experiments};
 use crate::refusal::Refusal;
-use aaren_reports::{Aggregates, Scale, Score, Summary, Table, published};
+use aaren_reports::{Aggregates, Overview, Scale, Score, Summary, Table, page, published};
 use aaren_runs::{Outcome, cost, output};
 use aaren_spec::{Cost, ExperimentFolder, ExperimentResult, Spec};
 use aaren_statistics::{Estimate, ONE_SEED, Unit, mean};
@@ -30,15 +31,20 @@ pub fn report(spec: &Spec, outcome: &Outcome) -> Result<Option<Summary>> {
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   aaren report results
-  aaren report results/hopper-medium results/walker2d-medium --out paper")]
+  aaren report results/hopper-medium results/walker2d-medium --out paper
+  aaren report results/demo --html")]
 pub struct Args {
-    /// Results folders of experiments, or a folder that holds such.
+    /// Results folders of experiments or grids, or a folder of such folders.
     #[arg(required = true, value_name = "RESULTS_DIR")]
     pub folders: Vec<PathBuf>,
-    /// Folder for report.md, report.csv, report.tex, performance_profile.svg and scores.svg; unless given, the folder that
-    /// holds the experiments.
+    /// Folder to write report.md, report.csv, report.tex, performance_profile.svg and scores.svg to; unless given, the
+    /// folder
+    /// that holds the experiments.
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// Write report.html too: curves, tables, costs, films, protocol and YAML in one file that opens without a network.
+    #[arg(long)]
+    pub html: bool,
 }
 
 /// Scores, dataset × policy.
@@ -81,10 +87,12 @@ pub fn run(args: &Args) -> Result<()> {
         false => Err(anyhow!("did not finish:\n  {}", unfinished.join("\n  "))),
     };
     let (mut parts, mut left_out): (Vec<Part>, Vec<String>) = Default::default();
-    for path in summaries(&args.folders).or_else(|error| unfinished().and(Err(error)))? {
+    let mut reported = Vec::new();
+    for folder in summaries(&args.folders).or_else(|error| unfinished().and(Err(error)))? {
+        let path = folder.summary();
         let summary = Summary::read(&path)?;
-        let varied = path.parent().and_then(|folder| ExperimentFolder::at(folder).varied());
-        let row = row(&summary, varied.as_deref());
+        let row = row(&summary, folder.varied().as_deref());
+        reported.push((folder, row.clone()));
         let Some(scale) = summary.scale() else {
             left_out.push(row);
             continue;
@@ -100,15 +108,16 @@ pub fn run(args: &Args) -> Result<()> {
     let out = args.out.clone().unwrap_or_else(|| beside(&args.folders[0]));
     aaren_spec::make_folder(&out)?;
     let (mut markdown, mut latex, mut pictures) = (String::new(), String::new(), Vec::new());
-    let mut scores = Grid::scores();
+    let (mut scores, mut overviews) = (Grid::scores(), Vec::new());
     for (index, Part { scale, grid, summaries }) in parts.iter().enumerate() {
         let (table, aggregates) = (grid.table(), Aggregates::new(summaries, Some(*scale)));
         let name = if index == 0 { String::new() } else { format!("-{}", index + 1) };
         pictures.push((format!("performance_profile{name}.svg"), aggregates.profile()));
         pictures.push((format!("scores{name}.svg"), aggregates.scores()));
-        let tables = [Some(aggregates.table()), aggregates.pairs()].into_iter().flatten();
+        let over_all: Vec<Table> =
+            [Some(aggregates.table()), aggregates.pairs()].into_iter().flatten().collect();
         let (over, latex_over): (Vec<String>, Vec<String>) =
-            tables.map(|table| (table.to_markdown(), table.to_latex())).unzip();
+            over_all.iter().map(|table| (table.to_markdown(), table.to_latex())).unzip();
         let costs = grid.costs();
         markdown += &format!(
             "## {}\n\n{}\n{ABOUT}\n\n{}\n{}\n\n{}\n{COSTS}\n\n![Performance profile](performance_profile{name}.svg)\n\n![Scores](scores{name}.svg)\n{}\n",
@@ -121,6 +130,14 @@ pub fn run(args: &Args) -> Result<()> {
         );
         latex += &format!("{}\n{}\n{}\n", table.to_latex(), latex_over.join("\n"), costs.to_latex());
         grid.add_scores(scale, &mut scores);
+        let title = capitalised(scale);
+        let overview =
+            |title: String, table: Table, about: &str| Overview { title, table, about: about.into() };
+        overviews.push(overview(title.clone(), table, ABOUT));
+        overviews.extend(
+            over_all.into_iter().map(|it| overview(format!("{title}, pooled"), it, &aggregates.about())),
+        );
+        overviews.push(overview("Costs".into(), costs, COSTS));
     }
     if !left_out.is_empty() {
         markdown += &format!("Left out, their returns being of no known range: {}.\n", left_out.join("; "));
@@ -131,6 +148,15 @@ pub fn run(args: &Args) -> Result<()> {
         ("report.tex".into(), latex),
     ];
     forms.extend(pictures);
+    if args.html {
+        let sections = reported.into_iter().map(|(folder, row)| section(&folder, row));
+        let sections = sections.collect::<Result<Vec<_>>>()?;
+        let named: Vec<String> = args.folders.iter().map(|folder| folder.display().to_string()).collect();
+        forms.push((
+            "report.html".into(),
+            page(&format!("Report of {}", named.join(", ")), &overviews, &sections),
+        ));
+    }
     for (name, text) in &forms {
         aaren_spec::write(&out.join(name), text.as_bytes())?;
     }
@@ -167,13 +193,13 @@ fn row(summary: &Summary, varied: Option<&str>) -> String {
     format!("{dataset} ({}{hidden}{varied})", env.id)
 }
 
-/// Every `summary.json` in the folders, or in folders right below them.
-fn summaries(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// Every experiment with a `summary.json` in the folders, or in folders right below them.
+fn summaries(folders: &[PathBuf]) -> Result<Vec<ExperimentFolder>> {
     let mut found = Vec::new();
     for folder in folders {
         let inside = experiments(std::slice::from_ref(folder))?;
         let before = found.len();
-        found.extend(inside.iter().map(ExperimentFolder::summary).filter(|path| path.is_file()));
+        found.extend(inside.into_iter().filter(|folder| folder.summary().is_file()));
         if found.len() == before {
             let reason = "no summary.json in it; give results folders of `aaren run`";
             return Err(Refusal(format!("{}: {reason}", folder.display())).into());

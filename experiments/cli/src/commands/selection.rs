@@ -8,16 +8,15 @@ use anyhow::Result;
 /// An experiment, what is changed in it, which of its runs are meant, and where they go.
 #[derive(clap::Args)]
 pub struct Selection {
-    /// The experiment, or the grid of experiments.
+    /// The YAML of an experiment or a grid.
     pub experiment: PathBuf,
-    /// Override a key of the experiment, as KEY=YAML; may be given again.
+    /// Override a key of the experiment, as KEY=YAML; repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Only this policy, or only this policy and seed; may be given again. Other processes can do the others at the
-    /// same time.
+    /// Run only this policy, or this policy and seed; repeatable. Other processes can run the rest at the same time.
     #[arg(long, value_name = "[EXPERIMENT/]POLICY[:SEED]")]
     pub only: Vec<Part>,
-    /// Folder that gets a folder for this experiment.
+    /// Folder of all results; the experiment has a folder of its name in it.
     #[arg(long, default_value = "results")]
     pub results: PathBuf,
 }

@@ -29,7 +29,8 @@ pub struct Args {
     /// Slurm's partition.
     #[arg(long)]
     pub partition: Option<String>,
-    /// Time limit of a task, as Slurm writes it (2:00:00); what is not done by then queues again and goes on.
+    /// Time limit of a task, as Slurm writes it (2:00:00); a run that is not done by then saves, requeues and
+    /// continues.
     #[arg(long)]
     pub time: Option<String>,
     /// Generic resources of a task, such as gpu:1.
@@ -38,16 +39,16 @@ pub struct Args {
     /// Memory of a task, such as 4G.
     #[arg(long)]
     pub mem: Option<String>,
-    /// Tasks at a time, at most.
+    /// Largest number of tasks at a time.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub parallel: Option<u32>,
-    /// Show the script, and submit nothing.
+    /// Print the script without submitting it.
     #[arg(long, conflicts_with = "local")]
     pub print: bool,
-    /// Print a command for each run instead, a line each, for GNU parallel.
+    /// Print one command for each run instead, for GNU parallel.
     #[arg(long)]
     pub local: bool,
-    /// Further options of sbatch, each `--option=value`; they take the place of those that are set here.
+    /// Further options of sbatch, each `--option=value`; they override those set here.
     #[arg(last = true, value_name = "SBATCH_OPTION", value_parser = sbatch_option)]
     pub sbatch: Vec<String>,
 }
@@ -64,8 +65,8 @@ pub fn run(args: &Args) -> Result<()> {
     let mut tasks = Vec::new();
     let Selection { only, results, .. } = &args.selection;
     for experiment in &plan.experiments {
-        let asked = |run: &Part| only.is_empty() || only.iter().any(|part| part.contains(run));
-        let open: Vec<Part> = experiment.open(results)?.into_iter().filter(asked).collect();
+        let open: Vec<Part> =
+            experiment.open(results)?.into_iter().filter(|run| run.is_among(only)).collect();
         if !open.is_empty() {
             experiment.check_data(results)?;
         }
@@ -159,7 +160,8 @@ fn of_report(option: &str) -> bool {
         .any(|own| option.starts_with(own))
 }
 
-/// The name of a log as Slurm reads it: `pattern` in a folder, from the root, as Slurm also replaces what stands in the name
+/// The name of a log as Slurm reads it: `pattern` in a folder, from the root, as Slurm also replaces what stands in
+/// the name
 /// of the working directory.
 fn log(folder: &Path, pattern: &str) -> Result<String> {
     let folder = folder.display().to_string();

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::refusal::Refusal;
 use aaren_agents::PolicyFile;
-use aaren_envs::{EnvSpec, make};
-use aaren_format::Regime;
+use aaren_envs::{EnvSpec, describe};
+use aaren_format::{Regime, Target};
 use aaren_reports::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
 use aaren_reports::{INTERVAL, Metric, Table, lengths, looks_of};
 use aaren_runs::evaluation::Evaluation;
@@ -26,28 +26,28 @@ use serde_json::{Value, json};
   aaren sweep results/rate-t-maze --vary corridor=9598 --only aaren --only gru
   aaren sweep results/demo --kept                    (of a run with `evaluate: {keep: all}`)")]
 pub struct Args {
-    /// Results folder of an experiment that `aaren run` has finished; gets sweep.json, sweep.md and sweep.svg.
+    /// Results folder of a finished experiment; sweep.json, sweep.md and sweep.svg are written there.
     pub experiment: PathBuf,
-    /// Memory: unbounded, window:K, sliding:K or reset:K timesteps; may be given again; each policy's own unless given.
+    /// What a policy keeps of its episode: unbounded, window:K, sliding:K or reset:K timesteps; repeatable; unless
+    /// given, as trained.
     #[arg(long)]
     pub rollout: Vec<Regime>,
-    /// Only this policy; may be given again.
+    /// Evaluate only this policy; repeatable.
     #[arg(long, value_name = "POLICY")]
     pub only: Vec<String>,
-    /// Values of a keyword argument of the environment.
+    /// Values for a keyword argument of the environment.
     #[arg(long, value_name = "KEY=A,B,…", value_parser = parse_vary)]
     pub vary: Option<Vary>,
-    /// The policies of every evaluation, where `evaluate.keep` was `all`, instead of the last.
+    /// Evaluate the policy of every evaluation instead of the last one; needs `evaluate: {keep: all}`.
     #[arg(long, conflicts_with = "vary")]
     pub kept: bool,
     /// Episodes of each training seed.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub episodes: u64,
-    /// Target return; the first one of their training unless given.
+    /// Target return; unless given, the first one of the experiment.
     #[arg(long, allow_negative_numbers = true, value_parser = super::target_return)]
     pub target_return: Option<f64>,
-    /// Decides the episodes, each training seed playing its own: the same seed gives the same returns, and 0 those of
-    /// the evaluations in training.
+    /// Seed of the episodes; each training seed plays its own, and 0 gives those of the evaluations in training.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Print one JSON object on stdout.
@@ -83,7 +83,7 @@ struct Cell {
     score: Estimate,
     per_seed: Vec<f64>,
     mean_length: f64,
-    /// Episodes of each seed that are none of the others.
+    /// Distinct episodes of each seed.
     distinct_episodes: Vec<usize>,
 }
 
@@ -125,7 +125,10 @@ pub fn run(args: &Args) -> Result<()> {
                     let policy = Policy::from_file(trained.file(policy, seed, *update))?;
                     let (targets, episodes) = (&[target], args.episodes);
                     let seed = args.seed.wrapping_add(seed);
-                    by_seed.push(Evaluation { env, regime, targets, episodes, seed }.stream(&policy, &bar)?);
+                    by_seed.push(
+                        Evaluation { env, regime, targets, episodes, seed, guidance: None }
+                            .stream(&policy, &bar)?,
+                    );
                 }
                 let sample = metric.sample(&by_seed);
                 cells.push(Cell {
@@ -147,7 +150,7 @@ pub fn run(args: &Args) -> Result<()> {
         "name": spec.name, "varied": varied, "score": metric.name(), "cells": cells,
         "protocol": provenance::within(json!({
             "env": spec.env, "training_seeds": spec.seeds, "episodes": args.episodes, "seed": args.seed,
-            "target_return": args.target_return, "score_of": if args.kept { "each evaluation" } else { "last update" },
+            "target_return": args.target_return.map(Target), "score_of": if args.kept { "each evaluation" } else { "last update" },
             "interval": INTERVAL,
         })),
     });
@@ -185,12 +188,12 @@ fn chosen<'t>(trained: &'t Trained, names: &[String]) -> Result<Vec<(&'t PolicyS
 /// The forms of the environment, each with its value; each is made once, so that a bad one is refused at once.
 fn forms(env: &EnvSpec, vary: Option<&Vary>) -> Result<Vec<Form>> {
     let Some(vary) = vary else { return Ok(vec![Form { value: None, env: env.clone(), update: None }]) };
-    let size = make(env)?.observation_size();
+    let size = describe(env)?.observation_size;
     let form = |&value: &f64| {
         let mut form = env.clone();
         let number = if value.fract() == 0.0 { Value::from(value as i64) } else { Value::from(value) };
         form.kwargs.insert(vary.key.clone(), number);
-        let found = make(&form)?.observation_size();
+        let found = describe(&form)?.observation_size;
         if found != size {
             let reason = format!("its observations have {found} entries, the policies' {size}");
             return Err(Refusal(format!("--vary {}={value}: {reason}", vary.key)).into());
@@ -216,7 +219,8 @@ fn name(cell: &Cell) -> String {
     format!("{}, {}", cell.policy, cell.rollout)
 }
 
-/// A row for each policy and memory, a column for each value; a row for how many episodes are distinct, where not all are.
+/// A row for each policy and memory, a column for each value; a row for how many episodes are distinct, where not all
+/// are.
 fn table(cells: &[Cell], varied: Option<&str>, score: &str, episodes: u64) -> String {
     let columns = cells.iter().take_while(|cell| name(cell) == name(&cells[0])).count();
     let heads = cells[..columns].iter().map(|cell| match (varied, cell.value) {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aaren_envs::{Camera, Picture};
+use aaren_envs::Picture;
 use aaren_streaming::Policy;
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -49,18 +49,18 @@ impl Recording<'_> {
     /// Where the environment, the policies, the pictures or the file fail.
     pub(crate) fn film(&self, path: &Path, bar: &ProgressBar) -> Result<Recorded> {
         let begin =
-            |part: &Part| part.evaluation.episode(part.policy, part.evaluation.targets[0], self.episode);
+            |part: &Part| part.evaluation.filmed(part.policy, part.evaluation.targets[0], self.episode);
         let mut episodes = self.parts.iter().map(begin).collect::<Result<Vec<_>, aaren_runs::Error>>()?;
-        let mut camera = Camera::new(episodes[0].environment(), self.size, self.size)?;
+        let mut camera = episodes[0].camera(self.size, self.size)?;
         let mut film = Film::begin(path, [self.size * episodes.len(), self.size], self.fps)?;
         let mut last: Vec<Option<Picture>> = vec![None; episodes.len()];
         for timestep in 0.. {
             let over = timestep >= self.steps || episodes.iter().all(Playing::over);
             if timestep % self.every == 0 || over {
-                for ((episode, part), last) in episodes.iter().zip(&self.parts).zip(&mut last) {
+                for ((episode, part), last) in episodes.iter_mut().zip(&self.parts).zip(&mut last) {
                     // What an unstable simulation has become is no state to draw.
                     if !episode.result().unstable || last.is_none() {
-                        let mut picture = camera.picture(episode.environment())?;
+                        let mut picture = episode.picture(&mut camera)?;
                         picture.write(&words(part, episode.result()));
                         *last = Some(picture);
                     }

@@ -1,17 +1,19 @@
 //! The decision agent: the previous action, the return-to-go and the observation as tokens, through the blocks.
 
 use aaren_agents::Task;
-use aaren_format::{Decision, Norm, Positions, Regime};
+use aaren_format::{Decision, Layout, Norm, Positions, Regime};
 use anyhow::Result;
 
+use super::asked::Asked;
 use super::graph::{Graph, Value, Weights, weight};
 use super::{head, mixer};
 use crate::refusal::Refusal;
 
 /// `observation`, `return_to_go` (in the environment's units), `timestep` (from 0) and `state.…` → `action` and
-/// `next.…`. At timestep 0, and where a regime forgets, what the state holds does not matter.
+/// `next.…`; where a timestep is one token that holds what came before, `reward` too. Where the head alone hears what is
+/// asked for, an infinite `return_to_go` asks for the most that can be had. At timestep 0, and where a regime forgets, what the state holds does not matter.
 pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, task: &Task) -> Result<()> {
-    let Decision { model, max_timesteps, context, return_scale } = decision;
+    let Decision { model, layout, max_timesteps, context, return_scale, .. } = decision;
     let states = mixer::States::new(model)?;
     let forgets_every = match context.regime {
         Regime::Unbounded => None,
@@ -44,6 +46,7 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
         Positions::Timestep => Some(graph.tensor(weight(weights, "embed.timestep.weight")?)),
         Positions::None => None,
     };
+    let asked = Asked::new(graph, decision, &timestep);
     let embedded = |graph: &mut Graph, x: &Value, name: &str, timestep: &Value| -> Result<Value> {
         let mut token = graph.layer(x, weights, name)?;
         if let Some(table) = &table {
@@ -54,19 +57,39 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
         }
         graph.norm(&token, weights, "embed.norm")
     };
-    let mut tokens = Vec::new();
-    if model.past_actions {
-        let action = graph.input("state.action", &[actions]);
-        let one = graph.ints(&[1]);
-        let before = graph.sub(&timestep, &one);
-        let before = graph.op("Max", &[&before, &zero], &[]);
-        tokens.push(embedded(graph, &action, "embed.action", &before)?);
-    }
     let scale = graph.floats(&[*return_scale as f32]);
     let scaled = graph.op("Div", &[&return_to_go, &scale], &[]);
     let scaled = graph.unsqueeze(&scaled, 1);
-    tokens.push(embedded(graph, &scaled, "embed.return", &timestep)?);
-    tokens.push(embedded(graph, &observation, "embed.state", &timestep)?);
+    let action = model.past_actions.then(|| graph.input("state.action", &[actions]));
+    let mut tokens = Vec::new();
+    if *layout != Layout::Separate {
+        let mut inputs = vec![observation.clone()];
+        if !layout.in_head() {
+            inputs.push(asked.of(graph, &scaled));
+        }
+        if let Some(action) = &action {
+            let reward = graph.input("reward", &[]);
+            let share = graph.floats(&[(*max_timesteps as f64 / return_scale) as f32]);
+            let reward = graph.mul(&reward, &share);
+            let reward = graph.unsqueeze(&reward, 1);
+            // At an episode's start nothing came before.
+            let past = graph.concat(&[reward, action.clone()]);
+            let (first, none) = (graph.op("Equal", &[&timestep, &zero], &[]), graph.floats(&[0.0]));
+            let first = graph.unsqueeze(&first, 1);
+            inputs.push(graph.op("Where", &[&first, &none, &past], &[]));
+        }
+        let token = graph.concat(&inputs);
+        tokens.push(embedded(graph, &token, "embed.token", &timestep)?);
+    } else if let Some(action) = &action {
+        let one = graph.ints(&[1]);
+        let before = graph.sub(&timestep, &one);
+        let before = graph.op("Max", &[&before, &zero], &[]);
+        tokens.push(embedded(graph, action, "embed.action", &before)?);
+    }
+    if *layout == Layout::Separate {
+        tokens.push(embedded(graph, &scaled, "embed.return", &timestep)?);
+        tokens.push(embedded(graph, &observation, "embed.state", &timestep)?);
+    }
 
     let last = tokens.len() - 1;
     let mut x = graph.stack(&tokens);
@@ -113,8 +136,8 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
     if model.norm == Norm::Pre {
         x = graph.norm(&x, weights, "norm")?;
     }
-    let out = graph.layer(&x, weights, "head")?;
-    let token = head::action(graph, task, &out);
+    let out = asked.read(graph, weights, decision, &x, &return_to_go, &scaled)?;
+    let token = head::action(graph, task, &out, decision.guidance);
     if model.past_actions {
         graph.output("next.action", &token, "float32", &[actions]);
     }
@@ -123,7 +146,7 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
 }
 
 /// x Φ(x), by the error function.
-fn gelu(graph: &mut Graph, x: &Value) -> Value {
+pub(super) fn gelu(graph: &mut Graph, x: &Value) -> Value {
     let [root, one, half] = [std::f32::consts::FRAC_1_SQRT_2, 1.0, 0.5].map(|x| graph.floats(&[x]));
     let scaled = graph.mul(x, &root);
     let erf = graph.op("Erf", &[&scaled], &[]);

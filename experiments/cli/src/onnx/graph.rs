@@ -137,6 +137,11 @@ impl Graph {
         self.op("Unsqueeze", &[x, &axis], &[])
     }
 
+    /// `[n, all columns]` from parts `[n, columns]`.
+    pub(super) fn concat(&mut self, parts: &[Value]) -> Value {
+        self.op("Concat", &parts.iter().collect::<Vec<_>>(), &[("axis", Number::Int(1))])
+    }
+
     /// `[n, rows, …]` from so many `[n, …]`.
     pub(super) fn stack(&mut self, rows: &[Value]) -> Value {
         let rows: Vec<Value> = rows.iter().map(|row| self.unsqueeze(row, 1)).collect();

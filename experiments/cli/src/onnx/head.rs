@@ -14,15 +14,38 @@ pub(super) fn observation(graph: &mut Graph, task: &Task) -> Value {
     graph.op("Div", &[&centred, &std], &[])
 }
 
-/// The output `action` for a head's output, in the environment's units or as the index of a choice. Returns the action's
+/// A head's outputs.
+pub(super) struct Heads {
+    /// Where a return is asked for.
+    pub(super) asked: Value,
+    /// Where none is; `None` where guidance needs them not.
+    pub(super) free: Option<Value>,
+}
+
+/// free + guidance (asked − free).
+fn guided(graph: &mut Graph, asked: &Value, free: &Value, guidance: f64) -> Value {
+    let guidance = graph.floats(&[guidance as f32]);
+    let more = graph.sub(asked, free);
+    let more = graph.mul(&more, &guidance);
+    graph.add(free, &more)
+}
+
+/// The output `action` for a head's outputs, in the environment's units or as the index of a choice. Returns the action's
 /// token: scaled to [−1, 1], or one-hot.
-pub(super) fn action(graph: &mut Graph, task: &Task, head: &Value) -> Value {
+pub(super) fn action(graph: &mut Graph, task: &Task, heads: &Heads, guidance: f64) -> Value {
     match &task.action {
         ActionSpace::Continuous { low, high } => {
             let middle: Vec<f32> = low.iter().zip(high).map(|(l, h)| 0.5 * l + 0.5 * h).collect();
             let half: Vec<f32> = low.iter().zip(high).map(|(l, h)| 0.5 * (h - l)).collect();
             let [middle, half, least, most] = [&middle, &half, low, high].map(|floats| graph.floats(floats));
-            let token = graph.op("Tanh", &[head], &[]);
+            let mut token = graph.op("Tanh", &[&heads.asked], &[]);
+            if let Some(free) = &heads.free {
+                let free = graph.op("Tanh", &[free], &[]);
+                token = guided(graph, &token, &free, guidance);
+                let [least, most] = [-1.0, 1.0].map(|x| graph.floats(&[x]));
+                token = graph.op("Max", &[&token, &least], &[]);
+                token = graph.op("Min", &[&token, &most], &[]);
+            }
             let scaled = graph.mul(&token, &half);
             let action = graph.add(&scaled, &middle);
             let action = graph.op("Max", &[&action, &least], &[]);
@@ -32,7 +55,11 @@ pub(super) fn action(graph: &mut Graph, task: &Task, head: &Value) -> Value {
         }
         ActionSpace::Discrete { choices } => {
             let attributes = [("axis", Number::Int(1)), ("keepdims", Number::Int(0))];
-            let choice = graph.op("ArgMax", &[head], &attributes);
+            let logits = match &heads.free {
+                Some(free) => guided(graph, &heads.asked, free, guidance),
+                None => heads.asked.clone(),
+            };
+            let choice = graph.op("ArgMax", &[&logits], &attributes);
             graph.output("action", &choice, "int64", &[]);
             let all = graph.ints(&(0..*choices as i64).collect::<Vec<_>>());
             let choice = graph.unsqueeze(&choice, 1);

@@ -1,8 +1,9 @@
 //! One step of a policy as an ONNX model: state in, state out.
 //!
 //! The graph is written from the weights alone, in operators of opset 17 that every runtime has; no operator loops, for a
-//! step is two or three tokens. The batch is a dimension of any size.
+//! step is one to three tokens. The batch is a dimension of any size.
 
+mod asked;
 mod decision;
 mod graph;
 mod head;

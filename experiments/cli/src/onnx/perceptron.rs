@@ -5,7 +5,7 @@ use aaren_format::Mlp;
 use anyhow::Result;
 
 use super::graph::{Graph, Weights};
-use super::head;
+use super::head::{self, Heads};
 
 /// `observation` → `action`.
 pub(super) fn step(graph: &mut Graph, weights: &Weights, mlp: &Mlp, task: &Task) -> Result<()> {
@@ -15,6 +15,6 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, mlp: &Mlp, task: &Task)
         x = graph.op("Relu", &[&x], &[]);
     }
     let out = graph.layer(&x, weights, "head")?;
-    head::action(graph, task, &out);
+    head::action(graph, task, &Heads { asked: out, free: None }, 1.0);
     Ok(())
 }

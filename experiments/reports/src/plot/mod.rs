@@ -17,7 +17,7 @@ mod svg;
 #[cfg(test)]
 mod tests;
 
-pub use axis::Axis;
+pub use axis::{Axis, Scale};
 pub use dot_chart::{Dot, DotChart, Row};
 pub use figure::{Figure, Level, Series};
 pub use style::Look;

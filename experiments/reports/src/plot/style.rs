@@ -31,12 +31,13 @@ impl Look {
     /// Of what is computed, not measured: the palette's grey.
     pub const COMPUTED: Look = Look { colour: COLOURS.len() - 1, mark: 0, dash: 0 };
 
-    pub(super) fn hue(self) -> &'static str {
+    /// As CSS writes it.
+    pub(crate) fn hue(self) -> &'static str {
         colour(self.colour)
     }
 
     /// The value of SVG's `stroke-dasharray`.
-    pub(super) fn dashes(self) -> &'static str {
+    pub(crate) fn dashes(self) -> &'static str {
         DASHES[self.dash % DASHES.len()]
     }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from threading import Lock
 from typing import Any, TypeAlias
@@ -27,7 +28,8 @@ class Policy:
         action_size: entries of an action; where it is a choice, 1 for each column of choices.
         discrete: whether it makes one choice.
         multi_discrete: whether it makes a choice in each of several columns.
-        target_returns: returns to ask for, the first being the one to start with.
+        target_returns: returns to ask for, the first being the one to start with; infinity is `max`, the most that can be
+            had from each timestep on.
     """
 
     def __init__(self, handle: Handle) -> None:
@@ -37,7 +39,9 @@ class Policy:
         self.name: str = info["policy"]
         self.discrete: bool = info["action"]["kind"] == "discrete"
         self.multi_discrete: bool = info["action"]["kind"] == "multi-discrete"
-        self.target_returns: tuple[float, ...] = tuple(float(target) for target in info["target_returns"])
+        self.target_returns: tuple[float, ...] = tuple(
+            math.inf if target == "max" else float(target) for target in info["target_returns"]
+        )
         self.observation_size: int = _library.observation_size(handle.pointer)
         self.action_size: int = _library.action_size(handle.pointer)
         # Of `predict`: the streams that acted last, and the state they are in.
@@ -72,18 +76,23 @@ class Policy:
         header: dict[str, Any] = json.loads(self._header)
         return header
 
-    def stream(self, target_return: float | None = None) -> Stream:
+    def stream(self, target_return: float | None = None, guidance: float | None = None) -> Stream:
         """A stream for one episode at a time, in the roll-out regime that the file names.
 
         Args:
             target_return: the return to ask for, in the environment's units; the first of
-                `target_returns` unless given.
-        """
-        return Stream(self, self._asked(target_return))
+                `target_returns` unless given. Infinity asks, at each timestep, for the most that can be had from
+                there, which policies with the return in their head predict.
+            guidance: how much an asked return counts, g in a_free + g (a_asked - a_free); the file's unless given.
 
-    def streams(self, n: int, target_return: float | None = None) -> Streams:
-        """`n` streams that are stepped together."""
-        return Streams(self, n, self._asked(target_return))
+        Raises:
+            Error: for a guidance other than 1 where the policy never acted free of returns in training.
+        """
+        return Stream(self, self._asked(target_return), guidance)
+
+    def streams(self, n: int, target_return: float | None = None, guidance: float | None = None) -> Streams:
+        """`n` streams that are stepped together; see `stream`."""
+        return Streams(self, n, self._asked(target_return), guidance)
 
     def predict(
         self,

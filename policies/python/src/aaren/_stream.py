@@ -26,9 +26,11 @@ class Stream:
     with one each act at the same time.
     """
 
-    def __init__(self, policy: Policy, target_return: float) -> None:
+    def __init__(self, policy: Policy, target_return: float, guidance: float | None = None) -> None:
         self.policy = policy
         self._handle = Handle(_library.stream_new(policy._handle.pointer), _library.stream_free)
+        if guidance is not None:
+            _library.check(_library.set_guidance(self._handle.pointer, float(guidance)))
         self._action = np.empty(policy.action_size, np.float32)
         self._lock = Lock()
         self._target_return = float(target_return)
@@ -97,12 +99,14 @@ class Streams:
     Each acts, bit for bit, as a `Stream` would. They need not be at the same timestep.
     """
 
-    def __init__(self, policy: Policy, count: int, target_return: float) -> None:
+    def __init__(self, policy: Policy, count: int, target_return: float, guidance: float | None = None) -> None:
         count = operator.index(count)
         if count < 1:
             raise Error(f"found {count} streams, expected at least 1")
         self.policy = policy
         self._handle = Handle(_library.streams_new(policy._handle.pointer, count), _library.streams_free)
+        if guidance is not None:
+            _library.check(_library.streams_set_guidance(self._handle.pointer, float(guidance)))
         self._actions = np.empty((count, policy.action_size), np.float32)
         self._lock = Lock()
         self._target_returns = [float(target_return)] * count

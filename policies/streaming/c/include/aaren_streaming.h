@@ -50,8 +50,13 @@ size_t aaren_c_file(const uint8_t *bytes, size_t length, const char *name, char 
 aaren_stream *aaren_stream_new(const aaren_policy *policy);
 void aaren_stream_free(aaren_stream *stream);
 
-/* Begin an episode, asking for target_return. 0, or -1 on failure. */
+/* Begin an episode, asking for target_return. INFINITY asks, at each timestep, for the most that can be had from there,
+ * which policies with the return in their head predict. 0, or -1 on failure. */
 int aaren_reset(aaren_stream *stream, double target_return);
+
+/* How much an asked return counts from the next step on: a_free + guidance (a_asked - a_free). A new stream has the file's
+ * guidance, usually 1; another one needs a policy that also acted free of returns in training. 0, or -1 on failure. */
+int aaren_set_guidance(aaren_stream *stream, double guidance);
 
 /* One step: the action for an observation, in the environment's units. previous_reward is what the
  * previous action earned; the first step after a reset ignores it. The sizes are those of the
@@ -82,6 +87,9 @@ void aaren_streams_free(aaren_streams *streams);
 
 /* Begin an episode in stream `index`, counted from 0. 0, or -1 on failure. */
 int aaren_streams_reset(aaren_streams *streams, size_t index, double target_return);
+
+/* aaren_set_guidance for all of them. 0, or -1 on failure. */
+int aaren_streams_set_guidance(aaren_streams *streams, double guidance);
 
 /* One step of all streams: observations [count, observation size], one previous reward for each,
  * actions [count, action size], row by row; the sizes are those of the arrays. 0, or -1 on failure. */

@@ -222,6 +222,19 @@ pub unsafe extern "C" fn aaren_reset(stream: *mut Stream, target_return: f64) ->
     })
 }
 
+/// How much an asked return counts.
+///
+/// # Safety
+///
+/// `stream` is null or a live stream that no other thread uses.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_set_guidance(stream: *mut Stream, guidance: f64) -> c_int {
+    guard(-1, || {
+        unsafe { given_mut(stream, "stream") }?.set_guidance(guidance)?;
+        Ok(0)
+    })
+}
+
 /// One step.
 ///
 /// # Safety
@@ -374,6 +387,19 @@ pub unsafe extern "C" fn aaren_streams_reset(
         let streams = unsafe { given_mut(streams, "streams") }?;
         is_one(streams, index)?;
         streams.reset(index, target_return);
+        Ok(0)
+    })
+}
+
+/// How much an asked return counts in all streams.
+///
+/// # Safety
+///
+/// `streams` is null or live streams that no other thread uses.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_streams_set_guidance(streams: *mut Streams, guidance: f64) -> c_int {
+    guard(-1, || {
+        unsafe { given_mut(streams, "streams") }?.set_guidance(guidance)?;
         Ok(0)
     })
 }

@@ -32,6 +32,9 @@ int main(int argc, char **argv) {
         CHECK(!aaren_reset(alone[i], 100.0 * i) && !aaren_streams_reset(streams, i, 100.0 * i));
     }
     CHECK(aaren_streams_reset(streams, COUNT, 0.0) == -1);
+    /* The policy never acted free of returns in training. */
+    CHECK(!aaren_set_guidance(alone[0], 1.0) && !aaren_streams_set_guidance(streams, 1.0));
+    CHECK(aaren_set_guidance(alone[0], 2.0) == -1 && aaren_streams_set_guidance(streams, 2.0) == -1);
 
     size_t in = aaren_observation_size(policy), out = aaren_action_size(policy);
     double *observations = malloc(COUNT * in * sizeof *observations), rewards[COUNT];

@@ -37,7 +37,23 @@ static inline void name_forward(name_state *s, int tokens, int read) {
     s->tokens += (uint32_t)tokens;
 }
 
-/* The embedding of a token, of which each timestep has NAME_EACH: return-to-go, state, action. */
+#if NAME_JOINT
+/* What is asked for at the current timestep: the scaled return-to-go, where it is told that for each remaining timestep,
+ * and 1 for there being one. */
+static inline void name_ask(const name_state *s, float return_to_go, float *asked) {
+#if NAME_RATE
+    const float whole = (float)NAME_TIMESTEPS, tenth = whole / 10.0f;
+    const float left = s->timestep < NAME_TIMESTEPS ? (float)(NAME_TIMESTEPS - s->timestep) : 0.0f;
+    asked[1] = return_to_go * (whole / (left > tenth ? left : tenth));
+#else
+    (void)s;
+#endif
+    asked[0] = return_to_go;
+    asked[1 + NAME_RATE] = 1.0f;
+}
+#endif
+
+/* The embedding of a token, of which each timestep has NAME_EACH: return-to-go, state, action; or all in one. */
 static inline void name_embed(const name_state *s, uint64_t token, float *x) {
     const uint64_t t = token / NAME_EACH;
     const float *row = s->inputs[t % NAME_ROWS];
@@ -45,6 +61,9 @@ static inline void name_embed(const name_state *s, uint64_t token, float *x) {
     const size_t known = (size_t)(t < NAME_TIMESTEPS ? t : NAME_TIMESTEPS - 1) * NAME_WIDTH;
     int i;
 #endif
+#if NAME_JOINT
+    name_rows(name_embed_token, name_embed_token_bias, NAME_WIDTH, NAME_INPUTS, row, x);
+#else
     switch (token % NAME_EACH) {
     case 0: name_rows(name_embed_return, name_embed_return_bias, NAME_WIDTH, 1, row, x); break;
 #if NAME_EACH == 3
@@ -54,6 +73,7 @@ static inline void name_embed(const name_state *s, uint64_t token, float *x) {
 #endif
     default: name_rows(name_embed_state, name_embed_state_bias, NAME_WIDTH, NAME_OBSERVATION, row + 1, x);
     }
+#endif
 #if NAME_EMBEDDED
     for (i = 0; i < NAME_WIDTH; i++) x[i] += NAME_SCALED((float)name_embed_timestep.weight[known + (size_t)i], name_embed_timestep, known / NAME_WIDTH);
 #endif
@@ -66,9 +86,48 @@ static inline void name_forget(name_state *s) {
     s->tokens = 0;
 }
 
+#if NAME_IN_HEAD
+/* The outputs for the units before they are scaled and shifted, where `asked` is asked for. */
+static inline void name_modulate(name_state *s, const float *asked, float *outputs) {
+    const float *hidden = s->units;
+    float *branch = s->units + 2 * NAME_WIDTH, *film = branch + NAME_WIDTH, *units = film + 4 * NAME_WIDTH;
+    int i;
+    name_rows(name_head_asked, name_head_asked_bias, NAME_WIDTH, 2 + NAME_RATE, asked, branch);
+    for (i = 0; i < NAME_WIDTH; i++) branch[i] = name_gelu(branch[i]);
+    name_rows(name_head_film, name_head_film_bias, 4 * NAME_WIDTH, NAME_WIDTH, branch, film);
+    for (i = 0; i < 2 * NAME_WIDTH; i++) {
+        units[i] = name_gelu(hidden[i] + hidden[i] * film[i] + film[2 * NAME_WIDTH + i]);
+    }
+    name_rows(name_head, name_head_bias, NAME_OUTPUTS, 2 * NAME_WIDTH, units, outputs);
+}
+#endif
+
+/* The head's outputs for the encoder's in the first row of x. */
+static inline void name_read(name_state *s) {
+#if NAME_IN_HEAD
+    float asked[2 + NAME_RATE], return_to_go = (float)(s->return_to_go / NAME_RETURN_SCALE);
+    int i;
+    if (isinf(s->return_to_go)) {
+        float *branch = s->units;
+        name_rows(name_most_hidden, name_most_hidden_bias, NAME_WIDTH, NAME_WIDTH, s->x, branch);
+        for (i = 0; i < NAME_WIDTH; i++) branch[i] = name_gelu(branch[i]);
+        name_rows(name_most, name_most_bias, 1, NAME_WIDTH, branch, &return_to_go);
+    }
+    name_rows(name_head_hidden, name_head_hidden_bias, 2 * NAME_WIDTH, NAME_WIDTH, s->x, s->units);
+    name_ask(s, return_to_go, asked);
+    name_modulate(s, asked, s->head);
+#if NAME_GUIDED
+    for (i = 0; i < 2 + NAME_RATE; i++) asked[i] = 0.0f;
+    name_modulate(s, asked, s->unasked);
+#endif
+#else
+    name_rows(name_head, name_head_bias, NAME_OUTPUTS, NAME_WIDTH, s->x, s->head);
+#endif
+}
+
 /* The head's outputs for the inputs of the current timestep. */
 static inline void name_run(name_state *s) {
-    const uint64_t end = NAME_EACH * s->timestep + 2;
+    const uint64_t end = NAME_EACH * s->timestep + (NAME_JOINT ? 1 : 2);
     uint64_t next;
 #if NAME_WINDOW
     name_forget(s);
@@ -85,5 +144,5 @@ static inline void name_run(name_state *s) {
         for (; tokens < NAME_EACH && next < end; tokens++, next++) name_embed(s, next, s->x + tokens * NAME_WIDTH);
         name_forward(s, tokens, next == end);
     }
-    name_rows(name_head, name_head_bias, NAME_OUTPUTS, NAME_WIDTH, s->x, s->head);
+    name_read(s);
 }

@@ -8,11 +8,12 @@ use alloc::{format, string::String, vec::Vec};
 use core::fmt::Write;
 
 use aaren_format::{
-    ActionSpace, EncoderKind, GruSettings, Header, Invalid, Mixer, Model, Network, Norm, Positions, Recency,
-    Regime, Settings,
+    ActionSpace, EncoderKind, GruSettings, Header, Invalid, Layout, Mixer, Model, Network, Norm, Positions,
+    Recency, Regime, Settings,
 };
 
 use crate::file::File;
+use crate::head::Joint;
 use crate::matrix::{Matrix, Weight};
 use crate::mixer::{aaren, gru};
 use crate::{Error, Policy};
@@ -70,7 +71,7 @@ pub fn c_file(bytes: &[u8], name: &str) -> Result<CFile, Error> {
          {constants}\n\
          /* All memory that a policy needs. */\n\
          typedef struct {{\n    uint64_t timestep;\n    double return_to_go;\n    \
-         float inputs[NAME_ROWS][1 + NAME_OBSERVATION + NAME_OUTPUTS];\n{state}    \
+         float inputs[NAME_ROWS][NAME_INPUTS + NAME_OUTPUTS];\n{state}    \
          float head[NAME_OUTPUTS];\n}} name_state;\n\n",
     );
     for part in [include_str!("common.h")].iter().chain(&code).chain(&[include_str!("step.h")]) {
@@ -125,7 +126,7 @@ fn introduction(header: &Header, constant_bytes: usize) -> String {
         "/* A policy of aaren as C99: `{policy}`, seed {seed}, for {env}.\n *\n \
          * {kind}; {weights} matrices, {constant_bytes} bytes of constants.\n *\n \
          *     static name_state state;\n \
-         *     name_reset(&state, {target:?});\n \
+         *     name_reset(&state, {target});\n \
          *     loop: name_act(&state, observation, reward, action);\n *\n \
          * It allocates nothing and has no state but name_state. Of libm it needs: {functions}.\n */\n\
          #ifndef NAME_POLICY_H\n#define NAME_POLICY_H\n\n\
@@ -137,7 +138,10 @@ fn introduction(header: &Header, constant_bytes: usize) -> String {
         seed = header.seed,
         env = said(&header.env.id),
         weights = header.weights,
-        target = header.target_returns.first().copied().unwrap_or(0.0),
+        target = match header.target_returns.first() {
+            Some(target) if target.is_finite() => format!("{target:?}"),
+            _ => "INFINITY".into(),
+        },
     )
 }
 
@@ -196,10 +200,8 @@ impl Writer<'_> {
                     }
                 };
                 self.decision(header, decision)?;
-                (
-                    alloc::vec![include_str!("transformations.h"), mixer, include_str!("decision.h")],
-                    model.width,
-                )
+                let units = if decision.layout.in_head() { 2 * model.width } else { model.width };
+                (alloc::vec![include_str!("transformations.h"), mixer, include_str!("decision.h")], units)
             }
             Network::Perceptron(mlp) => {
                 self.perceptron(observation, mlp.width, mlp.layers)?;
@@ -216,6 +218,11 @@ impl Writer<'_> {
         self.size("WIDTH", width, "of a hidden layer");
         self.size("LAYERS", layers, "hidden ones");
         self.size("ROWS", 1, "timesteps whose inputs are kept");
+        self.size("INPUTS", 1 + observation, "of a timestep");
+        self.size("JOINT", 0, "");
+        self.size("IN_HEAD", 0, "");
+        self.size("MOST", 1, "whether INFINITY can be asked for");
+        self.size("GUIDED", 0, "");
         self.real("RETURN_SCALE", 1.0);
         let (mut inputs, mut all) = (observation, Vec::new());
         for n in 0..layers {
@@ -236,7 +243,11 @@ impl Writer<'_> {
         let model = &decision.model;
         let Model { width, layers, mixer, .. } = *model;
         let Settings { heads, recency } = mixer.settings();
-        let each = if model.past_actions { 3 } else { 2 };
+        let layout = decision.layout;
+        let (each, joint) = (layout.tokens(model.past_actions), Joint::new(decision));
+        let (observation, outputs) = (header.observation_size, header.action.size());
+        let rate = matches!(layout, Layout::Joint { rate: true, .. });
+        let guided = decision.guidance != 1.0;
         let (window, reset) = match decision.context.regime {
             Regime::Window(timesteps) => (timesteps, 0),
             Regime::Reset(timesteps) => (0, timesteps),
@@ -270,18 +281,47 @@ impl Writer<'_> {
             self.size("HEAD", width / heads, "width of a head");
             self.size("GATED", usize::from(recency == Recency::Gated), "");
         }
+        self.size(
+            "INPUTS",
+            joint.map_or(1 + observation, |joint| joint.inputs(observation, outputs)),
+            "of a timestep",
+        );
+        self.size("JOINT", usize::from(joint.is_some()), "whether a timestep is one token");
+        self.size("PAST", usize::from(model.past_actions), "whether it sees the action before");
+        self.size("IN_HEAD", usize::from(layout.in_head()), "whether the head alone hears what is asked for");
+        self.size("MOST", usize::from(layout.in_head()), "whether INFINITY can be asked for");
+        self.size("RATE", usize::from(rate), "");
+        self.size("GUIDED", usize::from(guided), "");
+        self.real("GUIDANCE", decision.guidance);
         self.real("RETURN_SCALE", decision.return_scale);
 
         let norm = "typedef struct { const float *gain, *bias; } name_norm;\n";
         self.constants += norm;
-        for (name, inputs) in
-            [("return", 1), ("state", header.observation_size), ("action", header.action.size())]
-        {
-            if name != "action" || model.past_actions {
-                let (weight, bias) = self.file.weight_and_bias(&format!("embed.{name}"), width, inputs)?;
-                self.floats(&format!("embed_{name}"), &weight);
-                self.floats(&format!("embed_{name}_bias"), &bias);
-            }
+        let mut linears = match joint {
+            Some(joint) => alloc::vec![("embed.token", width, joint.inputs(observation, outputs))],
+            None => alloc::vec![("embed.return", width, 1), ("embed.state", width, observation)],
+        };
+        if joint.is_none() && model.past_actions {
+            linears.push(("embed.action", width, outputs));
+        }
+        if layout.in_head() {
+            linears.extend([
+                ("head.hidden", 2 * width, width),
+                ("head.asked", width, layout.asked_size()),
+                ("head.film", 4 * width, width),
+                ("most.hidden", width, width),
+                ("most", 1, width),
+            ]);
+            self.state += "    float units[9 * NAME_WIDTH];\n";
+        }
+        if guided {
+            self.state += "    float unasked[NAME_OUTPUTS];\n";
+        }
+        for (tensor, outputs, inputs) in linears {
+            let (weight, bias) = self.file.weight_and_bias(tensor, outputs, inputs)?;
+            let name = tensor.replace('.', "_");
+            self.floats(&name, &weight);
+            self.floats(&format!("{name}_bias"), &bias);
         }
         if model.positions == Positions::Timestep {
             let (steps, part) = (decision.max_timesteps, "embed.timestep");

@@ -48,6 +48,10 @@ pub struct Config {
     pub max_timesteps: usize,
     pub rollout: Value,
     pub past_actions: bool,
+    /// `return` of one token for each timestep.
+    pub joint: Option<&'static str>,
+    pub rate: bool,
+    pub guidance: f64,
     pub positions: &'static str,
 }
 
@@ -67,6 +71,9 @@ impl Config {
             max_timesteps: 1001,
             rollout: json!("unbounded"),
             past_actions: true,
+            joint: None,
+            rate: false,
+            guidance: 1.0,
             positions: "timestep",
         }
     }
@@ -89,12 +96,28 @@ impl Config {
             put(format!("{name}.weight"), &[outputs, inputs], 0.0, spread);
             put(format!("{name}.bias"), &[outputs], 0.0, spread);
         };
-        linear("embed.return", d, 1);
-        linear("embed.state", d, s);
-        if self.past_actions {
-            linear("embed.action", d, a);
+        let asked = 2 + usize::from(self.rate);
+        if let Some(return_in) = self.joint {
+            let asked = if return_in == "head" { 0 } else { asked };
+            let past = if self.past_actions { 1 + a } else { 0 };
+            linear("embed.token", d, s + asked + past);
+        } else {
+            linear("embed.return", d, 1);
+            linear("embed.state", d, s);
+            if self.past_actions {
+                linear("embed.action", d, a);
+            }
         }
-        linear("head", a, d);
+        if self.joint == Some("head") {
+            linear("head.hidden", 2 * d, d);
+            linear("head.asked", d, asked);
+            linear("head.film", 4 * d, d);
+            linear("most.hidden", d, d);
+            linear("most", 1, d);
+            linear("head", a, 2 * d);
+        } else {
+            linear("head", a, d);
+        }
         let units = (2.0 * d as f64 / 3.0).round() as usize;
         for n in 0..self.layers {
             if self.encoder == "gru" {
@@ -170,6 +193,15 @@ impl Config {
         });
         if !self.past_actions {
             header["model"]["past_actions"] = json!(false);
+        }
+        if let Some(return_in) = self.joint {
+            header["model"]["tokens"] = json!(1);
+            header["model"]["return"] = json!(return_in);
+            header["model"]["return_rate"] = json!(self.rate);
+        }
+        if self.guidance != 1.0 {
+            header["return_dropout"] = json!(0.2);
+            header["guidance"] = json!(self.guidance);
         }
         if self.positions != "timestep" {
             header["model"]["positions"] = json!(self.positions);

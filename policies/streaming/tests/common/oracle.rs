@@ -23,6 +23,12 @@ pub fn heads(f: &Fixture, episode: &Episode, first: usize, last: usize) -> Rows 
 /// [`heads`] where each token attends to the last `kept` timesteps only, its own included. An action comes with the
 /// timestep after its own, and not at all where that one alone is kept.
 pub fn sliding(f: &Fixture, episode: &Episode, first: usize, last: usize, kept: usize) -> Rows {
+    let outputs = |(t, x): (usize, &Vec<f64>)| read_at(f, x, episode.returns_to_go[t], t);
+    (first..).zip(&encoded(f, episode, first, last, kept)).map(outputs).collect()
+}
+
+/// What the last block says where the head reads it.
+pub fn encoded(f: &Fixture, episode: &Episode, first: usize, last: usize, kept: usize) -> Rows {
     let model = &f.header["model"];
     let (layers, heads) = (model["layers"].as_u64().unwrap(), model["heads"].as_u64().unwrap() as usize);
     let pre = model["norm"] == "pre";
@@ -35,10 +41,16 @@ pub fn sliding(f: &Fixture, episode: &Episode, first: usize, last: usize, kept: 
         // The first token of the timesteps that are kept when t comes.
         starts.push(x.len());
         let from = starts[(t + 1).saturating_sub(kept).max(first) - first];
-        visible.extend([from; 2]);
-        x.push(token(f, "return", &[episode.returns_to_go[t] / scale], t));
         let o = &episode.observations[t];
         let normal: Vec<f64> = (0..o.len()).map(|i| (o[i] - mean[i]) / std[i]).collect();
+        if model["tokens"] == 1 {
+            visible.push(from);
+            states.push(x.len());
+            x.push(token(f, "token", &[normal, joined(f, episode, t)].concat(), t));
+            continue;
+        }
+        visible.extend([from; 2]);
+        x.push(token(f, "return", &[episode.returns_to_go[t] / scale], t));
         states.push(x.len());
         x.push(token(f, "state", &normal, t));
         if t < last && model["past_actions"] != false && kept > 1 {
@@ -56,7 +68,73 @@ pub fn sliding(f: &Fixture, episode: &Episode, first: usize, last: usize, kept: 
         };
         x = x.iter().zip(&mixed).map(|(x, mixed)| after_attention(f, n, x, mixed)).collect();
     }
-    states.iter().map(|&i| read(f, &x[i])).collect()
+    states.iter().map(|&i| x[i].clone()).collect()
+}
+
+/// What stands in the only token of a timestep after its observation: what is asked for, the reward before it, the
+/// action before it.
+fn joined(f: &Fixture, episode: &Episode, t: usize) -> Vec<f64> {
+    let model = &f.header["model"];
+    let mut joined = Vec::new();
+    if model["return"] == "token" {
+        joined = asked(f, episode.returns_to_go[t] / f.header["return_scale"].as_f64().unwrap(), t);
+    }
+    if model["past_actions"] != false {
+        let spread = f.header["return_scale"].as_f64().unwrap() / f.header["max_timesteps"].as_f64().unwrap();
+        if t == 0 {
+            joined.push(0.0);
+            joined.extend(action_token(f, &episode.actions[0]).iter().map(|_| 0.0));
+        } else {
+            joined.push((episode.returns_to_go[t - 1] - episode.returns_to_go[t]) / spread);
+            joined.extend(action_token(f, &episode.actions[t - 1]));
+        }
+    }
+    joined
+}
+
+/// A scaled return-to-go, that for each remaining timestep where it is told, and 1 for there being one.
+fn asked(f: &Fixture, scaled: f64, t: usize) -> Vec<f64> {
+    let whole = f.header["max_timesteps"].as_f64().unwrap();
+    match f.header["model"]["return_rate"] == true {
+        true => vec![scaled, scaled * whole / (whole - t as f64).max(whole / 10.0), 1.0],
+        false => vec![scaled, 1.0],
+    }
+}
+
+/// [`read`] where `return_to_go` is asked for at timestep `t`; infinite: the most that is predicted.
+pub fn read_at(f: &Fixture, x: &[f64], return_to_go: f64, t: usize) -> Vec<f64> {
+    if f.header["model"]["return"] != "head" {
+        return read(f, x);
+    }
+    let scaled = if return_to_go.is_infinite() {
+        most(f, x)
+    } else {
+        return_to_go / f.header["return_scale"].as_f64().unwrap()
+    };
+    modulated(f, x, &asked(f, scaled, t))
+}
+
+/// The head's output where nothing is asked for.
+pub fn free(f: &Fixture, x: &[f64]) -> Vec<f64> {
+    modulated(f, x, &asked(f, 0.0, 0).iter().map(|_| 0.0).collect::<Vec<_>>())
+}
+
+fn last(f: &Fixture, x: &[f64]) -> Vec<f64> {
+    if f.header["model"]["norm"] == "pre" { norm(f, "norm", x) } else { x.to_vec() }
+}
+
+fn most(f: &Fixture, x: &[f64]) -> f64 {
+    let hidden: Vec<f64> = linear(f, "most.hidden", &last(f, x)).into_iter().map(gelu).collect();
+    linear(f, "most", &hidden)[0]
+}
+
+fn modulated(f: &Fixture, x: &[f64], asked: &[f64]) -> Vec<f64> {
+    let hidden = linear(f, "head.hidden", &last(f, x));
+    let asked: Vec<f64> = linear(f, "head.asked", asked).into_iter().map(gelu).collect();
+    let film = linear(f, "head.film", &asked);
+    let (factors, summands) = film.split_at(hidden.len());
+    let unit = |i: usize| gelu(hidden[i] * (1.0 + factors[i]) + summands[i]);
+    linear(f, "head", &(0..hidden.len()).map(unit).collect::<Vec<_>>())
 }
 
 /// The embedded token of a `return`, `state` or `action` at timestep `t`.
@@ -86,8 +164,7 @@ pub fn after_attention(f: &Fixture, n: u64, x: &[f64], mixed: &[f64]) -> Vec<f64
 
 /// The head's output for an output of the last block.
 pub fn read(f: &Fixture, x: &[f64]) -> Vec<f64> {
-    let pre = f.header["model"]["norm"] == "pre";
-    linear(f, "head", &if pre { norm(f, "norm", x) } else { x.to_vec() })
+    linear(f, "head", &last(f, x))
 }
 
 /// The environment's action for a head's output; discrete: its index.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use aaren_envs::make;
+use aaren_envs::{Step, VectorEnv};
+use aaren_format::Target;
 use aaren_reports::Metric;
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::output;
@@ -119,7 +120,8 @@ fn compare(group: &[Pair], args: &Args) -> Result<Vec<serde_json::Value>> {
         let of = || pair.path.display().to_string();
         let env = &pair.float32.header().env;
         let regime = pair.float32.regime();
-        let evaluation = Evaluation { env, regime, targets, episodes: args.episodes, seed: args.seed };
+        let evaluation =
+            Evaluation { env, regime, targets, episodes: args.episodes, seed: args.seed, guidance: None };
         exact.push(evaluation.stream(&pair.float32, &bar).with_context(of)?);
         rounded.push(evaluation.stream(&pair.int8, &bar).with_context(of)?);
         for episode in 0..SHADOWED.min(args.episodes) {
@@ -140,7 +142,7 @@ fn compare(group: &[Pair], args: &Args) -> Result<Vec<serde_json::Value>> {
         let (exact, rounded) = (of(&exact), of(&rounded));
         let difference = rounded.less(&exact);
         json!({
-            "policy": header.policy, "env": header.env.id, "target_return": target, "seeds": group.len(),
+            "policy": header.policy, "env": header.env.id, "target_return": Target(target), "seeds": group.len(),
             "float32": exact.estimate(), "int8": rounded.estimate(), "difference": difference,
             "float32_text": exact.estimate().to_string(), "int8_text": rounded.estimate().to_string(),
             "difference_text": difference.map_or("unknown".into(), |d| d.text(2)),
@@ -154,9 +156,9 @@ fn compare(group: &[Pair], args: &Args) -> Result<Vec<serde_json::Value>> {
 /// How often the int8 policy chooses what the other does, of so many steps, along an episode that the other plays: it is
 /// told the same observations and rewards, and remembers its own actions.
 fn shadow(pair: &Pair, evaluation: &Evaluation<'_>, episode: u64) -> Result<(u64, u64)> {
-    let mut environment = make(evaluation.env)?;
+    let mut environment = VectorEnv::new(evaluation.env, 1)?;
     let mut observation = vec![0.0; environment.observation_size()];
-    environment.reset(evaluation.episode_seed(episode), &mut observation);
+    environment.reset(evaluation.episode_seed(episode), &mut observation)?;
     let target = evaluation.targets[0];
     let (mut leading, mut following) =
         (pair.float32.stream_with(evaluation.regime)?, pair.int8.stream_with(evaluation.regime)?);
@@ -175,7 +177,9 @@ fn shadow(pair: &Pair, evaluation: &Evaluation<'_>, episode: u64) -> Result<(u64
         };
         same += u64::from(equal);
         all += 1;
-        let step = environment.step(action, &mut observation);
+        let mut steps = [Step::default()];
+        environment.advance(action, &mut observation, &mut steps)?;
+        let [step] = steps;
         reward = step.reward;
         if step.done() {
             return Ok((same, all));

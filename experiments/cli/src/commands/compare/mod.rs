@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::refusal::Refusal;
 use aaren_agents::{PolicyFile, Task};
 use aaren_encoders::open_device;
-use aaren_envs::{EnvSpec, make};
+use aaren_envs::{EnvSpec, describe};
 use aaren_format::EncoderKind;
 use aaren_reports::{Aggregates, Summary};
 use aaren_runs::{output, stand_in};
@@ -25,25 +25,26 @@ use indicatif::{ProgressBar, ProgressStyle};
   aaren compare results/demo/aaren-seed0 results/demo/transformer-seed0
   aaren compare --int8 results/demo/aaren-seed0")]
 pub struct Args {
-    /// An experiment (its trained policies, else untrained ones of the same shape), or folders of runs.
+    /// An experiment (its trained policies if there are any, else untrained ones of the same shape), or folders of
+    /// runs.
     #[arg(required = true, value_name = "EXPERIMENT.yaml|RUN_DIR")]
     pub of: Vec<PathBuf>,
-    /// Override a key of the experiment, as KEY=YAML; may be given again.
+    /// Override a key of the experiment, as KEY=YAML; repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Folder that holds the experiment's results, and gets the comparison.
+    /// Folder of all results; the comparison is written into the experiment's folder.
     #[arg(long, default_value = "results")]
     pub results: PathBuf,
-    /// Play the same episodes with each policy and with its matrices rounded to int8 instead, and compare the returns.
+    /// Compare returns instead: play the same episodes with each policy and with its matrices rounded to int8.
     #[arg(long, conflicts_with_all = ["overrides", "device"])]
     pub int8: bool,
     /// With --int8: episodes for each target return.
     #[arg(long, default_value_t = 100, requires = "int8", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub episodes: u64,
-    /// With --int8: decides the episodes.
+    /// With --int8: seed of the episodes.
     #[arg(long, default_value_t = 0, requires = "int8")]
     pub seed: u64,
-    /// Where training is measured: cpu or cuda.
+    /// Device on which training is measured: cpu or cuda.
     #[arg(long, default_value = "cpu")]
     pub device: aaren_format::Device,
     /// Print one JSON object on stdout.
@@ -123,8 +124,8 @@ fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
             continue;
         }
         trained = false;
-        let environment = make(&spec.env).with_context(|| document.place("env").to_string())?;
-        let task = Task::new(&environment, spec.evaluate.return_scale);
+        let environment = describe(&spec.env).with_context(|| document.place("env").to_string())?;
+        let task = Task::new(&environment, spec.evaluate.return_scale.unwrap_or(1000.0));
         policies.push(stand_in::policy(&policy.name, &policy.agent, &task)?);
     }
     let Spec { name, env, .. } = spec;

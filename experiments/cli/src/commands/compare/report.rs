@@ -70,7 +70,7 @@ impl Report {
         };
         let aggregates = compared.aggregates();
         let mut figures = vec![
-            ("memory.svg", over_time("Bytes kept of the episode", |p| p.state_bytes as f64)),
+            ("memory.svg", over_time("Bytes of state and scratch", |p| p.state_bytes as f64)),
             ("latency.svg", over_time("µs per environment step", |p| p.step_us_p50)),
             ("cumulative_time.svg", over_time("ms since the episode's start", |p| p.cumulative_ms)),
             ("training_cost.svg", update),

@@ -61,7 +61,7 @@ pub fn list(plan: &Plan, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Seconds until the last one ends, where whoever is free takes the next.
+/// Seconds until the last run ends, where each free process takes the next run.
 fn seconds(estimates: &[Estimate], jobs: usize) -> f64 {
     let mut ends = vec![0.0_f64; jobs];
     for estimate in estimates {

@@ -46,18 +46,18 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
     let mut queue = VecDeque::new();
     let only = &args.selection.only;
     for experiment in &plan.experiments {
-        let asked = |run: &Part| only.is_empty() || only.iter().any(|part| part.contains(run));
-        let open: Vec<Part> = experiment.open(&args.selection.results)?.into_iter().filter(asked).collect();
+        let open = experiment.open(&args.selection.results)?;
+        let open: Vec<Part> = open.into_iter().filter(|run| run.is_among(only)).collect();
         if open.is_empty() {
             continue;
         }
-        let spec = experiment.spec();
         // With all threads, before all children want it.
-        dataset::path(spec, &args.selection.results)?;
+        dataset::path(experiment.spec(), &args.selection.results)?;
         for run in open {
             let folder =
                 experiment.run_folder(&args.selection.results, &run).context("a run of the experiment")?;
-            queue.push_back(Job { run, folder, updates: spec.train.updates });
+            let updates = experiment.updates(&run).context("a run of the experiment")?;
+            queue.push_back(Job { run, folder, updates });
         }
     }
     if queue.is_empty() {

@@ -23,16 +23,16 @@ use super::selection::Selection;
 pub struct Args {
     #[command(flatten)]
     pub selection: Selection,
-    /// Do so many runs at a time, each in a process of its own with one thread.
+    /// Run N runs at a time, each in its own process with one thread.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
-    /// List what would run, and how long that would take; trains and writes nothing.
+    /// List the runs and how long they take, without training or writing anything.
     #[arg(long)]
     pub dry_run: bool,
-    /// Begin with one thread of libtorch instead of the fastest number.
+    /// Start with one libtorch thread instead of the fastest number.
     #[arg(long, hide = true)]
     pub one_thread: bool,
-    /// Tell another process how far it is, a line of JSON each on standard error.
+    /// Report progress as lines of JSON on standard error, for another process.
     #[arg(long, hide = true)]
     pub events: bool,
     /// Print the summary as one JSON object on stdout.
@@ -105,14 +105,14 @@ fn say(outcome: &Outcome, summary: Option<&Summary>, json: bool) -> Result<()> {
         print(format_args!("written to {folder}"))?;
     }
     if !elsewhere.is_empty() {
-        output::note(format_args!("in other hands: {}", elsewhere.join(", ")));
+        output::note(format_args!("held by other processes: {}", elsewhere.join(", ")));
     }
     if !left.is_empty() {
         output::note(format_args!("not finished: {}", left.join(", ")));
     }
     if summary.is_none() && failed.is_empty() {
         output::note(format_args!(
-            "the report is made when the last run ends; `aaren report {folder}` makes one of those that are done"
+            "the report is written when the last run ends; `aaren report {folder}` reports the runs that are done"
         ));
     }
     Ok(())

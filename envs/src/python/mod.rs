@@ -1,0 +1,273 @@
+//! Environments of Python, stepped by processes of an interpreter of the user's.
+//!
+//! A process makes and steps any number of environments; a message asks for a step of several of them, so that one
+//! exchange serves a batch. Processes that nobody uses wait for the next batch of the same environment.
+
+mod pool;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use aaren_format::PythonEnv;
+use serde::Deserialize;
+
+use crate::{ActionSpace, EnvSpec, Error, Step};
+use pool::Lease;
+use worker::{Ask, Complaint, Trouble};
+
+pub use worker::stop_waiting_when;
+
+/// What a process says of its environment.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct Facts {
+    pub observation_size: usize,
+    pub action: ActionSpace,
+    pub max_episode_steps: usize,
+    pub versions: BTreeMap<String, String>,
+    /// Whether a seed decides where an episode starts.
+    pub repeats: bool,
+}
+
+/// What is known of an environment; asked once in a process.
+pub(crate) fn facts(spec: &EnvSpec, python: &PythonEnv) -> Result<Facts, Error> {
+    static KNOWN: Mutex<Vec<(EnvSpec, Facts)>> = Mutex::new(Vec::new());
+    // Held while Python starts: whoever else asks wants the same.
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, facts)) = known.iter().find(|(other, _)| other == spec) {
+        return Ok(facts.clone());
+    }
+    let facts = pool::checked(spec, python)?;
+    known.push((spec.clone(), facts.clone()));
+    Ok(facts)
+}
+
+/// Environments of one kind in a few processes, each with as many of them as the next.
+pub(crate) struct Group {
+    workers: Vec<Lease>,
+    rows: Vec<Row>,
+    action: ActionSpace,
+    observation_size: usize,
+    max_episode_steps: usize,
+}
+
+/// One environment, and the episode that it is in.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    worker: usize,
+    /// Its number there.
+    row: u32,
+    seed: u64,
+    elapsed: usize,
+}
+
+impl Group {
+    /// `count` environments in at most `workers` processes. With `film`, such that pictures can be taken.
+    pub fn new(
+        spec: &EnvSpec,
+        python: &PythonEnv,
+        count: usize,
+        workers: usize,
+        film: bool,
+    ) -> Result<Self, Error> {
+        let of = facts(spec, python)?;
+        let each = count.div_ceil(workers.clamp(1, count));
+        let rows = (0..count).map(|index| Row {
+            worker: index / each,
+            row: (index % each) as u32,
+            seed: 0,
+            elapsed: 0,
+        });
+        let workers = (0..count.div_ceil(each)).map(|_| Lease::new(spec, python, film));
+        Ok(Self {
+            workers: workers.collect::<Result<_, _>>()?,
+            rows: rows.collect(),
+            action: of.action,
+            observation_size: of.observation_size,
+            max_episode_steps: of.max_episode_steps,
+        })
+    }
+
+    pub fn id(&self) -> &str {
+        &self.workers[0].spec.id
+    }
+
+    pub fn observation_size(&self) -> usize {
+        self.observation_size
+    }
+
+    pub fn action_space(&self) -> &ActionSpace {
+        &self.action
+    }
+
+    pub fn max_episode_steps(&self) -> usize {
+        self.max_episode_steps
+    }
+
+    /// Starts an episode in one environment.
+    pub fn reset(&mut self, index: usize, seed: u64, observation: &mut [f64]) -> Result<(), Error> {
+        self.reset_all(index..index + 1, |_| seed, observation)
+    }
+
+    /// Starts an episode in several, from the seed of each index.
+    pub fn reset_all(
+        &mut self,
+        indices: std::ops::Range<usize>,
+        seed: impl Fn(usize) -> u64,
+        observations: &mut [f64],
+    ) -> Result<(), Error> {
+        for index in indices.clone() {
+            (self.rows[index].seed, self.rows[index].elapsed) = (seed(index), 0);
+        }
+        self.ask(Ask::Reset, indices.clone(), |index, to| to.extend(seed(index).to_le_bytes()))?;
+        self.gather(Ask::Reset, indices, |place, observation, _| {
+            observations[place * observation.len()..][..observation.len()].copy_from_slice(observation);
+        })
+    }
+
+    /// One step of every environment.
+    pub fn step(
+        &mut self,
+        actions: &[f32],
+        observations: &mut [f64],
+        steps: &mut [Step],
+    ) -> Result<(), Error> {
+        let width = self.action.entries();
+        let bounds = match &self.action {
+            ActionSpace::Continuous { low, high } => Some((low.clone(), high.clone())),
+            _ => None,
+        };
+        let all = 0..self.rows.len();
+        self.ask(Ask::Step, all.clone(), |index, to| {
+            for (entry, &action) in actions[index * width..][..width].iter().enumerate() {
+                // Rounding may lead out of the bounds, which some environments refuse.
+                let action =
+                    bounds.as_ref().map_or(action, |(low, high)| action.clamp(low[entry], high[entry]));
+                to.extend(action.to_le_bytes());
+            }
+        })?;
+        self.rows.iter_mut().for_each(|row| row.elapsed += 1);
+        self.gather(Ask::Step, all, |place, observation, [reward, flags]| {
+            observations[place * observation.len()..][..observation.len()].copy_from_slice(observation);
+            let flags = flags as u8;
+            steps[place] =
+                Step { reward, terminated: flags & 1 != 0, truncated: flags & 2 != 0, unstable: false };
+        })
+    }
+
+    /// The picture that `render` gives of one environment: height, width and rows of red, green and blue.
+    pub fn picture(&mut self, index: usize) -> Result<(usize, usize, Vec<u8>), Error> {
+        self.ask(Ask::Render, index..index + 1, |_, _| ())?;
+        let worker = self.rows[index].worker;
+        self.answer(Ask::Render, worker)?;
+        let buffer = &self.workers[worker].buffer;
+        let side = |at: usize| {
+            let bytes = buffer.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, |bytes| u32::from_le_bytes(bytes) as usize)
+        };
+        let (height, width) = (side(0), side(4));
+        Ok((height, width, buffer.get(8..).unwrap_or_default().to_vec()))
+    }
+
+    /// Goes on with those of these indices.
+    pub fn keep(&mut self, indices: &[usize]) {
+        self.rows = indices.iter().map(|&index| self.rows[index]).collect();
+    }
+
+    /// Sends every process its part of a message: `each` appends what there is for an index.
+    fn ask(
+        &mut self,
+        ask: Ask,
+        indices: std::ops::Range<usize>,
+        each: impl Fn(usize, &mut Vec<u8>),
+    ) -> Result<(), Error> {
+        for worker in 0..self.workers.len() {
+            let mine: Vec<usize> =
+                indices.clone().filter(|&index| self.rows[index].worker == worker).collect();
+            if mine.is_empty() {
+                continue;
+            }
+            let process = &mut *self.workers[worker];
+            process.begin(ask, mine.iter().map(|&index| self.rows[index].row));
+            mine.iter().for_each(|&index| each(index, &mut process.buffer));
+            if let Err(trouble) = process.write() {
+                return Err(self.failed(ask, worker, trouble));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the answers, and hands on each index's: its place among these, its observation, and reward and flags.
+    fn gather(
+        &mut self,
+        ask: Ask,
+        indices: std::ops::Range<usize>,
+        mut take: impl FnMut(usize, &[f64], [f64; 2]),
+    ) -> Result<(), Error> {
+        let size = self.observation_size;
+        let mut line = vec![0.0; size + 2];
+        for worker in 0..self.workers.len() {
+            let first = indices.start;
+            let mine: Vec<usize> =
+                indices.clone().filter(|&index| self.rows[index].worker == worker).collect();
+            if mine.is_empty() {
+                continue;
+            }
+            self.answer(ask, worker)?;
+            let mut numbers = self.workers[worker].buffer.as_chunks::<8>().0.iter();
+            for index in mine {
+                for (entry, bytes) in line.iter_mut().zip(numbers.by_ref()) {
+                    *entry = f64::from_le_bytes(*bytes);
+                }
+                take(index - first, &line[..size], [line[size], line[size + 1]]);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, ask: Ask, worker: usize) -> Result<(), Error> {
+        self.workers[worker].read().map_err(|trouble| self.failed(ask, worker, trouble))
+    }
+
+    /// The error of a process that did not answer, which is not used any more.
+    fn failed(&mut self, ask: Ask, worker: usize, trouble: Trouble) -> Error {
+        self.workers[worker].broken = true;
+        let id = self.workers[worker].spec.id.clone();
+        let call = match ask {
+            Ask::Reset => "reset",
+            Ask::Step => "step",
+            Ask::Render => "render",
+        };
+        let reason = match trouble {
+            Trouble::Stopped => return Error::Stopped { id },
+            Trouble::Said(Complaint { kind, reason, cure, .. }) if kind == "render" => {
+                return Error::Picture { id, reason: format!("{reason}; {cure}") };
+            }
+            Trouble::Said(Complaint { row: Some(row), call, reason, .. }) => {
+                let at = self.rows.iter().find(|it| it.worker == worker && it.row == row);
+                let when = at.map_or(String::new(), |row| when(row.seed, row.elapsed));
+                format!("`{call}` {reason}{when}; mend it, and run the command again")
+            }
+            Trouble::Said(Complaint { reason, cure, .. }) if cure.is_empty() => reason,
+            Trouble::Said(Complaint { reason, cure, .. }) => format!("{reason}; {cure}"),
+            Trouble::Other(reason) => {
+                let mut mine = self.rows.iter().filter(|row| row.worker == worker);
+                let when = mine.next().map_or(String::new(), |row| when(row.seed, row.elapsed));
+                let others = match mine.count() {
+                    0 => String::new(),
+                    others => format!(", or of one of {others} beside it"),
+                };
+                format!("`{call}` did not come back: {reason}{when}{others}")
+            }
+        };
+        Error::Python { id, reason, refused: false }
+    }
+}
+
+/// Where in which episode.
+fn when(seed: u64, elapsed: usize) -> String {
+    match elapsed {
+        0 => format!(", at the start of the episode with seed {seed}"),
+        step => format!(", at timestep {step} of the episode with seed {seed}"),
+    }
+}

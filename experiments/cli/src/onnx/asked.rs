@@ -1,0 +1,89 @@
+//! What is asked for, and the head that hears it.
+
+use aaren_format::{Decision, Layout};
+use anyhow::Result;
+
+use super::decision::gelu;
+use super::graph::{Graph, Value, Weights};
+use super::head::Heads;
+use super::proto::{FLOAT, Number};
+
+/// What the timestep adds to what is asked for.
+pub(super) struct Asked {
+    /// `[n, 1]`: the factor from the scaled return-to-go to that for each remaining timestep; `None` where it is not
+    /// told.
+    rate: Option<Value>,
+    /// `[n, 1]`, all 1; `None` where nobody hears whether a return is asked for.
+    one: Option<Value>,
+}
+
+impl Asked {
+    pub(super) fn new(graph: &mut Graph, decision: &Decision, timestep: &Value) -> Asked {
+        let Layout::Joint { rate, .. } = decision.layout else { return Asked { rate: None, one: None } };
+        let float = graph.op("Cast", &[timestep], &[("to", Number::Int(FLOAT.into()))]);
+        let float = graph.unsqueeze(&float, 1);
+        let whole = decision.max_timesteps as f32;
+        let [none, whole, tenth, one] = [0.0, whole, whole / 10.0, 1.0].map(|x| graph.floats(&[x]));
+        let rate = rate.then(|| {
+            let left = graph.sub(&whole, &float);
+            let left = graph.op("Max", &[&left, &tenth], &[]);
+            graph.op("Div", &[&whole, &left], &[])
+        });
+        let nothing = graph.mul(&float, &none);
+        Asked { rate, one: Some(graph.add(&nothing, &one)) }
+    }
+
+    /// `[n, asked size]` of a scaled return-to-go `[n, 1]`.
+    pub(super) fn of(&self, graph: &mut Graph, scaled: &Value) -> Value {
+        let mut asked = vec![scaled.clone()];
+        asked.extend(self.rate.as_ref().map(|rate| graph.mul(scaled, rate)));
+        asked.extend(self.one.clone());
+        graph.concat(&asked)
+    }
+
+    /// The head's outputs for the encoder's, `x` `[n, width]`, `return_to_go` `[n]` and the same scaled, `[n, 1]`.
+    pub(super) fn read(
+        &self,
+        graph: &mut Graph,
+        weights: &Weights,
+        decision: &Decision,
+        x: &Value,
+        return_to_go: &Value,
+        scaled: &Value,
+    ) -> Result<Heads> {
+        if !decision.layout.in_head() {
+            return Ok(Heads { asked: graph.layer(x, weights, "head")?, free: None });
+        }
+        let most = graph.layer(x, weights, "most.hidden")?;
+        let most = gelu(graph, &most);
+        let most = graph.layer(&most, weights, "most")?;
+        let infinite = graph.op("IsInf", &[return_to_go], &[]);
+        let infinite = graph.unsqueeze(&infinite, 1);
+        let scaled = graph.op("Where", &[&infinite, &most, scaled], &[]);
+        let hidden = graph.layer(x, weights, "head.hidden")?;
+        let asked = self.of(graph, &scaled);
+        let heads = modulate(graph, weights, &hidden, &asked)?;
+        if decision.guidance == 1.0 {
+            return Ok(Heads { asked: heads, free: None });
+        }
+        // Nothing is asked for: as many zeros.
+        let nothing = graph.floats(&[0.0]);
+        let finite = self.of(graph, &most);
+        let nothing = graph.mul(&finite, &nothing);
+        let free = modulate(graph, weights, &hidden, &nothing)?;
+        Ok(Heads { asked: heads, free: Some(free) })
+    }
+}
+
+/// The outputs for the units before they are scaled and shifted, where `asked` is asked for.
+fn modulate(graph: &mut Graph, weights: &Weights, hidden: &Value, asked: &Value) -> Result<Value> {
+    let film = graph.layer(asked, weights, "head.asked")?;
+    let film = gelu(graph, &film);
+    let film = graph.layer(&film, weights, "head.film")?;
+    let film = graph.ops("Split", &[&film], &[("axis", Number::Int(1))], 2);
+    let product = graph.mul(hidden, &film[0]);
+    let units = graph.add(hidden, &product);
+    let units = graph.add(&units, &film[1]);
+    let units = gelu(graph, &units);
+    graph.layer(&units, weights, "head")
+}

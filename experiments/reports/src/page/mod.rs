@@ -1,0 +1,202 @@
+//! A report as one HTML file that fetches nothing: it opens from `file://`, and can be sent as it is.
+//!
+//! Tables, protocol and YAML are plain HTML, there without a script too. The script sorts tables and draws lines with
+//! uPlot 1.6.32 (`uplot-*` beside this file, from the npm package of that name; MIT, its licence goes into the page).
+//! uPlot,
+//! because it has logarithmic axes, bands and gaps in 51 kB; Chart.js has four times that, Plotly seventy times.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::plot::{Figure, Scale};
+use crate::{Pictures, Summary, Table};
+
+const SCRIPTS: [&str; 2] = [include_str!("uplot-1.6.32.iife.min.js"), include_str!("page.js")];
+const STYLES: [&str; 2] = [include_str!("uplot-1.6.32.min.css"), include_str!("page.css")];
+const LICENCE: &str = include_str!("uplot-LICENSE");
+
+/// One experiment of a page.
+#[derive(Debug)]
+pub struct Section {
+    /// What it is of: dataset, environment, what a grid varies.
+    pub name: String,
+    /// Scores, costs, protocol.
+    pub summary: Summary,
+    /// Curves; absent where only the report was kept.
+    pub pictures: Option<Pictures>,
+    /// Its YAML with every default.
+    pub yaml: Option<String>,
+    /// Films of its policies.
+    pub films: Vec<Film>,
+}
+
+/// A film that lies in a results folder.
+#[derive(Debug)]
+pub struct Film {
+    /// The file's name.
+    pub name: String,
+    /// `image/gif` or `video/mp4`.
+    pub media_type: &'static str,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
+/// A table over all experiments of a page, with its heading and what there is to say below it.
+#[derive(Debug)]
+pub struct Overview {
+    /// Heading.
+    pub title: String,
+    /// The table.
+    pub table: Table,
+    /// What was measured.
+    pub about: String,
+}
+
+/// The page.
+pub fn page(title: &str, overviews: &[Overview], sections: &[Section]) -> String {
+    let mut body = String::new();
+    for Overview { title, table, about } in overviews {
+        write!(body, "<section><h2>{}</h2>{}", escaped(title), table.to_html()).expect("a String takes all");
+        write!(body, "<p class=about>{}</p></section>", escaped(about)).expect("a String takes all");
+    }
+    let mut charts = Vec::new();
+    for (index, section) in sections.iter().enumerate() {
+        body += &section.html(index);
+        charts.push(section.charts());
+    }
+    let contents = sections.iter().enumerate();
+    let contents: String = contents
+        .map(|(index, section)| format!("<li><a href=#experiment-{index}>{}</a>", escaped(&section.name)))
+        .collect();
+    let contents = if sections.len() > 1 { format!("<nav><ul>{contents}</ul></nav>") } else { String::new() };
+    // What ends a script is no part of one.
+    let data = Value::Array(charts).to_string().replace('<', "\\u003c");
+    format!(
+        "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\
+         <meta name=viewport content=\"width=device-width, initial-scale=1\">\
+         <meta name=color-scheme content=\"light dark\"><title>{title}</title>\n<style>{styles}</style></head>\n\
+         <body><header><h1>{title}</h1><button id=theme type=button hidden>Dark</button></header>\
+         {contents}<main>{body}</main>\n<footer><details><summary>Licence of uPlot, which draws the lines</summary>\
+         <pre>{licence}</pre></details></footer>\n\
+         <script type=\"application/json\" id=charts>{data}</script>\n<script>{plots}</script>\n<script>{script}</script>\
+         </body></html>\n",
+        title = escaped(title),
+        styles = STYLES.join("\n"),
+        licence = escaped(LICENCE),
+        plots = SCRIPTS[0],
+        script = SCRIPTS[1],
+    )
+}
+
+impl Section {
+    fn html(&self, index: usize) -> String {
+        let Section { name, summary, yaml, films, .. } = self;
+        let target = summary.protocol.target_returns.first().copied().unwrap_or_default();
+        let mut html = format!(
+            "<section class=experiment id=experiment-{index}><h2>{}</h2>{}<p class=about>Scores of the last update at target \
+             return {target}; intervals: {}. State bytes and median µs per step are of timestep 1000 on one core.</p>\
+             <div class=charts data-experiment={index}></div>",
+            escaped(name),
+            summary.table().to_html(),
+            escaped(&summary.protocol.interval),
+        );
+        for Film { name, media_type, bytes } in films {
+            let source = format!("data:{media_type};base64,{}", base64(bytes));
+            let name = escaped(name);
+            html += &match *media_type {
+                "video/mp4" => format!("<figure><video controls loop src=\"{source}\"></video>"),
+                _ => format!("<figure><img alt=\"{name}\" src=\"{source}\">"),
+            };
+            html += &format!("<figcaption>{name}</figcaption></figure>");
+        }
+        let protocol = serde_json::to_string_pretty(&summary.protocol).unwrap_or_default();
+        let mut fold = |title: &str, text: &str| {
+            html += &format!("<details><summary>{title}</summary><pre>{}</pre></details>", escaped(text));
+        };
+        fold("Protocol and provenance", &protocol);
+        if let Some(yaml) = yaml {
+            fold("Experiment (YAML, every default written out)", yaml);
+        }
+        html + "</section>\n"
+    }
+
+    fn charts(&self) -> Value {
+        let figures = self.pictures.iter().flat_map(Pictures::figures);
+        figures.map(|(_, figure)| chart(&figure)).collect()
+    }
+}
+
+/// A figure as the script reads it.
+fn chart(figure: &Figure) -> Value {
+    let Figure { x, y, series, levels, .. } = figure;
+    let lines = series.iter().filter(|series| !series.reference).map(|series| {
+        let (xs, ys): (Vec<f64>, Vec<f64>) = series.points.iter().copied().unzip();
+        let band = series.band.as_ref().map(|band| {
+            let (low, high): (Vec<f64>, Vec<f64>) = band.iter().copied().unzip();
+            json!([rounded(&low), rounded(&high)])
+        });
+        let (colour, dashes) = (series.look.hue(), series.look.dashes());
+        let dashes: Vec<f64> = dashes.split_whitespace().filter_map(|length| length.parse().ok()).collect();
+        json!({"name": series.name, "x": xs, "y": rounded(&ys), "band": band, "colour": colour, "dashes": dashes})
+    });
+    json!({
+        "x": x.label, "log_x": x.scale == Scale::Log,
+        "y": y.label, "log_y": y.scale == Scale::Log,
+        "lines": lines.collect::<Value>(),
+        "levels": levels.iter().map(|level| json!([level.label, level.y])).collect::<Value>(),
+    })
+}
+
+/// Five digits: more than a picture shows.
+fn rounded(values: &[f64]) -> Vec<Value> {
+    let round = |value: &f64| format!("{value:.4e}").parse::<f64>().ok().filter(|value| value.is_finite());
+    values.iter().map(|value| round(value).map_or(Value::Null, |value| json!(value))).collect()
+}
+
+/// Text as HTML.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let [first, second, third] = [0, 1, 2].map(|place| u32::from(chunk.get(place).copied().unwrap_or(0)));
+        let word = first << 16 | second << 8 | third;
+        for place in 0..4 {
+            let digit = DIGITS[(word >> (18 - 6 * place) & 63) as usize];
+            text.push(if place > chunk.len() { '=' } else { digit.into() });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        let vectors = ["", "f", "fo", "foo", "foob", "fooba", "foobar"];
+        let expected = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
+        assert_eq!(vectors.map(|text| base64(text.as_bytes())), expected);
+    }
+
+    /// What a user called a policy or a dataset is text, not a part of the page.
+    #[test]
+    fn nothing_of_a_name_is_taken_for_html() {
+        let mut table = Table::new(1, ["policy", "<script>"]);
+        table.row(["</table><b>", "&"]);
+        let overview = Overview { title: "\"<i>".into(), table, about: "<!--".into() };
+        let html = page("<title>", &[overview], &[]);
+        let body = html.split("<body>").nth(1).unwrap().split("<footer>").next().unwrap();
+        for tag in ["<script", "<b>", "<i>", "<!--", "<title>", "</table><b>"] {
+            assert!(!body.contains(tag), "{tag} in {body}");
+        }
+        assert!(body.contains("&lt;/table&gt;&lt;b&gt;") && body.contains("&amp;"), "{body}");
+        assert!(!html.contains("src=\"http") && !html.contains("href=\"http"), "it fetches something");
+    }
+}

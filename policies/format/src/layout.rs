@@ -1,0 +1,191 @@
+//! How a timestep is told to the network of a decision agent.
+
+use alloc::format;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Invalid;
+
+/// Where the return-to-go enters a network that has one token for each timestep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReturnIn {
+    /// With the observation, in the timestep's token: what the encoder remembers depends on what was asked for.
+    #[default]
+    Token,
+    /// In the head alone: it scales and shifts what the encoder says (FiLM, Perez et al. 2018; for the last return
+    /// only, as in the Decoupled Decision Transformer). The tokens hold no returns, so one state serves any target.
+    Head,
+}
+
+impl ReturnIn {
+    /// Its name in YAML and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            ReturnIn::Token => "token",
+            ReturnIn::Head => "head",
+        }
+    }
+}
+
+/// The tokens of a timestep: `tokens`, `return` and `return_rate` in YAML and JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Flat", into = "Flat")]
+pub enum Layout {
+    /// One each for return-to-go, observation and, where past actions are seen, action: the Decision Transformer's.
+    #[default]
+    Separate,
+    /// One token: the observation; where past actions are seen, with the action and the reward before it.
+    Joint {
+        /// Where the return-to-go enters.
+        return_in: ReturnIn,
+        /// Whether the return for each remaining timestep is told beside the return-to-go.
+        rate: bool,
+    },
+}
+
+impl Layout {
+    /// Tokens of a timestep.
+    pub fn tokens(self, past_actions: bool) -> usize {
+        match self {
+            Layout::Separate => 2 + usize::from(past_actions),
+            Layout::Joint { .. } => 1,
+        }
+    }
+
+    /// The place of the token, among a timestep's, at which actions are read.
+    pub fn read_at(self) -> usize {
+        match self {
+            Layout::Separate => 1,
+            Layout::Joint { .. } => 0,
+        }
+    }
+
+    /// Whether returns enter the head alone.
+    pub fn in_head(self) -> bool {
+        matches!(self, Layout::Joint { return_in: ReturnIn::Head, .. })
+    }
+
+    /// Whether it is told if a return is asked for at all.
+    pub fn may_be_free(self) -> bool {
+        matches!(self, Layout::Joint { .. })
+    }
+
+    /// Numbers that say what is asked for.
+    pub fn asked_size(self) -> usize {
+        match self {
+            Layout::Separate => 1,
+            Layout::Joint { rate, .. } => 2 + usize::from(rate),
+        }
+    }
+
+    /// Writes what is asked for at a timestep: the scaled return-to-go; where it is told, that for each remaining
+    /// timestep, in units of the one that spreads it over a whole episode; and 1, for there being a return. All are 0
+    /// where none is asked for. Beyond nine tenths of the longest episode the remaining timesteps count as a tenth of
+    /// it, so that what is still asked for at its end is no huge number.
+    ///
+    /// # Panics
+    /// If `to` does not have [`asked_size`](Self::asked_size) entries.
+    pub fn ask(self, return_to_go: f32, timestep: u64, max_timesteps: usize, to: &mut [f32]) {
+        match self {
+            Layout::Separate => to.copy_from_slice(&[return_to_go]),
+            Layout::Joint { rate: false, .. } => to.copy_from_slice(&[return_to_go, 1.0]),
+            Layout::Joint { rate: true, .. } => {
+                let whole = max_timesteps as f32;
+                let left = (max_timesteps as u64).saturating_sub(timestep) as f32;
+                let share = whole / left.max(whole / 10.0);
+                to.copy_from_slice(&[return_to_go, return_to_go * share, 1.0]);
+            }
+        }
+    }
+}
+
+/// A layout as YAML and JSON spell it. Separate tokens are those of files from before there were others: their model's
+/// `past_actions` says how many.
+#[derive(Serialize, Deserialize)]
+struct Flat {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokens: Option<u64>,
+    #[serde(default, rename = "return", skip_serializing_if = "Option::is_none")]
+    return_in: Option<ReturnIn>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    return_rate: bool,
+}
+
+fn is_false(it: &bool) -> bool {
+    !*it
+}
+
+impl From<Layout> for Flat {
+    fn from(layout: Layout) -> Self {
+        match layout {
+            Layout::Separate => Flat { tokens: None, return_in: None, return_rate: false },
+            Layout::Joint { return_in, rate } => {
+                Flat { tokens: Some(1), return_in: Some(return_in), return_rate: rate }
+            }
+        }
+    }
+}
+
+impl TryFrom<Flat> for Layout {
+    type Error = Invalid;
+
+    fn try_from(flat: Flat) -> Result<Self, Invalid> {
+        match flat {
+            Flat { tokens: None, return_in: None, return_rate: false } => Ok(Layout::Separate),
+            Flat { tokens: Some(1), return_in: Some(return_in), return_rate } => {
+                Ok(Layout::Joint { return_in, rate: return_rate })
+            }
+            Flat { tokens, return_in, .. } => Err(Invalid {
+                key: "model.tokens",
+                found: match (tokens, return_in) {
+                    (None, _) => "`return` or `return_rate` without it".into(),
+                    (Some(1), _) => "1 without `return`".into(),
+                    (Some(tokens), _) => format!("{tokens}"),
+                },
+                expected: "1 with `return: token` or `return: head`, or none of these keys".into(),
+                cure: None,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn a_layout_is_written_flat_and_read_again() {
+        for written in [
+            "{}",
+            r#"{"tokens":1,"return":"token"}"#,
+            r#"{"tokens":1,"return":"head"}"#,
+            r#"{"tokens":1,"return":"head","return_rate":true}"#,
+        ] {
+            let layout: Layout = serde_json::from_str(written).unwrap();
+            assert_eq!(serde_json::to_string(&layout).unwrap(), written);
+        }
+        for (written, found) in [
+            (r#"{"tokens":2}"#, "found 2,"),
+            (r#"{"tokens":1}"#, "found 1 without `return`,"),
+            (r#"{"return":"head"}"#, "found `return` or `return_rate` without it,"),
+            (r#"{"return_rate":true}"#, "found `return` or `return_rate` without it,"),
+        ] {
+            let refusal = serde_json::from_str::<Layout>(written).unwrap_err().to_string();
+            assert!(refusal.contains(found), "{written}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn the_rate_is_the_return_over_the_share_of_the_episode_that_is_left() {
+        let rate = |timestep| {
+            let (layout, mut asked) = (Layout::Joint { return_in: ReturnIn::Head, rate: true }, [0.0; 3]);
+            layout.ask(2.0, timestep, 1000, &mut asked);
+            assert_eq!((asked[0], asked[2]), (2.0, 1.0));
+            asked[1]
+        };
+        assert_eq!([0, 500, 900, 999, 5000].map(rate), [2.0, 4.0, 20.0, 20.0, 20.0]);
+    }
+}
