@@ -36,7 +36,7 @@ fn action(space: &ActionSpace, t: usize) -> Vec<f32> {
             low.iter().zip(high).enumerate().map(|(i, (low, high))| low + part(i) * (high - low)).collect()
         }
         #[allow(unreachable_patterns, reason = "spaces that are yet to come")]
-        _ => unreachable!(),
+        other => panic!("no action of {other:?}"),
     }
 }
 

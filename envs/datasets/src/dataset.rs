@@ -200,7 +200,8 @@ impl Dataset {
         let mut order: Vec<usize> = (0..count).collect();
         order.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
         let (held, kept) = order.split_at_mut(aside);
-        (held.sort_unstable(), kept.sort_unstable());
+        held.sort_unstable();
+        kept.sort_unstable();
         (self.of_episodes(kept), Some(self.of_episodes(held)))
     }
 

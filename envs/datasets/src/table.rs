@@ -73,11 +73,13 @@ pub(crate) fn parquet_batches(path: &Path, columns: Option<&[&str]>) -> Result<V
     read.unwrap_or_else(|_| Err("its parts contradict one another".into())).map_err(|e| fail(&e))
 }
 
+/// Its numbers, the first cell that is none with its row, and whether all are whole.
+type CsvColumn = (Numbers, Option<(usize, String)>, bool);
+
 struct Csv {
     path: PathBuf,
     names: Vec<String>,
-    /// A column for each name; the first cell that is no number, with its row.
-    columns: Vec<(Numbers, Option<(usize, String)>, bool)>,
+    columns: Vec<CsvColumn>,
     rows: usize,
 }
 

@@ -73,7 +73,7 @@ impl<'e> Ready<'e> {
                 most - 1
             ))));
         }
-        loaded.findings(Some(&task.action)).iter().for_each(|line| output::note(line));
+        loaded.findings(Some(&task.action)).iter().for_each(output::note);
         let difficulty = Difficulty::of(&loaded, spec.played_in()).map_err(Error::at(at("env")))?;
         warn(spec, &summary, &difficulty);
         let checksum = dataset::checksum(&loaded);

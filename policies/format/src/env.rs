@@ -1,5 +1,6 @@
 //! Which environment a policy acts in.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -84,7 +85,7 @@ impl Default for PythonEnv {
 #[serde(untagged)]
 enum Form {
     Id(String),
-    Full(Full),
+    Full(Box<Full>),
 }
 
 /// An environment as a map.
@@ -121,7 +122,7 @@ impl TryFrom<Form> for EnvSpec {
     fn try_from(form: Form) -> Result<Self, Self::Error> {
         let full = match form {
             Form::Id(id) => return Ok(EnvSpec::new(id)),
-            Form::Full(full) => full,
+            Form::Full(full) => *full,
         };
         let (id, function) = match (full.id, full.gymnasium, full.python) {
             (Some(id), None, None) => (id, None),
@@ -146,10 +147,10 @@ impl From<EnvSpec> for Form {
     fn from(spec: EnvSpec) -> Self {
         let EnvSpec { id, kwargs, python, of_data } = spec;
         let Some(python) = python else {
-            return Form::Full(Full { id: Some(id), kwargs, of_data, ..Full::default() });
+            return Form::Full(Box::new(Full { id: Some(id), kwargs, of_data, ..Full::default() }));
         };
         let (gymnasium, function) = if python.function { (None, Some(id)) } else { (Some(id), None) };
-        Form::Full(Full {
+        Form::Full(Box::new(Full {
             id: None,
             gymnasium,
             python: function,
@@ -161,7 +162,7 @@ impl From<EnvSpec> for Form {
             timeout: Some(python.timeout).filter(|seconds| *seconds != PythonEnv::TIMEOUT),
             max_episode_steps: python.max_episode_steps,
             observe: python.observe,
-        })
+        }))
     }
 }
 

@@ -42,6 +42,7 @@ struct Embedding {
 }
 
 /// The linear layers of the tokens.
+#[expect(clippy::large_enum_variant, reason = "one for each policy")]
 enum Inputs {
     /// A token each.
     Separate {

@@ -85,10 +85,10 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     put("in_head", head.fixture(11).bytes());
     let window = json!({"window": 5});
     let guided =
-        Config { guidance: 1.5, rollout: window.clone(), rate: true, joint: Some("head"), ..joint.clone() };
+        Config { guidance: 1.5, rollout: window.clone(), rate: true, joint: Some("head"), ..joint };
     put("guided", guided.fixture(12).bytes());
     let chooser =
-        Config { guidance: 2.0, discrete: true, joint: Some("head"), rollout: window, ..head.clone() };
+        Config { guidance: 2.0, discrete: true, joint: Some("head"), rollout: window, ..head };
     put("guided_chooser", chooser.fixture(13).bytes());
     for (name, width, layers, discrete) in [("cloning", 40, 2, false), ("chooser", 17, 3, true)] {
         put(name, Cloning { width, layers, observation: 11, actions: 3, discrete }.fixture(1).bytes());

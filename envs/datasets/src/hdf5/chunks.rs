@@ -15,8 +15,11 @@ pub(super) struct Chunk {
     pub(super) mask: u32,
 }
 
-/// The level, the number of children, and key and address of each, of a node of the first version's trees.
-pub(super) fn tree(source: &Source, address: u64, key: usize) -> Result<(u8, usize, Vec<(Vec<u8>, u64)>)> {
+/// Key and address of each child of a node.
+type Children = Vec<(Vec<u8>, u64)>;
+
+/// The level and the children of a node of the first version's trees.
+pub(super) fn tree(source: &Source, address: u64, key: usize) -> Result<(u8, Children)> {
     let head = 8 + 2 * source.sizes.offset;
     let bytes = source.structure(address, head as u64)?;
     let mut cursor = source.cursor(&bytes);
@@ -27,7 +30,7 @@ pub(super) fn tree(source: &Source, address: u64, key: usize) -> Result<(u8, usi
     let bytes = source.structure(address + head as u64, (count * each) as u64)?;
     let mut cursor = source.cursor(&bytes);
     let children = (0..count).map(|_| Ok((cursor.take(key)?.to_vec(), cursor.place()?)));
-    Ok((level, count, children.collect::<Result<_>>()?))
+    Ok((level, children.collect::<Result<_>>()?))
 }
 
 impl Node {
@@ -90,7 +93,7 @@ impl Found<'_> {
             return Err(Fault::damaged("a tree without end"));
         }
         let rank = self.edges.len();
-        let (level, _, children) = tree(self.source, address, 8 + 8 * (rank + 1))?;
+        let (level, children) = tree(self.source, address, 8 + 8 * (rank + 1))?;
         for (key, child) in children {
             if level > 0 {
                 self.tree(child, depth + 1)?;

@@ -99,7 +99,7 @@ impl Filter {
                     .ok_or_else(|| Fault::damaged("a chunk too short for its checksum"))?;
                 let (found, said) = (fletcher32(data), u32::from_le_bytes(*checksum));
                 // A half of 65535 is one of 0; old versions on little-endian machines swapped the bytes of each half.
-                let reduced = |sum: u32| (sum >> 16) % 65535 << 16 | (sum & 0xffff) % 65535;
+                let reduced = |sum: u32| (((sum >> 16) % 65535) << 16) | ((sum & 0xffff) % 65535);
                 let swapped = (said & 0x00ff_00ff) << 8 | (said >> 8 & 0x00ff_00ff);
                 if ![reduced(said), reduced(swapped)].contains(&found) {
                     return Err(Fault::damaged("a chunk whose checksum differs"));

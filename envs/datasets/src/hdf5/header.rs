@@ -51,11 +51,11 @@ pub(super) fn root(source: &mut Source) -> Result<u64> {
     let mut cursor = source.cursor(left);
     let base = cursor.place()?;
     // Free space or the extension; the end of the file.
-    (cursor.address()?, cursor.address()?);
+    cursor.skip(2 * sizes[0])?;
     let root = match version {
         // The driver's information; then the root group's entry, its name first.
         0 | 1 => {
-            (cursor.address()?, cursor.address()?);
+            cursor.skip(2 * sizes[0])?;
             cursor.place()?
         }
         _ => cursor.place()?,

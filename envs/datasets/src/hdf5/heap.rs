@@ -33,8 +33,7 @@ impl<'s> Heap<'s> {
         }
         let largest_object = cursor.word()?;
         // Huge objects, free space, and counts of objects.
-        (cursor.length()?, cursor.address()?, cursor.length()?, cursor.address()?);
-        (0..8).try_for_each(|_| cursor.length().map(drop))?;
+        cursor.skip(10 * source.sizes.length + 2 * source.sizes.offset)?;
         let width = cursor.short()? as u64;
         let (start, largest_direct) = (cursor.length()?, cursor.length()?);
         let bits = cursor.short()?;

@@ -124,7 +124,6 @@ fn symbols(
         }
         return Ok(());
     }
-    let (_, count, children) = super::chunks::tree(source, address, sizes.length)?;
-    debug_assert_eq!(children.len(), count);
+    let (_, children) = super::chunks::tree(source, address, sizes.length)?;
     children.into_iter().try_for_each(|(_, child)| symbols(source, child, names, depth + 1, all))
 }

@@ -134,7 +134,7 @@ fn arrays_tree(path: &Path, key: &str, arrays: &[&dyn Array], depth: usize) -> R
     let rows = arrays.iter().map(|array| array.len()).sum();
     let mut numbers = Numbers::filled(0, 0.0);
     for array in arrays {
-        append(*array, shape.iter().product(), &mut numbers).ok_or_else(|| {
+        append(*array, &mut numbers).ok_or_else(|| {
             Error::content(
                 path,
                 key,
@@ -247,7 +247,7 @@ fn shape(path: &Path, key: &str, kind: &DataType, depth: usize) -> Result<(Vec<u
 }
 
 /// Appends the entries of an array of a type that [`shape`] knows; none where values are missing.
-fn append(array: &dyn Array, size: usize, numbers: &mut Numbers) -> Option<()> {
+fn append(array: &dyn Array, numbers: &mut Numbers) -> Option<()> {
     macro_rules! primitive {
         ($kind:ty, $number:expr) => {
             array.as_primitive::<$kind>().values().iter().for_each(|&x| numbers.push($number(x)))
@@ -260,7 +260,7 @@ fn append(array: &dyn Array, size: usize, numbers: &mut Numbers) -> Option<()> {
         DataType::FixedSizeList(_, edge) => {
             let list = array.as_fixed_size_list();
             let entries = array.len() * *edge as usize;
-            append(&list.values().slice(0, entries), size / *edge as usize, numbers)?;
+            append(&list.values().slice(0, entries), numbers)?;
         }
         DataType::Boolean => {
             array.as_boolean().values().iter().for_each(|flag| numbers.push(f64::from(u8::from(flag))))

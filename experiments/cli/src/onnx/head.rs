@@ -68,12 +68,16 @@ pub(super) fn action(graph: &mut Graph, task: &Task, heads: &Heads, guidance: f6
         }
         ActionSpace::MultiDiscrete { choices } => {
             let attributes = [("axis", Number::Int(1)), ("keepdims", Number::Int(1))];
+            let all = match &heads.free {
+                Some(free) => guided(graph, &heads.asked, free, guidance),
+                None => heads.asked.clone(),
+            };
             let (mut first, mut indices, mut tokens) = (0, Vec::new(), Vec::new());
             for &choices in choices {
-                let logits = graph.slice(head, 1, first, first + choices as i64);
+                let logits = graph.slice(&all, 1, first, first + choices as i64);
                 let choice = graph.op("ArgMax", &[&logits], &attributes);
-                let all = graph.ints(&(0..choices as i64).collect::<Vec<_>>());
-                let chosen = graph.op("Equal", &[&choice, &all], &[]);
+                let each = graph.ints(&(0..choices as i64).collect::<Vec<_>>());
+                let chosen = graph.op("Equal", &[&choice, &each], &[]);
                 tokens.push(graph.op("Cast", &[&chosen], &[("to", Number::Int(FLOAT.into()))]));
                 indices.push(choice);
                 first += choices as i64;
