@@ -165,7 +165,7 @@ fn small_files_that_unfold() {
     file.create_dataset("rewards").with_dtype(datatype).with_shape(&[0]);
     write(&path, &file.finish().unwrap());
     let message = refused(&path);
-    assert!(message.ends_with("rewards: found the type variable-length; expected numbers or booleans"));
+    assert!(message.ends_with("(images as JPEG, or ragged rows); expected numbers or booleans"));
 
     // A column of two columns, which are the same, of two columns, which are ….
     let mut builder = FlatBufferBuilder::new();
@@ -185,6 +185,53 @@ fn small_files_that_unfold() {
     let length = (footer.len() as u32).to_le_bytes();
     let message = refused(&arrow_folder("unfolds", &[footer, &length, b"ARROW1"].concat()));
     assert!(message.contains("Too many tables"), "{message}");
+}
+
+/// A file of `tests/forms`.
+fn form(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/forms").join(name)).unwrap()
+}
+
+#[test]
+fn hdf5_files_of_every_kind() {
+    let path = scratch("kinds.hdf5");
+    let files = [
+        "packed-latest",
+        "growing-latest",
+        "growing-earliest",
+        "links-latest",
+        "unwritten-latest",
+        "d3rlpy-2",
+    ];
+    fuzz("HDF5", &files.map(|name| form(&format!("{name}.hdf5"))), |bytes| {
+        write(&path, bytes);
+        try_out(&path)
+    });
+}
+
+#[test]
+fn npz_files() {
+    let path = scratch("x.npz");
+    fuzz("npz", &["plain.npz", "packed.npz", "ogbench.npz"].map(form), |bytes| {
+        write(&path, bytes);
+        try_out(&path)
+    });
+}
+
+#[test]
+fn tables() {
+    use aaren_datasets::{Columns, Reading};
+    let one = |name: &str| vec![name.to_owned()];
+    let (reward, episode) = (Some("r".into()), Some("id".into()));
+    let columns =
+        Columns { observation: one("a"), action: one("u"), reward, episode, terminal: None, timeout: None };
+    let reading = Reading { columns: Some(columns), ..Reading::default() };
+    for (name, path) in [("plain.csv", scratch("x.csv")), ("plain.parquet", scratch("x.parquet"))] {
+        fuzz(name, &[form(name)], |bytes| {
+            write(&path, bytes);
+            Dataset::load_for(&path, &reading, None).map(drop)
+        });
+    }
 }
 
 #[test]
