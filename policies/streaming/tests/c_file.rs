@@ -91,11 +91,9 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     let head = Config { joint: Some("head"), past_actions: false, ..Config::new("gru", 24, 2, 1) };
     put("in_head", head.fixture(11).bytes());
     let window = json!({"window": 5});
-    let guided =
-        Config { guidance: 1.5, rollout: window.clone(), rate: true, joint: Some("head"), ..joint };
+    let guided = Config { guidance: 1.5, rollout: window.clone(), rate: true, joint: Some("head"), ..joint };
     put("guided", guided.fixture(12).bytes());
-    let chooser =
-        Config { guidance: 2.0, discrete: true, joint: Some("head"), rollout: window, ..head };
+    let chooser = Config { guidance: 2.0, discrete: true, joint: Some("head"), rollout: window, ..head };
     put("guided_chooser", chooser.fixture(13).bytes());
     for (name, width, layers, discrete) in [("cloning", 40, 2, false), ("chooser", 17, 3, true)] {
         put(name, Cloning { width, layers, observation: 11, actions: 3, discrete }.fixture(1).bytes());
