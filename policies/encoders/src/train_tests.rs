@@ -136,9 +136,16 @@ fn compare_with(
         }
         check("the state", &found.to_kind(Kind::Float), &expected.detach().to_kind(Kind::Float));
     }
-    if let ([max, weight, value, ..], [other_max, other_weight, other_value, ..], EncoderKind::Aaren) =
-        (&found_state.tensors()[..], &expected_state.tensors()[..], model.encoder())
-    {
+    let (found_state, expected_state) = (found_state.tensors(), expected_state.tensors());
+    let aaren = model.encoder() == EncoderKind::Aaren;
+    assert!(
+        !aaren || found_state.len() == 3 * model.layers,
+        "{case}: maximum, weight and value of each layer"
+    );
+    for (found, expected) in found_state.chunks(3).zip(expected_state.chunks(3)).filter(|_| aaren) {
+        let ([max, weight, value], [other_max, other_weight, other_value]) = (found, expected) else {
+            panic!("{case}: {} tensors of a layer", found.len());
+        };
         let factor = (*other_max - *max).exp();
         check("the state's weight", weight, &(*other_weight * &factor).detach());
         check("the state's value", value, &(*other_value * factor.unsqueeze(-1)).detach());

@@ -202,7 +202,7 @@ fn rows_that_forget_go_on_as_from_the_start_and_the_others_as_if_nothing_had_bee
             Ok(forgotten) => forgotten,
             Err(error) => {
                 assert!(!model.encoder().constant_state());
-                assert!(error.to_string().starts_with("an encoder transformer cannot forget"), "{error}");
+                assert!(error.to_string().starts_with("encoder transformer cannot reset"), "{error}");
                 continue;
             }
         };

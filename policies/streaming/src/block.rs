@@ -111,6 +111,12 @@ impl Scratch {
         Scratch { x, branch, normed: Vec::new(), hidden: Vec::new(), mixer: Vec::new(), head: Vec::new() }
     }
 
+    /// Bytes of all buffers.
+    pub(crate) fn bytes(&self) -> usize {
+        let Scratch { x, normed, branch, hidden, mixer, head } = self;
+        [x, normed, branch, hidden, mixer, head].into_iter().map(|buffer| size_of_val(&**buffer)).sum()
+    }
+
     /// Writes to every page.
     pub(crate) fn touch(&mut self) {
         let Scratch { x, normed, branch, hidden, mixer, head } = self;

@@ -235,7 +235,8 @@ fn a_sliding_cache_agrees_with_the_definition_for_long() {
         Policy::from_bytes(&config.fixture(1).bytes()).unwrap().stream_with(Regime::Sliding(20)).unwrap();
     roll_out(&mut stream, 100, 1);
     let last_actions_token = 1;
-    assert_eq!(stream.state_bytes(), 2 * 2 * 16 * (3 * 20 - last_actions_token) * 4);
+    let last_action = stream.policy().header().action.size();
+    assert_eq!(stream.state_bytes(), (2 * 2 * 16 * (3 * 20 - last_actions_token) + last_action) * 4);
 }
 
 #[test]
@@ -383,6 +384,7 @@ fn a_million_steps_do_not_drift() {
                 assert!(worst < 1e-4, "recency {raw:?}, {positions}, step {t}: off by {worst:e}");
             }
         }
-        assert_eq!(stream.state_bytes(), (2 + 16) * 4);
+        let last_action = stream.policy().header().action.size();
+        assert_eq!(stream.state_bytes(), (2 + 16 + last_action) * 4);
     }
 }

@@ -50,11 +50,13 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let gpus = gpus(Path::new("/proc/driver/nvidia/gpus"));
     let report = report(device, &SIZES)?;
-    let Provenance { aaren, commit, machine, .. } = provenance::here();
+    let Provenance { aaren, commit, mujoco, machine, .. } = provenance::here();
     let processor = machine.map_or_else(|| std::env::consts::ARCH.into(), |machine| machine.processor);
     output::print(format_args!(
-        "`aaren check --device {}`: aaren {aaren}, commit {commit}, {processor}, {} threads, {}\n\n{compared}\n\n{}\n{}",
+        "`aaren check --device {}`: aaren {aaren}, commit {commit}, libtorch {}, MuJoCo {mujoco}, {processor}, {} threads, {}\n\n\
+         {compared}\n\n{}\n{}",
         args.device,
+        provenance::LIBTORCH,
         tch::get_num_threads(),
         if gpus.is_empty() { "no NVIDIA GPU".into() } else { gpus.join(", ") },
         report.differences.to_markdown(),
