@@ -56,7 +56,7 @@ fn joint(encoder: EncoderKind, return_in: ReturnIn) -> AgentConfig {
 fn separate(encoder: EncoderKind, recency: Recency, norm: Norm, carry: bool) -> DecisionConfig {
     DecisionConfig {
         model: Model {
-            mixer: Mixer::new(encoder, Settings { heads: 2, recency }),
+            mixer: Mixer::new(encoder, Settings { heads: 2, recency, ..Settings::default() }),
             width: 16,
             layers: 2,
             norm,

@@ -24,7 +24,7 @@ use serde_json::json;
 pub struct Args {
     /// A policy.safetensors, or the folder of a run that holds one.
     pub policy: PathBuf,
-    /// Environment, where it is not the one the policy was trained for: an id, or a map as in an experiment.
+    /// Environment, an id or a map as in an experiment; unless given, the one the policy was trained for.
     #[arg(long)]
     pub env: Option<String>,
     /// Episodes for each target return.
