@@ -42,6 +42,7 @@ mod keys;
 mod model;
 mod node;
 mod policy;
+mod primary;
 mod reading;
 mod result;
 mod spec;
@@ -72,6 +73,7 @@ pub use fingerprint::Fingerprint;
 pub use folder::{ExperimentFolder, RunFolder, make_folder, recipe_file, write, write_if_new};
 pub use grid::Cell;
 pub use policy::PolicySpec;
+pub use primary::{Endpoint, PrimarySpec};
 pub use result::{
     Cost, CostPoint, Costs, EpisodeResult, Evaluated, ExperimentResult, Machine, Protocol, Provenance,
     RunResult,

@@ -13,8 +13,8 @@ use crate::field::{Field, Fields};
 use crate::model::ModelSection;
 use crate::values::{Distinct, distinct, whole};
 use crate::{
-    CompareSpec, DatasetSource, Document, Error, EvaluateSpec, PolicySpec, TrainSpec, dataset, env, grid,
-    keys, reading, values,
+    CompareSpec, DatasetSource, Document, Error, EvaluateSpec, PolicySpec, PrimarySpec, TrainSpec, dataset,
+    env, grid, keys, reading, values,
 };
 
 /// One experiment: every policy × seed, trained on one dataset, evaluated in one environment.
@@ -46,6 +46,9 @@ pub struct Spec {
     pub evaluate: EvaluateSpec,
     /// How policies are compared.
     pub compare: CompareSpec,
+    /// The comparison that decides, where one is fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<PrimarySpec>,
 }
 
 /// The top level as written, with the defaults that follow from nothing else.
@@ -57,10 +60,13 @@ struct File {
     env: EnvSpec,
     #[serde(deserialize_with = "dataset::text")]
     dataset: String,
+    /// Keys of a dictionary of observations, in the order in which policies see them; all unless given.
     #[serde(default, deserialize_with = "reading::observe")]
     observe: Option<Vec<String>>,
+    /// What the numbers of actions mean; what the environment takes, or the data say, unless given.
     #[serde(default, deserialize_with = "reading::actions")]
     actions: Option<Actions>,
+    /// Which columns of a table are what; the usual names unless given.
     #[serde(default, deserialize_with = "reading::columns")]
     columns: Option<Columns>,
     #[serde(default)]
@@ -81,6 +87,8 @@ struct File {
     evaluate: EvaluateSpec,
     #[serde(default)]
     compare: CompareSpec,
+    #[serde(default)]
+    primary: Option<PrimarySpec>,
 }
 
 impl Spec {
@@ -137,9 +145,10 @@ impl Spec {
         product.try_into().unwrap_or(u64::MAX)
     }
 
-    /// The same experiment reduced to one policy and one seed: the spec of one results folder.
+    /// The same experiment reduced to one policy and one seed: the spec of one results folder. Its `result.json` has the
+    /// primary endpoint.
     pub fn single(&self, policy: &PolicySpec, seed: u64) -> Spec {
-        Spec { policies: vec![policy.clone()], seeds: vec![seed], ..self.clone() }
+        Spec { policies: vec![policy.clone()], seeds: vec![seed], primary: None, ..self.clone() }
     }
 }
 
@@ -163,6 +172,7 @@ impl Document {
             mut train,
             mut evaluate,
             mut compare,
+            mut primary,
             ..
         } = root.read()?;
         env::resolve(&mut env, observe.clone(), self)?;
@@ -209,7 +219,23 @@ impl Document {
             None => return Err(root.missing("dataset", keys::required("dataset"))),
         };
         let name = self.name(name, &root)?;
-        Ok(Spec { name, env, dataset, observe, actions, columns, policies, seeds, train, evaluate, compare })
+        if let Some(primary) = &mut primary {
+            primary.complete(&root.section("primary"), &name, &policies, &seeds)?;
+        }
+        Ok(Spec {
+            name,
+            env,
+            dataset,
+            observe,
+            actions,
+            columns,
+            policies,
+            seeds,
+            train,
+            evaluate,
+            compare,
+            primary,
+        })
     }
 
     pub(crate) fn name(&self, name: Option<String>, root: &Fields) -> Result<String, Error> {
@@ -225,7 +251,7 @@ fn first_seed() -> Vec<u64> {
     vec![0]
 }
 
-fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+pub(super) fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
     const LARGEST: u64 = u64::MAX;
 
     #[derive(Deserialize)]
