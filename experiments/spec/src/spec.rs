@@ -60,10 +60,13 @@ struct File {
     env: EnvSpec,
     #[serde(deserialize_with = "dataset::text")]
     dataset: String,
+    /// Keys of a dictionary of observations, in the order in which policies see them; all unless given.
     #[serde(default, deserialize_with = "reading::observe")]
     observe: Option<Vec<String>>,
+    /// What the numbers of actions mean; what the environment takes, or the data say, unless given.
     #[serde(default, deserialize_with = "reading::actions")]
     actions: Option<Actions>,
+    /// Which columns of a table are what; the usual names unless given.
     #[serde(default, deserialize_with = "reading::columns")]
     columns: Option<Columns>,
     #[serde(default)]
