@@ -192,7 +192,6 @@ impl Distance {
 /// softmax over tiles of the cache with a running maximum, so that a tile of keys and values is
 /// read from memory once for all three.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the operands of one kernel")]
 fn attend<L: Lanes>(
     cache: &Cache,
     width: usize,
