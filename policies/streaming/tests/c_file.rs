@@ -65,9 +65,9 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     let turning = Config { positions: "rotary", rotated_heads: 1, ..Config::new("aaren", 18, 2, 2) };
     put("turning", turning.fixture(3).bytes());
     let one =
-        Config { recency: "gated", rollout: json!({"reset": 9}), past_actions: false, ..turning.clone() };
+        Config { recency: "gated", rollout: json!({"reset": 9}), past_actions: false, ..turning };
     put("turning_reset", Config { heads: 1, ..one }.fixture(3).bytes());
-    let keyed = Config { keys: 5, recency: "gated", ..turning.clone() };
+    let keyed = Config { keys: 5, recency: "gated", ..turning };
     put("keyed", keyed.fixture(2).bytes());
     let untold = Config { positions: "none", ..Config::new("aaren", 16, 1, 2) };
     put("untold", untold.fixture(4).bytes());
