@@ -49,7 +49,7 @@ fn run(policy: &str, seed: u64, score: f64, began_with: Option<&PrimarySpec>) ->
         dataset: serde_json::from_str(DATASET).unwrap(),
         difficulty: serde_json::from_str(DIFFICULTY).unwrap(),
         data: 0,
-        evaluations: vec![Evaluated { update: 1, protocol, episodes: vec![episode] }],
+        evaluations: vec![Evaluated { update: 1, protocol, episodes: vec![episode], held_out: None }],
         losses: vec![(1, 1.0)],
         primary: began_with.cloned(),
         provenance: serde_json::from_str(r#"{"aaren": "", "commit": "", "mujoco": ""}"#).unwrap(),
