@@ -209,8 +209,8 @@ fn a_cure_is_one() {
 fn required_keys_and_other_documents() {
     #[rustfmt::skip]
     let cases: &[(&str, &[&str])] = &[
-        ("", &["x.yaml:1: `env` is missing", "Hopper-v4"]),
-        ("# nothing\n", &["`env` is missing"]),
+        ("", &["x.yaml:1: `dataset` is missing", "a D4RL file"]),
+        ("# nothing\n", &["`dataset` is missing"]),
         ("env: Hopper-v4", &["x.yaml:1: `dataset` is missing", "a D4RL file"]),
         ("envs: Hopper-v4\ndataset: hopper-medium", &["x.yaml:1: unknown key `envs`", "did you mean `env`?"]),
         ("just text", &["x.yaml:1: the text `just text`; expected the keys of an experiment"]),
