@@ -13,8 +13,9 @@
 # make page-test  the page of `aaren report --html` in Chromium (Debian: apt install chromium)
 # make docs    build the book into target/book, with a search box; installs mdbook under .deps
 # make reference  make anew what results/reference holds and the documents quote (PARTS="demo bench": some of it)
-# make wheel   build the Python package into target/wheel (make wheel-test: and test it)
-# make wheel-aarch64  the same for 64-bit ARM, into target/wheel-aarch64, with what devices-test installs
+# make wheel   build the Python packages, the runtime and the command, into target/wheel (make wheel-test: test them, installed
+#              in five ways with torch and MuJoCo)
+# make wheel-aarch64  the runtime for 64-bit ARM, into target/wheel-aarch64, with what devices-test installs
 
 PYTHON ?= python3
 DEPS := .deps
@@ -23,13 +24,13 @@ SITE := $(DEPS)/site
 STAMP := $(DEPS)/installed-$(firstword $(shell cksum requirements.txt))$(if $(CUDA),-cuda)
 PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-location --quiet
 
-.PHONY: demo test slurm-test devices-test install-c wheel-aarch64 lint soak soak-runs soak-kills soak-datasets soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-test docs page-test
+.PHONY: demo test slurm-test devices-test install-c wheel-aarch64 lint soak soak-runs soak-kills soak-datasets soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-runtime wheel-command wheel-test docs page-test
 
 demo: deps
 	cargo run --release --locked --bin aaren -- run experiments/demo.yaml --jobs 2
 
 # The Python part tests with the binary that `cargo test` builds.
-test: deps wheel
+test: deps wheel-runtime
 	cargo test --locked --workspace
 	$(PYTEST)
 
@@ -110,21 +111,35 @@ bench: deps python
 	cargo build --release --locked --bin aaren-bench
 	target/release/aaren-bench
 
-# One wheel for every Python: the streaming runtime's C library, without debug information, and Python over it.
+# Wheels for every Python: the streaming runtime's C library, without debug information, and Python over it; the command,
+# which finds its libraries beside its package. `zig-cc.sh` links them for an old glibc: the oldest that Rust runs on, and the
+# one of torch's wheels.
 WHEEL := target/wheel
+LINK = PATH="$(CURDIR)/$(DEPS)/wheel/bin:$$PATH" CARGO_ZIGBUILD_PYTHON_PATH=$(CURDIR)/$(DEPS)/wheel/bin/python
+HATCH = $(CURDIR)/$(DEPS)/wheel/bin/python -m hatchling build -t wheel -d $(CURDIR)/$(WHEEL)
 
 define PYTEST
-$(DEPS)/wheel/bin/$(PIP:$(PYTHON)%=python%) --no-index --no-deps --force-reinstall $(WHEEL)/*.whl
+$(DEPS)/wheel/bin/$(PIP:$(PYTHON)%=python%) --no-index --no-deps --force-reinstall $(WHEEL)/aaren-*.whl
 $(DEPS)/wheel/bin/python -m pytest policies/python
 endef
 
-wheel: $(DEPS)/wheel/installed
-	cargo build --release --locked -p aaren-streaming-c
-	rm -rf $(WHEEL) && mkdir -p $(WHEEL)
+wheel: wheel-runtime wheel-command
+
+wheel-runtime: $(DEPS)/wheel/installed
+	$(LINK) AAREN_GLIBC=2.17 cargo rustc --release --locked -p aaren-streaming-c --crate-type cdylib -- \
+		-C linker=$(CURDIR)/policies/python/zig-cc.sh
+	mkdir -p $(WHEEL) && rm -f $(WHEEL)/aaren-*.whl
 	strip --strip-debug -o $(WHEEL)/libaaren_streaming_c.so target/release/libaaren_streaming_c.so
-	cd policies/python && AAREN_LIBRARY=$(CURDIR)/$(WHEEL)/libaaren_streaming_c.so \
-		$(CURDIR)/$(DEPS)/wheel/bin/python -m hatchling build -t wheel -d $(CURDIR)/$(WHEEL)
-	$(DEPS)/wheel/bin/python -m auditwheel show $(WHEEL)/*.whl
+	cd policies/python && AAREN_LIBRARY=$(CURDIR)/$(WHEEL)/libaaren_streaming_c.so $(HATCH)
+	$(DEPS)/wheel/bin/python -m auditwheel show $(WHEEL)/aaren-*.whl
+
+wheel-command: $(DEPS)/wheel/installed
+	$(LINK) AAREN_GLIBC=2.28 AAREN_RPATH='$$ORIGIN/../torch/lib:$$ORIGIN/../mujoco' \
+		cargo rustc --release --locked -p aaren-cli --bin aaren -- -C linker=$(CURDIR)/policies/python/zig-cc.sh
+	mkdir -p $(WHEEL) && rm -f $(WHEEL)/aaren_command-*.whl
+	cp target/release/aaren $(WHEEL)/aaren
+	cd policies/python/command && AAREN_COMMAND=$(CURDIR)/$(WHEEL)/aaren $(HATCH)
+	$(DEPS)/wheel/bin/python -m auditwheel show $(WHEEL)/aaren_command-*.whl
 
 # Built by Debian's Rust: rustup's needs a target of its own. The name of the platform comes from the library.
 wheel-aarch64: $(DEPS)/wheel/installed
@@ -140,6 +155,11 @@ wheel-aarch64: $(DEPS)/wheel/installed
 wheel-test: wheel
 	cargo build --locked --bin aaren
 	$(PYTEST)
+	rm -rf $(DEPS)/installs && mkdir -p $(DEPS)/installs
+	cp -al $(SITE) $(DEPS)/installs/site && rm -rf $(DEPS)/installs/site/gymnasium*
+	$(DEPS)/wheel/bin/$(PIP:$(PYTHON)%=python%) --target $(DEPS)/installs/site --no-deps --only-binary=:all: numpy==2.2.6
+	$(DEPS)/wheel/bin/python policies/python/installs.py $(WHEEL) $(DEPS)/installs/site
+	rm -rf $(DEPS)/installs
 
 $(DEPS)/wheel/installed: policies/python/requirements.txt policies/python/tests/requirements.txt | deps
 	$(PYTHON) -m venv $(DEPS)/wheel

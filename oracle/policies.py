@@ -8,7 +8,7 @@ measurements, so that a slower spell of the machine meets both.
      "threads": 2, "compile": false}
     {"what": "step", "memory": "cache", "precision": "float32", "at": 1000, "steps": 50, "cold": true}
 
-Answers: {"seconds": [one for each update or step], "state_bytes": what a step's memory takes}, or {"error": "…"}.
+Answers: {"seconds": [one for each update or step]}, or {"error": "…"}.
 encoder: `transformer` or `aaren`. memory: `window` (the last 20 timesteps recomputed), `cache` (all keys and values, in
 memory reserved beforehand), `sliding` (those of the last 20 timesteps, in a ring) or `recurrent` (Aaren's state).
 cold: a buffer larger than the processor's caches is written between two steps.
@@ -190,12 +190,6 @@ class Stepper:
                 x = block.attend(x, self.caches[i], slice(start, start + 3), visible, mask)
         return torch.tanh(p.head(x))[0, -1].tolist()
 
-    def bytes(self):
-        if self.memory == "recurrent":
-            return sum(part.numel() * part.element_size() for state in self.recurrent for part in state)
-        held = {"window": 0, "cache": 3 * self.t, "sliding": min(3 * self.t, self.room)}[self.memory]
-        return LAYERS * 2 * held * WIDTH * self.returns.element_size()
-
 
 FLUSH = torch.zeros(64 << 20, dtype=torch.uint8)
 steppers, trainers = {}, {}
@@ -215,7 +209,7 @@ def step(a):
             start = time.perf_counter()
             stepper.step()
             seconds.append(time.perf_counter() - start)
-    return {"seconds": seconds, "state_bytes": stepper.bytes()}
+    return {"seconds": seconds}
 
 
 class Trainer:

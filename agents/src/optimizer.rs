@@ -124,3 +124,24 @@ pub(crate) fn flatten<'p>(parameters: impl Iterator<Item = &'p mut Tensor>) -> T
 fn row(tensor: &Tensor) -> Tensor {
     tensor.detach().reshape([-1])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand: a ramp of four, then half a cosine over the eight updates that are left, or nothing.
+    #[test]
+    fn the_learning_rate_warms_up_and_comes_down() {
+        let factors = |schedule, warmup| -> Vec<f64> {
+            (0..12).map(|update| learning_rate_factor(schedule, update, warmup, 12)).collect()
+        };
+        let cosine = factors(Schedule::Cosine, 4);
+        assert_eq!(cosine[..5], [0.25, 0.5, 0.75, 1.0, 1.0]);
+        assert!((cosine[6] - (0.5 + 0.5_f64.sqrt() / 2.0)).abs() < 1e-12, "{cosine:?}");
+        assert!((cosine[8] - 0.5).abs() < 1e-12 && (cosine[10] - 0.5 + 0.5_f64.sqrt() / 2.0).abs() < 1e-12);
+        // The last update is not lost: its rate is above 0.
+        assert!(cosine[11] > 0.03 && cosine[11] < 0.04, "{cosine:?}");
+        assert_eq!(factors(Schedule::Constant, 2)[..3], [0.5, 1.0, 1.0]);
+        assert_eq!(factors(Schedule::Constant, 0), [1.0; 12]);
+    }
+}

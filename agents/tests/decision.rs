@@ -23,7 +23,7 @@ fn generator() -> std::sync::MutexGuard<'static, ()> {
 }
 
 fn config(encoder: EncoderKind, norm: Norm, recency: Recency) -> DecisionConfig {
-    let mixer = Mixer::new(encoder, Settings { heads: 2, recency });
+    let mixer = Mixer::new(encoder, Settings { heads: 2, recency, ..Settings::default() });
     DecisionConfig {
         model: Model {
             width: 16,
@@ -53,8 +53,18 @@ fn configs() -> Vec<DecisionConfig> {
         ..*config
     };
     all.extend(all.clone().iter().map(two_tokens));
-    let untold = plain(EncoderKind::Aaren);
-    all.push(DecisionConfig { model: Model { positions: Positions::None, ..untold.model }, ..untold });
+    for (encoder, positions, rotate) in [
+        (EncoderKind::Aaren, Positions::None, 1.0),
+        (EncoderKind::Aaren, Positions::Rotary, 0.5),
+        (EncoderKind::Aaren, Positions::Rotary, 1.0),
+        (EncoderKind::Transformer, Positions::Rotary, 1.0),
+        (EncoderKind::Transformer, Positions::Alibi, 1.0),
+    ] {
+        let config = config(encoder, Norm::Post, Recency::None);
+        let keys = if rotate == 1.0 { 4 } else { 1 };
+        let mixer = Mixer::new(encoder, Settings { heads: 2, rotate, keys, ..Settings::default() });
+        all.push(DecisionConfig { model: Model { positions, mixer, ..config.model }, ..config });
+    }
     let joint = |(config, (return_in, rate)): (&DecisionConfig, (ReturnIn, bool))| DecisionConfig {
         layout: Layout::Joint { return_in, rate },
         ..*config

@@ -56,7 +56,7 @@ fn joint(encoder: EncoderKind, return_in: ReturnIn) -> AgentConfig {
 fn separate(encoder: EncoderKind, recency: Recency, norm: Norm, carry: bool) -> DecisionConfig {
     DecisionConfig {
         model: Model {
-            mixer: Mixer::new(encoder, Settings { heads: 2, recency }),
+            mixer: Mixer::new(encoder, Settings { heads: 2, recency, ..Settings::default() }),
             width: 16,
             layers: 2,
             norm,
@@ -103,7 +103,7 @@ fn fifty_updates_are_what_they_were() {
         ),
         (decision(EncoderKind::Gru, Recency::None, Norm::Post, true), false, 1, [0.6419, 0.362138, 894.6886]),
         (joint(EncoderKind::Aaren, ReturnIn::Head), false, 1, [0.597384, 0.13712, 1072.661]),
-        (joint(EncoderKind::Transformer, ReturnIn::Token), true, 1, [0.0; 3]),
+        (joint(EncoderKind::Transformer, ReturnIn::Token), true, 1, [1.555298, 0.171801, 802.526]),
         (cloning.clone(), false, 1, [0.525424, 0.535814, 59.25632]),
         (cloning, true, 1, [1.137696, 0.974487, 61.66556]),
         (

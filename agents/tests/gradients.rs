@@ -47,7 +47,8 @@ fn threads_share_the_rows_of_a_batch() {
         (EncoderKind::Gru, false, joint(ReturnIn::Head)),
         (EncoderKind::Transformer, true, joint(ReturnIn::Token)),
     ] {
-        let mixer = Mixer::new(encoder, Settings { heads: 2, recency: Recency::Gated });
+        let mixer =
+            Mixer::new(encoder, Settings { heads: 2, recency: Recency::Gated, ..Settings::default() });
         let config = DecisionConfig {
             model: Model {
                 width: 16,

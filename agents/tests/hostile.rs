@@ -26,7 +26,7 @@ fn write(name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 fn decision(encoder: EncoderKind) -> AgentConfig {
-    let mixer = Mixer::new(encoder, Settings { heads: 2, recency: Recency::Learned });
+    let mixer = Mixer::new(encoder, Settings { heads: 2, recency: Recency::Learned, ..Settings::default() });
     AgentConfig::new(&DecisionConfig {
         model: Model {
             width: 4,

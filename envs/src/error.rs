@@ -32,7 +32,7 @@ pub enum Error {
         reason: String,
     },
     /// MuJoCo or a model of it cannot be loaded.
-    #[error("{id}: the MuJoCo model {path} cannot be loaded: {reason}; run `make deps`, or point AAREN_MUJOCO_ASSETS at the assets folder of the gymnasium wheel", path = path.display())]
+    #[error("{id}: the MuJoCo model {path} cannot be loaded: {reason}; install the package gymnasium beside the package mujoco (`make deps` does), or point AAREN_MUJOCO_ASSETS at its folder envs/mujoco/assets", path = path.display())]
     Mujoco {
         /// The environment.
         id: String,

@@ -36,7 +36,7 @@ pub use drawing::{Drawing, Shape, colour};
 pub use dynamics::{Dynamics, Scene, Step};
 pub use environment::Environment;
 pub use error::Error;
-pub use mujoco::mujoco_version;
+pub use mujoco::{mujoco_models, mujoco_version};
 pub use nearest::nearest;
 pub use numpy::Generator;
 pub use picture::{Camera, Picture};

@@ -41,7 +41,17 @@ fn main() {
             println!("cargo:rustc-env=AAREN_DIRTY={}", !changes.is_empty());
         }
     }
+    println!("cargo:rustc-env=AAREN_LIBTORCH={}", libtorch().as_deref().unwrap_or("unknown"));
     println!("cargo:rustc-env=AAREN_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
+}
+
+/// The version that is linked, as the requirements pin it.
+fn libtorch() -> Option<String> {
+    let path = "../../requirements.txt";
+    println!("cargo:rerun-if-changed={path}");
+    let pinned = std::fs::read_to_string(path).ok()?;
+    let line = pinned.lines().find_map(|line| line.strip_prefix("torch=="))?;
+    line.split_whitespace().next().map(str::to_owned)
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

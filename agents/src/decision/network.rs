@@ -106,10 +106,11 @@ impl DecisionNetwork {
             nn::EmbeddingConfig { ws_init: nn::Init::Randn { mean: 0.0, stdev: 0.02 }, ..Default::default() };
         let embed_timestep = match config.model.positions {
             Positions::Timestep => Some(nn::embedding(&embed / "timestep", timesteps, width, small)),
-            Positions::None => None,
+            Positions::None | Positions::Rotary | Positions::Alibi => None,
         };
         let embed_norm = nn::layer_norm(&embed / "norm", vec![width], Default::default());
-        let encoder = Encoder::new(&root, &config.model, config.dropout)?;
+        let each = config.layout.tokens(config.model.past_actions) as i64;
+        let encoder = Encoder::new(&root, &config.model, config.dropout)?.timed(each, task.max_timesteps);
         let head = Head::new(&root, config.layout, width, action);
         store.set_device(device);
         Ok(Self { config: *config, task, store, embed: tokens, embed_timestep, embed_norm, encoder, head })

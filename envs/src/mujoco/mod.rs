@@ -19,4 +19,4 @@ pub(crate) use planar::{half_cheetah, hopper, swimmer, walker2d};
 pub(crate) use pusher::pusher;
 pub(crate) use reacher::reacher;
 pub(crate) use robot::Version;
-pub use simulation::mujoco_version;
+pub use simulation::{mujoco_models, mujoco_version};

@@ -164,7 +164,7 @@ mod tests {
             "swimmer.xml",
             "walker2d.xml",
         ] {
-            let path = super::super::simulation::assets().join(file);
+            let path = super::super::simulation::mujoco_models().join(file);
             // Loaded first, as that keeps MuJoCo quiet.
             let found = trace(&load(&path).unwrap());
             let expected = trace(&MjModel::from_xml(&path).unwrap());

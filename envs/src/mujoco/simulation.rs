@@ -1,8 +1,8 @@
 //! One MuJoCo simulation, stepped in Gymnasium's order.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use mujoco_rs::mujoco_c::mjtWarning;
 use mujoco_rs::wrappers::{MjData, MjModel, MjtObjBase};
@@ -27,7 +27,7 @@ pub fn mujoco_version() -> &'static str {
 impl Simulation {
     /// Loads `file` of Gymnasium's assets; a model is loaded once and shared.
     pub(super) fn new(id: &str, file: &str, frame_skip: NonZeroU32) -> Result<Self, Error> {
-        let path = assets().join(file);
+        let path = mujoco_models().join(file);
         let fail = |reason: String| Error::Mujoco { id: id.to_owned(), path: path.clone(), reason };
         let model = load(&path).map_err(fail)?;
         let data = MjData::try_new(Arc::clone(&model)).map_err(|e| fail(e.to_string()))?;
@@ -170,9 +170,31 @@ impl Simulation {
     }
 }
 
-/// The `envs/mujoco/assets` folder of the gymnasium wheel: set now, else when this was built.
-pub(super) fn assets() -> PathBuf {
-    std::env::var_os("AAREN_MUJOCO_ASSETS")
-        .or_else(|| option_env!("AAREN_MUJOCO_ASSETS").map(Into::into))
-        .map_or_else(|| PathBuf::from("assets"), PathBuf::from)
+/// The folder of MuJoCo models of the gymnasium wheel, its `envs/mujoco/assets`: `AAREN_MUJOCO_ASSETS`, else `assets`
+/// beside this program, as in a wheel of it, else that of the package `gymnasium` beside the package `mujoco` whose
+/// library is loaded.
+pub fn mujoco_models() -> PathBuf {
+    static MODELS: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let set = std::env::var_os("AAREN_MUJOCO_ASSETS").map(PathBuf::from);
+        let known = set.or_else(beside_program).or_else(beside_library);
+        known.unwrap_or_else(|| PathBuf::from("gymnasium/envs/mujoco/assets"))
+    };
+    MODELS.get_or_init(find).clone()
+}
+
+fn beside_program() -> Option<PathBuf> {
+    let folder = std::env::current_exe().ok()?.with_file_name("assets");
+    folder.join("hopper.xml").is_file().then_some(folder)
+}
+
+/// By the list of this process's mapped files, whose paths have no links in them.
+fn beside_library() -> Option<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let path = maps.lines().find_map(|line| {
+        let start = line.find('/')?;
+        Path::new(&line[start..]).file_name()?.to_str()?.starts_with("libmujoco.so").then(|| &line[start..])
+    })?;
+    let packages = Path::new(path).parent()?.parent()?;
+    Some(packages.join("gymnasium/envs/mujoco/assets"))
 }

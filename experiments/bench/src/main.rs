@@ -105,6 +105,10 @@ struct Row {
     pub against: Option<String>,
     /// How many times better than the reference.
     pub ratio: Option<f64>,
+    /// Bytes that must be kept of the episode from step to step.
+    pub state_bytes: Option<usize>,
+    /// Working memory of a step, of which the next step needs nothing.
+    pub scratch_bytes: Option<usize>,
 }
 
 impl Row {

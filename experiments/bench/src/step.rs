@@ -41,6 +41,8 @@ struct Contender {
     /// Times in µs, with warm and with cold caches.
     ours: [Vec<f64>; 2],
     theirs: [Vec<f64>; 2],
+    /// Bytes of state and of scratch at [`AT`].
+    memory: Option<[usize; 2]>,
     /// Beside those at [`AT`].
     elsewhere: Vec<(usize, Vec<f64>)>,
 }
@@ -63,6 +65,7 @@ pub fn measure(python: &Python) -> Result<Vec<Row>> {
                 stream: policy.stream_with(regime)?,
                 ours: Default::default(),
                 theirs: Default::default(),
+                memory: None,
                 elsewhere: Vec::new(),
             });
         }
@@ -127,6 +130,7 @@ impl Contender {
             let time = self.step(inputs)?;
             self.ours[0].push(time);
         }
+        self.memory = Some([self.stream.state_bytes(), self.stream.scratch_bytes()]);
         for _ in 0..STEPS {
             flush.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
             let time = self.step(inputs)?;
@@ -170,6 +174,7 @@ impl Contender {
     }
 
     fn row(&self, at: usize, caches: &'static str, times: &[f64]) -> Row {
+        let memory = self.memory.filter(|_| at == AT);
         Row {
             what: "step",
             policy: self.encoder.to_string(),
@@ -181,6 +186,8 @@ impl Contender {
             value: percentile(times, 50.0),
             unit: "µs",
             p99: Some(percentile(times, 99.0)),
+            state_bytes: memory.map(|[state, _]| state),
+            scratch_bytes: memory.map(|[_, scratch]| scratch),
             ..Row::default()
         }
     }

@@ -42,7 +42,7 @@ pub fn measure(python: &Python, threads: u16) -> Result<Vec<Row>> {
         let mut contenders = Vec::new();
         for (policy, encoder, heads, recency, theirs_called) in POLICIES {
             let (mut agent, task) = hopper(encoder, heads);
-            agent.model.mixer = Mixer::new(encoder, Settings { heads, recency });
+            agent.model.mixer = Mixer::new(encoder, Settings { heads, recency, ..Settings::default() });
             agent.context.context_length = ContextLength::Timesteps(context);
             let agent = AgentConfig::new(&agent);
             for precision in [Precision::Float32, Precision::Bfloat16] {

@@ -56,7 +56,7 @@ impl Agent for RewardWeighted {
         let best = dataset.returns_to_go().iter().copied().fold(f32::MIN, f32::max);
         let weigh = |to_go: &f32| ((f64::from(to_go - best)) / self.temperature).exp() as f32;
         let weights = dataset.returns_to_go().iter().map(weigh).collect();
-        let descent = Descent::new(&policy, config);
+        let descent = Descent::new(&policy, None, config);
         Ok(Box::new(Weighted { policy, sampler, weights, descent, batch: config.batch }))
     }
 }

@@ -60,13 +60,16 @@ fn processes_that_race_and_are_killed_lose_nothing() {
     let mut random = StdRng::seed_from_u64(3);
     let start = || experiment.command("killed", &SEEDS).spawn().unwrap();
     let mut children: Vec<Child> = (0..3).map(|_| start()).collect();
+    let mut alive = 0;
     for _ in 0..8 {
         std::thread::sleep(Duration::from_millis(random.random_range(50..400)));
         let child = &mut children[random.random_range(0..3)];
+        alive += usize::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
         *child = start();
     }
+    assert!(alive > 0, "nobody was killed at work");
     for child in children {
         let (code, message) = outcome(child.wait_with_output().unwrap());
         assert_eq!(code, Some(0), "{message}");

@@ -4,8 +4,8 @@ use super::comparison::difference_head;
 use super::{Kind, Paired, PolicySummary, Scale, Score, Summary, Table, Verdict, kind_of_agent, looks};
 use crate::plot::{Axis, Dot, DotChart, Figure, Look, Row, Series};
 use aaren_statistics::{
-    Estimate, interquartile_mean, mean_difference, optimality_gap, performance_profile,
-    probability_of_improvement,
+    Estimate, interquartile_mean, mean, mean_difference, optimality_gap, over_sampled_datasets,
+    performance_profile, probability_of_improvement,
 };
 
 /// The policies that every dataset has.
@@ -109,6 +109,7 @@ impl Aggregates {
 
     /// A row for each policy.
     pub fn table(&self) -> Table {
+        let several = self.datasets.len() > 1;
         let mut heads = vec!["policy".to_owned(), "runs".into(), "interquartile mean".into()];
         heads.extend(self.scale.map(|scale| format!("optimality gap to {}", scale.best())));
         let other = self.with.as_ref().and_then(|with| self.policies.iter().find(|it| it.name == *with));
@@ -117,6 +118,7 @@ impl Aggregates {
             let differences =
                 self.policies.iter().filter_map(|it| Some(over_datasets(it.differences.as_deref()?)));
             heads.push(difference_head(&other.name, &differences.collect::<Vec<_>>()));
+            heads.extend(several.then(|| format!("minus {}, datasets as a sample", other.name)));
             heads.extend(self.margin.map(|margin| format!("non-inferior (margin {margin})?")));
         }
         let mut table = Table::new(1, heads);
@@ -131,6 +133,8 @@ impl Aggregates {
                 row.push(if itself { "–".into() } else { above() });
                 let difference = policy.differences.as_deref().map(over_datasets);
                 row.push(difference.map_or("–".into(), |it| it.to_string()));
+                let sampled = policy.differences.as_deref().map(over_sample);
+                row.extend(several.then(|| sampled.map_or("–".into(), |it| it.to_string())));
                 row.extend(self.margin.map(|margin| {
                     let verdict = difference.and_then(|difference| Verdict::of(&difference, margin));
                     verdict.map_or("–".into(), |verdict| verdict.to_string())
@@ -166,6 +170,10 @@ impl Aggregates {
              Agarwal et al. 2021, with 95 % percentile-bootstrap intervals, the runs of each dataset resampled; of few runs \
              they are too narrow. Differences are paired by training seed and episode, their intervals Student's t."
         );
+        if self.datasets.len() > 1 {
+            text += " Intervals are of these datasets, as the verdicts are; taken as a sample of datasets that there could \
+                be, Student's t over their mean differences.";
+        }
         if !self.left_out.is_empty() {
             text += &format!("\n\nLeft out: {}.", self.left_out.join("; "));
         }
@@ -230,6 +238,11 @@ impl Aggregates {
 fn without_env(row: &str) -> String {
     let (dataset, inside) = row.strip_suffix(')').and_then(|row| row.split_once(" (")).unwrap_or((row, ""));
     inside.split(", ").skip(1).fold(dataset.to_owned(), |name, varied| name + ", " + varied)
+}
+
+/// The mean difference, the datasets taken as a sample of those that there could be.
+fn over_sample(differences: &[Paired]) -> Estimate {
+    over_sampled_datasets(&differences.iter().map(|it| mean(&it.per_seed)).collect::<Vec<_>>())
 }
 
 /// The mean difference; of one dataset with the interval that stands in its summary.

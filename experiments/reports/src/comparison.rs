@@ -27,7 +27,7 @@ pub struct Paired {
     pub difference: Estimate,
     /// The difference of each training seed that both have finished.
     pub per_seed: Vec<f64>,
-    /// What the margin makes of it; none where there is no margin or no interval.
+    /// What the margin makes of it; none where there is no margin, no interval, or one training only.
     pub verdict: Option<Verdict>,
 }
 
@@ -46,9 +46,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Of a difference; none where it has no interval.
+    /// Of a difference; none where it has no interval, or one over the episodes of a single training, which says nothing
+    /// of another.
     pub fn of(difference: &Estimate, margin: f64) -> Option<Self> {
-        let (low, high) = difference.ci95?;
+        let (low, high) = difference.ci95.filter(|_| difference.over != Unit::Episodes)?;
         Some(match () {
             () if low > 0.0 => Verdict::Better,
             () if low > -margin => Verdict::NonInferior,
@@ -96,7 +97,10 @@ impl Comparison {
         let none = || "–".to_owned();
         self.policies.get(policy).map_or_else(
             || [none(), none()],
-            |it| [it.difference.to_string(), it.verdict.map_or_else(none, |verdict| verdict.to_string())],
+            |it| {
+                let one = || if it.difference.over == Unit::Episodes { NO_VERDICT.into() } else { none() };
+                [it.difference.to_string(), it.verdict.map_or_else(one, |verdict| verdict.to_string())]
+            },
         )
     }
 
@@ -109,6 +113,9 @@ impl Comparison {
         [difference_head(&self.with, self.policies.values().map(|paired| &paired.difference)), question]
     }
 }
+
+/// In the place of a verdict where there is one training of each.
+pub const NO_VERDICT: &str = "one seed: no verdict";
 
 /// What differences from a policy are called, and over what they are where that is a single training.
 pub(super) fn difference_head<'e>(with: &str, differences: impl IntoIterator<Item = &'e Estimate>) -> String {
@@ -141,6 +148,28 @@ mod tests {
         assert_eq!(verdict(-2.0, 9.0), Verdict::Undecided);
         assert_eq!(verdict(-9.0, -2.1), Verdict::Inferior);
         assert_eq!(Verdict::of(&Estimate { mean: 0.0, ci95: None, over: Unit::Seeds }, 2.0), None);
+    }
+
+    /// A hundred episodes of one training say that this one is better, and nothing of another.
+    #[test]
+    fn one_training_gives_no_verdict() {
+        let sample = |mean: f64| {
+            let episode = |identity: u64| Episode { value: mean + (identity % 7) as f64 / 10.0, identity };
+            Sample { seeds: vec![(0..100).map(episode).collect()], range: (f64::NEG_INFINITY, f64::INFINITY) }
+        };
+        let (ours, theirs) = (sample(90.0), sample(50.0));
+        let policies = [("b", &[0][..], &theirs), ("a", &[0][..], &ours)];
+        let comparison = Comparison::new("b", "return", Some(2.0), policies.into_iter()).unwrap();
+        assert!(comparison.policies["a"].difference.ci95.is_some_and(|(low, _)| low > 39.0));
+        assert_eq!(comparison.policies["a"].verdict, None);
+        assert_eq!(comparison.cells("a"), ["40.0 ± 0.0".to_owned(), "one seed: no verdict".into()]);
+        // Of two trainings the same difference has one.
+        let twice =
+            |sample: &Sample| Sample { seeds: [&*sample.seeds, &*sample.seeds].concat(), ..sample.clone() };
+        let (ours, theirs) = (twice(&ours), twice(&theirs));
+        let policies = [("b", &[0, 1][..], &theirs), ("a", &[0, 1][..], &ours)];
+        let comparison = Comparison::new("b", "return", Some(2.0), policies.into_iter()).unwrap();
+        assert_eq!(comparison.policies["a"].verdict, Some(Verdict::Better));
     }
 
     /// A policy whose seed 1 diverged is paired over the others, not with its neighbour's seed.

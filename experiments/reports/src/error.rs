@@ -19,6 +19,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A primary endpoint that is not the one that was fixed before its runs.
+    #[error("{experiment}: primary: {what}")]
+    Primary {
+        /// The experiment.
+        experiment: String,
+        /// What is wrong, and the cure.
+        what: String,
+    },
     /// Scores that were not made under one protocol do not compare.
     #[error("{experiment}: {what}; run `aaren run` again, which plays all policies under one protocol")]
     Protocols {
@@ -35,7 +43,7 @@ impl Error {
         match self {
             Error::Spec(error) => error.is_refusal(),
             Error::Env(error) => error.is_refusal(),
-            Error::Summary { .. } | Error::Protocols { .. } => true,
+            Error::Summary { .. } | Error::Primary { .. } | Error::Protocols { .. } => true,
         }
     }
 }

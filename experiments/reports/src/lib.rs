@@ -13,9 +13,13 @@ mod metric;
 mod page;
 mod pictures;
 pub mod plot;
+mod primary;
 pub mod published;
 mod summary;
 mod table;
+
+#[cfg(test)]
+mod primary_tests;
 
 pub use aggregates::Aggregates;
 pub use comparison::{Comparison, Paired, Verdict};
@@ -24,5 +28,6 @@ pub use looks::{Kind, cost_name, kind_of_agent, kind_of_file, looks, looks_of};
 pub use metric::{Metric, Scale, lengths};
 pub use page::{Film, Overview, Section, page};
 pub use pictures::Pictures;
+pub use primary::{PrimaryResult, PrimaryScores};
 pub use summary::{INTERVAL, PolicySummary, Protocol, Score, Summary, TargetSummary};
 pub use table::{Align, Table};

@@ -98,7 +98,7 @@ impl Pictures {
         };
         let curves = over_updates(Axis::linear(self.metric.label()), &self.curves, self.levels());
         let losses = over_updates(Axis::log("Training loss"), &self.losses, Vec::new());
-        let memory = over_time("Bytes of state and scratch", |point| point.state_bytes as f64);
+        let memory = over_time("Bytes kept of the episode", |point| point.state_bytes as f64);
         let latency = over_time("µs per environment step", |point| point.step_us_p50);
         [
             ("learning_curves.svg", curves),

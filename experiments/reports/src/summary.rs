@@ -12,7 +12,7 @@ use aaren_statistics::{Estimate, ONE_SEED, Sample, Unit, mean};
 use serde::{Deserialize, Serialize};
 
 use crate::table::Table;
-use crate::{Comparison, Error, Kind, Metric, Pictures, Scale, kind_of_agent, lengths};
+use crate::{Comparison, Error, Kind, Metric, Pictures, PrimaryScores, Scale, kind_of_agent, lengths};
 
 /// Everything that is kept of an experiment: `summary.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Summary {
     pub policies: BTreeMap<String, PolicySummary>,
     /// One policy beside another; none where that one did not finish, or there is no other.
     pub comparison: Option<Comparison>,
+    /// What this experiment brings to the comparison that decides, where one is fixed that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<PrimaryScores>,
     /// How it was measured.
     pub protocol: Protocol,
 }
@@ -167,6 +170,7 @@ impl Summary {
         let comparison =
             Comparison::new(&experiment.policies[with], metric.name(), experiment.margin, samples)
                 .filter(|comparison| !comparison.policies.is_empty());
+        let primary = PrimaryScores::new(experiment, |run| metric.sample(of_last(&[run], targets[0])));
         let protocol = Protocol {
             env: first.env.clone(),
             dataset: first.dataset.clone(),
@@ -184,7 +188,7 @@ impl Summary {
             backend: "streaming runtime (scores and µs per step), libtorch (updates/s)".into(),
             provenance: first.provenance.clone(),
         };
-        let summary = Self { name: experiment.name.clone(), policies, comparison, protocol };
+        let summary = Self { name: experiment.name.clone(), policies, comparison, primary, protocol };
         Ok(Some((summary, pictures)))
     }
 
@@ -234,12 +238,14 @@ impl Summary {
 
     /// Scores, sizes and speeds, a row for each policy and each memory that its cost was measured with.
     pub fn table(&self) -> Table {
-        let costs = ["roll-out", "state bytes", "µs/step", "updates/s"].map(String::from);
+        let costs = ["roll-out", "state bytes", "scratch bytes", "µs/step", "updates/s"].map(String::from);
         let mut table = Table::new(1, self.score_heads().into_iter().chain(costs));
         let cost = |cost: &Cost| {
-            [cost.regime.to_string(), cost.state_bytes.to_string(), format!("{:.1}", cost.step_us_p50)]
+            let scratch = cost.scratch_bytes.map_or("–".into(), |bytes| bytes.to_string());
+            let step = format!("{:.1}", cost.step_us_p50);
+            [cost.regime.to_string(), cost.state_bytes.to_string(), scratch, step]
         };
-        let unknown = || ["–"; 3].map(String::from);
+        let unknown = || ["–"; 4].map(String::from);
         for (name, policy) in self.in_order() {
             let scores = self.score_cells(name, policy);
             let empty = std::iter::repeat_n(String::new(), scores.len() - 1);
@@ -292,7 +298,8 @@ impl Summary {
             "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
              ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
              Scores are of the last update, at target return {target}; intervals: {INTERVAL}. Differences are paired by \
-             training seed and episode. State bytes and median µs per step are of timestep 1000 in the streaming runtime on one core.\n\n\
+             training seed and episode. State bytes (what must be kept from step to step), scratch bytes (a step's working \
+             memory) and median µs per step are of timestep 1000 in the streaming runtime on one core.\n\n\
              ## Protocol\n\n```json\n{}\n```\n",
             self.name,
             self.table().to_markdown(),

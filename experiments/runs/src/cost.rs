@@ -103,6 +103,7 @@ pub fn of_policies(policies: &[String], seeds: &[u64], folder: &ExperimentFolder
     if let Some(known) = Costs::read(&folder.costs())?
         && known.measured == measured
         && names.eq(known.costs.iter().map(|cost| (cost.policy.as_str(), cost.regime)))
+        && known.costs.iter().all(|cost| cost.scratch_bytes.is_some())
     {
         return Ok(known.costs);
     }
@@ -125,6 +126,7 @@ struct Record {
     /// Times in µs, by timestep, of all episodes that reached it.
     times: Vec<Vec<f64>>,
     state_bytes: Vec<usize>,
+    scratch_bytes: Vec<usize>,
     /// At the timesteps of interest.
     resident: Vec<Option<usize>>,
 }
@@ -133,6 +135,7 @@ impl Record {
     fn episode(&mut self, subject: &mut Subject, timesteps: usize, look: &[usize]) -> Result<()> {
         self.times.resize(self.times.len().max(timesteps), Vec::new());
         self.state_bytes.resize(self.times.len(), 0);
+        self.scratch_bytes.resize(self.times.len(), 0);
         subject.stream.reset(1000.0);
         if !look.is_empty() {
             release_freed_memory();
@@ -143,6 +146,7 @@ impl Record {
             subject.stream.act(&subject.observation, 1.0)?;
             self.times[timestep].push(start.elapsed().as_secs_f64() * 1e6);
             self.state_bytes[timestep] = subject.stream.state_bytes();
+            self.scratch_bytes[timestep] = subject.stream.scratch_bytes();
             if look.contains(&(timestep + 1)) {
                 let now = resident_bytes();
                 self.resident.push(now.zip(before).map(|(now, before)| now.saturating_sub(before)));
@@ -165,6 +169,7 @@ impl Record {
                 step_us_p99: percentile(&around, 99.0),
                 cumulative_ms: cumulative,
                 state_bytes: self.state_bytes[timestep - 1],
+                scratch_bytes: Some(self.scratch_bytes[timestep - 1]),
                 resident_bytes: self.resident.get(index).copied().flatten(),
             });
         }
@@ -180,6 +185,7 @@ impl Record {
             step_us_p50: last.step_us_p50,
             step_us_p99: last.step_us_p99,
             state_bytes: last.state_bytes,
+            scratch_bytes: last.scratch_bytes,
             memory_exponent: fit(|p| p.state_bytes as f64),
             time_exponent: fit(|p| p.cumulative_ms),
             points,

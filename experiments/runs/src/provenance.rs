@@ -8,6 +8,9 @@ use serde_json::Value;
 /// Instructions that decide how fast numbers come: those of libtorch's and the streaming runtime's kernels.
 const INSTRUCTIONS: [&str; 6] = ["avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16"];
 
+/// The version of libtorch that this program is built for.
+pub const LIBTORCH: &str = env!("AAREN_LIBTORCH");
+
 /// Of this process.
 pub fn here() -> Provenance {
     Provenance {

@@ -8,8 +8,8 @@ use aaren_datasets::{Dataset, DatasetSummary, Difficulty};
 use aaren_envs::{ReferenceScores, describe, reference_scores, return_range, seeds};
 use aaren_format::{Network, Target};
 use aaren_spec::{
-    DatasetSource, EpisodeResult, Evaluated, Fingerprint, Keep, PolicySpec, Protocol, Provenance, RunFolder,
-    RunResult, RunState, Spec, make_folder, write, write_if_new,
+    DatasetSource, EpisodeResult, Evaluated, Fingerprint, Keep, PolicySpec, PrimarySpec, Protocol,
+    Provenance, RunFolder, RunResult, RunState, Spec, make_folder, write, write_if_new,
 };
 use aaren_streaming::Policy;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -41,6 +41,9 @@ struct Progress {
     records: usize,
     /// Checksum of the dataset.
     data: u32,
+    /// The primary endpoint that was fixed when it began.
+    #[serde(default)]
+    primary: Option<PrimarySpec>,
 }
 
 /// What the runs of an experiment learn from, once it is loaded.
@@ -295,7 +298,8 @@ impl Run<'_> {
     fn resume(&self, trainer: &mut Trainer, data: &Data) -> Result<Progress> {
         let path = self.folder.checkpoint();
         if !path.exists() {
-            return Ok(Progress { data: data.checksum, ..Progress::default() });
+            let primary = self.spec.primary.clone();
+            return Ok(Progress { data: data.checksum, primary, ..Progress::default() });
         }
         let checkpoint = Checkpoint::load(&path, &self.fingerprint.hash())?;
         let shown = path.display();
@@ -586,6 +590,7 @@ impl<'r> Training<'r> {
             data: data.checksum,
             evaluations: progress.evaluations,
             losses: metrics::values(&run.folder, "train/loss")?,
+            primary: progress.primary,
             provenance: Provenance { python: describe(&run.spec.env)?.versions, ..provenance::here() },
         };
         run.leave(&file, result)
@@ -646,6 +651,7 @@ fn evaluations_csv(evaluations: &[Evaluated], seed: u64, scores: Option<Referenc
 mod tests {
     use std::path::Path;
 
+    use aaren_format::{Precision, Schedule};
     use aaren_spec::Document;
 
     use super::*;
@@ -666,5 +672,26 @@ mod tests {
         assert_ne!(own, config(&[shared[0], shared[2]]));
         // Updates of its own: the warm-up is a tenth of them too.
         assert_eq!(config(&["policies=[{aaren: {updates: 50}}]"]), config(&["train.updates=50"]));
+    }
+
+    /// No key of `train` is left at a value of the program's.
+    #[test]
+    fn training_is_what_the_yaml_says() {
+        let text = "env: Hopper-v4\ndataset: hopper-medium\npolicies: [aaren]\ntrain: {updates: 70, batch: 6, \
+            learning_rate: 0.25, weight_decay: 0.125, warmup: 9, schedule: constant, clip: 3.5, ema: 0.5, precision: bfloat16}\n";
+        let spec = Document::parse(Path::new("x.yaml"), text, &[]).unwrap().spec().unwrap();
+        let expected = TrainConfig {
+            updates: 70,
+            batch: 6,
+            learning_rate: 0.25,
+            weight_decay: 0.125,
+            warmup: 9,
+            schedule: Schedule::Constant,
+            clip: 3.5,
+            ema: 0.5,
+            precision: Precision::Bfloat16,
+            seed: 11,
+        };
+        assert_eq!(train_config(&spec, &spec.policies[0], 11), expected);
     }
 }

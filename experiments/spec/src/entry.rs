@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use aaren_envs::nearest;
 use aaren_format::{
     AgentConfig, AgentSettings, Context, ContextLength, DecisionConfig, EncoderKind, Invalid, Layout, Mixer,
-    Model, Precision, Regime, ReturnIn, Settings, Start, Variation,
+    Model, Positions, Precision, Regime, ReturnIn, Settings, Start, Variation,
 };
 use serde::Deserialize;
 
@@ -62,6 +62,7 @@ const HEADS: Setting =
     ("heads", |encoder| encoder.takes("heads"), "1", "it has no attention to divide into heads");
 const RECENCY: Setting =
     ("recency", |encoder| encoder.takes("recency"), "none", "recency decays an Aaren's state");
+const KEYS: Setting = ("keys", |encoder| encoder.takes("keys"), "1", "keys address an Aaren's state");
 const CARRY: Setting =
     ("carry", EncoderKind::constant_state, "false", "it has no state of constant size to carry");
 
@@ -192,15 +193,22 @@ impl<'a> Shared<'a> {
             Some(Regime::Sliding(_)) => !growing,
             _ => false,
         };
+        let positions = self.sections(own, |key| key == "positions")?.0.positions;
+        let knows = encoder.knows(positions);
         let tokens = self.sections(own, |key| key == "tokens")?.0.tokens;
         let unreached = |key: &str| {
-            [HEADS, RECENCY, CARRY].iter().any(|(setting, means, ..)| *setting == key && !means(encoder))
+            (key == "positions" && !knows)
+                || (key == "rotate" && !(knows && positions == Positions::Rotary))
+                || [HEADS, RECENCY, KEYS, CARRY]
+                    .iter()
+                    .any(|(setting, means, ..)| *setting == key && !means(encoder))
                 || (key == "rollout" && unfit(self.rollout))
                 || (tokens != Some(1) && JOINT.contains(&key))
         };
         let (said, context) = self.sections(own, |key| !unreached(key))?;
         let (past_actions, layout) = self.layout(own, &said)?;
-        let settings = Settings { heads: said.heads, recency: said.recency };
+        let settings =
+            Settings { heads: said.heads, recency: said.recency, rotate: said.rotate, keys: said.keys };
         let model = Model {
             width: said.width,
             layers: said.layers,
@@ -213,6 +221,7 @@ impl<'a> Shared<'a> {
         for ((key, means, others, reason), given) in [
             (HEADS, settings.heads != usual.heads),
             (RECENCY, settings.recency != usual.recency),
+            (KEYS, settings.keys != usual.keys),
             (CARRY, context.carry),
         ] {
             if given

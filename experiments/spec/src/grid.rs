@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::document::{Blocked, Document, put};
 use super::error::{Error, Place, brief};
 use super::field::{Field, Fields};
+use super::nearest;
 use super::node::{Entry, Node, Scalar, Value};
 use super::values::{self, is_folder_name};
 
@@ -19,7 +20,7 @@ use super::values::{self, is_folder_name};
 const MOST: usize = 1000;
 
 /// The keys that no grid varies: policies and seeds are lists already.
-const FIXED: &[&str] = &["name", "policies", "seeds", "grid"];
+const FIXED: &[&str] = &["name", "policies", "seeds", "grid", "primary"];
 
 /// One experiment of a document.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ impl Document {
                 count.map_or("more experiments than can be counted".into(), |n| format!("{n} experiments"));
             return Err(invalid(found, &format!("at most {MOST}")));
         };
-        let mut cells = Vec::with_capacity(count);
+        let mut named = Vec::with_capacity(count);
         for index in 0..count {
             // The last axis is the fastest.
             let (mut rest, mut chosen) = (index, Vec::new());
@@ -76,13 +77,16 @@ impl Document {
                     values::FOLDER_NAME,
                 ));
             }
-            cells.push(self.cell(&name, &chosen)?);
+            named.push((name, chosen));
         }
-        Ok(Some((self.folder_name()?, cells)))
+        let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+        let primary = primary_datasets(&fields, &names)?;
+        let cells = named.iter().map(|(name, chosen)| self.cell(name, chosen, primary.as_ref()));
+        Ok(Some((self.folder_name()?, cells.collect::<Result<_, _>>()?)))
     }
 
-    /// One experiment, in which everything is said that `chosen` says.
-    fn cell(&self, name: &str, chosen: &[&Choice]) -> Result<Cell, Error> {
+    /// One experiment, in which everything is said that `chosen` says, and over which datasets the primary endpoint is.
+    fn cell(&self, name: &str, chosen: &[&Choice], primary: Option<&Node>) -> Result<Cell, Error> {
         let place = self.root().place.clone();
         let entries = self.root().entries().unwrap_or_default();
         let kept = entries.iter().filter(|entry| {
@@ -94,7 +98,9 @@ impl Document {
         let name = Value::Scalar(Scalar { text: name.into(), plain: false });
         let name = Node { place: place.clone(), value: name };
         let name = ("name".to_owned(), &place, &name);
-        for (key, place, node) in chosen.iter().flat_map(|choice| &choice.sets).chain([&name]) {
+        let primary = primary.map(|datasets| ("primary.datasets".to_owned(), &datasets.place, datasets));
+        let sets = chosen.iter().flat_map(|choice| &choice.sets).chain([&name]).chain(&primary);
+        for (key, place, node) in sets {
             put(&mut root, key, place, (*node).clone()).map_err(|Blocked { at, found }| Error::Invalid {
                 place: (*place).clone(),
                 key: key.clone(),
@@ -116,6 +122,29 @@ impl Document {
         let name = fields.get("name").map(|field| field.read::<Named>()).transpose()?;
         self.name(name.and_then(|Named(name)| name), &fields)
     }
+}
+
+/// The datasets of a primary endpoint that does not name them: all experiments of the grid. Those that it names have to
+/// be among them.
+fn primary_datasets(root: &Fields, names: &[&str]) -> Result<Option<Node>, Error> {
+    let Some(primary) = root.get("primary").and_then(Field::map) else { return Ok(None) };
+    if let Some(given) = primary.get("datasets") {
+        for item in given.items("a list of names of the grid's experiments")? {
+            let name = item.text().unwrap_or_default();
+            if !names.contains(&name) {
+                let cure = nearest(name, names.iter().copied()).map(|name| format!("did you mean `{name}`?"));
+                let expected = format!("one of the grid's {} experiments", names.len());
+                return Err(item.invalid(&expected, cure.as_deref()));
+            }
+        }
+        return Ok(None);
+    }
+    let place = primary.place;
+    let scalar = |name: &&str| {
+        let value = Value::Scalar(Scalar { text: (*name).to_owned(), plain: false });
+        Node { place: place.clone(), value }
+    };
+    Ok(Some(Node { place: place.clone(), value: Value::List(names.iter().map(scalar).collect()) }))
 }
 
 /// Refuses a grid where one experiment is asked for.
@@ -291,7 +320,10 @@ fn refuse_fixed(sets: &[(String, &Place, &Node)]) -> Result<(), Error> {
         }
         let first = key.split('.').next().unwrap_or_default();
         if FIXED.contains(&first) {
-            let cure = "give all policies and seeds in their own lists";
+            let cure = match first {
+                "primary" => "give one `primary` beside `grid`, over all that it varies",
+                _ => "give all policies and seeds in their own lists",
+            };
             return Err(invalid("a key of `env`, `model`, `context`, `train` or `evaluate`", Some(cure)));
         }
     }

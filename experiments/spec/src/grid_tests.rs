@@ -168,3 +168,45 @@ fn refusals_name_the_place_in_the_grid() {
         "{message}"
     );
 }
+
+/// One endpoint over all cells of the grid, or over those that it names.
+#[test]
+fn a_primary_endpoint_is_over_the_experiments_of_its_grid() {
+    let text = |primary: &str| {
+        format!(
+            "env: Hopper-v4\ndataset: [hopper-medium, hopper-expert]\nseeds: [0, 1, 2]\nprimary: {{policy: aaren, \
+             against: transformer, endpoint: mean, margin: 2{primary}}}\n"
+        )
+    };
+    for spec in specs(&text("")) {
+        let primary = spec.primary.unwrap();
+        assert_eq!(primary.datasets, ["hopper-medium", "hopper-expert"]);
+        assert_eq!(primary.seeds, [0, 1, 2]);
+    }
+    for spec in specs(&text(", datasets: [hopper-expert], seeds: [2, 0]")) {
+        let primary = spec.primary.unwrap();
+        assert_eq!(
+            (&primary.datasets[..], &primary.seeds[..]),
+            (&["hopper-expert".to_owned()][..], &[2, 0][..])
+        );
+    }
+    for (text, parts) in [
+        (
+            text(", datasets: [hoper-expert]"),
+            &[
+                "x.yaml:4: `primary.datasets[0]`",
+                "one of the grid's 2 experiments",
+                "did you mean `hopper-expert`?",
+            ][..],
+        ),
+        (
+            text("") + "grid: {primary.margin: [1, 2]}\n",
+            &["x.yaml:5: `primary.margin`", "one `primary` beside `grid`"],
+        ),
+    ] {
+        let message = cells(&text, &[]).unwrap_err().to_string();
+        for part in parts {
+            assert!(message.contains(part), "{part:?} is not in {message}");
+        }
+    }
+}

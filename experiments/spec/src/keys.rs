@@ -16,6 +16,10 @@ const REQUIRED: &[(&str, &str)] = &[
     ("env", "an environment's id such as `Hopper-v4`"),
     ("id", "an environment's id such as `Hopper-v4`"),
     ("dataset", "a D4RL file, a Minari folder or a recipe's name"),
+    ("policy", "the name of the policy that is judged"),
+    ("against", "the name of the policy that it is compared with"),
+    ("endpoint", "`mean` or `probability`"),
+    ("margin", "by how much the policy may fall short, such as `2`"),
 ];
 
 /// What belongs at a required key.

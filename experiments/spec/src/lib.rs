@@ -42,6 +42,7 @@ mod keys;
 mod model;
 mod node;
 mod policy;
+mod primary;
 mod result;
 mod spec;
 mod state;
@@ -71,6 +72,7 @@ pub use fingerprint::Fingerprint;
 pub use folder::{ExperimentFolder, RunFolder, make_folder, recipe_file, write, write_if_new};
 pub use grid::Cell;
 pub use policy::PolicySpec;
+pub use primary::{Endpoint, PrimarySpec};
 pub use result::{
     Cost, CostPoint, Costs, EpisodeResult, Evaluated, ExperimentResult, Machine, Protocol, Provenance,
     RunResult,

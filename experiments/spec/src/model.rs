@@ -3,9 +3,10 @@
 use aaren_format::{Model, Norm, Positions, Recency, ReturnIn};
 use serde::Deserialize;
 
-use super::values::{not_negative, probability, some_whole, whole};
+use super::values::{not_negative, probability, share, some_whole, whole};
 
 const WIDEST: u64 = Model::WIDEST as u64;
+const KEYS: u64 = Model::KEYS as u64;
 const DEEPEST: u64 = Model::DEEPEST as u64;
 
 /// The section as written, with its defaults.
@@ -50,9 +51,18 @@ pub(super) struct ModelSection {
     /// training: 0, the default, or more.
     #[serde(deserialize_with = "not_negative")]
     pub history_noise: f64,
-    /// How a policy knows when something was: `timestep` (default), an embedding for each timestep of an episode, or
-    /// `none`.
+    /// How a policy knows when something was: `timestep` (default), an embedding for each timestep of an episode;
+    /// `rotary`, channels of an Aaren or a Transformer that turn with time; `alibi`, a Transformer's scores that fall with
+    /// time; or `none`.
     pub positions: Positions,
+    /// With `positions: rotary` the share of heads that turn, above 0 and at most 1 (default); the others keep what they
+    /// hold as it was.
+    #[serde(deserialize_with = "share")]
+    pub rotate: f64,
+    /// Entries of each head's key and query in an Aaren: 1 (default), the paper's form without them, to 1024. A state then
+    /// holds that many weighted sums of values, which a query reads.
+    #[serde(deserialize_with = "whole::<_, _, 1, KEYS>")]
+    pub keys: usize,
 }
 
 impl Default for ModelSection {
@@ -71,6 +81,8 @@ impl Default for ModelSection {
             return_dropout: 0.0,
             history_noise: 0.0,
             positions: Positions::Timestep,
+            rotate: 1.0,
+            keys: 1,
         }
     }
 }

@@ -79,6 +79,20 @@ fn section(name: &str, source: &str, of: &str, written: &Value) -> Vec<Key> {
     keys.into_iter().map(key).collect()
 }
 
+/// The keys of `primary`, four of which it has to have.
+fn primary() -> Vec<Key> {
+    let comments = comments(include_str!("primary.rs"), "PrimarySpec");
+    let required = [("policy", "aaren"), ("against", "transformer"), ("endpoint", "mean"), ("margin", "2")];
+    let key = |key: String| {
+        let others = required.iter().filter(|(other, _)| *other != key);
+        let others: String = others.map(|(other, value)| format!("{other}: {value}, ")).collect();
+        let expected = expected(&format!("{MINIMAL}primary: {{{others}{key}: []}}\n"));
+        let about = comments[&key].clone();
+        Key { name: key, about, expected, default: None, encoders: None }
+    };
+    keys_in(&format!("{MINIMAL}primary: {{\"?\": 1}}\n")).into_iter().map(key).collect()
+}
+
 /// The default of a key that is written only where it differs: the word that changes nothing.
 fn left_out(section: &str, key: &str, expected: &str) -> Option<Value> {
     let usual = load(MINIMAL, &[]).unwrap();
@@ -92,8 +106,8 @@ fn left_out(section: &str, key: &str, expected: &str) -> Option<Value> {
 
 /// The encoders whose own entry may have the key, where that is not all of them.
 fn encoders(key: &str, expected: &str, default: Option<&Value>) -> Option<String> {
-    // Its values mean something for some encoders each: the book has a page on them.
-    if key == "rollout" {
+    // Their values mean something for some encoders each: the book has pages on them.
+    if ["rollout", "positions", "rotate"].contains(&key) {
         return None;
     }
     let value = sample(expected, default);
@@ -251,12 +265,12 @@ experiment](../guides/experiment.md), [Run a grid](../guides/grids.md). For comp
 ";
 
 /// What the keys of the top level are, that have no value of one kind.
-const TOP: [(&str, &str); 10] = [
+const TOP: [(&str, &str); 11] = [
     (
         "env",
-        "an id such as `Hopper-v4`, `{id: …, kwargs: {…}}`, or one of Python, `{gymnasium: …}` or `{python: …}`; a list makes a grid",
+        "an id such as `Hopper-v4`, or `{id: …, kwargs: {…}}`, or one of Python, `{gymnasium: …, import: …}` or `{python: \"module:function\"}`; a list makes a grid",
     ),
-    ("observe", "a key, or a list of keys"),
+    ("observe", "a list of keys such as `[observation, desired_goal]`"),
     ("dataset", "a D4RL file, a Minari folder or a recipe's name; a list makes a grid"),
     ("policies", "a list of names, or of names with a map"),
     ("model", "a map"),
@@ -264,6 +278,7 @@ const TOP: [(&str, &str); 10] = [
     ("train", "a map"),
     ("evaluate", "a map"),
     ("compare", "a map"),
+    ("primary", "a map"),
     ("grid", "a map of lists"),
 ];
 
@@ -291,6 +306,7 @@ fn reference_of_the_yaml_is_what_the_program_says() {
         ("train", section("train", include_str!("train.rs"), "TrainSpec", &written["train"])),
         ("evaluate", section("evaluate", include_str!("evaluate.rs"), "EvaluateSpec", &written["evaluate"])),
         ("compare", section("compare", include_str!("compare.rs"), "CompareSpec", &written["compare"])),
+        ("primary", primary()),
     ];
     let entry = include_str!("entry.rs");
     let own = (entry, "Own");
@@ -364,7 +380,12 @@ fn reference_of_the_yaml_is_what_the_program_says() {
         {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties":
             {"type": "object", "additionalProperties": false, "properties": entry_keys}},
     ]});
-    let env = json!({"anyOf": [{"type": "string"}, {"type": "object"}]});
+    let env = json!({"anyOf": [
+        {"type": "string"},
+        {"type": "object", "required": ["id"]},
+        {"type": "object", "required": ["gymnasium"]},
+        {"type": "object", "required": ["python"]},
+    ]});
     let mut properties: Map<String, Value> = top.iter().map(|key| (key.name.clone(), schema(key))).collect();
     for (name, keys) in &sections {
         properties.insert((*name).into(), object(keys));

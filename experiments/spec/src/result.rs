@@ -10,7 +10,7 @@ use aaren_format::{AgentConfig, Precision, Regime, target_return, target_returns
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ExperimentFolder, RunState, Spec, write};
+use crate::{Error, ExperimentFolder, PrimarySpec, RunState, Spec, write};
 
 /// All that a report needs of an experiment.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct ExperimentResult {
     pub batch: usize,
     /// By how much a policy may fall short and still count as non-inferior.
     pub margin: Option<f64>,
+    /// The comparison that decides, where one is fixed.
+    pub primary: Option<PrimarySpec>,
     /// The runs that are done, in the order of policies and seeds.
     pub runs: Vec<RunResult>,
     /// Those that are not, each with what is known of it.
@@ -74,6 +76,9 @@ pub struct RunResult {
     pub evaluations: Vec<Evaluated>,
     /// The loss at every logged update: (update, loss).
     pub losses: Vec<(u64, f64)>,
+    /// The primary endpoint that the YAML had fixed when the run began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<PrimarySpec>,
     /// What made it.
     pub provenance: Provenance,
 }
@@ -211,8 +216,12 @@ pub struct Cost {
     pub step_us_p50: f64,
     /// 99th percentile there.
     pub step_us_p99: f64,
-    /// Bytes kept of the episode there.
+    /// Bytes that must be kept of the episode from step to step there.
     pub state_bytes: usize,
+    /// Working memory of a step there, of which the next step needs nothing; absent from older files, whose state of a
+    /// window holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scratch_bytes: Option<usize>,
     /// Fitted exponent p of bytes ∝ timestep^p: 0 is constant, 1 linear.
     pub memory_exponent: Option<f64>,
     /// Fitted exponent p of the episode's time ∝ timestep^p: 1 is linear, 2 quadratic.
@@ -230,8 +239,11 @@ pub struct CostPoint {
     pub step_us_p99: f64,
     /// Time of the episode up to here, in ms.
     pub cumulative_ms: f64,
-    /// Bytes kept of the episode.
+    /// Bytes that must be kept of the episode from step to step.
     pub state_bytes: usize,
+    /// Working memory of a step, of which the next step needs nothing; absent from older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scratch_bytes: Option<usize>,
     /// By how much the process has grown since the episode's start; `None` where the system does not tell.
     pub resident_bytes: Option<usize>,
 }
@@ -276,6 +288,7 @@ impl ExperimentResult {
             seeds: spec.seeds.clone(),
             batch: spec.train.batch,
             margin: spec.compare.margin,
+            primary: spec.primary.clone(),
             runs,
             unfinished: Vec::new(),
             costs,
@@ -295,6 +308,7 @@ impl ExperimentResult {
             seeds: Vec<u64>,
             train: Train,
             compare: Compare,
+            primary: Option<PrimarySpec>,
         }
         #[derive(Deserialize)]
         struct Train {
@@ -311,7 +325,7 @@ impl ExperimentResult {
             cure: "expected the spec.yaml that `aaren run` wrote: run it again".into(),
         };
         let text = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
-        let Outline { name, policies, seeds, train, compare } =
+        let Outline { name, policies, seeds, train, compare, primary } =
             serde_yaml::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
         let policies: Vec<String> = policies.into_iter().flat_map(BTreeMap::into_keys).collect();
         let (mut runs, mut unfinished) = (Vec::new(), Vec::new());
@@ -337,6 +351,7 @@ impl ExperimentResult {
             seeds,
             batch: train.batch,
             margin: compare.margin,
+            primary,
             runs,
             unfinished,
             costs,

@@ -81,7 +81,7 @@ prop_compose! {
                 norm: if pre { Norm::Pre } else { Norm::Post },
                 past_actions: !pre,
                 positions: Positions::Timestep,
-                mixer: Mixer::new(encoder, Settings { heads, recency }),
+                mixer: Mixer::new(encoder, Settings { heads, recency, ..Settings::default() }),
             },
             dropout,
             context: Context {
@@ -181,9 +181,18 @@ prop_compose! {
         (keep_all, margin, guidance, auto, most) in
             (any::<bool>(), proptest::option::of(0.0..100.0), -3.0..3.0, any::<bool>(), any::<bool>()),
     ) -> Spec {
+        // Of two policies one can be compared with the other.
+        let primary = match (&policies[..], margin) {
+            ([policy, against, ..], Some(margin)) => Some(PrimarySpec {
+                policy: policy.name.clone(), against: against.name.clone(), endpoint: Endpoint::Mean, margin,
+                datasets: vec![name.clone(), "another".into()], seeds: seeds.iter().copied().take(1).collect(),
+            }),
+            _ => None,
+        };
         let most = most && policies.iter().all(|policy| !policy.agent.hears_of_returns() || policy.agent.predicts_max());
         let max = most.then_some(f64::INFINITY);
         Spec {
+            primary,
             name, env: EnvSpec { kwargs: kwargs.into_iter().collect(), ..EnvSpec::new(id) },
             dataset: DatasetSource::Recipe(dataset), policies, seeds: seeds.into_iter().collect(), train,
             evaluate: EvaluateSpec {

@@ -12,8 +12,8 @@ use crate::field::{Field, Fields};
 use crate::model::ModelSection;
 use crate::values::{Distinct, distinct, whole};
 use crate::{
-    CompareSpec, DatasetSource, Document, Error, EvaluateSpec, PolicySpec, TrainSpec, dataset, env, grid,
-    keys, values,
+    CompareSpec, DatasetSource, Document, Error, EvaluateSpec, PolicySpec, PrimarySpec, TrainSpec, dataset,
+    env, grid, keys, values,
 };
 
 /// One experiment: every policy × seed, trained on one dataset, evaluated in one environment.
@@ -35,6 +35,9 @@ pub struct Spec {
     pub evaluate: EvaluateSpec,
     /// How policies are compared.
     pub compare: CompareSpec,
+    /// The comparison that decides, where one is fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<PrimarySpec>,
 }
 
 /// The top level as written, with the defaults that follow from nothing else.
@@ -64,7 +67,9 @@ struct File {
     evaluate: EvaluateSpec,
     #[serde(default)]
     compare: CompareSpec,
-    /// Keys of a dict observation that policies see, in this order.
+    #[serde(default)]
+    primary: Option<PrimarySpec>,
+    /// Keys of a dictionary of observations, in the order in which policies see them; all unless given.
     #[serde(default, deserialize_with = "env::keys")]
     observe: Option<Vec<String>>,
 }
@@ -111,9 +116,10 @@ impl Spec {
         product.try_into().unwrap_or(u64::MAX)
     }
 
-    /// The same experiment reduced to one policy and one seed: the spec of one results folder.
+    /// The same experiment reduced to one policy and one seed: the spec of one results folder. Its `result.json` has the
+    /// primary endpoint.
     pub fn single(&self, policy: &PolicySpec, seed: u64) -> Spec {
-        Spec { policies: vec![policy.clone()], seeds: vec![seed], ..self.clone() }
+        Spec { policies: vec![policy.clone()], seeds: vec![seed], primary: None, ..self.clone() }
     }
 }
 
@@ -134,6 +140,7 @@ impl Document {
             mut train,
             mut evaluate,
             mut compare,
+            mut primary,
             observe,
             ..
         } = root.read()?;
@@ -180,7 +187,11 @@ impl Document {
             Some(field) => dataset::find(&dataset, field, self)?,
             None => return Err(root.missing("dataset", keys::required("dataset"))),
         };
-        Ok(Spec { name: self.name(name, &root)?, env, dataset, policies, seeds, train, evaluate, compare })
+        let name = self.name(name, &root)?;
+        if let Some(primary) = &mut primary {
+            primary.complete(&root.section("primary"), &name, &policies, &seeds)?;
+        }
+        Ok(Spec { name, env, dataset, policies, seeds, train, evaluate, compare, primary })
     }
 
     pub(crate) fn name(&self, name: Option<String>, root: &Fields) -> Result<String, Error> {
@@ -196,7 +207,7 @@ fn first_seed() -> Vec<u64> {
     vec![0]
 }
 
-fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+pub(super) fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
     const LARGEST: u64 = u64::MAX;
 
     #[derive(Deserialize)]

@@ -158,7 +158,7 @@ fn the_example_of_the_readme_loads() {
     assert_eq!(names, ["aaren", "aaren-recency", "transformer"]);
     assert_eq!(
         decision(&spec.policies[1]).model.mixer.settings(),
-        Settings { heads: 4, recency: Recency::Learned }
+        Settings { heads: 4, recency: Recency::Learned, ..Settings::default() }
     );
     assert_eq!((spec.train.learning_rate, spec.train.clip), (1e-4, 0.25));
     assert_eq!(spec.evaluate.target_returns, Some(vec![3600.0, 1800.0]));
@@ -435,6 +435,33 @@ fn settings_reach_the_encoders_that_they_are_for() {
             assert_eq!(load(&own, &[]).is_ok(), taken, "{own}");
         }
     }
+}
+
+/// It is of the whole experiment and decides no training: adding seeds, or fixing it, trains nothing anew.
+#[test]
+fn a_primary_endpoint_is_completed_and_changes_no_fingerprint() {
+    let text = format!("{MINIMAL}seeds: [3, 4]\n");
+    let fixed = format!(
+        "{text}primary: {{policy: transformer, against: aaren, endpoint: probability, margin: 0.1}}\n"
+    );
+    let (without, with) = (load(&text, &[]).unwrap(), load(&fixed, &[]).unwrap());
+    assert_eq!(without.primary, None);
+    let primary = PrimarySpec {
+        policy: "transformer".into(),
+        against: "aaren".into(),
+        endpoint: Endpoint::Probability,
+        margin: 0.1,
+        datasets: vec!["x".into()],
+        seeds: vec![3, 4],
+    };
+    assert_eq!(with.primary.as_ref(), Some(&primary));
+    let policy = &with.policies[0];
+    assert_eq!(with.fingerprint(policy, 3), without.fingerprint(policy, 3));
+    // A run's own part has one policy only, so that there is nothing to compare.
+    assert_eq!(load(&with.single(policy, 3).to_yaml(), &[]).unwrap().primary, None);
+    let then = PrimarySpec { margin: 0.2, seeds: vec![3], ..primary.clone() };
+    assert_eq!(primary.differences(&then), ["margin: 0.2, now 0.1", "seeds: [3], now [3,4]"]);
+    assert!(primary.differences(&primary).is_empty());
 }
 
 /// What a new key costs: a field of a struct that derives `Deserialize`.

@@ -3,10 +3,10 @@
 //!
 //! Scores come as strata: the scores of all runs (one for each training seed), dataset by dataset. Intervals are 95 %
 //! percentile-bootstrap intervals of 2000 resamples, the runs of each dataset resampled by themselves: datasets are
-//! fixed. With few runs such an interval covers less often than it says; Student's t of
+//! fixed. With few runs such an interval covers less often than it says (`coverage_tests.rs`: how often); Student's t of
 //! [`mean_difference`] does not have that fault.
 
-use super::interval::t_quantile;
+use super::interval::{student, t_quantile};
 use super::random::SplitMix64;
 use super::{Estimate, Unit, mean, percentile_of_sorted, sorted};
 
@@ -18,11 +18,14 @@ const RESAMPLES: usize = 2000;
 
 /// The mean of the middle half of all runs: `scipy.stats.trim_mean(x, 0.25)`.
 pub fn interquartile_mean(scores: &Strata) -> Estimate {
-    bootstrap(&[scores], |resampled| {
-        let all = sorted(&resampled[0].concat());
-        let cut = all.len() / 4;
-        mean(&all[cut..all.len() - cut])
-    })
+    bootstrap(&[scores], |resampled| middle_half(&resampled[0].concat()))
+}
+
+/// The mean of what lies in the middle half.
+pub(super) fn middle_half(values: &[f64]) -> f64 {
+    let all = sorted(values);
+    let cut = all.len() / 4;
+    mean(&all[cut..all.len() - cut])
 }
 
 /// By how much the runs miss a score on average, those beyond it counted as there.
@@ -34,15 +37,29 @@ pub fn optimality_gap(scores: &Strata, goal: f64) -> Estimate {
 }
 
 /// The probability that a run of `x` is above one of `y` on a dataset drawn at random, ties counting half: the mean
-/// over datasets of the Mann–Whitney U statistic over its largest value. Both have the same datasets.
+/// over datasets of [`share_above`]. Both have the same datasets.
 pub fn probability_of_improvement(x: &Strata, y: &Strata) -> Estimate {
-    let above = |(x, y): (&Vec<f64>, &Vec<f64>)| {
-        let wins = x.iter().flat_map(|a| y.iter().map(move |b| f64::from(a > b) + f64::from(a == b) / 2.0));
-        mean(&wins.collect::<Vec<_>>())
-    };
     bootstrap(&[x, y], |resampled| {
-        mean(&resampled[0].iter().zip(&resampled[1]).map(above).collect::<Vec<_>>())
+        let pairs = resampled[0].iter().zip(&resampled[1]);
+        mean(&pairs.map(|(x, y)| share_above(x, y)).collect::<Vec<_>>())
     })
+}
+
+/// The share of pairs of runs in which that of `x` is above that of `y`, ties counting half: the Mann–Whitney U
+/// statistic over its largest value.
+pub fn share_above(x: &[f64], y: &[f64]) -> f64 {
+    let wins = x.iter().flat_map(|a| y.iter().map(move |b| f64::from(a > b) + f64::from(a == b) / 2.0));
+    mean(&wins.collect::<Vec<_>>())
+}
+
+/// The mean over datasets of one number of each, the datasets taken as a random sample of those that there could be:
+/// Student's t over them. The runs' noise is in the numbers already. No interval for one dataset.
+///
+/// Beside the intervals of the other functions, for which the datasets are fixed, this one says what to expect of
+/// another dataset of the kind.
+pub fn over_sampled_datasets(of_each: &[f64]) -> Estimate {
+    let center = mean(of_each);
+    Estimate { mean: center, ci95: student(center, of_each), over: Unit::Datasets }
 }
 
 /// The share of all runs above each threshold.
@@ -154,6 +171,29 @@ mod tests {
         );
         assert_eq!(mean_difference(&[vec![1.0, 2.0], vec![3.0]]).ci95, None);
         assert_eq!(mean_difference(&[vec![1.0, 1.0], vec![3.0, 3.0]]).ci95, Some((2.0, 2.0)));
+    }
+
+    /// `m.mean() ± t * m.std(ddof=1) / 3**.5` of the means by dataset of the differences above, `[2.7, 2.075, 10.35]`, and
+    /// of the shares `[19, 17, 19] / 32`, with `t = .95 / (2 * .975 * .025)**.5`, the closed form of two degrees of freedom.
+    #[test]
+    fn datasets_as_a_sample_have_students_interval_over_their_means() {
+        let means: Vec<f64> = x().iter().zip(&y()).map(|(x, y)| mean(x) - mean(y)).collect();
+        let shares: Vec<f64> = x().iter().zip(&y()).map(|(x, y)| share_above(x, y)).collect();
+        let sampled = over_sampled_datasets(&means);
+        assert_eq!(sampled.over, Unit::Datasets);
+        assert_estimate(sampled, 5.041666666666667, (-6.404645364586, 16.48797869792), 1e-9);
+        assert_estimate(
+            over_sampled_datasets(&shares),
+            0.5729166666666666,
+            (0.48327806813, 0.662555265203),
+            1e-8,
+        );
+        assert_eq!(over_sampled_datasets(&means[..1]).ci95, None);
+        // Wider than over the same datasets as they are where these differ by more than their runs do.
+        let apart = [vec![0.0, 0.1], vec![10.0, 10.1], vec![20.0, 20.1]];
+        let (low, high) = over_sampled_datasets(&apart.each_ref().map(|runs| mean(runs))).ci95.unwrap();
+        let (fixed_low, fixed_high) = mean_difference(&apart).ci95.unwrap();
+        assert!(low < fixed_low - 10.0 && high > fixed_high + 10.0);
     }
 
     /// Datasets that differ leave nothing to resample where their runs do not.

@@ -5,7 +5,7 @@
 //! (Clopper and Pearson 1934), over several it is never narrower than that, since seeds that agree leave Student's
 //! no width. Ends beyond what the metric can be are cut off. Episodes that repeat others do not count.
 //!
-//! Student's t is exact where the means of the seeds are normal. The tests below say how often the intervals cover
+//! Student's t is exact where the means of the seeds are normal. The tests of `coverage_tests.rs` say how often the intervals cover
 //! where they are not.
 
 use std::collections::HashSet;
@@ -24,6 +24,8 @@ pub enum Unit {
     Seeds,
     /// Episodes of the only training.
     Episodes,
+    /// Datasets, each with trainings of its own: the interval tells what another dataset of the kind would give.
+    Datasets,
 }
 
 /// A mean with its 95 % interval.
@@ -151,7 +153,7 @@ fn distinct(episodes: &[Episode]) -> Vec<f64> {
 }
 
 /// Student's t-interval around `center`, with the spread of `units`; `None` for fewer than two.
-fn student(center: f64, units: &[f64]) -> Option<(f64, f64)> {
+pub(super) fn student(center: f64, units: &[f64]) -> Option<(f64, f64)> {
     let n = units.len() as f64;
     if n < 2.0 {
         return None;
@@ -196,7 +198,6 @@ fn within(ci95: Option<(f64, f64)>, center: f64, range: (f64, f64)) -> Option<(f
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::SplitMix64;
     use super::*;
 
     const FREE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
@@ -295,74 +296,5 @@ mod tests {
         let symmetric = by_seed(&[71.2, 80.5, 77.9], FREE).estimate();
         assert_eq!(symmetric.to_string(), "76.5 ± 11.9");
         assert_eq!(by_seed(&[3.0], FREE).estimate().to_string(), "3.0 (no interval)");
-    }
-
-    /// How often, of 4000 experiments, the interval holds the true mean.
-    fn coverage(truth: f64, mut experiment: impl FnMut(&mut SplitMix64) -> Sample) -> f64 {
-        let mut random = SplitMix64::new(0);
-        let covers = (0..4000).filter(|_| {
-            let (low, high) = experiment(&mut random).estimate().ci95.unwrap();
-            low <= truth && truth <= high
-        });
-        covers.count() as f64 / 4000.0
-    }
-
-    /// The standard error of a coverage of 95 % over 4000 experiments is 0.35 %. Prints a Markdown table.
-    #[test]
-    fn intervals_cover_as_often_as_they_say() {
-        const SIZES: [usize; 3] = [3, 5, 10];
-        println!("| scores                                   | 3 seeds | 5 seeds | 10 seeds |");
-        println!("| ---------------------------------------- | ------: | ------: | -------: |");
-        let found = |what: &str, bounds: std::ops::Range<f64>, covered: &dyn Fn(usize) -> f64| {
-            let [three, five, ten] = SIZES.map(|n| {
-                let covered = covered(n);
-                assert!(bounds.contains(&covered), "{what}, {n} seeds: {covered}");
-                100.0 * covered
-            });
-            println!("| {what:40} | {three:5.1} % | {five:5.1} % | {ten:6.1} % |");
-        };
-        found("normal", 0.94..0.96, &|n| {
-            coverage(70.0, |random| {
-                by_seed(&(0..n).map(|_| 70.0 + 10.0 * random.normal()).collect::<Vec<_>>(), FREE)
-            })
-        });
-        // None can be above 100.
-        found("uniform, at the end of the range", 0.92..0.96, &|n| {
-            coverage(90.0, |random| {
-                by_seed(&(0..n).map(|_| 80.0 + 20.0 * random.uniform()).collect::<Vec<_>>(), (0.0, 100.0))
-            })
-        });
-        let successes = |random: &mut SplitMix64, rate: f64| -> Vec<f64> {
-            (0..20).map(|_| f64::from(random.uniform() < rate)).collect()
-        };
-        found("success rates from 0.5 to 1, 20 episodes", 0.92..0.97, &|n| {
-            coverage(0.75, |random| {
-                let seed = |random: &mut SplitMix64| {
-                    let rate = 0.5 + 0.5 * random.uniform();
-                    successes(random, rate)
-                };
-                sample(&(0..n).map(|_| seed(random)).collect::<Vec<_>>(), SHARE)
-            })
-        });
-        // All episodes often succeed.
-        found("a success rate of 0.97, 20 episodes", 0.95..1.0, &|n| {
-            coverage(0.97, |random| {
-                sample(&(0..n).map(|_| successes(random, 0.97)).collect::<Vec<_>>(), SHARE)
-            })
-        });
-        let one = coverage(0.9, |random| sample(&[successes(random, 0.9)], SHARE));
-        assert!((0.95..1.0).contains(&one), "one seed's rate: {one}");
-
-        // What is usually quoted. Of the 27 resamples of three seeds one is the least seed three times: more than
-        // 2.5 %, so that the interval goes from the least seed to the greatest.
-        let mut random = SplitMix64::new(0);
-        let covers = (0..4000).filter(|_| {
-            let seeds: [f64; 3] = std::array::from_fn(|_| random.normal());
-            seeds.iter().any(|seed| *seed <= 0.0) && seeds.iter().any(|seed| *seed >= 0.0)
-        });
-        let bootstrap = covers.count() as f64 / 4000.0;
-        assert!((0.73..0.77).contains(&bootstrap), "a percentile bootstrap: {bootstrap}");
-        let (what, share) = ("normal, by a percentile bootstrap", 100.0 * bootstrap);
-        println!("| {what:40} | {share:5.1} % |         |          |");
     }
 }

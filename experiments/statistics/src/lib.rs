@@ -4,8 +4,12 @@ mod aggregate;
 mod interval;
 mod random;
 
+#[cfg(test)]
+mod coverage_tests;
+
 pub use aggregate::{
-    interquartile_mean, mean_difference, optimality_gap, performance_profile, probability_of_improvement,
+    interquartile_mean, mean_difference, optimality_gap, over_sampled_datasets, performance_profile,
+    probability_of_improvement, share_above,
 };
 pub use interval::{Episode, Estimate, ONE_SEED, Sample, Unit};
 

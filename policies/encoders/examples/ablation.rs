@@ -89,7 +89,10 @@ impl Setting {
             norm: Norm::Post,
             past_actions: true,
             positions: Positions::Timestep,
-            mixer: Mixer::new(self.encoder, Settings { heads: 4, recency: self.recency }),
+            mixer: Mixer::new(
+                self.encoder,
+                Settings { heads: 4, recency: self.recency, ..Settings::default() },
+            ),
         };
         let encoder = Encoder::new(&store.root(), &model, 0.1).expect("a possible model");
         let parameters = store.trainable_variables();

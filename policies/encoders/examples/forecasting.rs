@@ -15,7 +15,7 @@
 use std::process::ExitCode;
 
 use aaren_encoders::{Encoder, Pass, Wanted, linear};
-use aaren_format::{EncoderKind, Mixer, Model, Norm, Positions, Recency};
+use aaren_format::{EncoderKind, Mixer, Model, Norm, Positions};
 use tch::nn::{self, Module, OptimizerConfig};
 use tch::{Device, IndexOp, Kind, Reduction, Tensor};
 
@@ -136,7 +136,7 @@ impl Forecaster {
             norm: Norm::Post,
             past_actions: true,
             positions: Positions::Timestep,
-            mixer: Mixer::new(kind, aaren_format::Settings { heads: 4, recency: Recency::None }),
+            mixer: Mixer::new(kind, aaren_format::Settings { heads: 4, ..Default::default() }),
         };
         let small = nn::Init::Randn { mean: 0.0, stdev: 0.02 };
         Self {

@@ -7,6 +7,7 @@ use crate::dropout::Dropout;
 use crate::fused::{self, Back, Gradients};
 use crate::linear::{linear, x_linear};
 use crate::mixer::{Mixed, Mixer, mixer};
+use crate::rotation::Place;
 use crate::wanted::Wanted;
 
 /// A [`Mixer`] and a feed-forward network, each with its residual and LayerNorm.
@@ -43,26 +44,28 @@ impl Block {
     pub(crate) fn seq(
         &self,
         x: &Tensor,
+        place: Place,
         state: Option<&[Tensor]>,
         wanted: Wanted,
         dropout: &Dropout,
     ) -> (Tensor, Vec<Tensor>) {
         let (mixed, state) = match self.order {
-            Norm::Post => self.mixer.seq(x, state, wanted),
-            Norm::Pre => self.mixer.seq(&self.norm1.forward(x), state, wanted),
+            Norm::Post => self.mixer.seq(x, place, state, wanted),
+            Norm::Pre => self.mixer.seq(&self.norm1.forward(x), place, state, wanted),
         };
         (self.residual(&wanted.of(x, 1), &mixed, Some(dropout)), state)
     }
 
-    fn mix<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
-        fused::ablated!(Mixer, crate::mixer::by_graph(&*self.mixer, x, state, wanted));
-        self.mixer.train(x, state, wanted)
+    fn mix<'a>(&'a self, x: &Tensor, place: Place, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
+        fused::ablated!(Mixer, crate::mixer::by_graph(&*self.mixer, x, place, state, wanted));
+        self.mixer.train(x, place, state, wanted)
     }
 
     /// [`Block::seq`] in training, without a graph.
     pub(crate) fn train<'a>(
         &'a self,
         x: &Tensor,
+        place: Place,
         state: Option<&[Tensor]>,
         wanted: Wanted,
         dropout: &Dropout,
@@ -87,7 +90,7 @@ impl Block {
         };
         match self.order {
             Norm::Post => {
-                let Mixed { outputs, state, back: mixed_back } = self.mix(x, state, wanted);
+                let Mixed { outputs, state, back: mixed_back } = self.mix(x, place, state, wanted);
                 let (y, first_back) =
                     fused::residual_norm(&own, &outputs, dropout.mask(&outputs).as_ref(), &self.norm1);
                 let (branch, mlp_back) = mlp(&y);
@@ -103,7 +106,7 @@ impl Block {
             }
             Norm::Pre => {
                 let (normal, normal_back) = fused::norm(x, &self.norm1);
-                let Mixed { outputs, state, back: mixed_back } = self.mix(&normal, state, wanted);
+                let Mixed { outputs, state, back: mixed_back } = self.mix(&normal, place, state, wanted);
                 let (middle, first_back) = fused::residual(&own, &outputs, dropout.mask(&outputs).as_ref());
                 let (normal, second_back) = fused::norm(&middle, &self.norm2);
                 let (branch, mlp_back) = mlp(&normal);
@@ -120,17 +123,17 @@ impl Block {
     }
 
     /// [`Mixer::weights`] of what [`Block::seq`] mixes.
-    pub(crate) fn weights(&self, x: &Tensor, at: &[i64]) -> Option<Tensor> {
+    pub(crate) fn weights(&self, x: &Tensor, place: Place, at: &[i64]) -> Option<Tensor> {
         match self.order {
-            Norm::Post => self.mixer.weights(x, at),
-            Norm::Pre => self.mixer.weights(&self.norm1.forward(x), at),
+            Norm::Post => self.mixer.weights(x, place, at),
+            Norm::Pre => self.mixer.weights(&self.norm1.forward(x), place, at),
         }
     }
 
-    pub(crate) fn step(&self, x: &Tensor, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
+    pub(crate) fn step(&self, x: &Tensor, place: Place, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
         let (mixed, state) = match self.order {
-            Norm::Post => self.mixer.step(x, state),
-            Norm::Pre => self.mixer.step(&self.norm1.forward(x), state),
+            Norm::Post => self.mixer.step(x, place, state),
+            Norm::Pre => self.mixer.step(&self.norm1.forward(x), place, state),
         };
         (self.residual(x, &mixed, None), state)
     }

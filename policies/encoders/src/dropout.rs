@@ -59,3 +59,33 @@ impl Dropout {
         Some(pool.narrow(0, call * STRIDE, x.numel() as i64))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Inverted dropout: a share of the elements is zero, the others are larger by what keeps the mean.
+    #[test]
+    fn the_mean_is_kept() {
+        let _alone = crate::GENERATOR.lock();
+        const ELEMENTS: i64 = 1 << 16;
+        let x = Tensor::ones([64, ELEMENTS / 64], (Kind::Float, Device::Cpu));
+        for probability in [0.1, 0.5] {
+            let pass = Pass::Training(aaren_format::Precision::Float32);
+            let dropout = Dropout::new(ELEMENTS, (Kind::Float, Device::Cpu), probability, 2, pass);
+            for _ in 0..2 {
+                let y = dropout.apply(&x);
+                let zeros = y.eq(0.0).sum(Kind::Float).double_value(&[]) / ELEMENTS as f64;
+                // Five standard errors of a share.
+                let error = 5.0 * (probability * (1.0 - probability) / ELEMENTS as f64).sqrt();
+                assert!((zeros - probability).abs() < error, "{probability}: {zeros} are zero");
+                let kept = y.max().double_value(&[]);
+                assert!((kept * (1.0 - probability) - 1.0).abs() < 1e-4, "{probability}: 1 became {kept}");
+                let mean = y.mean(Kind::Float).double_value(&[]);
+                assert!((mean - 1.0).abs() < error / (1.0 - probability), "{probability}: a mean of {mean}");
+            }
+            let outside = Dropout::new(ELEMENTS, (Kind::Float, Device::Cpu), probability, 2, Pass::Inference);
+            assert_eq!(outside.apply(&x), x);
+        }
+    }
+}

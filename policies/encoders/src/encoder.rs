@@ -8,6 +8,7 @@ use crate::block::Block;
 use crate::dropout::Dropout;
 use crate::fused::{self, Gradients};
 use crate::linear::{Pass, float};
+use crate::rotation::Place;
 use crate::wanted::Wanted;
 
 /// What an encoder remembers of the tokens so far: a list of tensors for each layer. Their first dimension is
@@ -15,6 +16,8 @@ use crate::wanted::Wanted;
 #[derive(Debug)]
 pub struct State {
     layers: Vec<Vec<Tensor>>,
+    /// Tokens since it was empty.
+    tokens: i64,
 }
 
 impl State {
@@ -48,7 +51,7 @@ impl State {
             };
             (0..parts[0].layers[layer].len()).map(tensor).collect()
         };
-        State { layers: (0..parts[0].layers.len()).map(layer).collect() }
+        State { layers: (0..parts[0].layers.len()).map(layer).collect(), tokens: parts[0].tokens }
     }
 
     /// The state of the chosen batch rows (an int64 tensor of indices).
@@ -70,11 +73,12 @@ impl State {
             tensor(number - 1, replaced)
         };
         let layers = self.layers.iter().map(|layer| layer.iter().map(&mut next).collect());
-        Ok(State { layers: layers.collect::<Result<_, E>>()? })
+        Ok(State { layers: layers.collect::<Result<_, E>>()?, tokens: self.tokens })
     }
 
     fn map(&self, f: impl Fn(&Tensor) -> Tensor) -> State {
-        State { layers: self.layers.iter().map(|layer| layer.iter().map(&f).collect()).collect() }
+        let layers = self.layers.iter().map(|layer| layer.iter().map(&f).collect());
+        State { layers: layers.collect(), tokens: self.tokens }
     }
 }
 
@@ -85,6 +89,7 @@ pub struct Encoder {
     pub(crate) blocks: Vec<Block>,
     norm: Option<nn::LayerNorm>,
     dropout: f64,
+    tokens_each: i64,
 }
 
 impl Encoder {
@@ -105,16 +110,35 @@ impl Encoder {
             norm: (model.norm == Norm::Pre)
                 .then(|| nn::layer_norm(path / "norm", vec![model.width as i64], Default::default())),
             dropout,
+            tokens_each: 1,
         })
+    }
+
+    /// Tells it how many tokens a timestep has, one unless told, and how many timesteps the longest episode: what turns
+    /// with [`Positions::Rotary`](aaren_format::Positions) begins with periods up to it.
+    pub fn timed(mut self, tokens_each: i64, longest: usize) -> Self {
+        self.tokens_each = tokens_each;
+        self.blocks.iter_mut().for_each(|block| block.mixer.spread(longest as f64));
+        self
+    }
+
+    /// Where tokens after a state stand.
+    fn place(&self, state: Option<&State>) -> Place {
+        Place { before: state.map_or(0, |state| state.tokens), each: self.tokens_each }
+    }
+
+    /// The state `tokens` tokens after another.
+    fn after(state: Option<&State>, tokens: i64, layers: Vec<Vec<Tensor>>) -> State {
+        State { layers, tokens: tokens + state.map_or(0, |state| state.tokens) }
     }
 
     /// The state before any token.
     pub fn zero_state(&self, batch: i64) -> State {
-        State { layers: self.blocks.iter().map(|block| block.mixer.zero_state(batch)).collect() }
+        State { layers: self.blocks.iter().map(|block| block.mixer.zero_state(batch)).collect(), tokens: 0 }
     }
 
     /// `state` with nothing in the given batch rows (an int64 tensor of indices): there it is again what it
-    /// was before any token.
+    /// was before any token. What comes next begins a timestep in all rows.
     ///
     /// # Errors
     /// [`Error::Forget`] where a state grows with its tokens: its rows are of one length.
@@ -126,7 +150,8 @@ impl Encoder {
         let forget = |(layer, empty): (&Vec<Tensor>, &Vec<Tensor>)| {
             layer.iter().zip(empty).map(|(tensor, empty)| tensor.index_copy(0, rows, empty)).collect()
         };
-        Ok(State { layers: state.layers.iter().zip(&empty.layers).map(forget).collect() })
+        let layers = state.layers.iter().zip(&empty.layers).map(forget).collect();
+        Ok(State { layers, tokens: state.tokens })
     }
 
     /// `state` with the last `tokens` tokens only, of an encoder whose state holds each of them by itself.
@@ -145,14 +170,14 @@ impl Encoder {
 
     /// One token `x` `[batch, width]`: its output and the state after it.
     pub fn step(&self, x: &Tensor, state: &State) -> (Tensor, State) {
-        let mut x = x.shallow_clone();
+        let (place, mut x) = (self.place(Some(state)), x.shallow_clone());
         let mut layers = Vec::with_capacity(self.blocks.len());
         for (block, state) in self.blocks.iter().zip(&state.layers) {
-            let (y, after) = block.step(&x, state);
+            let (y, after) = block.step(&x, place, state);
             layers.push(after);
             x = y;
         }
-        (self.finish(x), State { layers })
+        (self.finish(x), Self::after(Some(state), 1, layers))
     }
 
     /// All prefix outputs of `x` `[batch, tokens, width]`, and the state after it.
@@ -171,14 +196,15 @@ impl Encoder {
         // After attention and after the MLP of every block.
         let (elements, options) = (x.numel() as i64, (x.kind(), x.device()));
         let dropout = Dropout::new(elements, options, self.dropout, 2 * self.blocks.len(), pass);
+        let (place, tokens) = (self.place(state), x.size()[1]);
         let mut layers = Vec::with_capacity(self.blocks.len());
         for (i, block) in self.blocks.iter().enumerate() {
             let wanted = if i + 1 == self.blocks.len() { wanted } else { Wanted::All };
-            let (y, after) = block.seq(&x, state.map(|state| &*state.layers[i]), wanted, &dropout);
+            let (y, after) = block.seq(&x, place, state.map(|state| &*state.layers[i]), wanted, &dropout);
             layers.push(after);
             x = y;
         }
-        (self.finish(x), State { layers })
+        (self.finish(x), Self::after(state, tokens, layers))
     }
 
     /// What [`Encoder::train`] drops of a batch of `tokens` tokens in all, drawn from libtorch's generator.
@@ -203,10 +229,12 @@ impl Encoder {
         let _guard = tch::no_grad_guard();
         let kind = kind(precision);
         let mut x = x.detach().to_kind(kind);
+        let (place, tokens) = (self.place(state), x.size()[1]);
         let (mut layers, mut backs) = (Vec::new(), Vec::new());
         for (i, block) in self.blocks.iter().enumerate() {
             let wanted = if i + 1 == self.blocks.len() { wanted } else { Wanted::All };
-            let (y, after, back) = block.train(&x, state.map(|state| &*state.layers[i]), wanted, dropout);
+            let (y, after, back) =
+                block.train(&x, place, state.map(|state| &*state.layers[i]), wanted, dropout);
             layers.push(after);
             backs.push(back);
             x = y;
@@ -221,7 +249,7 @@ impl Encoder {
             let dy = dy.to_kind(kind).contiguous();
             float(&backs.into_iter().rev().fold(dy, |dy, back| back(dy, gradients)))
         };
-        (float(&x), State { layers }, back)
+        (float(&x), Self::after(state, tokens, layers), back)
     }
 
     /// Attention weights `[batch, heads, tokens at, tokens]` of each layer, for the prefixes of `x` `[batch,
@@ -229,11 +257,11 @@ impl Encoder {
     /// attention.
     pub fn attention(&self, x: &Tensor, at: &[i64]) -> Option<Vec<Tensor>> {
         let mut x = x.shallow_clone();
-        let still = Dropout::none();
+        let (place, still) = (self.place(None), Dropout::none());
         let mut layers = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
-            layers.push(block.weights(&x, at)?);
-            x = block.seq(&x, None, Wanted::All, &still).0;
+            layers.push(block.weights(&x, place, at)?);
+            x = block.seq(&x, place, None, Wanted::All, &still).0;
         }
         Some(layers)
     }

@@ -20,6 +20,7 @@ mod error;
 mod fused;
 mod linear;
 mod mixer;
+mod rotation;
 pub mod scan;
 #[cfg(test)]
 mod train_tests;

@@ -5,6 +5,7 @@ use aaren_format::{EncoderKind, Mixer, Model, Norm, Positions, Precision, Recenc
 use tch::{Device, Kind, Tensor, nn};
 
 use crate::mixer::{Mixer as Mix, mixer};
+use crate::rotation::Place;
 use crate::{Encoder, Gradients, Pass, Wanted};
 
 /// A mixer without a backward pass of its own.
@@ -16,16 +17,22 @@ impl Mix for Default {
         self.0.zero_state(batch)
     }
 
-    fn seq(&self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>) {
-        self.0.seq(x, state, wanted)
+    fn seq(
+        &self,
+        x: &Tensor,
+        place: Place,
+        state: Option<&[Tensor]>,
+        wanted: Wanted,
+    ) -> (Tensor, Vec<Tensor>) {
+        self.0.seq(x, place, state, wanted)
     }
 
     fn parameters(&self) -> Vec<&Tensor> {
         self.0.parameters()
     }
 
-    fn weights(&self, x: &Tensor, at: &[i64]) -> Option<Tensor> {
-        self.0.weights(x, at)
+    fn weights(&self, x: &Tensor, place: Place, at: &[i64]) -> Option<Tensor> {
+        self.0.weights(x, place, at)
     }
 }
 
@@ -33,7 +40,7 @@ const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);
 
 fn models(width: usize, heads: usize) -> Vec<Model> {
     let model = |encoder, recency, norm| {
-        let mixer = Mixer::new(encoder, Settings { heads, recency });
+        let mixer = Mixer::new(encoder, Settings { heads, recency, ..Settings::default() });
         Model { width, layers: 2, norm, past_actions: true, positions: Positions::Timestep, mixer }
     };
     let mut models = Vec::new();
@@ -42,6 +49,17 @@ fn models(width: usize, heads: usize) -> Vec<Model> {
         models.extend(
             [EncoderKind::Transformer, EncoderKind::Gru].map(|other| model(other, Recency::None, norm)),
         );
+        let rotary = |encoder, recency, rotate| {
+            let mixer = Mixer::new(encoder, Settings { heads, recency, rotate, ..Settings::default() });
+            Model { positions: Positions::Rotary, mixer, ..model(encoder, recency, norm) }
+        };
+        models.push(rotary(EncoderKind::Aaren, Recency::None, 1.0));
+        models.push(rotary(EncoderKind::Aaren, Recency::Gated, 0.5));
+        models.push(rotary(EncoderKind::Transformer, Recency::None, 0.5));
+        models.push(Model {
+            positions: Positions::Alibi,
+            ..model(EncoderKind::Transformer, Recency::None, norm)
+        });
     }
     models
 }
@@ -70,7 +88,7 @@ fn compare_with(
         format!("{model:?}, {tokens} tokens, {wanted:?}, carry {carry}, {precision:?}, default {default}");
     tch::manual_seed(7);
     let store = nn::VarStore::new(Device::Cpu);
-    let mut encoder = Encoder::new(&store.root(), model, 0.2).unwrap();
+    let mut encoder = Encoder::new(&store.root(), model, 0.2).unwrap().timed(2, 30);
     let width = model.width as i64;
     let mut named: Vec<_> = store.variables().into_iter().collect();
     named.sort_by(|a, b| a.0.cmp(&b.0));
@@ -118,9 +136,16 @@ fn compare_with(
         }
         check("the state", &found.to_kind(Kind::Float), &expected.detach().to_kind(Kind::Float));
     }
-    if let ([max, weight, value, ..], [other_max, other_weight, other_value, ..], EncoderKind::Aaren) =
-        (&found_state.tensors()[..], &expected_state.tensors()[..], model.encoder())
-    {
+    let (found_state, expected_state) = (found_state.tensors(), expected_state.tensors());
+    let aaren = model.encoder() == EncoderKind::Aaren;
+    assert!(
+        !aaren || found_state.len() == 3 * model.layers,
+        "{case}: maximum, weight and value of each layer"
+    );
+    for (found, expected) in found_state.chunks(3).zip(expected_state.chunks(3)).filter(|_| aaren) {
+        let ([max, weight, value], [other_max, other_weight, other_value]) = (found, expected) else {
+            panic!("{case}: {} tensors of a layer", found.len());
+        };
         let factor = (*other_max - *max).exp();
         check("the state's weight", weight, &(*other_weight * &factor).detach());
         check("the state's value", value, &(*other_value * factor.unsqueeze(-1)).detach());

@@ -11,7 +11,16 @@ fn model(encoder: EncoderKind, width: usize, layers: usize, heads: usize) -> Mod
 
 fn with_recency(recency: Recency, model: Model) -> Model {
     let Settings { heads, .. } = model.mixer.settings();
-    Model { mixer: Mixer::Aaren(AarenSettings { heads, recency }), ..model }
+    Model { mixer: Mixer::Aaren(AarenSettings { heads, recency, rotate: 1.0, keys: 1 }), ..model }
+}
+
+fn keyed(model: Model) -> Model {
+    let mixer = Mixer::new(model.encoder(), Settings { keys: 6, ..model.mixer.settings() });
+    Model { mixer, ..model }
+}
+
+fn rotary(model: Model) -> Model {
+    Model { positions: Positions::Rotary, ..model }
 }
 
 fn parameters(model: &Model) -> usize {
@@ -70,6 +79,11 @@ fn variants() -> Vec<Model> {
         aaren,
         Model { norm: Norm::Pre, ..model(EncoderKind::Transformer, 12, 3, 2) },
         model(EncoderKind::Transformer, 12, 3, 2),
+        rotary(Model { norm: Norm::Pre, ..with_recency(Recency::Gated, aaren) }),
+        rotary(model(EncoderKind::Transformer, 12, 3, 2)),
+        keyed(rotary(with_recency(Recency::Gated, aaren))),
+        keyed(aaren),
+        Model { positions: Positions::Alibi, ..model(EncoderKind::Transformer, 12, 3, 2) },
         Model { norm: Norm::Pre, ..model(EncoderKind::Gru, 12, 3, 2) },
         model(EncoderKind::Gru, 12, 3, 2),
     ]
@@ -83,11 +97,13 @@ fn assert_close(found: &Tensor, expected: &Tensor, what: &str) {
 
 #[test]
 fn steps_pieces_and_chosen_rows_equal_one_pass() {
+    // Toy sizes: a second thread would only wait.
+    tch::set_num_threads(1);
     tch::manual_seed(1);
     let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu));
     for model in variants() {
         let store = nn::VarStore::new(Device::Cpu);
-        let encoder = Encoder::new(&store.root(), &model, 0.1).unwrap();
+        let encoder = Encoder::new(&store.root(), &model, 0.1).unwrap().timed(3, 40);
         let what = format!("{model:?}");
         let _guard = tch::no_grad_guard();
         let (whole, _) = encoder.forward(&x, None, Wanted::All, Pass::Inference);
@@ -176,9 +192,10 @@ fn rows_that_forget_go_on_as_from_the_start_and_the_others_as_if_nothing_had_bee
     let x = Tensor::randn([3, 40, 12], (Kind::Float, Device::Cpu));
     for model in variants() {
         let store = nn::VarStore::new(Device::Cpu);
-        let encoder = Encoder::new(&store.root(), &model, 0.1).unwrap();
+        let encoder = Encoder::new(&store.root(), &model, 0.1).unwrap().timed(3, 40);
         let _guard = tch::no_grad_guard();
-        let (before, after) = (x.narrow(1, 0, 20), x.narrow(1, 20, 20));
+        // An episode ends with a timestep, of three tokens here.
+        let (before, after) = (x.narrow(1, 0, 21), x.narrow(1, 21, 19));
         let state = encoder.seq(&before, &encoder.zero_state(3)).1;
         let rows = Tensor::from_slice(&[0i64, 2]);
         let forgotten = match encoder.forget(&state, &rows) {

@@ -68,7 +68,7 @@ use tch::{Device, Kind, Tensor, nn};
 
 fn outputs(encoder: EncoderKind, recency: Recency) -> Vec<f64> {
     let store = nn::VarStore::new(Device::Cpu);
-    let mixer = Mixer::new(encoder, Settings { heads: 2, recency });
+    let mixer = Mixer::new(encoder, Settings { heads: 2, recency, ..Settings::default() });
     let model = Model {
         width: 8,
         layers: 1,

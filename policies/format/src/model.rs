@@ -26,8 +26,8 @@ impl EncoderKind {
     /// All that differs between encoders beside their arithmetic: name, whether the state has one size, settings.
     fn facts(self) -> (&'static str, bool, &'static [&'static str]) {
         match self {
-            EncoderKind::Aaren => ("aaren", true, &["heads", "recency"]),
-            EncoderKind::Transformer => ("transformer", false, &["heads"]),
+            EncoderKind::Aaren => ("aaren", true, &["heads", "recency", "rotate", "keys"]),
+            EncoderKind::Transformer => ("transformer", false, &["heads", "rotate"]),
             EncoderKind::Gru => ("gru", true, &[]),
         }
     }
@@ -41,6 +41,15 @@ impl EncoderKind {
     /// training, and acts `unbounded` unless told otherwise.
     pub fn constant_state(self) -> bool {
         self.facts().1
+    }
+
+    /// Whether it can know when something was in that way.
+    pub fn knows(self, positions: Positions) -> bool {
+        match positions {
+            Positions::Timestep | Positions::None => true,
+            Positions::Rotary => self.takes("rotate"),
+            Positions::Alibi => self == EncoderKind::Transformer,
+        }
     }
 
     /// Whether a key of [`Settings`] means something for it.
@@ -115,17 +124,27 @@ pub enum Positions {
     Timestep,
     /// Nothing is told: order can be learned from what an encoder does with it only.
     None,
+    /// Pairs of channels turn by a learned phase at each timestep, whose periods begin spread geometrically from 2
+    /// timesteps to the longest episode: a Transformer's queries and keys (RoPE, arXiv 2104.09864), an Aaren's weighted
+    /// sum of values (as FFM's, arXiv 2310.04128). Tokens of one timestep share it.
+    Rotary,
+    /// A Transformer's scores fall by a fixed slope of each head for each timestep between query and key (ALiBi, arXiv
+    /// 2108.12409): decay alone.
+    Alibi,
 }
 
 impl Positions {
     /// Every form there is.
-    pub const ALL: [Positions; 2] = [Positions::Timestep, Positions::None];
+    pub const ALL: [Positions; 4] =
+        [Positions::Timestep, Positions::None, Positions::Rotary, Positions::Alibi];
 
     /// Its name in YAML and JSON.
     pub fn name(self) -> &'static str {
         match self {
             Positions::Timestep => "timestep",
             Positions::None => "none",
+            Positions::Rotary => "rotary",
+            Positions::Alibi => "alibi",
         }
     }
 
@@ -195,7 +214,7 @@ impl fmt::Display for Weights {
 }
 
 /// An encoder with its own settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mixer {
     /// See [`EncoderKind::Aaren`].
     Aaren(AarenSettings),
@@ -206,19 +225,28 @@ pub enum Mixer {
 }
 
 /// Settings of an Aaren.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AarenSettings {
     /// Attention heads of a block, each with a query and a recency of its own.
     pub heads: usize,
     /// Whether a head forgets.
     pub recency: Recency,
+    /// Share of the heads that turn with [`Positions::Rotary`], rounded up to heads, the first ones.
+    pub rotate: f64,
+    /// Entries of each head's key and query. With 1 there are none: every token is added to one weighted sum of values,
+    /// the paper's form. With n the state holds n such sums, one for each entry of the keys that tokens bring, and a query
+    /// made of the input reads them: the matrix memory of an mLSTM (arXiv 2405.04517). Keys and queries then turn, not
+    /// values.
+    pub keys: usize,
 }
 
 /// Settings of a Transformer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransformerSettings {
     /// Attention heads of a block.
     pub heads: usize,
+    /// As [`AarenSettings::rotate`].
+    pub rotate: f64,
 }
 
 /// A GRU has no settings.
@@ -235,26 +263,30 @@ impl GruSettings {
 
 /// The settings of all encoders, flat as YAML and policy files spell them. What an encoder does not have stands
 /// there with its default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// Of Aaren and Transformer; 1 by default.
     pub heads: usize,
     /// Of Aaren; none by default.
     pub recency: Recency,
+    /// Of Aaren and Transformer; 1 by default.
+    pub rotate: f64,
+    /// Of Aaren; 1 by default.
+    pub keys: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { heads: 1, recency: Recency::None }
+        Self { heads: 1, recency: Recency::None, rotate: 1.0, keys: 1 }
     }
 }
 
 impl Mixer {
     /// That encoder, with what it takes of the settings; others are left out.
-    pub fn new(encoder: EncoderKind, Settings { heads, recency }: Settings) -> Self {
+    pub fn new(encoder: EncoderKind, Settings { heads, recency, rotate, keys }: Settings) -> Self {
         match encoder {
-            EncoderKind::Aaren => Mixer::Aaren(AarenSettings { heads, recency }),
-            EncoderKind::Transformer => Mixer::Transformer(TransformerSettings { heads }),
+            EncoderKind::Aaren => Mixer::Aaren(AarenSettings { heads, recency, rotate, keys }),
+            EncoderKind::Transformer => Mixer::Transformer(TransformerSettings { heads, rotate }),
             EncoderKind::Gru => Mixer::Gru(GruSettings),
         }
     }
@@ -271,15 +303,19 @@ impl Mixer {
     /// Its settings, flat.
     pub fn settings(self) -> Settings {
         match self {
-            Mixer::Aaren(AarenSettings { heads, recency }) => Settings { heads, recency },
-            Mixer::Transformer(TransformerSettings { heads }) => Settings { heads, ..Settings::default() },
+            Mixer::Aaren(AarenSettings { heads, recency, rotate, keys }) => {
+                Settings { heads, recency, rotate, keys }
+            }
+            Mixer::Transformer(TransformerSettings { heads, rotate }) => {
+                Settings { heads, rotate, ..Settings::default() }
+            }
             Mixer::Gru(GruSettings) => Settings::default(),
         }
     }
 }
 
 /// The shape of a trajectory encoder: a stack of blocks, each a [`Mixer`] and an MLP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Flat", into = "Flat")]
 pub struct Model {
     /// Width of a token.
@@ -309,13 +345,17 @@ struct Flat {
     past_actions: bool,
     #[serde(default, skip_serializing_if = "Positions::is_default")]
     positions: Positions,
+    #[serde(default = "all_heads", skip_serializing_if = "are_all_heads")]
+    rotate: f64,
+    #[serde(default = "no_keys", skip_serializing_if = "are_no_keys")]
+    keys: usize,
 }
 
 impl From<Model> for Flat {
     fn from(model: Model) -> Self {
         let Model { width, layers, norm, past_actions, positions, mixer } = model;
-        let Settings { heads, recency } = mixer.settings();
-        Flat { encoder: mixer.encoder(), width, layers, heads, norm, recency, past_actions, positions }
+        let (encoder, Settings { heads, recency, rotate, keys }) = (mixer.encoder(), mixer.settings());
+        Flat { encoder, width, layers, heads, norm, recency, past_actions, positions, rotate, keys }
     }
 }
 
@@ -324,7 +364,8 @@ impl TryFrom<Flat> for Model {
 
     /// A GRU's heads are read over: its files from before there were settings of its own name some.
     fn try_from(flat: Flat) -> Result<Self, Invalid> {
-        let Flat { encoder, width, layers, heads, norm, recency, past_actions, positions } = flat;
+        let Flat { encoder, width, layers, heads, norm, recency, past_actions, positions, rotate, keys } =
+            flat;
         if recency != Recency::None && !encoder.takes("recency") {
             return Err(Invalid {
                 key: "model.recency",
@@ -333,7 +374,7 @@ impl TryFrom<Flat> for Model {
                 cure: Some("remove it, or set `encoder: aaren`".into()),
             });
         }
-        let mixer = Mixer::new(encoder, Settings { heads, recency });
+        let mixer = Mixer::new(encoder, Settings { heads, recency, rotate, keys });
         Ok(Model { width, layers, norm, past_actions, positions, mixer })
     }
 }
@@ -343,15 +384,50 @@ fn past_actions() -> bool {
     true
 }
 
+fn all_heads() -> f64 {
+    Settings::default().rotate
+}
+
+fn no_keys() -> usize {
+    Settings::default().keys
+}
+
+fn are_no_keys(keys: &usize) -> bool {
+    *keys == no_keys()
+}
+
+fn are_all_heads(share: &f64) -> bool {
+    *share == all_heads()
+}
+
 impl Model {
     /// The largest width.
     pub const WIDEST: usize = 65_536;
     /// The most layers.
     pub const DEEPEST: usize = 1024;
+    /// The most entries of a key.
+    pub const KEYS: usize = 1024;
 
     /// Which encoder it is.
     pub fn encoder(&self) -> EncoderKind {
         self.mixer.encoder()
+    }
+
+    /// Heads that turn, the first ones: with [`Positions::Rotary`] that share of them, rounded up.
+    pub fn rotated_heads(&self) -> usize {
+        let Settings { heads, rotate, .. } = self.mixer.settings();
+        match self.positions {
+            Positions::Rotary => {
+                (1..=heads).find(|&head| head as f64 >= rotate * heads as f64).unwrap_or(heads)
+            }
+            Positions::Timestep | Positions::None | Positions::Alibi => 0,
+        }
+    }
+
+    /// Pairs of channels of a head that turns: of its key and query where it has such, else of its values.
+    pub fn rotated_pairs(&self) -> usize {
+        let Settings { heads, keys, .. } = self.mixer.settings();
+        if keys > 1 { keys / 2 } else { self.width / heads / 2 }
     }
 
     /// Whether such an encoder can be.
@@ -383,7 +459,42 @@ impl Model {
                 cure: nearest.map(|heads| format!("nearest: {heads} heads")),
             });
         }
-        Ok(())
+        self.check_positions()
+    }
+
+    fn check_positions(&self) -> Result<(), Invalid> {
+        let (encoder, positions) = (self.encoder(), self.positions);
+        let Settings { heads, rotate, keys, .. } = self.mixer.settings();
+        let expected = format!("a whole number from 1 to {}", Self::KEYS);
+        Invalid::unless((1..=Self::KEYS).contains(&keys), "model.keys", keys, expected)?;
+        if !encoder.knows(positions) {
+            let (expected, cure) = match (positions, encoder) {
+                (Positions::Alibi, EncoderKind::Aaren) => (
+                    "timestep, rotary or none: an Aaren's decay with distance is its recency",
+                    "set `recency: spread`, which begins with such slopes",
+                ),
+                _ => ("timestep or none, as it has no queries and keys", "remove it"),
+            };
+            return Err(Invalid {
+                key: "model.positions",
+                found: format!("{positions} with encoder {encoder}"),
+                expected: expected.into(),
+                cure: Some(cure.into()),
+            });
+        }
+        Invalid::unless(rotate > 0.0 && rotate <= 1.0, "model.rotate", rotate, "a share above 0, at most 1")?;
+        if positions != Positions::Rotary {
+            let expected = format!("no share of heads with positions {positions}, where none turns");
+            return Invalid::unless(rotate == 1.0, "model.rotate", rotate, expected);
+        }
+        let pairs = self.rotated_pairs();
+        let found = format!("{heads} heads with width {}", self.width);
+        Invalid::unless(
+            pairs > 0,
+            "model.heads",
+            found,
+            "heads of two channels at least, which turn in pairs",
+        )
     }
 }
 
@@ -429,15 +540,44 @@ mod tests {
 
     #[test]
     fn an_encoder_has_the_settings_that_it_takes() {
-        let all = Settings { heads: 2, recency: Recency::Gated };
+        let all = Settings { heads: 2, recency: Recency::Gated, rotate: 0.5, keys: 4 };
         for encoder in EncoderKind::ALL {
             let mixer = Mixer::new(encoder, all);
-            let Settings { heads, recency } = mixer.settings();
+            let Settings { heads, recency, rotate, keys } = mixer.settings();
             assert_eq!(mixer.encoder(), encoder);
             assert_eq!(
-                (heads == 2, recency == Recency::Gated),
-                (encoder.takes("heads"), encoder.takes("recency"))
+                (heads == 2, recency == Recency::Gated, rotate == 0.5, keys == 4),
+                (
+                    encoder.takes("heads"),
+                    encoder.takes("recency"),
+                    encoder.takes("rotate"),
+                    encoder.takes("keys")
+                )
             );
+        }
+    }
+
+    #[test]
+    fn positions_are_those_that_an_encoder_can_have() {
+        let model = |encoder, positions, heads, rotate| {
+            let mixer = Mixer::new(encoder, Settings { heads, rotate, ..Settings::default() });
+            Model { width: 8, layers: 1, norm: Norm::Post, past_actions: true, positions, mixer }
+        };
+        for (rotate, rotated) in [(1.0, 4), (0.5, 2), (0.51, 3), (0.01, 1)] {
+            let model = model(EncoderKind::Aaren, Positions::Rotary, 4, rotate);
+            assert_eq!((model.check(), model.rotated_heads()), (Ok(()), rotated));
+            let written = serde_json::to_string(&model).unwrap();
+            assert_eq!(serde_json::from_str::<Model>(&written).unwrap(), model, "{written}");
+        }
+        for (encoder, positions, heads, rotate, key) in [
+            (EncoderKind::Gru, Positions::Rotary, 1, 1.0, "model.positions"),
+            (EncoderKind::Aaren, Positions::Alibi, 1, 1.0, "model.positions"),
+            (EncoderKind::Aaren, Positions::Rotary, 8, 1.0, "model.heads"),
+            (EncoderKind::Aaren, Positions::Rotary, 1, 0.0, "model.rotate"),
+            (EncoderKind::Aaren, Positions::Rotary, 1, f64::NAN, "model.rotate"),
+            (EncoderKind::Transformer, Positions::Timestep, 2, 0.5, "model.rotate"),
+        ] {
+            assert_eq!(model(encoder, positions, heads, rotate).check().unwrap_err().key, key);
         }
     }
 }

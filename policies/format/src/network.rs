@@ -70,7 +70,7 @@ impl Network {
                 let (width, layers) = (model.width as f64, model.layers as f64);
                 let timesteps = match model.positions {
                     Positions::Timestep => *max_timesteps as f64,
-                    Positions::None => 0.0,
+                    Positions::None | Positions::Rotary | Positions::Alibi => 0.0,
                 };
                 (8.0 * layers * width + observation_size + action_size + timesteps) * width
             }

@@ -100,6 +100,7 @@ def hopper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
   - recency: {encoder: aaren, recency: learned, norm: pre}
   - gated: {encoder: aaren, recency: gated, heads: 4}
   - sliding: {encoder: transformer, rollout: {sliding: 9}}
+  - rotary: {encoder: aaren, positions: rotary, rotate: 0.5}
   - untold: {encoder: aaren, positions: none}
   - reset: {encoder: aaren, rollout: {reset: 7}, past_actions: false}
   - window: {encoder: gru, rollout: {window: 5}}
@@ -110,7 +111,8 @@ def hopper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
   - bc: {agent: behaviour-cloning}"""
     train(folder, "Hopper-v5", policies)
     names = (
-        "aaren", "recency", "gated", "sliding", "window", "untold", "reset", "gru", "transformer", "asked", "one-token", "bc"
+        "aaren", "recency", "gated", "sliding", "window", "rotary", "untold", "reset", "gru", "transformer", "asked",
+        "one-token", "bc"
     )
     return {name: Trained("Hopper-v5", folder / "results/tiny" / f"{name}-seed3") for name in names}
 

@@ -1,9 +1,7 @@
 """Policies and streams: what they say, save and refuse, and that they give back what they take."""
 
-import copy
 import gc
 import os
-import pickle
 import threading
 from pathlib import Path
 
@@ -132,25 +130,13 @@ def test_errors_are_the_librarys_own(demo: Path, tmp_path: Path) -> None:
             streams.restore(0, bad)
     with pytest.raises(Error, match="found 0 streams"):
         policy.streams(0)
-    with pytest.raises(Error, match=r"the observation has the shape \(11,\), expected \[12\]"):
+    with pytest.raises(Error, match=r"the observation has the shape \(11,\), expected \[13\]"):
         policy.predict(np.zeros(11))
-    with pytest.raises(Error, match="found a state of 1 environments, expected 2"):
-        policy.predict(np.zeros((2, 12)), policy.predict(np.zeros(12))[1])
-    with pytest.raises(Error, match="saved state: found"):
-        policy.predict(np.zeros(12), (b"nonsense",))
-
-
-def test_what_holds_a_pointer_cannot_be_pickled_and_copies_share_it(demo: Path) -> None:
-    policy = Policy.load(demo / "aaren.safetensors")
-    for it in (policy, policy.stream(), policy.streams(2)):
-        with pytest.raises((TypeError, ValueError)):
-            pickle.dumps(it)
-        with pytest.raises((TypeError, ValueError)):
-            copy.deepcopy(it)
-    stream = policy.stream()
-    shared = copy.copy(stream)
-    del stream
-    shared.act(np.zeros(11))
+    with pytest.raises(Error, match="saved state: found 1 streams, expected 2 streams"):
+        policy.predict(np.zeros((2, 13)), policy.predict(np.zeros(13))[1])
+    for bad in (b"nonsense", policy.predict(np.zeros(13))[1][:-1], b""):
+        with pytest.raises(Error, match="saved state: found"):
+            policy.predict(np.zeros(13), bad)
 
 
 def test_threads_share_a_policy_and_even_a_stream(demo: Path) -> None:

@@ -94,7 +94,7 @@ def test_predict_plays_what_a_stream_plays(hopper: dict[str, Trained], name: str
 def test_predict_keeps_nothing_of_its_own(cart_pole: dict[str, Trained]) -> None:
     """The same state gives the same action whatever was asked in between, and a choice is an `int`."""
     policy = Policy.load(cart_pole["aaren"].policy)
-    observation = np.array([0.1, -0.2, 0.03, 0.4, 1.0])
+    observation = np.array([0.1, -0.2, 0.03, 0.4, 1.0, 0.0])
     first, state = policy.predict(observation)
     assert isinstance(first, int)
     second = policy.predict(observation, state)
@@ -109,7 +109,7 @@ def test_predict_keeps_nothing_of_its_own(cart_pole: dict[str, Trained]) -> None
 def test_the_wrapper_hands_on_rewards_and_flattens(cart_pole: dict[str, Trained]) -> None:
     env = RewardAwareObservation(gymnasium.make("CartPole-v1"))
     observation, _ = env.reset(seed=0)
-    assert env.observation_space.contains(observation) and observation[-1] == 0.0
-    assert env.step(0)[0][-1] == 1.0
+    assert env.observation_space.contains(observation) and observation[-2:].tolist() == [0.0, 1.0]
+    assert env.step(0)[0][-2:].tolist() == [1.0, 0.0]
     lake = RewardAwareObservation(gymnasium.make("FrozenLake-v1"))
-    assert lake.reset(seed=0)[0].tolist() == [1.0] + [0.0] * 16
+    assert lake.reset(seed=0)[0].tolist() == [1.0] + [0.0] * 16 + [1.0]

@@ -9,12 +9,12 @@ import venv
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Trained
+from conftest import ROOT
 
 
 @pytest.fixture(scope="module")
 def wheel() -> Path:
-    (wheel,) = (ROOT / "target/wheel").glob("*.whl")
+    (wheel,) = (ROOT / "target/wheel").glob("aaren-*.whl")
     return wheel
 
 
@@ -83,7 +83,9 @@ def test_three_lines_read_results_into_pandas(fresh_python: Path, hopper: dict[s
 
 
 def test_the_package_needs_nothing_but_numpy(fresh_python: Path, tmp_path: Path) -> None:
-    code = "import sys, aaren; print(*sorted(name for name in sys.modules if '.' not in name))"
-    loaded = set(run(fresh_python, code, tmp_path).split())
+    code = "import sys, aaren; {}; print(*sorted(name for name in sys.modules if '.' not in name))"
+    loaded = set(run(fresh_python, code.format("aaren.Policy"), tmp_path).split())
     assert "numpy" in loaded
     assert not loaded & {"torch", "gymnasium", "pandas", "mujoco"}
+    # What the command begins with.
+    assert "numpy" not in run(fresh_python, code.format("import aaren._command"), tmp_path).split()

@@ -111,6 +111,12 @@ impl Scratch {
         Scratch { x, branch, normed: Vec::new(), hidden: Vec::new(), mixer: Vec::new(), head: Vec::new() }
     }
 
+    /// Bytes of all buffers.
+    pub(crate) fn bytes(&self) -> usize {
+        let Scratch { x, normed, branch, hidden, mixer, head } = self;
+        [x, normed, branch, hidden, mixer, head].into_iter().map(|buffer| size_of_val(&**buffer)).sum()
+    }
+
     /// Writes to every page.
     pub(crate) fn touch(&mut self) {
         let Scratch { x, normed, branch, hidden, mixer, head } = self;
@@ -127,15 +133,20 @@ impl State {
 }
 
 impl Encoder {
-    /// The blocks of a policy file.
-    pub(crate) fn read(file: &File<'_>, model: &Model, precision: Precision) -> Result<Encoder, Error> {
+    /// The blocks of a policy file whose timesteps have so many tokens.
+    pub(crate) fn read(
+        file: &File<'_>,
+        model: &Model,
+        tokens_each: usize,
+        precision: Precision,
+    ) -> Result<Encoder, Error> {
         let width = model.width;
         let block = |n: usize| -> Result<Block, Error> {
             let name = format!("blocks.{n}");
             let part = |part: &str| format!("{name}.{part}");
             // The mixer comes first: once `width` has tensors behind it, four times it cannot overflow.
             Ok(Block {
-                mixer: Mixer::read(file, &name, model, precision)?,
+                mixer: Mixer::read(file, &name, model, tokens_each, precision)?,
                 norm1: file.norm(&part("norm1"), width)?,
                 norm2: file.norm(&part("norm2"), width)?,
                 up: file.linear(&part("mlp.up"), 4 * width, width, precision)?,

@@ -42,6 +42,7 @@ struct Embedding {
 }
 
 /// The linear layers of the tokens.
+#[allow(clippy::large_enum_variant, reason = "there is one in each policy")]
 enum Inputs {
     /// A token each.
     Separate {
@@ -85,12 +86,13 @@ impl Decision {
                 Positions::Timestep => {
                     Some(file.table("embed.timestep.weight", "embed.timestep.scale", max_timesteps, width)?)
                 }
-                Positions::None => None,
+                Positions::None | Positions::Rotary | Positions::Alibi => None,
             },
             max_timesteps,
             norm: file.norm("embed.norm", width)?,
         };
-        let encoder = Encoder::read(file, &agent.model, precision)?;
+        let tokens_each = agent.layout.tokens(agent.model.past_actions);
+        let encoder = Encoder::read(file, &agent.model, tokens_each, precision)?;
         let head = Head::read(file, agent, actions)?;
         let constant_state = agent.model.encoder().constant_state();
         Ok(Decision {
@@ -102,6 +104,14 @@ impl Decision {
             return_scale: agent.return_scale,
             constant_state,
         })
+    }
+
+    /// Whether a timestep's tokens hold the action before it.
+    pub(crate) fn past_actions(&self) -> bool {
+        match &self.embedding.inputs {
+            Inputs::Separate { action, .. } => action.is_some(),
+            Inputs::Joint { .. } => self.joint.is_some_and(|joint| joint.past_actions),
+        }
     }
 
     /// Tokens of a timestep: return-to-go, state and, unless the past goes without, action; or one.

@@ -63,6 +63,12 @@ impl Episode {
         }
     }
 
+    /// Bytes that it takes from its start.
+    pub(crate) fn bytes(&self) -> usize {
+        let floats = self.inputs.capacity() + self.head.len() + self.action.len();
+        size_of::<Episode>() + size_of::<f32>() * floats + self.state.bytes()
+    }
+
     pub(crate) fn reset(&mut self, policy: &Weights, target_return: f64) {
         self.timestep = 0;
         self.return_to_go = target_return;

@@ -87,6 +87,16 @@ pub enum Error {
         /// Streams.
         expected: usize,
     },
+    /// More streams than memory holds.
+    #[error(
+        "{count} streams need at least {bytes} bytes of memory, more than this process can have; ask for fewer"
+    )]
+    Memory {
+        /// Streams asked for.
+        count: usize,
+        /// What they need.
+        bytes: u128,
+    },
     /// An entry of an observation is NaN, infinite, or so large that it overflows float32 once it is normalised.
     #[error(
         "entry {entry} of the observation{} is {found:?}, expected a finite number that float32 holds once it is normalised; check \

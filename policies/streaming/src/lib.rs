@@ -42,6 +42,7 @@ mod network;
 mod perceptron;
 mod policy;
 mod quantise;
+mod rotation;
 mod saved;
 mod simd;
 mod stream;

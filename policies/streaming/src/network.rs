@@ -96,6 +96,14 @@ impl Network {
         }
     }
 
+    /// Whether the last action is a token of the next timestep.
+    pub(crate) fn past_actions(&self) -> bool {
+        match self {
+            Network::Decision(decision) => decision.past_actions(),
+            Network::Perceptron(_) => false,
+        }
+    }
+
     /// Whether it computes its state anew at every timestep, from the inputs of a window.
     pub(crate) fn recomputes(&self, regime: Regime) -> bool {
         matches!((self, regime), (Network::Decision(_), Regime::Window(_)))

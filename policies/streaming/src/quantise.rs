@@ -2,7 +2,7 @@
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
-use aaren_format::{EncoderKind, Header, Model, Network, Norm, Positions, Weights};
+use aaren_format::{EncoderKind, Header, Model, Network, Norm, Positions, Settings, Weights};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use crate::error::one_line;
@@ -10,6 +10,7 @@ use crate::file::File;
 use crate::head::Joint;
 use crate::matrix::{Bytes, Matrix, Weight};
 use crate::mixer::{aaren, gru, transformer};
+use crate::rotation::Phases;
 use crate::{Error, Policy};
 
 /// What [`quantise`] makes of a policy file.
@@ -39,7 +40,7 @@ pub struct Rounding {
 /// The policy file with its matrices rounded to int8, one scale for each row: those of the encoder or of the hidden
 /// layers, and the embeddings of timesteps.
 ///
-/// Norms, biases, heads, an Aaren's scores and gates, and the projections of observation, action and return-to-go
+/// Norms, biases, heads, an Aaren's scores, gates, keys and queries, and the projections of observation, action and return-to-go
 /// stay float32. Query and key of an Aaren are folded into its scores before anything is rounded, and a single head's
 /// output projection into its values, as they are whenever a policy is loaded: the file holds what a step reads, and
 /// [`Policy`] acts from it; libtorch does not. The result is loaded once, so that it is known to be whole.
@@ -139,11 +140,15 @@ impl Writer<'_> {
     }
 
     fn block(&mut self, name: &str, model: &Model) -> Result<(), Error> {
-        let (width, heads) = (model.width, model.mixer.settings().heads);
+        let (width, Settings { heads, keys, .. }) = (model.width, model.mixer.settings());
         let part = |part: &str| format!("{name}.{part}");
+        let phases = Phases::shape(model);
+        if phases[0] > 0 {
+            self.copy(&part("attention.phase"), &phases)?;
+        }
         match model.encoder() {
             EncoderKind::Aaren => {
-                let aaren::Parts { value, score, recency, output } =
+                let aaren::Parts { value, score, recency, output, .. } =
                     aaren::Parts::read(&self.file, name, model)?;
                 self.round_matrix(&part("attention.value"), &value);
                 self.put(part("attention.score.weight"), &[heads, width], &score);
@@ -157,6 +162,10 @@ impl Writer<'_> {
                 }
                 if let Some(output) = output {
                     self.round_matrix(&part("attention.output"), &output);
+                }
+                if keys > 1 {
+                    self.copy_matrix(&part("attention.token_key"), heads * keys, width)?;
+                    self.copy_matrix(&part("attention.token_query"), heads * keys, width)?;
                 }
             }
             EncoderKind::Gru => {

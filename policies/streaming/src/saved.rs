@@ -51,11 +51,72 @@ impl Streams {
     pub fn restore(&mut self, index: usize, bytes: &[u8]) -> Result<(), Error> {
         self.episodes[index].restore(self.policy.weights(), self.regime, bytes)
     }
+
+    /// All streams as bytes: for each the length (u64, little-endian) of what [`save`](Self::save) gives, and that.
+    pub fn save_all(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        for episode in &self.episodes {
+            let start = all.len();
+            all.extend([0; size_of::<u64>()]);
+            episode.write(self.policy.weights(), self.regime, &mut all);
+            let length = (all.len() - start - size_of::<u64>()) as u64;
+            all[start..start + size_of::<u64>()].copy_from_slice(&length.to_le_bytes());
+        }
+        all
+    }
+
+    /// All streams go on from what [`save_all`](Self::save_all) of as many streams returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stream::restore`], and for another number of streams. All streams are then as they were.
+    pub fn restore_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut parts = Vec::new();
+        let mut rest = bytes;
+        while let Some((length, after)) = rest.split_first_chunk() {
+            let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+            let Some((part, after)) = after.split_at_checked(length) else { break };
+            parts.push(part);
+            rest = after;
+        }
+        let expected = self.episodes.len();
+        if !rest.is_empty() || parts.len() != expected {
+            let found = if rest.is_empty() {
+                format!("{} streams", parts.len())
+            } else {
+                format!("{} bytes that are not whole streams", bytes.len())
+            };
+            return Err(Error::Saved { found, expected: format!("{expected} streams") });
+        }
+        let weights = self.policy.weights();
+        let read = |(episode, part): (&Episode, &[u8])| episode.read(weights, self.regime, part);
+        let saved = self.episodes.iter().zip(parts).map(read).collect::<Result<Vec<_>, _>>()?;
+        self.episodes.iter_mut().zip(saved).for_each(|(episode, saved)| episode.go_on(weights, &saved));
+        Ok(())
+    }
+}
+
+/// A saved episode that was checked.
+struct Saved {
+    timestep: u64,
+    return_to_go: f64,
+    tokens: u64,
+    /// Tokens that the caches hold.
+    held: usize,
+    /// Inputs of the last timesteps, as many floats as `inputs`; then the encoder's state.
+    floats: Vec<f32>,
+    inputs: usize,
 }
 
 impl Episode {
     fn save(&self, weights: &Weights, regime: Regime) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
+        let mut bytes = Vec::new();
+        self.write(weights, regime, &mut bytes);
+        bytes
+    }
+
+    fn write(&self, weights: &Weights, regime: Regime, bytes: &mut Vec<u8>) {
+        bytes.extend(MAGIC);
         let mut put = |number: u64| bytes.extend(number.to_le_bytes());
         put(weights.fingerprint);
         let (kind, length) = numbered(regime);
@@ -75,10 +136,16 @@ impl Episode {
                 memory.fixed.iter().chain(memory.cache.floats()).for_each(&mut put);
             }
         }
-        bytes
     }
 
     fn restore(&mut self, weights: &Weights, regime: Regime, bytes: &[u8]) -> Result<(), Error> {
+        let saved = self.read(weights, regime, bytes)?;
+        self.go_on(weights, &saved);
+        Ok(())
+    }
+
+    /// What the bytes hold, where an episode of this policy and regime can reach it.
+    fn read(&self, weights: &Weights, regime: Regime, bytes: &[u8]) -> Result<Saved, Error> {
         let mismatch = |found: &dyn core::fmt::Display, expected: &dyn core::fmt::Display| Error::Saved {
             found: found.to_string(),
             expected: expected.to_string(),
@@ -131,19 +198,20 @@ impl Episode {
         }
         let floats: Vec<f32> =
             floats.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        let (inputs, state) = floats.split_at(inputs);
         // An Aaren that has seen no token has maxima of −∞.
-        if inputs
-            .iter()
-            .chain(state)
-            .any(|x| x.is_nan() || (*x == f32::INFINITY) || (tokens > 0 && x.is_infinite()))
-        {
+        if floats.iter().any(|x| x.is_nan() || (*x == f32::INFINITY) || (tokens > 0 && x.is_infinite())) {
             return Err(mismatch(&"a number that is not finite", &"finite numbers"));
         }
+        Ok(Saved { timestep, return_to_go, tokens, held: held as usize, floats, inputs })
+    }
 
+    fn go_on(&mut self, weights: &Weights, saved: &Saved) {
+        let &Saved { timestep, return_to_go, tokens, held, ref floats, inputs } = saved;
+        let (inputs, state) = floats.split_at(inputs);
         self.reset(weights, return_to_go);
         let row_length = self.row_length;
-        for (t, row) in (timestep - rows as u64..timestep).zip(inputs.chunks_exact(row_length)) {
+        let rows = (inputs.len() / row_length) as u64;
+        for (t, row) in (timestep - rows..timestep).zip(inputs.chunks_exact(row_length)) {
             let start = (t % self.rows) as usize * row_length;
             if self.inputs.len() < start + row_length {
                 self.inputs.resize(start + row_length, 0.0);
@@ -152,17 +220,17 @@ impl Episode {
         }
         self.timestep = timestep;
         self.state.tokens = tokens;
-        if !recomputed {
+        // What the regime recomputes is not saved.
+        if !state.is_empty() {
             let mut rest = state;
             for memory in &mut self.state.layers {
                 let (fixed, after) = rest.split_at(memory.fixed.len());
-                let (rows, after) = after.split_at(held as usize * memory.cache.row());
+                let (rows, after) = after.split_at(held * memory.cache.row());
                 memory.fixed.copy_from_slice(fixed);
-                memory.cache.restore(tokens - held, rows);
+                memory.cache.restore(tokens - held as u64, rows);
                 rest = after;
             }
         }
-        Ok(())
     }
 }
 

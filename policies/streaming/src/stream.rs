@@ -99,19 +99,30 @@ impl Stream {
         self.episode.return_to_go
     }
 
-    /// Bytes of what the encoder remembers of the episode. Aaren: (m, u, w) of every layer, always
-    /// `layers × (2·heads + width) × 4`; GRU: `layers × units × 4`, as constant; Transformer: keys and values,
-    /// `layers × 2 × width × tokens × 4`. In a window, the timesteps it is recomputed from come on
-    /// top: a token's inputs and the action, `(1 + observation size + action size) × 4` where they are several tokens,
-    /// for each. Behaviour cloning remembers nothing.
+    /// Bytes that it must keep of the episode between two steps, those of the numbers that [`save`](Self::save) cannot do
+    /// without. Aaren: (m, u, w) of every layer, always `layers × (2·heads + width) × 4`; GRU: `layers × units × 4`, as
+    /// constant; Transformer: keys and values, `layers × 2 × width × tokens × 4`; each with the last action,
+    /// `action size × 4`, where the next step is told of it. In a window it is the inputs and the action of its timesteps,
+    /// where these are several tokens `(1 + observation size + action size) × 4` for each, whatever the encoder: all else is computed from them anew
+    /// ([`scratch_bytes`](Self::scratch_bytes)). Behaviour cloning keeps nothing.
     pub fn state_bytes(&self) -> usize {
-        let window = if self.policy.weights().network.recomputes(self.regime) {
-            let timesteps = self.episode.timestep.min(self.episode.rows) as usize;
-            timesteps * self.episode.row_length * size_of::<f32>()
-        } else {
-            0
-        };
-        self.episode.state.bytes() + window
+        let network = &self.policy.weights().network;
+        if network.recomputes(self.regime) {
+            let (_, kept) = network.kept(self.regime);
+            let timesteps = self.episode.timestep.min(kept as u64) as usize;
+            return timesteps * self.episode.row_length * size_of::<f32>();
+        }
+        let action = network.past_actions() && self.episode.timestep > 0;
+        let action = if action { self.policy.header().action.size() } else { 0 };
+        self.episode.state.bytes() + action * size_of::<f32>()
+    }
+
+    /// Bytes of working memory: what a step writes and the next need not find. The buffers of a forward pass, and in a
+    /// window the state of the encoder (of a Transformer the keys and values of all of its tokens), which is computed anew
+    /// at every step.
+    pub fn scratch_bytes(&self) -> usize {
+        let recomputed = self.policy.weights().network.recomputes(self.regime);
+        self.scratch.bytes() + if recomputed { self.episode.state.bytes() } else { 0 }
     }
 }
 

@@ -23,7 +23,11 @@ pub struct Streams {
 
 impl Policy {
     /// `count` streams that are stepped together, in the regime the file names.
-    pub fn streams(&self, count: usize) -> Streams {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Memory`] where the system does not grant the memory of so many.
+    pub fn streams(&self, count: usize) -> Result<Streams, Error> {
         Streams::new(self.clone(), self.regime(), count)
     }
 
@@ -31,21 +35,24 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// If the regime holds no timestep, or slides where the state has one size.
+    /// As [`streams`](Self::streams), and if the regime holds no timestep, or slides where the state has one size.
     pub fn streams_with(&self, regime: Regime, count: usize) -> Result<Streams, Error> {
         self.header().check_regime(regime)?;
-        Ok(Streams::new(self.clone(), regime, count))
+        Streams::new(self.clone(), regime, count)
     }
 }
 
 impl Streams {
-    fn new(policy: Policy, regime: Regime, count: usize) -> Streams {
-        let mut episodes: Vec<_> = (0..count).map(|_| Episode::new(policy.weights(), regime)).collect();
-        let mut scratch = policy.weights().network.scratch(regime, count);
+    fn new(policy: Policy, regime: Regime, count: usize) -> Result<Streams, Error> {
+        let episode = || Episode::new(policy.weights(), regime);
+        let scratch = |count| policy.weights().network.scratch(regime, count);
+        has_room(count, episode().bytes() + scratch(1).bytes())?;
+        let mut episodes: Vec<_> = (0..count).map(|_| episode()).collect();
+        let mut scratch = scratch(count);
         rehearse(policy.weights(), regime, &mut episodes, &mut scratch);
         let mut actions = Vec::with_capacity(episodes.iter().map(|episode| episode.action.len()).sum());
         touch(actions.spare_capacity_mut());
-        Streams { regime, scratch, actions, episodes, policy }
+        Ok(Streams { regime, scratch, actions, episodes, policy })
     }
 
     /// The policy they follow.
@@ -137,6 +144,21 @@ impl Streams {
         self.episodes.iter().for_each(|episode| self.actions.extend_from_slice(&episode.action));
         Ok(&self.actions)
     }
+}
+
+/// Asks the system for all of it at once: an allocation that fails later ends the process.
+fn has_room(count: usize, each: usize) -> Result<(), Error> {
+    let granted = |bytes| {
+        let mut room = Vec::<u8>::new();
+        let granted = room.try_reserve_exact(bytes).is_ok();
+        // Without a use the compiler may leave the allocation out.
+        core::hint::black_box(room);
+        granted
+    };
+    if count.checked_mul(each).is_some_and(granted) {
+        return Ok(());
+    }
+    Err(Error::Memory { count, bytes: count as u128 * each as u128 })
 }
 
 impl core::fmt::Debug for Streams {

@@ -35,6 +35,18 @@ pub(crate) fn add_assign<L: Lanes>(x: &mut [f32], y: &[f32]) {
     unsafe { for_lanes!(L, i in x.len() => L::load(to.add(i)).add(L::load(from.add(i))).store(to.add(i))) }
 }
 
+/// `to += factor · from`.
+#[inline(always)]
+pub(crate) fn add_scaled<L: Lanes>(to: &mut [f32], factor: f32, from: &[f32]) {
+    assert_eq!(to.len(), from.len());
+    let (to_ptr, from_ptr) = (to.as_mut_ptr(), from.as_ptr());
+    unsafe {
+        for_lanes!(L, i in to.len() => {
+            L::splat(factor).mul_add(L::load(from_ptr.add(i)), L::load(to_ptr.add(i))).store(to_ptr.add(i))
+        })
+    }
+}
+
 /// `to = from · factor`.
 #[inline(always)]
 pub(crate) fn scale_into<L: Lanes>(to: &mut [f32], from: &[f32], factor: f32) {

@@ -77,7 +77,7 @@ fn streams_stepped_together_act_bit_for_bit_as_single_ones() {
         for precision in [Precision::Float32, Precision::Bfloat16] {
             let options = Options { precision, ..Options::default() };
             let policy = Policy::from_bytes_with(&shape.fixture(seed).bytes(), options).unwrap();
-            let mut together = policy.streams(7);
+            let mut together = policy.streams(7).unwrap();
             let mut alone: Vec<_> = (0..7).map(|_| policy.stream()).collect();
             let mut random = Random(seed);
             for _ in 0..5 {

@@ -62,6 +62,13 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     }
     let one_head = Config { norm: "pre", recency: "gated", discrete: true, ..Config::new("aaren", 24, 3, 1) };
     put("one_head", one_head.fixture(5).bytes());
+    let turning = Config { positions: "rotary", rotated_heads: 1, ..Config::new("aaren", 18, 2, 2) };
+    put("turning", turning.fixture(3).bytes());
+    let one =
+        Config { recency: "gated", rollout: json!({"reset": 9}), past_actions: false, ..turning.clone() };
+    put("turning_reset", Config { heads: 1, ..one }.fixture(3).bytes());
+    let keyed = Config { keys: 5, recency: "gated", ..turning.clone() };
+    put("keyed", keyed.fixture(2).bytes());
     let untold = Config { positions: "none", ..Config::new("aaren", 16, 1, 2) };
     put("untold", untold.fixture(4).bytes());
     let window =
@@ -82,11 +89,9 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     let head = Config { joint: Some("head"), past_actions: false, ..Config::new("gru", 24, 2, 1) };
     put("in_head", head.fixture(11).bytes());
     let window = json!({"window": 5});
-    let guided =
-        Config { guidance: 1.5, rollout: window.clone(), rate: true, joint: Some("head"), ..joint.clone() };
+    let guided = Config { guidance: 1.5, rollout: window.clone(), rate: true, joint: Some("head"), ..joint };
     put("guided", guided.fixture(12).bytes());
-    let chooser =
-        Config { guidance: 2.0, discrete: true, joint: Some("head"), rollout: window, ..head.clone() };
+    let chooser = Config { guidance: 2.0, discrete: true, joint: Some("head"), rollout: window, ..head };
     put("guided_chooser", chooser.fixture(13).bytes());
     for (name, width, layers, discrete) in [("cloning", 40, 2, false), ("chooser", 17, 3, true)] {
         put(name, Cloning { width, layers, observation: 11, actions: 3, discrete }.fixture(1).bytes());

@@ -152,7 +152,7 @@ fn int8_streams_stepped_together_act_bit_for_bit_as_single_ones() {
         for instructions in InstructionSet::available() {
             let options = Options { instructions, ..Options::default() };
             let policy = Policy::from_bytes_with(&bytes, options).unwrap();
-            let mut together = policy.streams(9);
+            let mut together = policy.streams(9).unwrap();
             let mut alone: Vec<_> = (0..9).map(|_| policy.stream()).collect();
             let mut random = Random(3);
             for _ in 0..5 {

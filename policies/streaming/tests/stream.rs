@@ -117,9 +117,10 @@ fn an_aaren_and_a_gru_keep_their_size_and_a_transformer_grows() {
         steps(&mut gru, 0, timesteps);
         steps(&mut aaren, 0, timesteps);
         steps(&mut transformer, 0, timesteps);
-        assert_eq!(aaren.state_bytes(), 2 * (2 * 2 + 32) * 4);
-        assert_eq!(gru.state_bytes(), 2 * 21 * 4);
-        assert_eq!(transformer.state_bytes(), 2 * 2 * 32 * (3 * timesteps - 1) * 4);
+        let last_action = aaren.policy().header().action.size();
+        assert_eq!(aaren.state_bytes(), (2 * (2 * 2 + 32) + last_action) * 4);
+        assert_eq!(gru.state_bytes(), (2 * 21 + last_action) * 4);
+        assert_eq!(transformer.state_bytes(), (2 * 2 * 32 * (3 * timesteps - 1) + last_action) * 4);
 
         // Two tokens a timestep where actions are none.
         let config = Config { past_actions: false, ..Config::new("transformer", 32, 2, 2) };
@@ -127,6 +128,48 @@ fn an_aaren_and_a_gru_keep_their_size_and_a_transformer_grows() {
         steps(&mut stream, 0, timesteps);
         assert_eq!(stream.state_bytes(), 2 * 2 * 32 * 2 * timesteps * 4);
     }
+}
+
+/// What a regime must keep is what `save` writes: no more, so that a window's recomputed keys and values do not count,
+/// and no less but for the last timestep's inputs, which are saved in any case.
+#[test]
+fn memory_is_what_must_be_saved_and_scratch_is_none() {
+    const HEADER: usize = 56;
+    let row = (1 + 11 + 3) * 4;
+    for encoder in ["aaren", "transformer", "gru"] {
+        for past_actions in [true, false] {
+            let config = Config { past_actions, ..Config::new(encoder, 32, 2, 2) };
+            let policy = Policy::from_bytes(&config.fixture(0).bytes()).unwrap();
+            for regime in [Regime::Window(20), Regime::Window(1), Regime::Unbounded, Regime::Reset(7)] {
+                let mut stream = policy.stream_with(regime).unwrap();
+                for timesteps in [0, 1, 5, 20, 30] {
+                    stream.reset(0.0);
+                    steps(&mut stream, 0, timesteps);
+                    let (saved, kept) = (stream.save().len() - HEADER, stream.state_bytes());
+                    let what = format!("{encoder} {regime:?} {past_actions} {timesteps}");
+                    if let Regime::Window(length) = regime {
+                        assert_eq!([saved, kept], [timesteps.min(length) * row; 2], "{what}");
+                    } else {
+                        let last = if timesteps > 0 { row } else { 0 };
+                        let action = if timesteps > 0 && past_actions { 3 * 4 } else { 0 };
+                        assert_eq!(kept - action, saved - last, "{what}");
+                    }
+                }
+            }
+        }
+    }
+    // Two layers' keys and values of 20 timesteps of two tokens: a window computes them anew, and a cache keeps them.
+    let config = Config { past_actions: false, ..Config::new("transformer", 32, 2, 2) };
+    let policy = Policy::from_bytes(&config.fixture(0).bytes()).unwrap();
+    let cache = 2 * 2 * 32 * 2 * 20 * 4;
+    let after = |regime| {
+        let mut stream = policy.stream_with(regime).unwrap();
+        let buffers = stream.scratch_bytes();
+        steps(&mut stream, 0, 40);
+        (stream.state_bytes(), stream.scratch_bytes() - buffers)
+    };
+    assert_eq!(after(Regime::Window(20)), (20 * row, cache));
+    assert_eq!(after(Regime::Sliding(20)), (cache, 0));
 }
 
 #[test]
@@ -242,7 +285,7 @@ fn a_step_of_many_streams_allocates_nothing() {
 #[test]
 fn what_one_of_many_streams_refuses_changes_none() {
     let policy = policy("aaren");
-    let (mut streams, mut untouched) = (policy.streams(3), policy.streams(3));
+    let (mut streams, mut untouched) = (policy.streams(3).unwrap(), policy.streams(3).unwrap());
     let mut wrong = [0.5; 33];
     wrong[30] = f64::NAN;
     streams.act(&[0.5; 33], &[0.0; 3]).unwrap();
@@ -257,6 +300,43 @@ fn what_one_of_many_streams_refuses_changes_none() {
     ));
     assert_eq!(streams.act(&[0.1; 33], &[1.0; 3]).unwrap(), untouched.act(&[0.1; 33], &[1.0; 3]).unwrap());
     assert!(matches!(policy.streams_with(Regime::Reset(0), 2), Err(Error::Value(_))));
+}
+
+#[test]
+fn all_streams_are_saved_and_restored_at_once_or_not_at_all() {
+    for encoder in ["aaren", "transformer", "gru"] {
+        let policy = policy(encoder);
+        let (mut streams, mut other) = (policy.streams(3).unwrap(), policy.streams(3).unwrap());
+        streams.reset(1, 50.0);
+        for t in 0..7 {
+            streams.act(&[t as f32 * 0.1; 33], &[1.0; 3]).unwrap();
+        }
+        streams.reset(2, 9.0);
+        let (saved, each) = (streams.save_all(), [0, 1, 2].map(|index| streams.save(index)));
+        let expected = streams.act(&[0.5; 33], &[0.0; 3]).unwrap().to_vec();
+
+        let before = other.save_all();
+        let last = saved.len() - each[2].len();
+        // The last stream is of another policy.
+        let mut damaged = saved.clone();
+        damaged[last + 8] ^= 1;
+        let twice = [saved.as_slice(), &saved].concat();
+        for bad in [&saved[..saved.len() - 1], &saved[..last - 8], &[], &twice, &damaged] {
+            assert!(matches!(other.restore_all(bad), Err(Error::Saved { .. })), "{encoder}");
+            assert_eq!(other.save_all(), before, "{encoder}");
+        }
+        other.restore_all(&saved).unwrap();
+        assert_eq!([0, 1, 2].map(|index| other.save(index)), each);
+        assert_eq!(other.act(&[0.5; 33], &[0.0; 3]).unwrap(), expected);
+    }
+}
+
+#[test]
+fn more_streams_than_memory_holds_are_refused() {
+    for count in [1 << 40, usize::MAX] {
+        let error = policy("aaren").streams(count).map(drop).unwrap_err();
+        assert!(matches!(error, Error::Memory { count: found, .. } if found == count), "{error}");
+    }
 }
 
 #[test]

@@ -50,11 +50,13 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let gpus = gpus(Path::new("/proc/driver/nvidia/gpus"));
     let report = report(device, &SIZES)?;
-    let Provenance { aaren, commit, machine, .. } = provenance::here();
+    let Provenance { aaren, commit, mujoco, machine, .. } = provenance::here();
     let processor = machine.map_or_else(|| std::env::consts::ARCH.into(), |machine| machine.processor);
     output::print(format_args!(
-        "`aaren check --device {}`: aaren {aaren}, commit {commit}, {processor}, {} threads, {}\n\n{compared}\n\n{}\n{}",
+        "`aaren check --device {}`: aaren {aaren}, commit {commit}, libtorch {}, MuJoCo {mujoco}, {processor}, {} threads, {}\n\n\
+         {compared}\n\n{}\n{}",
         args.device,
+        provenance::LIBTORCH,
         tch::get_num_threads(),
         if gpus.is_empty() { "no NVIDIA GPU".into() } else { gpus.join(", ") },
         report.differences.to_markdown(),
@@ -143,7 +145,7 @@ fn agents(sizes: &Sizes) -> (Vec<(&'static str, DecisionConfig)>, Task) {
     let agent = |encoder, recency| {
         let (mut agent, _) = hopper(encoder, 1);
         agent.model.width = sizes.width;
-        agent.model.mixer = Mixer::new(encoder, Settings { heads: 4, recency });
+        agent.model.mixer = Mixer::new(encoder, Settings { heads: 4, recency, ..Settings::default() });
         agent
     };
     let agents = (aaren.iter().map(|&(name, recency)| (name, agent(EncoderKind::Aaren, recency))))

@@ -24,7 +24,7 @@ use serde_json::json;
 pub struct Args {
     /// A policy.safetensors, or the folder of a run that holds one.
     pub policy: PathBuf,
-    /// Environment, where it is not the one the policy was trained for: an id, or a map as in an experiment.
+    /// Environment, an id or a map as in an experiment; unless given, the one the policy was trained for.
     #[arg(long)]
     pub env: Option<String>,
     /// Episodes for each target return.
@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> Result<()> {
     let targets = if args.target_return.is_empty() { &header.target_returns } else { &args.target_return };
     let regime = args.rollout.unwrap_or(header.regime());
     for &target in targets {
-        header.check_target(target)?;
+        header.check_target(target).map_err(|invalid| Refusal(invalid.to_string()))?;
     }
     let (episodes, seed, guidance) = (args.episodes, args.seed, args.guidance);
     let evaluation = Evaluation { env: &env, regime, targets, episodes, seed, guidance };

@@ -3,11 +3,12 @@
 use clap::Command;
 
 /// What one does, and the commands for it.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Train", &["run", "submit", "data", "envs"]),
     ("Look", &["report", "evaluate", "sweep", "attention", "render"]),
     ("Share", &["export", "card"]),
     ("Measure", &["compare", "check"]),
+    ("Set up", &["completions"]),
 ];
 
 /// The command line with its commands in groups.

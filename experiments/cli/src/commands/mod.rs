@@ -4,6 +4,7 @@ mod attention;
 mod card;
 mod check;
 mod compare;
+mod completions;
 mod data;
 mod envs;
 mod evaluate;
@@ -27,13 +28,14 @@ use std::process::ExitCode;
 use crate::refusal::Refusal;
 use aaren_format::Target;
 use aaren_runs::interrupt::Interrupted;
-use aaren_runs::output;
+use aaren_runs::{output, provenance};
 use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Offline reinforcement learning with Aaren and Transformer agents.
 #[derive(Parser)]
 #[command(
+    name = "aaren",
     version,
     arg_required_else_help = true,
     after_help = "Examples:
@@ -72,6 +74,8 @@ enum Command {
     Report(report::Args),
     /// Check that a GPU computes what the CPU computes, and how fast.
     Check(check::Args),
+    /// Print what makes a shell complete the commands and options.
+    Completions(completions::Args),
     /// Inspect, convert and make datasets.
     #[command(subcommand)]
     Data(data::Command),
@@ -94,6 +98,7 @@ impl Command {
             Command::Attention(args) => attention::run(args),
             Command::Report(args) => report::run(args),
             Command::Check(args) => check::run(args),
+            Command::Completions(args) => completions::run(args),
             Command::Data(command) => data::run(command),
             Command::Envs(command) => envs::run(command),
         }
@@ -110,7 +115,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let matches = help::grouped(Cli::command()).get_matches_from(arguments);
+    let matches = help::grouped(command_line()).get_matches_from(arguments);
     let command = match Cli::from_arg_matches(&matches) {
         Ok(Cli { command }) => command,
         Err(error) => error.exit(),
@@ -122,6 +127,14 @@ pub fn main() -> ExitCode {
     }
     output::note(format_args!("error: {}", told(&error)));
     ExitCode::from(if refused(&error) { 2 } else { 1 })
+}
+
+/// All commands and options.
+fn command_line() -> clap::Command {
+    let libraries = (provenance::LIBTORCH, aaren_envs::mujoco_version());
+    let version = format!("{} (libtorch {}, MuJoCo {})", env!("CARGO_PKG_VERSION"), libraries.0, libraries.1);
+    // clap wants it for as long as the program lasts.
+    Cli::command().version(&*version.leak())
 }
 
 /// The error and its causes; many of them tell their cause themselves.

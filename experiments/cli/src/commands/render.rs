@@ -28,7 +28,7 @@ pub struct Args {
     /// The film to write, a name that ends with .gif or .mp4 (needs ffmpeg: that of AAREN_FFMPEG, else of the PATH).
     #[arg(long)]
     pub out: PathBuf,
-    /// Environment, where it is not the one the policy was trained for: an id, or a map as in an experiment.
+    /// Environment, an id or a map as in an experiment; unless given, the one the policy was trained for.
     #[arg(long)]
     pub env: Option<String>,
     /// Target return; unless given, the first one of its experiment.

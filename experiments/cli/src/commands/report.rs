@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use super::report_page::section;
 use super::up_to_date::{bring_up_to_date, experiments};
 use crate::refusal::Refusal;
-use aaren_reports::{Aggregates, Overview, Scale, Score, Summary, Table, page, published};
+use aaren_reports::{Aggregates, Overview, PrimaryResult, Scale, Score, Summary, Table, page, published};
 use aaren_runs::{Outcome, cost, output};
 use aaren_spec::{Cost, ExperimentFolder, ExperimentResult, Spec};
 use aaren_statistics::{Estimate, ONE_SEED, Unit, mean};
@@ -67,7 +67,8 @@ struct Cell {
 }
 
 const COSTS: &str = "The roll-out's cost at timestep 1000 in the streaming runtime on one core, and the training's, as the runs measured \
-    them: beside other work where several ran at a time.";
+    them: beside other work where several ran at a time. State bytes must be kept from step to step; scratch bytes are a step's \
+    working memory, of which the next needs nothing.";
 
 const ABOUT: &str = "Scores of the last update at the first target return: mean over the training seeds with its 95 % interval, \
     Student's t over the seeds. The best evaluation of each run is in report.csv only.";
@@ -87,10 +88,11 @@ pub fn run(args: &Args) -> Result<()> {
         false => Err(anyhow!("did not finish:\n  {}", unfinished.join("\n  "))),
     };
     let (mut parts, mut left_out): (Vec<Part>, Vec<String>) = Default::default();
-    let mut reported = Vec::new();
+    let (mut reported, mut all) = (Vec::new(), Vec::new());
     for folder in summaries(&args.folders).or_else(|error| unfinished().and(Err(error)))? {
         let path = folder.summary();
         let summary = Summary::read(&path)?;
+        all.push((beside(folder.path()), summary.clone()));
         let row = row(&summary, folder.varied().as_deref());
         reported.push((folder, row.clone()));
         let Some(scale) = summary.scale() else {
@@ -107,7 +109,9 @@ pub fn run(args: &Args) -> Result<()> {
     parts.sort_by_key(|part| part.scale != Scale::Normalised);
     let out = args.out.clone().unwrap_or_else(|| beside(&args.folders[0]));
     aaren_spec::make_folder(&out)?;
-    let (mut markdown, mut latex, mut pictures) = (String::new(), String::new(), Vec::new());
+    let all: Vec<_> = all.iter().map(|(folder, summary)| (folder.clone(), summary)).collect();
+    let (mut markdown, mut latex) = primary(&PrimaryResult::all(&all)?);
+    let mut pictures = Vec::new();
     let (mut scores, mut overviews) = (Grid::scores(), Vec::new());
     for (index, Part { scale, grid, summaries }) in parts.iter().enumerate() {
         let (table, aggregates) = (grid.table(), Aggregates::new(summaries, Some(*scale)));
@@ -164,6 +168,24 @@ pub fn run(args: &Args) -> Result<()> {
     let names: Vec<&str> = forms.iter().map(|(name, _)| name.as_str()).collect();
     output::print(format_args!("written to {}: {}", out.display(), names.join(", ")))?;
     unfinished()
+}
+
+/// What decides, in Markdown and LaTeX, and that all else does not.
+fn primary(endpoints: &[PrimaryResult]) -> (String, String) {
+    if endpoints.is_empty() {
+        let text = "Exploratory, all of it: no YAML of these experiments fixed a `primary` endpoint before its runs.\n\n";
+        return (text.into(), String::new());
+    }
+    let (mut markdown, mut latex) = (String::from("## Primary endpoint\n\n"), String::new());
+    for endpoint in endpoints {
+        markdown += &format!("{}\n\n", endpoint.about());
+        if let Some(table) = endpoint.table() {
+            markdown += &format!("{}\n", table.to_markdown());
+            latex += &format!("{}\n", table.to_latex());
+        }
+    }
+    markdown += "All that follows is exploratory.\n\n";
+    (markdown, latex)
 }
 
 /// The folder that holds an experiment or a grid; a folder that holds experiments is that itself.
@@ -273,7 +295,8 @@ impl Grid {
 
     /// What the policies cost, a row for each; where datasets differ, the least and the most.
     fn costs(&self) -> Table {
-        let mut table = Table::new(2, ["policy", "roll-out", "state bytes", "µs/step", "updates/s"]);
+        let mut table =
+            Table::new(2, ["policy", "roll-out", "state bytes", "scratch bytes", "µs/step", "updates/s"]);
         for policy in &self.policies {
             let cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.policy == *policy).collect();
             let costs: Vec<&Cost> = cells.iter().filter_map(|cell| cell.rollout.as_ref()).collect();
@@ -283,6 +306,7 @@ impl Grid {
                 policy.clone(),
                 rollouts.join(", "),
                 range(costs.iter().map(|cost| cost.state_bytes as f64), 0),
+                range(costs.iter().filter_map(|cost| Some(cost.scratch_bytes? as f64)), 0),
                 range(costs.iter().map(|cost| cost.step_us_p50), 1),
                 range(cells.iter().map(|cell| cell.updates_per_second), 1),
             ]);
@@ -305,7 +329,7 @@ impl Grid {
     /// For a row for each dataset and policy.
     fn scores() -> Table {
         let heads = ["scale", "dataset", "policy", "seeds", "mean", "ci95_low", "ci95_high", "last", "best"];
-        let more = ["of_each_seed", "roll-out", "state_bytes", "step_us"];
+        let more = ["of_each_seed", "roll-out", "state_bytes", "scratch_bytes", "step_us"];
         Table::new(3, heads.into_iter().chain(more))
     }
 
@@ -315,8 +339,16 @@ impl Grid {
             let Score { estimate: Estimate { mean, ci95, .. }, per_seed, last, best } = score;
             let of_each_seed: Vec<String> = per_seed.iter().map(f64::to_string).collect();
             let cost = rollout.as_ref().map_or_else(
-                || [String::new(), String::new(), String::new()],
-                |cost| [cost.regime.to_string(), cost.state_bytes.to_string(), cost.step_us_p50.to_string()],
+                || [const { String::new() }; 4],
+                |cost| {
+                    let scratch = cost.scratch_bytes.map_or(String::new(), |bytes| bytes.to_string());
+                    [
+                        cost.regime.to_string(),
+                        cost.state_bytes.to_string(),
+                        scratch,
+                        cost.step_us_p50.to_string(),
+                    ]
+                },
             );
             let (low, high) = ci95.map_or((None, None), |(low, high)| (Some(low), Some(high)));
             let numbers = [Some(*mean), low, high, Some(*last), Some(*best)]

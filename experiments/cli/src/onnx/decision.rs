@@ -44,7 +44,7 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
 
     let table = match model.positions {
         Positions::Timestep => Some(graph.tensor(weight(weights, "embed.timestep.weight")?)),
-        Positions::None => None,
+        Positions::None | Positions::Rotary | Positions::Alibi => None,
     };
     let asked = Asked::new(graph, decision, &timestep);
     let embedded = |graph: &mut Graph, x: &Value, name: &str, timestep: &Value| -> Result<Value> {
@@ -110,6 +110,7 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
             block: &block,
             tokens: last + 1,
             begins: &begins,
+            since: &since,
         };
         let (mixed, state) = layer.mix(graph, &input, before)?;
         after.push(state);

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use super::proto::{self, FLOAT, INT64, Number};
+use super::proto::{self, DOUBLE, FLOAT, INT64, Number};
 use super::{OPSET, Step};
 
 /// A policy's weights by their names.
@@ -66,6 +66,17 @@ impl Graph {
     /// A constant vector of float32.
     pub(super) fn floats(&mut self, floats: &[f32]) -> Value {
         self.tensor(&Tensor::from_slice(floats))
+    }
+
+    /// A constant vector of float64.
+    pub(super) fn doubles(&mut self, doubles: &[f64]) -> Value {
+        let numbers: Vec<u8> = doubles.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.constant(&[doubles.len() as i64], DOUBLE, &numbers)
+    }
+
+    /// `x` as numbers of another kind.
+    pub(super) fn cast(&mut self, x: &Value, data_type: i32) -> Value {
+        self.op("Cast", &[x], &[("to", Number::Int(data_type.into()))])
     }
 
     /// A constant vector of int64.

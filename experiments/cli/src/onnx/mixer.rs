@@ -5,7 +5,7 @@ use anyhow::Result;
 use tch::{Kind, Tensor};
 
 use super::graph::{Graph, Value, Weights, weight};
-use super::proto::Number;
+use super::proto::{DOUBLE, FLOAT, Number};
 use crate::refusal::Refusal;
 
 /// The parts of a state: `state.NAME` goes in and `next.NAME` comes out, `[n, layers, entries]`.
@@ -29,6 +29,10 @@ impl States {
     pub(super) fn new(model: &Model) -> Result<Self> {
         let part = |name, entries: usize, empty| Part { name, entries: entries as i64, empty };
         let parts = match model.mixer {
+            Mixer::Aaren(AarenSettings { keys: 2.., .. }) => {
+                let found = "an aaren with keys: its recurrence is not written in ONNX's operators";
+                return Err(Refusal(format!("{found}; export an aaren with `keys: 1`, or a C file")).into());
+            }
             Mixer::Aaren(AarenSettings { heads, .. }) => vec![
                 part("maxima", heads, f32::NEG_INFINITY),
                 part("sums", heads, 0.0),
@@ -79,6 +83,8 @@ pub(super) struct Layer<'l> {
     pub(super) tokens: usize,
     /// Where an episode, or what is remembered of it, begins: `[n, 1]`.
     pub(super) begins: &'l Value,
+    /// Timesteps since then of the last token, int64 `[n]`.
+    pub(super) since: &'l Value,
 }
 
 impl Layer<'_> {
@@ -97,13 +103,50 @@ impl Layer<'_> {
                 (seen, state, "gru.output")
             }
             Mixer::Aaren(settings) => {
-                let aaren = Aaren::new(graph, weights, (model.width, settings), block, x)?;
+                let mut aaren = Aaren::new(graph, weights, (model.width, settings), block, x)?;
+                if model.rotated_heads() > 0 {
+                    aaren.turns = self.turns(graph)?;
+                }
                 let (seen, state) = self.recur(graph, before, |graph, state, t| aaren.token(graph, state, t));
                 (seen, state, "attention.output")
             }
             _ => return Err(refused(model)),
         };
         Ok((graph.layer(&seen, weights, &format!("{block}.{output}"))?, state))
+    }
+
+    /// How each token turns.
+    fn turns(&self, graph: &mut Graph) -> Result<Vec<Turn>> {
+        let phases = weight(self.weights, &format!("{}.attention.phase", self.block))?;
+        let (heads, pairs) = phases.size2()?;
+        let phases = Vec::<f64>::try_from(phases.detach().to_kind(Kind::Double).view([-1]))?;
+        let width = self.model.width;
+        let head_width = width / self.model.mixer.settings().heads;
+        // What does not turn has phases of zero.
+        let mut channels = vec![0.0; width];
+        for (index, phase) in phases.into_iter().enumerate() {
+            let (head, pair) = (index / pairs as usize, index % pairs as usize);
+            channels[head * head_width + 2 * pair..][..2].fill(phase / std::f64::consts::TAU);
+        }
+        assert!(heads as usize * head_width <= width, "heads that turn are heads");
+        let by_channel = graph.doubles(&channels);
+        let whole = graph.doubles(&[std::f64::consts::TAU]);
+        let last = graph.cast(self.since, DOUBLE);
+        let one = graph.doubles(&[1.0]);
+        let turn = |t: usize, graph: &mut Graph| {
+            // The first of three is the action of the timestep before.
+            let before = t == 0 && self.tokens == 3;
+            let time = if before { graph.sub(&last, &one) } else { last.clone() };
+            let time = graph.unsqueeze(&time, 1);
+            let turns = graph.mul(&time, &by_channel);
+            let full = graph.op("Floor", &[&turns], &[]);
+            let part = graph.sub(&turns, &full);
+            let angle = graph.mul(&part, &whole);
+            let angle = graph.cast(&angle, FLOAT);
+            let [cos, sin] = ["Cos", "Sin"].map(|operator| graph.op(operator, &[&angle], &[]));
+            Turn { cos, sin }
+        };
+        Ok((0..self.tokens).map(|t| turn(t, graph)).collect())
     }
 
     /// Token by token: what each sees `[n, tokens, …]`, and the state after the last.
@@ -124,7 +167,7 @@ impl Layer<'_> {
             let (saw, after) = token(graph, &state, t);
             seen.push(saw);
             // The first of three is the action of the timestep before: where there is none, nothing was seen.
-            state = if t == 0 && self.model.past_actions { begin(graph, after) } else { after };
+            state = if t == 0 && self.tokens == 3 { begin(graph, after) } else { after };
         }
         (graph.stack(&seen), state)
     }
@@ -137,8 +180,31 @@ struct Aaren {
     /// `[n, tokens, heads]`.
     scores: Value,
     decay: Decay,
+    /// One for each token where heads turn.
+    turns: Vec<Turn>,
+    width: i64,
     /// `[−1, heads, width of a head]` and `[−1, width]`.
     shapes: [Value; 2],
+}
+
+/// Cosine and sine of each channel, `[n, width]`.
+struct Turn {
+    cos: Value,
+    sin: Value,
+}
+
+impl Turn {
+    /// `x` `[n, width]` turned on, or back.
+    fn apply(&self, graph: &mut Graph, x: &Value, on: bool, width: i64) -> Value {
+        let sign = if on { 1.0 } else { -1.0 };
+        let other: Vec<i64> = (0..width).map(|i| if i ^ 1 < width { i ^ 1 } else { i }).collect();
+        let signs: Vec<f32> = (0..width).map(|i| if i % 2 == 0 { -sign } else { sign }).collect();
+        let (other, signs) = (graph.ints(&other), graph.floats(&signs));
+        let other = graph.op("Gather", &[x, &other], &[("axis", Number::Int(1))]);
+        let other = graph.mul(&other, &signs);
+        let (own, other) = (graph.mul(x, &self.cos), graph.mul(&other, &self.sin));
+        graph.add(&own, &other)
+    }
 }
 
 /// What falls off the logarithm of all weights with a token.
@@ -154,7 +220,7 @@ impl Aaren {
     fn new(
         graph: &mut Graph,
         weights: &Weights,
-        (width, AarenSettings { heads, recency }): (usize, AarenSettings),
+        (width, AarenSettings { heads, recency, .. }): (usize, AarenSettings),
         block: &str,
         x: &Value,
     ) -> Result<Self> {
@@ -180,6 +246,8 @@ impl Aaren {
             values: graph.layer(x, weights, &part("value"))?,
             scores: graph.op("MatMul", &[x, &scores], &[]),
             decay,
+            turns: Vec::new(),
+            width,
             shapes: [&[-1, heads, width / heads][..], &[-1, width]].map(|shape| graph.ints(shape)),
         })
     }
@@ -187,7 +255,10 @@ impl Aaren {
     /// (m, u, w) after the token: m ← m − λ, M = max(m, s), u ← u e^{m − M} + e^{s − M}, w likewise; it sees w / u.
     fn token(&self, graph: &mut Graph, state: &[Value], t: usize) -> (Value, Vec<Value>) {
         let [by_head, flat] = &self.shapes;
-        let (score, value) = (graph.row(&self.scores, t), graph.row(&self.values, t));
+        let (score, mut value) = (graph.row(&self.scores, t), graph.row(&self.values, t));
+        if let Some(turn) = self.turns.get(t) {
+            value = turn.apply(graph, &value, false, self.width);
+        }
         let [value, weighted] = [&value, &state[2]].map(|x| graph.op("Reshape", &[x, by_head], &[]));
         let decayed = match &self.decay {
             Decay::None => state[0].clone(),
@@ -208,7 +279,10 @@ impl Aaren {
         let (old, new) = (graph.mul(&weighted, &kept), graph.mul(&value, &added));
         let weighted = graph.add(&old, &new);
         let seen = graph.op("Div", &[&weighted, &total], &[]);
-        let [seen, weighted] = [&seen, &weighted].map(|x| graph.op("Reshape", &[x, flat], &[]));
+        let [mut seen, weighted] = [&seen, &weighted].map(|x| graph.op("Reshape", &[x, flat], &[]));
+        if let Some(turn) = self.turns.get(t) {
+            seen = turn.apply(graph, &seen, true, self.width);
+        }
         (seen, vec![maximum, sum, weighted])
     }
 }

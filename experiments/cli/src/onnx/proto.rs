@@ -9,6 +9,8 @@ const IR_VERSION: i64 = 8;
 
 /// `TensorProto.DataType.FLOAT`.
 pub(super) const FLOAT: i32 = 1;
+/// `TensorProto.DataType.DOUBLE`.
+pub(super) const DOUBLE: i32 = 11;
 /// `TensorProto.DataType.INT64`.
 pub(super) const INT64: i32 = 7;
 

@@ -107,8 +107,8 @@ pub struct Outcome {
     /// The policies of its evaluations, by name.
     kept: Vec<(PathBuf, Vec<u8>)>,
     metrics: Vec<Value>,
-    /// How many events TensorBoard's file holds.
-    events: usize,
+    /// TensorBoard's records: update, tag and value.
+    events: Vec<(u64, String, f32)>,
     evaluations: String,
 }
 
@@ -120,7 +120,7 @@ pub fn assert_same(found: &[Outcome], expected: &[Outcome]) {
         assert!(found.policy == expected.policy, "{run}: policy.safetensors differs");
         assert!(found.kept == expected.kept, "{run}: the policies of its evaluations differ");
         assert_eq!(found.metrics, expected.metrics, "{run}: metrics.jsonl");
-        assert_eq!(found.events, expected.events, "{run}: TensorBoard's events");
+        assert_eq!(found.events, expected.events, "{run}: TensorBoard's records");
         assert_eq!(found.evaluations, expected.evaluations, "{run}: evaluations.csv");
     }
 }
@@ -134,18 +134,84 @@ fn kept(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// The events of the one event file of a folder: length, checksum, as many bytes, checksum.
-fn events(folder: &Path) -> usize {
+/// The scalars of the one event file of a folder, less what a clock measured. Each record is a length, a checksum, so many
+/// bytes and a checksum; the bytes are an `Event` of `tensorflow/core/util/event.proto`.
+fn events(folder: &Path) -> Vec<(u64, String, f32)> {
     let files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files.len(), 1, "{files:?}");
     let bytes = fs::read(&files[0]).unwrap();
-    let (mut at, mut events) = (0, 0);
+    let (mut at, mut events) = (0, Vec::new());
     while at < bytes.len() {
-        at += 16 + u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
-        events += 1;
+        let length = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+        let event = fields(&bytes[at + 12..at + 12 + length]);
+        at += 16 + length;
+        let step = event.iter().find(|(field, _)| *field == 2).map_or(0, |(_, value)| value.number());
+        for (_, summary) in event.iter().filter(|(field, _)| *field == 5) {
+            for (_, value) in fields(summary.bytes()) {
+                let value = fields(value.bytes());
+                let of = |wanted: u64| &value.iter().find(|(field, _)| *field == wanted).unwrap().1;
+                let tag = String::from_utf8(of(1).bytes().to_vec()).unwrap();
+                if tag != "train/updates_per_second" {
+                    events.push((step, tag, f32::from_le_bytes(of(2).bytes().try_into().unwrap())));
+                }
+            }
+        }
     }
     assert_eq!(at, bytes.len());
+    assert!(!events.is_empty(), "{files:?}");
     events
+}
+
+/// A field of a message of Protocol Buffers.
+enum Wire<'b> {
+    Number(u64),
+    Bytes(&'b [u8]),
+}
+
+impl<'b> Wire<'b> {
+    fn number(&self) -> u64 {
+        let Wire::Number(number) = self else { panic!("no number") };
+        *number
+    }
+
+    fn bytes(&self) -> &'b [u8] {
+        let Wire::Bytes(bytes) = self else { panic!("no bytes") };
+        bytes
+    }
+}
+
+/// The fields of a message, by their numbers.
+fn fields(mut message: &[u8]) -> Vec<(u64, Wire<'_>)> {
+    fn number(message: &mut &[u8]) -> u64 {
+        let (mut number, mut shift) = (0, 0);
+        loop {
+            let byte = message[0];
+            *message = &message[1..];
+            number |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                return number;
+            }
+        }
+    }
+    let mut found = Vec::new();
+    while !message.is_empty() {
+        let key = number(&mut message);
+        let length = match key & 7 {
+            0 => {
+                found.push((key >> 3, Wire::Number(number(&mut message))));
+                continue;
+            }
+            1 => 8,
+            2 => number(&mut message) as usize,
+            5 => 4,
+            kind => panic!("kind {kind} of field {}", key >> 3),
+        };
+        let (bytes, rest) = message.split_at(length);
+        found.push((key >> 3, Wire::Bytes(bytes)));
+        message = rest;
+    }
+    found
 }
 
 pub fn outcome(output: Output) -> (Option<i32>, String) {

@@ -1,6 +1,7 @@
 //! Axes: range, ticks, and numbers in plain style.
 
-use super::svg::text_width;
+use super::style::{AXIS, FONT_SIZE, GAP, GRID, SOLID};
+use super::svg::{Anchor, Svg, text_width};
 
 /// How values map to positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,38 @@ pub(super) struct Tick {
     pub value: f64,
     /// Absent on the marks between two numbers.
     pub label: Option<String>,
+}
+
+impl Tick {
+    /// Pixels that it stands out.
+    pub fn length(&self) -> f64 {
+        if self.label.is_some() { 4.0 } else { 2.0 }
+    }
+}
+
+/// Room for a horizontal axis' numbers and label.
+pub(super) const BELOW: f64 = 4.0 + FONT_SIZE + GAP + FONT_SIZE;
+
+impl Axis {
+    /// Below the data, from left to right, with its grid from the top down.
+    pub(super) fn draw_across(
+        &self,
+        domain: &Domain,
+        (left, right): (f64, f64),
+        (top, bottom): (f64, f64),
+        svg: &mut Svg,
+    ) {
+        for tick in domain.ticks_across(right - left) {
+            let x = left + domain.position(tick.value) * (right - left);
+            if let Some(label) = &tick.label {
+                svg.line((x, top), (x, bottom), GRID, 0.8, SOLID);
+                svg.text((x, bottom + 4.0 + FONT_SIZE), Anchor::Middle, label);
+            }
+            svg.line((x, bottom), (x, bottom + tick.length()), AXIS, 0.8, SOLID);
+        }
+        svg.line((left, bottom), (right, bottom), AXIS, 1.0, SOLID);
+        svg.text(((left + right) / 2.0, bottom + BELOW), Anchor::Middle, &self.label);
+    }
 }
 
 /// The part of an axis that a figure shows.

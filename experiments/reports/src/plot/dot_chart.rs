@@ -1,10 +1,10 @@
 //! Dots with intervals in rows: scores by policy, or by dataset and policy.
 
-use super::axis::{Axis, Domain};
+use super::axis::{Axis, BELOW, Domain};
 use super::figure::Level;
 use super::legend::{Entry, Legend};
-use super::style::{AXIS, COMPUTED, FONT_SIZE, GAP, GRID, LEVEL, Look, MARGIN, SOLID, WIDTH};
-use super::svg::{Anchor, Svg, shortened, text_width};
+use super::style::{COMPUTED, FONT_SIZE, GAP, LEVEL, Look, MARGIN, SOLID, WIDTH};
+use super::svg::{Anchor, Svg, text_width, wrapped};
 
 /// Rows of named values on one axis.
 #[derive(Clone, Debug)]
@@ -67,12 +67,13 @@ impl DotChart {
         let names = self.rows.iter().map(|row| text_width(&row.name)).fold(0.0, f64::max);
         let numbers: Vec<String> = self.rows.iter().map(|row| row.number()).collect();
         let widest = numbers.iter().map(|number| text_width(number)).fold(0.0, f64::max);
-        let legend = Legend::new(self.legend.iter().map(|(name, look)| Entry {
+        let entry = |(name, look): &(String, Look)| Entry {
             name: name.clone(),
             look: *look,
             stroke: (INTERVAL, SOLID),
             marked: true,
-        }));
+        };
+        let legend = Legend::new(self.title.as_deref(), self.legend.iter().map(entry));
         let most = self.rows.iter().map(|row| row.dots.len()).max().unwrap_or(0);
         // Long names do not push the data out of the picture: they get two lines. The widest that fits has exactly its width.
         let room = names.min(0.55 * WIDTH - MARGIN - GAP - 4.0);
@@ -81,33 +82,15 @@ impl DotChart {
             0 | 1 if names <= room => ROW_HEIGHT,
             _ => (DOT_HEIGHT * most as f64 + ROW_GAP).max(TWO_LINES),
         };
-        let title_height = if self.title.is_some() { FONT_SIZE + 9.0 } else { 0.0 };
         let levels_height = if levels.is_empty() { 0.0 } else { FONT_SIZE + 4.0 };
-        let top = MARGIN + title_height + legend.height() + levels_height;
+        let top = legend.bottom() + levels_height;
         let bottom = top + row_height * self.rows.len().max(1) as f64;
         let right = WIDTH - MARGIN - widest - GAP;
         let x_at = |value: f64| left + domain.position(value) * (right - left);
-        let mut svg = Svg::new(WIDTH, bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE + MARGIN);
+        let mut svg = Svg::new(WIDTH, bottom + BELOW + MARGIN);
 
-        if let Some(title) = &self.title {
-            svg.bold_text((MARGIN, MARGIN + FONT_SIZE), Anchor::Start, title);
-        }
-        legend.draw(&mut svg, MARGIN + title_height);
-        for tick in domain.ticks_across(right - left) {
-            let x = x_at(tick.value);
-            if let Some(label) = &tick.label {
-                svg.line((x, top), (x, bottom), GRID, 0.8, SOLID);
-                svg.text((x, bottom + 4.0 + FONT_SIZE), Anchor::Middle, label);
-            }
-            let length = if tick.label.is_some() { 4.0 } else { 2.0 };
-            svg.line((x, bottom), (x, bottom + length), AXIS, 0.8, SOLID);
-        }
-        svg.line((left, bottom), (right, bottom), AXIS, 1.0, SOLID);
-        svg.text(
-            ((left + right) / 2.0, bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE),
-            Anchor::Middle,
-            &self.axis.label,
-        );
+        legend.draw(&mut svg);
+        self.axis.draw_across(&domain, (left, right), (top, bottom), &mut svg);
         for level in levels {
             let x = x_at(level.y);
             svg.line((x, top), (x, bottom), LEVEL, 1.0, COMPUTED);
@@ -118,13 +101,10 @@ impl DotChart {
         }
         for (index, (row, number)) in self.rows.iter().zip(&numbers).enumerate() {
             let y = top + row_height * (index as f64 + 0.5);
-            let lines = match row_height >= TWO_LINES {
-                true => broken(&row.name, room),
-                false => vec![row.name.as_str()],
-            };
+            let lines = wrapped(&row.name, room, if row_height >= TWO_LINES { 2 } else { 1 });
             for (place, line) in lines.iter().enumerate() {
                 let y = y + FONT_SIZE * (place as f64 - (lines.len() - 1) as f64 / 2.0 + 0.35);
-                svg.text((left - GAP - 4.0, y), Anchor::End, &shortened(line, room));
+                svg.text((left - GAP - 4.0, y), Anchor::End, line);
             }
             for (place, dot) in row.dots.iter().enumerate() {
                 let y = y + DOT_HEIGHT * (place as f64 - (row.dots.len() - 1) as f64 / 2.0);
@@ -149,16 +129,6 @@ impl Row {
     /// Its value, where it is one.
     fn number(&self) -> String {
         if let [dot] = self.dots.as_slice() { number(dot.value) } else { String::new() }
-    }
-}
-
-/// In two lines, where it is too wide for one and has a place to break it.
-fn broken(name: &str, width: f64) -> Vec<&str> {
-    let fits = |end: &usize| text_width(&name[..*end]) <= width;
-    let mut places = name.match_indices([' ', '-']).map(|(at, separator)| at + separator.len());
-    match places.rfind(fits) {
-        Some(end) if text_width(name) > width => vec![name[..end].trim_end(), &name[end..]],
-        _ => vec![name],
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lines with bands over two axes.
 
-use super::axis::{Axis, Domain};
+use super::axis::{Axis, BELOW, Domain};
 use super::legend::{Entry, Legend};
 use super::style::{AXIS, COMPUTED, FONT_SIZE, GAP, GRID, LEVEL, Look, MARGIN, SOLID, WIDTH};
 use super::svg::{Anchor, Svg, shortened, text_width};
@@ -121,9 +121,8 @@ impl Figure {
         let points = series.iter().flat_map(|series| &series.points).map(|point| point.1);
         let y = Domain::covering(self.y.scale, points.chain(bands).chain(levels.iter().map(|level| level.y)));
 
-        let legend = Legend::new(series.iter().map(Series::entry));
-        let title_height = if self.title.is_some() { FONT_SIZE + 9.0 } else { 0.0 };
-        let top = MARGIN + title_height + legend.height() + 4.0;
+        let legend = Legend::new(self.title.as_deref(), series.iter().map(Series::entry));
+        let top = legend.bottom() + 4.0;
         let widest = |labels: &mut dyn Iterator<Item = f64>| labels.fold(0.0, f64::max);
         let y_ticks = y.ticks(5);
         let numbers = widest(&mut y_ticks.iter().filter_map(|tick| tick.label.as_deref()).map(text_width));
@@ -137,12 +136,9 @@ impl Figure {
             x,
             y,
         };
-        let mut svg = Svg::new(WIDTH, frame.bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE + MARGIN);
+        let mut svg = Svg::new(WIDTH, frame.bottom + BELOW + MARGIN);
 
-        if let Some(title) = &self.title {
-            svg.bold_text((MARGIN, MARGIN + FONT_SIZE), Anchor::Start, title);
-        }
-        legend.draw(&mut svg, MARGIN + title_height);
+        legend.draw(&mut svg);
         self.draw_axes(&mut svg, &frame);
         draw_levels(&mut svg, &levels, &frame);
         let aside = aside(&series);
@@ -191,30 +187,14 @@ impl Figure {
     fn draw_axes(&self, svg: &mut Svg, frame: &Frame) {
         for tick in frame.y.ticks(5) {
             let y = frame.y_at(tick.value);
-            let length = if tick.label.is_some() { 4.0 } else { 2.0 };
             if let Some(label) = &tick.label {
                 svg.line((frame.left, y), (frame.right, y), GRID, 0.8, SOLID);
                 svg.text((frame.left - GAP, y + 0.35 * FONT_SIZE), Anchor::End, label);
             }
-            svg.line((frame.left - length, y), (frame.left, y), AXIS, 0.8, SOLID);
+            svg.line((frame.left - tick.length(), y), (frame.left, y), AXIS, 0.8, SOLID);
         }
-        for tick in frame.x.ticks_across(frame.right - frame.left) {
-            let x = frame.x_at(tick.value);
-            let length = if tick.label.is_some() { 4.0 } else { 2.0 };
-            if let Some(label) = &tick.label {
-                svg.line((x, frame.top), (x, frame.bottom), GRID, 0.8, SOLID);
-                svg.text((x, frame.bottom + 4.0 + FONT_SIZE), Anchor::Middle, label);
-            }
-            svg.line((x, frame.bottom), (x, frame.bottom + length), AXIS, 0.8, SOLID);
-        }
-        svg.path(
-            &[(frame.left, frame.top), (frame.left, frame.bottom), (frame.right, frame.bottom)],
-            AXIS,
-            1.0,
-            SOLID,
-        );
-        let middle = (frame.left + frame.right) / 2.0;
-        svg.text((middle, frame.bottom + 4.0 + FONT_SIZE + GAP + FONT_SIZE), Anchor::Middle, &self.x.label);
+        svg.line((frame.left, frame.top), (frame.left, frame.bottom), AXIS, 1.0, SOLID);
+        self.x.draw_across(&frame.x, (frame.left, frame.right), (frame.top, frame.bottom), svg);
         svg.upright_text((MARGIN + FONT_SIZE - 2.0, (frame.top + frame.bottom) / 2.0), &self.y.label);
     }
 }

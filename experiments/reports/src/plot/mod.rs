@@ -4,8 +4,9 @@
 //! palette of Okabe and Ito (2008), and a marker or a dash of its own for every series of a colour. The legend stands above the
 //! data, never on it. What cannot be drawn (not finite, zero on a logarithmic axis) is left out.
 //!
-//! Written by hand because the chart libraries at hand round every coordinate to a pixel and leave the
-//! decades of a logarithmic axis to chance.
+//! Written by hand: most chart libraries at hand round every coordinate to a pixel. kuva 0.6 draws in floats, but its legend
+//! shows a line's dashes or its marks, not both, and its logarithmic axis of less than a decade has a number or two. With that
+//! and the rows of dots still written here it would save a fifth of these lines.
 
 mod axis;
 mod dot_chart;

@@ -183,6 +183,20 @@ pub(super) fn text_width(text: &str) -> f64 {
     FONT_SIZE * text.chars().map(em).sum::<f64>()
 }
 
+/// `text` in lines of `room` pixels, broken after spaces and hyphens; what is left after `most` lines is shortened.
+pub(super) fn wrapped(text: &str, room: f64, most: usize) -> Vec<String> {
+    let (mut lines, mut rest) = (Vec::new(), text);
+    while lines.len() + 1 < most && text_width(rest) > room {
+        let fits = |end: &usize| text_width(&rest[..*end]) <= room;
+        let mut places = rest.match_indices([' ', '-']).map(|(at, separator)| at + separator.len());
+        let Some(end) = places.rfind(fits) else { break };
+        lines.push(rest[..end].trim_end().to_owned());
+        rest = &rest[end..];
+    }
+    lines.push(shortened(rest, room));
+    lines
+}
+
 /// `text`, or as much of it as fits in `room` pixels with an ellipsis.
 pub(super) fn shortened(text: &str, room: f64) -> String {
     if text_width(text) <= room {

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use roxmltree::Document;
 
 use super::axis::{Domain, Scale, Tick};
+use super::style::WIDTH;
+use super::svg::text_width;
 use super::*;
 
 fn series(name: &str, points: &[(f64, f64)]) -> Series {
@@ -83,6 +85,25 @@ fn texts_are_escaped_and_kept_inside() {
     let rows = vec![Row { name: long, dots: vec![dot.clone(), dot] }];
     let chart = DotChart { title: None, axis: Axis::linear("x"), rows, legend, levels: Vec::new() };
     Document::parse(&chart.to_svg()).unwrap();
+}
+
+#[test]
+fn a_long_title_stands_in_lines() {
+    let titled = |title: &str| {
+        let plain = figure(Axis::linear("x"), Axis::linear("y"), vec![series("aaren", &[(1.0, 1.0)])]);
+        let svg = Figure { title: Some(title.into()), ..plain }.to_svg();
+        let document = Document::parse(&svg).unwrap();
+        let bold = document.descendants().filter(|node| node.attribute("font-weight").is_some());
+        bold.map(|node| node.text().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(titled("hopper-medium"), ["hopper-medium"]);
+    let title = "walker2d-medium-expert, hidden velocities, context of 20 timesteps, learned recency";
+    assert_eq!(titled(title).join(" "), title);
+    for endless in [title.repeat(9), "w".repeat(999)] {
+        let lines = titled(&endless);
+        assert!(lines.len() <= 3 && lines.last().is_some_and(|line| line.ends_with('…')), "{lines:?}");
+        assert!(lines.iter().all(|line| text_width(line) < WIDTH), "{lines:?}");
+    }
 }
 
 /// Whatever its width is rounded to.

@@ -1,11 +1,12 @@
 //! Attention as an RNN.
 
-use aaren_format::{AarenSettings, Recency};
+use aaren_format::{AarenSettings, Model, Recency};
 use tch::{Kind, Tensor, nn, nn::Module};
 
 use super::{Mixed, Mixer};
 use crate::fused::{self, Gradients};
 use crate::linear::{float, linear, weights, x_linear};
+use crate::rotation::{Phases, Place, Turn, by_head};
 use crate::scan::{self, Prefix};
 use crate::wanted::Wanted;
 
@@ -22,6 +23,7 @@ pub(crate) struct Aaren {
     value: nn::Linear,
     output: nn::Linear,
     recency: Decay,
+    phases: Option<Phases>,
     heads: i64,
 }
 
@@ -37,8 +39,8 @@ enum Decay {
 }
 
 impl Aaren {
-    pub(crate) fn new(path: &nn::Path, width: i64, settings: AarenSettings) -> Self {
-        let heads = settings.heads as i64;
+    pub(crate) fn new(path: &nn::Path, model: &Model, settings: AarenSettings) -> Self {
+        let (width, heads) = (model.width as i64, settings.heads as i64);
         let linear = |name| linear(path / name, width, width);
         let raw = |decay: Tensor| decay.expm1().log();
         let head = Tensor::arange(heads, (Kind::Float, path.device()));
@@ -63,17 +65,37 @@ impl Aaren {
             value: linear("value"),
             output: linear("output"),
             recency,
+            phases: Phases::new(path, model),
             heads,
         }
     }
 
     /// What each token of `x` `[batch, tokens, width]` decays those before it by, shaped as [`scan`] takes it.
-    fn decay(&self, x: &Tensor) -> Option<Tensor> {
+    pub(super) fn decay(&self, x: &Tensor) -> Option<Tensor> {
         match &self.recency {
             Decay::Never => None,
             Decay::Learned(raw) => Some(raw.softplus().unsqueeze(-1)),
             Decay::Gated(gate) => Some(gate.forward(&float(x)).transpose(1, 2).softplus()),
         }
+    }
+
+    pub(super) fn phases(&self) -> Option<&Phases> {
+        self.phases.as_ref()
+    }
+
+    pub(super) fn output(&self) -> &nn::Linear {
+        &self.output
+    }
+
+    /// What scores and decays are made with.
+    fn graphed(&self) -> Vec<&Tensor> {
+        let decay = match &self.recency {
+            Decay::Never => vec![],
+            Decay::Learned(raw) => vec![raw],
+            Decay::Gated(gate) => weights(gate).collect(),
+        };
+        let layers = [&self.query, &self.key].into_iter().flat_map(weights);
+        layers.chain([&self.query_token]).chain(decay).collect()
     }
 
     /// r_h of every head, `[heads, width]`.
@@ -85,55 +107,96 @@ impl Aaren {
         (key * query).sum_dim_intlist(1, false, None::<Kind>) / (head_width as f64).sqrt()
     }
 
-    /// Scores `[batch, heads, tokens]` and values `[batch, heads, tokens, width of a head]` of `x`
+    /// Scores `[batch, heads, tokens]` and values `[batch, tokens, heads, width of a head]` of `x`
     /// `[batch, tokens, width]`.
-    fn scores_and_values(&self, x: &Tensor) -> (Tensor, Tensor) {
-        let (batch, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
-        let head_width = width / self.heads;
+    pub(super) fn scores_and_values(&self, x: &Tensor) -> (Tensor, Tensor) {
         let scores = float(x).matmul(&self.folded().tr()).transpose(1, 2);
-        let values = x_linear(x, &self.value).view([batch, tokens, self.heads, head_width]).transpose(1, 2);
-        (scores, values)
+        (scores, by_head(&x_linear(x, &self.value), self.heads))
     }
 }
 
-/// Its state is the [`Prefix`] so far: stabiliser, sum of weights, weighted sum of values.
+/// Its state is the [`Prefix`] so far: stabiliser, sum of weights, weighted sum of values, turned as they are at the
+/// timestep of the last token.
 impl Mixer for Aaren {
+    fn spread(&mut self, longest: f64) {
+        if let Some(phases) = &mut self.phases {
+            phases.spread(longest);
+        }
+    }
+
     fn zero_state(&self, batch: i64) -> Vec<Tensor> {
         let width = self.query_token.size()[0];
         let options = (self.query_token.kind(), self.query_token.device());
         tensors(Prefix::empty(batch, self.heads, width / self.heads, options))
     }
 
-    fn seq(&self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>) {
-        let (batch, _, width) = x.size3().expect("x is [batch, tokens, width]");
-        let (scores, values) = self.scores_and_values(x);
+    fn seq(
+        &self,
+        x: &Tensor,
+        place: Place,
+        state: Option<&[Tensor]>,
+        wanted: Wanted,
+    ) -> (Tensor, Vec<Tensor>) {
+        let (batch, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
+        let (scores, mut values) = self.scores_and_values(x);
         let before = state.map(prefix);
-        let (outputs, after) = scan::chunked(&scores, &values, self.decay(x).as_ref(), before.as_ref());
-        let outputs = wanted.of(&outputs, 2).transpose(1, 2).reshape([batch, -1, width]);
-        (x_linear(&outputs, &self.output), tensors(after))
+        let turn = self.phases.as_ref().map(|phases| phases.at(&place.since(tokens)));
+        if let Some(turn) = &turn {
+            values = turn.back(&values);
+        }
+        let (values, decay) = (values.transpose(1, 2), self.decay(x));
+        let (outputs, mut after) = scan::chunked(&scores, &values, decay.as_ref(), before.as_ref());
+        let mut outputs = wanted.of(&outputs, 2).transpose(1, 2);
+        if let Some(turn) = &turn {
+            outputs = turn.of(wanted).on(&outputs);
+            after = turned(after, &turn.last());
+        }
+        (x_linear(&outputs.reshape([batch, -1, width]), &self.output), tensors(after))
     }
 
-    fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
+    fn train<'a>(&'a self, x: &Tensor, place: Place, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
         // Scores and decays are small, and left to the graph.
         let leaf = float(x).detach().set_requires_grad(true);
         let (scores, decay) = tch::with_grad(|| {
             let decay = self.decay(&leaf).map(|decay| decay.transpose(-2, -1));
             (leaf.matmul(&self.folded().tr()), decay)
         });
-        let (values, values_back) = fused::layer(x, &self.value);
+        let (mut values, values_back) = fused::layer(x, &self.value);
         let before = state.map(prefix);
-        let (mixed, after, mixed_back) =
+        let turn = self.phases.as_ref().map(|phases| {
+            let turn = phases.at(&place.since(x.size()[1]));
+            values = turn.back(&by_head(&values, self.heads)).view_as(&values).contiguous();
+            (phases, turn.of(wanted), turn)
+        });
+        let (mut mixed, mut after, mixed_back) =
             fused::scan(&scores, &values, decay.as_ref(), before.as_ref(), wanted);
+        if let Some((_, read, turn)) = &turn {
+            mixed = read.on(&by_head(&mixed, self.heads)).view_as(&mixed).contiguous();
+            after = turned(after, &turn.last());
+        }
         let (outputs, output_back) = fused::layer(&mixed, &self.output);
         let back = move |dy, gradients: &mut Gradients| {
-            let flow = mixed_back(output_back(dy, gradients));
+            let mut dy = output_back(dy, gradients);
+            let mut read_flow = None;
+            if let Some((_, read, _)) = &turn {
+                let flow = by_head(&dy, self.heads);
+                read_flow = Some(read.flow(&by_head(&mixed, self.heads), &flow));
+                dy = read.back(&flow).view_as(&dy).contiguous();
+            }
+            let mut flow = mixed_back(dy);
+            if let (Some((phases, _, turn)), Some(read_flow)) = (turn, read_flow) {
+                let values_flow = by_head(&flow.values, self.heads);
+                let of_values = turn.flow(&by_head(&values, self.heads), &values_flow);
+                gradients.add(phases.parameter(), read_flow - of_values);
+                flow.values = turn.on(&values_flow).view_as(&flow.values).contiguous();
+            }
             let mut dx = values_back(flow.values, gradients);
             tch::with_grad(|| {
                 let mut end = (scores * flow.scores).sum(None::<Kind>);
                 if let Some(decay) = decay {
                     end += (decay * flow.decay).sum(None::<Kind>);
                 }
-                gradients.add_graph(&end, self.parameters().into_iter().chain([&leaf]));
+                gradients.add_graph(&end, self.graphed().into_iter().chain([&leaf]));
             });
             dx += gradients.take(&leaf);
             dx
@@ -142,26 +205,25 @@ impl Mixer for Aaren {
     }
 
     fn parameters(&self) -> Vec<&Tensor> {
-        let layers = [&self.query, &self.key, &self.value, &self.output];
-        let decay = match &self.recency {
-            Decay::Never => vec![],
-            Decay::Learned(raw) => vec![raw],
-            Decay::Gated(gate) => weights(gate).collect(),
-        };
-        layers.into_iter().flat_map(weights).chain([&self.query_token]).chain(decay).collect()
+        let layers = [&self.value, &self.output].into_iter().flat_map(weights);
+        self.graphed().into_iter().chain(layers).chain(self.phases.as_ref().map(Phases::parameter)).collect()
     }
 
-    /// The recurrence.
-    fn step(&self, x: &Tensor, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
+    /// The recurrence: the state turns, and the token enters.
+    fn step(&self, x: &Tensor, place: Place, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
         let x = x.unsqueeze(1);
         let (scores, values) = self.scores_and_values(&x);
-        let (scores, values) = (scores.squeeze_dim(2), values.squeeze_dim(2));
+        let (scores, values) = (scores.squeeze_dim(2), values.squeeze_dim(1));
         let decay = self.decay(&x).map(|decay| decay.squeeze_dim(-1));
-        let after = scan::recurrence(&scores, &values, decay.as_ref(), &prefix(state));
+        let mut before = prefix(state);
+        if let Some(phases) = &self.phases {
+            before = turned(before, &phases.at(&place.since(1)));
+        }
+        let after = scan::recurrence(&scores, &values, decay.as_ref(), &before);
         (x_linear(&after.output().view_as(&x.squeeze_dim(1)), &self.output), tensors(after))
     }
 
-    fn weights(&self, x: &Tensor, at: &[i64]) -> Option<Tensor> {
+    fn weights(&self, x: &Tensor, _: Place, at: &[i64]) -> Option<Tensor> {
         let (scores, _) = self.scores_and_values(x);
         let at = Tensor::from_slice(at).to_device(x.device());
         let tokens = scores.size()[2];
@@ -179,6 +241,11 @@ impl Mixer for Aaren {
     }
 }
 
+/// A prefix whose values are those of another, turned on by the one timestep of `turn`.
+fn turned(prefix: Prefix, turn: &Turn) -> Prefix {
+    Prefix { value: turn.on(&prefix.value.unsqueeze(1)).squeeze_dim(1), ..prefix }
+}
+
 fn tensors(prefix: Prefix) -> Vec<Tensor> {
     vec![prefix.max, prefix.weight, prefix.value]
 }
@@ -190,6 +257,7 @@ fn prefix(state: &[Tensor]) -> Prefix {
 
 #[cfg(test)]
 mod tests {
+    use aaren_format::{Norm, Positions, Settings};
     use tch::Device;
 
     use super::*;
@@ -200,15 +268,108 @@ mod tests {
         tch::manual_seed(3);
         for recency in Recency::ALL {
             let store = nn::VarStore::new(Device::Cpu);
-            let layer = Aaren::new(&store.root(), 12, AarenSettings { heads: 2, recency });
+            let (positions, norm) = (Positions::Timestep, Norm::Post);
+            let settings = AarenSettings { heads: 2, recency, rotate: Settings::default().rotate, keys: 1 };
+            let mixer = aaren_format::Mixer::Aaren(settings);
+            let model = Model { width: 12, layers: 1, norm, past_actions: true, positions, mixer };
+            let layer = Aaren::new(&store.root(), &model, settings);
             let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu)) * 3.0;
+            let place = Place { before: 0, each: 1 };
             let (_, values) = layer.scores_and_values(&x);
             let at = [0, 1, 33, 69];
-            let mixed = layer.weights(&x, &at).unwrap().matmul(&values).transpose(1, 2).reshape([2, -1, 12]);
-            let found = x_linear(&mixed, &layer.output);
-            let expected = layer.seq(&x, None, Wanted::All).0.index_select(1, &Tensor::from_slice(&at));
+            let mixed = layer.weights(&x, place, &at).unwrap().matmul(&values.transpose(1, 2));
+            let found = x_linear(&mixed.transpose(1, 2).reshape([2, -1, 12]), &layer.output);
+            let expected =
+                layer.seq(&x, place, None, Wanted::All).0.index_select(1, &Tensor::from_slice(&at));
             let off = (found - expected).abs().max().double_value(&[]);
             assert!(off < 1e-5, "{recency:?}: off by {off:e}");
+        }
+    }
+
+    /// Every pair of tokens by itself, in float64: o_n = Σ_i softmax_i(s_i − λ_{i+1} − … − λ_n) R(ω (t_n − t_i)) v_i, and
+    /// the gradients of all parameters through libtorch's graph of it; and what comes after a state.
+    #[test]
+    fn rotation_is_that_of_every_pair_of_tokens() {
+        let _alone = crate::GENERATOR.lock();
+        tch::manual_seed(8);
+        let (tokens, width, heads, each) = (37, 14, 2, 3);
+        for (recency, rotate) in [(Recency::None, 1.0), (Recency::Gated, 1.0), (Recency::Learned, 0.5)] {
+            let store = nn::VarStore::new(Device::Cpu);
+            let settings = AarenSettings { heads: 2, recency, rotate, keys: 1 };
+            let mixer = aaren_format::Mixer::Aaren(settings);
+            let (positions, norm) = (Positions::Rotary, Norm::Post);
+            let model = Model { width: 14, layers: 1, norm, past_actions: true, positions, mixer };
+            let mut layer = Aaren::new(&store.root(), &model, settings);
+            layer.spread(20.0);
+            let x = Tensor::randn([2, tokens, width], (Kind::Float, Device::Cpu)) * 2.0;
+
+            let named: Vec<_> = store.variables().into_iter().collect();
+            let double: Vec<_> = named
+                .iter()
+                .map(|(_, tensor)| tensor.to_kind(Kind::Double).detach().set_requires_grad(true))
+                .collect();
+            let get = |name: &str| &double[named.iter().position(|(other, _)| other == name).unwrap()];
+            let wide = |x: &Tensor, name: &str| {
+                x.matmul(&get(&format!("{name}.weight")).tr()) + get(&format!("{name}.bias"))
+            };
+            let exact = x.to_kind(Kind::Double);
+            let split = |x: Tensor| x.view([2, tokens, heads, width / heads]);
+            let query = wide(get("query_token"), "query").view([heads, width / heads]);
+            let scores = (split(wide(&exact, "key")) * query).sum_dim_intlist(-1, false, None::<Kind>)
+                / ((width / heads) as f64).sqrt();
+            let values = split(wide(&exact, "value"));
+            let decay = match recency {
+                Recency::Gated => wide(&exact, "gate").softplus(),
+                Recency::Learned => get("recency").softplus().expand([2, tokens, heads], false),
+                Recency::None | Recency::Spread => scores.zeros_like(),
+            };
+            let age = decay.cumsum(1, Kind::Double);
+            let options = (Kind::Int64, Device::Cpu);
+            let number = Tensor::arange(tokens, options);
+            let future = number.gt_tensor(&number.unsqueeze(1)).unsqueeze(-1);
+            let logits = scores.unsqueeze(1) + age.unsqueeze(1) - age.unsqueeze(2);
+            let weights =
+                logits.masked_fill(&future, f64::NEG_INFINITY).softmax(2, None::<Kind>).unsqueeze(-1);
+            let time = number.divide_scalar_mode(each, "floor").to_kind(Kind::Double);
+            let phases = get("phase");
+            let still =
+                Tensor::zeros([heads - phases.size()[0], phases.size()[1]], (Kind::Double, Device::Cpu));
+            let phases = Tensor::cat(&[phases, &still], 0);
+            let angle = (time.unsqueeze(1) - &time).unsqueeze(-1).unsqueeze(-1) * phases;
+            let pairs = values.slice(3, 0, 6, 1).unflatten(3, [3, 2]).unsqueeze(1);
+            let (even, odd) = (pairs.select(-1, 0), pairs.select(-1, 1));
+            let (cos, sin) = (angle.cos(), angle.sin());
+            let turned = Tensor::stack(&[&even * &cos - &odd * &sin, &even * &sin + &odd * &cos], -1);
+            let last = values.slice(3, 6, 7, 1).unsqueeze(1).expand([2, tokens, tokens, heads, 1], false);
+            let turned = Tensor::cat(&[turned.flatten(-2, -1), last], -1);
+            let mixed = (weights * turned).sum_dim_intlist(2, false, None::<Kind>).flatten(2, 3);
+            let expected = wide(&mixed, "output");
+
+            let place = Place { before: 0, each };
+            let found = layer.seq(&x, place, None, Wanted::All).0;
+            let flow = found.randn_like();
+            let check = |what: &str, found: &Tensor, expected: &Tensor, tolerance: f64| {
+                let largest = |x: Tensor| x.abs().max().double_value(&[]);
+                let off = largest(found.to_kind(Kind::Double) - expected) / largest(expected.shallow_clone());
+                assert!(off < tolerance, "{recency:?}, {rotate}: {what} is off by {off:e}");
+            };
+            check("the output", &found, &expected, 1e-5);
+            let parameters: Vec<Tensor> = named.iter().map(|(_, tensor)| tensor.shallow_clone()).collect();
+            let run = |y: &Tensor, leaves: &[Tensor]| {
+                Tensor::run_backward(&[(y * &flow).sum(None::<Kind>)], leaves, false, false)
+            };
+            let (ours, oracles) = (run(&found, &parameters), run(&expected, &double));
+            for ((name, _), (found, expected)) in named.iter().zip(ours.iter().zip(&oracles)) {
+                // A key's bias moves all scores alike.
+                if name != "key.bias" {
+                    check(&format!("the gradient of {name}"), found, expected, 1e-4);
+                }
+            }
+
+            let state = layer.seq(&x.narrow(1, 0, 11), place, None, Wanted::All).1;
+            let later = Place { before: 11, each };
+            let found = layer.seq(&x.narrow(1, 11, tokens - 11), later, Some(&state), Wanted::All).0;
+            check("what comes after a state", &found, &expected.narrow(1, 11, tokens - 11), 1e-5);
         }
     }
 }

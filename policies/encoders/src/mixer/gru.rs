@@ -6,6 +6,7 @@ use tch::{Tensor, nn};
 use super::{Mixed, Mixer};
 use crate::fused::{self, Gradients};
 use crate::linear::{float, linear, weights, x_linear};
+use crate::rotation::Place;
 use crate::wanted::Wanted;
 
 /// A gated recurrent unit (Cho et al. 2014) of [`GruSettings::units`] units, and its projection back to the width.
@@ -57,7 +58,7 @@ impl Mixer for Gru {
         vec![Tensor::zeros([batch, self.units], (weight.kind(), weight.device()))]
     }
 
-    fn seq(&self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>) {
+    fn seq(&self, x: &Tensor, _: Place, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>) {
         let state = self.hidden(x, state);
         // One layer, one direction, no dropout; cuDNN gives gradients only where it is told of training.
         let (outputs, after) =
@@ -66,7 +67,7 @@ impl Mixer for Gru {
         (x_linear(&outputs, &self.output), vec![after.squeeze_dim(0)])
     }
 
-    fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
+    fn train<'a>(&'a self, x: &Tensor, _: Place, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
         let [weight_ih, weight_hh, bias_ih, bias_hh] = &self.parameters;
         let state = self.hidden(x, state);
         let (gates, gates_back) = fused::linear(x, weight_ih, Some(bias_ih));
@@ -84,7 +85,7 @@ impl Mixer for Gru {
         self.parameters.iter().chain(weights(&self.output)).collect()
     }
 
-    fn weights(&self, _: &Tensor, _: &[i64]) -> Option<Tensor> {
+    fn weights(&self, _: &Tensor, _: Place, _: &[i64]) -> Option<Tensor> {
         None
     }
 }

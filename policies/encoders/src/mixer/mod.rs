@@ -3,6 +3,7 @@
 
 mod aaren;
 mod gru;
+mod keyed;
 mod transformer;
 
 use std::fmt::Debug;
@@ -12,8 +13,10 @@ use tch::{Tensor, nn};
 
 use self::aaren::Aaren;
 use self::gru::Gru;
+use self::keyed::Keyed;
 use self::transformer::CausalAttention;
 use crate::fused::{Back, Gradients};
+use crate::rotation::Place;
 use crate::wanted::Wanted;
 
 /// Mixes each token with those before it.
@@ -24,30 +27,39 @@ pub(crate) trait Mixer: Debug {
     /// The state before any token.
     fn zero_state(&self, batch: i64) -> Vec<Tensor>;
 
-    /// Outputs at the wanted tokens of `x` `[batch, tokens, width]`, and the state after all of them; no
-    /// state is the one before any token.
-    fn seq(&self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>);
+    /// Tells it how many timesteps the longest episode has, before it trains.
+    fn spread(&mut self, _longest: f64) {}
+
+    /// Outputs at the wanted tokens of `x` `[batch, tokens, width]`, which stand at `place`, and the state after all of
+    /// them; no state is the one before any token.
+    fn seq(
+        &self,
+        x: &Tensor,
+        place: Place,
+        state: Option<&[Tensor]>,
+        wanted: Wanted,
+    ) -> (Tensor, Vec<Tensor>);
 
     /// [`Mixer::seq`] in training on a CPU. The state is a constant.
     ///
     /// By default libtorch's graph computes the gradients. A backward pass written out, as in `fused/`, is an
     /// optimisation.
-    fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
-        by_graph(self, x, state, wanted)
+    fn train<'a>(&'a self, x: &Tensor, place: Place, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
+        by_graph(self, x, place, state, wanted)
     }
 
     /// Everything that training changes.
     fn parameters(&self) -> Vec<&Tensor>;
 
     /// One token `x` `[batch, width]`: its output and the state after it.
-    fn step(&self, x: &Tensor, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
-        let (y, state) = self.seq(&x.unsqueeze(1), Some(state), Wanted::All);
+    fn step(&self, x: &Tensor, place: Place, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
+        let (y, state) = self.seq(&x.unsqueeze(1), place, Some(state), Wanted::All);
         (y.squeeze_dim(1), state)
     }
 
     /// The weights `[batch, heads, tokens at, tokens]` with which [`Mixer::seq`] sums up `x` `[batch,
     /// tokens, width]` for the tokens `at`; `None` where it does something else.
-    fn weights(&self, x: &Tensor, at: &[i64]) -> Option<Tensor>;
+    fn weights(&self, x: &Tensor, place: Place, at: &[i64]) -> Option<Tensor>;
 }
 
 /// What a mixer made of tokens in training.
@@ -64,11 +76,12 @@ pub(crate) struct Mixed<'a> {
 pub(crate) fn by_graph<'a, M: Mixer + ?Sized>(
     mixer: &'a M,
     x: &Tensor,
+    place: Place,
     state: Option<&[Tensor]>,
     wanted: Wanted,
 ) -> Mixed<'a> {
     let x = x.detach().set_requires_grad(true);
-    let (graph, state) = tch::with_grad(|| mixer.seq(&x, state, wanted));
+    let (graph, state) = tch::with_grad(|| mixer.seq(&x, place, state, wanted));
     let outputs = graph.detach().contiguous();
     let back = move |dy: Tensor, gradients: &mut Gradients| {
         let leaves = mixer.parameters().into_iter().chain([&x]);
@@ -82,9 +95,12 @@ pub(crate) fn by_graph<'a, M: Mixer + ?Sized>(
 pub(crate) fn mixer(path: &nn::Path, model: &Model) -> Box<dyn Mixer> {
     let width = model.width as i64;
     match model.mixer {
-        format::Mixer::Aaren(settings) => Box::new(Aaren::new(&(path / "attention"), width, settings)),
+        format::Mixer::Aaren(settings) if settings.keys > 1 => {
+            Box::new(Keyed::new(&(path / "attention"), model, settings))
+        }
+        format::Mixer::Aaren(settings) => Box::new(Aaren::new(&(path / "attention"), model, settings)),
         format::Mixer::Transformer(settings) => {
-            Box::new(CausalAttention::new(&(path / "attention"), width, settings))
+            Box::new(CausalAttention::new(&(path / "attention"), model, settings))
         }
         format::Mixer::Gru(GruSettings) => Box::new(Gru::new(&(path / "gru"), width)),
     }

@@ -1,11 +1,12 @@
 //! Causal multi-head attention.
 
-use aaren_format::TransformerSettings;
+use aaren_format::{Model, Positions, TransformerSettings};
 use tch::{Kind, Tensor, nn};
 
-use super::{Mixed, Mixer};
+use super::{Mixed, Mixer, by_graph};
 use crate::fused::{self, Gradients};
 use crate::linear::{float, linear, weights, x_linear};
+use crate::rotation::{Phases, Place, by_head};
 use crate::wanted::Wanted;
 
 /// Causal multi-head attention (Vaswani et al. 2017) with a key/value cache.
@@ -15,24 +16,45 @@ pub(crate) struct CausalAttention {
     key: nn::Linear,
     value: nn::Linear,
     output: nn::Linear,
+    phases: Option<Phases>,
+    /// Whether scores fall with distance.
+    alibi: bool,
     heads: i64,
 }
 
 impl CausalAttention {
-    pub(crate) fn new(path: &nn::Path, width: i64, settings: TransformerSettings) -> Self {
+    pub(crate) fn new(path: &nn::Path, model: &Model, settings: TransformerSettings) -> Self {
+        let width = model.width as i64;
         let linear = |name| linear(path / name, width, width);
         Self {
             query: linear("query"),
             key: linear("key"),
             value: linear("value"),
             output: linear("output"),
+            phases: Phases::new(path, model),
+            alibi: model.positions == Positions::Alibi,
             heads: settings.heads as i64,
         }
     }
+
+    /// What the scores of queries at the timesteps `at` for keys at `of` fall by, `[heads, queries, keys]`: the slope of
+    /// head h of H, counted from 1, is 2^(−8h/H).
+    fn slopes(&self, at: &Tensor, of: &Tensor) -> Tensor {
+        let head = Tensor::arange_start(1, self.heads + 1, (Kind::Double, at.device()));
+        let slopes = (head * (-8.0 / self.heads as f64)).exp2().view([-1, 1, 1]);
+        (slopes * (at.unsqueeze(1) - of)).to_kind(Kind::Float)
+    }
 }
 
-/// Its state is the keys and the values of all tokens so far, each `[batch, heads, tokens, width of a head]`.
+/// Its state is the keys and the values of all tokens so far, each `[batch, heads, tokens, width of a head]`; keys are
+/// turned by their own timestep since the state was empty.
 impl Mixer for CausalAttention {
+    fn spread(&mut self, longest: f64) {
+        if let Some(phases) = &mut self.phases {
+            phases.spread(longest);
+        }
+    }
+
     fn zero_state(&self, batch: i64) -> Vec<Tensor> {
         let width = self.key.ws.size()[0];
         let shape = [batch, self.heads, 0, width / self.heads];
@@ -40,11 +62,24 @@ impl Mixer for CausalAttention {
         vec![Tensor::zeros(shape, options), Tensor::zeros(shape, options)]
     }
 
-    fn seq(&self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>) {
+    fn seq(
+        &self,
+        x: &Tensor,
+        place: Place,
+        state: Option<&[Tensor]>,
+        wanted: Wanted,
+    ) -> (Tensor, Vec<Tensor>) {
         let (batch, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
-        let split = |x: Tensor| x.view([batch, -1, self.heads, width / self.heads]).transpose(1, 2);
-        let query = split(x_linear(&wanted.of(x, 1).contiguous(), &self.query));
-        let (mut key, mut value) = (split(x_linear(x, &self.key)), split(x_linear(x, &self.value)));
+        let split = |x: Tensor| by_head(&x, self.heads);
+        let mut query = split(x_linear(&wanted.of(x, 1).contiguous(), &self.query));
+        let mut key = split(x_linear(x, &self.key));
+        let times = place.absolute(tokens);
+        if let Some(phases) = &self.phases {
+            let turn = phases.at(&times);
+            (query, key) = (turn.of(wanted).on(&query), turn.on(&key));
+        }
+        let [query, mut key, mut value] =
+            [query, key, split(x_linear(x, &self.value))].map(|x| x.transpose(1, 2));
         let mut past = 0;
         if let Some(state) = state {
             past = state[0].size()[2];
@@ -60,15 +95,30 @@ impl Mixer for CausalAttention {
             let future = Tensor::arange(past + tokens, options).gt_tensor(&at);
             scores = scores.masked_fill(&future, f64::NEG_INFINITY);
         }
+        if self.alibi {
+            let of = Tensor::cat(&[&place.of_past(past), &times], 0);
+            let falls = self.slopes(&wanted.of(&times, 0), &of).to_device(x.device());
+            scores = float(&scores) - falls;
+        }
         let mixed = float(&scores).softmax(-1, None::<Kind>).to_kind(value.kind()).matmul(&value);
         let mixed = mixed.transpose(1, 2).reshape([batch, -1, width]);
         (x_linear(&mixed, &self.output), vec![key, value])
     }
 
-    fn train<'a>(&'a self, x: &Tensor, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
+    fn train<'a>(&'a self, x: &Tensor, place: Place, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
         assert!(state.is_none(), "a cache is not carried from one batch to the next");
-        let (query, query_back) = fused::layer(&wanted.of(x, 1).contiguous(), &self.query);
-        let (key, key_back) = fused::layer(x, &self.key);
+        if self.alibi {
+            return by_graph(self, x, place, state, wanted);
+        }
+        let (mut query, query_back) = fused::layer(&wanted.of(x, 1).contiguous(), &self.query);
+        let (mut key, key_back) = fused::layer(x, &self.key);
+        let turn = self.phases.as_ref().map(|phases| {
+            let turn = phases.at(&place.absolute(x.size()[1]));
+            let read = turn.of(wanted);
+            query = read.on(&by_head(&query, self.heads)).view_as(&query).contiguous();
+            key = turn.on(&by_head(&key, self.heads)).view_as(&key).contiguous();
+            (phases, [(read, query.shallow_clone()), (turn, key.shallow_clone())])
+        });
         let (value, value_back) = fused::layer(x, &self.value);
         let state = [&key, &value].map(|x| {
             let [batch, tokens, width] = [0, 1, 2].map(|axis: usize| x.size()[axis]);
@@ -77,7 +127,16 @@ impl Mixer for CausalAttention {
         let (mixed, mixed_back) = fused::attention(query, key, value, self.heads, wanted);
         let (outputs, output_back) = fused::layer(&mixed, &self.output);
         let back = move |dy, gradients: &mut Gradients| {
-            let [query, key, value] = mixed_back(output_back(dy, gradients));
+            let [mut query, mut key, value] = mixed_back(output_back(dy, gradients));
+            if let Some((phases, turned)) = turn {
+                let flows = turned.iter().zip([&mut query, &mut key]).map(|((turn, turned), to)| {
+                    let flow = by_head(to, self.heads);
+                    let of_phases = turn.flow(&by_head(turned, self.heads), &flow);
+                    *to = turn.back(&flow).view_as(to).contiguous();
+                    of_phases
+                });
+                gradients.add(phases.parameter(), flows.reduce(|a, b| a + b).expect("two of them"));
+            }
             let mut dx = key_back(key, gradients);
             dx += value_back(value, gradients);
             let mut own = wanted.of(&dx, 1);
@@ -89,23 +148,35 @@ impl Mixer for CausalAttention {
 
     fn parameters(&self) -> Vec<&Tensor> {
         let layers = [&self.query, &self.key, &self.value, &self.output];
-        layers.into_iter().flat_map(weights).collect()
+        layers.into_iter().flat_map(weights).chain(self.phases.as_ref().map(Phases::parameter)).collect()
     }
 
-    fn weights(&self, x: &Tensor, at: &[i64]) -> Option<Tensor> {
-        let (batch, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
-        let split = |x: Tensor| x.view([batch, -1, self.heads, width / self.heads]).transpose(1, 2);
+    fn weights(&self, x: &Tensor, place: Place, at: &[i64]) -> Option<Tensor> {
+        let (_, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
         let at = Tensor::from_slice(at).to_device(x.device());
-        let query = split(x_linear(&x.index_select(1, &at), &self.query));
-        let scores = query.matmul(&split(x_linear(x, &self.key)).transpose(2, 3));
+        let [mut query, mut key] =
+            [&self.query, &self.key].map(|layer| by_head(&x_linear(x, layer), self.heads));
+        let times = place.absolute(tokens);
+        if let Some(phases) = &self.phases {
+            let turn = phases.at(&times);
+            (query, key) = (turn.on(&query), turn.on(&key));
+        }
+        let query = query.index_select(1, &at).transpose(1, 2);
+        let mut scores = query.matmul(&key.transpose(1, 2).transpose(2, 3));
         let future = Tensor::arange(tokens, (Kind::Int64, x.device())).gt_tensor(&at.unsqueeze(1));
         let scale = ((width / self.heads) as f64).sqrt();
-        Some((scores / scale).masked_fill(&future, f64::NEG_INFINITY).softmax(-1, None::<Kind>))
+        scores /= scale;
+        if self.alibi {
+            let falls = self.slopes(&times, &times).to_device(x.device());
+            scores -= falls.index_select(1, &at);
+        }
+        Some(scores.masked_fill(&future, f64::NEG_INFINITY).softmax(-1, None::<Kind>))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aaren_format::Norm;
     use tch::Device;
 
     use super::*;
@@ -115,11 +186,17 @@ mod tests {
         let _alone = crate::GENERATOR.lock();
         tch::manual_seed(4);
         let store = nn::VarStore::new(Device::Cpu);
-        let layer = CausalAttention::new(&store.root(), 12, TransformerSettings { heads: 2 });
+        let settings = TransformerSettings { heads: 2, rotate: 1.0 };
+        let mixer = aaren_format::Mixer::Transformer(settings);
+        let (positions, norm) = (Positions::Alibi, Norm::Post);
+        let model = Model { width: 12, layers: 1, norm, past_actions: true, positions, mixer };
+        let layer = CausalAttention::new(&store.root(), &model, settings);
         let x = Tensor::randn([2, 9, 12], (Kind::Float, Device::Cpu)) * 3.0;
-        let (expected, state) = layer.seq(&x, None, Wanted::All);
+        let place = Place { before: 0, each: 2 };
+        let (expected, state) = layer.seq(&x, place, None, Wanted::All);
         let at = [0, 5, 8];
-        let mixed = layer.weights(&x, &at).unwrap().matmul(&state[1]).transpose(1, 2).reshape([2, -1, 12]);
+        let mixed =
+            layer.weights(&x, place, &at).unwrap().matmul(&state[1]).transpose(1, 2).reshape([2, -1, 12]);
         let expected = expected.index_select(1, &Tensor::from_slice(&at));
         let off = (x_linear(&mixed, &layer.output) - expected).abs().max().double_value(&[]);
         assert!(off < 1e-5, "off by {off:e}");

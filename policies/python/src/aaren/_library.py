@@ -28,7 +28,6 @@ def _function(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
 
 _handle, _buffer = POINTER(_Opaque), c_void_p
 
-load = _function("aaren_load", _handle, c_char_p)
 load_bytes = _function("aaren_load_bytes", _handle, _buffer, c_size_t)
 policy_free = _function("aaren_policy_free", None, _handle)
 observation_size = _function("aaren_observation_size", c_size_t, _handle)
@@ -53,6 +52,8 @@ streams_set_guidance = _function("aaren_streams_set_guidance", c_int, _handle, c
 streams_act = _function("aaren_streams_act", c_int, _handle, _buffer, c_size_t, _buffer, c_size_t, _buffer, c_size_t)
 streams_save = _function("aaren_streams_save", c_size_t, _handle, c_size_t, _buffer, c_size_t)
 streams_restore = _function("aaren_streams_restore", c_int, _handle, c_size_t, _buffer, c_size_t)
+streams_save_all = _function("aaren_streams_save_all", c_size_t, _handle, _buffer, c_size_t)
+streams_restore_all = _function("aaren_streams_restore_all", c_int, _handle, _buffer, c_size_t)
 
 
 def failure() -> Error:

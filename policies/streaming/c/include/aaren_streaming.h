@@ -19,7 +19,7 @@ typedef struct aaren_policy aaren_policy;
 typedef struct aaren_stream aaren_stream;
 typedef struct aaren_streams aaren_streams;
 
-/* Load a policy from a file whose path is a UTF-8 string, or from the bytes of such a file, which
+/* Load a policy from a file, whose path is what open() takes, or from the bytes of such a file, which
  * are copied. NULL on failure. */
 aaren_policy *aaren_load(const char *path);
 aaren_policy *aaren_load_bytes(const uint8_t *bytes, size_t length);
@@ -70,7 +70,7 @@ int aaren_act(aaren_stream *stream, const float *observation, size_t observation
 int aaren_act_double(aaren_stream *stream, const double *observation, size_t observation_size,
                      double previous_reward, float *action, size_t action_size);
 
-/* Bytes of what the stream remembers of its episode. 0 for NULL. */
+/* Bytes that the stream must keep of its episode between two steps: of a window its inputs. 0 for NULL. */
 size_t aaren_state_size(const aaren_stream *stream);
 
 /* Save the stream into `capacity` bytes at `bytes`, with sizes as in aaren_header. 0 on failure. */
@@ -81,7 +81,8 @@ size_t aaren_save(const aaren_stream *stream, uint8_t *bytes, size_t capacity);
 int aaren_restore(aaren_stream *stream, const uint8_t *bytes, size_t length);
 
 /* `count` streams that share each pass over the weights, in the roll-out regime that the file names.
- * Each acts, bit for bit, as a stream of its own would. NULL on failure. */
+ * Each acts, bit for bit, as a stream of its own would. NULL on failure, also where memory has no room
+ * for so many. */
 aaren_streams *aaren_streams_new(const aaren_policy *policy, size_t count);
 void aaren_streams_free(aaren_streams *streams);
 
@@ -101,6 +102,11 @@ int aaren_streams_act(aaren_streams *streams, const double *observations, size_t
  * one of several, and the other way round. */
 size_t aaren_streams_save(const aaren_streams *streams, size_t index, uint8_t *bytes, size_t capacity);
 int aaren_streams_restore(aaren_streams *streams, size_t index, const uint8_t *bytes, size_t length);
+
+/* The same of all streams at once. As many streams restore as were saved; on failure all are as they
+ * were. */
+size_t aaren_streams_save_all(const aaren_streams *streams, uint8_t *bytes, size_t capacity);
+int aaren_streams_restore_all(aaren_streams *streams, const uint8_t *bytes, size_t length);
 
 /* The message of this thread's last failure, or an empty string. Valid until the thread's next
  * failure; not to be freed. */

@@ -79,7 +79,12 @@ unsafe fn free<T>(pointer: *mut T) {
 pub unsafe extern "C" fn aaren_load(path: *const c_char) -> *mut Policy {
     guard(std::ptr::null_mut(), || {
         unsafe { given(path, "path") }?;
-        let path = unsafe { CStr::from_ptr(path) }.to_str()?;
+        let path = unsafe { CStr::from_ptr(path) };
+        // A path of Unix is bytes, in whatever encoding.
+        #[cfg(unix)]
+        let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(path.to_bytes());
+        #[cfg(not(unix))]
+        let path = path.to_str()?;
         Ok(Box::into_raw(Box::new(Policy::from_file(path)?)))
     })
 }
@@ -316,7 +321,7 @@ unsafe fn hand_out(from: &[u8], to: *mut u8, capacity: usize) -> Result<usize, F
     Ok(from.len())
 }
 
-/// Bytes of what the stream remembers.
+/// Bytes that the stream must keep of its episode between two steps.
 ///
 /// # Safety
 ///
@@ -358,7 +363,7 @@ pub unsafe extern "C" fn aaren_restore(stream: *mut Stream, bytes: *const u8, le
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn aaren_streams_new(policy: *const Policy, count: usize) -> *mut Streams {
     guard(std::ptr::null_mut(), || {
-        Ok(Box::into_raw(Box::new(unsafe { given(policy, "policy") }?.streams(count))))
+        Ok(Box::into_raw(Box::new(unsafe { given(policy, "policy") }?.streams(count)?)))
     })
 }
 
@@ -469,6 +474,39 @@ pub unsafe extern "C" fn aaren_streams_restore(
         let streams = unsafe { given_mut(streams, "streams") }?;
         is_one(streams, index)?;
         streams.restore(index, unsafe { given_slice(bytes, length, "bytes") }?)?;
+        Ok(0)
+    })
+}
+
+/// Save all of the streams.
+///
+/// # Safety
+///
+/// `streams` is null or live streams; `bytes` is valid for writes of `capacity` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_streams_save_all(
+    streams: *const Streams,
+    bytes: *mut u8,
+    capacity: usize,
+) -> usize {
+    guard(0, || unsafe { hand_out(&given(streams, "streams")?.save_all(), bytes, capacity) })
+}
+
+/// All of the streams go on from saved ones.
+///
+/// # Safety
+///
+/// `streams` is null or live streams that no other thread uses; `bytes` is null or valid for reads of
+/// `length` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn aaren_streams_restore_all(
+    streams: *mut Streams,
+    bytes: *const u8,
+    length: usize,
+) -> c_int {
+    guard(-1, || {
+        let bytes = unsafe { given_slice(bytes, length, "bytes") }?;
+        unsafe { given_mut(streams, "streams") }?.restore_all(bytes)?;
         Ok(0)
     })
 }

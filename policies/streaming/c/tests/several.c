@@ -32,6 +32,7 @@ int main(int argc, char **argv) {
         CHECK(!aaren_reset(alone[i], 100.0 * i) && !aaren_streams_reset(streams, i, 100.0 * i));
     }
     CHECK(aaren_streams_reset(streams, COUNT, 0.0) == -1);
+    CHECK(!aaren_streams_new(policy, (size_t)1 << 40) && strstr(aaren_last_error(), "bytes of memory"));
     /* The policy never acted free of returns in training. */
     CHECK(!aaren_set_guidance(alone[0], 1.0) && !aaren_streams_set_guidance(streams, 1.0));
     CHECK(aaren_set_guidance(alone[0], 2.0) == -1 && aaren_streams_set_guidance(streams, 2.0) == -1);
@@ -59,6 +60,13 @@ int main(int argc, char **argv) {
             CHECK(!aaren_streams_restore(streams, 1, saved, bytes));
             CHECK(aaren_streams_save(streams, COUNT, saved, bytes) == 0);
             CHECK(aaren_streams_restore(streams, COUNT, saved, bytes) == -1);
+            size_t whole = aaren_streams_save_all(streams, NULL, 0);
+            uint8_t *all = malloc(whole);
+            CHECK(all && whole > bytes && aaren_streams_save_all(streams, all, whole) == whole);
+            for (size_t i = 0; i < COUNT; i++) CHECK(!aaren_streams_reset(streams, i, 0.0));
+            CHECK(aaren_streams_restore_all(streams, all, whole - 1) == -1);
+            CHECK(!aaren_streams_restore_all(streams, all, whole));
+            free(all);
             free(saved);
             free(again);
         }

@@ -34,7 +34,7 @@ static inline void name_forward(name_state *s, int tokens, int read) {
 #if NAME_PRE
     if (read) name_normalise(name_last_norm, s->x, 1);
 #endif
-    s->tokens += (uint32_t)tokens;
+    s->tokens += (uint64_t)tokens;
 }
 
 #if NAME_JOINT

@@ -16,6 +16,7 @@ use crate::file::File;
 use crate::head::Joint;
 use crate::matrix::{Matrix, Weight};
 use crate::mixer::{aaren, gru};
+use crate::rotation::Phases;
 use crate::{Error, Policy};
 
 /// What [`c_file`] makes of a policy file.
@@ -91,13 +92,19 @@ fn introduction(header: &Header, constant_bytes: usize) -> String {
             |model: Model| matches!(model.mixer, Mixer::Aaren(aaren) if recency.contains(&aaren.recency));
         header.decision().is_some_and(|decision| is(decision.model))
     };
+    let keyed = header.decision().is_some_and(|decision| decision.model.mixer.settings().keys > 1);
+    let rotated = header.decision().is_some_and(|decision| decision.model.rotated_heads() > 0);
     let functions: Vec<&str> = [
         ("sqrtf", header.decision().is_some()),
         ("tanhf", matches!(header.action, ActionSpace::Continuous { .. })),
         ("exp", aaren(&Recency::ALL)),
         ("log", aaren(&Recency::ALL)),
         ("fabs", aaren(&[Recency::Gated])),
+        ("fabsf", keyed),
         ("log1p", aaren(&[Recency::Gated])),
+        ("cos", rotated),
+        ("sin", rotated),
+        ("floor", rotated),
     ]
     .into_iter()
     .filter_map(|(function, needed)| needed.then_some(function))
@@ -235,7 +242,7 @@ impl Writer<'_> {
     fn decision(&mut self, header: &Header, decision: &aaren_format::Decision) -> Result<(), Error> {
         let model = &decision.model;
         let Model { width, layers, mixer, .. } = *model;
-        let Settings { heads, recency } = mixer.settings();
+        let Settings { heads, recency, keys, .. } = mixer.settings();
         let layout = decision.layout;
         let (each, joint) = (layout.tokens(model.past_actions), Joint::new(decision));
         let (observation, outputs) = (header.observation_size, header.action.size());
@@ -248,10 +255,12 @@ impl Writer<'_> {
         };
         let units = GruSettings::units(width);
         // Working memory of the widest part of a layer.
+        let rotated = model.rotated_heads();
         let (memory, wide) = match model.encoder() {
             EncoderKind::Gru => (units, 4 * each * units + 3 * units),
             EncoderKind::Aaren | EncoderKind::Transformer => {
-                (2 * heads + width, 2 * each * width + 2 * heads)
+                // A token's scores, gates, keys and queries; as C, they come one token at a time.
+                (heads + keys * (heads + width), 2 * each * width + 2 * heads + 2 * heads * keys)
             }
         };
         self.size("WIDTH", width, "");
@@ -273,6 +282,14 @@ impl Writer<'_> {
             self.size("HEADS", heads, "");
             self.size("HEAD", width / heads, "width of a head");
             self.size("GATED", usize::from(recency == Recency::Gated), "");
+            self.size("KEYS", keys, "entries of a key and of a query; 1: there are none");
+            self.size(
+                "PROJECTED",
+                usize::from(heads > 1 || rotated > 0 || keys > 1),
+                "values by a matrix of their own",
+            );
+            self.size("ROTATED", rotated, "heads that turn with time");
+            self.size("PAIRS", model.rotated_pairs(), "of channels of a head");
         }
         self.size(
             "INPUTS",
@@ -327,7 +344,9 @@ impl Writer<'_> {
 
         let members = match model.encoder() {
             EncoderKind::Gru => "input, hidden, output",
-            EncoderKind::Aaren | EncoderKind::Transformer if heads > 1 => "value, output",
+            EncoderKind::Aaren | EncoderKind::Transformer if heads > 1 || rotated > 0 || keys > 1 => {
+                "value, output"
+            }
             EncoderKind::Aaren | EncoderKind::Transformer => "value",
         };
         let (pointers, decays) = match (model.encoder(), recency) {
@@ -335,13 +354,15 @@ impl Writer<'_> {
             (EncoderKind::Aaren, _) => ("    const float *score;\n", "    const double *decay;\n"),
             _ => ("", ""),
         };
+        let turns = if rotated > 0 { "    const double *turns;\n" } else { "" };
+        let addresses = if keys > 1 { "    const float *address, *address_bias;\n" } else { "" };
         let mut all = Vec::new();
         for n in 0..layers {
             all.push(self.layer(n, model)?);
         }
         let _ = writeln!(
             self.constants,
-            "typedef struct {{\n    name_matrix {members}, up, down;\n{pointers}{decays}    name_norm norm1, norm2;\n\
+            "typedef struct {{\n    name_matrix {members}, up, down;\n{pointers}{decays}{turns}{addresses}    name_norm norm1, norm2;\n\
              }} name_layer;\nstatic const name_layer name_layers[NAME_LAYERS] = {{\n    {},\n}};",
             all.join(",\n    ")
         );
@@ -349,7 +370,7 @@ impl Writer<'_> {
             let last = self.norm("norm", "last", width)?;
             let _ = writeln!(self.constants, "static const name_norm name_last_norm = {last};");
         }
-        self.state += "    uint32_t tokens;\n    float memory[NAME_LAYERS][NAME_MEMORY];\n    float x[NAME_EACH * \
+        self.state += "    uint64_t tokens;\n    float memory[NAME_LAYERS][NAME_MEMORY];\n    float x[NAME_EACH * \
                        NAME_WIDTH], branch[NAME_EACH * NAME_WIDTH], wide[NAME_WIDE];\n";
         if model.norm == Norm::Pre {
             self.state += "    float normed[NAME_EACH * NAME_WIDTH];\n";
@@ -371,7 +392,7 @@ impl Writer<'_> {
                 }
             }
             EncoderKind::Aaren | EncoderKind::Transformer => {
-                let aaren::Parts { value, score, recency, output } =
+                let aaren::Parts { value, score, recency, output, addresses } =
                     aaren::Parts::read(&self.file, &block, model)?;
                 matrices.push(self.matrix(&name("value"), &value));
                 if let Some(output) = output {
@@ -388,8 +409,14 @@ impl Writer<'_> {
                     aaren::Decay::None => alloc::vec![0.0; model.mixer.settings().heads],
                 };
                 if !decay.is_empty() {
-                    let numbers: Vec<String> = decay.iter().map(|x| format!("{x:e}")).collect();
-                    pointers.push(self.array("double", &name("decay"), 8, &numbers));
+                    pointers.push(self.doubles(&name("decay"), &decay));
+                }
+                if let Some(turns) = Phases::turns(&self.file, &block, model)? {
+                    pointers.push(self.doubles(&name("turns"), &turns));
+                }
+                if let Some((weight, bias)) = addresses {
+                    pointers.push(self.floats(&name("address"), &weight));
+                    pointers.push(self.floats(&name("address_bias"), &bias));
                 }
             }
         }
@@ -443,6 +470,11 @@ impl Writer<'_> {
         // The shortest decimal that reads back as the same number.
         let numbers: Vec<String> = floats.iter().map(|x| format!("{x:e}f")).collect();
         self.array("float", name, size_of::<f32>(), &numbers)
+    }
+
+    fn doubles(&mut self, name: &str, doubles: &[f64]) -> String {
+        let numbers: Vec<String> = doubles.iter().map(|x| format!("{x:e}")).collect();
+        self.array("double", name, 8, &numbers)
     }
 
     fn array(&mut self, kind: &str, name: &str, bytes: usize, numbers: &[String]) -> String {

@@ -6,6 +6,8 @@
 //! Source: Feng et al. 2024, "Attention as an RNN", arXiv 2405.13956.
 //!
 //! The state of a head is (m, u, w): the largest score so far, Σ e^{s_i − m} and Σ e^{s_i − m} v_i.
+//! With keys of n entries a head has n of u and of w, and a query of the input reads them; see [`Keyed`] and [`read`].
+//! With rotation w is kept as it would be at timestep 0, see [`rotation`](crate::rotation).
 //! With recency, token t decays all before it: m falls by λ_t before the merge. λ_t is a number of the head, or
 //! (`gated`) softplus(w_h · x_t + b_h).
 
@@ -20,8 +22,9 @@ use crate::cache::Cache;
 use crate::file::File;
 use crate::linear::Linear;
 use crate::matrix::Matrix;
+use crate::rotation::Phases;
 use crate::simd::Lanes;
-use crate::vector::{exp_scalar, for_lanes, scale_into};
+use crate::vector::{add_scaled, exp_scalar, for_lanes, scale_into};
 
 /// One layer as its file holds it, but for what is folded.
 pub(crate) struct Parts {
@@ -32,6 +35,9 @@ pub(crate) struct Parts {
     pub(crate) recency: Decay,
     /// `None` where it is folded into the values.
     pub(crate) output: Option<Matrix>,
+    /// Weight `[2 · heads · n, width]` and bias of the keys of all heads, then of their queries, where there are such.
+    /// Keys are divided by √n.
+    pub(crate) addresses: Option<(Vec<f32>, Vec<f32>)>,
 }
 
 /// By how much the maximum of a head falls at every token.
@@ -47,11 +53,13 @@ pub(crate) enum Decay {
 impl Parts {
     /// Folds query and key into one score vector per head, in float64; a file of bytes holds them folded.
     pub(crate) fn read(file: &File<'_>, block: &str, model: &Model) -> Result<Parts, Error> {
-        let (width, Settings { heads, recency }) = (model.width, model.mixer.settings());
+        let (width, Settings { heads, recency, keys, .. }) = (model.width, model.mixer.settings());
         let name = |part: &str| format!("{block}.attention.{part}");
+        // Values that turn must be their heads' own.
+        let foldable = heads == 1 && model.rotated_heads() == 0 && keys == 1;
         let (value, score, output) = if file.is_int8() {
             let value = file.matrix(&name("value"), width, width)?;
-            let output = (heads > 1).then(|| file.matrix(&name("output"), width, width)).transpose()?;
+            let output = (!foldable).then(|| file.matrix(&name("output"), width, width)).transpose()?;
             (value, file.tensor(&name("score.weight"), &[heads, width])?, output)
         } else {
             let square = |part: &str| file.float_matrix(&name(part), width, width);
@@ -60,7 +68,7 @@ impl Parts {
                 (flat("query")?, flat("key")?, square("value")?, square("output")?);
             let query_token = file.tensor(&name("query_token"), &[width])?;
             let score = scores(&query, &key.0, &query_token, heads);
-            match (heads == 1).then(|| Matrix::fold(&value, &output)).flatten() {
+            match foldable.then(|| Matrix::fold(&value, &output)).flatten() {
                 Some(folded) => (folded, score, None),
                 None => (value, score, Some(output)),
             }
@@ -73,7 +81,17 @@ impl Parts {
                 Decay::Gated(weight, bias)
             }
         };
-        Ok(Parts { value, score, recency, output })
+        let addresses = (keys > 1).then(|| -> Result<_, Error> {
+            let rows = heads * keys;
+            let (mut weight, mut bias) = file.weight_and_bias(&name("token_key"), rows, width)?;
+            let scale = 1.0 / libm::sqrt(keys as f64) as f32;
+            weight.iter_mut().chain(&mut bias).for_each(|x| *x *= scale);
+            let queries = file.weight_and_bias(&name("token_query"), rows, width)?;
+            weight.extend(queries.0);
+            bias.extend(queries.1);
+            Ok((weight, bias))
+        });
+        Ok(Parts { value, score, recency, output, addresses: addresses.transpose()? })
     }
 }
 
@@ -104,21 +122,30 @@ fn scores(query: &(Vec<f32>, Vec<f32>), key: &[f32], query_token: &[f32], heads:
 
 /// One layer's parameters.
 pub(crate) struct Aaren {
-    /// Values of all heads, then one score per head, then one gate per head where they are gated: `[width + heads
-    /// (+ heads), width]`.
+    /// Values of all heads, then one score per head, then one gate per head where they are gated, then keys and queries of
+    /// all heads where there are such: `[width + heads (+ heads) (+ 2 · heads · n), width]`.
     values_and_scores: Linear,
     /// `None` where it is folded into the values.
     output: Option<Linear>,
     /// λ of every head, zero without recency; nothing where the tokens bring theirs.
     decay: Option<Vec<f64>>,
+    phases: Option<Phases>,
     width: usize,
     heads: usize,
+    /// Entries of a key and of a query; 1 where there are none.
+    keys: usize,
 }
 
 impl Mix for Aaren {
-    fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Aaren, Error> {
-        let (width, heads) = (model.width, model.mixer.settings().heads);
-        let Parts { value, score: mut rows, recency, output } = Parts::read(file, block, model)?;
+    fn read(
+        file: &File<'_>,
+        block: &str,
+        model: &Model,
+        tokens_each: usize,
+        precision: Precision,
+    ) -> Result<Aaren, Error> {
+        let (width, Settings { heads, keys, .. }) = (model.width, model.mixer.settings());
+        let Parts { value, score: mut rows, recency, output, addresses } = Parts::read(file, block, model)?;
         let mut biases = alloc::vec![0.0; heads];
         let decay = match recency {
             Decay::None => Some(alloc::vec![0.0; heads]),
@@ -129,12 +156,18 @@ impl Mix for Aaren {
                 None
             }
         };
+        if let Some((weight, bias)) = addresses {
+            rows.extend(weight);
+            biases.extend(bias);
+        }
         Ok(Aaren {
             values_and_scores: Linear::stacked(&value, (&rows, &biases), precision),
             output: output.map(|output| Linear::new(&output, precision)),
             decay,
+            phases: Phases::read(file, block, model, tokens_each)?,
             width,
             heads,
+            keys,
         })
     }
 
@@ -142,9 +175,9 @@ impl Mix for Aaren {
         core::iter::once(&self.values_and_scores).chain(&self.output)
     }
 
-    /// m and u of every head, then w.
+    /// m of every head, u of every head, then w; with keys of n entries, n of u and n of w, one after the other.
     fn memory(&self) -> Memory {
-        let mut fixed = alloc::vec![0.0; 2 * self.heads + self.width];
+        let mut fixed = alloc::vec![0.0; self.heads + self.keys * (self.heads + self.width)];
         self.clear(&mut fixed);
         Memory { fixed, cache: Cache::new(0) }
     }
@@ -156,7 +189,9 @@ impl Mix for Aaren {
     }
 
     fn scratch(&self) -> usize {
-        self.values_and_scores.outputs() + self.width
+        // The values of a token that turns, and its turn, come once.
+        let turning = self.phases.as_ref().map_or(0, |phases| self.turned() + phases.floats());
+        self.values_and_scores.outputs() + self.width + turning
     }
 
     #[inline(always)]
@@ -173,25 +208,61 @@ impl Mix for Aaren {
         let (tokens, head_width, outputs) = (x.len() / width, width / heads, y.len() / width);
         let row = self.values_and_scores.outputs();
         let (projected, rest) = scratch.split_at_mut(tokens * row);
-        let mixed = &mut rest[..outputs * width];
+        let (mixed, rest) = rest.split_at_mut(outputs * width);
+        let (turned, turn) = match &self.phases {
+            Some(phases) => rest[..self.turned() + phases.floats()].split_at_mut(self.turned()),
+            None => (&mut [][..], &mut [][..]),
+        };
         self.values_and_scores.apply::<L>(x, tokens, projected);
 
         let (mut projected, mut mixed_rows) = (projected.chunks_exact(row), mixed.chunks_exact_mut(width));
         for state in states {
             let State { tokens: count, incoming, layers } = state.as_mut();
             let (maxima, rest) = layers[n].fixed.split_at_mut(heads);
-            let (sums, weighted) = rest.split_at_mut(heads);
+            let (sums, weighted) = rest.split_at_mut(self.keys * heads);
             for (t, projected) in projected.by_ref().take(*incoming).enumerate() {
-                let (values, scores) = projected.split_at(width);
+                let (mut values, scores) = projected.split_at(width);
+                // Of all heads: keys, then queries.
+                let mut addresses = &scores[self.gates() + heads..];
+                if let Some(phases) = &self.phases {
+                    phases.at(*count + t as u64, turn);
+                    if self.keys > 1 {
+                        turned.copy_from_slice(addresses);
+                        let (keys, queries) = turned.split_at_mut(heads * self.keys);
+                        phases.turn(keys, turn, true);
+                        phases.turn(queries, turn, true);
+                        addresses = turned;
+                    } else {
+                        turned.copy_from_slice(values);
+                        phases.turn(turned, turn, false);
+                        values = turned;
+                    }
+                }
                 let dither = dither(*count + t as u64);
                 let mut mixed = if t >= wanted.from(*incoming) { mixed_rows.next() } else { None };
+                let (keys, queries) = addresses.split_at(addresses.len() / 2);
                 for h in 0..heads {
                     let span = h * head_width..(h + 1) * head_width;
-                    let w = &mut weighted[span.clone()];
                     let decay = match &self.decay {
                         Some(decay) => decay[h],
                         None => softplus(scores[heads + h]),
                     };
+                    if self.keys > 1 {
+                        let entries = h * self.keys..(h + 1) * self.keys;
+                        let head = Keyed {
+                            m: &mut maxima[h],
+                            u: &mut sums[entries.clone()],
+                            w: &mut weighted[h * self.keys * head_width..][..self.keys * head_width],
+                        };
+                        let (key, value) = (&keys[entries.clone()], &values[span.clone()]);
+                        head.merge::<L>(decay, scores[h], key, value, dither);
+                        if let Some(mixed) = &mut mixed {
+                            let head = (&sums[entries.clone()], &weighted[h * self.keys * head_width..]);
+                            read::<L>(maxima[h], head, &queries[entries], &mut mixed[span]);
+                        }
+                        continue;
+                    }
+                    let w = &mut weighted[span.clone()];
                     merge::<L>(
                         &mut maxima[h],
                         &mut sums[h],
@@ -205,6 +276,9 @@ impl Mix for Aaren {
                         scale_into::<L>(&mut mixed[span], w, 1.0 / sums[h]);
                     }
                 }
+                if let (Some(phases), Some(mixed), 1) = (&self.phases, mixed, self.keys) {
+                    phases.turn(mixed, turn, true);
+                }
             }
         }
         match &self.output {
@@ -212,6 +286,63 @@ impl Mix for Aaren {
             None => y.copy_from_slice(mixed),
         }
     }
+}
+
+impl Aaren {
+    /// Gates that a token brings.
+    fn gates(&self) -> usize {
+        if self.decay.is_none() { self.heads } else { 0 }
+    }
+
+    /// Floats of a token that turn: its values, or its keys and queries.
+    fn turned(&self) -> usize {
+        if self.keys > 1 { 2 * self.heads * self.keys } else { self.width }
+    }
+}
+
+/// The state of a head with keys of n entries: u `[n]`, w `[n, width of a head]`.
+struct Keyed<'a> {
+    m: &'a mut f32,
+    u: &'a mut [f32],
+    w: &'a mut [f32],
+}
+
+impl Keyed<'_> {
+    /// Merges a token of score `s`, key `k` and value `v` into it, as [`merge`] does.
+    #[inline(always)]
+    fn merge<L: Lanes>(self, decay: f64, s: f32, k: &[f32], v: &[f32], dither: f32) {
+        let (maximum, shrink) = lowered(*self.m, decay, s);
+        let weight = exp_scalar(s - maximum);
+        *self.m = maximum;
+        shrink.add::<L>(self.u, weight, k, dither);
+        for (w, &k) in self.w.chunks_exact_mut(v.len()).zip(k) {
+            shrink.add::<L>(w, weight * k, v, dither);
+        }
+    }
+}
+
+/// wᵀq / max(|u·q|, e^{−m}).
+#[inline(always)]
+fn read<L: Lanes>(m: f32, (u, w): (&[f32], &[f32]), q: &[f32], to: &mut [f32]) {
+    let sum: f32 = u.iter().zip(q).map(|(u, q)| u * q).sum();
+    // Where e^{−m} is beyond all numbers, so little is held that nothing is read.
+    let share = 1.0 / sum.abs().max(exp_scalar(-m));
+    to.fill(0.0);
+    for (w, &q) in w.chunks_exact(to.len()).zip(q) {
+        add_scaled::<L>(to, q * share, w);
+    }
+}
+
+/// The stabiliser after a token of score `s` whose past decays by `decay`, and what the stored sums are multiplied by.
+#[inline(always)]
+fn lowered(m: f32, decay: f64, s: f32) -> (f32, Shrink) {
+    let decayed = f64::from(m) - decay;
+    // Rounded up: rounded down, sums would grow at every token, and in the end beyond all numbers.
+    let nearest = decayed as f32;
+    let rounded = if f64::from(nearest) < decayed { nearest.next_up() } else { nearest };
+    let maximum = if s > rounded { s } else { rounded };
+    // What the stored sums must be multiplied by is exact however `maximum` was rounded.
+    (maximum, Shrink::by(decayed - f64::from(maximum)))
 }
 
 pub(crate) fn softplus(raw: f32) -> f64 {
@@ -228,13 +359,7 @@ pub(crate) fn softplus(raw: f32) -> f64 {
 /// e^(±½ ulp(m)).
 #[inline(always)]
 fn merge<L: Lanes>(m: &mut f32, u: &mut f32, w: &mut [f32], decay: f64, s: f32, v: &[f32], dither: f32) {
-    let decayed = f64::from(*m) - decay;
-    // Rounded up: rounded down, u would grow at every token, and in the end beyond all numbers.
-    let nearest = decayed as f32;
-    let rounded = if f64::from(nearest) < decayed { nearest.next_up() } else { nearest };
-    let maximum = if s > rounded { s } else { rounded };
-    // What the stored sums must be multiplied by is exact however `maximum` was rounded.
-    let shrink = Shrink::by(decayed - f64::from(maximum));
+    let (maximum, shrink) = lowered(*m, decay, s);
     let weight = exp_scalar(s - maximum);
     *m = maximum;
     shrink.add::<f32>(core::slice::from_mut(u), weight, &[1.0], dither);

@@ -57,7 +57,13 @@ pub(crate) struct Gru {
 }
 
 impl Mix for Gru {
-    fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Gru, Error> {
+    fn read(
+        file: &File<'_>,
+        block: &str,
+        model: &Model,
+        _: usize,
+        precision: Precision,
+    ) -> Result<Gru, Error> {
         let (width, units) = (model.width, GruSettings::units(model.width));
         let Parts { input, hidden, output } = Parts::read(file, block, model)?;
         let [input, hidden, output] = [input, hidden, output].map(|matrix| Linear::new(&matrix, precision));

@@ -28,8 +28,14 @@ pub(crate) struct Memory {
 
 /// What every kind of mixer can do. No `dyn`: the kernels are compiled for each set of instructions.
 trait Mix: Sized {
-    /// The mixer of a block, from the tensors under `block`.
-    fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Self, Error>;
+    /// The mixer of a block, from the tensors under `block`; a timestep has so many tokens.
+    fn read(
+        file: &File<'_>,
+        block: &str,
+        model: &Model,
+        tokens_each: usize,
+        precision: Precision,
+    ) -> Result<Self, Error>;
 
     /// Its matrices.
     fn linears(&self) -> impl Iterator<Item = &Linear>;
@@ -72,10 +78,13 @@ macro_rules! mixers {
                 file: &File<'_>,
                 block: &str,
                 model: &Model,
+                tokens_each: usize,
                 precision: Precision,
             ) -> Result<Mixer, Error> {
                 match model.encoder() {
-                    $(EncoderKind::$kind => $kind::read(file, block, model, precision).map(Mixer::$kind)),+
+                    $(EncoderKind::$kind => {
+                        $kind::read(file, block, model, tokens_each, precision).map(Mixer::$kind)
+                    }),+
                 }
             }
 

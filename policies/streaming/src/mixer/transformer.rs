@@ -2,7 +2,7 @@
 
 use alloc::{format, vec::Vec};
 
-use aaren_format::{Model, Precision};
+use aaren_format::{Model, Positions, Precision};
 
 use super::{Memory, Mix};
 use crate::Error;
@@ -11,6 +11,7 @@ use crate::cache::{Cache, TILE};
 use crate::file::File;
 use crate::linear::Linear;
 use crate::matrix::Matrix;
+use crate::rotation::Phases;
 use crate::simd::Lanes;
 use crate::vector::{dot, exp_minus, exp_scalar, for_lanes, max};
 
@@ -48,19 +49,31 @@ pub(crate) struct Transformer {
     value: Linear,
     /// `None` where it is folded into the values.
     output: Option<Linear>,
+    phases: Option<Phases>,
+    /// Whether scores fall with distance.
+    alibi: bool,
+    tokens_each: u64,
     width: usize,
     heads: usize,
 }
 
 impl Mix for Transformer {
-    fn read(file: &File<'_>, block: &str, model: &Model, precision: Precision) -> Result<Transformer, Error> {
+    fn read(
+        file: &File<'_>,
+        block: &str,
+        model: &Model,
+        tokens_each: usize,
+        precision: Precision,
+    ) -> Result<Transformer, Error> {
         let (width, heads) = (model.width, model.mixer.settings().heads);
         let Parts { query, key, value, output } = Parts::read(file, block, model)?;
         // Scores are divided by √d_h: let the query do it.
         let query = query.scaled(1.0 / libm::sqrt((width / heads) as f64));
         let [query, key, value] = [query, key, value].map(|matrix| Linear::new(&matrix, precision));
         let output = output.map(|output| Linear::new(&output, precision));
-        Ok(Transformer { query, key, value, output, width, heads })
+        let phases = Phases::read(file, block, model, tokens_each)?;
+        let (alibi, tokens_each) = (model.positions == Positions::Alibi, tokens_each as u64);
+        Ok(Transformer { query, key, value, output, phases, alibi, tokens_each, width, heads })
     }
 
     fn linears(&self) -> impl Iterator<Item = &Linear> {
@@ -74,7 +87,7 @@ impl Mix for Transformer {
     fn clear(&self, _: &mut [f32]) {}
 
     fn scratch(&self) -> usize {
-        4 * self.width
+        4 * self.width + self.phases.as_ref().map_or(0, Phases::floats)
     }
 
     #[inline(always)]
@@ -92,7 +105,8 @@ impl Mix for Transformer {
         let (keys, rest) = scratch.split_at_mut(tokens * width);
         let (values, rest) = rest.split_at_mut(tokens * width);
         let (queries, rest) = rest.split_at_mut(outputs * width);
-        let mixed = &mut rest[..outputs * width];
+        let (mixed, rest) = rest.split_at_mut(outputs * width);
+        let turn = &mut rest[..self.phases.as_ref().map_or(0, Phases::floats)];
         self.key.apply::<L>(x, tokens, keys);
         self.value.apply::<L>(x, tokens, values);
         // What is mixed later lends its place to the tokens that ask.
@@ -107,22 +121,38 @@ impl Mix for Transformer {
         let mut rows = keys.chunks_exact(width).zip(values.chunks_exact(width));
         let mut first = 0;
         for state in states {
-            let State { incoming, layers, .. } = state.as_mut();
+            let State { incoming, layers, tokens: count } = state.as_mut();
             let cache = &mut layers[n].cache;
             let from = wanted.from(*incoming);
             let position = cache.held().end + from;
-            for (key, value) in rows.by_ref().take(*incoming) {
+            // Of the cache's token 0, since the state was empty.
+            let number = count.wrapping_sub(cache.held().end as u64);
+            for (t, (key, value)) in rows.by_ref().take(*incoming).enumerate() {
                 let (to_key, to_value) = cache.push();
                 to_key.copy_from_slice(key);
                 to_value.copy_from_slice(value);
+                if let Some(phases) = &self.phases {
+                    phases.at(*count + t as u64, turn);
+                    phases.turn(to_key, turn, true);
+                    if t >= from {
+                        let query = &mut queries[(first + t - from) * width..][..width];
+                        phases.turn(query, turn, true);
+                    }
+                }
             }
             let asking = *incoming - from;
             for group in (0..asking).step_by(3) {
                 for h in 0..self.heads {
+                    let distance = self.alibi.then(|| Distance {
+                        slope: libm::exp2(-8.0 * (h + 1) as f64 / self.heads as f64) as f32,
+                        number,
+                        tokens_each: self.tokens_each,
+                    });
                     attend::<L>(
                         cache,
                         width,
                         h * head_width..(h + 1) * head_width,
+                        distance,
                         position + group,
                         3.min(asking - group),
                         &queries[(first + group) * width..],
@@ -139,6 +169,26 @@ impl Mix for Transformer {
     }
 }
 
+/// By how much the scores of a head fall with distance (ALiBi).
+#[derive(Clone, Copy)]
+struct Distance {
+    /// For each timestep between query and key.
+    slope: f32,
+    /// Of the cache's token 0, since the state was empty, modulo 2⁶⁴.
+    number: u64,
+    tokens_each: u64,
+}
+
+impl Distance {
+    /// Lowers the scores of keys from token `first` of the cache on, for a query of token `at`.
+    fn lower(self, scores: &mut [f32], first: usize, at: usize) {
+        let timestep = |token: usize| self.number.wrapping_add(token as u64) / self.tokens_each;
+        for (token, score) in (first..).zip(scores) {
+            *score -= self.slope * (timestep(at) - timestep(token)) as f32;
+        }
+    }
+}
+
 /// One head's attention of up to three queries, the first of which sees the tokens up to number `position`:
 /// softmax over tiles of the cache with a running maximum, so that a tile of keys and values is
 /// read from memory once for all three.
@@ -147,6 +197,7 @@ fn attend<L: Lanes>(
     cache: &Cache,
     width: usize,
     head: core::ops::Range<usize>,
+    distance: Option<Distance>,
     position: usize,
     group: usize,
     queries: &[f32],
@@ -171,6 +222,9 @@ fn attend<L: Lanes>(
             let query = &queries[g * width..(g + 1) * width][head.clone()];
             for (weight, key) in weights.iter_mut().zip(keys.chunks_exact(width)) {
                 *weight = dot::<L>(query, &key[head.clone()]);
+            }
+            if let Some(distance) = distance {
+                distance.lower(weights, first, position + g);
             }
             let maximum = maxima[g].max(max(weights));
             let shrink = exp_scalar(maxima[g] - maximum);

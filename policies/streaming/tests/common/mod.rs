@@ -51,6 +51,9 @@ pub struct Config {
     pub rate: bool,
     pub guidance: f64,
     pub positions: &'static str,
+    /// With `rotary`.
+    pub rotated_heads: usize,
+    pub keys: usize,
 }
 
 impl Config {
@@ -72,6 +75,8 @@ impl Config {
             rate: false,
             guidance: 1.0,
             positions: "timestep",
+            rotated_heads: heads,
+            keys: 1,
         }
     }
 
@@ -123,6 +128,11 @@ impl Config {
                 for part in ["query", "key", "value", "output"] {
                     linear(&format!("blocks.{n}.attention.{part}"), d, d);
                 }
+                if self.keys > 1 {
+                    for part in ["token_key", "token_query"] {
+                        linear(&format!("blocks.{n}.attention.{part}"), self.heads * self.keys, d);
+                    }
+                }
             }
             linear(&format!("blocks.{n}.mlp.up"), 4 * d, d);
             linear(&format!("blocks.{n}.mlp.down"), d, 4 * d);
@@ -152,6 +162,11 @@ impl Config {
             }
             if self.encoder == "aaren" {
                 put(format!("blocks.{n}.attention.query_token"), &[d], 0.0, 3.0);
+            }
+            if self.positions == "rotary" {
+                let channels = if self.keys > 1 { self.keys } else { d / self.heads };
+                let shape = [self.rotated_heads, channels / 2];
+                put(format!("blocks.{n}.attention.phase"), &shape, 1.0, 1.0);
             }
             match self.recency {
                 "learned" | "spread" => {
@@ -200,6 +215,12 @@ impl Config {
         }
         if self.positions != "timestep" {
             header["model"]["positions"] = json!(self.positions);
+            if self.rotated_heads < self.heads {
+                header["model"]["rotate"] = json!(self.rotated_heads as f64 / self.heads as f64);
+            }
+        }
+        if self.keys > 1 {
+            header["model"]["keys"] = json!(self.keys);
         }
         Fixture { header, tensors }
     }
@@ -248,6 +269,11 @@ impl Fixture {
         &mut self.tensors.get_mut(name).unwrap_or_else(|| panic!("no tensor {name}")).1
     }
 
+    /// Whether values must be their heads' own.
+    fn turns(&self) -> bool {
+        self.header["model"]["positions"] == "rotary" || self.header["model"]["keys"].is_u64()
+    }
+
     /// Rounds every row of a matrix to multiples of a 127th of its largest number.
     pub fn round_rows(&mut self, name: &str) {
         let (shape, floats) = self.tensors.get_mut(name).unwrap_or_else(|| panic!("no tensor {name}"));
@@ -263,7 +289,10 @@ impl Fixture {
         let mut f = self.clone();
         let layers = self.header["model"]["layers"].as_u64().unwrap_or(0);
         for n in (0..layers).map(|n| format!("blocks.{n}.attention")) {
-            if self.header["model"]["heads"] != 1 || !self.tensors.contains_key(&format!("{n}.value.weight"))
+            let aaren = self.header["model"]["encoder"] == "aaren";
+            if self.header["model"]["heads"] != 1
+                || (aaren && self.turns())
+                || !self.tensors.contains_key(&format!("{n}.value.weight"))
             {
                 continue;
             }
@@ -287,7 +316,7 @@ impl Fixture {
             }
         }
         let aaren = self.header["model"]["encoder"] == "aaren";
-        let one = self.header["model"]["heads"] == 1;
+        let one = self.header["model"]["heads"] == 1 && !(aaren && self.turns());
         let names: Vec<String> = f.tensors.keys().cloned().collect();
         for name in names {
             let part = name.rsplit('.').nth(1).unwrap_or_default();

@@ -37,6 +37,7 @@ pub fn encoded(f: &Fixture, episode: &Episode, first: usize, last: usize, kept: 
 
     let mut x = Rows::new();
     let (mut states, mut starts, mut visible) = (Vec::new(), Vec::new(), Vec::new());
+    let mut times = Vec::new();
     for t in first..=last {
         // The first token of the timesteps that are kept when t comes.
         starts.push(x.len());
@@ -45,16 +46,19 @@ pub fn encoded(f: &Fixture, episode: &Episode, first: usize, last: usize, kept: 
         let normal: Vec<f64> = (0..o.len()).map(|i| (o[i] - mean[i]) / std[i]).collect();
         if model["tokens"] == 1 {
             visible.push(from);
+            times.push(t);
             states.push(x.len());
             x.push(token(f, "token", &[normal, joined(f, episode, t)].concat(), t));
             continue;
         }
         visible.extend([from; 2]);
+        times.extend([t; 2]);
         x.push(token(f, "return", &[episode.returns_to_go[t] / scale], t));
         states.push(x.len());
         x.push(token(f, "state", &normal, t));
         if t < last && model["past_actions"] != false && kept > 1 {
             visible.push(starts[(t + 2).saturating_sub(kept).max(first) - first]);
+            times.push(t);
             x.push(token(f, "action", &action_token(f, &episode.actions[t]), t));
         }
     }
@@ -64,7 +68,7 @@ pub fn encoded(f: &Fixture, episode: &Episode, first: usize, last: usize, kept: 
         let input: Rows = if pre { x.iter().map(|x| norm(f, &norm1, x)).collect() } else { x.clone() };
         let mixed = match model["encoder"].as_str().unwrap() {
             "gru" => gru(f, &format!("blocks.{n}.gru"), &input),
-            _ => attention(f, &format!("blocks.{n}.attention"), &input, heads, &visible),
+            _ => attention(f, &format!("blocks.{n}.attention"), &input, heads, &visible, &times),
         };
         x = x.iter().zip(&mixed).map(|(x, mixed)| after_attention(f, n, x, mixed)).collect();
     }
@@ -194,8 +198,8 @@ fn action_token(f: &Fixture, action: &[f64]) -> Vec<f64> {
     action.iter().enumerate().map(scaled).collect()
 }
 
-/// `visible`: the first token that each one sees.
-fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize, visible: &[usize]) -> Rows {
+/// `visible`: the first token that each one sees; `times`: the timestep of each.
+fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize, visible: &[usize], times: &[usize]) -> Rows {
     let part = |part: &str, x: &[f64]| linear(f, &format!("{name}.{part}"), x);
     let aaren = f.header["model"]["encoder"] == "aaren";
     let keys: Rows = x.iter().map(|x| part("key", x)).collect();
@@ -214,27 +218,72 @@ fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize, visible: &[usize])
     };
     let width = x[0].len();
     let size = width / heads;
+    let phases = f.tensors.get(&format!("{name}.phase"));
+    // The channels of a head, turned by its phases so many times.
+    let turned = |x: &[f64], h: usize, times: f64| -> Vec<f64> {
+        let mut x = x.to_vec();
+        if let Some((shape, phases)) = phases
+            && h < shape[0]
+        {
+            for (j, pair) in x.chunks_exact_mut(2).enumerate() {
+                let (sin, cos) = (f64::from(phases[h * shape[1] + j]) * times).sin_cos();
+                (pair[0], pair[1]) = (pair[0] * cos - pair[1] * sin, pair[0] * sin + pair[1] * cos);
+            }
+        }
+        x
+    };
+    let alibi = f.header["model"]["positions"] == "alibi";
+    let slope = |h: usize| if alibi { 2f64.powf(-8.0 * (h + 1) as f64 / heads as f64) } else { 0.0 };
+    let entries = f.header["model"]["keys"].as_u64().unwrap_or(1) as usize;
+    let addresses = |name: &str| -> Rows { x.iter().map(|x| part(name, x)).collect() };
+    let (token_keys, token_queries) =
+        if entries > 1 { (addresses("token_key"), addresses("token_query")) } else { (x.clone(), x.clone()) };
     let mut outputs = Rows::new();
     for (n, query) in queries.iter().enumerate() {
         let mut mixed = vec![0.0; width];
         for h in 0..heads {
             let head = h * size..(h + 1) * size;
+            let later = |i: usize| (times[n] - times[i]) as f64;
             let dot = |i: usize| -> f64 {
-                query[head.clone()].iter().zip(&keys[i][head.clone()]).map(|(q, k)| q * k).sum()
+                let key = if aaren {
+                    keys[i][head.clone()].to_vec()
+                } else {
+                    turned(&keys[i][head.clone()], h, -later(i))
+                };
+                query[head.clone()].iter().zip(key).map(|(q, k)| q * k).sum()
             };
             // From the last token back, with what those after it decay it by.
             let mut age = 0.0;
             let mut scores = vec![0.0; n + 1 - visible[n]];
             for (i, decay) in decay.iter().enumerate().take(n + 1).skip(visible[n]).rev() {
-                scores[i - visible[n]] = dot(i) / (size as f64).sqrt() - age;
+                scores[i - visible[n]] = dot(i) / (size as f64).sqrt() - age - slope(h) * later(i);
                 age += decay[h];
             }
             let max = scores.iter().copied().fold(f64::MIN, f64::max);
+            if entries > 1 {
+                let own = h * entries..(h + 1) * entries;
+                let query = &token_queries[n][own.clone()];
+                let share = |(i, s): (usize, &f64)| {
+                    let key = turned(&token_keys[visible[n] + i][own.clone()], h, -later(visible[n] + i));
+                    let product: f64 = query.iter().zip(key).map(|(q, k)| q * k).sum();
+                    (s - max).exp() * product / (entries as f64).sqrt()
+                };
+                let shares: Vec<f64> = scores.iter().enumerate().map(share).collect();
+                let total = shares.iter().sum::<f64>().abs().max((-max).exp());
+                for (i, share) in shares.iter().enumerate() {
+                    for j in head.clone() {
+                        mixed[j] += share / total * values[visible[n] + i][j];
+                    }
+                }
+                continue;
+            }
             let total: f64 = scores.iter().map(|s| (s - max).exp()).sum();
             for (i, s) in scores.iter().enumerate() {
                 let weight = (s - max).exp() / total;
-                for j in head.clone() {
-                    mixed[j] += weight * values[visible[n] + i][j];
+                let value = &values[visible[n] + i][head.clone()];
+                let value = if aaren { turned(value, h, later(visible[n] + i)) } else { value.to_vec() };
+                for (mixed, value) in mixed[head.clone()].iter_mut().zip(value) {
+                    *mixed += weight * value;
                 }
             }
         }

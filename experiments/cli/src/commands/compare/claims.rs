@@ -129,10 +129,11 @@ fn scores(compared: &Compared, aaren: &str, transformer: &str) -> Claim {
     });
     let over = match (paired.difference.over, paired.per_seed.len()) {
         (Unit::Episodes, _) => ONE_SEED.to_owned(),
-        (Unit::Seeds, seeds) => format!("{seeds} seeds"),
+        (Unit::Seeds | Unit::Datasets, seeds) => format!("{seeds} seeds"),
     };
     let verdict = match (paired.verdict, margin) {
         (Some(verdict), _) => verdict.to_string(),
+        (None, Some(_)) if paired.difference.over == Unit::Episodes => "no verdict".into(),
         (None, Some(_)) => "no interval".into(),
         (None, None) => "no margin was fixed (`compare.margin`)".into(),
     };

@@ -70,7 +70,7 @@ impl Report {
         };
         let aggregates = compared.aggregates();
         let mut figures = vec![
-            ("memory.svg", over_time("Bytes of state and scratch", |p| p.state_bytes as f64)),
+            ("memory.svg", over_time("Bytes kept of the episode", |p| p.state_bytes as f64)),
             ("latency.svg", over_time("µs per environment step", |p| p.step_us_p50)),
             ("cumulative_time.svg", over_time("ms since the episode's start", |p| p.cumulative_ms)),
             ("training_cost.svg", update),
@@ -115,7 +115,7 @@ fn to_json(compared: &Compared, costs: &[Cost], training: &[TrainingCost], claim
                 json!({
                     "policy": cost.policy, "backend": cost.backend, "regime": cost.regime, "timestep": p.timestep,
                     "step_us_p50": p.step_us_p50, "step_us_p99": p.step_us_p99, "cumulative_ms": p.cumulative_ms,
-                    "state_bytes": p.state_bytes, "resident_bytes": p.resident_bytes,
+                    "state_bytes": p.state_bytes, "scratch_bytes": p.scratch_bytes, "resident_bytes": p.resident_bytes,
                 })
             })
         })
@@ -146,7 +146,8 @@ fn summary(costs: &[Cost], claims: &[Claim]) -> String {
 fn table(costs: &[Cost]) -> String {
     let Some(last) = costs.first().and_then(|cost| cost.points.last()) else { return String::new() };
     let (step, episode) = (format!("µs/step at {}", last.timestep), format!("episode of {}", last.timestep));
-    let heads = ["policy", "backend", "roll-out", &step, "p99", &episode, "state bytes", "grown by"];
+    let heads =
+        ["policy", "backend", "roll-out", &step, "p99", &episode, "state bytes", "scratch bytes", "grown by"];
     let mut table = Table::new(3, heads.into_iter().chain(["memory ∝ t^", "time ∝ t^"]));
     for cost in costs {
         let Some(last) = cost.points.last() else { continue };
@@ -159,12 +160,17 @@ fn table(costs: &[Cost]) -> String {
             format!("{:.1}", last.step_us_p99),
             format!("{:.2} s", last.cumulative_ms / 1e3),
             last.state_bytes.to_string(),
+            counted(last.scratch_bytes),
             megabytes(last.resident_bytes, 1),
             exponent(cost.memory_exponent),
             exponent(cost.time_exponent),
         ]);
     }
     table.to_markdown()
+}
+
+fn counted(bytes: Option<usize>) -> String {
+    bytes.map_or("–".into(), |bytes| bytes.to_string())
 }
 
 fn megabytes(bytes: Option<usize>, decimals: usize) -> String {
@@ -187,7 +193,8 @@ fn claims_table(claims: &[Claim]) -> String {
 /// Every policy at every timestep of interest.
 fn by_timestep(costs: &[Cost]) -> String {
     let heads = ["policy", "backend", "roll-out", "timestep", "µs/step", "p99", "cumulative ms"];
-    let mut table = Table::new(3, heads.into_iter().chain(["state bytes", "grown by (bytes)"]));
+    let mut table =
+        Table::new(3, heads.into_iter().chain(["state bytes", "scratch bytes", "grown by (bytes)"]));
     for cost in costs {
         for p in &cost.points {
             table.row([
@@ -199,7 +206,8 @@ fn by_timestep(costs: &[Cost]) -> String {
                 format!("{:.1}", p.step_us_p99),
                 format!("{:.2}", p.cumulative_ms),
                 p.state_bytes.to_string(),
-                p.resident_bytes.map_or("–".into(), |bytes| bytes.to_string()),
+                counted(p.scratch_bytes),
+                counted(p.resident_bytes),
             ]);
         }
     }
@@ -227,7 +235,8 @@ fn markdown(compared: &Compared, costs: &[Cost], training: &[TrainingCost], clai
     };
     let mut text = format!(
         "# {}: memory and time\n\n{weights} One thread; a step is one environment step (three tokens). Percentiles are \
-         over the steps just before the timestep, of several episodes in turns; exponents are fitted from timestep {} on.\n\n",
+         over the steps just before the timestep, of several episodes in turns. State bytes must be kept from step to step; \
+         scratch bytes are a step's working memory, of which the next needs nothing. Exponents are fitted from timestep {} on.\n\n",
         compared.name,
         aaren_runs::cost::FIT_FROM,
     );

@@ -109,7 +109,11 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
         }
         running = still;
         let of_running: u64 = running.iter().map(|one| one.bar.position()).sum();
-        whole.set_position(ended.iter().map(|(updates, _)| updates).sum::<u64>() + of_running);
+        let done = ended.iter().map(|(updates, _)| updates).sum::<u64>() + of_running;
+        if done != whole.position() {
+            output::updates(done);
+        }
+        whole.set_position(done);
         whole.set_message(format!("{} of {count} runs", ended.iter().filter(|(_, done)| *done).count()));
     }
     whole.finish_and_clear();

@@ -35,7 +35,7 @@ pub struct Args {
     /// Report progress as lines of JSON on standard error, for another process.
     #[arg(long, hide = true)]
     pub events: bool,
-    /// Print the summary as one JSON object on stdout.
+    /// Print the summary, and the folder it was written to, as one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
 }
@@ -64,7 +64,9 @@ pub fn run(args: &Args) -> Result<()> {
         let said = say(&outcome, summary.as_ref(), args.json);
         printed = std::mem::replace(&mut printed, Ok(())).and(said);
         if let Some(summary) = &summary {
-            summaries.insert(name.into(), serde_json::to_value(summary)?);
+            let mut summary = serde_json::to_value(summary)?;
+            summary["folder"] = outcome.folder.path().to_string_lossy().into();
+            summaries.insert(name.into(), summary);
         }
         let of_grid = |run: String| if plan.is_grid() { format!("{name}/{run}") } else { run };
         failed.extend(outcome.failed.into_iter().map(of_grid));

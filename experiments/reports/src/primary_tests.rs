@@ -1,0 +1,227 @@
+//! The comparison that decides is the one that was fixed, and nothing else.
+
+use std::path::PathBuf;
+
+use aaren_format::{EnvSpec, Precision, Regime};
+use aaren_spec::{Endpoint, EpisodeResult, Evaluated, ExperimentResult, PrimarySpec, Protocol, RunResult};
+
+use crate::{Error, PrimaryResult, Summary, Verdict};
+
+const AGENT: &str = r#"{"agent": "decision", "encoder": "aaren", "width": 64, "layers": 2, "heads": 4, "norm": "post",
+    "recency": "none", "past_actions": false, "dropout": 0.1, "train": 20, "rollout": "unbounded", "start": "uniform",
+    "carry": false}"#;
+const DATASET: &str = r#"{"name": "waves", "format": "D4RL HDF5", "episodes": 2, "transitions": 80, "observation_size": 3,
+    "action_size": 1, "discrete": false, "return_mean": 5.0, "return_std": 4.0, "return_min": 6.0, "return_max": 60.0,
+    "length_min": 40, "length_max": 40, "terminated": 0, "truncated": 2, "unfinished": 0}"#;
+const DIFFICULTY: &str = r#"{"left_given_timestep": null, "left_given_last_actions": null, "left_given_observation": null,
+    "returns": {"low": 6.0, "high": 60.0, "counts": [1, 1]}, "episodes": 2, "starts_of_evaluation": 0}"#;
+
+fn endpoint(datasets: &[&str], seeds: &[u64]) -> PrimarySpec {
+    PrimarySpec {
+        policy: "ours".into(),
+        against: "theirs".into(),
+        endpoint: Endpoint::Mean,
+        margin: 2.0,
+        datasets: datasets.iter().map(ToString::to_string).collect(),
+        seeds: seeds.to_vec(),
+    }
+}
+
+fn run(policy: &str, seed: u64, score: f64, began_with: Option<&PrimarySpec>) -> RunResult {
+    let protocol =
+        Protocol { rollout: Regime::Unbounded, target_returns: vec![1.0], episodes: 1, guidance: 1.0 };
+    let episode = EpisodeResult { total_return: score, ..EpisodeResult::new(1.0, 0) };
+    RunResult {
+        policy: policy.into(),
+        seed,
+        fingerprint: String::new(),
+        agent: serde_json::from_str(AGENT).unwrap(),
+        batch: 1,
+        learning_rate: 1e-3,
+        precision: Precision::Float32,
+        updates: 1,
+        parameters: 1,
+        training_seconds: 1.0,
+        threads: None,
+        env: EnvSpec::new("Pendulum-v1"),
+        reference_scores: None,
+        return_range: Some((0.0, 100.0)),
+        dataset: serde_json::from_str(DATASET).unwrap(),
+        difficulty: serde_json::from_str(DIFFICULTY).unwrap(),
+        data: 0,
+        evaluations: vec![Evaluated { update: 1, protocol, episodes: vec![episode] }],
+        losses: vec![(1, 1.0)],
+        primary: began_with.cloned(),
+        provenance: serde_json::from_str(r#"{"aaren": "", "commit": "", "mujoco": ""}"#).unwrap(),
+    }
+}
+
+/// An experiment whose runs have these scores, seed by seed: ours, then theirs.
+fn experiment(name: &str, primary: Option<&PrimarySpec>, scores: [&[f64]; 2]) -> ExperimentResult {
+    let runs = ["ours", "theirs"].into_iter().zip(scores).flat_map(|(policy, scores)| {
+        let scores = (0..).zip(scores);
+        scores.map(move |(seed, &score)| run(policy, seed, score, primary))
+    });
+    ExperimentResult {
+        name: name.into(),
+        policies: vec!["ours".into(), "theirs".into()],
+        seeds: vec![0, 1, 2],
+        batch: 1,
+        margin: None,
+        primary: primary.cloned(),
+        runs: runs.collect(),
+        unfinished: Vec::new(),
+        costs: Vec::new(),
+    }
+}
+
+fn summary(experiment: &ExperimentResult) -> Summary {
+    let (summary, _) = Summary::new(experiment).unwrap().unwrap();
+    // As a report reads it.
+    serde_json::from_str(&serde_json::to_string(&summary).unwrap()).unwrap()
+}
+
+fn all(experiments: &[ExperimentResult]) -> Result<Vec<PrimaryResult>, Error> {
+    let summaries: Vec<Summary> = experiments.iter().map(summary).collect();
+    let beside: Vec<(PathBuf, &Summary)> = summaries.iter().map(|it| (PathBuf::from("grid"), it)).collect();
+    PrimaryResult::all(&beside)
+}
+
+fn refusal(experiments: &[ExperimentResult]) -> String {
+    let error = all(experiments).unwrap_err();
+    assert!(error.is_refusal());
+    error.to_string()
+}
+
+#[test]
+fn the_endpoint_is_over_its_datasets_and_seeds() {
+    let fixed = endpoint(&["a", "b"], &[0, 1, 2]);
+    let experiments = [
+        experiment("a", Some(&fixed), [&[10.0, 12.0, 14.0], &[9.0, 10.0, 11.0]]),
+        experiment("b", Some(&fixed), [&[1.0, 2.0, 4.0], &[1.0, 0.0, 3.0]]),
+        // Beside them, and none of the endpoint's.
+        experiment("c", Some(&fixed), [&[90.0, 90.0, 91.0], &[0.0, 0.0, 0.0]]),
+    ];
+    let [result] = &all(&experiments).unwrap()[..] else { panic!("one endpoint") };
+    // Differences 1, 2, 3 and 0, 2, 1.
+    assert_eq!(result.of_each, [("a".to_owned(), 2.0), ("b".to_owned(), 1.0)]);
+    let [fixed, sampled] = result.estimates.unwrap();
+    assert_eq!((fixed.mean, sampled.mean), (1.5, 1.5));
+    // Variances of both means 1/3, of their mean 1/6: t(4) = 2.7764451052; of the datasets' means t(1) = 12.7062047364.
+    let (low, high) = fixed.ci95.unwrap();
+    assert!((high - low - 2.0 * 2.7764451052 / 6.0_f64.sqrt()).abs() < 1e-8, "{low} to {high}");
+    let (low, high) = sampled.ci95.unwrap();
+    assert!((high - low - 2.0 * 12.7062047364 / 2.0).abs() < 1e-8, "{low} to {high}");
+    assert_eq!(result.verdicts(), [Some(Verdict::Better), Some(Verdict::Undecided)]);
+    let table = result.table().unwrap().to_markdown();
+    assert!(
+        table.contains("1.5 ± 1.1") && table.contains("better") && table.contains("undecided"),
+        "{table}"
+    );
+    assert!(result.about().contains("over 2 datasets and 3 training seeds of each"), "{}", result.about());
+}
+
+#[test]
+fn seeds_beyond_the_endpoints_do_not_move_it() {
+    let fixed = endpoint(&["a"], &[2, 0]);
+    let with = |other: f64| {
+        let a = experiment("a", Some(&fixed), [&[10.0, other, 14.0], &[9.0, -other, 11.0]]);
+        all(&[a]).unwrap()[0].estimates.unwrap()[0]
+    };
+    assert_eq!(with(50.0), with(-7.0));
+    assert_eq!(with(50.0).mean, 2.0);
+}
+
+/// A probability of 0.5 is no difference, and the margin goes down from there.
+#[test]
+fn a_probability_is_judged_from_one_half() {
+    let with = |margin: f64, ours: &[f64]| {
+        let fixed =
+            PrimarySpec { endpoint: Endpoint::Probability, margin, ..endpoint(&["a", "b"], &[0, 1, 2]) };
+        let of = |name| experiment(name, Some(&fixed), [ours, &[3.0, 4.0, 5.0]]);
+        let result = all(&[of("a"), of("b")]).unwrap().remove(0);
+        (result.estimates.unwrap()[0].mean, result.verdicts()[0].unwrap())
+    };
+    assert_eq!(with(0.1, &[6.0, 7.0, 8.0]), (1.0, Verdict::Better));
+    assert_eq!(with(0.1, &[0.0, 1.0, 2.0]), (0.0, Verdict::Inferior));
+    assert_eq!(with(0.5, &[3.0, 4.0, 5.0]), (0.5, Verdict::NonInferior));
+    assert_eq!(with(0.01, &[3.0, 4.0, 5.0]), (0.5, Verdict::Undecided));
+}
+
+#[test]
+fn an_endpoint_changed_after_its_first_run_is_refused() {
+    let then = PrimarySpec { margin: 5.0, ..endpoint(&["a"], &[0, 1, 2]) };
+    let now = endpoint(&["a"], &[0, 1, 2]);
+    let scores: [&[f64]; 2] = [&[10.0, 12.0, 14.0], &[9.0, 10.0, 11.0]];
+    let mut changed = experiment("a", Some(&now), scores);
+    changed.runs[4].primary = Some(then);
+    let message = refusal(&[changed.clone()]);
+    assert!(
+        message.starts_with("a: primary: found an endpoint that was changed after its first run"),
+        "{message}"
+    );
+    assert!(message.contains("theirs seed 1 began with margin: 5.0, now 2.0"), "{message}");
+    // One that was added when there were results already.
+    changed.runs[4].primary = None;
+    assert!(refusal(&[changed.clone()]).contains("theirs seed 1 began with no `primary`"));
+    // Runs that are none of its own may be of any time.
+    changed.primary = Some(PrimarySpec { seeds: vec![0, 2], ..now.clone() });
+    for run in &mut changed.runs {
+        run.primary = if run.seed == 1 { None } else { changed.primary.clone() };
+    }
+    assert!(all(&[changed]).is_ok());
+}
+
+#[test]
+fn experiments_of_one_endpoint_fix_the_same_and_are_of_one_scale() {
+    let fixed = endpoint(&["a", "b"], &[0, 1, 2]);
+    let scores: [&[f64]; 2] = [&[10.0, 12.0, 14.0], &[9.0, 10.0, 11.0]];
+    let other = PrimarySpec { margin: 1.0, ..fixed.clone() };
+    let (a, b) = (experiment("a", Some(&fixed), scores), experiment("b", Some(&other), scores));
+    assert!(refusal(&[a.clone(), b]).contains("b: primary: found another endpoint than that of a"));
+    assert!(
+        refusal(&[a.clone(), experiment("b", None, scores)]).contains("b: primary: found another endpoint")
+    );
+    let mut b = experiment("b", Some(&fixed), scores);
+    b.runs.iter_mut().for_each(|run| run.return_range = Some((0.0, 1000.0)));
+    assert!(refusal(&[a, b]).contains("found scores of another scale"));
+}
+
+/// Nobody looks at an endpoint before its last run is done.
+#[test]
+fn an_endpoint_is_not_estimated_before_all_of_its_runs_are_done() {
+    let fixed = endpoint(&["a", "b"], &[0, 1, 2]);
+    let a = experiment("a", Some(&fixed), [&[10.0, 12.0], &[9.0, 10.0, 11.0]]);
+    let result = all(&[a]).unwrap().remove(0);
+    assert_eq!(result.missing, ["a: ours seed 2", "b: all"]);
+    assert!(result.estimates.is_none() && result.table().is_none());
+    assert_eq!(result.verdicts(), [None, None]);
+    assert!(result.about().ends_with("runs are missing: a: ours seed 2, b: all."), "{}", result.about());
+}
+
+#[test]
+fn one_seed_and_one_dataset_give_no_verdict_over_others() {
+    let fixed = endpoint(&["a", "b"], &[0]);
+    let of = |name, ours: f64| experiment(name, Some(&fixed), [&[ours], &[1.0]]);
+    let result = all(&[of("a", 9.0), of("b", 9.5)]).unwrap().remove(0);
+    assert_eq!(result.verdicts(), [None, None]);
+    assert_eq!(result.table().unwrap().to_markdown().matches("one seed: no verdict").count(), 2);
+    let fixed = endpoint(&["a"], &[0, 1]);
+    let a = experiment("a", Some(&fixed), [&[9.0, 9.5], &[1.0, 1.0]]);
+    let result = all(&[a]).unwrap().remove(0);
+    assert_eq!(result.verdicts(), [Some(Verdict::Better), None]);
+    assert!(result.table().unwrap().to_markdown().contains("one dataset: no verdict"));
+}
+
+/// Experiments of other folders are none of its own, whatever they are called.
+#[test]
+fn folders_are_told_apart() {
+    let fixed = endpoint(&["a", "b"], &[0, 1]);
+    let scores: [&[f64]; 2] = [&[10.0, 12.0], &[9.0, 10.0]];
+    let [a, b] = ["a", "b"].map(|name| summary(&experiment(name, Some(&fixed), scores)));
+    let none = summary(&experiment("b", None, scores));
+    let found = PrimaryResult::all(&[("one".into(), &a), ("one".into(), &b), ("two".into(), &none)]).unwrap();
+    assert_eq!(found.iter().map(|it| it.missing.len()).collect::<Vec<_>>(), [0]);
+    let found = PrimaryResult::all(&[("one".into(), &a), ("two".into(), &b)]).unwrap();
+    assert_eq!(found.iter().map(|it| &it.missing[..]).collect::<Vec<_>>(), [["b: all"], ["a: all"]]);
+}
