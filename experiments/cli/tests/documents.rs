@@ -198,7 +198,8 @@ fn the_yaml_of_the_pages_is_accepted_and_their_commands_run() {
         let document = Document::read(&file, &[]).unwrap_or_else(|error| panic!("{shown}: {error}"));
         // A grid is several documents.
         let cells = document.cells().unwrap_or_else(|error| panic!("{shown}: {error}"));
-        let all = cells.map_or(vec![document], |(_, cells)| cells.into_iter().map(|it| it.document).collect());
+        let all =
+            cells.map_or(vec![document], |(_, cells)| cells.into_iter().map(|it| it.document).collect());
         for document in all {
             document.spec().unwrap_or_else(|error| panic!("{shown}: {error}"));
         }
