@@ -167,7 +167,7 @@ impl Layer<'_> {
             let (saw, after) = token(graph, &state, t);
             seen.push(saw);
             // The first of three is the action of the timestep before: where there is none, nothing was seen.
-            state = if t == 0 && self.model.past_actions { begin(graph, after) } else { after };
+            state = if t == 0 && self.tokens == 3 { begin(graph, after) } else { after };
         }
         (graph.stack(&seen), state)
     }
