@@ -165,7 +165,7 @@ fn an_endpoint_changed_after_its_first_run_is_refused() {
     changed.runs[4].primary = None;
     assert!(refusal(&[changed.clone()]).contains("theirs seed 1 began with no `primary`"));
     // Runs that are none of its own may be of any time.
-    changed.primary = Some(PrimarySpec { seeds: vec![0, 2], ..now.clone() });
+    changed.primary = Some(PrimarySpec { seeds: vec![0, 2], ..now });
     for run in &mut changed.runs {
         run.primary = if run.seed == 1 { None } else { changed.primary.clone() };
     }
