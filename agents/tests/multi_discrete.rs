@@ -36,7 +36,10 @@ fn network(dataset: &Dataset) -> DecisionNetwork {
         observation_std: vec![1.0; 2],
     };
     task.check_fit(dataset).unwrap();
-    let mixer = Mixer::new(EncoderKind::Aaren, Settings { heads: 2, recency: Recency::Learned, ..Settings::default() });
+    let mixer = Mixer::new(
+        EncoderKind::Aaren,
+        Settings { heads: 2, recency: Recency::Learned, ..Settings::default() },
+    );
     let (norm, positions) = (Norm::Post, Positions::Timestep);
     let config = DecisionConfig {
         model: Model { width: 16, layers: 2, norm, past_actions: true, positions, mixer },

@@ -64,8 +64,7 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     put("one_head", one_head.fixture(5).bytes());
     let turning = Config { positions: "rotary", rotated_heads: 1, ..Config::new("aaren", 18, 2, 2) };
     put("turning", turning.fixture(3).bytes());
-    let one =
-        Config { recency: "gated", rollout: json!({"reset": 9}), past_actions: false, ..turning };
+    let one = Config { recency: "gated", rollout: json!({"reset": 9}), past_actions: false, ..turning };
     put("turning_reset", Config { heads: 1, ..one }.fixture(3).bytes());
     let keyed = Config { keys: 5, recency: "gated", ..turning };
     put("keyed", keyed.fixture(2).bytes());

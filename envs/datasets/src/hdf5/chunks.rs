@@ -102,8 +102,12 @@ impl Found<'_> {
             let mut key = self.source.cursor(&key);
             let (size, mask) = (u64::from(key.word()?), key.word()?);
             let place: Vec<u64> = (0..rank).map(|_| key.number(8)).collect::<Result<_>>()?;
-            if place.iter().zip(self.edges).any(|(at, edge)| !at.is_multiple_of(*edge)) {
-                return Err(Fault::damaged(format!("a chunk at {place:?} among chunks of {:?}", self.edges)));
+            let within = key.number(8)?;
+            if within != 0 || place.iter().zip(self.edges).any(|(at, edge)| !at.is_multiple_of(*edge)) {
+                let edges = self.edges;
+                return Err(Fault::damaged(format!(
+                    "a chunk at {place:?} and {within} among chunks of {edges:?}"
+                )));
             }
             self.all.push(Chunk { place, address: child, size, mask });
         }
