@@ -41,6 +41,20 @@ impl Task {
         }
     }
 
+    /// Of data alone, without an environment: their sizes, and the actions that they say or show.
+    pub fn of_data(dataset: &Dataset, return_scale: f64) -> Self {
+        let observation_size = dataset.observation_size();
+        Self {
+            env: EnvSpec::none(),
+            observation_size,
+            action: dataset.action_space(),
+            max_timesteps: dataset.longest_episode(),
+            return_scale,
+            observation_mean: vec![0.0; observation_size],
+            observation_std: vec![1.0; observation_size],
+        }
+    }
+
     /// With the scales and the longest episode of a dataset.
     ///
     /// # Errors
@@ -69,30 +83,26 @@ impl Task {
             });
         }
         let found = if dataset.discrete() { "discrete" } else { "continuous" };
-        if found != self.action.kind() {
-            return Err(Error::ActionKind { dataset: name, env, found, expected: self.action.kind() });
+        let expected = if self.action.choices().is_empty() { "continuous" } else { "discrete" };
+        if found != expected {
+            return Err(Error::ActionKind { dataset: name, env, found, expected });
         }
-        match self.action {
-            ActionSpace::Continuous { ref low, .. } if dataset.action_size() != low.len() => {
-                Err(Error::Dimension {
-                    dataset: name,
-                    env,
-                    what: "actions",
-                    found: dataset.action_size(),
-                    expected: low.len(),
-                })
+        let (found, expected) = (dataset.action_size(), self.action.entries());
+        if found != expected {
+            return Err(Error::Dimension { dataset: name, env, what: "actions", found, expected });
+        }
+        let rows = || dataset.actions().chunks_exact(found);
+        match rows().position(|action| !self.action.takes(action)) {
+            Some(index) if dataset.discrete() => {
+                let row = rows().nth(index).unwrap_or_default().iter().zip(self.action.choices());
+                let (found, choices) = row
+                    .clone()
+                    .find(|&(found, choices)| *found >= *choices as f32)
+                    .or(row.clone().next())
+                    .map_or((0.0, 0), |(found, choices)| (*found, *choices));
+                Err(Error::ActionChoice { dataset: name, index, found, choices })
             }
-            ActionSpace::Discrete { choices } => {
-                let outside = |action: &f32| !self.action.takes(&[*action]);
-                match dataset.actions().iter().position(outside) {
-                    Some(index) => {
-                        let found = dataset.actions()[index];
-                        Err(Error::ActionChoice { dataset: name, index, found, choices })
-                    }
-                    None => Ok(()),
-                }
-            }
-            ActionSpace::Continuous { .. } => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -103,8 +113,8 @@ impl Task {
     pub fn check_continuous(&self, agent: &'static str) -> Result<(), Error> {
         match self.action {
             ActionSpace::Continuous { .. } => Ok(()),
-            ActionSpace::Discrete { choices } => {
-                Err(Error::Discrete { agent, env: self.env.id.clone(), choices })
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
+                Err(Error::Discrete { agent, env: self.env.id.clone(), choices: self.action.size() })
             }
         }
     }
@@ -119,7 +129,7 @@ impl Task {
     pub(crate) fn action_tokens(&self, head: &Tensor) -> Tensor {
         match self.action {
             ActionSpace::Continuous { .. } => head.tanh(),
-            ActionSpace::Discrete { .. } => head.shallow_clone(),
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => head.shallow_clone(),
         }
     }
 
@@ -129,6 +139,12 @@ impl Task {
         match self.action {
             ActionSpace::Continuous { .. } => (self.action_tokens(head) - tokens).square(),
             ActionSpace::Discrete { .. } => -(head.log_softmax(-1, None::<Kind>) * tokens),
+            ActionSpace::MultiDiscrete { ref choices } => {
+                let sizes: Vec<i64> = choices.iter().map(|&choices| choices as i64).collect();
+                let columns = head.split_with_sizes(&sizes, -1);
+                let logs: Vec<Tensor> = columns.iter().map(|one| one.log_softmax(-1, None::<Kind>)).collect();
+                -(Tensor::cat(&logs, -1) * tokens)
+            }
         }
     }
 
@@ -136,7 +152,7 @@ impl Task {
     pub(crate) fn action_terms(&self) -> f64 {
         match self.action {
             ActionSpace::Continuous { .. } => self.action.size() as f64,
-            ActionSpace::Discrete { .. } => 1.0,
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => self.action.entries() as f64,
         }
     }
 

@@ -453,7 +453,7 @@ fn resumed_is_straight(agent: &AgentConfig) {
     };
     assert!(damaged(&seconds).contains("checksum"));
     assert!(damaged(&|bytes| bytes.truncate(last)).contains("not a safetensors file"));
-    assert!(Checkpoint::load(&path, "other").unwrap_err().to_string().contains("another spec"));
+    assert!(Checkpoint::load(&path, "other").unwrap_err().to_string().contains("made with other settings"));
 }
 
 /// `torch.optim.AdamW([p], lr=0.1, weight_decay=0.01)` on loss = Σ p³ with `clip_grad_norm_([p], 1.0)`,

@@ -23,6 +23,9 @@ pub enum Error {
         /// The id of the version that runs.
         instead: &'static str,
     },
+    /// No environment at all.
+    #[error("there is no environment: the policy was trained from data alone; give one with --env ID")]
+    NoEnv,
     /// A keyword argument that the environment does not take, or not with this value.
     #[error("env.kwargs of {id}: {reason}")]
     Kwargs {
@@ -93,6 +96,7 @@ impl Error {
         match self {
             Error::UnknownEnv { .. }
             | Error::OldMujoco { .. }
+            | Error::NoEnv
             | Error::Kwargs { .. }
             | Error::State { .. }
             | Error::Trajectory { .. } => true,

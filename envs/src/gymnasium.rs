@@ -22,6 +22,11 @@ impl Env<Array1<f64>, Array1<f32>> for Environment {
     fn action_space(&self) -> Space {
         match Environment::action_space(self) {
             ActionSpace::Discrete { choices } => Space::Discrete(*choices as i32),
+            // gymnasium-rs has no such space: the bounds of the indices.
+            ActionSpace::MultiDiscrete { choices } => Space::Box {
+                low: Array1::zeros(choices.len()),
+                high: choices.iter().map(|&choices| choices as f32 - 1.0).collect(),
+            },
             ActionSpace::Continuous { low, high } => {
                 Space::Box { low: Array1::from_vec(low.clone()), high: Array1::from_vec(high.clone()) }
             }

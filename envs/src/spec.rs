@@ -50,8 +50,8 @@ fn registered(id: &str) -> Option<Constructor> {
 /// of those data.
 ///
 /// # Errors
-/// [`Error::UnknownEnv`], [`Error::OldMujoco`], [`Error::Kwargs`], [`Error::Mujoco`]; [`Error::Python`] for an environment of
-/// Python, which a [`VectorEnv`](crate::VectorEnv) plays.
+/// [`Error::UnknownEnv`], [`Error::NoEnv`], [`Error::OldMujoco`], [`Error::Kwargs`], [`Error::Mujoco`]; [`Error::Python`] for
+/// an environment of Python, which a [`VectorEnv`](crate::VectorEnv) plays.
 pub fn make(spec: &EnvSpec) -> Result<Environment, Error> {
     if spec.python.is_some() {
         let reason = "Python steps it: a `VectorEnv` plays it, `describe` says its spaces".into();
@@ -80,6 +80,9 @@ pub fn make(spec: &EnvSpec) -> Result<Environment, Error> {
 }
 
 fn unknown(id: &str) -> Error {
+    if id == EnvSpec::NONE {
+        return Error::NoEnv;
+    }
     // Gymnasium refuses it too (Farama-Foundation/Gymnasium#950).
     if id == "Pusher-v4" {
         return Error::OldMujoco { id: "Pusher-v4", found: mujoco_version(), instead: "Pusher-v5" };

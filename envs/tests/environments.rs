@@ -156,7 +156,9 @@ fn sizes_bounds_and_time_limits_are_gymnasiums() {
 /// An action of alternating sign, or choice.
 fn action(space: &ActionSpace, t: usize) -> Vec<f32> {
     match space {
-        ActionSpace::Discrete { choices } => vec![(t % choices) as f32],
+        ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
+            space.choices().iter().map(|choices| (t % choices) as f32).collect()
+        }
         ActionSpace::Continuous { low, .. } => vec![(t as f32).sin(); low.len()],
     }
 }

@@ -19,6 +19,7 @@ fn act(environment: &mut Environment, steps: usize) {
     for step in 0..steps {
         let action = match environment.action_space() {
             ActionSpace::Discrete { choices } => vec![(step % 3 % choices) as f32],
+            ActionSpace::MultiDiscrete { .. } => vec![0.0; environment.action_space().entries()],
             ActionSpace::Continuous { high, .. } => high.clone(),
         };
         environment.step(&action, &mut observation);

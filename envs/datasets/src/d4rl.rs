@@ -1,39 +1,112 @@
-//! D4RL's HDF5 layout.
+//! Flat HDF5 files: D4RL's layout, and those near to it.
 
 use std::path::Path;
 
 use hdf5_pure::FileBuilder;
 
-use crate::Error;
+use crate::flat::{self, Source};
 use crate::hdf5::Hdf5;
-use crate::{Dataset, End, Transitions};
+use crate::space::{Tree, in_order};
+use crate::{Dataset, End, Error, Reading, Transitions};
 
-/// D4RL's flat layout: `observations actions rewards terminals timeouts`, a row for each transition.
-pub(super) fn load(path: &Path) -> Result<Dataset, Error> {
+/// `observations actions rewards terminals timeouts`, a row for each transition, in the root or in the only group that
+/// has them.
+pub(super) fn load(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
     let file = Hdf5::open(path)?;
-    let rewards = file.read("rewards")?;
-    let rows = rewards.rows;
-    if rows == 0 {
-        return Err(file.content("rewards", "no transitions", "at least one"));
+    if file.has("observations_0")? {
+        return by_episode(path, &file, reading);
     }
-    rewards.expect(path, "rewards", rows, true)?;
-    let read = |key: &str, scalar: bool| {
-        let column = file.read(key)?;
-        column.expect(path, key, rows, scalar)?;
-        Ok::<_, Error>(column)
-    };
-    let (observations, actions) = (read("observations", false)?, read("actions", false)?);
-    let (sizes, discrete) = ((observations.size, actions.size), actions.integer);
-    let transitions = Transitions {
-        observations: observations.data,
-        actions: actions.data,
-        rewards: rewards.data,
-        terminals: read("terminals", true)?.flags().collect(),
-        timeouts: read("timeouts", true)?.flags().collect(),
+    let root = file.names("")?.unwrap_or_default();
+    let mut group = String::new();
+    if !flat::holds_all(&root) {
+        let mut found = Vec::new();
+        for name in root {
+            if flat::holds_all(&file.names(&name)?.unwrap_or_default()) {
+                found.push(format!("{name}/"));
+            }
+        }
+        if let [only] = &found[..] {
+            group.clone_from(only);
+        }
+    }
+    let said = file.text(&format!("{group}metadata/env_id"))?;
+    let mut dataset = flat::dataset(&Group { file, group }, "D4RL HDF5", reading)?;
+    dataset.said.env = said;
+    Ok(dataset)
+}
+
+/// The columns of one group.
+struct Group {
+    file: Hdf5,
+    /// With a slash at its end; the root's is empty.
+    group: String,
+}
+
+impl Source for Group {
+    fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    fn names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.file.names(&self.group)?.unwrap_or_default())
+    }
+
+    fn tree(&self, name: &str) -> Result<Tree, Error> {
+        self.file.tree(&format!("{}{name}", self.group), 0)
+    }
+}
+
+/// d3rlpy's second layout: `observations_0 actions_0 rewards_0 terminated_0`, and so on for each episode.
+fn by_episode(path: &Path, file: &Hdf5, reading: &Reading) -> Result<Dataset, Error> {
+    let mut all = Transitions::default();
+    let mut sizes = None;
+    for episode in 0.. {
+        let key = |name: &str| format!("{name}_{episode}");
+        if !file.has(&key("observations"))? {
+            break;
+        }
+        let tree = file.tree(&key("observations"), 0)?;
+        let observations = tree.flatten(path, &key("observations"), None, reading.observe.as_deref())?;
+        let (actions, rewards) = (file.read(&key("actions"))?, file.read(&key("rewards"))?);
+        let rows = actions.rows;
+        observations.expect(path, &key("observations"), rows, false)?;
+        rewards.expect(path, &key("rewards"), rows, true)?;
+        if rows == 0 {
+            continue;
+        }
+        let found = (observations.size, actions.size, actions.integer);
+        if *sizes.get_or_insert(found) != found {
+            let found = format!("{} entries of an observation and {} of an action", found.0, found.1);
+            return Err(file.content(&key("observations"), found, "as many as in the episodes before"));
+        }
+        let terminated = file.flag(&key("terminated"))?;
+        all.observations.extend(observations.data);
+        all.actions.extend(actions.data);
+        all.rewards.extend(rewards.data);
+        all.terminals.extend((1..=rows).map(|row| row == rows && terminated));
+        all.timeouts.extend((1..=rows).map(|row| row == rows && !terminated));
+    }
+    let Some((observation_size, action_size, integer)) = sizes else {
+        return Err(file.content("observations_0", "no transitions", "at least one"));
     };
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let dataset = Dataset::new(&name, transitions, sizes.0, sizes.1, discrete);
-    Ok(Dataset { format: "D4RL HDF5", ..dataset })
+    let dataset = Dataset::new(&name, all, observation_size, action_size, integer);
+    Ok(Dataset { format: "d3rlpy HDF5", ..dataset })
+}
+
+impl Hdf5 {
+    /// What is at a key: a column, or a group of them.
+    pub(crate) fn tree(&self, key: &str, depth: usize) -> Result<Tree, Error> {
+        let Some(names) = self.names(key)? else { return Ok(Tree::Leaf(self.read(key)?)) };
+        if depth > 8 {
+            return Err(self.content(key, "groups within groups", "a dictionary of at most 8 levels"));
+        }
+        let children = in_order(names).into_iter().map(|name| {
+            let tree = self.tree(&format!("{key}/{name}"), depth + 1)?;
+            Ok((name, tree))
+        });
+        Ok(Tree::Group(children.collect::<Result<_, Error>>()?))
+    }
 }
 
 pub(super) fn write(dataset: &Dataset, path: &Path, metadata: &[(&str, String)]) -> Result<(), Error> {
@@ -60,7 +133,8 @@ pub(super) fn write(dataset: &Dataset, path: &Path, metadata: &[(&str, String)])
     matrix("next_observations", &next, size as u64);
     if dataset.discrete {
         let choices: Vec<i64> = dataset.actions.iter().map(|&choice| choice as i64).collect();
-        file.create_dataset("actions").with_i64_data(&choices).with_shape(&[rows]);
+        let shape = if columns == 1 { vec![rows] } else { vec![rows, columns] };
+        file.create_dataset("actions").with_i64_data(&choices).with_shape(&shape);
     }
     file.create_dataset("rewards").with_f32_data(&dataset.rewards).with_shape(&[rows]);
     for (key, end) in [("terminals", End::Terminated), ("timeouts", End::Truncated)] {

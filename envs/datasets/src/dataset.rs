@@ -2,9 +2,15 @@
 
 use std::path::Path;
 
-use aaren_envs::{EnvSpec, make};
+use aaren_envs::{EnvSpec, describe, make};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
-use crate::{DatasetSummary, Error, d4rl, minari};
+use crate::actions::Actions;
+use crate::said::Said;
+use crate::{Columns, DatasetSummary, Error, d4rl, file_kind, minari, npz};
 
 /// How an episode ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +44,27 @@ pub struct Dataset {
     pub(crate) observation_size: usize,
     pub(crate) action_size: usize,
     pub(crate) discrete: bool,
+    /// Choices of each column of discrete actions.
+    pub(crate) choices: Vec<usize>,
+    /// Whether the file keeps actions as whole numbers.
+    pub(crate) integer_actions: bool,
+    pub(crate) said: Said,
     pub(crate) observations: Vec<f32>,
     pub(crate) actions: Vec<f32>,
     pub(crate) rewards: Vec<f32>,
     pub(crate) returns_to_go: Vec<f32>,
     pub(crate) episodes: Vec<Episode>,
+}
+
+/// How a file is read, beside what it says itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Keys of a dictionary of observations, in the order in which they are seen; all unless given.
+    pub observe: Option<Vec<String>>,
+    /// What the numbers of actions mean; the environment or the data decide unless given.
+    pub actions: Option<Actions>,
+    /// Which columns of a table are what.
+    pub columns: Option<Columns>,
 }
 
 /// What a dataset is made from: flat columns, and for each transition whether an episode ends there.
@@ -61,18 +83,52 @@ pub struct Transitions {
 }
 
 impl Dataset {
-    /// Reads a D4RL file or a Minari folder; everything is checked.
+    /// Reads a dataset of any of the forms that `docs/src/reference/datasets.md` lists; everything is checked.
     ///
     /// # Errors
     /// [`Error::Open`] and [`Error::Content`] name file, key, what was found and what was expected.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let metadata = std::fs::metadata(path).map_err(|e| Error::Open {
-            path: path.to_owned(),
-            reason: format!(
-                "{e}; give a D4RL .hdf5 file, a Minari folder, or a recipe's name (`aaren data make --help`)"
-            ),
-        })?;
-        if metadata.is_dir() { minari::load(path) } else { d4rl::load(path) }
+        Self::load_for(path, &Reading::default(), None)
+    }
+
+    /// Reads a dataset as `reading` says, for an environment where there is one: its action space decides what the
+    /// numbers of actions mean, and its `observe: positions` what is seen.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`]; where the data say that they are of another environment; and those of [`make`].
+    pub fn load_for(path: &Path, reading: &Reading, env: Option<&EnvSpec>) -> Result<Self, Error> {
+        let mut dataset = file_kind::read(path, reading)?;
+        let environment = env.map(describe).transpose()?;
+        if let Some(env) = env {
+            dataset.said.check_env(path, env)?;
+            dataset = dataset.observed_in(env)?;
+        }
+        if let (Some(environment), Some(env)) = (&environment, env)
+            && dataset.observation_size != environment.observation_size
+        {
+            let found = format!("{} entries", dataset.observation_size);
+            let expected = format!(
+                "{}, as those of {} have; choose the environment of these data, or keys of them with `observe`",
+                environment.observation_size, env.id
+            );
+            return Err(Error::content(path, "observations", found, expected));
+        }
+        let takes = environment.as_ref().zip(env).map(|(its, env)| (env.id.as_str(), &its.action));
+        let refused =
+            |unfit: crate::actions::Unfit| Error::content(path, "actions", unfit.found, unfit.expected);
+        dataset = dataset.with_actions(reading.actions, takes).map_err(refused)?;
+        // Sums of finite rewards may overflow.
+        if let Some(episode) = dataset.episodes.iter().position(|it| !(it.total_return as f32).is_finite()) {
+            let found =
+                format!("a return of {:.1e} of episode {episode}", dataset.episodes[episode].total_return);
+            return Err(Error::content(
+                path,
+                "rewards",
+                found,
+                "returns within float32, up to 3.4e38; scale the rewards",
+            ));
+        }
+        Ok(dataset)
     }
 
     /// A dataset of transitions made in this program, in the order they happened.
@@ -101,6 +157,9 @@ impl Dataset {
             observation_size,
             action_size,
             discrete,
+            choices: Vec::new(),
+            integer_actions: discrete,
+            said: Said::default(),
             observations,
             actions,
             rewards,
@@ -128,6 +187,49 @@ impl Dataset {
             self.observation_size = entries.len();
         }
         Ok(self)
+    }
+
+    /// Sets a share of the episodes aside, at least one and not all, drawn at random but always the same: what is left,
+    /// and those. None are where there is one episode only, or the share is 0.
+    pub fn set_aside(self, share: f64) -> (Self, Option<Self>) {
+        let count = self.episodes.len();
+        if share <= 0.0 || count < 2 {
+            return (self, None);
+        }
+        let aside = ((share * count as f64).round() as usize).clamp(1, count - 1);
+        let mut order: Vec<usize> = (0..count).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
+        let (held, kept) = order.split_at_mut(aside);
+        held.sort_unstable();
+        kept.sort_unstable();
+        (self.of_episodes(kept), Some(self.of_episodes(held)))
+    }
+
+    /// These episodes alone.
+    fn of_episodes(&self, chosen: &[usize]) -> Self {
+        let rows = |data: &[f32], size: usize| {
+            let rows = chosen.iter().map(|&index| &self.episodes[index]);
+            rows.flat_map(|it| &data[it.start * size..(it.start + it.length) * size])
+                .copied()
+                .collect::<Vec<f32>>()
+        };
+        let mut start = 0;
+        let episodes = chosen.iter().map(|&index| {
+            let episode = Episode { start, ..self.episodes[index].clone() };
+            start += episode.length;
+            episode
+        });
+        Self {
+            episodes: episodes.collect(),
+            observations: rows(&self.observations, self.observation_size),
+            actions: rows(&self.actions, self.action_size),
+            rewards: rows(&self.rewards, 1),
+            returns_to_go: rows(&self.returns_to_go, 1),
+            name: self.name.clone(),
+            choices: self.choices.clone(),
+            said: self.said.clone(),
+            ..*self
+        }
     }
 
     /// Writes the layout of D4RL, readable by h5py: `observations`, `actions`, `rewards`, `terminals`,
@@ -163,6 +265,22 @@ impl Dataset {
         minari::write(self, folder, env_id, metadata)
     }
 
+    /// Whether Minari takes the name of a folder: `…-vN`.
+    ///
+    /// # Errors
+    /// [`Error::Name`] with a name that would do.
+    pub fn check_minari_name(folder: &Path) -> Result<(), Error> {
+        minari::id(folder).map(drop)
+    }
+
+    /// Writes NumPy's `.npz`, uncompressed: `observations actions rewards terminals timeouts`.
+    ///
+    /// # Errors
+    /// [`Error::Write`]; whatever stood at `path` before is then still there.
+    pub fn write_npz(&self, path: &Path) -> Result<(), Error> {
+        npz::write(self, path)
+    }
+
     /// Name of the file or folder, or of the recipe.
     pub fn name(&self) -> &str {
         &self.name
@@ -173,7 +291,7 @@ impl Dataset {
         self.observation_size
     }
 
-    /// Entries of an action; 1 for discrete ones, which are an index.
+    /// Entries of an action; of discrete ones an index for each column of choices.
     pub fn action_size(&self) -> usize {
         self.action_size
     }
@@ -241,7 +359,8 @@ impl Dataset {
     }
 
     /// Mean and standard deviation of each entry of the observations, the latter at least 1e-6 as in
-    /// the public Decision Transformer.
+    /// the public Decision Transformer. An entry that never moved is left out: divided by [`LEFT_OUT`] or more, it stays
+    /// near zero whatever it does later.
     pub fn observation_statistics(&self) -> (Vec<f32>, Vec<f32>) {
         let count = self.transitions() as f64;
         let columns = |f: &dyn Fn(usize, f64) -> f64| {
@@ -255,10 +374,33 @@ impl Dataset {
         };
         let mean = columns(&|_, x| x);
         let variance = columns(&|column, x| (x - mean[column]).powi(2));
-        let std = variance.iter().map(|v| (v.sqrt() as f32).max(1e-6)).collect();
+        let std = (variance.iter().zip(&mean).zip(self.moving_entries()))
+            .map(|((v, mean), moves)| match moves {
+                true => (v.sqrt() as f32).max(1e-6),
+                false => LEFT_OUT * (*mean as f32).abs().max(1.0),
+            })
+            .collect();
         (mean.iter().map(|&m| m as f32).collect(), std)
     }
+
+    /// Whether each entry of the observations takes more than one value; a difference that rounding makes is none.
+    pub(crate) fn moving_entries(&self) -> Vec<bool> {
+        let size = self.observation_size;
+        let (mut low, mut high) = (vec![f32::INFINITY; size], vec![f32::NEG_INFINITY; size]);
+        for row in self.observations.chunks_exact(size) {
+            for ((low, high), &x) in low.iter_mut().zip(&mut high).zip(row) {
+                (*low, *high) = (low.min(x), high.max(x));
+            }
+        }
+        low.iter()
+            .zip(&high)
+            .map(|(low, high)| high - low > 4.0 * f32::EPSILON * low.abs().max(high.abs()))
+            .collect()
+    }
 }
+
+/// What an entry of the observations that never moves is divided by.
+const LEFT_OUT: f32 = 1e6;
 
 /// An episode ends at a terminal or a timeout; a trailing unfinished one is kept.
 fn split(rewards: &[f32], terminals: &[bool], timeouts: &[bool]) -> Vec<Episode> {

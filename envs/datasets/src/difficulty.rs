@@ -1,6 +1,6 @@
 //! How hard a dataset is to imitate: what is known of an action before its policy is.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,8 @@ const EVALUATION_EPISODES: u64 = 1000;
 ///
 /// A share of variance left is the sum of squared residuals over all entries of the actions, divided by the sum of
 /// squared deviations from the mean action, over the same transitions; discrete actions count as one entry for each
-/// choice, 1 for the one taken. It is absent where the data are too few to tell, or where all actions are alike.
+/// choice that occurs, 1 for the one taken. It is absent where the data are too few to tell, or where all actions are
+/// alike; and for a linear function where more than 64 choices occur.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difficulty {
     /// Share of the actions' variance left when the timestep alone is known: around the mean action of each timestep
@@ -63,6 +64,7 @@ impl Difficulty {
     /// Those of [`aaren_envs::make`].
     pub fn of(dataset: &Dataset, env: Option<&EnvSpec>) -> Result<Self, Error> {
         let actions = Actions::of(dataset);
+        let few = actions.few();
         let observations = |transition: usize, row: &mut Vec<f64>| {
             let size = dataset.observation_size;
             row.extend(dataset.observations[transition * size..][..size].iter().map(|&x| f64::from(x)));
@@ -75,8 +77,12 @@ impl Difficulty {
         let returns: Vec<f64> = dataset.episodes.iter().map(|episode| episode.total_return).collect();
         Ok(Self {
             left_given_timestep: left_given_timestep(dataset, &actions),
-            left_given_last_actions: residual_share(with_past, last, target),
-            left_given_observation: residual_share(0..dataset.transitions(), observations, target),
+            left_given_last_actions: residual_share(with_past.filter(|_| few), last, target),
+            left_given_observation: residual_share(
+                (0..dataset.transitions()).filter(|_| few),
+                observations,
+                target,
+            ),
             returns: Histogram::of(&returns),
             episodes: dataset.episodes.len(),
             starts_of_evaluation: env
@@ -87,37 +93,87 @@ impl Difficulty {
     }
 }
 
-/// Actions as vectors.
+/// Entries that choices become, at most, where a linear function is fitted: its cost grows with their square.
+const MOST_CHOICES: usize = 64;
+
+/// Actions as vectors: of discrete ones an entry for each choice that occurs.
 struct Actions<'d> {
     dataset: &'d Dataset,
-    /// Choices that occur, at least, of discrete actions.
-    choices: usize,
+    /// The choices that occur in each column, in order.
+    occurring: Vec<Vec<u32>>,
 }
 
 impl<'d> Actions<'d> {
     fn of(dataset: &'d Dataset) -> Self {
-        let largest = dataset.actions.iter().fold(0.0f32, |a, &b| a.max(b));
-        Self { dataset, choices: if dataset.discrete { largest as usize + 1 } else { 0 } }
+        let columns = if dataset.discrete { dataset.action_size } else { 0 };
+        let occurring = (0..columns).map(|column| {
+            let all = dataset.actions.iter().skip(column).step_by(columns);
+            let mut choices: Vec<u32> = all.map(|choice| choice.to_bits()).collect();
+            choices.sort_unstable();
+            choices.dedup();
+            choices
+        });
+        Self { dataset, occurring: occurring.collect() }
     }
 
-    fn size(&self) -> usize {
-        if self.dataset.discrete { self.choices } else { self.dataset.action_size }
+    /// Whether few enough choices occur to fit a function to them.
+    fn few(&self) -> bool {
+        self.occurring.iter().map(Vec::len).sum::<usize>() <= MOST_CHOICES
+    }
+
+    fn row(&self, transition: usize) -> &[f32] {
+        let size = self.dataset.action_size;
+        &self.dataset.actions[transition * size..][..size]
     }
 
     fn push(&self, transition: usize, row: &mut Vec<f64>) {
-        let size = self.dataset.action_size;
-        let action = &self.dataset.actions[transition * size..][..size];
-        if self.dataset.discrete {
-            row.extend((0..self.choices).map(|choice| f64::from(action[0] as usize == choice)));
-        } else {
+        let action = self.row(transition);
+        if !self.dataset.discrete {
             row.extend(action.iter().map(|&x| f64::from(x)));
+        }
+        for (choice, occurring) in action.iter().zip(&self.occurring) {
+            row.extend(occurring.iter().map(|other| f64::from(choice.to_bits() == *other)));
         }
     }
 }
 
+/// What the timestep leaves of the variance of choices: among n rows of which n_c are of choice c, the squared deviations
+/// of all entries sum up to n − Σ n_c²/n.
+fn choices_given_timestep(dataset: &Dataset, actions: &Actions) -> Option<f64> {
+    let longest = dataset.longest_episode();
+    let mut counts = vec![0usize; longest];
+    for episode in &dataset.episodes {
+        counts[..episode.length].iter_mut().for_each(|count| *count += 1);
+    }
+    let used = counts.iter().filter(|&&count| count > 1).sum::<usize>() as f64;
+    let (mut left, mut total) = (0.0, 0.0);
+    for column in 0..dataset.action_size {
+        let mut here: HashMap<(usize, u32), f64> = HashMap::new();
+        let mut all: HashMap<u32, f64> = HashMap::new();
+        for episode in &dataset.episodes {
+            for timestep in (0..episode.length).filter(|&timestep| counts[timestep] > 1) {
+                let choice = actions.row(episode.start + timestep)[column].to_bits();
+                *here.entry((timestep, choice)).or_default() += 1.0;
+                *all.entry(choice).or_default() += 1.0;
+            }
+        }
+        let mut squares = vec![0.0; longest];
+        here.into_iter().for_each(|((timestep, _), count)| squares[timestep] += count * count);
+        for (&count, squares) in counts.iter().zip(squares).filter(|(count, _)| **count > 1) {
+            let count = count as f64;
+            left += count / (count - 1.0) * (count - squares / count);
+        }
+        total += used - all.values().map(|count| count * count).sum::<f64>() / used;
+    }
+    (total > ALIKE * used).then(|| left / total)
+}
+
 fn left_given_timestep(dataset: &Dataset, actions: &Actions) -> Option<f64> {
-    let size = actions.size();
-    let longest = dataset.episodes.iter().map(|episode| episode.length).max()?;
+    if dataset.discrete {
+        return choices_given_timestep(dataset, actions);
+    }
+    let size = dataset.action_size;
+    let longest = dataset.longest_episode();
     let mut counts = vec![0usize; longest];
     for episode in &dataset.episodes {
         counts[..episode.length].iter_mut().for_each(|count| *count += 1);

@@ -44,6 +44,22 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A dataset that cannot be downloaded.
+    #[error("fetching {what}: {reason}")]
+    Fetch {
+        /// The address.
+        what: String,
+        /// Why, and what would help.
+        reason: String,
+    },
+    /// A dataset cannot have that name.
+    #[error("dataset {path}: {reason}", path = path.display())]
+    Name {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it, and what would do.
+        reason: String,
+    },
     /// Snapshots of a behaviour policy that are not what they should be.
     #[error("{}: {found}; expected {expected}", path.display())]
     Snapshots {
@@ -71,8 +87,8 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         match self {
             Error::Env(error) => error.is_refusal(),
-            Error::Recipe { .. } | Error::Open { .. } | Error::Content { .. } => true,
-            Error::Write { .. } | Error::Snapshots { .. } => false,
+            Error::Recipe { .. } | Error::Open { .. } | Error::Content { .. } | Error::Name { .. } => true,
+            Error::Write { .. } | Error::Fetch { .. } | Error::Snapshots { .. } => false,
         }
     }
 }

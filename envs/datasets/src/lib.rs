@@ -1,24 +1,41 @@
 //! Offline datasets: episodes of observations, actions and rewards.
 //!
-//! [`Dataset::load`] reads D4RL's HDF5 files and Minari's folders (HDF5 and Arrow form);
-//! [`Dataset::write_d4rl`] and [`Dataset::write_minari`] write the former and the HDF5 form of the latter.
+//! [`Dataset::load`] reads D4RL's HDF5 files and their like, Minari's folders (HDF5, Arrow, Parquet), NumPy's `.npz`
+//! (OGBench's too), CSV, Parquet and LeRobot's folders; [`Dataset::write_d4rl`] and [`Dataset::write_minari`] write the
+//! first and the HDF5 form of the second.
 //! A [`recipe`] makes a dataset from nothing, with the trained policies of [`behaviour`] or by a script.
 
+mod actions;
 pub mod behaviour;
 mod column;
 mod d4rl;
 mod dataset;
 mod difficulty;
 mod error;
+mod fetch;
 mod file;
+mod file_kind;
+mod findings;
+mod flat;
 mod hdf5;
 mod least_squares;
+mod lerobot;
+mod locate;
 mod minari;
+mod npz;
 pub mod recipe;
+mod said;
+mod space;
 mod summary;
+mod table;
 
-pub use dataset::{Dataset, End, Episode, Transitions};
+pub use actions::Actions;
+pub use dataset::{Dataset, End, Episode, Reading, Transitions};
 pub use difficulty::{Difficulty, Histogram};
 pub use error::Error;
+pub use fetch::fetch;
 pub use file::{folder_whole, write_whole};
+pub use flat::Columns;
+pub use locate::{Missing, is_minari_id, locate, minari_root};
+pub use space::Space;
 pub use summary::DatasetSummary;

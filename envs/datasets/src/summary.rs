@@ -24,6 +24,9 @@ pub struct DatasetSummary {
     pub action_size: usize,
     /// Whether actions are indices.
     pub discrete: bool,
+    /// Choices of each column of discrete actions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<usize>,
     /// Mean return of an episode.
     pub return_mean: f64,
     /// Standard deviation of the returns.
@@ -61,6 +64,7 @@ impl DatasetSummary {
             observation_size: dataset.observation_size,
             action_size: dataset.action_size,
             discrete: dataset.discrete,
+            choices: dataset.choices.clone(),
             return_mean: mean,
             return_std: variance.sqrt(),
             return_min: returns().fold(f64::INFINITY, f64::min),
@@ -76,7 +80,13 @@ impl DatasetSummary {
 
 impl fmt::Display for DatasetSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.discrete { "discrete" } else { "continuous" };
+        let choices: Vec<_> = self.choices.iter().map(usize::to_string).collect();
+        let kind = match choices.as_slice() {
+            [] if self.discrete => "discrete".into(),
+            [] => "continuous".into(),
+            [choices] => format!("discrete, {choices} choices"),
+            _ => format!("multi-discrete, {} choices", choices.join(" × ")),
+        };
         writeln!(f, "dataset       {} ({})", self.name, self.format)?;
         writeln!(
             f,

@@ -128,7 +128,7 @@ fn arrow_of_the_minari_library_is_read() {
 
 #[test]
 fn a_written_minari_folder_reads_back_the_same() {
-    let folder = scratch("toy");
+    let folder = scratch("toy-v0");
     let _ = std::fs::remove_dir_all(&folder);
     let ends = [NO, TERMINAL, NO, NO, TIMEOUT, NO];
     let made = Dataset::new("toy", transitions(&ends), 2, 1, false);
@@ -178,7 +178,7 @@ fn damaged_files_never_panic() {
     made.write_d4rl(&d4rl, &[]).unwrap();
     damage(&d4rl, &d4rl);
 
-    let minari = scratch("damaged");
+    let minari = scratch("damaged-v0");
     let _ = std::fs::remove_dir_all(&minari);
     made.write_minari(&minari, "MountainCarContinuous-v0", &[]).unwrap();
     damage(&minari, &minari.join("data/main_data.hdf5"));

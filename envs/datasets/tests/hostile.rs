@@ -119,7 +119,8 @@ fn found_before() {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files");
     refused(&files.join("chunk-offset.hdf5"));
     refused(&files.join("chunk-size.hdf5"));
-    refused(&arrow_folder("found", include_bytes!("files/type-name.arrow")));
+    // Damaged names, and halves for floats: readable.
+    try_out(&arrow_folder("found", include_bytes!("files/type-name.arrow"))).unwrap();
     let path = scratch("found-members").join("data").join("main_data.hdf5");
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     write(&path, include_bytes!("files/type-members.hdf5"));
@@ -162,10 +163,12 @@ fn small_files_that_unfold() {
         datatype = Datatype::VariableLength { is_string: false, padding: None, charset: None, base_type };
     }
     let mut file = FileBuilder::new();
-    file.create_dataset("rewards").with_dtype(datatype).with_shape(&[0]);
+    for name in ["observations", "actions", "rewards"] {
+        file.create_dataset(name).with_dtype(datatype.clone()).with_shape(&[0]);
+    }
     write(&path, &file.finish().unwrap());
     let message = refused(&path);
-    assert!(message.ends_with("rewards: found the type variable-length; expected numbers or booleans"));
+    assert!(message.contains("lists of varying length (images as JPEG, or ragged rows)"), "{message}");
 
     // A column of two columns, which are the same, of two columns, which are ….
     let mut builder = FlatBufferBuilder::new();
@@ -187,13 +190,63 @@ fn small_files_that_unfold() {
     assert!(message.contains("Too many tables"), "{message}");
 }
 
+/// A file of `tests/forms`.
+fn form(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/forms").join(name)).unwrap()
+}
+
+#[test]
+fn hdf5_files_of_every_kind() {
+    let path = scratch("kinds.hdf5");
+    let files = [
+        "packed-latest",
+        "growing-latest",
+        "growing-earliest",
+        "links-latest",
+        "unwritten-latest",
+        "d3rlpy-2",
+    ];
+    fuzz("HDF5", &files.map(|name| form(&format!("{name}.hdf5"))), |bytes| {
+        write(&path, bytes);
+        try_out(&path)
+    });
+}
+
+#[test]
+fn npz_files() {
+    let path = scratch("x.npz");
+    fuzz("npz", &["plain.npz", "packed.npz", "ogbench.npz"].map(form), |bytes| {
+        write(&path, bytes);
+        try_out(&path)
+    });
+}
+
+#[test]
+fn tables() {
+    use aaren_datasets::{Columns, Reading};
+    let one = |name: &str| vec![name.to_owned()];
+    let (reward, episode) = (Some("r".into()), Some("id".into()));
+    let columns =
+        Columns { observation: one("a"), action: one("u"), reward, episode, terminal: None, timeout: None };
+    let reading = Reading { columns: Some(columns), ..Reading::default() };
+    for (name, path) in [("plain.csv", scratch("x.csv")), ("plain.parquet", scratch("x.parquet"))] {
+        fuzz(name, &[form(name)], |bytes| {
+            write(&path, bytes);
+            Dataset::load_for(&path, &reading, None).map(drop)
+        });
+    }
+}
+
 #[test]
 fn minari_folders_in_arrow_form() {
     let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/minari-arrow/continuous-v0/data");
     let folder = scratch("arrow");
     let episode = folder.join("data").join("0");
     std::fs::create_dir_all(&episode).unwrap();
-    std::fs::copy(original.join("metadata.json"), folder.join("data").join("metadata.json")).unwrap();
+    let metadata = std::fs::read_to_string(original.join("metadata.json")).unwrap();
+    let one = metadata.replace(r#""total_episodes": 2"#, r#""total_episodes": 1"#);
+    assert_ne!(one, metadata);
+    std::fs::write(folder.join("data").join("metadata.json"), one).unwrap();
     let path = episode.join("part-0.arrow");
     let files = ["0", "1"].map(|number| std::fs::read(original.join(number).join("part-0.arrow")).unwrap());
     fuzz("Minari Arrow", &files, |bytes| {

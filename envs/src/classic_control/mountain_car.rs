@@ -52,7 +52,7 @@ impl MountainCar {
 
     fn goal(&self) -> f64 {
         match self.action_space {
-            ActionSpace::Discrete { .. } => 0.5,
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => 0.5,
             ActionSpace::Continuous { .. } => 0.45,
         }
     }
@@ -82,7 +82,7 @@ impl Dynamics for MountainCar {
 
     fn return_range(&self, steps: usize) -> Option<(f64, f64)> {
         Some(match self.action_space {
-            ActionSpace::Discrete { .. } => (-(steps as f64), 0.0),
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => (-(steps as f64), 0.0),
             // A tenth of the squared action is the cost of a step, 100 the prize of the goal.
             ActionSpace::Continuous { .. } => (-0.1 * steps as f64, 100.0),
         })

@@ -90,7 +90,9 @@ fn random_actions(space: &ActionSpace, count: usize) -> Vec<Vec<f32>> {
     let mut random = ChaCha8Rng::seed_from_u64(0);
     (0..count)
         .map(|_| match space {
-            ActionSpace::Discrete { choices } => vec![random.random_range(0..*choices) as f32],
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
+                space.choices().iter().map(|&choices| random.random_range(0..choices) as f32).collect()
+            }
             ActionSpace::Continuous { low, high } => {
                 low.iter().zip(high).map(|(&low, &high)| random.random_range(low..=high)).collect()
             }

@@ -190,9 +190,12 @@ fn the_yaml_of_the_pages_is_accepted_and_their_commands_run() {
     for (shown, name, block) in later {
         let file = folder.path().join(name);
         let data = block.lines().find_map(|line| line.strip_prefix("dataset: ")?.split_whitespace().next());
-        let data = data.filter(|data| data.ends_with(".hdf5")).map(|data| folder.path().join(data));
-        if let Some(data) = data.filter(|data| !data.exists()) {
-            write_d4rl(&data);
+        let data = data.filter(|data| data.contains('.')).map(|data| folder.path().join(data));
+        match data.filter(|data| !data.exists()) {
+            Some(data) if data.extension().is_some_and(|ending| ending == "hdf5") => write_d4rl(&data),
+            // What stands in another one is read by `run` only.
+            Some(data) => std::fs::write(data, "").unwrap(),
+            None => {}
         }
         std::fs::write(&file, block).unwrap();
         let document = Document::read(&file, &[]).unwrap_or_else(|error| panic!("{shown}: {error}"));

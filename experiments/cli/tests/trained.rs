@@ -68,7 +68,15 @@ fn a_report_is_of_what_all_datasets_have(experiment: &Experiment, summary: &Valu
     let cells: Vec<&str> = line.split('|').map(str::trim).collect();
     // `trim_mean(x, .25, axis=None)`, `100 - np.mean(np.minimum(x, 100))`, the mean of both datasets' `mannwhitneyu`
     // statistics over 4; the mean difference of (2 + 1) / 2 points.
-    let expected = [("4", 2), ("47.0 ± ", 3), ("53.0 ± ", 4), ("0.69 [", 5), ("1.5 ± ", 6), ("undecided", 7)];
+    let expected = [
+        ("4", 2),
+        ("47.0 ± ", 3),
+        ("53.0 ± ", 4),
+        ("0.69 [", 5),
+        ("1.5 ± ", 6),
+        ("1.5 ± ", 7),
+        ("undecided", 8),
+    ];
     for (text, column) in expected {
         assert!(cells[column].starts_with(text), "{text}: {line}");
     }

@@ -8,9 +8,14 @@ use aaren_statistics::{Episode, Sample};
 
 use crate::Error;
 
+/// What policies are judged by where nothing was played.
+pub(crate) const HELD_OUT: &str = "held-out action error";
+
 /// The normalised score where the environment has reference scores, else the return.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
+    /// Whether errors of actions stand in the place of returns: nothing was played.
+    held_out: bool,
     references: Option<ReferenceScores>,
     returns: (f64, f64),
 }
@@ -21,13 +26,15 @@ impl Metric {
     /// # Errors
     /// Where it cannot be made.
     pub fn of(env: &EnvSpec) -> Result<Self, Error> {
-        Ok(Self { references: reference_scores(&env.id), returns: return_range(env)? })
+        Ok(Self { held_out: false, references: reference_scores(&env.id), returns: return_range(env)? })
     }
 
     /// Of a run, as it was when that ended.
     pub fn of_run(run: &RunResult) -> Self {
         let returns = run.return_range.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
-        Self { references: run.reference_scores, returns }
+        let held_out = run.env.is_none();
+        let returns = if held_out { (0.0, f64::INFINITY) } else { returns };
+        Self { held_out, references: run.reference_scores, returns }
     }
 
     /// Whether it is a normalised score.
@@ -40,13 +47,24 @@ impl Metric {
         Some(self.returns).filter(|(least, most)| least.is_finite() && most.is_finite())
     }
 
+    /// The better of two values.
+    pub fn better(&self, a: f64, b: f64) -> f64 {
+        if self.held_out { a.min(b) } else { a.max(b) }
+    }
+
     /// Its name.
     pub fn name(&self) -> &'static str {
+        if self.held_out {
+            return HELD_OUT;
+        }
         if self.normalised() { "normalised score" } else { "return" }
     }
 
     /// The same, for an axis.
     pub fn label(&self) -> &'static str {
+        if self.held_out {
+            return "Held-out action error";
+        }
         if self.normalised() { "Normalised score" } else { "Return" }
     }
 

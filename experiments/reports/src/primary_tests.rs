@@ -49,7 +49,7 @@ fn run(policy: &str, seed: u64, score: f64, began_with: Option<&PrimarySpec>) ->
         dataset: serde_json::from_str(DATASET).unwrap(),
         difficulty: serde_json::from_str(DIFFICULTY).unwrap(),
         data: 0,
-        evaluations: vec![Evaluated { update: 1, protocol, episodes: vec![episode] }],
+        evaluations: vec![Evaluated { update: 1, protocol, episodes: vec![episode], held_out: None }],
         losses: vec![(1, 1.0)],
         primary: began_with.cloned(),
         provenance: serde_json::from_str(r#"{"aaren": "", "commit": "", "mujoco": ""}"#).unwrap(),
@@ -165,7 +165,7 @@ fn an_endpoint_changed_after_its_first_run_is_refused() {
     changed.runs[4].primary = None;
     assert!(refusal(&[changed.clone()]).contains("theirs seed 1 began with no `primary`"));
     // Runs that are none of its own may be of any time.
-    changed.primary = Some(PrimarySpec { seeds: vec![0, 2], ..now.clone() });
+    changed.primary = Some(PrimarySpec { seeds: vec![0, 2], ..now });
     for run in &mut changed.runs {
         run.primary = if run.seed == 1 { None } else { changed.primary.clone() };
     }

@@ -11,6 +11,7 @@ use aaren_spec::{
 use aaren_statistics::{Estimate, ONE_SEED, Sample, Unit, mean};
 use serde::{Deserialize, Serialize};
 
+use crate::metric::HELD_OUT;
 use crate::table::Table;
 use crate::{Comparison, Error, Kind, Metric, Pictures, PrimaryScores, Scale, kind_of_agent, lengths};
 
@@ -269,7 +270,12 @@ impl Summary {
 
     fn score_heads(&self) -> Vec<String> {
         let normalised = self.policies.values().any(|policy| policy.targets[0].normalised_score.is_some());
-        let mut score = if normalised { "normalised score" } else { "return" }.to_owned();
+        let mut score = match self.protocol.env.is_none() {
+            true => HELD_OUT,
+            false if normalised => "normalised score",
+            false => "return",
+        }
+        .to_owned();
         if self.scores().any(|(_, score)| score.estimate.over == Unit::Episodes) {
             score += &format!(" ({ONE_SEED})");
         }
@@ -280,7 +286,9 @@ impl Summary {
     }
 
     fn score_cells(&self, name: &str, policy: &PolicySummary) -> Vec<String> {
-        let score = policy.targets[0].score().estimate.to_string();
+        let estimate = &policy.targets[0].score().estimate;
+        // Errors are small numbers.
+        let score = if self.protocol.env.is_none() { estimate.text(4) } else { estimate.to_string() };
         let mut cells = vec![name.to_owned(), policy.parameters.to_string(), score];
         cells.extend(self.comparison.iter().flat_map(|comparison| comparison.cells(name)));
         let repeats = || policy.targets[0].repeats(self.protocol.episodes).unwrap_or_else(|| "all".into());
@@ -289,15 +297,22 @@ impl Summary {
     }
 
     fn any_repeats(&self) -> bool {
-        self.policies.values().any(|policy| policy.targets[0].repeats(self.protocol.episodes).is_some())
+        !self.protocol.env.is_none()
+            && self
+                .policies
+                .values()
+                .any(|policy| policy.targets[0].repeats(self.protocol.episodes).is_some())
     }
 
     fn markdown(&self) -> String {
-        let target = Target(self.protocol.target_returns[0]);
+        let asked = match self.protocol.env.is_none() {
+            true => "errors of the actions on episodes that were held out: nothing was played".into(),
+            false => format!("at target return {}", Target(self.protocol.target_returns[0])),
+        };
         format!(
             "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
              ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
-             Scores are of the last update, at target return {target}; intervals: {INTERVAL}. Differences are paired by \
+             Scores are of the last update, {asked}; intervals: {INTERVAL}. Differences are paired by \
              training seed and episode. State bytes (what must be kept from step to step), scratch bytes (a step's working \
              memory) and median µs per step are of timestep 1000 in the streaming runtime on one core.\n\n\
              ## Protocol\n\n```json\n{}\n```\n",
@@ -370,7 +385,8 @@ impl TargetSummary {
         let score = |sample: Sample, value: &dyn Fn(f64) -> f64| {
             let best = |run: &&RunResult| {
                 let evaluations = run.evaluations.iter().filter(|it| Some(&it.protocol) == run.protocol());
-                evaluations.map(|e| value(e.mean_return(target_return))).fold(f64::NEG_INFINITY, f64::max)
+                let values = evaluations.map(|e| value(e.mean_return(target_return)));
+                values.reduce(|a, b| metric.better(a, b)).unwrap_or(f64::NAN)
             };
             let per_seed = sample.per_seed();
             Score {

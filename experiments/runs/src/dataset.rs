@@ -11,11 +11,10 @@ use crate::{Error, Result, lock, output};
 /// The dataset of an experiment, as its environment shows the world; recipes are kept below `results`.
 pub fn of_experiment(spec: &Spec, results: &Path) -> Result<Dataset> {
     let path = path(spec, results)?;
-    let loaded = Dataset::load(&path).map_err(|source| match &spec.dataset {
+    Dataset::load_for(&path, &spec.reading(), spec.played_in()).map_err(|source| match &spec.dataset {
         DatasetSource::Path(_) => Error::Dataset(source),
         DatasetSource::Recipe(name) => Error::Recipe { path, name: name.clone(), source: Box::new(source) },
-    })?;
-    Ok(loaded.observed_in(&spec.env)?)
+    })
 }
 
 /// Where it is; that of a recipe is made there first where it is missing.

@@ -129,8 +129,11 @@ fn measured(
     rates: &mut Rates,
 ) -> Result<f64> {
     let spec = &experiment.spec;
-    let environment = describe(&spec.env).map_err(Error::at(experiment.place("env")))?;
-    let task = Task::new(&environment, spec.evaluate.return_scale.unwrap_or(1000.0));
+    let scale = spec.evaluate.return_scale.unwrap_or(1000.0);
+    let task = match spec.played_in() {
+        Some(env) => Task::new(&describe(env).map_err(Error::at(experiment.place("env")))?, scale),
+        None => Task::of_data(&crate::dataset::of_experiment(spec, Path::new(""))?, scale),
+    };
     let threads = spec.train.threads.or(threads);
     let kind = json!([
         policy.agent,

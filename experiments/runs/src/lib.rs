@@ -13,6 +13,7 @@ mod error;
 mod estimate;
 pub mod evaluation;
 mod experiment;
+mod held_out;
 pub mod interrupt;
 pub mod lock;
 pub mod measure;

@@ -53,7 +53,7 @@ impl Plan {
         // One of Python is asked when a run needs it: that takes an interpreter.
         let mut here = self.experiments.iter().filter(|experiment| experiment.spec.env.python.is_none());
         here.try_for_each(|experiment| {
-            let made = aaren_envs::make(&experiment.spec.env);
+            let made = experiment.spec.played_in().map(aaren_envs::make).transpose();
             made.map(drop).map_err(Error::at(experiment.place("env")))
         })
     }

@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::path::Path;
 
 use aaren_agents::Task;
-use aaren_datasets::Difficulty;
+use aaren_datasets::{Dataset, Difficulty};
 use aaren_encoders::open_device;
 use aaren_envs::describe;
 use aaren_spec::{DatasetSource, Document, ExperimentFolder, Fingerprint, PolicySpec, RunFolder, Spec};
@@ -12,6 +12,9 @@ use tch::Device;
 
 use crate::run::{Data, Run, targets};
 use crate::{Error, Result, dataset, lock, output};
+
+/// Choices that a policy has an output for, at most, where the data alone say them.
+const MOST_CHOICES: usize = 100_000;
 
 /// What all runs of an experiment share.
 pub struct Ready<'e> {
@@ -42,8 +45,8 @@ impl<'e> Ready<'e> {
         }
         let spec = self.spec;
         let at = |key: &str| self.document.place(key).to_string();
-        let environment = describe(&spec.env).map_err(Error::at(at("env")))?;
-        if !environment.repeats {
+        let environment = spec.played_in().map(describe).transpose().map_err(Error::at(at("env")))?;
+        if environment.as_ref().is_some_and(|its| !its.repeats) {
             output::note(format_args!(
                 "{}: `reset(seed=0)` did not start the same episode twice: the same seeds will not give the same scores",
                 spec.env.id
@@ -62,11 +65,41 @@ impl<'e> Ready<'e> {
             let cure = "scale the rewards in the data";
             return Err(Error::at(at("dataset"))(Error::Refused(format!("{found}, {expected}; {cure}"))));
         }
-        let task = Task::new(&environment, scale).with_dataset(&loaded).map_err(Error::at(at("dataset")))?;
-        let difficulty = Difficulty::of(&loaded, Some(&spec.env)).map_err(Error::at(at("env")))?;
+        let task = environment.map_or_else(|| Task::of_data(&loaded, scale), |its| Task::new(&its, scale));
+        if let Some(&most) = task.action.choices().iter().max().filter(|&&most| most > MOST_CHOICES) {
+            let expected = format!("expected at most {MOST_CHOICES} of them; number the choices from 0 on");
+            return Err(Error::at(at("dataset"))(Error::Refused(format!(
+                "found choices up to {}, {expected}",
+                most - 1
+            ))));
+        }
+        loaded.findings(Some(&task.action)).iter().for_each(output::note);
+        let difficulty = Difficulty::of(&loaded, spec.played_in()).map_err(Error::at(at("env")))?;
         warn(spec, &summary, &difficulty);
         let checksum = dataset::checksum(&loaded);
-        Ok(self.data.get_or_init(|| Data { dataset: loaded, summary, difficulty, checksum, task }))
+        let (loaded, held_out) = loaded.set_aside(spec.evaluate.hold_out.unwrap_or(0.0));
+        // The scales are those of what is learned from.
+        let task = task.with_dataset(&loaded).map_err(Error::at(at("dataset")))?;
+        self.say_held_out(held_out.as_ref())?;
+        Ok(self.data.get_or_init(|| Data { dataset: loaded, held_out, summary, difficulty, checksum, task }))
+    }
+
+    /// Says how many episodes policies do not learn from.
+    fn say_held_out(&self, held_out: Option<&Dataset>) -> Result<()> {
+        let played = self.spec.played_in().is_some();
+        match held_out {
+            None if played => Ok(()),
+            None => Err(Error::Refused(format!(
+                "{}: found no episodes to hold out, expected at least two episodes and `evaluate.hold_out` above 0; \
+                 without an environment the error of the actions on held-out episodes is all that can be told of a policy",
+                self.document.place("evaluate")
+            ))),
+            Some(held_out) => {
+                let alone = if played { "" } else { "; there is no environment: nothing is played" };
+                output::note(format_args!("{} episodes are held out{alone}", held_out.episodes().len()));
+                Ok(())
+            }
+        }
     }
 
     /// Every policy × seed, in the order of the spec.
@@ -78,6 +111,8 @@ impl<'e> Ready<'e> {
             seeds.iter().enumerate().map(move |(index, &seed)| {
                 let folder = self.folder.run(&policy.name, seed);
                 let (fingerprint, dataset) = self.made_with(&folder, self.spec.fingerprint(policy, seed));
+                // What is held out is at hand in a training alone.
+                let same = same.filter(|_| self.spec.played_in().is_some());
                 let source = same.map(|same| same * seeds.len() + index);
                 Run { spec: self.spec, policy, seed, fingerprint, dataset, folder, source }
             })
@@ -117,6 +152,17 @@ fn warn(spec: &Spec, summary: &aaren_datasets::DatasetSummary, difficulty: &Diff
             "{} is nearly one trajectory: the timestep alone explains all but {:.0} % of the actions' variance",
             summary.name,
             100.0 * left
+        ));
+    }
+    // `auto` follows the data.
+    let scale = spec.evaluate.return_scale.unwrap_or(f64::NAN);
+    let scaled = summary.return_max.abs().max(summary.return_min.abs()) / scale;
+    let shown = spec.policies.iter().any(|policy| policy.agent.encoder().is_some());
+    if shown && scaled > 0.0 && scaled.is_finite() && !(1e-3..=100.0).contains(&scaled) {
+        output::note(format_args!(
+            "evaluate.return_scale: returns of the data are {:.1e} in size, divided by {scale} they are {scaled:.1e}: a policy \
+             hardly sees what is asked of it; set it near the largest return",
+            scaled * scale
         ));
     }
     let best = summary.return_max;

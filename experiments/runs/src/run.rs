@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tch::Device;
 
 use crate::evaluation::Evaluation;
+use crate::held_out;
 use crate::interrupt::{self, Interrupted};
 use crate::lock::{self, Claim};
 use crate::metrics::{self, Metrics};
@@ -48,8 +49,10 @@ struct Progress {
 
 /// What the runs of an experiment learn from, once it is loaded.
 pub struct Data {
-    /// The dataset as the environment shows the world.
+    /// The dataset as the environment shows the world, without the episodes that are held out.
     pub dataset: Dataset,
+    /// The episodes that are held out.
+    pub held_out: Option<Dataset>,
     /// What it holds.
     pub summary: DatasetSummary,
     /// How hard it is to imitate.
@@ -122,10 +125,16 @@ impl Run<'_> {
 
     /// How its policy is to be played.
     fn protocol(&self, dataset: &DatasetSummary) -> Protocol {
+        let (mut target_returns, mut episodes) = (targets(self.spec, dataset), self.spec.evaluate.episodes);
+        if self.spec.played_in().is_none() {
+            // Each held-out episode once, asked for its own return.
+            target_returns.truncate(1);
+            episodes = 1;
+        }
         Protocol {
             rollout: self.policy.rollout(),
-            target_returns: targets(self.spec, dataset),
-            episodes: self.spec.evaluate.episodes,
+            target_returns,
+            episodes,
             // What cannot be free acts as asked.
             guidance: if self.policy.agent.can_be_free() { self.spec.evaluate.guidance } else { 1.0 },
         }
@@ -199,6 +208,11 @@ impl Run<'_> {
 
     /// Plays the policy of a run that is done as the spec says now. What had been played in another way is dropped.
     pub fn play_anew(&self, left: RunResult) -> Result<RunResult> {
+        if self.spec.played_in().is_none() {
+            return Err(Error::Refused(format!(
+                "{self}: trained from data alone under another protocol; choose another --results folder"
+            )));
+        }
         let (now, then) = (self.protocol(&left.dataset), left.protocol());
         let differences = then.map_or("nothing".into(), |then| differences(then, &now));
         output::note(format_args!("{self}: trained already, evaluated again: {differences}"));
@@ -231,11 +245,12 @@ impl Run<'_> {
                     std::fs::read(&path).map_err(Error::at(path.display()))?
                 }
             };
-            let evaluated = self.evaluate(update, &bytes, &protocol).map_err(|source| Error::Evaluation {
-                update,
-                kept: "the training is kept, and the same command evaluates it again".into(),
-                source: source.into(),
-            })?;
+            let evaluated =
+                self.evaluate(update, &bytes, &protocol, None).map_err(|source| Error::Evaluation {
+                    update,
+                    kept: "the training is kept, and the same command evaluates it again".into(),
+                    source: source.into(),
+                })?;
             if let Some(signal) = interrupt::signal() {
                 let done = format!("while {self} was played; it is trained, and nothing is lost");
                 return Err(Interrupted { signal, done }.into());
@@ -350,8 +365,23 @@ impl Run<'_> {
             .with_message("loss –")
     }
 
-    /// Plays the policy with these bytes.
-    fn evaluate(&self, update: u64, bytes: &[u8], protocol: &Protocol) -> Result<Evaluated> {
+    /// Plays the policy with these bytes, and measures it on what is held out.
+    fn evaluate(
+        &self,
+        update: u64,
+        bytes: &[u8],
+        protocol: &Protocol,
+        held_out: Option<&Dataset>,
+    ) -> Result<Evaluated> {
+        let policy = Policy::from_bytes(bytes)?;
+        let target = protocol.target_returns[0];
+        let errors = held_out.map(|data| held_out::action_errors(&policy, data, protocol.rollout, target));
+        let errors = errors.transpose()?;
+        let held_out = errors.as_deref().map(held_out::mean);
+        let protocol = protocol.clone();
+        if self.spec.played_in().is_none() {
+            return Ok(Evaluated { update, protocol, episodes: errors.unwrap_or_default(), held_out });
+        }
         let evaluation = Evaluation {
             env: &self.spec.env,
             regime: protocol.rollout,
@@ -360,15 +390,20 @@ impl Run<'_> {
             seed: self.seed,
             guidance: Some(protocol.guidance),
         };
-        let episodes = evaluation.stream(&Policy::from_bytes(bytes)?, &ProgressBar::hidden())?;
-        Ok(Evaluated { update, protocol: protocol.clone(), episodes })
+        let episodes = evaluation.stream(&policy, &ProgressBar::hidden())?;
+        Ok(Evaluated { update, protocol, episodes, held_out })
     }
 
     fn announce(&self, evaluated: &Evaluated, metrics: &mut Metrics, bar: &ProgressBar) -> Result<()> {
         let scores = reference_scores(&self.spec.env.id);
         let mut values = Vec::new();
         let mut text = format!("{self}, update {}:", evaluated.update);
-        for &target in &evaluated.protocol.target_returns {
+        if let Some(error) = evaluated.held_out {
+            values.push(("evaluation/held_out_action_error".into(), error));
+            text += &format!(" held-out action error {error:.4};");
+        }
+        let played = self.spec.played_in().map(|_| evaluated.protocol.target_returns.as_slice());
+        for &target in played.unwrap_or_default() {
             let mean = evaluated.mean_return(target);
             values.push((format!("evaluation/return/target {}", Target(target)), mean));
             text += &format!(" return {mean:.1}");
@@ -475,7 +510,7 @@ impl<'r> Training<'r> {
             updates: self.trainer.done(),
             fingerprint: Some(self.run.fingerprint.hash()),
             dataset: self.data.dataset.name().to_owned(),
-            target_returns: self.protocol.target_returns.clone(),
+            target_returns: targets(self.run.spec, &self.data.summary),
         };
         let mut file = PolicyFile::new(self.trainer.network(), origin);
         if let Network::Decision(decision) = &mut file.header.network {
@@ -496,19 +531,20 @@ impl<'r> Training<'r> {
             if run.spec.evaluate.keep == Keep::All {
                 run.keep(&file, done)?;
             }
-            let evaluated = match run.evaluate(done, &file.to_bytes(), &self.protocol) {
-                Ok(evaluated) => evaluated,
-                // No training is lost by its evaluation.
-                Err(source) => {
-                    self.save()?;
-                    let path = run.folder.checkpoint();
-                    let kept = format!(
-                        "the training is kept in {}, and the same command evaluates it again",
-                        path.display()
-                    );
-                    return Err(Error::Evaluation { update: done, kept, source: source.into() });
-                }
-            };
+            let evaluated =
+                match run.evaluate(done, &file.to_bytes(), &self.protocol, self.data.held_out.as_ref()) {
+                    Ok(evaluated) => evaluated,
+                    // No training is lost by its evaluation.
+                    Err(source) => {
+                        self.save()?;
+                        let path = run.folder.checkpoint();
+                        let kept = format!(
+                            "the training is kept in {}, and the same command evaluates it again",
+                            path.display()
+                        );
+                        return Err(Error::Evaluation { update: done, kept, source: source.into() });
+                    }
+                };
             // After a signal the episodes were cut short: the evaluation is left to the next run.
             if interrupt::signal().is_none() {
                 run.announce(&evaluated, &mut self.metrics, &self.bar)?;
@@ -569,7 +605,8 @@ impl<'r> Training<'r> {
         self.bar.finish_and_clear();
         let file = self.policy_file();
         let Self { run, data, trainer, progress, .. } = self;
-        let (least, most) = return_range(&run.spec.env)?;
+        // Where nothing is played, errors stand in the place of returns.
+        let (least, most) = run.spec.played_in().map_or(Ok((0.0, f64::INFINITY)), return_range)?;
         let result = RunResult {
             policy: run.policy.name.clone(),
             seed: run.seed,
@@ -625,7 +662,7 @@ struct Row {
 
 fn evaluations_csv(evaluations: &[Evaluated], seed: u64, scores: Option<ReferenceScores>) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for Evaluated { update, protocol, episodes } in evaluations {
+    for Evaluated { update, protocol, episodes, .. } in evaluations {
         for episode in episodes {
             let EpisodeResult { target_return, total_return, length, terminated, unstable, .. } = *episode;
             let row = Row {

@@ -61,7 +61,7 @@ pub fn dataset(task: &Task, episodes: usize) -> Dataset {
     let wave = |columns: usize, step: f32| (0..rows * columns).map(|i| (i as f32 * step).sin()).collect();
     let (actions, discrete) = match &task.action {
         ActionSpace::Continuous { low, .. } => (wave(low.len(), 0.73), false),
-        ActionSpace::Discrete { .. } => (vec![0.0; rows], true),
+        space => (vec![0.0; rows * space.entries()], true),
     };
     let transitions = Transitions {
         observations: wave(task.observation_size, 0.37),

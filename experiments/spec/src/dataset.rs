@@ -1,8 +1,9 @@
-//! `dataset:` a D4RL file, a Minari folder, or a recipe's name.
+//! `dataset:` a file or a folder, the id of a Minari dataset on this machine, or a recipe's name.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use aaren_datasets::{Missing, locate};
 use aaren_envs::nearest;
 use serde::{Deserializer, Serialize, Serializer};
 
@@ -15,7 +16,7 @@ use super::values;
 /// What the policies learn from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatasetSource {
-    /// A D4RL file or a Minari folder that exists, as an absolute path.
+    /// A file or a folder that exists, as an absolute path.
     Path(PathBuf),
     /// A recipe such as `hopper-medium-expert`, made here when first used.
     Recipe(String),
@@ -51,27 +52,27 @@ pub(super) fn find(text: &str, field: &Field, document: &Document) -> Result<Dat
     if is_recipe(text) {
         return Ok(DatasetSource::Recipe(text.into()));
     }
-    let path = match &field.node.place {
-        Place::Line(..) => document.folder().join(text),
-        Place::Override(_) => PathBuf::from(text),
+    let folder = match &field.node.place {
+        Place::Line(..) => document.folder(),
+        Place::Override(_) => Path::new(""),
     };
-    match path.canonicalize() {
+    let path = folder.join(text);
+    match locate(text, folder) {
         Ok(path) if path.to_str().is_some() => Ok(DatasetSource::Path(path)),
         Ok(_) => Err(field.invalid("a path that is UTF-8 text, the folder's own included", None)),
         Err(_) if document.without_data() => Ok(DatasetSource::Path(path)),
-        Err(error) => {
-            // Whole, as a place to look at, but on one line.
-            let shown = path.display().to_string().replace(char::is_control, "?");
+        Err(Missing { found, cure }) => {
             let (found, cure) = match dangling(&path) {
-                Some(link) => (format!("`{shown}`, which {link}"), None),
-                None => {
-                    let cure = nearest_file(&path).or_else(|| nearest_recipe(text));
-                    (format!("`{shown}`, which cannot be opened ({error})"), cure)
-                }
+                // Whole, as a place to look at, but on one line.
+                Some(link) => (
+                    format!("`{}`, which {link}", path.display().to_string().replace(char::is_control, "?")),
+                    None,
+                ),
+                None => (found, cure.or_else(|| nearest_file(&path)).or_else(|| nearest_recipe(text))),
             };
             Err(field.invalid_as(
                 found,
-                "a D4RL file, a Minari folder, or a recipe such as `hopper-medium`",
+                "a D4RL file, a Minari folder or id, or a recipe such as `hopper-medium`",
                 cure.as_deref(),
             ))
         }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use aaren_format::{EnvSpec, PythonEnv};
+use aaren_format::{EnvSpec, OfData, PythonEnv};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as DeError, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -32,6 +32,9 @@ struct Full {
     python: Option<String>,
     #[serde(default)]
     kwargs: Map<String, Value>,
+    /// `ignore` uses data that say that they are of another environment; `check`, the default, refuses them.
+    #[serde(default)]
+    of_data: OfData,
     #[serde(default, deserialize_with = "modules")]
     import: Option<Vec<String>>,
     #[serde(default, deserialize_with = "interpreter")]
@@ -149,7 +152,7 @@ impl<'de> Visitor<'de> for Env {
                 ("observe", full.observe.is_some()),
             ];
             return match other.into_iter().find(|(_, said)| *said) {
-                None => Ok(EnvSpec { kwargs: full.kwargs, ..EnvSpec::new(id) }),
+                None => Ok(EnvSpec { kwargs: full.kwargs, of_data: full.of_data, ..EnvSpec::new(id) }),
                 Some((key, _)) => Err(A::Error::custom(format!(
                     "no `{key}` beside `id`, an environment that this program steps; for one that Python steps write \
                      `gymnasium: {id}`"
@@ -165,7 +168,8 @@ impl<'de> Visitor<'de> for Env {
             max_episode_steps: full.max_episode_steps,
             observe: full.observe,
         };
-        Ok(EnvSpec { kwargs: full.kwargs, python: Some(python), ..EnvSpec::new(id) })
+        let (kwargs, of_data) = (full.kwargs, full.of_data);
+        Ok(EnvSpec { kwargs, of_data, python: Some(python), ..EnvSpec::new(id) })
     }
 }
 

@@ -32,6 +32,10 @@ pub struct EvaluateSpec {
     pub guidance: f64,
     /// Which of the evaluated policies are kept.
     pub keep: Keep,
+    /// Share of the episodes, from 0 to below 1, that policies do not learn from: on them the error of their actions is
+    /// measured; 0 by default, without an environment 0.1.
+    #[serde(deserialize_with = "hold_out", skip_serializing_if = "Option::is_none")]
+    pub hold_out: Option<f64>,
     /// What returns-to-go are divided by before they are embedded: a number from 1e-37 to 3.4e38, 1000 by default, or
     /// `auto` (`None`), the standard deviation of the data's returns-to-go.
     #[serde(deserialize_with = "scale", serialize_with = "write_scale")]
@@ -52,13 +56,17 @@ pub enum Keep {
 impl Default for EvaluateSpec {
     fn default() -> Self {
         let (keep, return_scale) = (Keep::Last, Some(1000.0));
-        Self { every: UNSAID, episodes: 100, target_returns: None, guidance: 1.0, keep, return_scale }
+        let (target_returns, hold_out) = (None, None);
+        Self { every: UNSAID, episodes: 100, target_returns, guidance: 1.0, keep, hold_out, return_scale }
     }
 }
 
 impl EvaluateSpec {
-    /// Fills in what follows from the number of updates.
-    pub(super) fn complete(&mut self, updates: u64) {
+    /// Fills in what follows from the number of updates, and from whether policies are trained from data alone.
+    pub(super) fn complete(&mut self, updates: u64, data_alone: bool) {
+        if data_alone {
+            self.hold_out = self.hold_out.or(Some(0.1));
+        }
         if self.every == UNSAID {
             self.every = (updates / 4).max(1);
         }
@@ -75,6 +83,12 @@ impl EvaluateSpec {
     pub(super) fn asks_for_max(&self) -> bool {
         self.target_returns.iter().flatten().any(|target| target.is_infinite())
     }
+}
+
+/// A share of the episodes.
+fn hold_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let valid = |share| (0.0..1.0).contains(&share);
+    values::number(deserializer, "a share of the episodes from 0 to below 1", valid).map(Some)
 }
 
 /// The word for a scale that the data decide.

@@ -29,6 +29,15 @@ impl Spec {
         let mut insert = |key: &str, value: Value| flatten(key, &value, &mut settings);
         insert("env", json(&self.env));
         insert("dataset", dataset.into());
+        let read = [
+            ("observe", json(&self.observe)),
+            ("actions", json(&self.actions)),
+            ("columns", json(&self.columns)),
+        ];
+        read.into_iter().filter(|(_, value)| !value.is_null()).for_each(|(key, value)| insert(key, value));
+        if let Some(share) = self.evaluate.hold_out.filter(|share| *share > 0.0) {
+            insert("evaluate.hold_out", share.into());
+        }
         insert("seed", seed.into());
         let (agent, its) = (&policy.agent, agents::named(&policy.agent.name));
         if its.and_then(|agent| agent.optimisation).is_none() {

@@ -13,7 +13,6 @@ use super::train::TrainSpec;
 
 /// The keys without a default, and what their values are.
 const REQUIRED: &[(&str, &str)] = &[
-    ("env", "an environment's id such as `Hopper-v4`"),
     ("id", "an environment's id such as `Hopper-v4`"),
     ("dataset", "a D4RL file, a Minari folder or a recipe's name"),
     ("policy", "the name of the policy that is judged"),

@@ -43,6 +43,7 @@ mod model;
 mod node;
 mod policy;
 mod primary;
+mod reading;
 mod result;
 mod spec;
 mod state;

@@ -114,8 +114,13 @@ pub struct Evaluated {
     pub update: u64,
     /// How it was played.
     pub protocol: Protocol,
-    /// Its episodes.
+    /// Its episodes; where nothing was played those that were held out, with the error of the policy's actions in the place
+    /// of the return.
     pub episodes: Vec<EpisodeResult>,
+    /// Mean error of the policy's actions over all timesteps that were held out, where any were: of continuous actions the
+    /// squared difference of their entries scaled to [−1, 1], of discrete ones the share of other choices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<f64>,
 }
 
 impl Evaluated {

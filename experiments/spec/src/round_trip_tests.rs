@@ -194,9 +194,10 @@ prop_compose! {
         Spec {
             primary,
             name, env: EnvSpec { kwargs: kwargs.into_iter().collect(), ..EnvSpec::new(id) },
-            dataset: DatasetSource::Recipe(dataset), policies, seeds: seeds.into_iter().collect(), train,
+            dataset: DatasetSource::Recipe(dataset), observe: None, actions: None, columns: None, policies,
+            seeds: seeds.into_iter().collect(), train,
             evaluate: EvaluateSpec {
-                every, episodes, guidance,
+                every, episodes, guidance, hold_out: None,
                 return_scale: (!auto).then_some(return_scale),
                 keep: if keep_all { Keep::All } else { Keep::Last },
                 target_returns: targets.map(|targets| targets.into_iter().map(|target| f64::from(target) / 7.0).chain(max).collect()),

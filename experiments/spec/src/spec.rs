@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use aaren_datasets::{Actions, Columns, Reading};
 use aaren_format::{EnvSpec, Invalid};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,7 +14,7 @@ use crate::model::ModelSection;
 use crate::values::{Distinct, distinct, whole};
 use crate::{
     CompareSpec, DatasetSource, Document, Error, EvaluateSpec, PolicySpec, PrimarySpec, TrainSpec, dataset,
-    env, grid, keys, values,
+    env, grid, keys, reading, values,
 };
 
 /// One experiment: every policy × seed, trained on one dataset, evaluated in one environment.
@@ -21,10 +22,20 @@ use crate::{
 pub struct Spec {
     /// Name of the results folder; the file's stem unless given.
     pub name: String,
-    /// Environment of the roll-outs.
+    /// Environment of the roll-outs; `none` where policies are trained from data alone.
     pub env: EnvSpec,
     /// What the policies learn from.
     pub dataset: DatasetSource,
+    /// Keys of a dictionary of observations that policies see, in this order; all unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observe: Option<Vec<String>>,
+    /// What the numbers of actions in the data mean: `continuous`, `discrete`, `one-hot` or `multi-discrete`; what the
+    /// environment takes, or the data say, unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Actions>,
+    /// Which columns of a table (CSV, Parquet, npz) are what; the usual names unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Columns>,
     /// Policies to train, at least one, names unique.
     pub policies: Vec<PolicySpec>,
     /// Training seeds, at least one, unique.
@@ -45,10 +56,19 @@ pub struct Spec {
 struct File {
     #[serde(default, deserialize_with = "values::some_folder_name")]
     name: Option<String>,
-    #[serde(deserialize_with = "env::env")]
+    #[serde(default = "EnvSpec::none", deserialize_with = "env::env")]
     env: EnvSpec,
     #[serde(deserialize_with = "dataset::text")]
     dataset: String,
+    /// Keys of a dictionary of observations, in the order in which policies see them; all unless given.
+    #[serde(default, deserialize_with = "reading::observe")]
+    observe: Option<Vec<String>>,
+    /// What the numbers of actions mean; what the environment takes, or the data say, unless given.
+    #[serde(default, deserialize_with = "reading::actions")]
+    actions: Option<Actions>,
+    /// Which columns of a table are what; the usual names unless given.
+    #[serde(default, deserialize_with = "reading::columns")]
+    columns: Option<Columns>,
     #[serde(default)]
     #[expect(dead_code, reason = "each entry is read together with the sections that it differs from")]
     policies: IgnoredAny,
@@ -69,9 +89,6 @@ struct File {
     compare: CompareSpec,
     #[serde(default)]
     primary: Option<PrimarySpec>,
-    /// Keys of a dictionary of observations, in the order in which policies see them; all unless given.
-    #[serde(default, deserialize_with = "env::keys")]
-    observe: Option<Vec<String>>,
 }
 
 impl Spec {
@@ -99,6 +116,18 @@ impl Spec {
     /// If text of the spec were no UTF-8, which loading refuses.
     pub fn to_yaml(&self) -> String {
         serde_yaml::to_string(self).expect("a Spec holds only maps, lists and UTF-8 scalars")
+    }
+
+    /// How the file of the dataset is read; an environment of Python says the keys of its own observations.
+    pub fn reading(&self) -> Reading {
+        let Self { observe, actions, columns, .. } = self;
+        let of_env = self.env.python.as_ref().and_then(|python| python.observe.clone());
+        Reading { observe: observe.clone().or(of_env), actions: *actions, columns: columns.clone() }
+    }
+
+    /// The environment, where there is one.
+    pub fn played_in(&self) -> Option<&EnvSpec> {
+        Some(&self.env).filter(|env| !env.is_none())
     }
 
     /// Updates of linear warm-up of a policy: `train.warmup`, in proportion to the policy's updates.
@@ -135,16 +164,18 @@ impl Document {
             name,
             mut env,
             dataset,
+            observe,
+            actions,
+            columns,
             seeds,
             context,
             mut train,
             mut evaluate,
             mut compare,
             mut primary,
-            observe,
             ..
         } = root.read()?;
-        env::resolve(&mut env, observe, self)?;
+        env::resolve(&mut env, observe.clone(), self)?;
         let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));
         let train_section = root.section("train");
         train.complete().map_err(|Invalid { found, expected, cure, .. }| {
@@ -153,7 +184,7 @@ impl Document {
                 None => train_section.invalid(found, &expected, cure),
             }
         })?;
-        evaluate.complete(train.updates);
+        evaluate.complete(train.updates, env.is_none());
         if let Some(target) = evaluate.overflowing() {
             let scale = evaluate.return_scale.unwrap_or(1.0);
             let found = format!("{scale:e} with a target return of {target:e}");
@@ -191,7 +222,20 @@ impl Document {
         if let Some(primary) = &mut primary {
             primary.complete(&root.section("primary"), &name, &policies, &seeds)?;
         }
-        Ok(Spec { name, env, dataset, policies, seeds, train, evaluate, compare, primary })
+        Ok(Spec {
+            name,
+            env,
+            dataset,
+            observe,
+            actions,
+            columns,
+            policies,
+            seeds,
+            train,
+            evaluate,
+            compare,
+            primary,
+        })
     }
 
     pub(crate) fn name(&self, name: Option<String>, root: &Fields) -> Result<String, Error> {

@@ -1,6 +1,6 @@
 //! The actions of an environment, and the tokens they become.
 
-use alloc::{format, vec, vec::Vec};
+use alloc::{format, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,13 @@ pub enum ActionSpace {
         /// How many.
         choices: usize,
     },
+    /// An index in each of several columns of choices. Its token is the columns' one-hot tokens, one behind another; a
+    /// policy's head gives logits for each.
+    #[serde(rename = "multi-discrete")]
+    MultiDiscrete {
+        /// How many in each column.
+        choices: Vec<usize>,
+    },
 }
 
 impl ActionSpace {
@@ -29,23 +36,33 @@ impl ActionSpace {
     pub fn size(&self) -> usize {
         match self {
             ActionSpace::Continuous { low, .. } => low.len(),
-            ActionSpace::Discrete { choices } => *choices,
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => self.choices().iter().sum(),
         }
     }
 
-    /// Entries of an action as an environment takes it: a discrete one is a single entry, its index.
+    /// Entries of an action as an environment takes it: of a discrete one an index for each column of choices.
     pub fn entries(&self) -> usize {
         match self {
             ActionSpace::Continuous { low, .. } => low.len(),
-            ActionSpace::Discrete { .. } => 1,
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => self.choices().len(),
         }
     }
 
-    /// `discrete` or `continuous`.
+    /// Choices of each column; none of continuous actions.
+    pub fn choices(&self) -> &[usize] {
+        match self {
+            ActionSpace::Continuous { .. } => &[],
+            ActionSpace::Discrete { choices } => core::slice::from_ref(choices),
+            ActionSpace::MultiDiscrete { choices } => choices,
+        }
+    }
+
+    /// `discrete`, `multi-discrete` or `continuous`.
     pub fn kind(&self) -> &'static str {
         match self {
             ActionSpace::Continuous { .. } => "continuous",
             ActionSpace::Discrete { .. } => "discrete",
+            ActionSpace::MultiDiscrete { .. } => "multi-discrete",
         }
     }
 
@@ -53,8 +70,12 @@ impl ActionSpace {
     pub fn takes(&self, action: &[f32]) -> bool {
         match self {
             ActionSpace::Continuous { low, .. } => action.len() == low.len(),
-            ActionSpace::Discrete { choices } => {
-                matches!(action, [index] if (0.0..*choices as f32).contains(index) && *index as usize as f32 == *index)
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
+                let is_choice = |(index, choices): (&f32, &usize)| {
+                    (0.0..*choices as f32).contains(index) && *index as usize as f32 == *index
+                };
+                let choices = self.choices();
+                action.len() == choices.len() && action.iter().zip(choices).all(is_choice)
             }
         }
     }
@@ -68,8 +89,10 @@ impl ActionSpace {
                     action.iter().zip(bounds).map(|(a, (l, h))| (a - (l + h) / 2.0) / ((h - l) / 2.0)),
                 );
             }
-            ActionSpace::Discrete { choices } => {
-                token.extend((0..*choices).map(|choice| f32::from(choice == action[0] as usize)));
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
+                for (&choices, &index) in self.choices().iter().zip(action) {
+                    token.extend((0..choices).map(|choice| f32::from(choice == index as usize)));
+                }
             }
         }
     }
@@ -81,9 +104,15 @@ impl ActionSpace {
                 let bounds = low.iter().zip(high);
                 token.iter().zip(bounds).map(|(a, (l, h))| (l + h) / 2.0 + (h - l) / 2.0 * a).collect()
             }
-            ActionSpace::Discrete { .. } => {
-                let best = token.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-                vec![best.map_or(0.0, |(choice, _)| choice as f32)]
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
+                let mut rest = token;
+                let best = self.choices().iter().map(|&choices| {
+                    let (column, after) = rest.split_at(choices.min(rest.len()));
+                    rest = after;
+                    let best = column.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+                    best.map_or(0.0, |(choice, _)| choice as f32)
+                });
+                best.collect()
             }
         }
     }
@@ -96,6 +125,12 @@ impl ActionSpace {
         match self {
             ActionSpace::Discrete { choices } => {
                 Invalid::unless(*choices > 0, "action.choices", choices, "at least 1")
+            }
+            ActionSpace::MultiDiscrete { choices } => {
+                let sum = choices.iter().try_fold(0usize, |sum, &choices| sum.checked_add(choices));
+                let sound = !choices.is_empty() && !choices.contains(&0) && sum.is_some();
+                let found = format!("{choices:?}");
+                Invalid::unless(sound, "action.choices", found, "at least 1 in each of at least one column")
             }
             ActionSpace::Continuous { low, high } => {
                 Invalid::unless(!low.is_empty(), "action.low", "no entries", "one per action dimension")?;

@@ -1,5 +1,6 @@
 //! Which environment a policy acts in.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -19,6 +20,25 @@ pub struct EnvSpec {
     pub kwargs: Map<String, Value>,
     /// Where Python steps it, how.
     pub python: Option<PythonEnv>,
+    /// Whether data of another environment are refused (`check`, the default) or used all the same (`ignore`).
+    pub of_data: OfData,
+}
+
+/// What becomes of data that say that they are of another environment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OfData {
+    /// They are refused.
+    #[default]
+    Check,
+    /// They are used.
+    Ignore,
+}
+
+impl OfData {
+    fn is_check(&self) -> bool {
+        *self == OfData::Check
+    }
 }
 
 /// An environment that a Python process steps.
@@ -65,7 +85,7 @@ impl Default for PythonEnv {
 #[serde(untagged)]
 enum Form {
     Id(String),
-    Full(Full),
+    Full(Box<Full>),
 }
 
 /// An environment as a map.
@@ -80,6 +100,8 @@ struct Full {
     python: Option<String>,
     #[serde(default)]
     kwargs: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "OfData::is_check")]
+    of_data: OfData,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     import: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,7 +122,7 @@ impl TryFrom<Form> for EnvSpec {
     fn try_from(form: Form) -> Result<Self, Self::Error> {
         let full = match form {
             Form::Id(id) => return Ok(EnvSpec::new(id)),
-            Form::Full(full) => full,
+            Form::Full(full) => *full,
         };
         let (id, function) = match (full.id, full.gymnasium, full.python) {
             (Some(id), None, None) => (id, None),
@@ -117,35 +139,49 @@ impl TryFrom<Form> for EnvSpec {
             max_episode_steps: full.max_episode_steps,
             observe: full.observe,
         });
-        Ok(Self { id, kwargs: full.kwargs, python })
+        Ok(Self { id, kwargs: full.kwargs, python, of_data: full.of_data })
     }
 }
 
 impl From<EnvSpec> for Form {
     fn from(spec: EnvSpec) -> Self {
-        let EnvSpec { id, kwargs, python } = spec;
+        let EnvSpec { id, kwargs, python, of_data } = spec;
         let Some(python) = python else {
-            return Form::Full(Full { id: Some(id), kwargs, ..Full::default() });
+            return Form::Full(Box::new(Full { id: Some(id), kwargs, of_data, ..Full::default() }));
         };
         let (gymnasium, function) = if python.function { (None, Some(id)) } else { (Some(id), None) };
-        Form::Full(Full {
+        Form::Full(Box::new(Full {
             id: None,
             gymnasium,
             python: function,
             kwargs,
+            of_data,
             import: python.import,
             interpreter: python.interpreter,
             path: python.path,
             timeout: Some(python.timeout).filter(|seconds| *seconds != PythonEnv::TIMEOUT),
             max_episode_steps: python.max_episode_steps,
             observe: python.observe,
-        })
+        }))
     }
 }
 
 impl EnvSpec {
     /// An environment without keyword arguments.
     pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), kwargs: Map::new(), python: None }
+        Self { id: id.into(), kwargs: Map::new(), python: None, of_data: OfData::Check }
+    }
+
+    /// The id of no environment, where policies are trained from data alone.
+    pub const NONE: &'static str = "none";
+
+    /// No environment: policies are trained from data alone, and not played.
+    pub fn none() -> Self {
+        Self::new(Self::NONE)
+    }
+
+    /// Whether it is none.
+    pub fn is_none(&self) -> bool {
+        self.id == Self::NONE
     }
 }

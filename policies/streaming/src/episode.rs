@@ -45,10 +45,7 @@ impl Episode {
         // A header may ask for any window, and its sizes multiply: provide for what is plausible,
         // the rest grows with the timesteps that really come.
         let expected = rows.min(USUAL).saturating_mul(row_length).min(1 << 20);
-        let action = match policy.header.action {
-            ActionSpace::Continuous { .. } => actions,
-            ActionSpace::Discrete { .. } => 1,
-        };
+        let action = policy.header.action.entries();
         Episode {
             timestep: 0,
             return_to_go: 0.0,
@@ -160,6 +157,17 @@ impl Episode {
         }
     }
 
+    /// Replaces the action of the last timestep by one that was taken instead.
+    pub(crate) fn took(&mut self, policy: &Weights, action: &[f32]) {
+        let space = &policy.header.action;
+        let Some(last) = self.timestep.checked_sub(1).filter(|_| space.takes(action)) else { return };
+        let mut token = Vec::with_capacity(space.size());
+        space.push_token(action, &mut token);
+        let start = self.start(last) + policy.network.inputs(&policy.header);
+        self.inputs[start..start + token.len()].copy_from_slice(&token);
+        self.action.copy_from_slice(action);
+    }
+
     /// Turn the head's output into an action, and remember it as the next step's action token.
     fn answer(&mut self, policy: &Weights) {
         let start = self.start(self.timestep);
@@ -178,20 +186,24 @@ impl Episode {
                     *action = (centre + half * *token).clamp(low[i], high[i]);
                 }
             }
-            ActionSpace::Discrete { .. } => {
+            space @ (ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. }) => {
                 let logit = |i: usize| match guidance {
                     1.0 => self.head[i],
                     _ => guided(self.free[i], self.head[i]),
                 };
-                let mut best = 0;
-                for i in 1..self.head.len() {
-                    if logit(i) > logit(best) {
-                        best = i;
-                    }
-                }
                 token.fill(0.0);
-                token[best] = 1.0;
-                self.action[0] = best as f32;
+                let mut first = 0;
+                for (&choices, action) in space.choices().iter().zip(&mut self.action) {
+                    let mut best = first;
+                    for i in first..first + choices {
+                        if logit(i) > logit(best) {
+                            best = i;
+                        }
+                    }
+                    token[best] = 1.0;
+                    *action = (best - first) as f32;
+                    first += choices;
+                }
             }
         }
     }

@@ -62,6 +62,12 @@ impl Stream {
         Ok(&self.episode.action)
     }
 
+    /// Tells that another action was taken at the last step than the one it gave: the next step's past holds that one.
+    /// Nothing where it has not acted yet, or where `action` is none of the policy's.
+    pub fn took(&mut self, action: &[f32]) {
+        self.episode.took(self.policy.weights(), action);
+    }
+
     /// How much what is asked for counts, from the next step on: g in a_free + g (a_asked − a_free), on actions scaled to
     /// [−1, 1] or on logits. A new stream has that of its file, usually 1.
     ///

@@ -64,10 +64,9 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     put("one_head", one_head.fixture(5).bytes());
     let turning = Config { positions: "rotary", rotated_heads: 1, ..Config::new("aaren", 18, 2, 2) };
     put("turning", turning.fixture(3).bytes());
-    let one =
-        Config { recency: "gated", rollout: json!({"reset": 9}), past_actions: false, ..turning.clone() };
+    let one = Config { recency: "gated", rollout: json!({"reset": 9}), past_actions: false, ..turning };
     put("turning_reset", Config { heads: 1, ..one }.fixture(3).bytes());
-    let keyed = Config { keys: 5, recency: "gated", ..turning.clone() };
+    let keyed = Config { keys: 5, recency: "gated", ..turning };
     put("keyed", keyed.fixture(2).bytes());
     let untold = Config { positions: "none", ..Config::new("aaren", 16, 1, 2) };
     put("untold", untold.fixture(4).bytes());
@@ -83,6 +82,8 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     let gru =
         Config { norm: "pre", rollout: json!({"reset": 9}), discrete: true, ..Config::new("gru", 1, 1, 1) };
     put("gru_reset", gru.fixture(9).bytes());
+    let columns = Config { actions: 5, columns: Some([2, 3]), ..Config::new("aaren", 16, 1, 2) };
+    put("columns", columns.fixture(10).bytes());
     let joint =
         Config { joint: Some("token"), rate: true, max_timesteps: 40, ..Config::new("aaren", 24, 2, 2) };
     put("one_token", joint.fixture(10).bytes());
@@ -118,7 +119,7 @@ fn a_c_file_acts_as_the_runtime_does_from_every_compiler() {
                 for (i, (a, e)) in action.iter().zip(expected).enumerate() {
                     let range = match policy.action_space() {
                         ActionSpace::Continuous { low, high } => high[i] - low[i],
-                        ActionSpace::Discrete { .. } => 1.0,
+                        _ => 1.0,
                     };
                     assert!(
                         (a - e).abs() < 1e-4 * range,

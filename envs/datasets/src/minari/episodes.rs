@@ -2,28 +2,55 @@
 
 use std::path::Path;
 
-use crate::Error;
-use crate::Transitions;
 use crate::column::Column;
+use crate::space::{Space, Tree};
+use crate::{Error, Reading, Transitions};
 
 /// What every form of Minari holds of an episode. Observations are one more than the others.
 pub(super) const KEYS: [&str; 5] = ["observations", "actions", "rewards", "terminations", "truncations"];
 
+/// The spaces of observations and of actions, where they are known.
+pub(super) type Spaces<'s> = (Option<&'s Space>, Option<&'s Space>);
+
+/// One episode as a file has it: [`KEYS`].
+pub(super) struct Episode {
+    pub(super) observations: Tree,
+    pub(super) actions: Tree,
+    pub(super) rewards: Column,
+    pub(super) terminations: Column,
+    pub(super) truncations: Column,
+}
+
 /// The episodes read so far, one after another.
-#[derive(Default)]
-pub(super) struct Episodes {
+pub(super) struct Episodes<'r> {
+    reading: &'r Reading,
     pub(super) all: Transitions,
+    /// How many.
+    pub(super) episodes: u64,
     /// Entries of an observation and of an action, and whether actions are integers.
     pub(super) sizes: Option<(usize, usize, bool)>,
 }
 
-impl Episodes {
-    /// Appends one episode, given as the columns of [`KEYS`]; `group` is what stands before these names in
-    /// the file at `path`.
-    pub(super) fn push(&mut self, path: &Path, group: &str, columns: [Column; 5]) -> Result<(), Error> {
+impl<'r> Episodes<'r> {
+    pub(super) fn new(reading: &'r Reading) -> Self {
+        Self { reading, all: Transitions::default(), episodes: 0, sizes: None }
+    }
+
+    /// Appends one episode; `group` is what stands before the names of [`KEYS`] in the file at `path`.
+    pub(super) fn push(
+        &mut self,
+        path: &Path,
+        group: &str,
+        spaces: Spaces,
+        episode: Episode,
+    ) -> Result<(), Error> {
         let key = |name: &str| format!("{group}{name}");
-        let [observations, actions, rewards, terminations, truncations] = columns;
+        let observe = self.reading.observe.as_deref();
+        let observations = episode.observations.flatten(path, &key("observations"), spaces.0, observe)?;
+        // An action is kept as an index: what it means is decided for the whole dataset.
+        let actions = episode.actions.flatten(path, &key("actions"), None, None)?;
         let steps = actions.rows;
+        let Episode { rewards, terminations, truncations, .. } = episode;
         let scalars = [("rewards", &rewards), ("terminations", &terminations), ("truncations", &truncations)];
         for (name, column) in scalars {
             column.expect(path, &key(name), steps, true)?;
@@ -43,6 +70,7 @@ impl Episodes {
             let expected = format!("{}, as in the episodes before", say(before));
             return Err(Error::content(path, &key("observations"), say(found), expected));
         }
+        self.episodes += 1;
         let all = &mut self.all;
         // An episode that was cut off still ends where the next one begins.
         if let (Some(timeout), Some(false)) = (all.timeouts.last_mut(), all.terminals.last()) {

@@ -19,6 +19,12 @@ pub(super) fn action_space(space: &ActionSpace) -> String {
         ActionSpace::Discrete { choices: n } => {
             json!({ "type": "Discrete", "dtype": "int64", "start": 0, "n": n })
         }
+        ActionSpace::MultiDiscrete { choices } => {
+            json!({
+                "type": "MultiDiscrete", "dtype": "int64", "shape": [choices.len()], "nvec": choices,
+                "start": vec![0; choices.len()],
+            })
+        }
         ActionSpace::Continuous { low, high } => {
             json!({ "type": "Box", "dtype": "float32", "shape": [low.len()], "low": low, "high": high })
         }

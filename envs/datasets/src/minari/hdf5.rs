@@ -2,24 +2,28 @@
 
 use std::path::Path;
 
-use super::episodes::{Episodes, KEYS};
+use super::episodes::{Episode, Episodes, Spaces};
 use crate::Error;
 use crate::hdf5::Hdf5;
 
 /// `main_data.hdf5`, with a group `episode_N` for each episode.
-pub(super) fn load(path: &Path) -> Result<Episodes, Error> {
+pub(super) fn load(path: &Path, spaces: Spaces, episodes: &mut Episodes) -> Result<(), Error> {
     let file = Hdf5::open(path)?;
-    let mut numbers: Vec<u64> = file
-        .groups()?
-        .iter()
+    let mut numbers: Vec<u64> = (file.names("")?.unwrap_or_default().iter())
         .filter_map(|group| group.strip_prefix("episode_").and_then(|number| number.parse().ok()))
         .collect();
     numbers.sort_unstable();
-    let mut episodes = Episodes::default();
     for number in numbers {
         let group = format!("episode_{number}/");
-        let [a, b, c, d, e] = KEYS.map(|key| file.read(&format!("{group}{key}")));
-        episodes.push(path, &group, [a?, b?, c?, d?, e?])?;
+        let key = |name: &str| format!("{group}{name}");
+        let episode = Episode {
+            observations: file.tree(&key("observations"), 0)?,
+            actions: file.tree(&key("actions"), 0)?,
+            rewards: file.read(&key("rewards"))?,
+            terminations: file.read(&key("terminations"))?,
+            truncations: file.read(&key("truncations"))?,
+        };
+        episodes.push(path, &group, spaces, episode)?;
     }
-    Ok(episodes)
+    Ok(())
 }

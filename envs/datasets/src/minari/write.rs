@@ -8,8 +8,8 @@ use hdf5_pure::{AttrValue, EnumTypeBuilder, FileBuilder};
 use serde_json::{Map, Value};
 
 use super::{HDF5, METADATA, gymnasium};
-use crate::{Dataset, End, Episode, Error, folder_whole, write_whole};
-use aaren_envs::{ActionSpace, EnvSpec, Environment, make};
+use crate::{Dataset, End, Episode, Error, folder_whole, is_minari_id, minari_root, write_whole};
+use aaren_envs::{EnvSpec, Environment, make};
 
 /// The version whose layout this is.
 const VERSION: &str = "0.5.4";
@@ -25,7 +25,7 @@ pub(crate) fn write(
 ) -> Result<(), Error> {
     let fail = |reason: String| Error::Write { path: folder.to_owned(), reason };
     let environment = make(&EnvSpec::new(env_id))?;
-    let discrete = matches!(environment.action_space(), ActionSpace::Discrete { .. });
+    let discrete = !environment.action_space().choices().is_empty();
     let kind = |observation, action, discrete| {
         let kind = if discrete { "discrete" } else { "continuous" };
         format!("observations of {observation} entries and {kind} actions of {action}")
@@ -35,9 +35,10 @@ pub(crate) fn write(
     if found != expected {
         return Err(fail(format!("found {found}; expected {expected}, as {env_id} has")));
     }
+    let id = id(folder)?;
     folder_whole(folder, |temporary| {
         let bytes = hdf5(dataset).map_err(io::Error::other)?;
-        let metadata = describe(dataset, &id(folder), &environment, bytes.len(), metadata);
+        let metadata = describe(dataset, &id, &environment, bytes.len(), metadata);
         let data = temporary.join("data");
         fs::create_dir(&data)?;
         write_whole(&data.join(HDF5), &bytes)?;
@@ -67,8 +68,10 @@ fn hdf5(dataset: &Dataset) -> Result<Vec<u8>, hdf5_pure::Error> {
 
         let actions = rows(&dataset.actions, columns);
         let node = group.create_dataset("actions");
+        let (only_steps, shape) = ([steps], [steps, columns as u64]);
         if dataset.discrete {
-            node.with_i64_data(&actions.iter().map(|&x| x as i64).collect::<Vec<_>>()).with_shape(&[steps]);
+            node.with_i64_data(&actions.iter().map(|&x| x as i64).collect::<Vec<_>>())
+                .with_shape(if columns == 1 { &only_steps } else { &shape });
         } else {
             // As Gymnasium's action spaces, which are float32.
             let actions: Vec<_> = actions.iter().map(|&x| x as f32).collect();
@@ -128,21 +131,33 @@ fn describe(
     Value::Object(all)
 }
 
-/// An id as Minari spells it, of the last two names of `folder`: `hopper/medium-v0`.
-fn id(folder: &Path) -> String {
-    let allowed = |c: char| if c.is_alphanumeric() || "-_".contains(c) { c } else { '-' };
-    let mut names: Vec<String> = folder
-        .components()
-        .rev()
+/// The id of a folder: its path below Minari's own folder where it is there, else its last two names, or the last alone
+/// where the one before is no name of Minari's.
+pub(crate) fn id(folder: &Path) -> Result<String, Error> {
+    let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let root = std::path::absolute(minari_root()).unwrap_or_else(|_| minari_root());
+    let names: Vec<String> = (whole.strip_prefix(&root).unwrap_or(&whole).components())
         .filter_map(|part| match part {
-            std::path::Component::Normal(name) => Some(name.to_string_lossy().chars().map(allowed).collect()),
+            std::path::Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
             _ => None,
         })
-        .take(2)
         .collect();
-    names.reverse();
-    let id = names.join("/");
-    let version = id.rsplit_once("-v").map(|(_, version)| version);
-    let numbered = version.is_some_and(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
-    if numbered { id } else { id + "-v0" }
+    let inside = whole.starts_with(&root);
+    let kept = if inside { names.len() } else { 2 };
+    let id = names[names.len().saturating_sub(kept)..].join("/");
+    let last = names.last().cloned().unwrap_or_default();
+    match (is_minari_id(&id), is_minari_id(&last)) {
+        (true, _) => Ok(id),
+        (false, true) if !inside => Ok(last),
+        _ => {
+            let plain = |c: char| if c.is_alphanumeric() || "-_".contains(c) { c } else { '-' };
+            let better: String = last.chars().map(plain).collect();
+            let better = if is_minari_id(&better) { better } else { better + "-v0" };
+            let reason = format!(
+                "found the name `{last}`; expected one that Minari takes, letters, digits, `-` and `_` with a version \
+                 at the end: `{better}` (for D4RL, end the name in .hdf5)"
+            );
+            Err(Error::Name { path: folder.to_owned(), reason })
+        }
+    }
 }

@@ -137,7 +137,7 @@ fn fill(
         }
     }
     let space = environment.action_space();
-    let discrete = matches!(space, ActionSpace::Discrete { .. });
+    let discrete = !space.choices().is_empty();
     Ok(Dataset::new(name, all, environment.observation_size(), space.entries(), discrete))
 }
 
@@ -180,7 +180,11 @@ struct Uniform;
 impl Behaviour for Uniform {
     fn act(&mut self, _: &[f32], space: &ActionSpace, random: &mut ChaCha8Rng, action: &mut [f32]) {
         match space {
-            ActionSpace::Discrete { choices } => action[0] = random.random_range(0..*choices) as f32,
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
+                for (index, &choices) in action.iter_mut().zip(space.choices()) {
+                    *index = random.random_range(0..choices) as f32;
+                }
+            }
             ActionSpace::Continuous { low, high } => {
                 for (a, (&low, &high)) in action.iter_mut().zip(low.iter().zip(high)) {
                     *a = random.random_range(low..=high);

@@ -48,6 +48,7 @@ fn list(as_json: bool) -> Result<()> {
         let environment = make(&EnvSpec::new(id))?;
         let (kind, size) = match environment.action_space() {
             ActionSpace::Discrete { choices } => ("discrete", *choices),
+            ActionSpace::MultiDiscrete { choices } => ("multi-discrete", choices.len()),
             ActionSpace::Continuous { low, .. } => ("continuous", low.len()),
         };
         rows.push(json!({

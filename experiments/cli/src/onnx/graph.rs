@@ -165,6 +165,12 @@ impl Graph {
         self.op("Gather", &[x, &index], &[("axis", Number::Int(1))])
     }
 
+    /// The entries `first..end` along an axis.
+    pub(super) fn slice(&mut self, x: &Value, axis: i64, first: i64, end: i64) -> Value {
+        let [first, end, axis] = [first, end, axis].map(|int| self.ints(&[int]));
+        self.op("Slice", &[x, &first, &end, &axis], &[])
+    }
+
     fn scalar(&mut self, int: i64) -> Value {
         self.constant(&[], INT64, &int.to_le_bytes())
     }

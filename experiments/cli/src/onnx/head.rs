@@ -66,5 +66,29 @@ pub(super) fn action(graph: &mut Graph, task: &Task, heads: &Heads, guidance: f6
             let chosen = graph.op("Equal", &[&choice, &all], &[]);
             graph.op("Cast", &[&chosen], &[("to", Number::Int(FLOAT.into()))])
         }
+        ActionSpace::MultiDiscrete { choices } => {
+            let attributes = [("axis", Number::Int(1)), ("keepdims", Number::Int(1))];
+            let all = match &heads.free {
+                Some(free) => guided(graph, &heads.asked, free, guidance),
+                None => heads.asked.clone(),
+            };
+            let (mut first, mut indices, mut tokens) = (0, Vec::new(), Vec::new());
+            for &choices in choices {
+                let logits = graph.slice(&all, 1, first, first + choices as i64);
+                let choice = graph.op("ArgMax", &[&logits], &attributes);
+                let each = graph.ints(&(0..choices as i64).collect::<Vec<_>>());
+                let chosen = graph.op("Equal", &[&choice, &each], &[]);
+                tokens.push(graph.op("Cast", &[&chosen], &[("to", Number::Int(FLOAT.into()))]));
+                indices.push(choice);
+                first += choices as i64;
+            }
+            let beside = |graph: &mut Graph, parts: &[Value]| {
+                let parts: Vec<&Value> = parts.iter().collect();
+                graph.op("Concat", &parts, &[("axis", Number::Int(1))])
+            };
+            let action = beside(graph, &indices);
+            graph.output("action", &action, "int64", &[choices.len() as i64]);
+            beside(graph, &tokens)
+        }
     }
 }

@@ -130,7 +130,7 @@ impl Mixer for Keyed {
         let heads = values.size()[2];
         let [mut keys, mut queries] =
             [&self.keys, &self.queries].map(|layer| by_head(&float(&x_linear(x, layer)), heads));
-        keys = keys / (self.entries as f64).sqrt();
+        keys /= (self.entries as f64).sqrt();
         let turn = self.scores.phases().map(|phases| phases.at(&place.since(tokens)));
         if let Some(turn) = &turn {
             (keys, queries) = (turn.on(&keys), turn.on(&queries));

@@ -30,8 +30,9 @@ class Policy:
     Attributes:
         name: the name it was trained under.
         observation_size: entries of an observation.
-        action_size: entries of an action, 1 where it is a choice.
-        discrete: whether it makes a choice.
+        action_size: entries of an action; where it is a choice, 1 for each column of choices.
+        discrete: whether it makes one choice.
+        multi_discrete: whether it makes a choice in each of several columns.
         target_returns: returns to ask for, the first being the one to start with; infinity is `max`, the most that can be
             had from each timestep on.
     """
@@ -43,6 +44,7 @@ class Policy:
         info = self.info
         self.name: str = info["policy"]
         self.discrete: bool = info["action"]["kind"] == "discrete"
+        self.multi_discrete: bool = info["action"]["kind"] == "multi-discrete"
         self.target_returns: tuple[float, ...] = tuple(
             math.inf if target == "max" else float(target) for target in info["target_returns"]
         )

@@ -57,7 +57,7 @@ class Stream:
             reward: what the previous action earned; the first step of an episode ignores it.
 
         Returns:
-            float32 `[action_size]`, or an `int` where the policy makes a choice.
+            float32 `[action_size]`; an `int` where the policy makes a choice, int64 `[action_size]` where several.
 
         Raises:
             Error: for what is no array of numbers, an observation of another size, or a number in it, the reward or
@@ -71,7 +71,9 @@ class Stream:
                 self._handle.pointer, inputs.ctypes.data, inputs.size, earned, action.ctypes.data, action.size
             )
             _library.check(status)
-            return int(action[0]) if self.policy.discrete else action.copy()
+            if self.policy.discrete:
+                return int(action[0])
+            return action.astype(np.int64) if self.policy.multi_discrete else action.copy()
 
     @property
     def state_bytes(self) -> int:
@@ -175,7 +177,9 @@ class Streams:
                 actions.size,
             )
             _library.check(status)
-            return actions[:, 0].astype(np.int64) if self.policy.discrete else actions.copy()
+            if self.policy.discrete:
+                return actions[:, 0].astype(np.int64)
+            return actions.astype(np.int64) if self.policy.multi_discrete else actions.copy()
 
     def state(self, index: SupportsIndex) -> bytes:
         """The episode of stream `index` so far; see `Stream.state`."""

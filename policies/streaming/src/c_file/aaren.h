@@ -57,7 +57,7 @@ static inline void name_merge(float *m, float *u, float *w, double decay, float 
 }
 
 /* What a head holds, as query `q` reads it: without keys all of it alike. */
-static inline void name_read(float m, const float *u, const float *w, const float *q, float *to) {
+static inline void name_recall(float m, const float *u, const float *w, const float *q, float *to) {
 #if NAME_KEYS > 1
     const float least = name_exp(-m);
     float sum = 0.0f, share;
@@ -148,7 +148,7 @@ static inline void name_mix(name_state *s, const name_layer *layer, float *memor
 #endif
             float *own_u = u + h * NAME_KEYS, *own_w = w + h * NAME_KEYS * NAME_HEAD;
             name_merge(m + h, own_u, own_w, decay, scores[h], key, values + h * NAME_HEAD, dither);
-            if (t >= first) name_read(m[h], own_u, own_w, query, outputs + (t - first) * NAME_WIDTH + h * NAME_HEAD);
+            if (t >= first) name_recall(m[h], own_u, own_w, query, outputs + (t - first) * NAME_WIDTH + h * NAME_HEAD);
         }
 #if NAME_ROTATED && NAME_KEYS == 1
         if (t >= first) name_turn(outputs + (t - first) * NAME_WIDTH, NAME_HEAD, layer->turns, timestep, 1.0);

@@ -170,7 +170,14 @@ impl Writer<'_> {
         self.size("OBSERVATION", observation, "entries of an observation");
         self.size("ACTION", header.action.entries(), "entries of an action");
         self.size("OUTPUTS", outputs, "of the head");
-        self.size("DISCRETE", usize::from(matches!(header.action, ActionSpace::Discrete { .. })), "");
+        let choices = header.action.choices();
+        self.size("DISCRETE", choices.len(), "columns of choices; 0 where actions are vectors");
+        if !choices.is_empty() {
+            let list: Vec<String> = choices.iter().map(|choices| format!("{choices}")).collect();
+            self.constants +=
+                &format!("static const int name_choices[{}] = {{{}}};\n", list.len(), list.join(", "));
+            self.constant_bytes += 4 * list.len();
+        }
         self.floats("mean", &mean);
         self.floats("std", &std);
         if let ActionSpace::Continuous { low, high } = &header.action {

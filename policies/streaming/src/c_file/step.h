@@ -7,7 +7,7 @@ static inline void name_reset(name_state *s, double target_return) {
 }
 
 /* One step: the action for an observation of NAME_OBSERVATION entries, in the environment's units: NAME_ACTION
- * entries, or the index of a choice. `reward` is what the previous action earned; the first step of an episode ignores
+ * entries, or the index of a choice in each column. `reward` is what the previous action earned; the first step of an episode ignores
  * it. 0, or -1 where an observation or a reward is not finite, which leaves the state as it was, or where the policy's
  * own output is not, which asks for a reset. */
 static inline int name_act(name_state *s, const NAME_REAL *observation, double reward, float *action) {
@@ -46,12 +46,17 @@ static inline int name_act(name_state *s, const NAME_REAL *observation, double r
 #endif
 #if NAME_DISCRETE
     {
-        int best = 0;
-        for (i = 1; i < NAME_OUTPUTS; i++) {
-            if (s->head[i] > s->head[best]) best = i;
+        int column, first = 0;
+        for (column = 0; column < NAME_DISCRETE; column++) {
+            const int end = first + name_choices[column];
+            int best = first;
+            for (i = first; i < end; i++) {
+                if (s->head[i] > s->head[best]) best = i;
+            }
+            for (i = first; i < end; i++) token[i] = i == best ? 1.0f : 0.0f;
+            action[column] = (float)(best - first);
+            first = end;
         }
-        for (i = 0; i < NAME_OUTPUTS; i++) token[i] = i == best ? 1.0f : 0.0f;
-        action[0] = (float)best;
     }
 #else
     for (i = 0; i < NAME_OUTPUTS; i++) {

@@ -153,8 +153,7 @@ impl Mix for Transformer {
                         width,
                         h * head_width..(h + 1) * head_width,
                         distance,
-                        position + group,
-                        3.min(asking - group),
+                        position + group..position + asking.min(group + 3),
                         &queries[(first + group) * width..],
                         &mut mixed[(first + group) * width..],
                     );
@@ -189,7 +188,7 @@ impl Distance {
     }
 }
 
-/// One head's attention of up to three queries, the first of which sees the tokens up to number `position`:
+/// One head's attention of up to three queries, those of the tokens `asking`:
 /// softmax over tiles of the cache with a running maximum, so that a tile of keys and values is
 /// read from memory once for all three.
 #[inline(always)]
@@ -198,11 +197,11 @@ fn attend<L: Lanes>(
     width: usize,
     head: core::ops::Range<usize>,
     distance: Option<Distance>,
-    position: usize,
-    group: usize,
+    asking: core::ops::Range<usize>,
     queries: &[f32],
     mixed: &mut [f32],
 ) {
+    let (position, group) = (asking.start, asking.len());
     let mut maxima = [f32::NEG_INFINITY; 3];
     let mut sums = [0.0f32; 3];
     let mut weights = [0.0; TILE];

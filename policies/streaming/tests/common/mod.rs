@@ -43,6 +43,8 @@ pub struct Config {
     pub observation: usize,
     pub actions: usize,
     pub discrete: bool,
+    /// Choices of two columns, in the place of one; as many as `actions` together.
+    pub columns: Option<[usize; 2]>,
     pub max_timesteps: usize,
     pub rollout: Value,
     pub past_actions: bool,
@@ -68,6 +70,7 @@ impl Config {
             observation: 11,
             actions: 3,
             discrete: false,
+            columns: None,
             max_timesteps: 1001,
             rollout: json!("unbounded"),
             past_actions: true,
@@ -184,7 +187,9 @@ impl Config {
                 _ => {}
             }
         }
-        let action = if self.discrete {
+        let action = if let Some(choices) = self.columns {
+            json!({"kind": "multi-discrete", "choices": choices})
+        } else if self.discrete {
             json!({"kind": "discrete", "choices": a})
         } else {
             let low: Vec<f32> = (0..a).map(|i| -1.0 - i as f32).collect();

@@ -202,7 +202,7 @@ fn action_token(f: &Fixture, action: &[f64]) -> Vec<f64> {
 fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize, visible: &[usize], times: &[usize]) -> Rows {
     let part = |part: &str, x: &[f64]| linear(f, &format!("{name}.{part}"), x);
     let aaren = f.header["model"]["encoder"] == "aaren";
-    let keys: Rows = x.iter().map(|x| part("key", x)).collect();
+    let mut keys: Rows = x.iter().map(|x| part("key", x)).collect();
     let values: Rows = x.iter().map(|x| part("value", x)).collect();
     let queries: Rows = if aaren {
         vec![part("query", &vector(f, &format!("{name}.query_token"))); x.len()]
@@ -235,6 +235,11 @@ fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize, visible: &[usize],
     let alibi = f.header["model"]["positions"] == "alibi";
     let slope = |h: usize| if alibi { 2f64.powf(-8.0 * (h + 1) as f64 / heads as f64) } else { 0.0 };
     let entries = f.header["model"]["keys"].as_u64().unwrap_or(1) as usize;
+    if entries > 1 {
+        // The bias of the scores' keys, which cancels in a softmax, plays no part here either.
+        let bias = vector(f, &format!("{name}.key.bias"));
+        keys.iter_mut().for_each(|key| key.iter_mut().zip(&bias).for_each(|(key, bias)| *key -= bias));
+    }
     let addresses = |name: &str| -> Rows { x.iter().map(|x| part(name, x)).collect() };
     let (token_keys, token_queries) =
         if entries > 1 { (addresses("token_key"), addresses("token_query")) } else { (x.clone(), x.clone()) };

@@ -169,7 +169,7 @@ fn shadow(pair: &Pair, evaluation: &Evaluation<'_>, episode: u64) -> Result<(u64
         let action = leading.act(&observation, reward)?;
         let other = following.act(&observation, reward)?;
         let equal = match pair.float32.action_space() {
-            ActionSpace::Discrete { .. } => action == other,
+            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => action == other,
             ActionSpace::Continuous { low, high } => {
                 let ranges = low.iter().zip(high).map(|(low, high)| high - low);
                 action.iter().zip(other).zip(ranges).all(|((a, b), range)| (a - b).abs() <= EQUAL * range)

@@ -115,7 +115,6 @@ impl Compared {
 fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
     let document = Document::read(yaml, &args.overrides)?;
     let spec = document.spec()?;
-    let environment = describe(&spec.env).with_context(|| document.place("env").to_string())?;
     let folder = ExperimentFolder::of(&args.results, &spec.name);
     let (mut policies, mut trained) = (Vec::new(), true);
     for policy in &spec.policies {
@@ -125,6 +124,7 @@ fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
             continue;
         }
         trained = false;
+        let environment = describe(&spec.env).with_context(|| document.place("env").to_string())?;
         let task = Task::new(&environment, spec.evaluate.return_scale.unwrap_or(1000.0));
         policies.push(stand_in::policy(&policy.name, &policy.agent, &task)?);
     }

@@ -1,0 +1,127 @@
+//! What a person should know of a dataset before training on it: how it was read, and what looks wrong in it.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use aaren_envs::ActionSpace;
+
+use crate::Dataset;
+
+/// An action is outside of bounds from this share of their width on: what rounding leaves is none.
+const MARGIN: f32 = 1e-4;
+
+impl Dataset {
+    /// What is remarkable, a line each: how the file was read where that is not plain; entries of observations that never
+    /// move; actions outside of the bounds of `space`; episodes that repeat one another.
+    pub fn findings(&self, space: Option<&ActionSpace>) -> Vec<String> {
+        let mut found = self.said.notes.clone();
+        found.extend(self.still());
+        let unknown = space.is_none() && self.said.action_space.is_none();
+        let own;
+        let space = match space {
+            Some(space) => space,
+            None => {
+                own = self.action_space();
+                &own
+            }
+        };
+        found.extend(self.outside(space));
+        found.extend(unknown.then(|| self.unbounded()).flatten());
+        found.extend(self.repeated());
+        found
+    }
+
+    /// The entries of observations that never move.
+    fn still(&self) -> Option<String> {
+        let moves = self.moving_entries();
+        let still: Vec<usize> = (0..moves.len()).filter(|&entry| !moves[entry]).collect();
+        let (first, all) = (still.first()?, still.len() == moves.len());
+        let value = self.observations.get(*first)?;
+        let names = match still.len() {
+            1 => format!("entry {first} of the observations is {value} throughout"),
+            _ if all => "no entry of the observations ever moves".into(),
+            count => format!("{count} entries of the observations never move ({})", ranges(&still)),
+        };
+        Some(format!(
+            "{names}: left out of the normalisation, so that a policy does not see {}",
+            if still.len() == 1 { "it" } else { "them" }
+        ))
+    }
+
+    fn outside(&self, space: &ActionSpace) -> Option<String> {
+        let ActionSpace::Continuous { low, high } = space else { return None };
+        if low.len() != self.action_size {
+            return None;
+        }
+        let beyond = |row: &[f32]| {
+            row.iter().zip(low.iter().zip(high)).any(|(&x, (&low, &high))| {
+                let margin = MARGIN * (high - low);
+                x < low - margin || x > high + margin
+            })
+        };
+        let count = self.actions.chunks_exact(self.action_size).filter(|row| beyond(row)).count();
+        let largest = self.actions.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        (count > 0).then(|| {
+            format!(
+                "{} of the actions are outside the bounds (up to {largest} in size): a policy cannot give them, and learns \
+                 the nearest that it can",
+                share(count, self.transitions())
+            )
+        })
+    }
+
+    /// Actions that a robot hardly takes, where nobody says the bounds.
+    fn unbounded(&self) -> Option<String> {
+        let largest = self.actions.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        (!self.discrete && largest > 1.0 + MARGIN).then(|| {
+            format!("actions are up to {largest} in size: `--env ID` counts those outside of an environment's bounds")
+        })
+    }
+
+    fn repeated(&self) -> Option<String> {
+        let mut seen: HashMap<u64, usize> = HashMap::new();
+        let mut count = 0;
+        for episode in &self.episodes {
+            let rows = episode.start..episode.start + episode.length;
+            let mut hasher = DefaultHasher::new();
+            let columns = [
+                (&self.observations, self.observation_size),
+                (&self.actions, self.action_size),
+                (&self.rewards, 1),
+            ];
+            for (data, size) in columns {
+                data[rows.start * size..rows.end * size].iter().for_each(|x| x.to_bits().hash(&mut hasher));
+            }
+            let times = seen.entry(hasher.finish()).or_default();
+            count += usize::from(*times > 0);
+            *times += 1;
+        }
+        (count > 0).then(|| {
+            format!(
+                "{} of the episodes repeat an earlier one, bit for bit",
+                share(count, self.episodes.len())
+            )
+        })
+    }
+}
+
+/// `0, 3 to 5`.
+fn ranges(sorted: &[usize]) -> String {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for &entry in sorted {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == entry => *last = entry,
+            _ => runs.push((entry, entry)),
+        }
+    }
+    let shown = runs.iter().take(8).map(|(first, last)| match last - first {
+        0 => first.to_string(),
+        _ => format!("{first} to {last}"),
+    });
+    shown.collect::<Vec<_>>().join(", ") + if runs.len() > 8 { ", …" } else { "" }
+}
+
+fn share(count: usize, of: usize) -> String {
+    let share = 100.0 * count as f64 / of as f64;
+    if share < 0.05 { format!("{count}") } else { format!("{share:.1} %") }
+}

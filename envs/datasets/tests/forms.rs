@@ -1,0 +1,192 @@
+//! The same transitions in every form that is read, each written by another program: h5py, NumPy, pyarrow, minari
+//! (`tests/forms/write.py`).
+
+use std::path::{Path, PathBuf};
+
+use aaren_datasets::{Columns, Dataset, End, Reading};
+use aaren_envs::EnvSpec;
+
+fn form(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/forms").join(name)
+}
+
+fn load(name: &str) -> Dataset {
+    Dataset::load(&form(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Row i: observation [i, i/4], action [(i % 5 − 2) / 4], reward i; episodes of 4, 3 and 5 rows.
+fn check(name: &str, dataset: &Dataset) {
+    let rows = || (0..12).map(|i| i as f32);
+    assert_eq!(dataset.observations(), rows().flat_map(|i| [i, i / 4.0]).collect::<Vec<_>>(), "{name}");
+    assert_eq!(dataset.actions(), rows().map(|i| (i % 5.0 - 2.0) / 4.0).collect::<Vec<_>>(), "{name}");
+    assert_eq!(dataset.rewards(), rows().collect::<Vec<_>>(), "{name}");
+    assert!(!dataset.discrete());
+    let found: Vec<_> = dataset.episodes().iter().map(|it| (it.length, it.end)).collect();
+    assert_eq!(found, [(4, End::Terminated), (3, End::Truncated), (5, End::Truncated)], "{name}");
+}
+
+#[test]
+fn hdf5_as_h5py_reads_it() {
+    let kinds = ["plain", "packed", "links", "unwritten", "growing"];
+    let files = kinds.iter().flat_map(|kind| ["earliest", "latest"].map(|age| format!("{kind}-{age}.hdf5")));
+    for name in files.chain([
+        "types.hdf5".into(),
+        "d3rlpy-1.hdf5".into(),
+        "d3rlpy-2.hdf5".into(),
+        "jumps.hdf5".into(),
+    ]) {
+        check(&name, &load(&name));
+    }
+}
+
+#[test]
+fn what_was_never_written_is_the_fill_value() {
+    let dataset = load("fill.hdf5");
+    assert_eq!(dataset.rewards(), [7.0; 12]);
+    assert!(dataset.episodes().iter().all(|episode| episode.end == End::Truncated || episode.length == 5));
+    assert_eq!(dataset.episodes()[0].length, 7, "no row of `terminals` was ever written");
+}
+
+/// Paged and super blocks, trees of several levels: every index with more chunks than one of its blocks holds.
+#[test]
+fn indices_of_many_chunks() {
+    for age in ["earliest", "latest"] {
+        let dataset = load(&format!("indices-{age}.hdf5"));
+        let rows = || (0..1100).map(|j| j as f32);
+        assert_eq!(dataset.observations(), rows().flat_map(|j| [j, -j]).collect::<Vec<_>>(), "{age}");
+        assert_eq!(dataset.rewards(), rows().map(|j| j % 251.0).collect::<Vec<_>>(), "{age}");
+        assert_eq!(dataset.actions(), rows().map(|j| j % 3.0 - 1.0).collect::<Vec<_>>(), "{age}");
+        assert!(dataset.episodes().iter().all(|it| it.length == 10 && it.end == End::Terminated), "{age}");
+        assert_eq!(dataset.episodes().len(), 110);
+    }
+}
+
+#[test]
+fn arrays_and_tables() {
+    for name in ["plain.npz", "packed.npz", "lerobot"] {
+        check(name, &load(name));
+    }
+    let said = |name: &str| Some(name.to_owned());
+    let columns = Columns {
+        observation: vec!["a".into(), "b".into()],
+        action: vec!["u".into()],
+        reward: said("r"),
+        episode: said("id"),
+        terminal: said("ended"),
+        timeout: None,
+    };
+    let reading = Reading { columns: Some(columns), ..Reading::default() };
+    for name in ["plain.csv", "plain.parquet"] {
+        check(name, &Dataset::load_for(&form(name), &reading, None).unwrap());
+        let message = Dataset::load(&form(name)).unwrap_err().to_string();
+        assert!(message.contains("`a`, `b`, `u`") && message.contains("columns: {observation"), "{message}");
+    }
+    // A trajectory's last row is its final state.
+    let ogbench = load("ogbench.npz");
+    let kept: Vec<f32> = (0..12).filter(|i| ![3, 6, 11].contains(i)).map(|i| i as f32).collect();
+    assert_eq!(ogbench.observations().iter().step_by(2).copied().collect::<Vec<_>>(), kept);
+    let lengths: Vec<_> = ogbench.episodes().iter().map(|it| (it.length, it.end)).collect();
+    assert_eq!(lengths, [(3, End::Truncated), (2, End::Truncated), (4, End::Truncated)]);
+}
+
+/// One-hot of `index` among `n`.
+fn one_hot(index: usize, n: usize) -> impl Iterator<Item = f32> {
+    (0..n).map(move |i| f32::from(i == index))
+}
+
+/// `gymnasium.spaces.flatten` of what `write.py` collects at a step.
+fn dict(step: usize) -> Vec<f32> {
+    let a = one_hot(step % 3, 3).chain(one_hot(step % 2, 2)).chain(one_hot((step + 1) % 3, 3));
+    a.chain(box_of(step, 4)).collect()
+}
+
+fn box_of(step: usize, size: usize) -> impl Iterator<Item = f32> {
+    (0..size).map(move |k| (step % 4) as f32 / 4.0 + k as f32)
+}
+
+#[test]
+fn minari_spaces_in_each_form() {
+    for form_name in ["hdf5", "arrow", "parquet"] {
+        let get = |name: &str| load(&format!("minari/{form_name}/{name}-v0"));
+        let episodes = if form_name == "hdf5" { 10 } else { 2 };
+        // In the order of all transitions, the step that each was collected at.
+        let steps = |episodes: usize| {
+            (0..episodes).flat_map(|episode| (0..3 + episode % 2).map(move |t| episode + t))
+        };
+        let flat = |episodes: usize, f: &dyn Fn(usize) -> Vec<f32>| {
+            steps(episodes).flat_map(f).collect::<Vec<f32>>()
+        };
+
+        // `start` is subtracted from choices, observed or made.
+        let dataset = get("dict");
+        assert_eq!(dataset.observations(), flat(episodes, &dict), "{form_name}");
+        assert_eq!(dataset.actions(), flat(episodes, &|step| vec![(step % 4) as f32]), "{form_name}");
+        let kind = |dataset: &Dataset| (dataset.discrete(), dataset.summary().choices);
+        assert_eq!(kind(&dataset), (true, vec![4]));
+        assert_eq!(dataset.episodes()[0].end, End::Terminated);
+        assert_eq!(dataset.episodes()[1].end, End::Truncated);
+        assert_eq!(dataset.episodes()[1].total_return, 6.0);
+
+        let dataset = get("tuple");
+        let tuple = |step: usize| box_of(step, 1).chain((0..3).map(|k| ((step + k) % 2) as f32)).collect();
+        assert_eq!(dataset.observations(), flat(2, &tuple), "{form_name}");
+        assert_eq!(
+            dataset.actions(),
+            flat(2, &|step| vec![(step % 3) as f32, ((step + 1) % 2) as f32]),
+            "{form_name}"
+        );
+        assert_eq!(kind(&dataset), (true, vec![3, 2]));
+
+        let dataset = get("half");
+        assert_eq!(dataset.observations(), flat(2, &|step| one_hot(step % 5, 5).collect()), "{form_name}");
+        assert_eq!(dataset.actions(), flat(2, &|step| box_of(step, 2).collect()), "{form_name}");
+        assert_eq!(kind(&dataset), (false, vec![]));
+    }
+}
+
+#[test]
+fn keys_of_a_dictionary_in_the_order_asked_for() {
+    let read = |keys: &[&str]| {
+        let observe = Some(keys.iter().map(|&key| key.to_owned()).collect());
+        Dataset::load_for(&form("minari/arrow/dict-v0"), &Reading { observe, ..Reading::default() }, None)
+    };
+    let dataset = read(&["z", "a.c"]).unwrap();
+    assert_eq!(dataset.observations()[..7], [0.0, 1.0, 2.0, 3.0, 1.0, 0.0, 0.0]);
+    let message = read(&["desired_goal"]).unwrap_err().to_string();
+    assert!(message.contains("`a`, `m`, `z`"), "{message}");
+}
+
+#[test]
+fn data_of_another_environment_are_refused() {
+    let path = form("minari/arrow/half-v0");
+    let refused =
+        |env: EnvSpec| Dataset::load_for(&path, &Reading::default(), Some(&env)).unwrap_err().to_string();
+    let message = refused(EnvSpec::new("Hopper-v4"));
+    assert!(message.contains("data of CartPole-v1") && message.contains("of_data: ignore"), "{message}");
+    let message = refused(EnvSpec { of_data: aaren_envs::OfData::Ignore, ..EnvSpec::new("Hopper-v4") });
+    assert!(message.contains("5 entries; expected 11"), "{message}");
+}
+
+#[test]
+fn a_folder_that_lost_an_episode_is_refused() {
+    let lost = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("lost-an-episode");
+    let _ = std::fs::remove_dir_all(&lost);
+    std::fs::create_dir_all(lost.join("data/0")).unwrap();
+    for file in ["data/metadata.json", "data/0/part-0.arrow"] {
+        std::fs::copy(form("minari/arrow/half-v0").join(file), lost.join(file)).unwrap();
+    }
+    let message = Dataset::load(&lost).unwrap_err().to_string();
+    assert!(message.contains("1 episodes in the folder; expected the 2"), "{message}");
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let written = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("written.npz");
+    let dataset = load("minari/hdf5/tuple-v0");
+    dataset.write_npz(&written).unwrap();
+    let again = Dataset::load(&written).unwrap();
+    assert_eq!((again.observations(), again.actions()), (dataset.observations(), dataset.actions()));
+    assert_eq!(again.summary().choices, [3, 2]);
+    load("plain.npz").write_npz(&written).unwrap();
+    check("written", &Dataset::load(&written).unwrap());
+}

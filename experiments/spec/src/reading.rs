@@ -1,0 +1,103 @@
+//! `observe`, `actions` and `columns`: how the file of a dataset is read.
+
+use std::fmt;
+
+use aaren_datasets::{Actions, Columns};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::values::text;
+
+const NAMES: &str = "a list of names such as `[observation, desired_goal]`";
+
+/// Keys of observations, at least one.
+pub(super) fn observe<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    names(deserializer).map(Some)
+}
+
+/// What the numbers of actions mean.
+pub(super) fn actions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Actions>, D::Error> {
+    let expected = "`continuous`, `discrete`, `one-hot` or `multi-discrete`";
+    let parse = |word: &str| {
+        let near = aaren_envs::nearest(word, Actions::NAMES).map(|name| format!("did you mean `{name}`?"));
+        word.parse().map(Some).map_err(|()| near)
+    };
+    text(deserializer, expected, parse)
+}
+
+/// Which columns of a table are what.
+pub(super) fn columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Columns>, D::Error> {
+    struct Map;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Written {
+        #[serde(deserialize_with = "names")]
+        observation: Vec<String>,
+        #[serde(deserialize_with = "names")]
+        action: Vec<String>,
+        #[serde(default, deserialize_with = "name")]
+        reward: Option<String>,
+        #[serde(default, deserialize_with = "name")]
+        episode: Option<String>,
+        #[serde(default, deserialize_with = "name")]
+        terminal: Option<String>,
+        #[serde(default, deserialize_with = "name")]
+        timeout: Option<String>,
+    }
+
+    impl<'de> Visitor<'de> for Map {
+        type Value = Columns;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a map such as `{observation: [a, b], action: u, reward: r, episode: id}`")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Columns, A::Error> {
+            let Written { observation, action, reward, episode, terminal, timeout } =
+                Written::deserialize(MapAccessDeserializer::new(map))?;
+            Ok(Columns { observation, action, reward, episode, terminal, timeout })
+        }
+    }
+
+    deserializer.deserialize_str(Map).map(Some)
+}
+
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    text(deserializer, "the name of a column", |name| Ok(Some(name.to_owned())))
+}
+
+/// A name, or several.
+fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Names;
+
+    #[derive(Deserialize)]
+    struct Name(#[serde(deserialize_with = "one")] String);
+
+    fn one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        text(deserializer, "a name", |name| Ok(name.to_owned()))
+    }
+
+    impl<'de> Visitor<'de> for Names {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str(NAMES)
+        }
+
+        fn visit_str<E>(self, name: &str) -> Result<Vec<String>, E> {
+            Ok(vec![name.to_owned()])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<String>, A::Error> {
+            let mut names = Vec::new();
+            while let Some(Name(name)) = items.next_element()? {
+                names.push(name);
+            }
+            Ok(names)
+        }
+    }
+
+    deserializer.deserialize_str(Names)
+}
