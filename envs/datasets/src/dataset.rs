@@ -359,7 +359,7 @@ impl Dataset {
     }
 
     /// Mean and standard deviation of each entry of the observations, the latter at least 1e-6 as in
-    /// the public Decision Transformer. An entry that never moved is left out: divided by [`LEFT_OUT`] or more, it stays
+    /// the public Decision Transformer. An entry that never moved is left out: divided by a million or more, it stays
     /// near zero whatever it does later.
     pub fn observation_statistics(&self) -> (Vec<f32>, Vec<f32>) {
         let count = self.transitions() as f64;
