@@ -36,7 +36,7 @@ def compare(policy: Policy, session: onnxruntime.InferenceSession, rows: int) ->
     for i, target in enumerate(returns):
         streams.reset(i, target)
     rewards, worst, agreed = np.zeros(rows), 0.0, 0
-    if policy.info["model"].get("return") == "head":
+    if policy.info.get("model", {}).get("return") == "head":
         # The last row asks for the most that can be had.
         returns[-1] = np.inf
         streams.reset(rows - 1, np.inf)
