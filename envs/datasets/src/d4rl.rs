@@ -138,11 +138,7 @@ pub(super) fn write(dataset: &Dataset, path: &Path, metadata: &[(&str, String)])
     }
     file.create_dataset("rewards").with_f32_data(&dataset.rewards).with_shape(&[rows]);
     for (key, end) in [("terminals", End::Terminated), ("timeouts", End::Truncated)] {
-        let mut flags = vec![0u8; dataset.transitions()];
-        for episode in dataset.episodes.iter().filter(|episode| episode.end == end) {
-            flags[episode.start + episode.length - 1] = 1;
-        }
-        file.create_dataset(key).with_u8_data(&flags).with_shape(&[rows]);
+        file.create_dataset(key).with_u8_data(&dataset.ends(end)).with_shape(&[rows]);
     }
     let mut group = file.create_group("metadata");
     for (key, value) in metadata {

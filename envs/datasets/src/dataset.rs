@@ -353,6 +353,15 @@ impl Dataset {
         &self.episodes
     }
 
+    /// 1 at the last transition of each episode that ended so, 0 at all others.
+    pub(crate) fn ends(&self, end: End) -> Vec<u8> {
+        let mut flags = vec![0; self.transitions()];
+        for episode in self.episodes.iter().filter(|episode| episode.end == end) {
+            flags[episode.start + episode.length - 1] = 1;
+        }
+        flags
+    }
+
     /// What the data hold, for a person to read.
     pub fn summary(&self) -> DatasetSummary {
         DatasetSummary::of(self)

@@ -31,13 +31,6 @@ pub(crate) fn load(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
 
 /// Writes what [`load`] reads.
 pub(crate) fn write(dataset: &Dataset, path: &Path) -> Result<(), Error> {
-    let flags = |end: End| {
-        let mut flags = vec![0u8; dataset.transitions()];
-        for episode in dataset.episodes.iter().filter(|episode| episode.end == end) {
-            flags[episode.start + episode.length - 1] = 1;
-        }
-        flags
-    };
     let floats = |data: &[f32]| data.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
     let choices = || dataset.actions.iter().flat_map(|&choice| (choice as i64).to_le_bytes()).collect();
     let (observation, action) = (dataset.observation_size, dataset.action_size);
@@ -51,8 +44,8 @@ pub(crate) fn write(dataset: &Dataset, path: &Path) -> Result<(), Error> {
         ("observations", array("<f4", rows, Some(observation), floats(&dataset.observations))),
         ("actions", actions),
         ("rewards", array("<f4", rows, None, floats(&dataset.rewards))),
-        ("terminals", array("|b1", rows, None, flags(End::Terminated))),
-        ("timeouts", array("|b1", rows, None, flags(End::Truncated))),
+        ("terminals", array("|b1", rows, None, dataset.ends(End::Terminated))),
+        ("timeouts", array("|b1", rows, None, dataset.ends(End::Truncated))),
     ];
     let fail = |reason: String| Error::Write { path: path.to_owned(), reason };
     let bytes = zip(&members).ok_or_else(|| {

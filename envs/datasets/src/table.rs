@@ -1,8 +1,10 @@
 //! Tables: CSV and Parquet, a row for each transition.
 
+use std::cell::Cell;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
@@ -59,7 +61,7 @@ pub(crate) fn parquet_batches(path: &Path, columns: Option<&[&str]>) -> Result<V
     };
     let file = File::open(path).map_err(|e| fail(&e))?;
     // The library panics on some damaged files.
-    let read = catch_unwind(AssertUnwindSafe(|| {
+    let read = without_panic(|| {
         let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| e.to_string())?;
         let schema = reader.schema().clone();
         let wanted: Vec<usize> = (schema.fields().iter().enumerate())
@@ -69,8 +71,26 @@ pub(crate) fn parquet_batches(path: &Path, columns: Option<&[&str]>) -> Result<V
         let mask = ProjectionMask::roots(reader.parquet_schema(), wanted);
         let batches = reader.with_projection(mask).build().map_err(|e| e.to_string())?;
         batches.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())
-    }));
-    read.unwrap_or_else(|_| Err("its parts contradict one another".into())).map_err(|e| fail(&e))
+    });
+    read.unwrap_or_else(|| Err("its parts contradict one another".into())).map_err(|e| fail(&e))
+}
+
+/// What `read` returns; none where it panics, of which nothing is printed: the caller says what is wrong with the file.
+fn without_panic<T>(read: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    thread_local!(static EXPECTED: Cell<bool> = const { Cell::new(false) });
+    HOOK.call_once(|| {
+        let usual = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !EXPECTED.get() {
+                usual(panic);
+            }
+        }));
+    });
+    EXPECTED.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(read));
+    EXPECTED.set(false);
+    outcome.ok()
 }
 
 /// Its numbers, the first cell that is none with its row, and whether all are whole.

@@ -133,18 +133,18 @@ impl Group {
         steps: &mut [Step],
     ) -> Result<(), Error> {
         let width = self.action.entries();
-        let bounds = match &self.action {
-            ActionSpace::Continuous { low, high } => Some((low.clone(), high.clone())),
-            _ => None,
-        };
+        let mut actions = actions.to_vec();
+        if let ActionSpace::Continuous { low, high } = &self.action {
+            // Rounding may lead out of the bounds, which some environments refuse.
+            for row in actions.chunks_exact_mut(width) {
+                for (action, (low, high)) in row.iter_mut().zip(low.iter().zip(high)) {
+                    *action = action.clamp(*low, *high);
+                }
+            }
+        }
         let all = 0..self.rows.len();
         self.ask(Ask::Step, all.clone(), |index, to| {
-            for (entry, &action) in actions[index * width..][..width].iter().enumerate() {
-                // Rounding may lead out of the bounds, which some environments refuse.
-                let action =
-                    bounds.as_ref().map_or(action, |(low, high)| action.clamp(low[entry], high[entry]));
-                to.extend(action.to_le_bytes());
-            }
+            to.extend(actions[index * width..][..width].iter().flat_map(|action| action.to_le_bytes()));
         })?;
         self.rows.iter_mut().for_each(|row| row.elapsed += 1);
         self.gather(Ask::Step, all, |place, observation, [reward, flags]| {

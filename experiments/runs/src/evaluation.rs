@@ -74,10 +74,7 @@ impl Evaluation<'_> {
     /// # Errors
     /// Where the environment cannot be made, or the policy cannot act in this regime.
     pub fn episode(&self, policy: &Policy, target: f64, index: u64) -> Result<Playing> {
-        let mut streams = self.streams(policy, 1)?;
-        streams.reset(0, target);
-        let environment = VectorEnv::new(self.env, 1)?;
-        self.begin(environment, streams, EpisodeResult::new(target, index))
+        self.begin(policy, target, index, VectorEnv::new)
     }
 
     /// As [`episode`](Self::episode), such that [pictures](Playing::picture) can be taken.
@@ -85,16 +82,23 @@ impl Evaluation<'_> {
     /// # Errors
     /// As [`episode`](Self::episode).
     pub fn filmed(&self, policy: &Policy, target: f64, index: u64) -> Result<Playing> {
-        let mut streams = self.streams(policy, 1)?;
-        streams.reset(0, target);
-        let environment = VectorEnv::filmed(self.env, 1)?;
-        self.begin(environment, streams, EpisodeResult::new(target, index))
+        self.begin(policy, target, index, VectorEnv::filmed)
     }
 
-    fn begin(&self, environment: VectorEnv, streams: Streams, result: EpisodeResult) -> Result<Playing> {
-        let mut environment = environment;
+    /// One episode, in the environment that `make` makes.
+    fn begin(
+        &self,
+        policy: &Policy,
+        target: f64,
+        index: u64,
+        make: fn(&EnvSpec, usize) -> std::result::Result<VectorEnv, aaren_envs::Error>,
+    ) -> Result<Playing> {
+        let mut streams = self.streams(policy, 1)?;
+        streams.reset(0, target);
+        let mut environment = make(self.env, 1)?;
         let mut observation = vec![0.0; environment.observation_size()];
-        environment.reset(self.episode_seed(result.episode), &mut observation)?;
+        environment.reset(self.episode_seed(index), &mut observation)?;
+        let result = EpisodeResult::new(target, index);
         Ok(Playing { streams, environment, observation, reward: 0.0, result, over: false })
     }
 

@@ -1,9 +1,8 @@
 //! A report as one HTML file that fetches nothing: it opens from `file://`, and can be sent as it is.
 //!
 //! Tables, protocol and YAML are plain HTML, there without a script too. The script sorts tables and draws lines with
-//! uPlot 1.6.32 (`uplot-*` beside this file, from the npm package of that name; MIT, its licence goes into the page).
-//! uPlot,
-//! because it has logarithmic axes, bands and gaps in 51 kB; Chart.js has four times that, Plotly seventy times.
+//! uPlot 1.6.32 (`uplot-*` beside this file, from the npm package of that name; MIT, its licence goes into the page):
+//! it has logarithmic axes, bands and gaps in 51 kB; Chart.js has four times that, Plotly seventy times.
 
 use std::fmt::Write;
 
