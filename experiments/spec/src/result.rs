@@ -10,7 +10,7 @@ use aaren_format::{AgentConfig, Precision, Regime, target_return, target_returns
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ExperimentFolder, PrimarySpec, RunState, Spec, write};
+use crate::{Error, ExperimentFolder, PrimarySpec, RunFolder, RunState, Spec, write};
 
 /// All that a report needs of an experiment.
 #[derive(Clone, Debug)]
@@ -361,6 +361,22 @@ impl ExperimentResult {
             unfinished,
             costs,
         })
+    }
+
+    /// Of one run alone that is done, in the folder of its experiment.
+    ///
+    /// # Errors
+    /// As [`ExperimentResult::read`].
+    pub fn read_run(run: &RunFolder) -> Result<Self, Error> {
+        let mut all = Self::read(&run.experiment())?;
+        let run = RunResult::read(&run.result())?;
+        all.policies.retain(|policy| *policy == run.policy);
+        all.costs.retain(|cost| cost.policy == run.policy);
+        all.seeds = vec![run.seed];
+        all.primary = None;
+        all.unfinished.clear();
+        all.runs = vec![run];
+        Ok(all)
     }
 }
 
