@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use aaren_agents::{Checkpoint, Origin, PolicyFile, Task, TrainConfig, Trainer};
 use aaren_datasets::{Dataset, DatasetSummary, Difficulty};
-use aaren_envs::{ReferenceScores, describe, reference_scores, return_range, seeds};
+use aaren_envs::{ReferenceScores, reference_scores, return_range, seeds};
 use aaren_format::{Network, Target};
 use aaren_spec::{
     DatasetSource, EpisodeResult, Evaluated, Fingerprint, Keep, PolicySpec, PrimarySpec, Protocol,
@@ -236,7 +236,7 @@ impl Run<'_> {
         if self.spec.evaluate.keep == Keep::All {
             self.keep(&file, result.updates)?;
         }
-        result.provenance.python = describe(&self.spec.env)?.versions;
+        result.provenance.python = provenance::of_python(self.spec)?;
         for update in earlier.chain([result.updates]) {
             let bytes = match update == result.updates {
                 true => file.to_bytes(),
@@ -628,7 +628,7 @@ impl<'r> Training<'r> {
             evaluations: progress.evaluations,
             losses: metrics::values(&run.folder, "train/loss")?,
             primary: progress.primary,
-            provenance: Provenance { python: describe(&run.spec.env)?.versions, ..provenance::here() },
+            provenance: Provenance { python: provenance::of_python(run.spec)?, ..provenance::here() },
         };
         run.leave(&file, result)
     }
