@@ -173,11 +173,12 @@ install-c:
 	cargo build --release --locked -p aaren-streaming-c
 	sh policies/streaming/c/install.sh target/release "$(PREFIX)" "$(VERSION)"
 
-# The book. MDBOOK= names another mdbook.
+# The book. MDBOOK=mdbook takes the one on the PATH instead of compiling one, which takes minutes.
 MDBOOK ?= $(DEPS)/mdbook/bin/mdbook
 
-docs: $(MDBOOK)
+docs: $(filter $(DEPS)/%,$(MDBOOK))
 	$(MDBOOK) build docs
+	@echo "open target/book/index.html in a browser"
 
 $(DEPS)/mdbook/bin/mdbook:
 	cargo install --locked --root $(DEPS)/mdbook mdbook --version 0.5.4
