@@ -370,7 +370,7 @@ impl ExperimentResult {
     pub fn read_run(run: &RunFolder) -> Result<Self, Error> {
         let mut all = Self::read(&run.experiment())?;
         let run = RunResult::read(&run.result())?;
-        all.policies.retain(|policy| *policy == run.policy);
+        all.policies = vec![run.policy.clone()];
         all.costs.retain(|cost| cost.policy == run.policy);
         all.seeds = vec![run.seed];
         all.primary = None;
