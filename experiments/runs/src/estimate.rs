@@ -133,7 +133,7 @@ fn measured(
     let scale = spec.evaluate.return_scale.unwrap_or(1000.0);
     let task = match spec.played_in() {
         Some(env) => Task::new(&describe(env).map_err(Error::at(experiment.place("env")))?, scale),
-        None => Task::of_data(&crate::dataset::of_experiment(spec, Path::new(""))?, scale),
+        None => Task::of_data(&crate::dataset::of_experiment(spec, Path::new(""))?, spec.env.clone(), scale),
     };
     let threads = spec.train.threads.or(threads);
     let kind = json!([

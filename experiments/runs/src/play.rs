@@ -2,7 +2,7 @@
 
 use aaren_agents::PolicyFile;
 use aaren_datasets::Dataset;
-use aaren_envs::{describe, reference_scores};
+use aaren_envs::reference_scores;
 use aaren_format::{Network, Target};
 use aaren_spec::{Evaluated, Keep, Protocol, RunResult};
 use aaren_streaming::Policy;
@@ -14,7 +14,7 @@ use crate::metrics::{self, Metrics};
 use crate::protocol::differences;
 use crate::record::Record;
 use crate::run::Run;
-use crate::{Error, Result, held_out, output};
+use crate::{Error, Result, held_out, output, provenance};
 
 impl Run<'_> {
     /// Acts with what `source` learned, which is done: they differ in their roll-out only.
@@ -70,7 +70,7 @@ impl Run<'_> {
         if self.spec.evaluate.keep == Keep::All {
             self.keep(&file, result.updates)?;
         }
-        result.provenance.python = describe(&self.spec.env)?.versions;
+        result.provenance.python = provenance::of_python(self.spec)?;
         for update in earlier.chain([result.updates]) {
             let bytes = match update == result.updates {
                 true => file.to_bytes(),

@@ -67,7 +67,8 @@ impl<'e> Ready<'e> {
             let cure = "scale the rewards in the data";
             return Err(Error::at(at("dataset"))(Error::Refused(format!("{found}, {expected}; {cure}"))));
         }
-        let task = environment.map_or_else(|| Task::of_data(&loaded, scale), |its| Task::new(&its, scale));
+        let task = environment
+            .map_or_else(|| Task::of_data(&loaded, spec.env.clone(), scale), |its| Task::new(&its, scale));
         if let Some(&most) = task.action.choices().iter().max().filter(|&&most| most > MOST_CHOICES) {
             let expected = format!("expected at most {MOST_CHOICES} of them; number the choices from 0 on");
             return Err(Error::at(at("dataset"))(Error::Refused(format!(

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use aaren_agents::{Origin, PolicyFile, Trainer};
-use aaren_envs::{describe, reference_scores, return_range};
+use aaren_envs::{reference_scores, return_range};
 use aaren_format::Network;
 use aaren_spec::{Evaluated, Keep, Protocol, Provenance, RunFolder, RunResult};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -205,7 +205,7 @@ impl<'r> Training<'r> {
             evaluations: progress.evaluations,
             losses: metrics::values(&run.folder, "train/loss")?,
             primary: progress.primary,
-            provenance: Provenance { python: describe(&run.spec.env)?.versions, ..provenance::here() },
+            provenance: Provenance { python: provenance::of_python(run.spec)?, ..provenance::here() },
         };
         run.leave(&file, result)
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aaren_datasets::{Actions, Columns, Reading};
+use aaren_datasets::{Actions, Columns, Reading, Space};
 use aaren_format::{EnvSpec, Invalid};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -122,7 +122,14 @@ impl Spec {
     pub fn reading(&self) -> Reading {
         let Self { observe, actions, columns, .. } = self;
         let of_env = self.env.python.as_ref().and_then(|python| python.observe.clone());
-        Reading { observe: observe.clone().or(of_env), actions: *actions, columns: columns.clone() }
+        let space = |json: &Option<_>| json.as_ref().and_then(Space::of_json);
+        let spaces = self.env.spaces.as_ref().map(|its| (space(&its.observation), space(&its.action)));
+        Reading {
+            observe: observe.clone().or(of_env),
+            actions: *actions,
+            columns: columns.clone(),
+            spaces: spaces.unwrap_or_default(),
+        }
     }
 
     /// The environment, where there is one.
