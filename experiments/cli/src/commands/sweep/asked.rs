@@ -161,7 +161,7 @@ mod tests {
             });
             serde_json::from_value(summary).unwrap()
         };
-        let of_walker = Targets::Data.of(&data(102.1, 4101.3));
+        let of_walker = Targets::Data.of(&data(102.1, 4101.2));
         assert_eq!(of_walker, [102.0, 602.0, 1102.0, 1602.0, 2102.0, 2602.0, 3101.0, 3601.0, 4101.0]);
         let of_shares = Targets::Data.of(&data(-0.4, 0.4));
         assert_eq!(of_shares[..3], [-0.4, -0.3, -0.2]);
