@@ -11,14 +11,14 @@ use alloc::format;
 
 use aaren_format::{GruSettings, Model, Precision};
 
-use super::{Memory, Mix};
+use super::Mix;
 use crate::Error;
-use crate::block::{State, Wanted};
 use crate::cache::Cache;
 use crate::file::File;
 use crate::linear::Linear;
 use crate::matrix::Matrix;
 use crate::simd::Lanes;
+use crate::state::{Memory, State, Wanted};
 use crate::vector::{exp, for_lanes};
 
 /// One layer as its file holds it.
