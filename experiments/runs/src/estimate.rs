@@ -9,7 +9,8 @@ use aaren_spec::{ExperimentFolder, PolicySpec, RunState};
 use serde_json::json;
 
 use crate::ready::Ready;
-use crate::{Error, Experiment, Part, Result, metrics, run, stand_in, threads};
+use crate::trainer::train_config;
+use crate::{Error, Experiment, Part, Result, metrics, stand_in, threads};
 
 /// Records of `metrics.jsonl` that say how fast a run is.
 const RECORDS: usize = 50;
@@ -150,7 +151,7 @@ fn measured(
     }
     let dataset = stand_in::dataset(&task, 8);
     let device = open_device(spec.train.device)?;
-    let config = run::train_config(spec, policy, 0);
+    let config = train_config(spec, policy, 0);
     let trainer = Trainer::new(&policy.agent, &task, config, &dataset, device)?;
     let counts = threads.map_or_else(threads::candidates, |threads| vec![threads]);
     let found = threads::rates(trainer, &counts);

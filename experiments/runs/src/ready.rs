@@ -10,7 +10,9 @@ use aaren_envs::describe;
 use aaren_spec::{DatasetSource, Document, ExperimentFolder, Fingerprint, PolicySpec, RunFolder, Spec};
 use tch::Device;
 
-use crate::run::{Data, Run, targets};
+use crate::protocol::targets;
+use crate::run::Run;
+use crate::trainer::Data;
 use crate::{Error, Result, dataset, lock, output};
 
 /// Choices that a policy has an output for, at most, where the data alone say them.

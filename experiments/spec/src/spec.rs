@@ -5,13 +5,13 @@ use std::path::Path;
 use aaren_datasets::{Actions, Columns, Reading, Space};
 use aaren_format::{EnvSpec, Invalid};
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::context::ContextSection;
 use crate::entry::Shared;
 use crate::field::{Field, Fields};
 use crate::model::ModelSection;
-use crate::values::{Distinct, distinct, whole};
+use crate::values::seeds;
 use crate::{
     CompareSpec, DatasetSource, Document, Error, EvaluateSpec, PolicySpec, PrimarySpec, TrainSpec, dataset,
     env, grid, keys, reading, values,
@@ -256,18 +256,4 @@ impl Document {
 
 fn first_seed() -> Vec<u64> {
     vec![0]
-}
-
-pub(super) fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
-    const LARGEST: u64 = u64::MAX;
-
-    #[derive(Deserialize)]
-    struct Seed(#[serde(deserialize_with = "whole::<_, _, 0, LARGEST>")] u64);
-
-    let seeds = Distinct {
-        list: "a list of seeds such as `[0, 1, 2]`",
-        item: "each seed once",
-        key: |seed: &Seed| seed.0,
-    };
-    Ok(distinct(deserializer, seeds)?.into_iter().map(|seed| seed.0).collect())
 }

@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::html::escaped;
 use crate::plot::{Figure, Scale};
 use crate::{Pictures, Summary, Table};
 
@@ -151,11 +152,6 @@ fn chart(figure: &Figure) -> Value {
 fn rounded(values: &[f64]) -> Vec<Value> {
     let round = |value: &f64| format!("{value:.4e}").parse::<f64>().ok().filter(|value| value.is_finite());
     values.iter().map(|value| round(value).map_or(Value::Null, |value| json!(value))).collect()
-}
-
-/// Text as HTML.
-pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// RFC 4648, section 4.
