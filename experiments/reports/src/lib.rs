@@ -6,6 +6,7 @@
 #![warn(clippy::print_stdout)]
 
 mod aggregates;
+mod asked;
 mod comparison;
 mod error;
 mod html;
@@ -24,6 +25,7 @@ mod table;
 mod primary_tests;
 
 pub use aggregates::Aggregates;
+pub use asked::{ASKED, Asked, AskedColumns, BestAsked, Swing};
 pub use comparison::{Comparison, Paired, Verdict};
 pub use error::Error;
 pub use looks::{Kind, cost_name, kind_of_agent, kind_of_file, looks, looks_of};

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::html::escaped;
 use crate::plot::{Figure, Scale};
-use crate::{Pictures, Summary, Table};
+use crate::{ASKED, Pictures, Summary, Table};
 
 const SCRIPTS: [&str; 2] = [include_str!("uplot-1.6.32.iife.min.js"), include_str!("page.js")];
 const STYLES: [&str; 2] = [include_str!("uplot-1.6.32.min.css"), include_str!("page.css")];
@@ -95,11 +95,12 @@ impl Section {
         let target = summary.protocol.target_returns.first().copied().unwrap_or_default();
         let mut html = format!(
             "<section class=experiment id=experiment-{index}><h2>{}</h2>{}<p class=about>Scores of the last update at target \
-             return {target}; intervals: {}. State bytes and median µs per step are of timestep 1000 on one core.</p>\
+             return {target}; intervals: {}. State bytes and median µs per step are of timestep 1000 on one core. {}</p>\
              <div class=charts data-experiment={index}></div>",
             escaped(name),
             summary.table().to_html(),
             escaped(&summary.protocol.interval),
+            if summary.asked_columns().is_empty() { String::new() } else { escaped(ASKED) },
         );
         for Film { name, media_type, bytes } in films {
             let source = format!("data:{media_type};base64,{}", base64(bytes));
