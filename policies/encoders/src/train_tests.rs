@@ -47,7 +47,10 @@ fn models(width: usize, heads: usize) -> Vec<Model> {
     for norm in [Norm::Post, Norm::Pre] {
         models.extend(Recency::ALL.map(|recency| model(EncoderKind::Aaren, recency, norm)));
         models.extend(
-            [EncoderKind::Transformer, EncoderKind::Gru].map(|other| model(other, Recency::None, norm)),
+            EncoderKind::ALL
+                .into_iter()
+                .filter(|&kind| kind != EncoderKind::Aaren)
+                .map(|other| model(other, Recency::None, norm)),
         );
         let rotary = |encoder, recency, rotate| {
             let mixer = Mixer::new(encoder, Settings { heads, recency, rotate, ..Settings::default() });
@@ -56,6 +59,7 @@ fn models(width: usize, heads: usize) -> Vec<Model> {
         models.push(rotary(EncoderKind::Aaren, Recency::None, 1.0));
         models.push(rotary(EncoderKind::Aaren, Recency::Gated, 0.5));
         models.push(rotary(EncoderKind::Transformer, Recency::None, 0.5));
+        models.push(rotary(EncoderKind::GatedDelta, Recency::None, 0.5));
         models.push(Model {
             positions: Positions::Alibi,
             ..model(EncoderKind::Transformer, Recency::None, norm)

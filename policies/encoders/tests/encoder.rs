@@ -40,11 +40,14 @@ fn an_aaren_layer_has_one_width_more_parameters_than_its_twin() {
 }
 
 #[test]
-fn a_gru_has_nearly_as_many_parameters_as_an_aaren() {
-    for width in [5, 8, 12, 64, 100, 128, 256] {
+fn recurrent_encoders_have_nearly_as_many_parameters_as_an_aaren() {
+    let others = EncoderKind::ALL.into_iter().filter(|encoder| encoder.constant_state());
+    for (encoder, width) in
+        others.flat_map(|encoder| [8, 12, 64, 100, 128, 256].map(|width| (encoder, width)))
+    {
         let count = |encoder| parameters(&model(encoder, width, 1, 1)) as f64;
-        let off = count(EncoderKind::Gru) / count(EncoderKind::Aaren) - 1.0;
-        assert!(off.abs() < 0.05, "width {width}: {off}");
+        let off = count(encoder) / count(EncoderKind::Aaren) - 1.0;
+        assert!(off.abs() < 0.05, "{encoder}, width {width}: {off}");
     }
 }
 
@@ -86,6 +89,10 @@ fn variants() -> Vec<Model> {
         Model { positions: Positions::Alibi, ..model(EncoderKind::Transformer, 12, 3, 2) },
         Model { norm: Norm::Pre, ..model(EncoderKind::Gru, 12, 3, 2) },
         model(EncoderKind::Gru, 12, 3, 2),
+        model(EncoderKind::Lstm, 12, 3, 2),
+        Model { norm: Norm::Pre, ..model(EncoderKind::MinGru, 12, 3, 2) },
+        model(EncoderKind::GatedDelta, 12, 3, 2),
+        rotary(model(EncoderKind::GatedDelta, 12, 3, 2)),
     ]
 }
 

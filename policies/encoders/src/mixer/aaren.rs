@@ -1,7 +1,7 @@
 //! Attention as an RNN.
 
 use aaren_format::{AarenSettings, Model, Recency};
-use tch::{Kind, Tensor, nn, nn::Module};
+use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::{Mixed, Mixer};
 use crate::fused::{self, Gradients};
@@ -42,12 +42,9 @@ impl Aaren {
     pub(crate) fn new(path: &nn::Path, model: &Model, settings: AarenSettings) -> Self {
         let (width, heads) = (model.width as i64, settings.heads as i64);
         let linear = |name| linear(path / name, width, width);
-        let raw = |decay: Tensor| decay.expm1().log();
-        let head = Tensor::arange(heads, (Kind::Float, path.device()));
         // λ = 0.05·{1, 2, 4, 8, …}: time constants of 20 tokens and less.
-        let short = || raw(head.exp2() * 0.05);
-        // Time constants spread evenly over the octaves from 4 tokens, a step or two, to 4096, an episode.
-        let spread = || raw((-(&head + 0.5) * (10.0 / heads as f64) - 2.0).exp2());
+        let short = || raw(numbers(heads, path.device()).exp2() * 0.05);
+        let spread = || spread(heads, path.device());
         let recency = match settings.recency {
             Recency::None => Decay::Never,
             Recency::Learned => Decay::Learned(path.var_copy("recency", &short())),
@@ -113,6 +110,21 @@ impl Aaren {
         let scores = float(x).matmul(&self.folded().tr()).transpose(1, 2);
         (scores, by_head(&x_linear(x, &self.value), self.heads))
     }
+}
+
+fn numbers(heads: i64, device: Device) -> Tensor {
+    Tensor::arange(heads, (Kind::Float, device))
+}
+
+/// What softplus makes a decay of.
+fn raw(decay: Tensor) -> Tensor {
+    decay.expm1().log()
+}
+
+/// [`raw`] of decays whose time constants are spread evenly over the octaves from 4 tokens, a step or two, to 4096, an
+/// episode.
+pub(super) fn spread(heads: i64, device: Device) -> Tensor {
+    raw((-(numbers(heads, device) + 0.5) * (10.0 / heads as f64) - 2.0).exp2())
 }
 
 /// Its state is the [`Prefix`] so far: stabiliser, sum of weights, weighted sum of values, turned as they are at the
@@ -258,7 +270,6 @@ fn prefix(state: &[Tensor]) -> Prefix {
 #[cfg(test)]
 mod tests {
     use aaren_format::{Norm, Positions, Settings};
-    use tch::Device;
 
     use super::*;
 

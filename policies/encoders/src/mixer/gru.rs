@@ -1,6 +1,5 @@
 //! A gated recurrent unit.
 
-use aaren_format::GruSettings;
 use tch::{Tensor, nn};
 
 use super::{Mixed, Mixer};
@@ -9,7 +8,7 @@ use crate::linear::{float, linear, weights, x_linear};
 use crate::rotation::Place;
 use crate::wanted::Wanted;
 
-/// A gated recurrent unit (Cho et al. 2014) of [`GruSettings::units`] units, and its projection back to the width.
+/// A gated recurrent unit (Cho et al. 2014) of [`GruSettings::units`](aaren_format::GruSettings) units, and its projection back to the width.
 ///
 /// Parameters are named, laid out and drawn as those of a layer of PyTorch's `nn.GRU`: gates r, z, n one
 /// after the other, all from U(−1/√units, 1/√units). Its recurrence runs in float32 whatever the
@@ -24,21 +23,25 @@ pub(crate) struct Gru {
 }
 
 impl Gru {
-    pub(crate) fn new(path: &nn::Path, width: i64) -> Self {
-        let units = GruSettings::units(width as usize) as i64;
-        let bound = 1.0 / (units as f64).sqrt();
-        let var = |name, shape: &[i64]| path.var(name, shape, nn::Init::Uniform { lo: -bound, up: bound });
+    pub(crate) fn new(path: &nn::Path, width: i64, units: i64) -> Self {
         Self {
-            parameters: [
-                var("weight_ih", &[3 * units, width]),
-                var("weight_hh", &[3 * units, units]),
-                var("bias_ih", &[3 * units]),
-                var("bias_hh", &[3 * units]),
-            ],
+            parameters: parameters(path, 3, width, units),
             output: linear(path / "output", units, width),
             units,
         }
     }
+}
+
+/// Those of a layer of PyTorch's recurrent units with so many gates, and drawn as they are.
+pub(super) fn parameters(path: &nn::Path, gates: i64, width: i64, units: i64) -> [Tensor; 4] {
+    let bound = 1.0 / (units as f64).sqrt();
+    let var = |name, shape: &[i64]| path.var(name, shape, nn::Init::Uniform { lo: -bound, up: bound });
+    [
+        var("weight_ih", &[gates * units, width]),
+        var("weight_hh", &[gates * units, units]),
+        var("bias_ih", &[gates * units]),
+        var("bias_hh", &[gates * units]),
+    ]
 }
 
 impl Gru {
