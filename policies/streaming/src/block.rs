@@ -1,35 +1,16 @@
-//! Layer normalisation, the block, and the stack of blocks: what all encoders share.
+//! The block and the stack of blocks: what all encoders share.
 
 use alloc::{format, vec::Vec};
 
 use crate::Error;
-use crate::episode::touch;
 use crate::file::File;
 use crate::linear::Linear;
-use crate::mixer::{Memory, Mixer};
+use crate::mixer::Mixer;
+use crate::norm::LayerNorm;
 use crate::simd::Lanes;
-use crate::vector::{add_assign, gelu, layer_norm};
+use crate::state::{Scratch, State, Wanted};
+use crate::vector::{add_assign, gelu};
 use aaren_format::{Model, Norm, Precision};
-
-/// Gain and bias of a layer normalisation.
-pub(crate) struct LayerNorm {
-    pub(crate) gain: Vec<f32>,
-    pub(crate) bias: Vec<f32>,
-}
-
-impl LayerNorm {
-    /// Normalise every row of `x` in place.
-    #[inline(always)]
-    pub(crate) fn apply<L: Lanes>(&self, x: &mut [f32]) {
-        for row in x.chunks_exact_mut(self.gain.len()) {
-            layer_norm::<L>(row, &self.gain, &self.bias);
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        size_of_val(&*self.gain) + size_of_val(&*self.bias)
-    }
-}
 
 /// A mixer and a two-layer perceptron, each with a residual connection and a normalisation.
 struct Block {
@@ -47,89 +28,6 @@ pub(crate) struct Encoder {
     /// After the last block, where the norm comes first.
     last_norm: Option<LayerNorm>,
     pub(crate) width: usize,
-}
-
-/// What the encoder remembers of the tokens so far.
-#[derive(Default)]
-pub(crate) struct State {
-    /// Tokens since the state was empty.
-    pub(crate) tokens: u64,
-    /// Tokens that the next forward pass brings.
-    pub(crate) incoming: usize,
-    pub(crate) layers: Vec<Memory>,
-}
-
-/// Whose outputs of a forward pass are wanted, of each state's incoming tokens.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    All,
-    Last,
-    None,
-}
-
-impl Wanted {
-    /// The first of so many tokens whose output is wanted.
-    pub(crate) fn from(self, tokens: usize) -> usize {
-        match self {
-            Wanted::All => 0,
-            Wanted::Last => tokens - 1,
-            Wanted::None => tokens,
-        }
-    }
-
-    /// Calls `each` with the place, among all states' incoming tokens, of every one that is wanted.
-    #[inline(always)]
-    pub(crate) fn rows(self, states: &mut [impl AsMut<State>], mut each: impl FnMut(usize)) {
-        let mut first = 0;
-        for state in states {
-            let incoming = state.as_mut().incoming;
-            (first + self.from(incoming)..first + incoming).for_each(&mut each);
-            first += incoming;
-        }
-    }
-}
-
-/// Working memory of a forward pass.
-pub(crate) struct Scratch {
-    /// Tokens in, and the encoder's outputs out: `[tokens, width]`.
-    pub(crate) x: Vec<f32>,
-    /// The block's input after its first norm, where the norm comes first.
-    normed: Vec<f32>,
-    /// What a residual connection adds.
-    pub(crate) branch: Vec<f32>,
-    hidden: Vec<f32>,
-    /// Of the mixers.
-    mixer: Vec<f32>,
-    /// Of the head.
-    pub(crate) head: Vec<f32>,
-}
-
-impl Scratch {
-    /// Working memory of so many floats in `x` and in `branch`, for a network without blocks.
-    pub(crate) fn pair(length: usize) -> Scratch {
-        let (x, branch) = (alloc::vec![0.0; length], alloc::vec![0.0; length]);
-        Scratch { x, branch, normed: Vec::new(), hidden: Vec::new(), mixer: Vec::new(), head: Vec::new() }
-    }
-
-    /// Bytes of all buffers.
-    pub(crate) fn bytes(&self) -> usize {
-        let Scratch { x, normed, branch, hidden, mixer, head } = self;
-        [x, normed, branch, hidden, mixer, head].into_iter().map(|buffer| size_of_val(&**buffer)).sum()
-    }
-
-    /// Writes to every page.
-    pub(crate) fn touch(&mut self) {
-        let Scratch { x, normed, branch, hidden, mixer, head } = self;
-        [x, normed, branch, hidden, mixer, head].into_iter().for_each(|buffer| touch(buffer));
-    }
-}
-
-impl State {
-    /// Bytes of what it remembers.
-    pub(crate) fn bytes(&self) -> usize {
-        let floats = |memory: &Memory| memory.fixed.len() + memory.cache.row() * memory.cache.held().len();
-        size_of::<f32>() * self.layers.iter().map(floats).sum::<usize>()
-    }
 }
 
 impl Encoder {

@@ -5,14 +5,15 @@ use core::ops::Range;
 use aaren_format::{self as format, Header, Layout, Positions, Precision, Regime};
 
 use crate::Error;
-use crate::block::{Encoder, LayerNorm, Scratch};
+use crate::block::Encoder;
 use crate::episode::Episode;
 use crate::file::File;
 use crate::head::{Head, Joint};
 use crate::linear::Linear;
 use crate::matrix::Weight;
-use crate::policy::Weights;
-use crate::simd::{Kernel, Lanes};
+use crate::norm::LayerNorm;
+use crate::simd::{InstructionSet, Kernel, Lanes};
+use crate::state::Scratch;
 use crate::vector::add_assign;
 
 /// Timesteps of a window that pass through the encoder together: enough to reuse each panel of
@@ -191,12 +192,12 @@ impl Decision {
     /// one's state token.
     pub(crate) fn push(
         &self,
-        policy: &Weights,
+        instructions: InstructionSet,
         regime: Regime,
         episodes: &mut [Episode],
         scratch: &mut Scratch,
     ) {
-        policy.instructions.run(Push { decision: self, regime, episodes, scratch });
+        instructions.run(Push { decision: self, regime, episodes, scratch });
     }
 
     /// The embedding of an episode's token, numbered as in [`tokens_to_come`](Self::tokens_to_come).

@@ -6,10 +6,10 @@ use aaren_format::{self as vocabulary, Header, Precision, check_scale};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::Error;
-use crate::block::LayerNorm;
 use crate::error::one_line;
 use crate::linear::Linear;
 use crate::matrix::{Bytes, Matrix, Weight};
+use crate::norm::LayerNorm;
 
 /// The tensors of a policy file. Nothing is allocated by a header's word alone: a size is held against a
 /// tensor whose bytes are there.

@@ -27,6 +27,7 @@
 
 extern crate alloc;
 
+mod act;
 mod block;
 mod c_file;
 mod cache;
@@ -39,12 +40,14 @@ mod linear;
 mod matrix;
 mod mixer;
 mod network;
+mod norm;
 mod perceptron;
 mod policy;
 mod quantise;
 mod rotation;
 mod saved;
 mod simd;
+mod state;
 mod stream;
 mod streams;
 mod vector;

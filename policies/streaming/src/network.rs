@@ -3,13 +3,13 @@
 use aaren_format::{self as format, Header, Precision, Regime};
 
 use crate::Error;
-use crate::block::{Scratch, State};
 use crate::decision::Decision;
 use crate::episode::Episode;
 use crate::file::File;
 use crate::head::Joint;
 use crate::perceptron::Perceptron;
-use crate::policy::Weights;
+use crate::simd::InstructionSet;
+use crate::state::{Scratch, State};
 
 /// What makes an action of what an episode holds.
 #[expect(clippy::large_enum_variant, reason = "there is one for each policy")]
@@ -136,14 +136,14 @@ impl Network {
     /// The head's outputs for the inputs in each episode's current row.
     pub(crate) fn run(
         &self,
-        policy: &Weights,
+        instructions: InstructionSet,
         regime: Regime,
         episodes: &mut [Episode],
         scratch: &mut Scratch,
     ) {
         match self {
-            Network::Decision(decision) => decision.push(policy, regime, episodes, scratch),
-            Network::Perceptron(perceptron) => perceptron.map(policy, episodes, scratch),
+            Network::Decision(decision) => decision.push(instructions, regime, episodes, scratch),
+            Network::Perceptron(perceptron) => perceptron.map(instructions, episodes, scratch),
         }
     }
 }

@@ -5,12 +5,11 @@ use alloc::{format, vec::Vec};
 use aaren_format::{Header, Mlp, Precision};
 
 use crate::Error;
-use crate::block::Scratch;
 use crate::episode::Episode;
 use crate::file::File;
 use crate::linear::Linear;
-use crate::policy::Weights;
-use crate::simd::{Kernel, Lanes};
+use crate::simd::{InstructionSet, Kernel, Lanes};
+use crate::state::Scratch;
 
 /// Hidden layers with ReLU, and the head. It remembers nothing: every regime is the same to it.
 pub(crate) struct Perceptron {
@@ -50,8 +49,8 @@ impl Perceptron {
     }
 
     /// The head's outputs for every episode's observation.
-    pub(crate) fn map(&self, policy: &Weights, episodes: &mut [Episode], scratch: &mut Scratch) {
-        policy.instructions.run(Map { perceptron: self, episodes, scratch });
+    pub(crate) fn map(&self, instructions: InstructionSet, episodes: &mut [Episode], scratch: &mut Scratch) {
+        instructions.run(Map { perceptron: self, episodes, scratch });
     }
 }
 

@@ -4,10 +4,10 @@
 use alloc::borrow::ToOwned;
 use alloc::{sync::Arc, vec::Vec};
 
+use crate::Error;
 use crate::file::File;
 use crate::network::Network;
 use crate::simd::InstructionSet;
-use crate::{Error, Stream};
 use aaren_format::{ActionSpace, Header, Precision, Regime, fnv1a};
 
 /// The weights of a trained policy, shared by all its streams: cloning copies a pointer.
@@ -90,21 +90,6 @@ impl Policy {
         let network = Network::read(&file, &header, options.precision)?;
         let (instructions, fingerprint) = (options.instructions, fnv1a(bytes.iter().copied()));
         Ok(Policy(Arc::new(Weights { header, instructions, mean, std, network, fingerprint })))
-    }
-
-    /// A stream for one episode at a time, in the regime the file names.
-    pub fn stream(&self) -> Stream {
-        Stream::new(self.clone(), self.regime())
-    }
-
-    /// A stream in a regime of one's own choice.
-    ///
-    /// # Errors
-    ///
-    /// If the regime holds no timestep, or slides where the state has one size.
-    pub fn stream_with(&self, regime: Regime) -> Result<Stream, Error> {
-        self.header().check_regime(regime)?;
-        Ok(Stream::new(self.clone(), regime))
     }
 
     /// What the file says of itself.

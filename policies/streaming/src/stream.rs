@@ -1,7 +1,8 @@
 //! One episode of a policy.
 
-use crate::block::Scratch;
-use crate::episode::{Episode, act, rehearse};
+use crate::act::{act, rehearse};
+use crate::episode::Episode;
+use crate::state::Scratch;
 use crate::{Error, Policy};
 use aaren_format::Regime;
 
@@ -25,8 +26,25 @@ pub struct Stream {
     scratch: Scratch,
 }
 
+impl Policy {
+    /// A stream for one episode at a time, in the regime the file names.
+    pub fn stream(&self) -> Stream {
+        Stream::new(self.clone(), self.regime())
+    }
+
+    /// A stream in a regime of one's own choice.
+    ///
+    /// # Errors
+    ///
+    /// If the regime holds no timestep, or slides where the state has one size.
+    pub fn stream_with(&self, regime: Regime) -> Result<Stream, Error> {
+        self.header().check_regime(regime)?;
+        Ok(Stream::new(self.clone(), regime))
+    }
+}
+
 impl Stream {
-    pub(crate) fn new(policy: Policy, regime: Regime) -> Stream {
+    fn new(policy: Policy, regime: Regime) -> Stream {
         let mut episode = Episode::new(policy.weights(), regime);
         let mut scratch = policy.weights().network.scratch(regime, 1);
         rehearse(policy.weights(), regime, core::slice::from_mut(&mut episode), &mut scratch);

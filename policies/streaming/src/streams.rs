@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::block::Scratch;
-use crate::episode::{Episode, act, rehearse, touch};
+use crate::act::{act, rehearse};
+use crate::episode::Episode;
+use crate::state::{Scratch, touch};
 use crate::{Error, Policy};
 use aaren_format::Regime;
 
@@ -46,7 +47,8 @@ impl Streams {
     fn new(policy: Policy, regime: Regime, count: usize) -> Result<Streams, Error> {
         let episode = || Episode::new(policy.weights(), regime);
         let scratch = |count| policy.weights().network.scratch(regime, count);
-        has_room(count, episode().bytes() + scratch(1).bytes())?;
+        let one = episode();
+        has_room(count, one.bytes() + size_of_val(&*one.action) + scratch(1).bytes())?;
         let mut episodes: Vec<_> = (0..count).map(|_| episode()).collect();
         let mut scratch = scratch(count);
         rehearse(policy.weights(), regime, &mut episodes, &mut scratch);

@@ -15,15 +15,15 @@ use alloc::{format, vec::Vec};
 
 use aaren_format::{Model, Precision, Recency, Settings};
 
-use super::{Memory, Mix};
+use super::Mix;
 use crate::Error;
-use crate::block::{State, Wanted};
 use crate::cache::Cache;
 use crate::file::File;
 use crate::linear::Linear;
 use crate::matrix::Matrix;
 use crate::rotation::Phases;
 use crate::simd::Lanes;
+use crate::state::{Memory, State, Wanted};
 use crate::vector::{add_scaled, exp_scalar, for_lanes, scale_into};
 
 /// One layer as its file holds it, but for what is folded.

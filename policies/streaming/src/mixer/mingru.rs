@@ -9,15 +9,16 @@ use alloc::format;
 
 use aaren_format::{Model, Precision};
 
+use super::Mix;
 use super::recurrent::sigmoid;
-use super::{Memory, Mix};
 use crate::Error;
-use crate::block::{State, Wanted};
+
 use crate::cache::Cache;
 use crate::file::File;
 use crate::linear::Linear;
 use crate::matrix::Matrix;
 use crate::simd::Lanes;
+use crate::state::{Memory, State, Wanted};
 use crate::vector::for_lanes;
 
 /// One layer as its file holds it.

@@ -9,8 +9,6 @@ pub(crate) mod mingru;
 pub(crate) mod recurrent;
 pub(crate) mod transformer;
 
-use alloc::vec::Vec;
-
 use aaren_format::{EncoderKind, Model, Precision};
 
 use self::aaren::Aaren;
@@ -19,19 +17,10 @@ use self::gru::Gru;
 use self::lstm::Lstm;
 use self::mingru::MinGru;
 use self::transformer::Transformer;
-use crate::block::{State, Wanted};
-use crate::cache::Cache;
 use crate::file::File;
 use crate::simd::Lanes;
+use crate::state::{Memory, State, Wanted};
 use crate::{Error, linear::Linear};
-
-/// What one layer remembers of the tokens so far.
-pub(crate) struct Memory {
-    /// The part of one size.
-    pub(crate) fixed: Vec<f32>,
-    /// The part that grows with every token; of no width for an encoder of constant state.
-    pub(crate) cache: Cache,
-}
 
 /// What every kind of mixer can do. No `dyn`: the kernels are compiled for each set of instructions.
 trait Mix: Sized {

@@ -5,14 +5,15 @@ use core::marker::PhantomData;
 
 use aaren_format::{Model, Precision};
 
-use super::{Memory, Mix};
+use super::Mix;
 use crate::Error;
-use crate::block::{State, Wanted};
+
 use crate::cache::Cache;
 use crate::file::File;
 use crate::linear::Linear;
 use crate::matrix::Matrix;
 use crate::simd::Lanes;
+use crate::state::{Memory, State, Wanted};
 use crate::vector::exp;
 
 /// What distinguishes one kind of them.

@@ -4,15 +4,15 @@ use alloc::{format, vec::Vec};
 
 use aaren_format::{Model, Positions, Precision};
 
-use super::{Memory, Mix};
+use super::Mix;
 use crate::Error;
-use crate::block::{State, Wanted};
 use crate::cache::{Cache, TILE};
 use crate::file::File;
 use crate::linear::Linear;
 use crate::matrix::Matrix;
 use crate::rotation::Phases;
 use crate::simd::Lanes;
+use crate::state::{Memory, State, Wanted};
 use crate::vector::{dot, exp_minus, exp_scalar, for_lanes, max};
 
 /// One layer as its file holds it, but for what is folded; all `[width, width]`.
