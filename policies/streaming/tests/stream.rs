@@ -131,6 +131,20 @@ fn an_aaren_and_a_gru_keep_their_size_and_a_transformer_grows() {
     }
 }
 
+/// Hidden states, and an LSTM's cells; a matrix for each head of 16 channels.
+#[test]
+fn recurrent_encoders_keep_their_size() {
+    for (encoder, numbers) in [("lstm", 2 * 18), ("mingru", 43), ("gated-delta", 2 * 16 * 16)] {
+        let mut stream = policy(encoder).stream();
+        for timesteps in [1, 100] {
+            stream.reset(0.0);
+            steps(&mut stream, 0, timesteps);
+            let last_action = stream.policy().header().action.size();
+            assert_eq!(stream.state_bytes(), (2 * numbers + last_action) * 4, "{encoder}");
+        }
+    }
+}
+
 /// What a regime must keep is what `save` writes: no more, so that a window's recomputed keys and values do not count,
 /// and no less but for the last timestep's inputs, which are saved in any case.
 #[test]
