@@ -104,9 +104,16 @@ fn compare_with(
         tch::no_grad(|| encoder.seq(&x, &encoder.zero_state(3)).1)
     });
     let x = Tensor::randn([3, tokens, width], CPU).set_requires_grad(true);
+    // Episodes of several lengths, one of them of one token; some rows go on from the state.
+    let shares = model.encoder().resets() && tokens > 30 && precision == Precision::Float32;
+    let begins = shares.then(|| {
+        let place = Tensor::arange(3 * tokens, (Kind::Int64, Device::Cpu)).view([3, tokens]);
+        (place.remainder(17).eq(4)).logical_or(&place.remainder(23).eq(5))
+    });
 
     tch::manual_seed(11);
-    let (expected, expected_state) = encoder.forward(&x, before.as_ref(), wanted, Pass::Training(precision));
+    let (expected, expected_state) =
+        encoder.forward(&x, before.as_ref(), begins.as_ref(), wanted, Pass::Training(precision));
     let flow = expected.randn_like();
     named.push(("x".into(), x.shallow_clone()));
     let parameters: Vec<Tensor> = named.iter().map(|(_, parameter)| parameter.shallow_clone()).collect();
@@ -120,8 +127,14 @@ fn compare_with(
         }
     }
     tch::manual_seed(11);
-    let (found, found_state, back) =
-        encoder.train(&x, before.as_ref(), wanted, precision, &encoder.draw(3 * tokens, precision));
+    let (found, found_state, back) = encoder.train(
+        &x,
+        before.as_ref(),
+        begins.as_ref(),
+        wanted,
+        precision,
+        &encoder.draw(3 * tokens, precision),
+    );
     let mut gradients = Gradients::default();
     let to_x = back(&flow, &mut gradients);
 
@@ -180,6 +193,8 @@ fn training_computes_what_the_graph_does() {
         }
     }
     for model in models(64, 4) {
-        compare(&model, 60, state_tokens(3), false, Precision::Bfloat16, 0.08);
+        // A minGRU's gates get differences of sums.
+        let tolerance = if model.encoder() == EncoderKind::MinGru { 0.15 } else { 0.06 };
+        compare(&model, 60, state_tokens(3), false, Precision::Bfloat16, tolerance);
     }
 }

@@ -60,6 +60,14 @@ impl EncoderKind {
         self.facts().1
     }
 
+    /// Whether it can forget all before any token of a row, so that a training batch holds several episodes in one row.
+    pub fn resets(self) -> bool {
+        match self {
+            EncoderKind::Aaren | EncoderKind::Gru | EncoderKind::MinGru | EncoderKind::GatedDelta => true,
+            EncoderKind::Transformer | EncoderKind::Lstm => false,
+        }
+    }
+
     /// Whether it can know when something was in that way.
     pub fn knows(self, positions: Positions) -> bool {
         match positions {

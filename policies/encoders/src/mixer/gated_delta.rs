@@ -75,8 +75,8 @@ impl Tokens {
         let tokens = left.size()[2];
         let number = Tensor::arange(tokens, (Kind::Int64, left.device()));
         let (future, own) = (number.gt_tensor(&number.unsqueeze(1)), number.ge_tensor(&number.unsqueeze(1)));
-        let since = (left.unsqueeze(-1) - left.unsqueeze(-2)).masked_fill(&future, f64::NEG_INFINITY).exp();
-        let decayed = left.exp().unsqueeze(-1);
+        let since = (left.unsqueeze(-1) - left.unsqueeze(-2)).masked_fill(&future, f64::NEG_INFINITY);
+        let [since, decayed] = [since, left.unsqueeze(-1)].map(|x| x.to_kind(values.kind()).exp());
         let rates = rates.unsqueeze(-1);
         let overlap = (keys.matmul(&keys.transpose(-2, -1)) * &since * &rates).masked_fill(&own, 0.0);
         let wanted = (values - keys.matmul(memory) * &decayed) * &rates;
@@ -123,7 +123,8 @@ impl Mixer for GatedDelta {
             (queries, keys) = (turn.on(&queries), turn.on(&keys));
         }
         let gate = |layer| float(&x_linear(x, layer)).transpose(1, 2);
-        let left = (-gate(&self.decay)).log_sigmoid();
+        let decay = gate(&self.decay).softplus();
+        let left = -place.reset(Some(decay.shallow_clone()), &decay).unwrap_or(decay);
         let rates = gate(&self.rate).sigmoid() * 2.0;
         let [queries, keys, values] = [queries, keys, of(&self.value)].map(|x| x.transpose(1, 2));
         let mut memory = match state {
@@ -134,7 +135,7 @@ impl Mixer for GatedDelta {
         for start in (0..tokens).step_by(CHUNK as usize) {
             let part = |x: &Tensor| x.narrow(2, start, CHUNK.min(tokens - start));
             let chunk = Tokens {
-                left: part(&left).cumsum(2, None::<Kind>),
+                left: part(&left).cumsum(2, Kind::Double),
                 rates: part(&rates),
                 queries: part(&queries),
                 keys: part(&keys),

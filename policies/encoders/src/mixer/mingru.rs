@@ -5,7 +5,7 @@ use tch::{Kind, Tensor, nn};
 use super::{Mixed, Mixer};
 use crate::fused::{self, Gradients};
 use crate::linear::{float, linear, weights, x_linear};
-use crate::rotation::Place;
+use crate::rotation::{ALL, Place};
 use crate::scan::{self, Prefix};
 use crate::wanted::Wanted;
 
@@ -32,11 +32,19 @@ impl MinGru {
     }
 
     /// Scores, values and decays `[batch, tokens, units]` of what [`MinGru::input`] makes of tokens.
-    fn parts(&self, gates: &Tensor) -> [Tensor; 3] {
+    fn parts(&self, gates: &Tensor, place: Place) -> [Tensor; 3] {
         let [z, c] = [0, 1].map(|part| gates.narrow(-1, part * self.units, self.units));
         // g(c) = c + ½ where c ≥ 0, else σ(c).
         let values = c.relu() + c.clamp_max(0.0).sigmoid();
-        [z.log_sigmoid(), values, z.softplus()].map(|part| part.contiguous())
+        let (mut scores, mut values, mut decay) = (z.log_sigmoid(), values, z.softplus());
+        if let Some(begins) = place.begins {
+            // After a state of zero, which has what the token leaves of the weight: σ(z) g(c), and all of the weight.
+            let begins = begins.unsqueeze(-1);
+            values = (&values * scores.exp()).where_self(&begins, &values);
+            scores = scores.masked_fill(&begins, 0.0);
+            decay = decay.masked_fill(&begins, ALL);
+        }
+        [scores, values, decay].map(|part| part.contiguous())
     }
 
     /// A hidden state `[batch, units]` as one token of weight one.
@@ -55,8 +63,14 @@ impl Mixer for MinGru {
         vec![Tensor::zeros([batch, self.units], (self.input.ws.kind(), self.input.ws.device()))]
     }
 
-    fn seq(&self, x: &Tensor, _: Place, state: Option<&[Tensor]>, wanted: Wanted) -> (Tensor, Vec<Tensor>) {
-        let parts = self.parts(&float(&x_linear(x, &self.input)));
+    fn seq(
+        &self,
+        x: &Tensor,
+        place: Place,
+        state: Option<&[Tensor]>,
+        wanted: Wanted,
+    ) -> (Tensor, Vec<Tensor>) {
+        let parts = self.parts(&float(&x_linear(x, &self.input)), place);
         let [scores, values, decay] = parts.map(|part| part.transpose(1, 2));
         let (outputs, after) =
             scan::hillis_steele(&scores, &values.unsqueeze(-1), Some(&decay), &self.prefix(x, state));
@@ -64,10 +78,10 @@ impl Mixer for MinGru {
         (x_linear(&hidden, &self.output), vec![after.output().squeeze_dim(-1)])
     }
 
-    fn train<'a>(&'a self, x: &Tensor, _: Place, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
+    fn train<'a>(&'a self, x: &Tensor, place: Place, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
         let (gates, gates_back) = fused::layer(x, &self.input);
         let leaf = float(&gates).detach().set_requires_grad(true);
-        let parts = tch::with_grad(|| self.parts(&leaf));
+        let parts = tch::with_grad(|| self.parts(&leaf, place));
         let before = self.prefix(x, state);
         let [scores, values, decay] = &parts;
         let (hidden, after, hidden_back) = fused::scan(scores, values, Some(decay), Some(&before), wanted);

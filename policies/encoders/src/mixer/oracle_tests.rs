@@ -128,7 +128,7 @@ fn recurrences_are_those_of_their_papers() {
             ours.iter().map(|p| p.to_kind(Number::Double).detach().set_requires_grad(true)).collect();
         let double = Layer(names.iter().cloned().zip(exact.iter().map(Tensor::shallow_clone)).collect());
         let expected = oracle(&double, &x.to_kind(Number::Double));
-        let found = layer.seq(&x, Place { before: 0, each: EACH }, None, Wanted::All).0;
+        let found = layer.seq(&x, Place { before: 0, each: EACH, begins: None }, None, Wanted::All).0;
         let check = |what: &str, found: &Tensor, expected: &Tensor, tolerance: f64| {
             let largest = |x: Tensor| x.abs().max().double_value(&[]);
             let off = largest(found.to_kind(Number::Double) - expected) / largest(expected.shallow_clone());
