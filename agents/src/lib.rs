@@ -30,6 +30,7 @@ mod sampler;
 mod task;
 pub mod td3_bc;
 mod tensors;
+mod train_config;
 mod trainer;
 
 pub use aaren_format::{
@@ -45,4 +46,5 @@ pub use perceptron::{Layers, Perceptron};
 pub use policy_file::PolicyFile;
 pub use sampler::Sampler;
 pub use task::Task;
-pub use trainer::{TrainConfig, Trainer};
+pub use train_config::TrainConfig;
+pub use trainer::Trainer;

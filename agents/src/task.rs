@@ -41,11 +41,11 @@ impl Task {
         }
     }
 
-    /// Of data alone, without an environment: their sizes, and the actions that they say or show.
-    pub fn of_data(dataset: &Dataset, return_scale: f64) -> Self {
+    /// Of data alone, where `env` is none: their sizes, and the actions that they say or show.
+    pub fn of_data(dataset: &Dataset, env: EnvSpec, return_scale: f64) -> Self {
         let observation_size = dataset.observation_size();
         Self {
-            env: EnvSpec::none(),
+            env,
             observation_size,
             action: dataset.action_space(),
             max_timesteps: dataset.longest_episode(),

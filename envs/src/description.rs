@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use aaren_format::Spaces;
+
 use crate::{ActionSpace, EnvSpec, Environment, Error, make, python};
 
 /// The spaces of an environment, and how long its episodes are.
@@ -23,6 +25,8 @@ pub struct Description {
     pub versions: BTreeMap<String, String>,
     /// Whether a seed decides where an episode starts.
     pub repeats: bool,
+    /// What an environment of Python says of its spaces; a dictionary's are pairs of name and space, in its order.
+    pub spaces: Option<Spaces>,
 }
 
 /// What an environment is. One of Python is asked by starting its interpreter, once in a process.
@@ -41,6 +45,7 @@ pub fn describe(spec: &EnvSpec) -> Result<Description, Error> {
         return_range: None,
         versions: facts.versions,
         repeats: facts.repeats,
+        spaces: Some(facts.spaces),
     })
 }
 
@@ -56,6 +61,7 @@ impl Environment {
             return_range: self.return_range(),
             versions: BTreeMap::new(),
             repeats: true,
+            spaces: None,
         }
     }
 }

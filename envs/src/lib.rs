@@ -29,7 +29,7 @@ mod t_maze;
 mod table;
 mod vector;
 
-pub use aaren_format::{ActionSpace, EnvSpec, OfData, PythonEnv};
+pub use aaren_format::{ActionSpace, EnvSpec, OfData, PythonEnv, Spaces};
 pub use check::{Check, check};
 pub use description::{Description, describe};
 pub use drawing::{Drawing, Shape, colour};

@@ -1,16 +1,14 @@
-"""Plays scripted policies in environments of other packages, and writes D4RL's layout: `python collect.py TASK FILE`.
+"""Plays scripted policies in environments of other packages: `python collect.py TASK OUT [EPISODES]`.
 
-Observations are flattened as `gymnasium.spaces.flatten` flattens the keys of KEYS, in their order.
+OUT is a folder `NAME-vN`, which the minari library writes, or a file `NAME.hdf5` in D4RL's layout.
 """
 
+import os
 import pathlib
 import sys
 
 import gymnasium
-import h5py
 import numpy as np
-
-KEYS = ["observation", "desired_goal"]
 
 
 def point_maze(random):
@@ -110,37 +108,59 @@ def meta_world(random):
 TASKS = {"point-maze": (point_maze, 100), "ant-maze": (ant_maze, 40), "adroit-pen": (adroit_pen, 100), "meta-world": (meta_world, 40)}
 
 
-def flat(space, observation):
-    if not isinstance(space, gymnasium.spaces.Dict):
-        return gymnasium.spaces.flatten(space, observation)
-    return np.concatenate([gymnasium.spaces.flatten(space[key], observation[key]) for key in KEYS])
-
-
 def main(task, path, episodes=None):
     collect, usual = TASKS[task]
-    columns = {name: [] for name in ("observations", "actions", "rewards", "terminals", "timeouts")}
-    returns = []
-    for episode, (environment, act) in enumerate(collect(np.random.default_rng(0))):
-        if episode == int(episodes or usual):
+    path, played = pathlib.Path(path), []
+    for number, (environment, act) in enumerate(collect(np.random.default_rng(0))):
+        if number == int(episodes or usual):
             break
         # Seeds of evaluations are small.
-        observation, _ = environment.reset(seed=2**31 + episode)
-        returns.append(0.0)
+        seed = 2**31 + number
+        observation, _ = environment.reset(seed=seed)
+        episode = {"seed": seed, "observations": [observation], "actions": [], "rewards": [], "terminations": [], "truncations": []}
         ended = False
         while not ended:
             action = act(observation)
-            columns["observations"].append(flat(environment.observation_space, observation))
-            columns["actions"].append(action)
             observation, reward, terminated, truncated, _ = environment.step(action)
-            for name, value in [("rewards", reward), ("terminals", terminated), ("timeouts", truncated)]:
-                columns[name].append(value)
+            step = zip(["observations", "actions", "rewards", "terminations", "truncations"], [observation, action, reward, terminated, truncated])
+            for name, value in step:
+                episode[name].append(value)
             ended = terminated or truncated
-            returns[-1] += reward
-    types = {"terminals": bool, "timeouts": bool}
+        played.append(episode)
+    write = write_hdf5 if path.suffix == ".hdf5" else write_minari
+    write(path, played, environment)
+    returns = [sum(episode["rewards"]) for episode in played]
+    steps = sum(len(episode["rewards"]) for episode in played)
+    print(f"{path}: {len(played)} episodes, {steps} transitions, returns {min(returns):.1f} to {max(returns):.1f}, mean {np.mean(returns):.1f}")
+
+
+def write_minari(path, episodes, environment):
+    os.environ["MINARI_DATASETS_PATH"] = str(path.absolute().parent)
+    import minari
+    from minari.data_collector import EpisodeBuffer
+
+    def of_keys(rows):
+        return {key: of_keys([row[key] for row in rows]) for key in rows[0]} if isinstance(rows[0], dict) else rows
+
+    buffers = [
+        EpisodeBuffer(**{**episode, "id": number, "observations": of_keys(episode["observations"]), "infos": {}})
+        for number, episode in enumerate(episodes)
+    ]
+    minari.create_dataset_from_buffers(
+        path.name, buffers, env=environment, algorithm_name="a script with noise", author="aaren", author_email="none",
+        code_permalink="experiments/examples/collect.py", description="Made to be learned from.",
+    )
+
+
+def write_hdf5(path, episodes, _):
+    import h5py
+
+    names = {"actions": "actions", "rewards": "rewards", "terminations": "terminals", "truncations": "timeouts"}
     with h5py.File(path, "w") as file:
-        for name, rows in columns.items():
-            file[name] = np.asarray(rows, dtype=types.get(name, np.float32))
-    print(f"{path}: {len(returns)} episodes, {len(columns['rewards'])} transitions, returns {min(returns):.1f} to {max(returns):.1f}, mean {np.mean(returns):.1f}")
+        file["observations"] = np.concatenate([episode["observations"][:-1] for episode in episodes]).astype(np.float32)
+        for name, theirs in names.items():
+            rows = np.concatenate([episode[name] for episode in episodes])
+            file[theirs] = rows.astype(bool if theirs in ("terminals", "timeouts") else np.float32)
 
 
 if __name__ == "__main__":

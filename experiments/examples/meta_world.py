@@ -5,12 +5,12 @@ import metaworld  # noqa: F401
 
 
 class Seeded(gymnasium.Wrapper):
-    """Meta-World draws the task of an episode before `reset(seed=…)` reaches its generator: so it is reset twice."""
+    """Meta-World's `reset` ignores its seed; `seed` of the environment inside takes one."""
 
     def reset(self, seed=None, options=None):
         if seed is not None:
-            self.env.reset(seed=seed, options=options)
-        return self.env.reset(options=options)
+            self.unwrapped.seed(seed)
+        return self.env.reset(seed=seed, options=options)
 
 
 def make_env(name, render_mode=None):

@@ -63,7 +63,8 @@ impl Dataset {
             (None, Some((_, ActionSpace::Discrete { .. })), _) => Actions::OneHot,
             (None, Some((_, ActionSpace::MultiDiscrete { .. })), _) => Actions::MultiDiscrete,
             (None, None, Some(Space::Box { .. })) => Actions::Continuous,
-            (None, None, Some(Space::Discrete { .. })) => Actions::Discrete,
+            (None, None, Some(Space::Discrete { .. })) if size == 1 => Actions::Discrete,
+            (None, None, Some(Space::Discrete { .. })) => Actions::OneHot,
             (None, None, Some(Space::MultiDiscrete { .. } | Space::MultiBinary { .. })) => {
                 Actions::MultiDiscrete
             }
@@ -75,8 +76,12 @@ impl Dataset {
             (None, None, _) => Actions::MultiDiscrete,
         };
         self.fits(kind, asked, env)?;
-        let start =
-            if let Some(Space::Discrete { start, .. }) = self.said.action_space { start as f32 } else { 0.0 };
+        let start: Vec<f32> = match &self.said.action_space {
+            Some(Space::Discrete { start, .. }) => vec![*start as f32],
+            Some(Space::MultiDiscrete { start, .. }) => start.iter().map(|&first| first as f32).collect(),
+            _ => Vec::new(),
+        };
+        let start = if start.len() == size { start } else { vec![0.0; size] };
         match kind {
             Actions::Continuous => {}
             Actions::Discrete | Actions::MultiDiscrete => {
@@ -86,11 +91,14 @@ impl Dataset {
                         "`actions: one-hot` or `actions: multi-discrete` reads several",
                     ));
                 }
-                if start != 0.0 {
-                    self.actions.iter_mut().for_each(|choice| *choice -= start);
+                if start.iter().any(|&first| first != 0.0) {
+                    for row in self.actions.chunks_exact_mut(size) {
+                        row.iter_mut().zip(&start).for_each(|(choice, first)| *choice -= first);
+                    }
+                    let shown = start.iter().map(f32::to_string).collect::<Vec<_>>().join(", ");
                     self.said
                         .notes
-                        .push(format!("choices are counted from {start} in the data, from 0 here"));
+                        .push(format!("choices are counted from {shown} in the data, from 0 here"));
                 }
                 // Beyond it float32 does not tell whole numbers apart.
                 if let Some(largest) = self.actions.iter().find(|choice| **choice >= EXACT) {
@@ -101,6 +109,7 @@ impl Dataset {
                     });
                 }
                 if let Some(place) = self.actions.iter().position(|x| x.fract() != 0.0 || *x < 0.0) {
+                    let start = start[place % size];
                     let found = self.actions[place] + start;
                     let expected = format!(
                         "choices, whole numbers from {start} on; `actions: continuous` reads vectors"
@@ -117,11 +126,9 @@ impl Dataset {
                         expected: "one 1 and else zeros in each row, one-hot".into(),
                     });
                 }
-                if self.said.action_space.is_none() {
-                    self.said.notes.push(format!(
-                        "actions are read as one-hot, one of {size} choices (`actions: multi-discrete` or `continuous` reads them otherwise)"
-                    ));
-                }
+                self.said.notes.push(format!(
+                    "actions are read as one-hot, one of {size} choices (`actions: multi-discrete` or `continuous` reads them otherwise)"
+                ));
                 let index = |row: &[f32]| row.iter().position(|&x| x == 1.0).unwrap_or(0) as f32;
                 self.actions = self.actions.chunks_exact(size).map(index).collect();
                 self.choices = vec![size];
@@ -132,7 +139,7 @@ impl Dataset {
         if self.discrete && kind != Actions::OneHot {
             self.choices = match (&self.said.action_space, kind) {
                 (Some(Space::Discrete { n, .. }), Actions::Discrete) => vec![*n],
-                (Some(Space::MultiDiscrete { nvec }), _) => nvec.clone(),
+                (Some(Space::MultiDiscrete { nvec, .. }), _) => nvec.clone(),
                 (Some(Space::MultiBinary { n }), _) => vec![2; *n],
                 _ => Vec::new(),
             };

@@ -6,7 +6,7 @@ use hdf5_pure::FileBuilder;
 
 use crate::flat::{self, Source};
 use crate::hdf5::Hdf5;
-use crate::space::{Tree, in_order};
+use crate::tree::{Tree, in_order};
 use crate::{Dataset, End, Error, Reading, Transitions};
 
 /// `observations actions rewards terminals timeouts`, a row for each transition, in the root or in the only group that
@@ -66,7 +66,8 @@ fn by_episode(path: &Path, file: &Hdf5, reading: &Reading) -> Result<Dataset, Er
             break;
         }
         let tree = file.tree(&key("observations"), 0)?;
-        let observations = tree.flatten(path, &key("observations"), None, reading.observe.as_deref())?;
+        let observations =
+            tree.flatten(path, &key("observations"), reading.spaces.0.as_ref(), reading.observe.as_deref())?;
         let (actions, rewards) = (file.read(&key("actions"))?, file.read(&key("rewards"))?);
         let rows = actions.rows;
         observations.expect(path, &key("observations"), rows, false)?;

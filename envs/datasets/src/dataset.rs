@@ -6,35 +6,11 @@ use aaren_envs::{EnvSpec, describe, make};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use crate::actions::Actions;
+use crate::episode::{End, Episode, split};
 use crate::said::Said;
-use crate::{Columns, DatasetSummary, Error, d4rl, file_kind, minari, npz};
-
-/// How an episode ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The task ended it.
-    Terminated,
-    /// A time limit ended it.
-    Truncated,
-    /// The data stop before it ends.
-    Unfinished,
-}
-
-/// One episode: a range of transitions.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Episode {
-    /// Index of its first transition.
-    pub start: usize,
-    /// Number of transitions.
-    pub length: usize,
-    /// How it ended.
-    pub end: End,
-    /// Sum of its rewards.
-    pub total_return: f64,
-}
+use crate::{Columns, DatasetSummary, Error, Space, csv, d4rl, file_kind, lerobot, minari, npz, parquet};
 
 /// Transitions of whole episodes, one copy in float32.
 #[derive(Debug)]
@@ -57,7 +33,7 @@ pub struct Dataset {
 }
 
 /// How a file is read, beside what it says itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// Keys of a dictionary of observations, in the order in which they are seen; all unless given.
     pub observe: Option<Vec<String>>,
@@ -65,6 +41,8 @@ pub struct Reading {
     pub actions: Option<Actions>,
     /// Which columns of a table are what.
     pub columns: Option<Columns>,
+    /// What observations and actions are, where the data do not say it.
+    pub spaces: (Option<Space>, Option<Space>),
 }
 
 /// What a dataset is made from: flat columns, and for each transition whether an episode ends there.
@@ -97,8 +75,16 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::load`]; where the data say that they are of another environment; and those of [`make`].
     pub fn load_for(path: &Path, reading: &Reading, env: Option<&EnvSpec>) -> Result<Self, Error> {
-        let mut dataset = file_kind::read(path, reading)?;
         let environment = env.map(describe).transpose()?;
+        let mut reading = reading.clone();
+        if let Some(its) = environment.as_ref().and_then(|its| its.spaces.as_ref()) {
+            let space = |json: &Option<_>| json.as_ref().and_then(Space::of_json);
+            reading.spaces = (space(&its.observation), space(&its.action));
+        }
+        let mut dataset = file_kind::read(path, &reading)?;
+        if let Some(space) = reading.spaces.1.take() {
+            dataset.said.action_space = Some(space);
+        }
         if let Some(env) = env {
             dataset.said.check_env(path, env)?;
             dataset = dataset.observed_in(env)?;
@@ -111,6 +97,13 @@ impl Dataset {
                 "{}, as those of {} have; choose the environment of these data, or keys of them with `observe`",
                 environment.observation_size, env.id
             );
+            return Err(Error::content(path, "observations", found, expected));
+        }
+        if let (None, None, Some(space)) = (&environment, &reading.observe, &reading.spaces.0)
+            && dataset.observation_size != space.flat_size()
+        {
+            let found = format!("{} entries", dataset.observation_size);
+            let expected = format!("{}, as `env.spaces.observation` has", space.flat_size());
             return Err(Error::content(path, "observations", found, expected));
         }
         let takes = environment.as_ref().zip(env).map(|(its, env)| (env.id.as_str(), &its.action));
@@ -242,7 +235,7 @@ impl Dataset {
     }
 
     /// Writes a folder that the minari library (0.5.4) loads: its HDF5 form, observations and rewards as
-    /// float64, with the spaces and the specification of the environment `env_id`.
+    /// float64, with the spaces and the specification of the environment `env`; without one with the spaces of the data.
     ///
     /// Minari holds one observation more than actions; a dataset holds none after the last action, so that
     /// the last observation of each episode is there twice, which `description` says. An episode
@@ -259,10 +252,10 @@ impl Dataset {
     pub fn write_minari(
         &self,
         folder: &Path,
-        env_id: &str,
+        env: Option<&EnvSpec>,
         metadata: &[(&str, String)],
     ) -> Result<(), Error> {
-        minari::write(self, folder, env_id, metadata)
+        minari::write(self, folder, env, metadata)
     }
 
     /// Whether Minari takes the name of a folder: `…-vN`.
@@ -279,6 +272,31 @@ impl Dataset {
     /// [`Error::Write`]; whatever stood at `path` before is then still there.
     pub fn write_npz(&self, path: &Path) -> Result<(), Error> {
         npz::write(self, path)
+    }
+
+    /// Writes a table as text: `observation_0, …, action_0, …, reward, terminated, truncated`, exact in float32.
+    ///
+    /// # Errors
+    /// [`Error::Write`]; whatever stood at `path` before is then still there.
+    pub fn write_csv(&self, path: &Path) -> Result<(), Error> {
+        csv::write(self, path)
+    }
+
+    /// Writes a Parquet file: `observations actions rewards terminals timeouts`, a list in each row of the first two.
+    ///
+    /// # Errors
+    /// [`Error::Write`]; whatever stood at `path` before is then still there.
+    pub fn write_parquet(&self, path: &Path) -> Result<(), Error> {
+        parquet::write(self, path)
+    }
+
+    /// Writes a folder in the layout of LeRobot 0.4 (v3.0), without pictures. These data have no rate: a second stands for a
+    /// timestep.
+    ///
+    /// # Errors
+    /// [`Error::Write`] where `folder` exists or cannot be written.
+    pub fn write_lerobot(&self, folder: &Path) -> Result<(), Error> {
+        lerobot::write(self, folder)
     }
 
     /// Name of the file or folder, or of the recipe.
@@ -331,23 +349,6 @@ impl Dataset {
         &self.returns_to_go
     }
 
-    /// Standard deviation of [`returns_to_go`](Self::returns_to_go); where they are all one, its size, or 1.
-    pub fn return_spread(&self) -> f64 {
-        let count = self.transitions() as f64;
-        let returns = || self.returns_to_go.iter().map(|&to_go| f64::from(to_go));
-        let mean = returns().sum::<f64>() / count;
-        let spread = (returns().map(|to_go| (to_go - mean).powi(2)).sum::<f64>() / count).sqrt();
-        let size = mean.abs();
-        // What rounding leaves of equal numbers is no spread.
-        if spread > 1e-6 * size {
-            spread
-        } else if size > 0.0 {
-            size
-        } else {
-            1.0
-        }
-    }
-
     /// The episodes, in order; together they are all transitions.
     pub fn episodes(&self) -> &[Episode] {
         &self.episodes
@@ -366,65 +367,4 @@ impl Dataset {
     pub fn summary(&self) -> DatasetSummary {
         DatasetSummary::of(self)
     }
-
-    /// Mean and standard deviation of each entry of the observations, the latter at least 1e-6 as in
-    /// the public Decision Transformer. An entry that never moved is left out: divided by a million or more, it stays
-    /// near zero whatever it does later.
-    pub fn observation_statistics(&self) -> (Vec<f32>, Vec<f32>) {
-        let count = self.transitions() as f64;
-        let columns = |f: &dyn Fn(usize, f64) -> f64| {
-            let mut sums = vec![0.0; self.observation_size];
-            for row in self.observations.chunks_exact(self.observation_size) {
-                for (column, (sum, x)) in sums.iter_mut().zip(row).enumerate() {
-                    *sum += f(column, f64::from(*x));
-                }
-            }
-            sums.iter().map(|sum| sum / count).collect::<Vec<f64>>()
-        };
-        let mean = columns(&|_, x| x);
-        let variance = columns(&|column, x| (x - mean[column]).powi(2));
-        let std = (variance.iter().zip(&mean).zip(self.moving_entries()))
-            .map(|((v, mean), moves)| match moves {
-                true => (v.sqrt() as f32).max(1e-6),
-                false => LEFT_OUT * (*mean as f32).abs().max(1.0),
-            })
-            .collect();
-        (mean.iter().map(|&m| m as f32).collect(), std)
-    }
-
-    /// Whether each entry of the observations takes more than one value; a difference that rounding makes is none.
-    pub(crate) fn moving_entries(&self) -> Vec<bool> {
-        let size = self.observation_size;
-        let (mut low, mut high) = (vec![f32::INFINITY; size], vec![f32::NEG_INFINITY; size]);
-        for row in self.observations.chunks_exact(size) {
-            for ((low, high), &x) in low.iter_mut().zip(&mut high).zip(row) {
-                (*low, *high) = (low.min(x), high.max(x));
-            }
-        }
-        low.iter()
-            .zip(&high)
-            .map(|(low, high)| high - low > 4.0 * f32::EPSILON * low.abs().max(high.abs()))
-            .collect()
-    }
-}
-
-/// What an entry of the observations that never moves is divided by.
-const LEFT_OUT: f32 = 1e6;
-
-/// An episode ends at a terminal or a timeout; a trailing unfinished one is kept.
-fn split(rewards: &[f32], terminals: &[bool], timeouts: &[bool]) -> Vec<Episode> {
-    let mut episodes = Vec::new();
-    let (mut start, mut total_return) = (0, 0.0);
-    for (index, &reward) in rewards.iter().enumerate() {
-        total_return += f64::from(reward);
-        let end = match (terminals[index], timeouts[index]) {
-            (true, _) => End::Terminated,
-            (false, true) => End::Truncated,
-            (false, false) if index + 1 == rewards.len() => End::Unfinished,
-            (false, false) => continue,
-        };
-        episodes.push(Episode { start, length: index + 1 - start, end, total_return });
-        (start, total_return) = (index + 1, 0.0);
-    }
-    episodes
 }

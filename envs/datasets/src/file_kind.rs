@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::{Dataset, Error, Reading, d4rl, lerobot, minari, npz, table};
+use crate::{Dataset, Error, Reading, csv, d4rl, lerobot, minari, npz, parquet};
 
 /// Reads a file or a folder by what it holds, not by its name.
 pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
@@ -28,10 +28,10 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
     match kind(&first) {
         Kind::Hdf5 => d4rl::load(path, reading),
         Kind::Zip => npz::load(path, reading),
-        Kind::Parquet => table::load_parquet(path, reading),
+        Kind::Parquet => parquet::load(path, reading),
         Kind::Other(what) => Err(fail(what.into())),
         Kind::Unknown if first.is_empty() => Err(fail("the file is empty; is the download complete?".into())),
-        Kind::Unknown if ["csv", "tsv", "txt"].contains(&name.as_str()) => table::load_csv(path, reading),
+        Kind::Unknown if ["csv", "tsv", "txt"].contains(&name.as_str()) => csv::load(path, reading),
         // The signature may stand behind a block of a user's own.
         Kind::Unknown => d4rl::load(path, reading),
     }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::column::Column;
 use crate::hdf5::shown;
-use crate::space::Tree;
+use crate::space::Space;
+use crate::tree::Tree;
 use crate::{Dataset, Error, Reading, Transitions};
 
 /// Columns by name.
@@ -43,8 +44,9 @@ pub struct Columns {
 }
 
 /// Names of one column in different projects, the first of them D4RL's; LeRobot's come last.
-const OBSERVATIONS: &[&str] = &["observations", "obs", "states", "observation", "observation.state"];
-const ACTIONS: &[&str] = &["actions", "action"];
+pub(crate) const OBSERVATIONS: &[&str] =
+    &["observations", "obs", "states", "observation", "observation.state"];
+pub(crate) const ACTIONS: &[&str] = &["actions", "action"];
 const REWARDS: &[&str] = &["rewards", "reward", "next.reward"];
 const TERMINALS: &[&str] = &["terminals", "terminations", "terminated", "dones", "done", "next.done"];
 const TIMEOUTS: &[&str] = &["timeouts", "truncations", "truncateds", "truncated", "next.truncated"];
@@ -69,7 +71,7 @@ pub(crate) fn dataset(
     let flat = Flat { source, names };
     let mut notes = Vec::new();
     let said = match &reading.columns {
-        Some(columns) => flat.named(columns)?,
+        Some(columns) => flat.named(columns, reading)?,
         None => flat.usual(reading, &mut notes)?,
     };
     let path = source.path();
@@ -142,7 +144,8 @@ impl Flat<'_> {
             None => Some(need(REWARDS)?),
         };
         let observe = reading.observe.as_deref();
-        let mut observations = self.source.tree(observed)?.flatten(path, observed, None, observe)?;
+        let mut observations =
+            self.source.tree(observed)?.flatten(path, observed, reading.spaces.0.as_ref(), observe)?;
         let mut actions = self.column(acted)?;
         let rows = observations.rows;
         actions.expect(path, acted, rows, false)?;
@@ -208,18 +211,18 @@ impl Flat<'_> {
     }
 
     /// The columns that a user names.
-    fn named(&self, columns: &Columns) -> Result<Found, Error> {
+    fn named(&self, columns: &Columns, reading: &Reading) -> Result<Found, Error> {
         let beside =
-            |what: &str, names: &[String]| {
+            |what: &str, names: &[String], space: Option<&Space>| {
                 let mut parts = Vec::new();
                 for name in names {
                     parts.push((name.clone(), self.there(name)?));
                 }
                 Tree::Group(parts.into_iter().map(|(name, column)| (name, Tree::Leaf(column))).collect())
-                    .flatten(self.source.path(), what, None, None)
+                    .flatten(self.source.path(), what, space, None)
             };
-        let observations = beside("columns.observation", &columns.observation)?;
-        let actions = beside("columns.action", &columns.action)?;
+        let observations = beside("columns.observation", &columns.observation, reading.spaces.0.as_ref())?;
+        let actions = beside("columns.action", &columns.action, None)?;
         let (path, rows) = (self.source.path(), observations.rows);
         actions.expect(path, "columns.action", rows, false)?;
         let one = |name: &String| {

@@ -1,12 +1,16 @@
 //! LeRobot's folders (v3.0, and v2.1's): `meta/info.json`, and Parquet files with many episodes each below `data`.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use serde_json::Value;
+use arrow_array::{ArrayRef, Float32Array, Int64Array, StringArray};
+use serde_json::{Map, Value, json};
 
 use crate::flat;
-use crate::table::{Batches, parquet_batches};
-use crate::{Dataset, Error, Reading};
+use crate::parquet::{self, Batches};
+use crate::{Dataset, End, Error, Reading, folder_whole, write_whole};
 
 /// Whether a folder is one of LeRobot's.
 pub(crate) fn is_one(folder: &Path) -> bool {
@@ -18,7 +22,7 @@ pub(crate) fn is_one(folder: &Path) -> bool {
 pub(crate) fn load(folder: &Path, reading: &Reading) -> Result<Dataset, Error> {
     let info = folder.join("meta/info.json");
     let fail = |reason: String| Error::Open { path: info.clone(), reason };
-    let text = std::fs::read(&info).map_err(|e| fail(e.to_string()))?;
+    let text = fs::read(&info).map_err(|e| fail(e.to_string()))?;
     let info_json: Value = serde_json::from_slice(&text)
         .map_err(|e| fail(format!("not readable JSON ({e}); is the download complete?")))?;
     let mut files = Vec::new();
@@ -26,7 +30,7 @@ pub(crate) fn load(folder: &Path, reading: &Reading) -> Result<Dataset, Error> {
     files.sort();
     let mut batches = Vec::new();
     for file in &files {
-        batches.extend(parquet_batches(file, None)?);
+        batches.extend(parquet::batches(file, None)?);
     }
     if batches.is_empty() {
         return Err(Error::content(
@@ -67,8 +71,8 @@ pub(crate) fn load(folder: &Path, reading: &Reading) -> Result<Dataset, Error> {
     Ok(dataset)
 }
 
-fn parquet_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
+fn parquet_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() && depth < 4 {
             parquet_files(&path, depth + 1, files)?;
@@ -77,4 +81,103 @@ fn parquet_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::
         }
     }
     Ok(())
+}
+
+/// The one task of a dataset that does not name any.
+const TASK: &str = "as recorded";
+
+/// Writes what [`load`] reads, one file of data, as `lerobot.datasets` (0.4) lays it out.
+pub(crate) fn write(dataset: &Dataset, folder: &Path) -> Result<(), Error> {
+    let fail = |reason: String| Error::Write { path: folder.to_owned(), reason };
+    let (rows, episodes) = (dataset.transitions(), &dataset.episodes);
+    let numbers = |of: &dyn Fn(usize, usize) -> i64| {
+        let all = episodes.iter().enumerate().flat_map(|(index, it)| (0..it.length).map(move |t| (index, t)));
+        Arc::new(all.map(|(index, t)| of(index, t)).collect::<Int64Array>()) as ArrayRef
+    };
+    let seconds = episodes.iter().flat_map(|it| (0..it.length).map(|t| t as f32)).collect::<Float32Array>();
+    let [states, actions] = parquet::vectors(dataset);
+    let action_type = if dataset.discrete { "int64" } else { "float32" };
+    let columns: [(&str, ArrayRef, &str, usize); 10] = [
+        ("observation.state", states, "float32", dataset.observation_size),
+        ("action", actions, action_type, dataset.action_size),
+        ("next.reward", Arc::new(Float32Array::from(dataset.rewards.clone())), "float32", 1),
+        ("next.done", parquet::flags(dataset, End::Terminated), "bool", 1),
+        ("next.truncated", parquet::flags(dataset, End::Truncated), "bool", 1),
+        ("timestamp", Arc::new(seconds), "float32", 1),
+        ("frame_index", numbers(&|_, t| t as i64), "int64", 1),
+        ("episode_index", numbers(&|index, _| index as i64), "int64", 1),
+        ("index", Arc::new(Int64Array::from_iter_values(0..rows as i64)), "int64", 1),
+        ("task_index", numbers(&|_, _| 0), "int64", 1),
+    ];
+    let features: Map<String, Value> = (columns.iter())
+        .map(|(name, _, kind, size)| {
+            ((*name).to_owned(), json!({"dtype": kind, "shape": [size], "names": null}))
+        })
+        .collect();
+    let info = json!({
+        "codebase_version": "v3.0", "robot_type": null, "total_episodes": episodes.len(), "total_frames": rows,
+        "total_tasks": 1, "chunks_size": 1000, "data_files_size_in_mb": 100, "video_files_size_in_mb": 500, "fps": 1,
+        "splits": {"train": format!("0:{}", episodes.len())},
+        "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet", "video_path": null,
+        "features": features,
+    });
+    let data = parquet::file(columns.map(|(name, array, ..)| (name.to_owned(), array)).into(), None);
+    let files = [
+        ("data/chunk-000/file-000.parquet", data),
+        ("meta/tasks.parquet", tasks()),
+        ("meta/episodes/chunk-000/file-000.parquet", episodes_of(dataset)),
+    ];
+    folder_whole(folder, |temporary| {
+        for (name, bytes) in files {
+            let path = temporary.join(name);
+            fs::create_dir_all(path.parent().unwrap_or(temporary))?;
+            write_whole(&path, &bytes.map_err(io::Error::other)?)?;
+        }
+        write_whole(&temporary.join("meta/info.json"), info.to_string().as_bytes())
+    })
+    .map_err(|e| fail(e.to_string()))
+}
+
+/// pandas' table of tasks, indexed by their names.
+fn tasks() -> Result<Vec<u8>, arrow_schema::ArrowError> {
+    const INDEX: &str = "__index_level_0__";
+    let column = |field: &str, kind: &str, numpy: &str, name: Value| json!({"name": name, "field_name": field, "pandas_type": kind, "numpy_type": numpy, "metadata": null});
+    let pandas = json!({
+        "index_columns": [INDEX], "column_indexes": [],
+        "columns": [
+            column("task_index", "int64", "int64", "task_index".into()),
+            column(INDEX, "unicode", "object", Value::Null),
+        ],
+    });
+    let columns: [(&str, ArrayRef); 2] = [
+        ("task_index", Arc::new(Int64Array::from(vec![0]))),
+        (INDEX, Arc::new(StringArray::from(vec![TASK]))),
+    ];
+    parquet::file(columns.map(|(name, array)| (name.to_owned(), array)).into(), Some(pandas.to_string()))
+}
+
+/// A row for each episode: where it lies.
+fn episodes_of(dataset: &Dataset) -> Result<Vec<u8>, arrow_schema::ArrowError> {
+    let count = dataset.episodes.len();
+    let numbers = |of: &dyn Fn(usize) -> usize| {
+        Arc::new((0..count).map(|index| of(index) as i64).collect::<Int64Array>()) as ArrayRef
+    };
+    let (first, length) =
+        (|index: usize| dataset.episodes[index].start, |index: usize| dataset.episodes[index].length);
+    let item = Arc::new(arrow_schema::Field::new("item", arrow_schema::DataType::Utf8, false));
+    let names = Arc::new(StringArray::from(vec![TASK; count])) as ArrayRef;
+    let offsets = arrow_buffer::OffsetBuffer::from_lengths(vec![1; count]);
+    let tasks = Arc::new(arrow_array::ListArray::new(item, offsets, names, None)) as ArrayRef;
+    let columns = [
+        ("episode_index", numbers(&|index| index)),
+        ("tasks", tasks),
+        ("length", numbers(&length)),
+        ("data/chunk_index", numbers(&|_| 0)),
+        ("data/file_index", numbers(&|_| 0)),
+        ("dataset_from_index", numbers(&first)),
+        ("dataset_to_index", numbers(&|index| first(index) + length(index))),
+        ("meta/episodes/chunk_index", numbers(&|_| 0)),
+        ("meta/episodes/file_index", numbers(&|_| 0)),
+    ];
+    parquet::file(columns.map(|(name, array)| (name.to_owned(), array)).into(), None)
 }

@@ -1,16 +1,18 @@
 //! Offline datasets: episodes of observations, actions and rewards.
 //!
 //! [`Dataset::load`] reads D4RL's HDF5 files and their like, Minari's folders (HDF5, Arrow, Parquet), NumPy's `.npz`
-//! (OGBench's too), CSV, Parquet and LeRobot's folders; [`Dataset::write_d4rl`] and [`Dataset::write_minari`] write the
-//! first and the HDF5 form of the second.
+//! (OGBench's too), CSV, Parquet and LeRobot's folders; [`Dataset::write_d4rl`] and its like
+//! write each of them, Minari's in its HDF5 form.
 //! A [`recipe`] makes a dataset from nothing, with the trained policies of [`behaviour`] or by a script.
 
 mod actions;
 pub mod behaviour;
 mod column;
+mod csv;
 mod d4rl;
 mod dataset;
 mod difficulty;
+mod episode;
 mod error;
 mod fetch;
 mod file;
@@ -23,15 +25,18 @@ mod lerobot;
 mod locate;
 mod minari;
 mod npz;
+mod parquet;
 pub mod recipe;
 mod said;
 mod space;
+mod statistics;
 mod summary;
-mod table;
+mod tree;
 
 pub use actions::Actions;
-pub use dataset::{Dataset, End, Episode, Reading, Transitions};
+pub use dataset::{Dataset, Reading, Transitions};
 pub use difficulty::{Difficulty, Histogram};
+pub use episode::{End, Episode};
 pub use error::Error;
 pub use fetch::fetch;
 pub use file::{folder_whole, write_whole};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::column::{Column, Numbers};
 use crate::flat::{self, Source};
 use crate::hdf5::{Kind, Type};
-use crate::space::Tree;
+use crate::tree::Tree;
 use crate::{Dataset, End, Error, Reading};
 
 /// Reads arrays `observations`, `actions`, `rewards`, `terminals`, `timeouts`, or those that `columns` names; OGBench's

@@ -35,6 +35,9 @@ pub struct DatasetSummary {
     pub return_min: f64,
     /// Highest return.
     pub return_max: f64,
+    /// Episodes by return, in bins of equal width from the lowest to the highest; absent from older files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub return_histogram: Vec<usize>,
     /// Shortest episode, in timesteps.
     pub length_min: usize,
     /// Longest episode, in timesteps.
@@ -47,6 +50,9 @@ pub struct DatasetSummary {
     pub unfinished: usize,
 }
 
+/// Bins of [`DatasetSummary::return_histogram`].
+const BINS: usize = 30;
+
 impl DatasetSummary {
     pub(crate) fn of(dataset: &Dataset) -> Self {
         let episodes = &dataset.episodes;
@@ -55,6 +61,8 @@ impl DatasetSummary {
         let variance = episodes.iter().map(|e| (e.total_return - mean).powi(2)).sum::<f64>() / count;
         let returns = || episodes.iter().map(|e| e.total_return);
         let lengths = || episodes.iter().map(|e| e.length);
+        let lowest = returns().fold(f64::INFINITY, f64::min);
+        let highest = returns().fold(f64::NEG_INFINITY, f64::max);
         let ended = |end| episodes.iter().filter(|e| e.end == end).count();
         Self {
             name: dataset.name.clone(),
@@ -67,8 +75,9 @@ impl DatasetSummary {
             choices: dataset.choices.clone(),
             return_mean: mean,
             return_std: variance.sqrt(),
-            return_min: returns().fold(f64::INFINITY, f64::min),
-            return_max: returns().fold(f64::NEG_INFINITY, f64::max),
+            return_min: lowest,
+            return_max: highest,
+            return_histogram: histogram(returns(), lowest, highest),
             length_min: lengths().min().unwrap_or(0),
             length_max: lengths().max().unwrap_or(0),
             terminated: ended(End::Terminated),
@@ -76,6 +85,18 @@ impl DatasetSummary {
             unfinished: ended(End::Unfinished),
         }
     }
+}
+
+/// How many values lie in each of [`BINS`] bins; those that are all alike in one.
+fn histogram(values: impl Iterator<Item = f64>, lowest: f64, highest: f64) -> Vec<usize> {
+    let width = (highest - lowest) / BINS as f64;
+    let mut counts = vec![0; if width > 0.0 { BINS } else { 1 }];
+    let last = counts.len() - 1;
+    for value in values {
+        // Without a width the quotient is NaN, which is the bin 0.
+        counts[(((value - lowest) / width) as usize).min(last)] += 1;
+    }
+    counts
 }
 
 impl fmt::Display for DatasetSummary {
@@ -106,5 +127,19 @@ impl fmt::Display for DatasetSummary {
         )?;
         writeln!(f, "observation   {} entries", self.observation_size)?;
         write!(f, "action        {} entries, {kind}", self.action_size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `np.histogram([0, 1, 1, 2.9, 3], bins=30)` counts 1 at 0, 2 in bin 10, 2 in bin 29: the highest is in the last.
+    #[test]
+    fn returns_are_counted_as_numpy_counts_them() {
+        let counts = histogram([0.0, 1.0, 1.0, 2.95, 3.0].into_iter(), 0.0, 3.0);
+        let filled: Vec<_> = counts.iter().enumerate().filter(|(_, count)| **count > 0).collect();
+        assert_eq!(filled, [(0, &1), (10, &2), (29, &2)]);
+        assert_eq!(histogram([7.0, 7.0].into_iter(), 7.0, 7.0), [2]);
     }
 }

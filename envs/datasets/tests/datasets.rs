@@ -133,21 +133,22 @@ fn a_written_minari_folder_reads_back_the_same() {
     let ends = [NO, TERMINAL, NO, NO, TIMEOUT, NO];
     let made = Dataset::new("toy", transitions(&ends), 2, 1, false);
     let metadata = [("algorithm_name", "none".to_owned()), ("author", "a test".to_owned())];
-    made.write_minari(&folder, "MountainCarContinuous-v0", &metadata).unwrap();
+    made.write_minari(&folder, Some(&EnvSpec::new("MountainCarContinuous-v0")), &metadata).unwrap();
     let read = Dataset::load(&folder).unwrap();
     assert_eq!(read.observations(), made.observations());
     assert_eq!(read.actions(), made.actions());
     assert_eq!(read.rewards(), made.rewards());
     assert_eq!(read.episodes(), made.episodes());
 
-    let refused = |id: &str| made.write_minari(&folder, id, &[]).unwrap_err().to_string();
+    let refused =
+        |id: &str| made.write_minari(&folder, Some(&EnvSpec::new(id)), &[]).unwrap_err().to_string();
     assert!(refused("MountainCarContinuous-v0").contains("exists already"));
     assert!(refused("CartPole-v1").contains("found observations of 2 entries and continuous actions of 1"));
 
     let indices: Vec<f32> = (0..ends.len()).map(|i| (i % 3) as f32).collect();
     let made = Dataset::new("toy", Transitions { actions: indices, ..transitions(&ends) }, 2, 1, true);
     std::fs::remove_dir_all(&folder).unwrap();
-    made.write_minari(&folder, "MountainCar-v0", &[]).unwrap();
+    made.write_minari(&folder, Some(&EnvSpec::new("MountainCar-v0")), &[]).unwrap();
     let read = Dataset::load(&folder).unwrap();
     assert!(read.discrete());
     assert_eq!(read.actions(), made.actions());
@@ -180,7 +181,7 @@ fn damaged_files_never_panic() {
 
     let minari = scratch("damaged-v0");
     let _ = std::fs::remove_dir_all(&minari);
-    made.write_minari(&minari, "MountainCarContinuous-v0", &[]).unwrap();
+    made.write_minari(&minari, Some(&EnvSpec::new("MountainCarContinuous-v0")), &[]).unwrap();
     damage(&minari, &minari.join("data/main_data.hdf5"));
     damage(&minari, &minari.join("data/metadata.json"));
 

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use aaren_datasets::{Columns, Dataset, End, Reading};
+use aaren_datasets::{Columns, Dataset, End, Reading, Space};
 use aaren_envs::EnvSpec;
+use serde_json::json;
 
 fn form(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/forms").join(name)
@@ -179,14 +180,93 @@ fn a_folder_that_lost_an_episode_is_refused() {
     assert!(message.contains("1 episodes in the folder; expected the 2"), "{message}");
 }
 
+type Write = fn(&Dataset, &Path) -> Result<(), aaren_datasets::Error>;
+
 #[test]
 fn what_is_written_is_read_again() {
-    let written = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("written.npz");
-    let dataset = load("minari/hdf5/tuple-v0");
-    dataset.write_npz(&written).unwrap();
-    let again = Dataset::load(&written).unwrap();
-    assert_eq!((again.observations(), again.actions()), (dataset.observations(), dataset.actions()));
-    assert_eq!(again.summary().choices, [3, 2]);
-    load("plain.npz").write_npz(&written).unwrap();
-    check("written", &Dataset::load(&written).unwrap());
+    let forms: [(&str, Write); 6] = [
+        ("written.npz", Dataset::write_npz),
+        ("written.csv", Dataset::write_csv),
+        ("written.parquet", Dataset::write_parquet),
+        ("lerobot", Dataset::write_lerobot),
+        ("written.hdf5", |dataset, path| dataset.write_d4rl(path, &[])),
+        // Without an environment its spaces are those of the data.
+        ("written-v0", |dataset, path| dataset.write_minari(path, None, &[])),
+    ];
+    let odd = load("plain.npz");
+    let folder = tempfile::tempdir().unwrap();
+    for (name, write) in forms {
+        let (several, plain) = (folder.path().join("several"), folder.path().join("plain"));
+        std::fs::create_dir_all(&several).unwrap();
+        std::fs::create_dir_all(&plain).unwrap();
+        let dataset = load("minari/hdf5/tuple-v0");
+        write(&dataset, &several.join(name)).unwrap();
+        let again = Dataset::load(&several.join(name)).unwrap();
+        assert_eq!(
+            (again.observations(), again.actions()),
+            (dataset.observations(), dataset.actions()),
+            "{name}"
+        );
+        assert_eq!((again.summary().choices, again.discrete()), (vec![3, 2], true), "{name}");
+        assert_eq!(again.episodes(), dataset.episodes(), "{name}");
+        write(&odd, &plain.join(name)).unwrap();
+        check(name, &Dataset::load(&plain.join(name)).unwrap());
+    }
+}
+
+/// Numbers whose decimals are long, which a table as text must give back to the bit.
+#[test]
+fn text_is_exact() {
+    let numbers: Vec<f32> =
+        (0..400u32).map(|i| f32::from_bits(i.wrapping_mul(0x9e37_79b9) & 0xbf7f_ffff)).collect();
+    assert!(numbers.iter().all(|x| x.is_finite()));
+    let transitions = aaren_datasets::Transitions {
+        observations: numbers.clone(),
+        actions: numbers.iter().rev().copied().collect(),
+        rewards: numbers.iter().map(|x| x.clamp(-1.0, 1.0)).collect(),
+        terminals: vec![false; 400],
+        timeouts: (0..400).map(|row| row % 100 == 99).collect(),
+    };
+    let dataset = Dataset::new("odd", transitions, 1, 1, false);
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("odd.csv");
+    dataset.write_csv(&path).unwrap();
+    let again = Dataset::load(&path).unwrap();
+    let bits = |data: &[f32]| data.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(again.observations()), bits(dataset.observations()));
+    assert_eq!(bits(again.actions()), bits(dataset.actions()));
+    assert_eq!(bits(again.rewards()), bits(dataset.rewards()));
+}
+
+/// What a file does not say of its numbers.
+#[test]
+fn spaces_say_what_numbers_mean() {
+    let path = form("minari/hdf5/dict-v0");
+    let space = |json: serde_json::Value| Space::of_json(&json);
+    let reading = |observation, action| Reading { spaces: (observation, action), ..Reading::default() };
+    let flat = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("spaces.csv");
+    std::fs::write(&flat, "observation,action,reward,episode\n3,6,0,0\n5,5,0,0\n4,7,0,1\n3,5,0,1\n").unwrap();
+    let observed = || space(json!({"type": "Discrete", "n": 3, "start": 3}));
+    let acted = space(json!({"type": "Discrete", "n": 4, "start": 5}));
+    let dataset = Dataset::load_for(&flat, &reading(observed(), acted), None).unwrap();
+    assert_eq!(dataset.observations(), [1, 0, 0, 0, 0, 1, 0, 1, 0, 1, 0, 0].map(|x| x as f32));
+    assert_eq!((dataset.actions(), dataset.summary().choices), (&[1.0, 0.0, 2.0, 0.0][..], vec![4]));
+    let bounds = space(json!({"type": "Box", "shape": [1], "low": -9, "high": 9}));
+    let dataset = Dataset::load_for(&flat, &reading(None, bounds), None).unwrap();
+    let expected = aaren_envs::ActionSpace::Continuous { low: vec![-9.0], high: vec![9.0] };
+    assert_eq!(dataset.action_space(), expected);
+    let narrow = space(json!({"type": "Discrete", "n": 2, "start": 3}));
+    let message = Dataset::load_for(&flat, &reading(narrow, None), None).unwrap_err().to_string();
+    assert!(message.contains("found 5; expected choices from 3 to 4"), "{message}");
+    let wide = space(json!({"type": "Box", "shape": [2]}));
+    let message = Dataset::load_for(&flat, &reading(wide, None), None).unwrap_err().to_string();
+    assert!(message.contains("found 1 entries; expected 2, as `env.spaces.observation` has"), "{message}");
+    // A dictionary is flattened in the order of the space, one within another too.
+    let turned = space(json!({"type": "Dict", "subspaces": [
+        ["z", {"type": "Box", "shape": [2, 2]}], ["m", {"type": "MultiDiscrete", "nvec": [2, 3]}],
+        ["a", {"type": "Dict", "subspaces": {"c": {"type": "Discrete", "n": 3, "start": 1}}}],
+    ]}));
+    let dataset = Dataset::load_for(&path, &reading(turned, None), None).unwrap();
+    let first: Vec<f32> =
+        box_of(0, 4).chain(one_hot(0, 2)).chain(one_hot(1, 3)).chain(one_hot(0, 3)).collect();
+    assert_eq!(dataset.observations()[..12], first);
 }

@@ -196,6 +196,20 @@ class Observation:
         return sizes[id(space)]
 
 
+def described(space, spaces):
+    """A space as Minari writes it, without bounds; a dictionary's in their order."""
+    if isinstance(space, spaces.Dict):
+        return {"type": "Dict", "subspaces": [[key, described(part, spaces)] for key, part in space.spaces.items()]}
+    if isinstance(space, spaces.Tuple):
+        return {"type": "Tuple", "subspaces": [described(part, spaces) for part in space.spaces]}
+    if isinstance(space, spaces.Discrete):
+        return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
+    if isinstance(space, spaces.MultiDiscrete):
+        start = getattr(space, "start", 0 * space.nvec)
+        return {"type": "MultiDiscrete", "nvec": space.nvec.ravel().tolist(), "start": start.ravel().tolist()}
+    return {"type": type(space).__name__, "shape": list(space.shape or ()), "n": list(space.shape or ())}
+
+
 class Action:
     """The environment's action for float32 entries."""
 
@@ -272,6 +286,10 @@ class Server:
             "max_episode_steps": limit,
             "versions": versions(config, first, self.gymnasium, self.np),
             "repeats": self.repeats() if config["check"] else True,
+            "spaces": {
+                "observation": described(first.observation_space, self.gymnasium.spaces),
+                "action": described(first.action_space, self.gymnasium.spaces),
+            },
         }
 
     def environment(self, row):

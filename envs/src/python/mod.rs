@@ -9,7 +9,7 @@ mod worker;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use aaren_format::PythonEnv;
+use aaren_format::{PythonEnv, Spaces};
 use serde::Deserialize;
 
 use crate::{ActionSpace, EnvSpec, Error, Step};
@@ -27,6 +27,7 @@ pub(crate) struct Facts {
     pub versions: BTreeMap<String, String>,
     /// Whether a seed decides where an episode starts.
     pub repeats: bool,
+    pub spaces: Spaces,
 }
 
 /// What is known of an environment; asked once in a process.

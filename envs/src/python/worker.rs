@@ -85,7 +85,9 @@ impl Worker {
         check: bool,
     ) -> Result<(Self, Facts), Error> {
         let refused = |reason: String| Error::Python { id: spec.id.clone(), reason, refused: true };
-        let interpreter = python.interpreter.as_deref().unwrap_or(PythonEnv::INTERPRETER);
+        // The console script of the wheel names its own.
+        let own = std::env::var("AAREN_PYTHON").ok().filter(|path| !path.is_empty());
+        let interpreter = python.interpreter.as_deref().or(own.as_deref()).unwrap_or(PythonEnv::INTERPRETER);
         let unstarted = |error: io::Error| {
             let cure = "set `interpreter:` to a Python that has gymnasium, such as `.venv/bin/python`";
             refused(format!("the interpreter {interpreter} cannot be started ({error}); {cure}"))

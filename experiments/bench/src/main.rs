@@ -55,6 +55,8 @@ enum Subject {
     Step,
     /// Steps per second of the environments.
     Env,
+    /// Steps per second of environments of Python.
+    Python,
     /// Time of an evaluation, and of its environments alone.
     Evaluate,
     /// Time and memory of loading data.
@@ -67,6 +69,7 @@ impl Subject {
             Subject::Train => "train",
             Subject::Step => "step",
             Subject::Env => "env",
+            Subject::Python => "python",
             Subject::Evaluate => "evaluate",
             Subject::Data => "data",
         }
@@ -138,8 +141,10 @@ fn main() -> Result<()> {
     }
     let wanted = |subject: Subject| args.subject.is_none_or(|chosen| chosen == subject);
     let mut rows = Vec::new();
-    if wanted(Subject::Env) {
+    if wanted(Subject::Python) {
         rows.extend(env::python(&python)?);
+    }
+    if wanted(Subject::Env) {
         rows.extend(env::measure(&python)?);
     }
     if wanted(Subject::Step) {

@@ -73,6 +73,39 @@ fn a_policy_scores_in_python_what_it_scores_here() {
     assert_eq!(returns(&python), returns("{id: Pendulum-v1, kwargs: {max_episode_steps: 30}}"));
 }
 
+/// Trained from data alone, it is played where an environment exists.
+#[test]
+fn a_policy_of_data_alone_is_played_later() {
+    let experiment = line();
+    let alone = ["--set", "env={spaces: {action: {type: Box, low: [-0.5], high: [0.7]}}}"];
+    let (code, message) = experiment.run("results", &alone);
+    assert_eq!(code, Some(0), "{message}");
+    assert!(message.contains("there is no environment: nothing is played"), "{message}");
+    let summary = experiment.json("results", "summary.json");
+    assert_eq!(summary["protocol"]["env"]["spaces"]["action"]["type"], "Box", "{}", summary["protocol"]);
+    let env = format!(
+        "{{python: \"tiny:Line\", max_episode_steps: 12, path: {}/../../envs/tests/python}}",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let run = "results/tiny/aaren-seed0";
+    let evaluate = |python: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));
+        command.current_dir(experiment.path("")).env("AAREN_PYTHON", python).stdin(Stdio::null());
+        command.args(["evaluate", run, "--episodes", "4", "--json", "--env", &env]).output().unwrap()
+    };
+    // The console script names the Python that it is installed in.
+    let output = evaluate(&interpreter());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lengths = json["episodes"].as_array().unwrap().iter().map(|it| it["length"].as_u64());
+    assert_eq!(lengths.collect::<Vec<_>>(), [Some(12); 4]);
+    let message = text(&evaluate("/nowhere/python").stderr);
+    assert!(message.contains("the interpreter /nowhere/python cannot be started"), "{message}");
+    let nowhere = aaren(&experiment, &["evaluate", run]);
+    let message = text(&nowhere.stderr);
+    assert!(nowhere.status.code() == Some(2) && message.contains("--env ID"), "{message}");
+}
+
 #[test]
 fn every_command_plays_it() {
     let experiment = line();

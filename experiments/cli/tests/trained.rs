@@ -90,6 +90,43 @@ fn a_report_is_of_what_all_datasets_have(experiment: &Experiment, summary: &Valu
     assert!(scores.contains(",70 74,unbounded,"), "{scores}");
 }
 
+/// A policy that has heard no return in training is as far from each target as its return is; what is drawn is what was
+/// played, and the data's returns.
+fn asked_against_achieved(experiment: &Experiment) {
+    let (code, table, message) = ask(experiment, "sweep", &["--target-return", "--episodes", "2"]);
+    assert_eq!(code, Some(0), "{message}");
+    let sweep = experiment.json("results", "sweep.json");
+    let (cells, asked) = (sweep["cells"].as_array().unwrap(), sweep["asked"].as_array().unwrap());
+    assert_eq!((cells.len(), asked.len()), (18, 2), "nine targets of two policies");
+    let data = &experiment.json("results", "summary.json")["protocol"]["dataset"];
+    let counted = data["return_histogram"].as_array().unwrap().iter().map(|count| count.as_u64().unwrap());
+    assert_eq!(counted.sum::<u64>(), data["episodes"].as_u64().unwrap());
+    for (row, cells) in asked.iter().zip(cells.chunks(9)) {
+        let number = |value: &Value| value.as_f64().unwrap();
+        // Of two episodes that fall on one side of the target the distance is that of their mean, else at least that.
+        let least = cells.iter().map(|cell| (number(&cell["score"]["mean"]) - number(&cell["value"])).abs());
+        let (least, found) = (least.sum::<f64>() / 9.0, number(&row["distance"]["mean"]));
+        assert!(found > least - 1e-6 && least > 0.0, "{found} against {least}");
+        let best = number(&data["return_max"]);
+        assert!((number(&row["best"]["target_return"]) - best).abs() < 0.01 * best.abs(), "{row}");
+        assert_eq!(row["best"]["score"], cells[8]["score"], "of Pendulum the score is the return");
+    }
+    assert!(table.contains("| distance from target |"), "{table}");
+    let picture = fs::read_to_string(experiment.path("results/tiny/sweep.svg")).unwrap();
+    assert!(picture.contains("episodes of the data") && picture.contains("as asked"), "{picture}");
+    let refused = [
+        (&["--target-return", "1,2", "--kept"][..], "sweep of their own"),
+        (&["--target-return", "1,1"], "twice"),
+    ];
+    for (arguments, reason) in refused {
+        let (code, _, message) = ask(experiment, "sweep", arguments);
+        assert!(code == Some(2) && message.contains(reason), "{message}");
+    }
+    // These hear no `max`.
+    let (code, _, message) = ask(experiment, "sweep", &["--target-return", "max", "--episodes", "1"]);
+    assert!(code == Some(2) && message.contains("left out"), "{message}");
+}
+
 #[test]
 fn a_sweep_repeats_the_evaluation_and_attention_adds_up() {
     let experiment = Experiment::new(&YAML.replace("every: 5", "every: 30"));
@@ -132,6 +169,16 @@ fn a_sweep_repeats_the_evaluation_and_attention_adds_up() {
         let found = paired["per_seed"][seed].as_f64().unwrap();
         assert!((found - (returns(1) - returns(3))).abs() < 1e-9, "{found}");
     }
+    // The swing is how far apart the two evaluations of a training lie.
+    for (place, policy) in ["aaren", "transformer"].into_iter().enumerate() {
+        for seed in 0..2 {
+            let returns =
+                |update: usize| sweep["cells"][2 * place + update]["per_seed"][seed].as_f64().unwrap();
+            let swing = summary["policies"][policy]["swing"]["per_seed"][seed].as_f64().unwrap();
+            assert!((swing - (returns(1) - returns(0)).abs()).abs() < 1e-9, "{policy}: {swing}");
+        }
+    }
+    asked_against_achieved(&experiment);
     assert_eq!((&paired["difference"]["over"], &paired["verdict"]), (&"seeds".into(), &Value::Null));
     a_report_is_of_what_all_datasets_have(&experiment, &summary);
 

@@ -230,7 +230,7 @@ impl Aggregates {
             }
         });
         let (x, y) = (Axis::linear(self.axis_label()), Axis::linear("Share of runs above"));
-        Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
+        Figure { title: None, x, y, series: series.collect(), levels: Vec::new(), histogram: None }.to_svg()
     }
 }
 

@@ -6,14 +6,17 @@
 #![warn(clippy::print_stdout)]
 
 mod aggregates;
+mod asked;
 mod comparison;
 mod error;
+mod html;
 mod looks;
 mod metric;
 mod page;
 mod pictures;
 pub mod plot;
 mod primary;
+mod primary_scores;
 pub mod published;
 mod summary;
 mod table;
@@ -22,12 +25,14 @@ mod table;
 mod primary_tests;
 
 pub use aggregates::Aggregates;
+pub use asked::{ASKED, Asked, AskedColumns, BestAsked, Swing};
 pub use comparison::{Comparison, Paired, Verdict};
 pub use error::Error;
 pub use looks::{Kind, cost_name, kind_of_agent, kind_of_file, looks, looks_of};
 pub use metric::{Metric, Scale, lengths};
 pub use page::{Film, Overview, Section, page};
 pub use pictures::Pictures;
-pub use primary::{PrimaryResult, PrimaryScores};
+pub use primary::PrimaryResult;
+pub use primary_scores::PrimaryScores;
 pub use summary::{INTERVAL, PolicySummary, Protocol, Score, Summary, TargetSummary};
 pub use table::{Align, Table};

@@ -84,6 +84,7 @@ impl Pictures {
             y,
             series: series.to_vec(),
             levels,
+            histogram: None,
         };
         let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
             let series = self.costs.iter().map(|(look, name, cost)| Series {
@@ -94,7 +95,7 @@ impl Pictures {
                 reference: false,
             });
             let (x, y) = (Axis::log("Timestep of the episode"), Axis::log(label));
-            Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }
+            Figure { title: None, x, y, series: series.collect(), levels: Vec::new(), histogram: None }
         };
         let curves = over_updates(Axis::linear(self.metric.label()), &self.curves, self.levels());
         let losses = over_updates(Axis::log("Training loss"), &self.losses, Vec::new());

@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::HELD_OUT;
 use crate::table::Table;
-use crate::{Comparison, Error, Kind, Metric, Pictures, PrimaryScores, Scale, kind_of_agent, lengths};
+use crate::{
+    ASKED, Asked, AskedColumns, Comparison, Error, Kind, Metric, Pictures, PrimaryScores, Scale, Swing,
+    kind_of_agent, lengths,
+};
 
 /// Everything that is kept of an experiment: `summary.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,6 +58,12 @@ pub struct PolicySummary {
     pub threads: Vec<Option<usize>>,
     /// By target return, in the protocol's order.
     pub targets: Vec<TargetSummary>,
+    /// Asked against achieved, where it was played at several target returns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+    /// How far its last evaluations lie apart, where there were several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swing: Option<Swing>,
     /// Cost of acting as it does, where it was measured.
     pub rollout: Option<Cost>,
     /// Cost of acting with other memories, where it acts in a window: a sliding cache, and one that grows.
@@ -282,6 +291,7 @@ impl Summary {
         let mut heads = vec!["policy".to_owned(), "parameters".into(), score];
         heads.extend(self.comparison.iter().flat_map(Comparison::heads));
         heads.extend(self.any_repeats().then(|| "distinct episodes".into()));
+        heads.extend(self.asked_columns().heads());
         heads
     }
 
@@ -293,7 +303,13 @@ impl Summary {
         cells.extend(self.comparison.iter().flat_map(|comparison| comparison.cells(name)));
         let repeats = || policy.targets[0].repeats(self.protocol.episodes).unwrap_or_else(|| "all".into());
         cells.extend(self.any_repeats().then(repeats));
+        cells.extend(self.asked_columns().cells(policy.swing.as_ref(), policy.asked.as_ref()));
         cells
+    }
+
+    /// What its tables say of asked against achieved.
+    pub(crate) fn asked_columns(&self) -> AskedColumns {
+        AskedColumns::of(self.policies.values().map(|it| (it.swing.as_ref(), it.asked.as_ref())))
     }
 
     fn any_repeats(&self) -> bool {
@@ -314,10 +330,11 @@ impl Summary {
              ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
              Scores are of the last update, {asked}; intervals: {INTERVAL}. Differences are paired by \
              training seed and episode. State bytes (what must be kept from step to step), scratch bytes (a step's working \
-             memory) and median µs per step are of timestep 1000 in the streaming runtime on one core.\n\n\
+             memory) and median µs per step are of timestep 1000 in the streaming runtime on one core.{}\n\n\
              ## Protocol\n\n```json\n{}\n```\n",
             self.name,
             self.table().to_markdown(),
+            if self.asked_columns().is_empty() { String::new() } else { format!(" {ASKED}") },
             pretty(&self.protocol)
         )
     }
@@ -373,6 +390,8 @@ impl PolicySummary {
             updates_per_second: updates as f64 / seconds,
             threads: runs.iter().map(|run| run.threads).collect(),
             targets: targets.iter().map(|&target| TargetSummary::new(metric, target, runs)).collect(),
+            asked: Asked::new(metric, &runs[0].dataset, &played_last(runs)),
+            swing: Swing::new(metric, targets[0], runs),
             rollout: costs.first().map(|&cost| cost.clone()),
             other_rollouts: costs.iter().skip(1).map(|&cost| cost.clone()).collect(),
         }
@@ -420,6 +439,12 @@ impl TargetSummary {
         let count = if least == most { least.to_string() } else { format!("{least}–{most}") };
         Some(format!("{count} of {episodes}"))
     }
+}
+
+/// The episodes of all target returns after the last update, run by run.
+fn played_last<'r>(runs: &[&'r RunResult]) -> Vec<Vec<&'r EpisodeResult>> {
+    let last = runs.iter().filter_map(|run| run.evaluations.last());
+    last.map(|evaluated| evaluated.episodes.iter().collect()).collect()
 }
 
 /// The episodes of one target return after the last update, run by run.

@@ -1,6 +1,6 @@
 //! Tables, written as Markdown, HTML, CSV and LaTeX.
 
-use crate::page::escaped;
+use crate::html::escaped;
 
 /// A column's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use aaren_spec::{ExperimentFolder, PolicySpec, RunState};
 use serde_json::json;
 
 use crate::ready::Ready;
-use crate::{Error, Experiment, Part, Result, metrics, run, stand_in, threads};
+use crate::trainer::train_config;
+use crate::{Error, Experiment, Part, Result, metrics, stand_in, threads};
 
 /// Records of `metrics.jsonl` that say how fast a run is.
 const RECORDS: usize = 50;
@@ -132,7 +133,7 @@ fn measured(
     let scale = spec.evaluate.return_scale.unwrap_or(1000.0);
     let task = match spec.played_in() {
         Some(env) => Task::new(&describe(env).map_err(Error::at(experiment.place("env")))?, scale),
-        None => Task::of_data(&crate::dataset::of_experiment(spec, Path::new(""))?, scale),
+        None => Task::of_data(&crate::dataset::of_experiment(spec, Path::new(""))?, spec.env.clone(), scale),
     };
     let threads = spec.train.threads.or(threads);
     let kind = json!([
@@ -150,7 +151,7 @@ fn measured(
     }
     let dataset = stand_in::dataset(&task, 8);
     let device = open_device(spec.train.device)?;
-    let config = run::train_config(spec, policy, 0);
+    let config = train_config(spec, policy, 0);
     let trainer = Trainer::new(&policy.agent, &task, config, &dataset, device)?;
     let counts = threads.map_or_else(threads::candidates, |threads| vec![threads]);
     let found = threads::rates(trainer, &counts);

@@ -89,7 +89,7 @@ impl Experiment {
     }
 
     pub(crate) fn perform(&self, results: &Path, only: &[Part], doing: Doing) -> Result<Outcome> {
-        part::check_all(only, std::slice::from_ref(self))?;
+        part::check_all(only, &[&self.spec])?;
         let ready = Ready::new(&self.document, &self.spec, results, self.folder(results));
         let runs = ready.runs();
         let asked = |run: &Run| {

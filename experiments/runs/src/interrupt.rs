@@ -2,12 +2,11 @@
 //! ends the process at once. SIGHUP, a terminal that is closed, is as the first.
 
 use std::ffi::OsStr;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::{exit, register, signal_name};
-
-use crate::{Error, Result};
 
 /// What the kernel sends to a child of `--jobs` when its parent dies, which it may do once for each of the parent's
 /// threads: as SIGTERM, but never a second signal.
@@ -17,7 +16,10 @@ pub const ORPHANED: i32 = SIGUSR1;
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
 
 /// From now on signals are kept until [`signal`] is asked.
-pub fn watch() -> Result<()> {
+///
+/// # Errors
+/// Where the system does not let them be watched.
+pub fn watch() -> io::Result<()> {
     static WATCHED: AtomicBool = AtomicBool::new(false);
     static SEEN: AtomicBool = AtomicBool::new(false);
     if WATCHED.swap(true, SeqCst) {
@@ -31,7 +33,7 @@ pub fn watch() -> Result<()> {
             true => exit(128 + number),
         };
         // SAFETY: atomics and `_exit`, which a signal handler may use.
-        unsafe { register(number, note) }.map_err(Error::at("signals cannot be watched"))?;
+        unsafe { register(number, note) }.map_err(unwatched)?;
     }
     // A terminal that is closed says so more than once: the shell tells its jobs, and the kernel those before it. Under
     // `nohup` nothing is to happen.
@@ -41,9 +43,13 @@ pub fn watch() -> Result<()> {
             let _ = SIGNAL.compare_exchange(0, stands_for, SeqCst, SeqCst);
         };
         // SAFETY: an atomic.
-        unsafe { register(number, note) }.map_err(Error::at("signals cannot be watched"))?;
+        unsafe { register(number, note) }.map_err(unwatched)?;
     }
     Ok(())
+}
+
+fn unwatched(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("signals cannot be watched: {error}"))
 }
 
 /// Whether whoever started this process wants it to ignore a signal.

@@ -7,11 +7,13 @@
 #![warn(clippy::print_stdout)]
 
 mod board;
+mod checkpoint;
 pub mod cost;
 pub mod dataset;
 mod error;
 mod estimate;
 pub mod evaluation;
+mod evaluations_csv;
 mod experiment;
 mod held_out;
 pub mod interrupt;
@@ -22,6 +24,8 @@ pub mod output;
 mod part;
 mod parts;
 mod plan;
+mod play;
+mod protocol;
 pub mod provenance;
 mod ready;
 mod record;
@@ -29,6 +33,8 @@ mod run;
 pub mod stand_in;
 pub mod threads;
 mod trained;
+mod trainer;
+mod training;
 
 pub use error::{Error, Result};
 pub use estimate::{Estimate, Rates, estimate};

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use aaren_spec::{PolicySpec, Spec, nearest};
 
-use crate::{Error, Experiment};
+use crate::Error;
 
 /// A policy with all of its seeds, or with one; in a grid of all experiments, or of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +47,11 @@ impl Part {
 }
 
 /// Refuses parts that are of none of these experiments.
-pub(crate) fn check_all(parts: &[Part], experiments: &[Experiment]) -> Result<(), Error> {
-    parts.iter().try_for_each(|part| check(part, experiments))
+pub(crate) fn check_all(parts: &[Part], specs: &[&Spec]) -> Result<(), Error> {
+    parts.iter().try_for_each(|part| check(part, specs.to_vec()))
 }
 
-fn check(part: &Part, experiments: &[Experiment]) -> Result<(), Error> {
+fn check(part: &Part, mut specs: Vec<&Spec>) -> Result<(), Error> {
     let refused = |reason: String| Err(Error::Refused(format!("--only {part}: {reason}")));
     let one_of = |kind: &str, word: &str, names: &[&str]| {
         let cure = match nearest(word, names.iter().copied()) {
@@ -60,7 +60,6 @@ fn check(part: &Part, experiments: &[Experiment]) -> Result<(), Error> {
         };
         refused(format!("there is no {kind} `{word}`; {cure}"))
     };
-    let mut specs: Vec<_> = experiments.iter().map(|experiment| &experiment.spec).collect();
     if let Some(name) = &part.experiment {
         let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
         if !names.contains(&name.as_str()) {

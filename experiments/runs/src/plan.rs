@@ -49,7 +49,8 @@ impl Plan {
 
     /// Refuses parts that it does not have, and experiments whose environment does not exist.
     pub fn check(&self, only: &[Part]) -> Result<()> {
-        check_all(only, &self.experiments)?;
+        let specs: Vec<_> = self.experiments.iter().map(Experiment::spec).collect();
+        check_all(only, &specs)?;
         // One of Python is asked when a run needs it: that takes an interpreter.
         let mut here = self.experiments.iter().filter(|experiment| experiment.spec.env.python.is_none());
         here.try_for_each(|experiment| {

@@ -1,9 +1,14 @@
 //! What made a result: the program, its source, and the machine.
 
+use std::collections::BTreeMap;
 use std::thread::available_parallelism;
 
+use aaren_envs::describe;
+use aaren_spec::Spec;
 pub use aaren_spec::{Machine, Provenance};
 use serde_json::Value;
+
+use crate::Result;
 
 /// Instructions that decide how fast numbers come: those of libtorch's and the streaming runtime's kernels.
 const INSTRUCTIONS: [&str; 6] = ["avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16"];
@@ -21,6 +26,12 @@ pub fn here() -> Provenance {
         python: Default::default(),
         machine: Some(machine()),
     }
+}
+
+/// Versions of the Python packages that decide what the environment of an experiment does; none where none is played.
+pub fn of_python(spec: &Spec) -> Result<BTreeMap<String, String>> {
+    let description = spec.played_in().map(describe).transpose()?;
+    Ok(description.map(|its| its.versions).unwrap_or_default())
 }
 
 /// `protocol`, a JSON object, with the provenance of this process in it.

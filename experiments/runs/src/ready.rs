@@ -10,7 +10,9 @@ use aaren_envs::describe;
 use aaren_spec::{DatasetSource, Document, ExperimentFolder, Fingerprint, PolicySpec, RunFolder, Spec};
 use tch::Device;
 
-use crate::run::{Data, Run, targets};
+use crate::protocol::targets;
+use crate::run::Run;
+use crate::trainer::Data;
 use crate::{Error, Result, dataset, lock, output};
 
 /// Choices that a policy has an output for, at most, where the data alone say them.
@@ -65,7 +67,8 @@ impl<'e> Ready<'e> {
             let cure = "scale the rewards in the data";
             return Err(Error::at(at("dataset"))(Error::Refused(format!("{found}, {expected}; {cure}"))));
         }
-        let task = environment.map_or_else(|| Task::of_data(&loaded, scale), |its| Task::new(&its, scale));
+        let task = environment
+            .map_or_else(|| Task::of_data(&loaded, spec.env.clone(), scale), |its| Task::new(&its, scale));
         if let Some(&most) = task.action.choices().iter().max().filter(|&&most| most > MOST_CHOICES) {
             let expected = format!("expected at most {MOST_CHOICES} of them; number the choices from 0 on");
             return Err(Error::at(at("dataset"))(Error::Refused(format!(

@@ -1,10 +1,11 @@
-//! `env: Hopper-v4`, `env: {id: Hopper-v4, kwargs: {observe: positions}}`, `env: {gymnasium: …, import: …}`, or
-//! `env: {python: "module:function"}`.
+//! `env: Hopper-v4`, `env: {id: Hopper-v4, kwargs: {observe: positions}}`, `env: {gymnasium: …, import: …}`,
+//! `env: {python: "module:function"}`, or `env: {spaces: …}` where there is none.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use aaren_format::{EnvSpec, OfData, PythonEnv};
+use aaren_datasets::Space;
+use aaren_format::{ActionSpace, EnvSpec, OfData, PythonEnv, Spaces};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as DeError, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -47,6 +48,8 @@ struct Full {
     max_episode_steps: Option<u64>,
     #[serde(default, deserialize_with = "keys")]
     observe: Option<Vec<String>>,
+    #[serde(default)]
+    spaces: Option<Spaces>,
 }
 
 fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -139,9 +142,23 @@ impl<'de> Visitor<'de> for Env {
             (Some(id), None, None) => (id, None),
             (None, Some(id), None) => (id, Some(false)),
             (None, None, Some(id)) => (id, Some(true)),
+            (None, None, None) if full.spaces.is_some() => (EnvSpec::NONE.to_owned(), None),
             (None, None, None) => return Err(A::Error::missing_field("id")),
             _ => return Err(A::Error::custom("one of the keys `id`, `gymnasium` and `python`")),
         };
+        if let Some(spaces) = &full.spaces {
+            if id != EnvSpec::NONE {
+                return Err(A::Error::custom(format!(
+                    "no `spaces` beside {id}, which has its own; they are for data without an environment"
+                )));
+            }
+            for (key, json) in [("observation", &spaces.observation), ("action", &spaces.action)] {
+                if let Some(json) = json {
+                    space(json, key == "action")
+                        .map_err(|reason| A::Error::custom(format!("as `spaces.{key}` {reason}")))?;
+                }
+            }
+        }
         let Some(function) = function else {
             let other = [
                 ("import", full.import.is_some()),
@@ -152,7 +169,12 @@ impl<'de> Visitor<'de> for Env {
                 ("observe", full.observe.is_some()),
             ];
             return match other.into_iter().find(|(_, said)| *said) {
-                None => Ok(EnvSpec { kwargs: full.kwargs, of_data: full.of_data, ..EnvSpec::new(id) }),
+                None => Ok(EnvSpec {
+                    kwargs: full.kwargs,
+                    of_data: full.of_data,
+                    spaces: full.spaces,
+                    ..EnvSpec::new(id)
+                }),
                 Some((key, _)) => Err(A::Error::custom(format!(
                     "no `{key}` beside `id`, an environment that this program steps; for one that Python steps write \
                      `gymnasium: {id}`"
@@ -170,6 +192,29 @@ impl<'de> Visitor<'de> for Env {
         };
         let (kwargs, of_data) = (full.kwargs, full.of_data);
         Ok(EnvSpec { kwargs, of_data, python: Some(python), ..EnvSpec::new(id) })
+    }
+}
+
+/// Checks a space; what is expected where it is not one.
+fn space(json: &Value, of_actions: bool) -> Result<(), String> {
+    const SPACE: &str = "a space as Gymnasium's, such as `{type: Box, shape: [3], low: -1, high: 1}` or `{type: Discrete, n: 4}`";
+    let space = Space::of_json(json).ok_or(SPACE)?;
+    let vector = if of_actions { space.actions().is_some() } else { !matches!(space, Space::Other(_)) };
+    if !vector || space.flat_size() == 0 {
+        let kinds = if of_actions {
+            "a Box with finite bounds, `low` below `high`, or Discrete, MultiDiscrete or MultiBinary"
+        } else {
+            "Box, Discrete, MultiDiscrete, MultiBinary, Dict or Tuple, with at least one entry"
+        };
+        return Err(kinds.into());
+    }
+    match space.actions() {
+        Some(ActionSpace::Continuous { low, high })
+            if of_actions && low.iter().zip(&high).any(|(low, high)| low >= high) =>
+        {
+            Err("a Box with each of `low` below that of `high`".into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -26,6 +26,7 @@
 mod agents;
 mod compare;
 mod context;
+mod cost;
 mod dataset;
 mod deserializer;
 mod document;
@@ -33,6 +34,7 @@ mod entry;
 mod env;
 mod error;
 mod evaluate;
+mod experiment_result;
 mod fault;
 mod field;
 mod fingerprint;
@@ -41,6 +43,7 @@ mod grid;
 mod keys;
 mod model;
 mod node;
+mod policies;
 mod policy;
 mod primary;
 mod reading;
@@ -64,20 +67,19 @@ mod tests;
 pub use aaren_envs::nearest;
 pub use agents::register;
 pub use compare::CompareSpec;
+pub use cost::{Cost, CostPoint, Costs};
 pub use dataset::DatasetSource;
 pub use document::Document;
 pub use env::environment;
 pub use error::Error;
 pub use evaluate::{EvaluateSpec, Keep};
+pub use experiment_result::ExperimentResult;
 pub use fingerprint::Fingerprint;
 pub use folder::{ExperimentFolder, RunFolder, make_folder, recipe_file, write, write_if_new};
 pub use grid::Cell;
 pub use policy::PolicySpec;
 pub use primary::{Endpoint, PrimarySpec};
-pub use result::{
-    Cost, CostPoint, Costs, EpisodeResult, Evaluated, ExperimentResult, Machine, Protocol, Provenance,
-    RunResult,
-};
+pub use result::{EpisodeResult, Evaluated, Machine, Protocol, Provenance, RunResult};
 pub use spec::Spec;
 pub use state::RunState;
 pub use train::TrainSpec;

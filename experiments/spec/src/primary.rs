@@ -8,7 +8,7 @@ use super::error::{Error, list};
 use super::field::Fields;
 use super::nearest;
 use super::policy::PolicySpec;
-use super::spec::seeds;
+use super::values::seeds;
 use super::values::{Distinct, distinct, not_negative, text};
 
 /// The confirmatory endpoint of an experiment or a grid. Whatever else a report shows is exploratory.

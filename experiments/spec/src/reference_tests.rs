@@ -385,6 +385,7 @@ fn reference_of_the_yaml_is_what_the_program_says() {
         {"type": "object", "required": ["id"]},
         {"type": "object", "required": ["gymnasium"]},
         {"type": "object", "required": ["python"]},
+        {"type": "object", "required": ["spaces"]},
     ]});
     let mut properties: Map<String, Value> = top.iter().map(|key| (key.name.clone(), schema(key))).collect();
     for (name, keys) in &sections {

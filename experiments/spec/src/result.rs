@@ -1,6 +1,5 @@
 //! What a run leaves, as plain data: `result.json` in its folder. Reports are made of these files alone.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -10,30 +9,7 @@ use aaren_format::{AgentConfig, Precision, Regime, target_return, target_returns
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ExperimentFolder, PrimarySpec, RunState, Spec, write};
-
-/// All that a report needs of an experiment.
-#[derive(Clone, Debug)]
-pub struct ExperimentResult {
-    /// Name of the experiment.
-    pub name: String,
-    /// Its policies, in order.
-    pub policies: Vec<String>,
-    /// Its training seeds.
-    pub seeds: Vec<u64>,
-    /// Windows per update, where a policy does not have its own.
-    pub batch: usize,
-    /// By how much a policy may fall short and still count as non-inferior.
-    pub margin: Option<f64>,
-    /// The comparison that decides, where one is fixed.
-    pub primary: Option<PrimarySpec>,
-    /// The runs that are done, in the order of policies and seeds.
-    pub runs: Vec<RunResult>,
-    /// Those that are not, each with what is known of it.
-    pub unfinished: Vec<String>,
-    /// What it costs to act with the policies.
-    pub costs: Vec<Cost>,
-}
+use crate::{Error, PrimarySpec, write};
 
 /// A finished run: what was trained, and every episode that it played.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -196,63 +172,6 @@ impl EpisodeResult {
     }
 }
 
-/// What it costs to act with the policies of an experiment: `costs.json` in its folder.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Costs {
-    /// The policy files that were measured: name of the policy, and hash of the settings of its training.
-    pub measured: Vec<(String, Option<String>)>,
-    /// By policy, and by the memory that it acts with: its own first.
-    pub costs: Vec<Cost>,
-}
-
-/// Time and memory of acting with a policy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cost {
-    /// The policy.
-    pub policy: String,
-    /// `streaming` or `libtorch`.
-    pub backend: Cow<'static, str>,
-    /// Memory of the policy, as text: `window 20`.
-    #[serde(with = "regime_text")]
-    pub regime: Regime,
-    /// By timestep.
-    pub points: Vec<CostPoint>,
-    /// Median time of a step at the last timestep, in µs.
-    pub step_us_p50: f64,
-    /// 99th percentile there.
-    pub step_us_p99: f64,
-    /// Bytes that must be kept of the episode from step to step there.
-    pub state_bytes: usize,
-    /// Working memory of a step there, of which the next step needs nothing; absent from older files, whose state of a
-    /// window holds it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scratch_bytes: Option<usize>,
-    /// Fitted exponent p of bytes ∝ timestep^p: 0 is constant, 1 linear.
-    pub memory_exponent: Option<f64>,
-    /// Fitted exponent p of the episode's time ∝ timestep^p: 1 is linear, 2 quadratic.
-    pub time_exponent: Option<f64>,
-}
-
-/// [`Cost`] at one timestep, counted from 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CostPoint {
-    /// The timestep.
-    pub timestep: usize,
-    /// Median time of a step, in µs.
-    pub step_us_p50: f64,
-    /// 99th percentile, in µs.
-    pub step_us_p99: f64,
-    /// Time of the episode up to here, in ms.
-    pub cumulative_ms: f64,
-    /// Bytes that must be kept of the episode from step to step.
-    pub state_bytes: usize,
-    /// Working memory of a step, of which the next step needs nothing; absent from older files.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scratch_bytes: Option<usize>,
-    /// By how much the process has grown since the episode's start; `None` where the system does not tell.
-    pub resident_bytes: Option<usize>,
-}
-
 /// What made a result: the program, its source, and the machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
@@ -284,86 +203,6 @@ pub struct Machine {
     pub instructions: Vec<String>,
 }
 
-impl ExperimentResult {
-    /// Of an experiment whose runs left these results.
-    pub fn new(spec: &Spec, runs: Vec<RunResult>, costs: Vec<Cost>) -> Self {
-        Self {
-            name: spec.name.clone(),
-            policies: spec.policies.iter().map(|policy| policy.name.clone()).collect(),
-            seeds: spec.seeds.clone(),
-            batch: spec.train.batch,
-            margin: spec.compare.margin,
-            primary: spec.primary.clone(),
-            runs,
-            unfinished: Vec::new(),
-            costs,
-        }
-    }
-
-    /// Of a results folder, or a copy of one, on a machine without the data: `spec.yaml`, `costs.json`, and the
-    /// `result.json` of each run that is done.
-    ///
-    /// # Errors
-    /// Where one of these files is damaged.
-    pub fn read(folder: &ExperimentFolder) -> Result<Self, Error> {
-        #[derive(Deserialize)]
-        struct Outline {
-            name: String,
-            policies: Vec<BTreeMap<String, serde_yaml::Value>>,
-            seeds: Vec<u64>,
-            train: Train,
-            compare: Compare,
-            primary: Option<PrimarySpec>,
-        }
-        #[derive(Deserialize)]
-        struct Train {
-            batch: usize,
-        }
-        #[derive(Deserialize)]
-        struct Compare {
-            margin: Option<f64>,
-        }
-        let path = folder.spec();
-        let wrong = |found: String| Error::Result {
-            path: path.clone(),
-            found,
-            cure: "expected the spec.yaml that `aaren run` wrote: run it again".into(),
-        };
-        let text = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
-        let Outline { name, policies, seeds, train, compare, primary } =
-            serde_yaml::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
-        let policies: Vec<String> = policies.into_iter().flat_map(BTreeMap::into_keys).collect();
-        let (mut runs, mut unfinished) = (Vec::new(), Vec::new());
-        for policy in &policies {
-            for &seed in &seeds {
-                let run = folder.run(policy, seed);
-                let why = match run.state_as_it_stands() {
-                    RunState::Done => {
-                        runs.push(RunResult::read(&run.result())?);
-                        continue;
-                    }
-                    RunState::Failed { reason } => reason,
-                    RunState::Begun { update } => format!("begun, {update} updates done"),
-                    RunState::Missing => "no checkpoint yet".into(),
-                };
-                unfinished.push(format!("{policy} seed {seed}: {why}"));
-            }
-        }
-        let costs = Costs::read(&folder.costs())?.map_or_else(Vec::new, |costs| costs.costs);
-        Ok(Self {
-            name,
-            policies,
-            seeds,
-            batch: train.batch,
-            margin: compare.margin,
-            primary,
-            runs,
-            unfinished,
-            costs,
-        })
-    }
-}
-
 impl RunResult {
     /// Reads a `result.json`.
     ///
@@ -391,34 +230,9 @@ impl RunResult {
     }
 }
 
-impl Costs {
-    /// Reads a `costs.json`; none where there is no file.
-    ///
-    /// # Errors
-    /// [`Error::Result`] names the file and the cure.
-    pub fn read(path: &Path) -> Result<Option<Self>, Error> {
-        let cure = "remove it and run `aaren run` again: it is measured anew";
-        if path.exists() { read(path, cure).map(Some) } else { Ok(None) }
-    }
-}
-
-fn read<T: DeserializeOwned>(path: &Path, cure: &str) -> Result<T, Error> {
+/// Reads a file of a results folder.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path, cure: &str) -> Result<T, Error> {
     let wrong = |found: String| Error::Result { path: path.to_owned(), found, cure: cure.into() };
     let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|error| wrong(format!("it is damaged: {error}")))
-}
-
-/// A regime as its text, `window 20`, so that a table's row says it in one word.
-mod regime_text {
-    use aaren_format::Regime;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub fn serialize<S: Serializer>(regime: &Regime, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(regime)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Regime, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.replacen(' ', ": ", 1).parse().map_err(D::Error::custom)
-    }
 }

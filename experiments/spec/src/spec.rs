@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use aaren_datasets::{Actions, Columns, Reading};
+use aaren_datasets::{Actions, Columns, Reading, Space};
 use aaren_format::{EnvSpec, Invalid};
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::context::ContextSection;
 use crate::entry::Shared;
 use crate::field::{Field, Fields};
 use crate::model::ModelSection;
-use crate::values::{Distinct, distinct, whole};
+use crate::values::seeds;
 use crate::{
     CompareSpec, DatasetSource, Document, Error, EvaluateSpec, PolicySpec, PrimarySpec, TrainSpec, dataset,
     env, grid, keys, reading, values,
@@ -122,7 +122,14 @@ impl Spec {
     pub fn reading(&self) -> Reading {
         let Self { observe, actions, columns, .. } = self;
         let of_env = self.env.python.as_ref().and_then(|python| python.observe.clone());
-        Reading { observe: observe.clone().or(of_env), actions: *actions, columns: columns.clone() }
+        let space = |json: &Option<_>| json.as_ref().and_then(Space::of_json);
+        let spaces = self.env.spaces.as_ref().map(|its| (space(&its.observation), space(&its.action)));
+        Reading {
+            observe: observe.clone().or(of_env),
+            actions: *actions,
+            columns: columns.clone(),
+            spaces: spaces.unwrap_or_default(),
+        }
     }
 
     /// The environment, where there is one.
@@ -249,18 +256,4 @@ impl Document {
 
 fn first_seed() -> Vec<u64> {
     vec![0]
-}
-
-pub(super) fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
-    const LARGEST: u64 = u64::MAX;
-
-    #[derive(Deserialize)]
-    struct Seed(#[serde(deserialize_with = "whole::<_, _, 0, LARGEST>")] u64);
-
-    let seeds = Distinct {
-        list: "a list of seeds such as `[0, 1, 2]`",
-        item: "each seed once",
-        key: |seed: &Seed| seed.0,
-    };
-    Ok(distinct(deserializer, seeds)?.into_iter().map(|seed| seed.0).collect())
 }

@@ -134,3 +134,18 @@ impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for New<'_, T> {
         Err(wrong_text("", self.of.item, Some("remove the repetition")))
     }
 }
+
+/// Training seeds, each once.
+pub(super) fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    const LARGEST: u64 = u64::MAX;
+
+    #[derive(Deserialize)]
+    struct Seed(#[serde(deserialize_with = "whole::<_, _, 0, LARGEST>")] u64);
+
+    let seeds = Distinct {
+        list: "a list of seeds such as `[0, 1, 2]`",
+        item: "each seed once",
+        key: |seed: &Seed| seed.0,
+    };
+    Ok(distinct(deserializer, seeds)?.into_iter().map(|seed| seed.0).collect())
+}

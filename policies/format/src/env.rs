@@ -22,6 +22,21 @@ pub struct EnvSpec {
     pub python: Option<PythonEnv>,
     /// Whether data of another environment are refused (`check`, the default) or used all the same (`ignore`).
     pub of_data: OfData,
+    /// Where there is no environment, what the data do not say of its spaces.
+    pub spaces: Option<Spaces>,
+}
+
+/// Spaces of an environment that is not here, as Minari's `metadata.json` has Gymnasium's:
+/// `{type: Box, shape: [3], low: -2, high: 2}`, `{type: Discrete, n: 4}`. What is not given is of the data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spaces {
+    /// Of its observations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observation: Option<Value>,
+    /// Of its actions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<Value>,
 }
 
 /// What becomes of data that say that they are of another environment.
@@ -48,7 +63,8 @@ pub struct PythonEnv {
     pub function: bool,
     /// Modules that are imported first, as they register environments.
     pub import: Vec<String>,
-    /// The interpreter: a path, or a name that the PATH has. `python3` unless given.
+    /// The interpreter: a path, or a name that the PATH has. Unless given, the Python in which the command is installed, else
+    /// `python3`.
     pub interpreter: Option<String>,
     /// A folder that modules are also looked for in.
     pub path: Option<String>,
@@ -114,6 +130,8 @@ struct Full {
     max_episode_steps: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     observe: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spaces: Option<Spaces>,
 }
 
 impl TryFrom<Form> for EnvSpec {
@@ -128,6 +146,7 @@ impl TryFrom<Form> for EnvSpec {
             (Some(id), None, None) => (id, None),
             (None, Some(id), None) => (id, Some(false)),
             (None, None, Some(id)) => (id, Some(true)),
+            (None, None, None) if full.spaces.is_some() => (EnvSpec::NONE.into(), None),
             _ => return Err("expected one of the keys `id`, `gymnasium` and `python`"),
         };
         let python = function.map(|function| PythonEnv {
@@ -139,15 +158,15 @@ impl TryFrom<Form> for EnvSpec {
             max_episode_steps: full.max_episode_steps,
             observe: full.observe,
         });
-        Ok(Self { id, kwargs: full.kwargs, python, of_data: full.of_data })
+        Ok(Self { id, kwargs: full.kwargs, python, of_data: full.of_data, spaces: full.spaces })
     }
 }
 
 impl From<EnvSpec> for Form {
     fn from(spec: EnvSpec) -> Self {
-        let EnvSpec { id, kwargs, python, of_data } = spec;
+        let EnvSpec { id, kwargs, python, of_data, spaces } = spec;
         let Some(python) = python else {
-            return Form::Full(Box::new(Full { id: Some(id), kwargs, of_data, ..Full::default() }));
+            return Form::Full(Box::new(Full { id: Some(id), kwargs, of_data, spaces, ..Full::default() }));
         };
         let (gymnasium, function) = if python.function { (None, Some(id)) } else { (Some(id), None) };
         Form::Full(Box::new(Full {
@@ -162,6 +181,7 @@ impl From<EnvSpec> for Form {
             timeout: Some(python.timeout).filter(|seconds| *seconds != PythonEnv::TIMEOUT),
             max_episode_steps: python.max_episode_steps,
             observe: python.observe,
+            spaces,
         }))
     }
 }
@@ -169,7 +189,7 @@ impl From<EnvSpec> for Form {
 impl EnvSpec {
     /// An environment without keyword arguments.
     pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), kwargs: Map::new(), python: None, of_data: OfData::Check }
+        Self { id: id.into(), kwargs: Map::new(), python: None, of_data: OfData::Check, spaces: None }
     }
 
     /// The id of no environment, where policies are trained from data alone.

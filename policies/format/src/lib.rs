@@ -39,7 +39,7 @@ pub use config::{
 };
 pub use context::{Context, ContextLength, Regime};
 pub use device::Device;
-pub use env::{EnvSpec, OfData, PythonEnv};
+pub use env::{EnvSpec, OfData, PythonEnv, Spaces};
 pub use error::{Error, Invalid};
 pub use hash::fnv1a;
 pub use header::{FORMAT, Header, VERSION, check_scale};

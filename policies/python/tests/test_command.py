@@ -68,6 +68,12 @@ def test_it_becomes_the_command(site: Site) -> None:
     assert run(site).returncode == 7
 
 
+def test_its_python_steps_environments_unless_another_one_is_named(site: Site) -> None:
+    site.write("aaren_command/aaren", '#!/bin/sh\necho "$AAREN_PYTHON"\n')
+    assert run(site).stdout == f"{sys.executable}\n"
+    assert run(site, AAREN_PYTHON="/opt/python").stdout == "/opt/python\n"
+
+
 def test_libraries_that_lie_elsewhere_are_named_to_the_loader(site: Site, tmp_path: Path) -> None:
     """As in a virtual environment that sees the system's packages."""
     system = tmp_path / "system"

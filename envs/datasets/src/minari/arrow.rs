@@ -19,7 +19,7 @@ use flatbuffers::VerifierOptions;
 use super::episodes::{Episode, Episodes, KEYS, Spaces};
 use crate::Error;
 use crate::column::{Column, Numbers};
-use crate::space::{Tree, in_order};
+use crate::tree::{Tree, in_order};
 
 /// `N/part-0.arrow` or `N/part-0.parquet` for each episode N: a row for each observation. The last row of the other
 /// columns is padding.
@@ -35,7 +35,7 @@ pub(super) fn load(data: &Path, spaces: Spaces, episodes: &mut Episodes) -> Resu
     for (_, folder) in folders {
         let parquet = folder.join("part-0.parquet");
         let (path, batches) = if parquet.is_file() {
-            let batches = crate::table::parquet_batches(&parquet, Some(&KEYS))?;
+            let batches = crate::parquet::batches(&parquet, Some(&KEYS))?;
             (parquet, batches)
         } else {
             let path = folder.join("part-0.arrow");

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::column::Column;
-use crate::space::{Space, Tree};
+use crate::space::Space;
+use crate::tree::Tree;
 use crate::{Error, Reading, Transitions};
 
 /// What every form of Minari holds of an episode. Observations are one more than the others.
@@ -46,7 +47,8 @@ impl<'r> Episodes<'r> {
     ) -> Result<(), Error> {
         let key = |name: &str| format!("{group}{name}");
         let observe = self.reading.observe.as_deref();
-        let observations = episode.observations.flatten(path, &key("observations"), spaces.0, observe)?;
+        let space = self.reading.spaces.0.as_ref().or(spaces.0);
+        let observations = episode.observations.flatten(path, &key("observations"), space, observe)?;
         // An action is kept as an index: what it means is decided for the whole dataset.
         let actions = episode.actions.flatten(path, &key("actions"), None, None)?;
         let steps = actions.rows;

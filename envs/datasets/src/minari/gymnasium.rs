@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use aaren_envs::{ActionSpace, Environment, ids};
+use aaren_envs::{ActionSpace, Description, ids};
 
 /// Observations without bounds. Written by hand, since Python's JSON has an `Infinity` that is none of ours.
 pub(super) fn observation_space(size: usize) -> String {
@@ -33,14 +33,14 @@ pub(super) fn action_space(space: &ActionSpace) -> String {
 }
 
 /// What `gymnasium.make` takes; none for an environment that is not Gymnasium's.
-pub(super) fn env_spec(environment: &Environment) -> Option<String> {
-    let id = &environment.spec().id;
+pub(super) fn env_spec(environment: &Description) -> Option<String> {
+    let id = &environment.spec.id;
     let spec = json!({
         "id": id,
         "entry_point": format!("gymnasium.envs.{}", entry_point(id)?),
         "reward_threshold": null,
         "nondeterministic": false,
-        "max_episode_steps": environment.max_episode_steps(),
+        "max_episode_steps": environment.max_episode_steps,
         "order_enforce": true,
         "disable_env_checker": false,
         "kwargs": {},

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{HDF5, METADATA, gymnasium};
 use crate::{Dataset, End, Episode, Error, folder_whole, is_minari_id, minari_root, write_whole};
-use aaren_envs::{EnvSpec, Environment, make};
+use aaren_envs::{ActionSpace, Description, EnvSpec};
 
 /// The version whose layout this is.
 const VERSION: &str = "0.5.4";
@@ -20,25 +20,27 @@ const FINAL_OBSERVATION: &str =
 pub(crate) fn write(
     dataset: &Dataset,
     folder: &Path,
-    env_id: &str,
+    env: Option<&EnvSpec>,
     metadata: &[(&str, String)],
 ) -> Result<(), Error> {
     let fail = |reason: String| Error::Write { path: folder.to_owned(), reason };
-    let environment = make(&EnvSpec::new(env_id))?;
-    let discrete = !environment.action_space().choices().is_empty();
+    let environment = env.map(aaren_envs::describe).transpose()?;
+    let action = environment.as_ref().map_or_else(|| dataset.action_space(), |its| its.action.clone());
     let kind = |observation, action, discrete| {
         let kind = if discrete { "discrete" } else { "continuous" };
         format!("observations of {observation} entries and {kind} actions of {action}")
     };
-    let expected = kind(environment.observation_size(), environment.action_space().entries(), discrete);
-    let found = kind(dataset.observation_size, dataset.action_size, dataset.discrete);
-    if found != expected {
-        return Err(fail(format!("found {found}; expected {expected}, as {env_id} has")));
+    if let Some(its) = &environment {
+        let expected = kind(its.observation_size, action.entries(), !action.choices().is_empty());
+        let found = kind(dataset.observation_size, dataset.action_size, dataset.discrete);
+        if found != expected {
+            return Err(fail(format!("found {found}; expected {expected}, as {} has", its.spec.id)));
+        }
     }
     let id = id(folder)?;
     folder_whole(folder, |temporary| {
         let bytes = hdf5(dataset).map_err(io::Error::other)?;
-        let metadata = describe(dataset, &id, &environment, bytes.len(), metadata);
+        let metadata = describe(dataset, &id, (environment.as_ref(), &action), bytes.len(), metadata);
         let data = temporary.join("data");
         fs::create_dir(&data)?;
         write_whole(&data.join(HDF5), &bytes)?;
@@ -102,7 +104,7 @@ fn flags(episode: &Episode, end: End) -> Vec<u8> {
 fn describe(
     dataset: &Dataset,
     id: &str,
-    environment: &Environment,
+    (environment, action): (Option<&Description>, &ActionSpace),
     bytes: usize,
     metadata: &[(&str, String)],
 ) -> Value {
@@ -115,13 +117,13 @@ fn describe(
     }
     let description = all.get("description").and_then(Value::as_str).map(|text| format!("{text} "));
     let description = description.unwrap_or_default() + FINAL_OBSERVATION;
-    let spec = gymnasium::env_spec(environment).map(|spec| ("env_spec", spec.into()));
+    let spec = environment.and_then(gymnasium::env_spec).map(|spec| ("env_spec", spec.into()));
     let layout = [
         ("total_episodes", dataset.episodes.len().into()),
         ("total_steps", dataset.transitions().into()),
         ("data_format", "hdf5".into()),
         ("observation_space", gymnasium::observation_space(dataset.observation_size).into()),
-        ("action_space", gymnasium::action_space(environment.action_space()).into()),
+        ("action_space", gymnasium::action_space(action).into()),
         ("minari_version", VERSION.into()),
         // In megabytes, to a tenth, as Minari does.
         ("dataset_size", ((bytes as f64 / 1e5).round() / 10.0).into()),

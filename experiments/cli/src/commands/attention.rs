@@ -205,5 +205,13 @@ fn picture(spreads: &[Spread], recent: usize) -> String {
         reference: true,
     });
     let y = Axis::linear(format!("Share of the last {recent} timesteps"));
-    Figure { title: None, x: Axis::log("Timestep of the episode"), y, series, levels: Vec::new() }.to_svg()
+    Figure {
+        title: None,
+        x: Axis::log("Timestep of the episode"),
+        y,
+        series,
+        levels: Vec::new(),
+        histogram: None,
+    }
+    .to_svg()
 }

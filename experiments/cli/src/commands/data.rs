@@ -19,7 +19,7 @@ pub enum Command {
     Info {
         /// A file or a folder (D4RL's HDF5, Minari, LeRobot, npz, CSV, Parquet), or the id of a Minari dataset here.
         dataset: String,
-        /// Its environment: then starts that it shares with an evaluation are counted.
+        /// Its environment, an id or a map as in an experiment: then starts that it shares with an evaluation are counted.
         #[arg(long)]
         env: Option<String>,
         #[command(flatten)]
@@ -57,7 +57,7 @@ Examples:
     Make {
         /// Name of the recipe, such as hopper-medium.
         recipe: String,
-        /// Where to write: a name that ends in .hdf5, or a folder for Minari such as NAME-v0; RECIPE.hdf5 unless given.
+        /// Where to write, as for `data convert`; RECIPE.hdf5 unless given.
         #[arg(long)]
         out: Option<PathBuf>,
         /// Smallest number of transitions; the last episode is finished.
@@ -70,19 +70,26 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// Turn a dataset of any form into a D4RL file, a Minari folder or NumPy's npz.
-    #[command(after_help = "Examples:
+    /// Turn a dataset of any form into another one.
+    #[command(
+        after_help = "The name says the form: .hdf5 (D4RL), .npz, .csv, .parquet, else a Minari folder.
+
+Examples:
   aaren data convert hopper-medium.hdf5 ~/.minari/datasets/hopper/medium-v0 --env Hopper-v4
-  aaren data convert ~/.minari/datasets/mujoco/hopper/expert-v0 hopper-expert.hdf5")]
+  aaren data convert ~/.minari/datasets/mujoco/hopper/expert-v0 hopper-expert.hdf5
+  aaren data convert hopper-medium.hdf5 hopper-medium --to lerobot"
+    )]
     Convert {
         /// A file or a folder (D4RL's HDF5, Minari, LeRobot, npz, CSV, Parquet), or the id of a Minari dataset here.
         dataset: String,
-        /// A name that ends in .hdf5 for D4RL, in .npz for NumPy, else a folder for Minari; its last two names are the
-        /// dataset's id.
+        /// The file or folder to write; the last two names of a Minari folder are the dataset's id.
         out: PathBuf,
+        /// What to write, where the name does not say it.
+        #[arg(long, value_enum)]
+        to: Option<Form>,
         #[command(flatten)]
         reading: How,
-        /// The environment of the data, which a Minari folder must name.
+        /// The environment of the data, an id or a map as in an experiment; a Minari folder names it.
         #[arg(long)]
         env: Option<String>,
         /// Print one JSON object on stdout.
@@ -106,7 +113,7 @@ impl How {
     fn reading(&self) -> Reading {
         let observe = Some(self.observe.clone()).filter(|keys| !keys.is_empty());
         let actions = self.actions.as_ref().and_then(|name| name.parse().ok());
-        Reading { observe, actions, columns: None }
+        Reading { observe, actions, ..Reading::default() }
     }
 }
 
@@ -120,8 +127,9 @@ pub fn run(command: &Command) -> Result<()> {
         Command::Make { recipe, out, transitions, seed, json } => {
             make(recipe, out.as_deref(), *transitions, *seed, *json)
         }
-        Command::Convert { dataset, out, reading, env, json } => {
-            convert(dataset, out, &reading.reading(), env.as_deref(), *json)
+        Command::Convert { dataset, out, to, reading, env, json } => {
+            let form = to.unwrap_or_else(|| Form::of(out));
+            convert(dataset, (out, form), &reading.reading(), env.as_deref(), *json)
         }
     }
 }
@@ -138,8 +146,8 @@ fn find(name: &str) -> Result<PathBuf> {
 }
 
 fn info(name: &str, reading: &Reading, env: Option<&str>, json: bool) -> Result<()> {
-    let env = env.map(EnvSpec::new);
-    show(&Dataset::load_for(&find(name)?, reading, env.as_ref())?, env.as_ref(), json)
+    let (env, reading) = environment(env, reading)?;
+    show(&Dataset::load_for(&find(name)?, &reading, env.as_ref())?, env.as_ref(), json)
 }
 
 fn fetch(id: &str, json: bool) -> Result<()> {
@@ -170,10 +178,66 @@ fn refuse_existing(out: &Path) -> Result<()> {
     }
 }
 
-/// Whether a name is one of an HDF5 file; else it is one of a Minari folder.
-fn is_hdf5(out: &Path) -> bool {
-    let extension = out.extension().unwrap_or_default().to_ascii_lowercase();
-    ["hdf5", "h5", "hdf"].iter().any(|known| extension == *known)
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    /// HDF5 in D4RL's layout.
+    D4rl,
+    /// NumPy's arrays.
+    Npz,
+    /// A table as text.
+    Csv,
+    /// A Parquet file.
+    Parquet,
+    /// A folder for Minari, in its HDF5 form.
+    Minari,
+    /// A folder for LeRobot (v3.0).
+    Lerobot,
+}
+
+impl Form {
+    /// As the ending of a name says.
+    fn of(out: &Path) -> Self {
+        match out.extension().unwrap_or_default().to_ascii_lowercase().to_str() {
+            Some("hdf5" | "h5" | "hdf") => Form::D4rl,
+            Some("npz") => Form::Npz,
+            Some("csv") => Form::Csv,
+            Some("parquet") => Form::Parquet,
+            _ => Form::Minari,
+        }
+    }
+
+    fn write(
+        self,
+        dataset: &Dataset,
+        out: &Path,
+        env: Option<&EnvSpec>,
+        source: &[(&str, String)],
+    ) -> Result<()> {
+        match self {
+            Form::D4rl => {
+                let mut metadata = source.to_vec();
+                metadata.extend(env.map(|env| ("env_id", env.id.clone())));
+                dataset.write_d4rl(out, &metadata)?;
+            }
+            Form::Npz => dataset.write_npz(out)?,
+            Form::Csv => dataset.write_csv(out)?,
+            Form::Parquet => dataset.write_parquet(out)?,
+            Form::Minari => dataset.write_minari(out, env, source)?,
+            Form::Lerobot => dataset.write_lerobot(out)?,
+        }
+        Ok(())
+    }
+}
+
+/// The environment of `--env`, and the keys of a dictionary of observations that it or `--observe` chooses.
+fn environment(env: Option<&str>, reading: &Reading) -> Result<(Option<EnvSpec>, Reading)> {
+    let (mut env, mut reading) = (env.map(aaren_spec::environment).transpose()?, reading.clone());
+    if let Some(python) = env.as_mut().and_then(|env| env.python.as_mut()) {
+        reading.observe = reading.observe.or(python.observe.take());
+        python.observe.clone_from(&reading.observe);
+    }
+    Ok((env, reading))
 }
 
 fn make(name: &str, out: Option<&Path>, transitions: usize, seed: u64, json: bool) -> Result<()> {
@@ -184,14 +248,18 @@ fn make(name: &str, out: Option<&Path>, transitions: usize, seed: u64, json: boo
     refuse_existing(&path)?;
     let bar = bar(transitions, name);
     let made = |made: usize| bar.set_position(made as u64);
-    let dataset = if is_hdf5(&path) {
-        recipe::write(name, &path, transitions, seed, made)?
-    } else {
-        let env = recipe::env(name)?;
-        Dataset::check_minari_name(&path)?;
-        let dataset = recipe::make(name, transitions, seed, made)?;
-        dataset.write_minari(&path, &env.id, &[("recipe", name.to_owned()), ("seed", seed.to_string())])?;
-        dataset
+    let dataset = match Form::of(&path) {
+        Form::D4rl => recipe::write(name, &path, transitions, seed, made)?,
+        form => {
+            let env = EnvSpec::new(recipe::env(name)?.id);
+            if form == Form::Minari {
+                Dataset::check_minari_name(&path)?;
+            }
+            let dataset = recipe::make(name, transitions, seed, made)?;
+            let source = [("recipe", name.to_owned()), ("seed", seed.to_string())];
+            form.write(&dataset, &path, Some(&env), &source)?;
+            dataset
+        }
     };
     bar.finish_and_clear();
     show(&dataset, None, json)?;
@@ -203,26 +271,22 @@ fn make(name: &str, out: Option<&Path>, transitions: usize, seed: u64, json: boo
     Ok(())
 }
 
-fn convert(from: &str, out: &Path, reading: &Reading, env: Option<&str>, json: bool) -> Result<()> {
-    let env = env.map(EnvSpec::new);
+fn convert(
+    from: &str,
+    (out, form): (&Path, Form),
+    reading: &Reading,
+    env: Option<&str>,
+    json: bool,
+) -> Result<()> {
+    let (env, reading) = environment(env, reading)?;
     refuse_existing(out)?;
-    let dataset = Dataset::load_for(&find(from)?, reading, env.as_ref())?;
-    let source = ("converted_from", dataset.name().to_owned());
-    if is_hdf5(out) {
-        let mut metadata = vec![source];
-        metadata.extend(env.as_ref().map(|env| ("env_id", env.id.clone())));
-        dataset.write_d4rl(out, &metadata)?;
-    } else if out.extension().is_some_and(|extension| extension == "npz") {
-        dataset.write_npz(out)?;
-    } else {
-        let Some(env) = &env else {
-            let reason = "a Minari folder names its environment; add --env ID, such as --env Hopper-v4 (for D4RL, end the name in .hdf5)";
-            return Err(Refusal(format!("{}: {reason}", out.display())).into());
-        };
-        dataset.write_minari(out, &env.id, &[source])?;
+    if form == Form::Minari {
+        Dataset::check_minari_name(out)?;
     }
+    let dataset = Dataset::load_for(&find(from)?, &reading, env.as_ref())?;
+    form.write(&dataset, out, env.as_ref(), &[("converted_from", dataset.name().to_owned())])?;
     show(
-        &Dataset::load_for(out, &Reading { observe: None, columns: None, ..reading.clone() }, env.as_ref())?,
+        &Dataset::load_for(out, &Reading { observe: None, columns: None, ..reading }, env.as_ref())?,
         env.as_ref(),
         json,
     )?;
@@ -236,7 +300,7 @@ fn convert(from: &str, out: &Path, reading: &Reading, env: Option<&str>, json: b
 fn show(dataset: &Dataset, env: Option<&EnvSpec>, json: bool) -> Result<()> {
     let summary = dataset.summary();
     let difficulty = Difficulty::of(dataset, env)?;
-    let space = env.map(aaren_envs::make).transpose()?.map(|environment| environment.action_space().clone());
+    let space = env.map(aaren_envs::describe).transpose()?.map(|its| its.action);
     let findings = dataset.findings(space.as_ref());
     if json {
         #[derive(serde::Serialize)]

@@ -7,7 +7,10 @@ use anyhow::{Result, anyhow};
 use super::report_page::section;
 use super::up_to_date::{bring_up_to_date, experiments};
 use crate::refusal::Refusal;
-use aaren_reports::{Aggregates, Overview, PrimaryResult, Scale, Score, Summary, Table, page, published};
+use aaren_reports::{
+    ASKED, Aggregates, Asked, AskedColumns, Overview, PrimaryResult, Scale, Score, Summary, Swing, Table,
+    page, published,
+};
 use aaren_runs::{Outcome, cost, output};
 use aaren_spec::{Cost, ExperimentFolder, ExperimentResult, Spec};
 use aaren_statistics::{Estimate, ONE_SEED, Unit, mean};
@@ -62,6 +65,8 @@ struct Cell {
     dataset: String,
     policy: String,
     score: Score,
+    swing: Option<Swing>,
+    asked: Option<Asked>,
     rollout: Option<Cost>,
     updates_per_second: f64,
 }
@@ -122,17 +127,20 @@ pub fn run(args: &Args) -> Result<()> {
             [Some(aggregates.table()), aggregates.pairs()].into_iter().flatten().collect();
         let (over, latex_over): (Vec<String>, Vec<String>) =
             over_all.iter().map(|table| (table.to_markdown(), table.to_latex())).unzip();
-        let costs = grid.costs();
+        let (asked, costs) = (grid.asked(), grid.costs());
+        let told = asked.as_ref().map(|table| format!("{}\n{ASKED}\n\n", table.to_markdown()));
         markdown += &format!(
-            "## {}\n\n{}\n{ABOUT}\n\n{}\n{}\n\n{}\n{COSTS}\n\n![Performance profile](performance_profile{name}.svg)\n\n![Scores](scores{name}.svg)\n{}\n",
+            "## {}\n\n{}\n{ABOUT}\n\n{}\n{}\n\n{}{}\n{COSTS}\n\n![Performance profile](performance_profile{name}.svg)\n\n![Scores](scores{name}.svg)\n{}\n",
             capitalised(scale),
             table.to_markdown(),
             over.join("\n"),
             aggregates.about(),
+            told.unwrap_or_default(),
             costs.to_markdown(),
             grid.peers()
         );
         latex += &format!("{}\n{}\n{}\n", table.to_latex(), latex_over.join("\n"), costs.to_latex());
+        latex += &asked.as_ref().map_or_else(String::new, |table| format!("{}\n", table.to_latex()));
         grid.add_scores(scale, &mut scores);
         let title = capitalised(scale);
         let overview =
@@ -141,6 +149,7 @@ pub fn run(args: &Args) -> Result<()> {
         overviews.extend(
             over_all.into_iter().map(|it| overview(format!("{title}, pooled"), it, &aggregates.about())),
         );
+        overviews.extend(asked.map(|it| overview(format!("{title}, asked and achieved"), it, ASKED)));
         overviews.push(overview("Costs".into(), costs, COSTS));
     }
     if !left_out.is_empty() {
@@ -250,6 +259,8 @@ impl Grid {
                 dataset: row.to_owned(),
                 policy: policy.to_owned(),
                 score: score.clone(),
+                swing: measured.swing.clone(),
+                asked: measured.asked.clone(),
                 rollout: measured.rollout.clone(),
                 updates_per_second: measured.updates_per_second,
             });
@@ -293,6 +304,20 @@ impl Grid {
         table
     }
 
+    /// Asked against achieved, a row for each dataset and policy; `None` where nothing is known of it.
+    fn asked(&self) -> Option<Table> {
+        let columns = AskedColumns::of(self.cells.iter().map(|it| (it.swing.as_ref(), it.asked.as_ref())));
+        if columns.is_empty() {
+            return None;
+        }
+        let mut table = Table::new(2, ["dataset".into(), "policy".into()].into_iter().chain(columns.heads()));
+        for cell in &self.cells {
+            let names = [cell.dataset.clone(), cell.policy.clone()].into_iter();
+            table.row(names.chain(columns.cells(cell.swing.as_ref(), cell.asked.as_ref())));
+        }
+        Some(table)
+    }
+
     /// What the policies cost, a row for each; where datasets differ, the least and the most.
     fn costs(&self) -> Table {
         let mut table =
@@ -330,12 +355,13 @@ impl Grid {
     fn scores() -> Table {
         let heads = ["scale", "dataset", "policy", "seeds", "mean", "ci95_low", "ci95_high", "last", "best"];
         let more = ["of_each_seed", "roll-out", "state_bytes", "scratch_bytes", "step_us"];
-        Table::new(3, heads.into_iter().chain(more))
+        let asked = ["swing", "distance_from_target", "best_asked", "best_asked_score"];
+        Table::new(3, heads.into_iter().chain(more).chain(asked))
     }
 
     /// Adds its rows, to the last digit.
     fn add_scores(&self, scale: &Scale, table: &mut Table) {
-        for Cell { dataset, policy, score, rollout, .. } in &self.cells {
+        for Cell { dataset, policy, score, swing, asked, rollout, .. } in &self.cells {
             let Score { estimate: Estimate { mean, ci95, .. }, per_seed, last, best } = score;
             let of_each_seed: Vec<String> = per_seed.iter().map(f64::to_string).collect();
             let cost = rollout.as_ref().map_or_else(
@@ -353,8 +379,18 @@ impl Grid {
             let (low, high) = ci95.map_or((None, None), |(low, high)| (Some(low), Some(high)));
             let numbers = [Some(*mean), low, high, Some(*last), Some(*best)]
                 .map(|number| number.map_or(String::new(), |number| number.to_string()));
+            let asked = asked.as_ref();
+            let asked = [
+                swing.as_ref().map(|swing| swing.mean),
+                asked.and_then(|asked| Some(asked.distance.as_ref()?.mean)),
+                asked.map(|asked| asked.best.target_return),
+                asked.map(|asked| asked.best.score.mean),
+            ]
+            .map(|number| number.map_or(String::new(), |number| number.to_string()));
             let names = [scale.to_string(), dataset.clone(), policy.clone(), per_seed.len().to_string()];
-            table.row(names.into_iter().chain(numbers).chain([of_each_seed.join(" ")]).chain(cost));
+            table.row(
+                names.into_iter().chain(numbers).chain([of_each_seed.join(" ")]).chain(cost).chain(asked),
+            );
         }
     }
 }

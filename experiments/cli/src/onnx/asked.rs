@@ -3,8 +3,7 @@
 use aaren_format::{Decision, Layout};
 use anyhow::Result;
 
-use super::decision::gelu;
-use super::graph::{Graph, Value, Weights};
+use super::graph::{Graph, Value, Weights, gelu};
 use super::head::Heads;
 use super::proto::{FLOAT, Number};
 

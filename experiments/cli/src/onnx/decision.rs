@@ -5,7 +5,7 @@ use aaren_format::{Decision, Layout, Norm, Positions, Regime};
 use anyhow::Result;
 
 use super::asked::Asked;
-use super::graph::{Graph, Value, Weights, weight};
+use super::graph::{Graph, Value, Weights, gelu, weight};
 use super::{head, mixer};
 use crate::refusal::Refusal;
 
@@ -144,14 +144,4 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
     }
     states.give_out(graph, &after);
     Ok(())
-}
-
-/// x Φ(x), by the error function.
-pub(super) fn gelu(graph: &mut Graph, x: &Value) -> Value {
-    let [root, one, half] = [std::f32::consts::FRAC_1_SQRT_2, 1.0, 0.5].map(|x| graph.floats(&[x]));
-    let scaled = graph.mul(x, &root);
-    let erf = graph.op("Erf", &[&scaled], &[]);
-    let sum = graph.add(&erf, &one);
-    let product = graph.mul(x, &sum);
-    graph.mul(&product, &half)
 }

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use aaren_format::Header;
 use anyhow::{Context, Result};
-use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use super::proto::{self, DOUBLE, FLOAT, INT64, Number};
+use super::proto::{self, DOUBLE, FLOAT, INT64, Number, Port};
 use super::{OPSET, Step};
 
 /// A policy's weights by their names.
@@ -15,17 +14,6 @@ pub(super) type Weights = HashMap<String, Tensor>;
 
 /// A tensor of the graph, by its name.
 pub(super) type Value = String;
-
-/// An input or an output of the model.
-#[derive(Clone, Serialize)]
-pub struct Port {
-    /// Its name.
-    pub name: String,
-    /// `float32` or `int64`.
-    pub element: &'static str,
-    /// Its dimensions after the first, which is the batch.
-    pub shape: Vec<i64>,
-}
 
 #[derive(Default)]
 pub(super) struct Graph {
@@ -190,4 +178,14 @@ pub(super) fn weight<'w>(weights: &'w Weights, name: &str) -> Result<&'w Tensor>
 
 fn pair<'w>(weights: &'w Weights, name: &str) -> Result<[&'w Tensor; 2]> {
     Ok([weight(weights, &format!("{name}.weight"))?, weight(weights, &format!("{name}.bias"))?])
+}
+
+/// x Φ(x), by the error function.
+pub(super) fn gelu(graph: &mut Graph, x: &Value) -> Value {
+    let [root, one, half] = [std::f32::consts::FRAC_1_SQRT_2, 1.0, 0.5].map(|x| graph.floats(&[x]));
+    let scaled = graph.mul(x, &root);
+    let erf = graph.op("Erf", &[&scaled], &[]);
+    let sum = graph.add(&erf, &one);
+    let product = graph.mul(x, &sum);
+    graph.mul(&product, &half)
 }

@@ -22,7 +22,7 @@ use anyhow::Result;
 use tch::Device;
 
 use self::graph::Graph;
-pub use self::graph::Port;
+pub use self::proto::Port;
 
 /// The version of ONNX's operators that a model asks for.
 pub const OPSET: i64 = 17;

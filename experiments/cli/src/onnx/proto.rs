@@ -1,8 +1,18 @@
 //! The messages of ONNX (`onnx.proto3` of onnx/onnx) that a model of ours needs, with that file's field numbers.
 
 use protobuf::{CodedOutputStream, ProtobufResult};
+use serde::Serialize;
 
-use super::Port;
+/// An input or an output of the model.
+#[derive(Clone, Serialize)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// `float32` or `int64`.
+    pub element: &'static str,
+    /// Its dimensions after the first, which is the batch.
+    pub shape: Vec<i64>,
+}
 
 /// The version of the file format: the first that knows the operators of opset 17.
 const IR_VERSION: i64 = 8;

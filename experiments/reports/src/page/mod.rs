@@ -8,8 +8,9 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::html::escaped;
 use crate::plot::{Figure, Scale};
-use crate::{Pictures, Summary, Table};
+use crate::{ASKED, Pictures, Summary, Table};
 
 const SCRIPTS: [&str; 2] = [include_str!("uplot-1.6.32.iife.min.js"), include_str!("page.js")];
 const STYLES: [&str; 2] = [include_str!("uplot-1.6.32.min.css"), include_str!("page.css")];
@@ -94,11 +95,12 @@ impl Section {
         let target = summary.protocol.target_returns.first().copied().unwrap_or_default();
         let mut html = format!(
             "<section class=experiment id=experiment-{index}><h2>{}</h2>{}<p class=about>Scores of the last update at target \
-             return {target}; intervals: {}. State bytes and median µs per step are of timestep 1000 on one core.</p>\
+             return {target}; intervals: {}. State bytes and median µs per step are of timestep 1000 on one core. {}</p>\
              <div class=charts data-experiment={index}></div>",
             escaped(name),
             summary.table().to_html(),
             escaped(&summary.protocol.interval),
+            if summary.asked_columns().is_empty() { String::new() } else { escaped(ASKED) },
         );
         for Film { name, media_type, bytes } in films {
             let source = format!("data:{media_type};base64,{}", base64(bytes));
@@ -151,11 +153,6 @@ fn chart(figure: &Figure) -> Value {
 fn rounded(values: &[f64]) -> Vec<Value> {
     let round = |value: &f64| format!("{value:.4e}").parse::<f64>().ok().filter(|value| value.is_finite());
     values.iter().map(|value| round(value).map_or(Value::Null, |value| json!(value))).collect()
-}
-
-/// Text as HTML.
-pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// RFC 4648, section 4.

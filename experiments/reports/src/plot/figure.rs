@@ -1,6 +1,7 @@
 //! Lines with bands over two axes.
 
 use super::axis::{Axis, BELOW, Domain};
+use super::histogram::Histogram;
 use super::legend::{Entry, Legend};
 use super::style::{AXIS, COMPUTED, FONT_SIZE, GAP, GRID, LEVEL, Look, MARGIN, SOLID, WIDTH};
 use super::svg::{Anchor, Svg, shortened, text_width};
@@ -18,6 +19,8 @@ pub struct Figure {
     pub series: Vec<Series>,
     /// Horizontal lines to compare with.
     pub levels: Vec<Level>,
+    /// How often what lies on the horizontal axis occurs, drawn below the lines.
+    pub histogram: Option<Histogram>,
 }
 
 /// One line of a figure.
@@ -110,10 +113,9 @@ impl Figure {
             .filter(|level| self.y.scale.draws(level.y))
             .map(|level| Level { y: level.y, label: shortened(&level.label, LONGEST_LEVEL) })
             .collect();
-        let x = Domain::covering(
-            self.x.scale,
-            series.iter().flat_map(|series| &series.points).map(|point| point.0),
-        );
+        let counted = self.histogram.iter().flat_map(|histogram| [histogram.low, histogram.high]);
+        let placed = series.iter().flat_map(|series| &series.points).map(|point| point.0);
+        let x = Domain::covering(self.x.scale, placed.chain(counted));
         let bands = series
             .iter()
             .flat_map(|series| series.band.iter().flatten())
@@ -136,10 +138,11 @@ impl Figure {
             x,
             y,
         };
-        let mut svg = Svg::new(WIDTH, frame.bottom + BELOW + MARGIN);
+        let strip = self.histogram.as_ref().map_or(0.0, |_| Histogram::HEIGHT);
+        let mut svg = Svg::new(WIDTH, frame.bottom + strip + BELOW + MARGIN);
 
         legend.draw(&mut svg);
-        self.draw_axes(&mut svg, &frame);
+        self.draw_axes(&mut svg, &frame, strip);
         draw_levels(&mut svg, &levels, &frame);
         let aside = aside(&series);
         for (series, &aside) in series.iter().zip(&aside) {
@@ -184,7 +187,8 @@ impl Figure {
         Series { points, band, name, ..series.clone() }
     }
 
-    fn draw_axes(&self, svg: &mut Svg, frame: &Frame) {
+    /// The horizontal axis stands below the strip, which is so high.
+    fn draw_axes(&self, svg: &mut Svg, frame: &Frame, strip: f64) {
         for tick in frame.y.ticks(5) {
             let y = frame.y_at(tick.value);
             if let Some(label) = &tick.label {
@@ -194,7 +198,11 @@ impl Figure {
             svg.line((frame.left - tick.length(), y), (frame.left, y), AXIS, 0.8, SOLID);
         }
         svg.line((frame.left, frame.top), (frame.left, frame.bottom), AXIS, 1.0, SOLID);
-        self.x.draw_across(&frame.x, (frame.left, frame.right), (frame.top, frame.bottom), svg);
+        let (across, bottom) = ((frame.left, frame.right), frame.bottom + strip);
+        self.x.draw_across(&frame.x, across, (frame.top, bottom), svg);
+        if let Some(histogram) = &self.histogram {
+            histogram.draw(svg, &frame.x, across, (frame.bottom, bottom));
+        }
         svg.upright_text((MARGIN + FONT_SIZE - 2.0, (frame.top + frame.bottom) / 2.0), &self.y.label);
     }
 }

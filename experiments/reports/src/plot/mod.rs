@@ -11,6 +11,7 @@
 mod axis;
 mod dot_chart;
 mod figure;
+mod histogram;
 mod legend;
 mod style;
 mod svg;
@@ -21,4 +22,5 @@ mod tests;
 pub use axis::{Axis, Scale};
 pub use dot_chart::{Dot, DotChart, Row};
 pub use figure::{Figure, Level, Series};
+pub use histogram::Histogram;
 pub use style::Look;

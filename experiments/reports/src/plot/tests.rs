@@ -13,7 +13,7 @@ fn series(name: &str, points: &[(f64, f64)]) -> Series {
 }
 
 fn figure(x: Axis, y: Axis, series: Vec<Series>) -> Figure {
-    Figure { title: None, x, y, series, levels: Vec::new() }
+    Figure { title: None, x, y, series, levels: Vec::new(), histogram: None }
 }
 
 fn labels(ticks: Vec<Tick>) -> Vec<String> {
@@ -159,7 +159,7 @@ proptest! {
         let rows = (0..2).map(|row| Row { name: "policy".into(), dots: dots.clone().skip(row).collect() });
         let legend = vec![("policy".into(), look)];
         let chart = DotChart { title: None, axis: y.clone(), rows: rows.collect(), legend, levels: levels.clone() };
-        let figure = Figure { title: Some("title".into()), x, y, series: vec![series], levels };
+        let figure = Figure { title: Some("title".into()), x, y, series: vec![series], levels, histogram: None };
         for svg in [figure.to_svg(), chart.to_svg()] {
             let document = Document::parse(&svg).unwrap();
             let size = |name| document.root_element().attribute(name).unwrap().parse::<f64>().unwrap();
@@ -177,4 +177,29 @@ proptest! {
             }
         }
     }
+}
+
+/// A bar for each bin that holds something, as high as its count, between the lines and the axis.
+#[test]
+fn a_histogram_stands_below_the_lines() {
+    let plain =
+        figure(Axis::linear("x"), Axis::linear("y"), vec![series("aaren", &[(1.0, 1.0), (2.0, 2.0)])]);
+    let counts = vec![2, 0, 4];
+    let histogram = Some(Histogram { low: 0.0, high: 3.0, counts, label: "data".into() });
+    let svg = Figure { histogram, ..plain }.to_svg();
+    let document = Document::parse(&svg).unwrap();
+    let bars = document.descendants().filter(|node| node.attribute("fill-opacity") == Some("0.7"));
+    let corners = bars.map(|bar| {
+        let data = bar.attribute("d").unwrap().trim_start_matches('M').trim_end_matches('Z');
+        let points = data.split('L').map(|point| point.split_once(' ').unwrap());
+        points.map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap())).collect::<Vec<(f64, f64)>>()
+    });
+    let bars: Vec<_> = corners.collect();
+    assert_eq!(bars.len(), 2);
+    let (width, height) =
+        (|bar: usize| bars[bar][2].0 - bars[bar][1].0, |bar: usize| bars[bar][0].1 - bars[bar][1].1);
+    assert!((width(0) - width(1)).abs() < 0.02 && (2.0 * height(0) - height(1)).abs() < 0.02, "{bars:?}");
+    let circles = document.descendants().filter(|node| node.has_tag_name("circle"));
+    let lowest = circles.map(|node| node.attribute("cy").unwrap().parse().unwrap()).fold(0.0, f64::max);
+    assert!(lowest < bars[1][1].1, "a mark at {lowest} stands in the histogram");
 }

@@ -3,14 +3,12 @@
 use tch::{Kind, Tensor};
 
 use super::ablated;
+use super::back::BackThroughAttention;
 use super::element::{Buffer, Element, Kernel, LANES, dot, exp, fma, for_kind, load, run, slice, total};
 use crate::wanted::Wanted;
 
 /// Queries that are answered at a time, so that what they look at is read once for all.
 const QUERIES: usize = 4;
-
-/// How gradients flow back through [`attention`]: to queries, keys and values.
-pub(crate) type BackThroughAttention = Box<dyn FnOnce(Tensor) -> [Tensor; 3]>;
 
 /// What queries `[batch, wanted tokens, width]` find among keys and values `[batch, tokens, width]` up to their own
 /// tokens, the channels of one head after those of another.

@@ -7,6 +7,7 @@
 //! for rounding; tests hold the two together, gradients too. On a GPU there is only the graph.
 
 mod attention;
+mod back;
 mod element;
 mod gru;
 mod linear;
@@ -18,6 +19,7 @@ mod scan;
 use tch::{Kind, Tensor};
 
 pub(crate) use attention::attention;
+pub(crate) use back::Back;
 pub(crate) use gru::gru;
 pub(crate) use linear::{gelu, layer, linear};
 pub(crate) use norm::{norm, residual, residual_norm};
@@ -33,10 +35,6 @@ macro_rules! ablated {
     };
 }
 pub(crate) use ablated;
-
-/// How gradients flow back through an operation: takes those of its outputs, leaves those of weights in the
-/// [`Gradients`], and returns those of its inputs.
-pub(crate) type Back<'a> = Box<dyn FnOnce(Tensor, &mut Gradients) -> Tensor + 'a>;
 
 /// Gradients of parameters.
 #[derive(Debug, Default)]

@@ -2,12 +2,10 @@
 
 use tch::{Kind, Tensor, nn};
 
+use super::Gradients;
 use super::ablated;
+use super::back::{Back, BackToBoth, norm_weights};
 use super::element::{Buffer, Element, Kernel, add_scaled, dot, fma, for_kind, load, run, slice, total};
-use super::{Back, Gradients};
-
-/// How gradients flow back through a sum of two: to each of them.
-pub(crate) type BackToBoth<'a> = Box<dyn FnOnce(&[&Tensor], &mut Gradients) -> (Tensor, Tensor) + 'a>;
 
 /// `x + keep · branch`; `keep` is dropout's mask, or nothing.
 pub(crate) fn residual<'a>(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> (Tensor, BackToBoth<'a>) {
@@ -42,7 +40,7 @@ pub(crate) fn residual_norm<'a>(
 
 /// LayerNorm of a sum whose second part was multiplied by `keep`.
 fn normal<'a>(x: Tensor, keep: Option<Tensor>, norm: &'a nn::LayerNorm) -> (Tensor, BackToBoth<'a>) {
-    let (weight, bias) = weights(norm);
+    let (weight, bias) = norm_weights(norm);
     let width = weight.numel() as i64;
     let rows = x.numel() as i64 / width;
     let kind = x.kind();
@@ -91,10 +89,6 @@ fn sum(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> Tensor {
         keep: keep.map(|keep| unsafe { slice(keep) }),
     }));
     y.into_tensor()
-}
-
-pub(super) fn weights(norm: &nn::LayerNorm) -> (&Tensor, &Tensor) {
-    norm.ws.as_ref().zip(norm.bs.as_ref()).expect("norms here have weights")
 }
 
 struct Add<'a, E> {

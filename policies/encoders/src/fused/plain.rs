@@ -2,10 +2,8 @@
 
 use tch::{Kind, Tensor, nn};
 
-use super::attention::BackThroughAttention;
-use super::norm::BackToBoth;
-use super::scan::{BackThroughScan, ScanFlow};
-use super::{Back, Gradients};
+use super::Gradients;
+use super::back::{Back, BackThroughAttention, BackThroughScan, BackToBoth, ScanFlow, norm_weights};
 use crate::linear::float;
 use crate::scan::{Prefix, chunked};
 use crate::wanted::Wanted;
@@ -94,7 +92,7 @@ pub(super) fn residual<'a>(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -
 }
 
 pub(super) fn norm<'a>(x: &Tensor, norm: &'a nn::LayerNorm) -> (Tensor, Back<'a>) {
-    let (weight, bias) = super::norm::weights(norm);
+    let (weight, bias) = norm_weights(norm);
     let (x, w, b) = (leaf(x), leaf(weight), leaf(bias));
     let kind = x.kind();
     let y = tch::with_grad(|| {

@@ -3,22 +3,10 @@
 use tch::{Device, Kind, Tensor};
 
 use super::ablated;
+use super::back::{BackThroughScan, ScanFlow};
 use super::element::{Buffer, Element, Kernel, add_scaled, dot, exp, for_kind, run, slice};
 use crate::scan::Prefix;
 use crate::wanted::Wanted;
-
-/// Gradients of what [`scan`] takes.
-pub(crate) struct ScanFlow {
-    /// Of the scores, `[batch, tokens, heads]`.
-    pub scores: Tensor,
-    /// Of the values, shaped as they are.
-    pub values: Tensor,
-    /// Of each token's decay, shaped as the scores.
-    pub decay: Tensor,
-}
-
-/// How gradients flow back through [`scan`].
-pub(crate) type BackThroughScan = Box<dyn FnOnce(Tensor) -> ScanFlow>;
 
 /// The outputs `[batch, wanted tokens, width]` of scores `[batch, tokens, heads]` and values `[batch, tokens, width]`,
 /// the values of one head after those of another, as in [`crate::scan`]; and what is remembered after the last token.

@@ -39,15 +39,16 @@ def command() -> tuple[str, dict[str, str]]:
     Raises:
         CommandError: if it is not installed, or cannot run with what is.
     """
+    # The Python that steps environments, unless an experiment names another one.
+    environment = {"AAREN_PYTHON": sys.executable, **os.environ}
     own = os.environ.get("AAREN")
     if own:
-        return own, dict(os.environ)
+        return own, environment
     everything = list(findings())
     for one in everything:
         if one.cure:
             raise CommandError(one.sentence())
     folders = {one.what: one.folder for one in everything if one.folder}
-    environment = dict(os.environ)
     # The command looks beside its own package, but after LD_LIBRARY_PATH, where another libtorch may lie. A virtual
     # environment that sees the system's packages has them elsewhere.
     libraries = [os.path.join(folders["torch"], "lib"), folders["mujoco"]]

@@ -51,7 +51,8 @@ impl Report {
                 reference: false,
             });
             let (x, y) = (Axis::log("Timestep of the episode"), Axis::log(label));
-            Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
+            Figure { title: None, x, y, series: series.collect(), levels: Vec::new(), histogram: None }
+                .to_svg()
         };
         let update = {
             let series = compared.policies.iter().zip(&looks).map(|(file, &look)| Series {
@@ -66,7 +67,8 @@ impl Report {
                 reference: false,
             });
             let (x, y) = (Axis::log("Timesteps of a training window"), Axis::log("ms per update"));
-            Figure { title: None, x, y, series: series.collect(), levels: Vec::new() }.to_svg()
+            Figure { title: None, x, y, series: series.collect(), levels: Vec::new(), histogram: None }
+                .to_svg()
         };
         let aggregates = compared.aggregates();
         let mut figures = vec![

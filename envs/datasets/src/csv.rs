@@ -1,96 +1,46 @@
-//! Tables: CSV and Parquet, a row for each transition.
+//! Tables as text, with a line of names and a row for each transition.
 
-use std::cell::Cell;
+use std::fmt::Write;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::{Path, PathBuf};
-use std::sync::Once;
-
-use arrow_array::RecordBatch;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::column::{Column, Numbers};
 use crate::flat::{self, Source};
-use crate::minari::tree_of;
-use crate::space::Tree;
-use crate::{Dataset, Error, Reading};
+use crate::tree::Tree;
+use crate::{Dataset, End, Error, Reading};
 
 /// A CSV file with a line of names; columns `observation_0, observation_1, …` are one observation.
-pub(crate) fn load_csv(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
+pub(crate) fn load(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
     let table = Csv::read(path)?;
     flat::dataset(&table, "CSV", reading)
 }
 
-/// A Parquet file.
-pub(crate) fn load_parquet(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
-    let batches = parquet_batches(path, None)?;
-    flat::dataset(&Batches { path: path.to_owned(), batches }, "Parquet", reading)
-}
-
-/// Record batches, of one file or of several with the same columns.
-pub(crate) struct Batches {
-    pub(crate) path: PathBuf,
-    pub(crate) batches: Vec<RecordBatch>,
-}
-
-impl Source for Batches {
-    fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn names(&self) -> Result<Vec<String>, Error> {
-        let schema = self.batches.first().map(RecordBatch::schema);
-        let fields = schema.iter().flat_map(|schema| schema.fields().iter());
-        Ok(fields.map(|field| field.name().clone()).collect())
-    }
-
-    fn tree(&self, name: &str) -> Result<Tree, Error> {
-        tree_of(&self.path, name, &self.batches)
-    }
-}
-
-/// The record batches of a Parquet file, those columns alone that are asked for.
-pub(crate) fn parquet_batches(path: &Path, columns: Option<&[&str]>) -> Result<Vec<RecordBatch>, Error> {
-    let fail = |e: &dyn std::fmt::Display| {
-        let found = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        Error::Open {
-            path: path.to_owned(),
-            reason: format!("not a readable Parquet file ({found}); is the download complete?"),
+/// Writes what [`load`] reads.
+pub(crate) fn write(dataset: &Dataset, path: &Path) -> Result<(), Error> {
+    let (size, columns) = (dataset.observation_size, dataset.action_size);
+    let names = (0..size).map(|entry| format!("observation_{entry}"));
+    let names = names.chain((0..columns).map(|entry| format!("action_{entry}")));
+    let mut text = names.collect::<Vec<_>>().join(",") + ",reward,terminated,truncated\n";
+    let ends = dataset.ends(End::Terminated).into_iter().zip(dataset.ends(End::Truncated));
+    let rows = dataset.observations.chunks_exact(size).zip(dataset.actions.chunks_exact(columns));
+    for (((observation, action), &reward), (terminated, truncated)) in rows.zip(&dataset.rewards).zip(ends) {
+        observation.iter().for_each(|&x| text += &(shown(x) + ","));
+        match dataset.discrete {
+            true => action.iter().for_each(|&choice| text += &format!("{choice:.0},")),
+            false => action.iter().for_each(|&x| text += &(shown(x) + ",")),
         }
-    };
-    let file = File::open(path).map_err(|e| fail(&e))?;
-    // The library panics on some damaged files.
-    let read = without_panic(|| {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| e.to_string())?;
-        let schema = reader.schema().clone();
-        let wanted: Vec<usize> = (schema.fields().iter().enumerate())
-            .filter(|(_, field)| columns.is_none_or(|columns| columns.contains(&field.name().as_str())))
-            .map(|(place, _)| place)
-            .collect();
-        let mask = ProjectionMask::roots(reader.parquet_schema(), wanted);
-        let batches = reader.with_projection(mask).build().map_err(|e| e.to_string())?;
-        batches.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())
-    });
-    read.unwrap_or_else(|| Err("its parts contradict one another".into())).map_err(|e| fail(&e))
+        let _ = writeln!(text, "{},{terminated},{truncated}", shown(reward));
+    }
+    let fail = |e: std::io::Error| Error::Write { path: path.to_owned(), reason: e.to_string() };
+    crate::write_whole(path, text.as_bytes()).map_err(fail)
 }
 
-/// What `read` returns; none where it panics, of which nothing is printed: the caller says what is wrong with the file.
-fn without_panic<T>(read: impl FnOnce() -> T) -> Option<T> {
-    static HOOK: Once = Once::new();
-    thread_local!(static EXPECTED: Cell<bool> = const { Cell::new(false) });
-    HOOK.call_once(|| {
-        let usual = take_hook();
-        set_hook(Box::new(move |panic| {
-            if !EXPECTED.get() {
-                usual(panic);
-            }
-        }));
-    });
-    EXPECTED.set(true);
-    let outcome = catch_unwind(AssertUnwindSafe(read));
-    EXPECTED.set(false);
-    outcome.ok()
+/// The shortest decimal that is read as this number, with a point: a whole number would be a choice.
+fn shown(x: f32) -> String {
+    let text = format!("{x:?}");
+    // Readers take it for a float64 first, which rounds twice.
+    let same = text.parse::<f64>().is_ok_and(|read| read as f32 == x);
+    if same { text } else { format!("{:?}", f64::from(x)) }
 }
 
 /// Its numbers, the first cell that is none with its row, and whether all are whole.
@@ -114,9 +64,9 @@ impl Csv {
         let delimiter = [b',', b'\t', b';']
             .into_iter()
             .max_by_key(|&it| first.bytes().filter(|&byte| byte == it).count());
-        let reader = csv::ReaderBuilder::new()
+        let reader = ::csv::ReaderBuilder::new()
             .delimiter(delimiter.unwrap_or(b','))
-            .trim(csv::Trim::All)
+            .trim(::csv::Trim::All)
             .from_path(path);
         let mut reader = reader.map_err(|e| fail(e.to_string()))?;
         let names: Vec<String> = reader
@@ -135,7 +85,7 @@ impl Csv {
             ));
         }
         let mut columns: Vec<_> = names.iter().map(|_| (Numbers::filled(0, 0.0), None, true)).collect();
-        let (mut rows, mut line) = (0, csv::StringRecord::new());
+        let (mut rows, mut line) = (0, ::csv::StringRecord::new());
         while reader.read_record(&mut line).map_err(|e| fail(e.to_string()))? {
             for (cell, (numbers, wrong, integer)) in line.iter().zip(&mut columns) {
                 let number = match cell {
@@ -189,8 +139,8 @@ impl Source for Csv {
 
     fn names(&self) -> Result<Vec<String>, Error> {
         let mut names = self.names.clone();
-        let sets = ["observations", "obs", "states", "observation", "actions", "action"];
-        names.extend(sets.into_iter().filter(|set| !self.numbered(set).is_empty()).map(str::to_owned));
+        let sets = [flat::OBSERVATIONS, flat::ACTIONS].into_iter().flatten().copied();
+        names.extend(sets.filter(|set| !self.numbered(set).is_empty()).map(str::to_owned));
         Ok(names)
     }
 

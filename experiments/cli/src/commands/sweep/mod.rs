@@ -1,5 +1,7 @@
-//! `aaren sweep`: the policies of an experiment with several memories, in several forms of the environment, or as
-//! they were along their training.
+//! `aaren sweep`: the policies of an experiment with several memories, in several forms of the environment, asked for several
+//! returns, or as they were along their training.
+
+mod asked;
 
 use std::path::PathBuf;
 
@@ -8,13 +10,14 @@ use aaren_agents::PolicyFile;
 use aaren_envs::{EnvSpec, describe};
 use aaren_format::{Regime, Target};
 use aaren_reports::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
-use aaren_reports::{INTERVAL, Metric, Table, lengths, looks_of};
+use aaren_reports::{Asked, INTERVAL, Metric, Table, lengths, looks_of};
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::{Trained, output, provenance};
 use aaren_spec::{EpisodeResult, PolicySpec};
 use aaren_statistics::{Estimate, ONE_SEED, Unit};
 use aaren_streaming::Policy;
 use anyhow::Result;
+use asked::Targets;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -24,6 +27,8 @@ use serde_json::{Value, json};
   aaren sweep results/demo --rollout unbounded --rollout window:20
   aaren sweep results/rate-t-maze --vary corridor=88,148,358,898
   aaren sweep results/rate-t-maze --vary corridor=9598 --only aaren --only gru
+  aaren sweep results/asked --target-return
+  aaren sweep results/asked --target-return 500,1000,2000,max --episodes 20
   aaren sweep results/demo --kept                    (of a run with `evaluate: {keep: all}`)")]
 pub struct Args {
     /// Results folder of a finished experiment; sweep.json, sweep.md and sweep.svg are written there.
@@ -44,9 +49,13 @@ pub struct Args {
     /// Episodes of each training seed.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub episodes: u64,
-    /// Target return; unless given, the first one of the experiment.
-    #[arg(long, allow_negative_numbers = true, value_parser = super::target_return)]
-    pub target_return: Option<f64>,
+    /// Target returns: one; several, to draw achieved over asked; or none after the option, which is `data`, nine from the
+    /// lowest to the highest return of the data. Unless given, the first one of the experiment.
+    #[arg(
+        long, value_name = "A,B,…", num_args = 0..=1, default_missing_value = Targets::DATA,
+        allow_negative_numbers = true, value_parser = asked::parse_targets
+    )]
+    pub target_return: Option<Targets>,
     /// Seed of the episodes; each training seed plays its own, and 0 gives those of the evaluations in training.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -78,8 +87,8 @@ struct Cell {
     #[serde(skip)]
     look: Look,
     rollout: String,
-    value: Option<f64>,
-    /// Of normalised scores where the environment has reference scores.
+    value: Option<Target>,
+    /// Of normalised scores where the environment has reference scores; where several returns are asked for, of returns.
     score: Estimate,
     per_seed: Vec<f64>,
     mean_length: f64,
@@ -101,17 +110,29 @@ pub fn run(args: &Args) -> Result<()> {
     let policies = chosen(&trained, &args.only)?;
     let forms = if args.kept { kept(&trained)? } else { forms(&spec.env, args.vary.as_ref())? };
     let metric = Metric::of(&spec.env)?;
-    let rollouts = args.rollout.len().max(1);
+    let data = asked::data(&trained)?;
+    let targets = args.target_return.as_ref().map(|targets| targets.of(&data));
+    let over_targets = targets.as_ref().is_some_and(|targets| targets.len() > 1);
+    if over_targets && (args.kept || args.vary.is_some()) {
+        let reason =
+            "several returns are a sweep of their own; leave out --vary and --kept, or ask for one return";
+        return Err(Refusal(format!("--target-return: {reason}")).into());
+    }
+    let rollouts = args.rollout.len().max(1) * targets.as_ref().map_or(1, Vec::len);
     let episodes = rollouts * forms.len() * policies.len() * spec.seeds.len() * args.episodes as usize;
     let style = "{prefix} {wide_bar} {human_pos}/{human_len} episodes, {per_sec}, {eta} left";
     let bar = ProgressBar::new(episodes as u64)
         .with_style(ProgressStyle::with_template(style).expect("a valid template"));
-    let mut cells = Vec::new();
+    let (mut cells, mut obeyed) = (Vec::new(), Vec::new());
     for (policy, look) in policies {
         bar.set_prefix(policy.name.clone());
         // Of all seeds the same.
         let header = PolicyFile::load(&trained.file(policy, spec.seeds[0], None))?.header;
-        let target = args.target_return.unwrap_or(header.target_returns[0]);
+        let targets = targets.clone().unwrap_or_else(|| vec![header.target_returns[0]]);
+        if let Some(unfit) = targets.iter().find_map(|&target| header.check_target(target).err()) {
+            output::note(format_args!("{}: left out: {unfit}", policy.name));
+            continue;
+        }
         let own = [header.regime()];
         let regimes = if args.rollout.is_empty() { &own[..] } else { &args.rollout };
         for (memory, &regime) in regimes.iter().enumerate() {
@@ -122,49 +143,80 @@ pub fn run(args: &Args) -> Result<()> {
             for Form { value, env, update } in &forms {
                 let mut by_seed = Vec::new();
                 for &seed in &spec.seeds {
-                    let policy = Policy::from_file(trained.file(policy, seed, *update))?;
-                    let (targets, episodes) = (&[target], args.episodes);
-                    let seed = args.seed.wrapping_add(seed);
-                    by_seed.push(
-                        Evaluation { env, regime, targets, episodes, seed, guidance: None }
-                            .stream(&policy, &bar)?,
-                    );
+                    let file = Policy::from_file(trained.file(policy, seed, *update))?;
+                    let (seed, episodes) = (args.seed.wrapping_add(seed), args.episodes);
+                    let played =
+                        Evaluation { env, regime, targets: &targets, episodes, seed, guidance: None };
+                    by_seed.push(asked::play(&played, &file, &bar)?);
                 }
-                let sample = metric.sample(&by_seed);
-                cells.push(Cell {
-                    policy: policy.name.clone(),
-                    look: Look { dash: look.dash + memory, ..look },
-                    rollout: regime.to_string(),
-                    value: *value,
-                    score: sample.estimate(),
-                    per_seed: sample.per_seed(),
-                    mean_length: lengths(&by_seed).estimate().mean,
-                    distinct_episodes: by_seed.iter().map(EpisodeResult::distinct).collect(),
-                });
+                for &target in &targets {
+                    let of_target = || {
+                        by_seed
+                            .iter()
+                            .map(move |seed| seed.iter().filter(move |it| it.target_return == target))
+                    };
+                    let sample =
+                        if over_targets { metric.returns(of_target()) } else { metric.sample(of_target()) };
+                    cells.push(Cell {
+                        policy: policy.name.clone(),
+                        look: Look { dash: look.dash + memory, ..look },
+                        rollout: regime.to_string(),
+                        value: value.or(over_targets.then_some(target)).map(Target),
+                        score: sample.estimate(),
+                        per_seed: sample.per_seed(),
+                        mean_length: lengths(of_target()).estimate().mean,
+                        distinct_episodes: of_target().map(EpisodeResult::distinct).collect(),
+                    });
+                }
+                let all: Vec<Vec<&EpisodeResult>> =
+                    by_seed.iter().map(|seed| seed.iter().collect()).collect();
+                if let Some(asked) = Asked::new(metric, &data, &all) {
+                    obeyed.push(asked::Obeyed {
+                        policy: policy.name.clone(),
+                        rollout: regime.to_string(),
+                        asked,
+                    });
+                }
             }
         }
     }
     bar.finish_and_clear();
-    let varied = if args.kept { Some("updates") } else { args.vary.as_ref().map(|vary| vary.key.as_str()) };
-    let json = json!({
-        "name": spec.name, "varied": varied, "score": metric.name(), "cells": cells,
+    if cells.is_empty() {
+        return Err(Refusal("nothing is left to play; see the reasons above".into()).into());
+    }
+    let varied = match &args.vary {
+        _ if args.kept => Some("updates"),
+        _ if over_targets => Some(asked::VARIED),
+        vary => vary.as_ref().map(|vary| vary.key.as_str()),
+    };
+    let (score, label) =
+        if over_targets { ("return", "Return achieved") } else { (metric.name(), metric.label()) };
+    let of_targets = targets.map(|targets| targets.into_iter().map(Target).collect::<Vec<_>>());
+    let mut json = json!({
+        "name": spec.name, "varied": varied, "score": score, "cells": cells,
         "protocol": provenance::within(json!({
             "env": spec.env, "training_seeds": spec.seeds, "episodes": args.episodes, "seed": args.seed,
-            "target_return": args.target_return.map(Target), "score_of": if args.kept { "each evaluation" } else { "last update" },
+            "target_returns": of_targets, "score_of": if args.kept { "each evaluation" } else { "last update" },
             "interval": INTERVAL,
         })),
     });
-    let label = metric.label();
-    let table = table(&cells, varied, metric.name(), args.episodes);
+    let mut table = table(&cells, varied, score, args.episodes);
+    if over_targets {
+        json["asked"] = serde_json::to_value(&obeyed)?;
+        table += &format!("\n{}", asked::table(&obeyed, metric.name()));
+    }
     let one_seed = cells.iter().any(|cell| cell.score.over == Unit::Episodes);
     let about = format!(
-        "{} training seeds{}, {} episodes each. Intervals: {INTERVAL}.",
+        "{} training seeds{}, {} episodes each{}. Intervals: {INTERVAL}.",
         spec.seeds.len(),
         if one_seed { format!(" ({ONE_SEED})") } else { String::new() },
-        args.episodes
+        args.episodes,
+        if over_targets { asked::ABOUT } else { "" },
     );
     let markdown = format!("# {}\n\n{table}\n{about}\n\n![{label}](sweep.svg)\n", spec.name);
-    trained.write("sweep", &json, &markdown, &picture(&cells, varied, label))?;
+    let picture =
+        if over_targets { asked::picture(&cells, &data, label) } else { picture(&cells, varied, label) };
+    trained.write("sweep", &json, &markdown, &picture)?;
     if args.json {
         output::print(json)?;
     } else {
@@ -262,9 +314,18 @@ fn picture(cells: &[Cell], varied: Option<&str>, label: &str) -> String {
         let axis = Axis::linear(label);
         return DotChart { title: None, axis, rows, legend: Vec::new(), levels }.to_svg();
     };
+    let series = lines(cells);
+    let positive = cells.iter().all(|cell| cell.value.is_some_and(|value| value.0 > 0.0));
+    let axis = if positive && key != "updates" { Axis::log } else { Axis::linear };
+    let key = if key == "updates" { "Updates" } else { key };
+    Figure { title: None, x: axis(key), y: Axis::linear(label), series, levels, histogram: None }.to_svg()
+}
+
+/// A line over the values for each policy and memory.
+fn lines(cells: &[Cell]) -> Vec<Series> {
     let mut series: Vec<Series> = Vec::new();
     for cell in cells {
-        let point = (cell.value.unwrap_or_default(), cell.score.mean);
+        let point = (cell.value.map_or(0.0, |value| value.0), cell.score.mean);
         let interval = cell.score.ci95.unwrap_or((cell.score.mean, cell.score.mean));
         let line = series.iter_mut().find(|line| line.name == name(cell));
         if let Some((line, band)) = line.and_then(|line| Some((&mut line.points, line.band.as_mut()?))) {
@@ -280,8 +341,5 @@ fn picture(cells: &[Cell], varied: Option<&str>, label: &str) -> String {
             });
         }
     }
-    let positive = cells.iter().all(|cell| cell.value.is_some_and(|value| value > 0.0));
-    let axis = if positive && key != "updates" { Axis::log } else { Axis::linear };
-    let key = if key == "updates" { "Updates" } else { key };
-    Figure { title: None, x: axis(key), y: Axis::linear(label), series, levels }.to_svg()
+    series
 }

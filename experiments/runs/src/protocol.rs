@@ -1,0 +1,50 @@
+//! How a policy is played: its roll-out, the returns that it is asked for, and how many episodes.
+
+use aaren_datasets::DatasetSummary;
+use aaren_format::Target;
+use aaren_spec::{PolicySpec, Protocol, Spec};
+
+/// How a policy is to be played.
+pub fn protocol(spec: &Spec, policy: &PolicySpec, dataset: &DatasetSummary) -> Protocol {
+    let (mut target_returns, mut episodes) = (targets(spec, dataset), spec.evaluate.episodes);
+    if spec.played_in().is_none() {
+        // Each held-out episode once, asked for its own return.
+        target_returns.truncate(1);
+        episodes = 1;
+    }
+    Protocol {
+        rollout: policy.rollout(),
+        target_returns,
+        episodes,
+        // What cannot be free acts as asked.
+        guidance: if policy.agent.can_be_free() { spec.evaluate.guidance } else { 1.0 },
+    }
+}
+
+/// The returns that evaluations ask for: those of the spec, else the best in the data and its half.
+pub fn targets(spec: &Spec, dataset: &DatasetSummary) -> Vec<f64> {
+    let best = dataset.return_max;
+    // Cut to what can be read, and stays within the data.
+    let cut = |target: f64| {
+        let parts = if target.abs() < 10.0 { 1e4 } else { 10.0 };
+        (target * parts).floor() / parts
+    };
+    // Half of a negative return would be a better one.
+    let from_data = || if best > 0.0 { vec![cut(best), cut(best / 2.0)] } else { vec![cut(best)] };
+    spec.evaluate.target_returns.clone().unwrap_or_else(from_data)
+}
+
+/// What differs between two protocols, in words.
+pub fn differences(then: &Protocol, now: &Protocol) -> String {
+    let shown = |&target: &f64| Target(target).to_string();
+    let list = |targets: &[f64]| targets.iter().map(shown).collect::<Vec<_>>().join(", ");
+    let sides = [
+        ("roll-out", then.rollout.to_string(), now.rollout.to_string()),
+        ("target returns", list(&then.target_returns), list(&now.target_returns)),
+        ("episodes", then.episodes.to_string(), now.episodes.to_string()),
+        ("guidance", then.guidance.to_string(), now.guidance.to_string()),
+    ];
+    let differ = sides.into_iter().filter(|(_, then, now)| then != now);
+    let said: Vec<_> = differ.map(|(what, then, now)| format!("{what} {now} instead of {then}")).collect();
+    said.join(", ")
+}

@@ -1,0 +1,110 @@
+//! What the runs of an experiment left, read together: all that a report needs.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{Cost, Costs, Error, ExperimentFolder, PrimarySpec, RunResult, RunState, Spec};
+
+/// All that a report needs of an experiment.
+#[derive(Clone, Debug)]
+pub struct ExperimentResult {
+    /// Name of the experiment.
+    pub name: String,
+    /// Its policies, in order.
+    pub policies: Vec<String>,
+    /// Its training seeds.
+    pub seeds: Vec<u64>,
+    /// Windows per update, where a policy does not have its own.
+    pub batch: usize,
+    /// By how much a policy may fall short and still count as non-inferior.
+    pub margin: Option<f64>,
+    /// The comparison that decides, where one is fixed.
+    pub primary: Option<PrimarySpec>,
+    /// The runs that are done, in the order of policies and seeds.
+    pub runs: Vec<RunResult>,
+    /// Those that are not, each with what is known of it.
+    pub unfinished: Vec<String>,
+    /// What it costs to act with the policies.
+    pub costs: Vec<Cost>,
+}
+
+impl ExperimentResult {
+    /// Of an experiment whose runs left these results.
+    pub fn new(spec: &Spec, runs: Vec<RunResult>, costs: Vec<Cost>) -> Self {
+        Self {
+            name: spec.name.clone(),
+            policies: spec.policies.iter().map(|policy| policy.name.clone()).collect(),
+            seeds: spec.seeds.clone(),
+            batch: spec.train.batch,
+            margin: spec.compare.margin,
+            primary: spec.primary.clone(),
+            runs,
+            unfinished: Vec::new(),
+            costs,
+        }
+    }
+
+    /// Of a results folder, or a copy of one, on a machine without the data: `spec.yaml`, `costs.json`, and the
+    /// `result.json` of each run that is done.
+    ///
+    /// # Errors
+    /// Where one of these files is damaged.
+    pub fn read(folder: &ExperimentFolder) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Outline {
+            name: String,
+            policies: Vec<BTreeMap<String, serde_yaml::Value>>,
+            seeds: Vec<u64>,
+            train: Train,
+            compare: Compare,
+            primary: Option<PrimarySpec>,
+        }
+        #[derive(Deserialize)]
+        struct Train {
+            batch: usize,
+        }
+        #[derive(Deserialize)]
+        struct Compare {
+            margin: Option<f64>,
+        }
+        let path = folder.spec();
+        let wrong = |found: String| Error::Result {
+            path: path.clone(),
+            found,
+            cure: "expected the spec.yaml that `aaren run` wrote: run it again".into(),
+        };
+        let text = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
+        let Outline { name, policies, seeds, train, compare, primary } =
+            serde_yaml::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        let policies: Vec<String> = policies.into_iter().flat_map(BTreeMap::into_keys).collect();
+        let (mut runs, mut unfinished) = (Vec::new(), Vec::new());
+        for policy in &policies {
+            for &seed in &seeds {
+                let run = folder.run(policy, seed);
+                let why = match run.state_as_it_stands() {
+                    RunState::Done => {
+                        runs.push(RunResult::read(&run.result())?);
+                        continue;
+                    }
+                    RunState::Failed { reason } => reason,
+                    RunState::Begun { update } => format!("begun, {update} updates done"),
+                    RunState::Missing => "no checkpoint yet".into(),
+                };
+                unfinished.push(format!("{policy} seed {seed}: {why}"));
+            }
+        }
+        let costs = Costs::read(&folder.costs())?.map_or_else(Vec::new, |costs| costs.costs);
+        Ok(Self {
+            name,
+            policies,
+            seeds,
+            batch: train.batch,
+            margin: compare.margin,
+            primary,
+            runs,
+            unfinished,
+            costs,
+        })
+    }
+}
