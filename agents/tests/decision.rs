@@ -184,6 +184,7 @@ impl Episode {
             actions: rows(&self.actions, 1),
             timesteps: Tensor::arange_start(first, first + steps, (Kind::Int64, Device::Cpu)).unsqueeze(0),
             mask: Tensor::ones([1, steps], (Kind::Float, Device::Cpu)),
+            begins: None,
         }
     }
 }
