@@ -20,6 +20,7 @@ mod file_kind;
 mod findings;
 mod flat;
 mod hdf5;
+mod ids;
 mod least_squares;
 mod lerobot;
 mod locate;

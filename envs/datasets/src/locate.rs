@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::ids;
+
 /// A dataset that is not there: what was found instead, and what helps.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Missing {
@@ -20,28 +22,29 @@ pub struct Missing {
 /// [`Missing`] for what is not there.
 pub fn locate(text: &str, folder: &Path) -> Result<PathBuf, Missing> {
     if let Some((scheme, rest)) = text.split_once("://") {
-        return Err(address(text, scheme, rest));
+        return Err(Missing {
+            found: format!("`{text}`, an address"),
+            cure: Some(ids::address(text, scheme, rest)),
+        });
     }
     let path = folder.join(expand(text));
     let error = match path.canonicalize() {
         Ok(path) => return Ok(path),
         Err(error) => error,
     };
-    let shown = path.display().to_string().replace(char::is_control, "?");
-    let mut missing = Missing { found: format!("`{shown}`, which cannot be opened ({error})"), cure: None };
-    if is_d4rl_id(text) {
-        missing.found = format!("`{text}`, a D4RL dataset that is not on this machine");
-        missing.cure = Some(d4rl_cure(text));
-    } else if is_minari_id(text) {
-        let root = minari_root();
-        let there = root.join(text);
-        if let Ok(path) = there.canonicalize() {
-            return Ok(path);
-        }
-        missing.found = format!("`{text}`, a Minari dataset that is not in {}", root.display());
-        missing.cure = Some(format!("`aaren data fetch {text}`"));
+    if is_minari_id(text)
+        && let Ok(path) = minari_root().join(text).canonicalize()
+    {
+        return Ok(path);
     }
-    Err(missing)
+    let shown = path.display().to_string().replace(char::is_control, "?");
+    let opened = || format!("`{shown}`, which cannot be opened ({error})");
+    Err(match ids::known(text, folder) {
+        Some((what, cure)) => {
+            Missing { found: what.map_or_else(opened, |what| format!("`{text}`, {what}")), cure }
+        }
+        None => Missing { found: opened(), cure: None },
+    })
 }
 
 /// The home folder for `~` and `$HOME`.
@@ -70,65 +73,4 @@ pub fn is_minari_id(text: &str) -> bool {
     let version = text.rsplit_once("-v").map(|(_, version)| version);
     text.split('/').all(plain)
         && version.is_some_and(|it| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit()))
-}
-
-/// `hopper-medium-v2`, `antmaze-umaze-v0`, `pen-human-v1`: ids of D4RL, which are no folders.
-fn is_d4rl_id(text: &str) -> bool {
-    const TASKS: [&str; 13] = [
-        "hopper",
-        "halfcheetah",
-        "walker2d",
-        "ant",
-        "antmaze",
-        "maze2d",
-        "pen",
-        "door",
-        "hammer",
-        "relocate",
-        "kitchen",
-        "minigrid",
-        "carla",
-    ];
-    let task = text.split('-').next().unwrap_or(text);
-    is_minari_id(text) && !text.contains('/') && TASKS.contains(&task) && text != task
-}
-
-/// Whether an id is of D4RL's Gym sets, which are there to be fetched.
-pub(crate) fn is_d4rl_gym_id(text: &str) -> bool {
-    let task = text.split('-').next().unwrap_or(text);
-    is_d4rl_id(text) && ["hopper", "halfcheetah", "walker2d", "ant"].contains(&task)
-}
-
-/// What brings a D4RL dataset here; a recipe of almost the same name is another one.
-fn d4rl_cure(id: &str) -> String {
-    let (name, _) = id.rsplit_once("-v").unwrap_or((id, ""));
-    let (task, rest) = name.split_once('-').unwrap_or((name, ""));
-    if is_d4rl_gym_id(id) {
-        return format!(
-            "`aaren data fetch {id}`, then `dataset: {id}.hdf5`; the recipe `{name}` is another dataset, made here"
-        );
-    }
-    let minari = format!("D4RL/{task}/{rest}-v2");
-    format!("its successor is Minari's: `aaren data fetch {minari}`, then `dataset: {minari}`")
-}
-
-/// What to do with an address of the internet.
-fn address(text: &str, scheme: &str, rest: &str) -> Missing {
-    let name = rest.trim_end_matches('/').rsplit('/').next().unwrap_or(rest);
-    let cure = match scheme {
-        "http" | "https" | "ftp" => format!("download it: `curl -LO {text}`, then `dataset: {name}`"),
-        "hf" => {
-            let id = rest.split('/').skip(1).collect::<Vec<_>>().join("/");
-            let id = if id.is_empty() { name.to_owned() } else { id };
-            format!(
-                "download it: `MINARI_REMOTE=hf://{} minari download {id}`, then `dataset: {id}`",
-                rest.split('/').next().unwrap_or(rest)
-            )
-        }
-        "file" => format!("write `dataset: {rest}`"),
-        "s3" => format!("download it: `aws s3 cp {text} .`, then `dataset: {name}`"),
-        "gs" => format!("download it: `gsutil cp {text} .`, then `dataset: {name}`"),
-        _ => format!("download it, then `dataset: {name}`"),
-    };
-    Missing { found: format!("`{text}`, an address"), cure: Some(cure) }
 }

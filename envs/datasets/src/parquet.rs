@@ -50,10 +50,9 @@ impl Source for Batches {
 pub(crate) fn batches(path: &Path, columns: Option<&[&str]>) -> Result<Vec<RecordBatch>, Error> {
     let fail = |e: &dyn std::fmt::Display| {
         let found = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        Error::Open {
-            path: path.to_owned(),
-            reason: format!("not a readable Parquet file ({found}); is the download complete?"),
-        }
+        let other = crate::file_kind::other(path).map(str::to_owned);
+        let unreadable = || format!("not a readable Parquet file ({found}); is the download complete?");
+        Error::Open { path: path.to_owned(), reason: other.unwrap_or_else(unreadable) }
     };
     let file = File::open(path).map_err(|e| fail(&e))?;
     // The library panics on some damaged files.

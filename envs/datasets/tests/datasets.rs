@@ -87,7 +87,9 @@ fn bad_files_are_refused_with_file_key_and_place() {
         let message = refused("cut.hdf5");
         assert!(message.contains("cut.hdf5"), "{message}");
     }
-    assert!(Dataset::load(&scratch("")).unwrap_err().to_string().contains("no data/main_data.hdf5"));
+    let other = scratch("other");
+    std::fs::create_dir_all(other.join("notes")).unwrap();
+    assert!(Dataset::load(&other).unwrap_err().to_string().contains("no data/main_data.hdf5"));
 }
 
 /// `envs/tests/minari-arrow` was written by minari 0.5.4 with `MINARI_DATASETS_PATH` set to that folder:

@@ -57,7 +57,10 @@ impl Hdf5 {
         let fail = |reason: String| Error::Open { path: path.to_owned(), reason };
         let mut source = Source::open(path).map_err(|e| fail(e.to_string()))?;
         let root = header::root(&mut source);
-        let root = root.map_err(|_| fail("not a readable HDF5 file; is the download complete?".into()))?;
+        let root = root.map_err(|_| {
+            let other = crate::file_kind::other(path);
+            fail(other.unwrap_or("not a readable HDF5 file; is the download complete?").into())
+        })?;
         Ok(Self { source, root, groups: RefCell::default(), path: path.to_owned() })
     }
 

@@ -130,8 +130,10 @@ impl Metadata {
         let Ok(bytes) = std::fs::read(&path) else { return Ok(Self { path, ..Self::default() }) };
         let fail = |reason: String| Error::Open { path: path.clone(), reason };
         let text = String::from_utf8_lossy(&bytes);
-        let metadata =
-            python_json(&text).ok_or_else(|| fail("not readable JSON; is the download complete?".into()))?;
+        let metadata = python_json(&text).ok_or_else(|| {
+            let other = crate::file_kind::other(&path);
+            fail(other.unwrap_or("not readable JSON; is the download complete?").into())
+        })?;
         let space =
             |key: &str| metadata[key].as_str().and_then(python_json).and_then(|json| Space::of_json(&json));
         let spec = metadata["env_spec"].as_str().and_then(python_json).unwrap_or(Value::Null);

@@ -140,6 +140,11 @@ fn find(name: &str) -> Result<PathBuf> {
     Ok(found.map_err(|Missing { found, cure }| {
         let known =
             "a D4RL .hdf5 file, a Minari folder or id, a LeRobot folder, or an .npz, .csv or .parquet file";
+        // A recipe's name is data for an experiment, which makes them.
+        let cure = match recipe::env(name) {
+            Ok(_) => Some(format!("`aaren data make {name}` makes this recipe")),
+            Err(_) => cure,
+        };
         let cure = cure.map(|cure| format!("; {cure}")).unwrap_or_default();
         Refusal(format!("dataset: found {found}; expected {known}{cure}"))
     })?)
