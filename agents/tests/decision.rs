@@ -59,6 +59,7 @@ fn configs() -> Vec<DecisionConfig> {
         (EncoderKind::Aaren, Positions::Rotary, 1.0),
         (EncoderKind::Transformer, Positions::Rotary, 1.0),
         (EncoderKind::Transformer, Positions::Alibi, 1.0),
+        (EncoderKind::GatedDelta, Positions::Rotary, 1.0),
     ] {
         let config = config(encoder, Norm::Post, Recency::None);
         let keys = if rotate == 1.0 { 4 } else { 1 };
@@ -183,6 +184,7 @@ impl Episode {
             actions: rows(&self.actions, 1),
             timesteps: Tensor::arange_start(first, first + steps, (Kind::Int64, Device::Cpu)).unsqueeze(0),
             mask: Tensor::ones([1, steps], (Kind::Float, Device::Cpu)),
+            begins: None,
         }
     }
 }
@@ -339,6 +341,13 @@ fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
     resumed_is_straight(&AgentConfig::new(&DecisionConfig { start: Start::Episode, ..aaren }));
     carried
         .for_each(|agent| resumed_is_straight(&AgentConfig::new(&DecisionConfig { carry: true, ..agent })));
+    // A carried state that turns: how far it is in time goes on too.
+    for keys in [1, 4] {
+        let rotary = Settings { heads: 2, recency: Recency::Gated, keys, ..Settings::default() };
+        let mixer = Mixer::new(EncoderKind::Aaren, rotary);
+        let model = Model { positions: Positions::Rotary, mixer, ..aaren.model };
+        resumed_is_straight(&AgentConfig::new(&DecisionConfig { model, carry: true, ..aaren }));
+    }
     // All that training can change of its windows, and a head that hears what is asked for.
     resumed_is_straight(&AgentConfig::new(&DecisionConfig {
         layout: Layout::Joint { return_in: ReturnIn::Head, rate: true },

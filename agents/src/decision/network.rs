@@ -151,6 +151,15 @@ impl DecisionNetwork {
         self.embed_norm.forward(&tokens.view([rows, self.tokens_each() * steps, width]))
     }
 
+    /// Which tokens begin an episode, where a row of the batch holds several.
+    fn begins(&self, batch: &Batch) -> Option<Tensor> {
+        let each = self.tokens_each();
+        batch.begins.as_ref().map(|begins| {
+            let first = begins.unsqueeze(2).constant_pad_nd([0, each - 1]);
+            first.reshape([begins.size()[0], -1])
+        })
+    }
+
     /// Where actions are read.
     fn state_tokens(&self) -> Wanted {
         match self.tokens_each() {
@@ -162,7 +171,8 @@ impl DecisionNetwork {
     /// The encoder's outputs `[rows, timesteps, width]` where actions are read. `before` is its state before the batch,
     /// empty for `None`; the state after it is returned.
     fn outputs(&self, batch: &Batch, before: Option<&State>, pass: Pass) -> (Tensor, State) {
-        self.encoder.forward(&self.tokens(batch), before, self.state_tokens(), pass)
+        let begins = self.begins(batch);
+        self.encoder.forward(&self.tokens(batch), before, begins.as_ref(), self.state_tokens(), pass)
     }
 
     /// Predicted actions `[rows, timesteps, action size]`: tanh for continuous ones, else logits. `before`
@@ -266,9 +276,15 @@ impl DecisionNetwork {
     /// What some rows add to loss and gradients of their batch.
     fn part_gradients(&self, part: Part, precision: Precision) -> (Losses, State, Gradients) {
         let Part { batch, before, dropout, real } = part;
-        let tokens = self.tokens(&batch);
-        let (outputs, after, back) =
-            self.encoder.train(&tokens, before.as_ref(), self.state_tokens(), precision, &dropout);
+        let (tokens, begins) = (self.tokens(&batch), self.begins(&batch));
+        let (outputs, after, back) = self.encoder.train(
+            &tokens,
+            before.as_ref(),
+            begins.as_ref(),
+            self.state_tokens(),
+            precision,
+            &dropout,
+        );
         let outputs = outputs.set_requires_grad(true);
         let loss = self.losses(&outputs, &batch, &real);
         let mut gradients = Gradients::default();

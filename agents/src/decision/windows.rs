@@ -27,6 +27,8 @@ pub struct Batch {
     pub timesteps: Tensor,
     /// 1 for real timesteps, 0 for padding, `[rows, timesteps]`.
     pub mask: Tensor,
+    /// Which timesteps begin an episode, `[rows, timesteps]` bool, where a row holds several one after the other.
+    pub begins: Option<Tensor>,
 }
 
 impl Batch {
@@ -41,6 +43,7 @@ impl Batch {
             past: rows(&self.past),
             timesteps: rows(&self.timesteps),
             mask: rows(&self.mask),
+            begins: self.begins.as_ref().map(rows),
         }
     }
 }
@@ -60,6 +63,8 @@ pub struct Windows<'d> {
     /// Whether a timestep's token holds what came of the one before.
     past: bool,
     random_length: bool,
+    /// Whether windows that all begin an episode may share a row.
+    shared_rows: bool,
     seed: u64,
 }
 
@@ -83,6 +88,7 @@ impl<'d> Windows<'d> {
             layout: Layout::Separate,
             past: false,
             random_length: false,
+            shared_rows: false,
             seed,
         })
     }
@@ -94,6 +100,10 @@ impl<'d> Windows<'d> {
             layout: config.layout,
             past: config.model.past_actions && config.layout != Layout::Separate,
             random_length: config.variation.random_length,
+            // Returns are left out by row.
+            shared_rows: config.start == Start::Episode
+                && config.model.encoder().resets()
+                && config.variation.return_dropout == 0.0,
             ..self
         }
     }
@@ -116,21 +126,29 @@ impl<'d> Windows<'d> {
         let longest = self.context_length.min(self.dataset.longest_episode());
         let length = |_: &usize| if self.random_length { random.random_range(1..=longest) } else { longest };
         let lengths: Vec<usize> = starts.iter().map(length).collect();
-        self.windows(&starts, &lengths, device)
+        let lengths: Vec<usize> = starts.iter().zip(&lengths).map(|window| self.real(window)).collect();
+        // A GPU has rows to spare, and steps one after the other are what it waits for.
+        let rows = if self.shared_rows && device == Device::Cpu { shared(&lengths) } else { apart(&lengths) };
+        self.windows(&starts, &lengths, &rows, device)
+    }
+
+    /// Timesteps of a window that starts at a transition and has so many at most.
+    fn real(&self, (&start, &length): (&usize, &usize)) -> usize {
+        let episode = &self.dataset.episodes()[self.episode_of[start] as usize];
+        length.min(episode.start + episode.length - start)
     }
 
     /// The windows that start at the given transitions.
     pub fn at(&self, starts: &[usize], device: Device) -> Batch {
-        self.windows(starts, &vec![self.context_length; starts.len()], device)
+        let lengths: Vec<usize> =
+            starts.iter().map(|start| self.real((start, &self.context_length))).collect();
+        self.windows(starts, &lengths, &apart(&lengths), device)
     }
 
-    /// Those of at most so many timesteps.
-    fn windows(&self, starts: &[usize], lengths: &[usize], device: Device) -> Batch {
-        let real = |(&start, &length): (&usize, &usize)| {
-            let episode = &self.dataset.episodes()[self.episode_of[start] as usize];
-            length.min(episode.start + episode.length - start)
-        };
-        let (rows, steps) = (starts.len(), starts.iter().zip(lengths).map(real).max().unwrap_or(0));
+    /// Those of so many timesteps, in rows that say which they hold.
+    fn windows(&self, starts: &[usize], lengths: &[usize], places: &[Vec<usize>], device: Device) -> Batch {
+        let long = |row: &Vec<usize>| row.iter().map(|&window| lengths[window]).sum::<usize>();
+        let (rows, steps) = (places.len(), places.iter().map(long).max().unwrap_or(0));
         let (observation_size, action_size) = (self.task.observation_size, self.task.action.size());
         let asked_size = self.layout.asked_size();
         let past_size = if self.past { 1 + action_size } else { 0 };
@@ -143,11 +161,10 @@ impl<'d> Windows<'d> {
         let mut timesteps = Vec::with_capacity(rows * steps);
         let mut mask = Vec::with_capacity(rows * steps);
         let columns = self.dataset.action_size();
-        for window in starts.iter().zip(lengths) {
-            let start = *window.0;
-            let episode = &self.dataset.episodes()[self.episode_of[start] as usize];
-            let end = start + real(window);
-            for index in start..end {
+        for row in places {
+            let transitions = row.iter().flat_map(|&window| starts[window]..starts[window] + lengths[window]);
+            for index in transitions {
+                let episode = &self.dataset.episodes()[self.episode_of[index] as usize];
                 let scaled = (f64::from(self.dataset.returns_to_go()[index]) / self.task.return_scale) as f32;
                 returns.push(scaled);
                 let at = asked.len();
@@ -169,7 +186,7 @@ impl<'d> Windows<'d> {
                 timesteps.push((index - episode.start) as i64);
                 mask.push(1.0f32);
             }
-            let padding = steps - (end - start);
+            let padding = steps - long(row);
             returns.resize(returns.len() + padding, 0.0);
             asked.resize(asked.len() + padding * asked_size, 0.0);
             past.resize(past.len() + padding * past_size, 0.0);
@@ -189,6 +206,53 @@ impl<'d> Windows<'d> {
             past: tensor(&past, past_size),
             timesteps: Tensor::from_slice(&timesteps).view([rows as i64, steps as i64]).to_device(device),
             mask: Tensor::from_slice(&mask).view([rows as i64, steps as i64]).to_device(device),
+            begins: (rows < starts.len()).then(|| {
+                Tensor::from_slice(&timesteps).view([rows as i64, steps as i64]).eq(0).to_device(device)
+            }),
         }
+    }
+}
+
+/// A row for each window.
+fn apart(lengths: &[usize]) -> Vec<Vec<usize>> {
+    (0..lengths.len()).map(|window| vec![window]).collect()
+}
+
+/// Windows by their number, so many in a row that none is longer than the longest window: first fit, longest first.
+fn shared(lengths: &[usize]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&window| std::cmp::Reverse(lengths[window]));
+    let longest = lengths.iter().max().copied().unwrap_or(0);
+    let mut rows: Vec<(usize, Vec<usize>)> = Vec::new();
+    for window in order {
+        match rows.iter_mut().find(|(filled, _)| filled + lengths[window] <= longest) {
+            Some((filled, row)) => {
+                *filled += lengths[window];
+                row.push(window);
+            }
+            None => rows.push((lengths[window], vec![window])),
+        }
+    }
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_rows_hold_every_window_once_and_little_padding() {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let lengths: Vec<usize> = (0..64).map(|_| random.random_range(3..=150)).collect();
+        let rows = shared(&lengths);
+        let mut held: Vec<usize> = rows.iter().flatten().copied().collect();
+        held.sort_unstable();
+        assert_eq!(held, (0..64).collect::<Vec<_>>());
+        let (longest, all) = (lengths.iter().max().unwrap(), lengths.iter().sum::<usize>());
+        assert!(rows.iter().all(|row| row.iter().map(|&window| lengths[window]).sum::<usize>() <= *longest));
+        let real = |rows: usize| all as f64 / (rows * longest) as f64;
+        assert!(real(64) < 0.6 && real(rows.len()) > 0.9, "{} and {}", real(64), real(rows.len()));
+        // Nothing changes where nothing is gained.
+        assert_eq!(shared(&[7; 5]), apart(&[7; 5]));
     }
 }

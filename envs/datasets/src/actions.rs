@@ -1,42 +1,10 @@
 //! What the actions of a dataset are: the environment decides, or the data's own space, or the numbers themselves.
 
 use aaren_envs::ActionSpace;
-use serde::{Deserialize, Serialize};
 
 use crate::Dataset;
+use crate::reading::Actions;
 use crate::space::Space;
-
-/// How the numbers of actions are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Actions {
-    /// Vectors.
-    Continuous,
-    /// An index of one choice.
-    Discrete,
-    /// One choice, as a vector with a 1 at its index.
-    OneHot,
-    /// An index of a choice in each column.
-    MultiDiscrete,
-}
-
-impl Actions {
-    /// All of them, as they are written.
-    pub const NAMES: [&str; 4] = ["continuous", "discrete", "one-hot", "multi-discrete"];
-
-    fn name(self) -> &'static str {
-        Self::NAMES[self as usize]
-    }
-}
-
-impl std::str::FromStr for Actions {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, ()> {
-        let all = [Actions::Continuous, Actions::Discrete, Actions::OneHot, Actions::MultiDiscrete];
-        all.into_iter().find(|kind| kind.name() == name).ok_or(())
-    }
-}
 
 /// Whole numbers below this are exact in float32.
 const EXACT: f32 = 16_777_216.0;

@@ -1,16 +1,13 @@
 //! Transitions of whole episodes, as they are loaded, made and written.
 
-use std::path::Path;
-
-use aaren_envs::{EnvSpec, describe, make};
+use aaren_envs::{EnvSpec, make};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::actions::Actions;
+use crate::Error;
 use crate::episode::{End, Episode, split};
 use crate::said::Said;
-use crate::{Columns, DatasetSummary, Error, Space, csv, d4rl, file_kind, lerobot, minari, npz, parquet};
 
 /// Transitions of whole episodes, one copy in float32.
 #[derive(Debug)]
@@ -32,19 +29,6 @@ pub struct Dataset {
     pub(crate) episodes: Vec<Episode>,
 }
 
-/// How a file is read, beside what it says itself.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reading {
-    /// Keys of a dictionary of observations, in the order in which they are seen; all unless given.
-    pub observe: Option<Vec<String>>,
-    /// What the numbers of actions mean; the environment or the data decide unless given.
-    pub actions: Option<Actions>,
-    /// Which columns of a table are what.
-    pub columns: Option<Columns>,
-    /// What observations and actions are, where the data do not say it.
-    pub spaces: (Option<Space>, Option<Space>),
-}
-
 /// What a dataset is made from: flat columns, and for each transition whether an episode ends there.
 #[derive(Debug, Default)]
 pub struct Transitions {
@@ -61,69 +45,6 @@ pub struct Transitions {
 }
 
 impl Dataset {
-    /// Reads a dataset of any of the forms that `docs/src/reference/datasets.md` lists; everything is checked.
-    ///
-    /// # Errors
-    /// [`Error::Open`] and [`Error::Content`] name file, key, what was found and what was expected.
-    pub fn load(path: &Path) -> Result<Self, Error> {
-        Self::load_for(path, &Reading::default(), None)
-    }
-
-    /// Reads a dataset as `reading` says, for an environment where there is one: its action space decides what the
-    /// numbers of actions mean, and its `observe: positions` what is seen.
-    ///
-    /// # Errors
-    /// As [`Dataset::load`]; where the data say that they are of another environment; and those of [`make`].
-    pub fn load_for(path: &Path, reading: &Reading, env: Option<&EnvSpec>) -> Result<Self, Error> {
-        let environment = env.map(describe).transpose()?;
-        let mut reading = reading.clone();
-        if let Some(its) = environment.as_ref().and_then(|its| its.spaces.as_ref()) {
-            let space = |json: &Option<_>| json.as_ref().and_then(Space::of_json);
-            reading.spaces = (space(&its.observation), space(&its.action));
-        }
-        let mut dataset = file_kind::read(path, &reading)?;
-        if let Some(space) = reading.spaces.1.take() {
-            dataset.said.action_space = Some(space);
-        }
-        if let Some(env) = env {
-            dataset.said.check_env(path, env)?;
-            dataset = dataset.observed_in(env)?;
-        }
-        if let (Some(environment), Some(env)) = (&environment, env)
-            && dataset.observation_size != environment.observation_size
-        {
-            let found = format!("{} entries", dataset.observation_size);
-            let expected = format!(
-                "{}, as those of {} have; choose the environment of these data, or keys of them with `observe`",
-                environment.observation_size, env.id
-            );
-            return Err(Error::content(path, "observations", found, expected));
-        }
-        if let (None, None, Some(space)) = (&environment, &reading.observe, &reading.spaces.0)
-            && dataset.observation_size != space.flat_size()
-        {
-            let found = format!("{} entries", dataset.observation_size);
-            let expected = format!("{}, as `env.spaces.observation` has", space.flat_size());
-            return Err(Error::content(path, "observations", found, expected));
-        }
-        let takes = environment.as_ref().zip(env).map(|(its, env)| (env.id.as_str(), &its.action));
-        let refused =
-            |unfit: crate::actions::Unfit| Error::content(path, "actions", unfit.found, unfit.expected);
-        dataset = dataset.with_actions(reading.actions, takes).map_err(refused)?;
-        // Sums of finite rewards may overflow.
-        if let Some(episode) = dataset.episodes.iter().position(|it| !(it.total_return as f32).is_finite()) {
-            let found =
-                format!("a return of {:.1e} of episode {episode}", dataset.episodes[episode].total_return);
-            return Err(Error::content(
-                path,
-                "rewards",
-                found,
-                "returns within float32, up to 3.4e38; scale the rewards",
-            ));
-        }
-        Ok(dataset)
-    }
-
     /// A dataset of transitions made in this program, in the order they happened.
     ///
     /// `discrete` tells that an action is one index.
@@ -225,80 +146,6 @@ impl Dataset {
         }
     }
 
-    /// Writes the layout of D4RL, readable by h5py: `observations`, `actions`, `rewards`, `terminals`,
-    /// `timeouts`, `next_observations`, and `metadata/…` for each of `metadata`.
-    ///
-    /// # Errors
-    /// [`Error::Write`]; whatever stood at `path` before is then still there.
-    pub fn write_d4rl(&self, path: &Path, metadata: &[(&str, String)]) -> Result<(), Error> {
-        d4rl::write(self, path, metadata)
-    }
-
-    /// Writes a folder that the minari library (0.5.4) loads: its HDF5 form, observations and rewards as
-    /// float64, with the spaces and the specification of the environment `env`; without one with the spaces of the data.
-    ///
-    /// Minari holds one observation more than actions; a dataset holds none after the last action, so that
-    /// the last observation of each episode is there twice, which `description` says. An episode
-    /// that the data cut off has neither a termination nor a truncation.
-    ///
-    /// Minari finds a dataset by its place below `MINARI_DATASETS_PATH`, which is its id: `hopper/medium-v0`.
-    /// Into `metadata.json` go also `metadata`, where `dataset_id` replaces the id made of the last two
-    /// names of `folder`. Minari's own keys for them are `algorithm_name`, `author`, `author_email`,
-    /// `code_permalink`, `description`.
-    ///
-    /// # Errors
-    /// [`Error::Write`] where `folder` exists (it is never replaced), cannot be written, or the environment
-    /// is not of the sizes of these data; and those of [`make`].
-    pub fn write_minari(
-        &self,
-        folder: &Path,
-        env: Option<&EnvSpec>,
-        metadata: &[(&str, String)],
-    ) -> Result<(), Error> {
-        minari::write(self, folder, env, metadata)
-    }
-
-    /// Whether Minari takes the name of a folder: `…-vN`.
-    ///
-    /// # Errors
-    /// [`Error::Name`] with a name that would do.
-    pub fn check_minari_name(folder: &Path) -> Result<(), Error> {
-        minari::id(folder).map(drop)
-    }
-
-    /// Writes NumPy's `.npz`, uncompressed: `observations actions rewards terminals timeouts`.
-    ///
-    /// # Errors
-    /// [`Error::Write`]; whatever stood at `path` before is then still there.
-    pub fn write_npz(&self, path: &Path) -> Result<(), Error> {
-        npz::write(self, path)
-    }
-
-    /// Writes a table as text: `observation_0, …, action_0, …, reward, terminated, truncated`, exact in float32.
-    ///
-    /// # Errors
-    /// [`Error::Write`]; whatever stood at `path` before is then still there.
-    pub fn write_csv(&self, path: &Path) -> Result<(), Error> {
-        csv::write(self, path)
-    }
-
-    /// Writes a Parquet file: `observations actions rewards terminals timeouts`, a list in each row of the first two.
-    ///
-    /// # Errors
-    /// [`Error::Write`]; whatever stood at `path` before is then still there.
-    pub fn write_parquet(&self, path: &Path) -> Result<(), Error> {
-        parquet::write(self, path)
-    }
-
-    /// Writes a folder in the layout of LeRobot 0.4 (v3.0), without pictures. These data have no rate: a second stands for a
-    /// timestep.
-    ///
-    /// # Errors
-    /// [`Error::Write`] where `folder` exists or cannot be written.
-    pub fn write_lerobot(&self, folder: &Path) -> Result<(), Error> {
-        lerobot::write(self, folder)
-    }
-
     /// Name of the file or folder, or of the recipe.
     pub fn name(&self) -> &str {
         &self.name
@@ -361,10 +208,5 @@ impl Dataset {
             flags[episode.start + episode.length - 1] = 1;
         }
         flags
-    }
-
-    /// What the data hold, for a person to read.
-    pub fn summary(&self) -> DatasetSummary {
-        DatasetSummary::of(self)
     }
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::ids::is_d4rl_gym_id;
-use crate::locate::{is_minari_id, minari_root};
+use crate::ids::{is_d4rl_gym_id, is_minari_id, minari_root};
 use crate::{Dataset, Error};
 
 /// Connections for one file that bring nothing new, before it is given up.

@@ -4,10 +4,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use crate::column::Column;
 use crate::hdf5::shown;
+use crate::reading::Columns;
 use crate::space::Space;
 use crate::tree::Tree;
 use crate::{Dataset, Error, Reading, Transitions};
@@ -20,27 +19,6 @@ pub(crate) trait Source {
 
     /// What is there under one of these names.
     fn tree(&self, name: &str) -> Result<Tree, Error>;
-}
-
-/// Which columns of a table are what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Columns {
-    /// Entries of an observation, in this order.
-    pub observation: Vec<String>,
-    /// Entries of an action.
-    pub action: Vec<String>,
-    /// The reward; zeros unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reward: Option<String>,
-    /// What is the same in all rows of an episode, and another in the next one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub episode: Option<String>,
-    /// Where the task ended an episode.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub terminal: Option<String>,
-    /// Where a time limit ended one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<String>,
 }
 
 /// Names of one column in different projects, the first of them D4RL's; LeRobot's come last.

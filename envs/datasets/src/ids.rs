@@ -1,8 +1,6 @@
 //! Ids and addresses that people give for datasets, and what brings each of them here.
 
-use std::path::Path;
-
-use crate::{is_minari_id, minari_root};
+use std::path::{Path, PathBuf};
 
 /// What a text is that leads to no file, where that is more than a path, and what helps.
 pub(crate) fn known(text: &str, folder: &Path) -> Option<(Option<String>, Option<String>)> {
@@ -156,4 +154,21 @@ pub(crate) fn address(text: &str, scheme: &str, rest: &str) -> String {
         "gs" => format!("download it: `gsutil cp {text} .`, then `dataset: {name}`"),
         _ => format!("download it, then `dataset: {name}`"),
     }
+}
+
+/// Where Minari keeps datasets.
+pub fn minari_root() -> PathBuf {
+    match std::env::var_os("MINARI_DATASETS_PATH").filter(|path| !path.is_empty()) {
+        Some(path) => path.into(),
+        None => std::env::home_dir().unwrap_or_default().join(".minari/datasets"),
+    }
+}
+
+/// Whether a text is an id as Minari spells it: `(namespace/)*name-vN`.
+pub fn is_minari_id(text: &str) -> bool {
+    let plain =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
+    let version = text.rsplit_once("-v").map(|(_, version)| version);
+    text.split('/').all(plain)
+        && version.is_some_and(|it| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::ids;
+use crate::ids::{self, is_minari_id, minari_root};
 
 /// A dataset that is not there: what was found instead, and what helps.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,21 +56,4 @@ fn expand(text: &str) -> PathBuf {
         }
     }
     text.into()
-}
-
-/// Where Minari keeps datasets.
-pub fn minari_root() -> PathBuf {
-    match std::env::var_os("MINARI_DATASETS_PATH").filter(|path| !path.is_empty()) {
-        Some(path) => path.into(),
-        None => std::env::home_dir().unwrap_or_default().join(".minari/datasets"),
-    }
-}
-
-/// Whether a text is an id as Minari spells it: `(namespace/)*name-vN`.
-pub fn is_minari_id(text: &str) -> bool {
-    let plain =
-        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
-    let version = text.rsplit_once("-v").map(|(_, version)| version);
-    text.split('/').all(plain)
-        && version.is_some_and(|it| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -14,7 +14,7 @@ use arrow_array::{ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Int6
 use arrow_schema::{ArrowError, Field, Schema};
 
 use crate::flat::{self, Source};
-use crate::minari::tree_of;
+use crate::record_batch::tree_of;
 use crate::tree::Tree;
 use crate::{Dataset, End, Error, Reading};
 
@@ -50,7 +50,7 @@ impl Source for Batches {
 pub(crate) fn batches(path: &Path, columns: Option<&[&str]>) -> Result<Vec<RecordBatch>, Error> {
     let fail = |e: &dyn std::fmt::Display| {
         let found = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        let other = crate::file_kind::other(path).map(str::to_owned);
+        let other = crate::signature::other(path).map(str::to_owned);
         let unreadable = || format!("not a readable Parquet file ({found}); is the download complete?");
         Error::Open { path: path.to_owned(), reason: other.unwrap_or_else(unreadable) }
     };

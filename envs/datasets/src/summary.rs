@@ -99,6 +99,13 @@ fn histogram(values: impl Iterator<Item = f64>, lowest: f64, highest: f64) -> Ve
     counts
 }
 
+impl Dataset {
+    /// What the data hold, for a person to read.
+    pub fn summary(&self) -> DatasetSummary {
+        DatasetSummary::of(self)
+    }
+}
+
 impl fmt::Display for DatasetSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let choices: Vec<_> = self.choices.iter().map(usize::to_string).collect();

@@ -18,13 +18,20 @@ pub fn kind_of_file(header: &Header) -> Kind {
     header.decision().map(|decision| decision.model.encoder())
 }
 
+/// Place in the palette of policies without an encoder; encoders have the others.
+const WITHOUT_ENCODER: usize = 3;
+
+fn colour(kind: Kind) -> usize {
+    let place = EncoderKind::ALL.iter().position(|encoder| Some(*encoder) == kind);
+    place.map_or(WITHOUT_ENCODER, |place| place + usize::from(place >= WITHOUT_ENCODER))
+}
+
 /// A look for each policy of an experiment, in its order: the colour is of its kind, marks and dashes are of its place
 /// among the policies of that kind.
 pub fn looks(kinds: &[Kind]) -> Vec<Look> {
     let look = |(place, kind): (usize, &Kind)| {
-        let colour = EncoderKind::ALL.iter().position(|encoder| Some(*encoder) == *kind);
         let variant = kinds[..place].iter().filter(|other| *other == kind).count();
-        Look { colour: colour.unwrap_or(EncoderKind::ALL.len()), mark: variant, dash: variant }
+        Look { colour: colour(*kind), mark: variant, dash: variant }
     };
     kinds.iter().enumerate().map(look).collect()
 }
@@ -52,7 +59,11 @@ mod tests {
         let [aaren, transformer] = [EncoderKind::Aaren, EncoderKind::Transformer].map(Some);
         let found = looks(&[transformer, None, aaren, transformer, None]);
         let found: Vec<_> = found.iter().map(|look| (look.colour, look.mark, look.dash)).collect();
-        let cloning = EncoderKind::ALL.len();
-        assert_eq!(found, [(1, 0, 0), (cloning, 0, 0), (0, 0, 0), (1, 1, 1), (cloning, 1, 1)]);
+        assert_eq!(found, [(1, 0, 0), (3, 0, 0), (0, 0, 0), (1, 1, 1), (3, 1, 1)]);
+        let mut colours: Vec<usize> = EncoderKind::ALL.map(|kind| colour(Some(kind))).to_vec();
+        colours.push(colour(None));
+        colours.sort_unstable();
+        assert_eq!(colours, (0..=EncoderKind::ALL.len()).collect::<Vec<_>>());
+        assert!(colours.iter().all(|&colour| colour < Look::COMPUTED.colour), "{colours:?}");
     }
 }

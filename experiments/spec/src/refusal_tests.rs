@@ -120,7 +120,7 @@ fn refusals_name_place_key_found_expected_and_cure() {
         ("policies: [aaren, aaren]", &["`policies[1]`: found a second policy called `aaren`"]),
         ("policies: [aaren, AAREN: {encoder: aaren}]", &["found a second policy called `AAREN`"]),
         ("policies: [mine: {heads: 2}]", &["`policies[0].mine.encoder` is missing", "`encoder: aaren`"]),
-        ("policies: [mine: {encoder: lstm}]", &["`policies[0].mine.encoder`: found the text `lstm`, expected one of `aaren`"]),
+        ("policies: [mine: {encoder: mamba}]", &["`policies[0].mine.encoder`: found the text `mamba`, expected one of `aaren`"]),
         ("policies: [transformer: {encoder: aaren}]", &["`policies[0].transformer.encoder`", "give the policy another name"]),
         ("policies: [transformer: {recency: learned}]", &["`policies[0].transformer.recency`", "`none` with encoder transformer"]),
         ("policies: [gru: {heads: 2}]", &["`policies[0].gru.heads`", "`1` with encoder gru: it has no attention", "or set `encoder: aaren` or `encoder: transformer`"]),

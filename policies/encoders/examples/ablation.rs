@@ -104,12 +104,12 @@ impl Setting {
             let begin = Instant::now();
             if graph {
                 let x = x.set_requires_grad(true);
-                let (y, _) = encoder.forward(&x, None, wanted, Pass::Training(self.precision));
+                let (y, _) = encoder.forward(&x, None, None, wanted, Pass::Training(self.precision));
                 Gradients::of_graph(&(&y * &flow).sum(None::<Kind>), &parameters);
             } else {
                 let dropout = encoder.draw(self.rows * tokens, self.precision);
                 let x = x.detach();
-                let (_, _, back) = encoder.train(&x, None, wanted, self.precision, &dropout);
+                let (_, _, back) = encoder.train(&x, None, None, wanted, self.precision, &dropout);
                 let _ = back(&flow, &mut Gradients::default());
             }
             begin.elapsed()

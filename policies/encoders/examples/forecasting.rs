@@ -156,7 +156,7 @@ impl Forecaster {
         let std = (x.var_dim(1, false, true) + 1e-5).sqrt();
         let tokens = self.embed.forward(&((x - &mean) / &std)) + &self.position;
         let last = Wanted::Every { stride: input, offset: input - 1 };
-        let (outputs, _) = self.encoder.forward(&self.norm.forward(&tokens), None, last, pass);
+        let (outputs, _) = self.encoder.forward(&self.norm.forward(&tokens), None, None, last, pass);
         let forecast = self.head.forward(&outputs).view([batch, self.settings.horizon, channels]);
         forecast * std + mean
     }

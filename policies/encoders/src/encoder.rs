@@ -123,8 +123,9 @@ impl Encoder {
     }
 
     /// Where tokens after a state stand.
-    fn place(&self, state: Option<&State>) -> Place {
-        Place { before: state.map_or(0, |state| state.tokens), each: self.tokens_each }
+    fn place<'t>(&self, state: Option<&State>, begins: Option<&'t Tensor>) -> Place<'t> {
+        debug_assert!(begins.is_none() || self.kind.resets(), "{} cannot forget inside a row", self.kind);
+        Place { before: state.map_or(0, |state| state.tokens), each: self.tokens_each, begins }
     }
 
     /// The state `tokens` tokens after another.
@@ -170,7 +171,7 @@ impl Encoder {
 
     /// One token `x` `[batch, width]`: its output and the state after it.
     pub fn step(&self, x: &Tensor, state: &State) -> (Tensor, State) {
-        let (place, mut x) = (self.place(Some(state)), x.shallow_clone());
+        let (place, mut x) = (self.place(Some(state), None), x.shallow_clone());
         let mut layers = Vec::with_capacity(self.blocks.len());
         for (block, state) in self.blocks.iter().zip(&state.layers) {
             let (y, after) = block.step(&x, place, state);
@@ -182,13 +183,23 @@ impl Encoder {
 
     /// All prefix outputs of `x` `[batch, tokens, width]`, and the state after it.
     pub fn seq(&self, x: &Tensor, state: &State) -> (Tensor, State) {
-        self.forward(x, Some(state), Wanted::All, Pass::Inference)
+        self.forward(x, Some(state), None, Wanted::All, Pass::Inference)
     }
 
     /// [`Encoder::seq`] in training, from an empty state (`None`), or for the wanted tokens only.
     ///
+    /// `begins` `[batch, tokens]` (bool) says which tokens begin an episode: nothing before them is remembered, so that a
+    /// row holds several episodes. Only for encoders that can, see [`EncoderKind::resets`].
+    ///
     /// All blocks but the last see every token; the last computes the wanted ones only.
-    pub fn forward(&self, x: &Tensor, state: Option<&State>, wanted: Wanted, pass: Pass) -> (Tensor, State) {
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        state: Option<&State>,
+        begins: Option<&Tensor>,
+        wanted: Wanted,
+        pass: Pass,
+    ) -> (Tensor, State) {
         let mut x = match pass {
             Pass::Training(Precision::Bfloat16) => x.to_kind(Kind::BFloat16),
             _ => x.shallow_clone(),
@@ -196,7 +207,7 @@ impl Encoder {
         // After attention and after the MLP of every block.
         let (elements, options) = (x.numel() as i64, (x.kind(), x.device()));
         let dropout = Dropout::new(elements, options, self.dropout, 2 * self.blocks.len(), pass);
-        let (place, tokens) = (self.place(state), x.size()[1]);
+        let (place, tokens) = (self.place(state, begins), x.size()[1]);
         let mut layers = Vec::with_capacity(self.blocks.len());
         for (i, block) in self.blocks.iter().enumerate() {
             let wanted = if i + 1 == self.blocks.len() { wanted } else { Wanted::All };
@@ -222,6 +233,7 @@ impl Encoder {
         &'a self,
         x: &Tensor,
         state: Option<&State>,
+        begins: Option<&Tensor>,
         wanted: Wanted,
         precision: Precision,
         dropout: &Dropout,
@@ -229,7 +241,7 @@ impl Encoder {
         let _guard = tch::no_grad_guard();
         let kind = kind(precision);
         let mut x = x.detach().to_kind(kind);
-        let (place, tokens) = (self.place(state), x.size()[1]);
+        let (place, tokens) = (self.place(state, begins), x.size()[1]);
         let (mut layers, mut backs) = (Vec::new(), Vec::new());
         for (i, block) in self.blocks.iter().enumerate() {
             let wanted = if i + 1 == self.blocks.len() { wanted } else { Wanted::All };
@@ -257,7 +269,7 @@ impl Encoder {
     /// attention.
     pub fn attention(&self, x: &Tensor, at: &[i64]) -> Option<Vec<Tensor>> {
         let mut x = x.shallow_clone();
-        let (place, still) = (self.place(None), Dropout::none());
+        let (place, still) = (self.place(None, None), Dropout::none());
         let mut layers = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
             layers.push(block.weights(&x, place, at)?);

@@ -14,14 +14,27 @@ const LONGEST: f64 = 1000.0;
 
 /// Where tokens stand in time.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Place<'t> {
     /// Tokens before them since the state was empty.
     pub before: i64,
     /// Tokens of a timestep.
     pub each: i64,
+    /// Which of them begin an episode, `[batch, tokens]` bool: nothing before such a token reaches it or later ones.
+    pub begins: Option<&'t Tensor>,
 }
 
-impl Place {
+/// A decay after which nothing is left, and beside whose sums in float64 the decays of one token count.
+pub(crate) const ALL: f64 = 1e6;
+
+impl Place<'_> {
+    /// `decay`, which broadcasts against `like` `[batch, heads, tokens]`, where tokens that begin an episode decay all before
+    /// them: a monoid that can be reset anywhere (arXiv 2402.09900, theorem 4.2), by the decay that its elements have.
+    pub(crate) fn reset(self, decay: Option<Tensor>, like: &Tensor) -> Option<Tensor> {
+        let Some(begins) = self.begins else { return decay };
+        let decay = decay.unwrap_or_else(|| Tensor::zeros([1, 1], (like.kind(), like.device())));
+        Some(decay.expand(like.size(), false).masked_fill(&begins.unsqueeze(1), ALL))
+    }
+
     /// Timesteps from that of token number `from`, counted from 0, to those of `tokens` tokens: float64.
     fn timesteps(self, from: i64, tokens: i64) -> Tensor {
         let first = from.div_euclid(self.each);

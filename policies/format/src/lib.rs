@@ -46,8 +46,8 @@ pub use header::{FORMAT, Header, VERSION, check_scale};
 pub use iql::IqlConfig;
 pub use layout::{Layout, ReturnIn};
 pub use model::{
-    AarenSettings, EncoderKind, GruSettings, Mixer, Model, Norm, Positions, Precision, Recency, Settings,
-    TransformerSettings, Weights,
+    AarenSettings, EncoderKind, GatedDeltaSettings, GruSettings, LstmSettings, MinGruSettings, Mixer, Model,
+    Norm, Positions, Precision, Recency, Settings, TransformerSettings, Weights,
 };
 pub use network::{Decision, Mlp, Network};
 pub use target::{Target, is_target, target_return, target_returns};

@@ -17,11 +17,25 @@ pub enum EncoderKind {
     Transformer,
     /// A gated recurrent unit (Cho et al. 2014) in the place of attention: the recurrent baseline.
     Gru,
+    /// A long short-term memory (Hochreiter and Schmidhuber 1997).
+    Lstm,
+    /// A gated recurrent unit whose gates see the input only (Feng et al. 2024, arXiv 2410.01201).
+    MinGru,
+    /// The gated delta rule (Yang et al. 2024, arXiv 2412.06464): a matrix memory whose entries are overwritten.
+    #[serde(rename = "gated-delta")]
+    GatedDelta,
 }
 
 impl EncoderKind {
     /// Every kind there is.
-    pub const ALL: [EncoderKind; 3] = [EncoderKind::Aaren, EncoderKind::Transformer, EncoderKind::Gru];
+    pub const ALL: [EncoderKind; 6] = [
+        EncoderKind::Aaren,
+        EncoderKind::Transformer,
+        EncoderKind::Gru,
+        EncoderKind::Lstm,
+        EncoderKind::MinGru,
+        EncoderKind::GatedDelta,
+    ];
 
     /// All that differs between encoders beside their arithmetic: name, whether the state has one size, settings.
     fn facts(self) -> (&'static str, bool, &'static [&'static str]) {
@@ -29,6 +43,9 @@ impl EncoderKind {
             EncoderKind::Aaren => ("aaren", true, &["heads", "recency", "rotate", "keys"]),
             EncoderKind::Transformer => ("transformer", false, &["heads", "rotate"]),
             EncoderKind::Gru => ("gru", true, &[]),
+            EncoderKind::Lstm => ("lstm", true, &[]),
+            EncoderKind::MinGru => ("mingru", true, &[]),
+            EncoderKind::GatedDelta => ("gated-delta", true, &["heads", "rotate"]),
         }
     }
 
@@ -41,6 +58,14 @@ impl EncoderKind {
     /// training, and acts `unbounded` unless told otherwise.
     pub fn constant_state(self) -> bool {
         self.facts().1
+    }
+
+    /// Whether it can forget all before any token of a row, so that a training batch holds several episodes in one row.
+    pub fn resets(self) -> bool {
+        match self {
+            EncoderKind::Aaren | EncoderKind::Gru | EncoderKind::MinGru | EncoderKind::GatedDelta => true,
+            EncoderKind::Transformer | EncoderKind::Lstm => false,
+        }
     }
 
     /// Whether it can know when something was in that way.
@@ -222,6 +247,12 @@ pub enum Mixer {
     Transformer(TransformerSettings),
     /// See [`EncoderKind::Gru`].
     Gru(GruSettings),
+    /// See [`EncoderKind::Lstm`].
+    Lstm(LstmSettings),
+    /// See [`EncoderKind::MinGru`].
+    MinGru(MinGruSettings),
+    /// See [`EncoderKind::GatedDelta`].
+    GatedDelta(GatedDeltaSettings),
 }
 
 /// Settings of an Aaren.
@@ -261,15 +292,48 @@ impl GruSettings {
     }
 }
 
+/// An LSTM has no settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LstmSettings;
+
+impl LstmSettings {
+    /// Units of the hidden state: 5/9 of the width, rounded; a block then has as many parameters as an Aaren's, as with
+    /// [`GruSettings::units`].
+    pub fn units(width: usize) -> usize {
+        (10 * width + 9) / 18
+    }
+}
+
+/// A minGRU has no settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinGruSettings;
+
+impl MinGruSettings {
+    /// Units of the hidden state: 4/3 of the width, rounded; a block then has as many parameters as an Aaren's, as with
+    /// [`GruSettings::units`].
+    pub fn units(width: usize) -> usize {
+        (8 * width + 3) / 6
+    }
+}
+
+/// Settings of the gated delta rule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GatedDeltaSettings {
+    /// Heads of a block, each with a memory of its own.
+    pub heads: usize,
+    /// As [`AarenSettings::rotate`], of queries and keys.
+    pub rotate: f64,
+}
+
 /// The settings of all encoders, flat as YAML and policy files spell them. What an encoder does not have stands
 /// there with its default.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// Of Aaren and Transformer; 1 by default.
+    /// Of Aaren, Transformer and the gated delta rule; 1 by default.
     pub heads: usize,
     /// Of Aaren; none by default.
     pub recency: Recency,
-    /// Of Aaren and Transformer; 1 by default.
+    /// Of Aaren, Transformer and the gated delta rule; 1 by default.
     pub rotate: f64,
     /// Of Aaren; 1 by default.
     pub keys: usize,
@@ -288,6 +352,9 @@ impl Mixer {
             EncoderKind::Aaren => Mixer::Aaren(AarenSettings { heads, recency, rotate, keys }),
             EncoderKind::Transformer => Mixer::Transformer(TransformerSettings { heads, rotate }),
             EncoderKind::Gru => Mixer::Gru(GruSettings),
+            EncoderKind::Lstm => Mixer::Lstm(LstmSettings),
+            EncoderKind::MinGru => Mixer::MinGru(MinGruSettings),
+            EncoderKind::GatedDelta => Mixer::GatedDelta(GatedDeltaSettings { heads, rotate }),
         }
     }
 
@@ -297,6 +364,9 @@ impl Mixer {
             Mixer::Aaren(_) => EncoderKind::Aaren,
             Mixer::Transformer(_) => EncoderKind::Transformer,
             Mixer::Gru(_) => EncoderKind::Gru,
+            Mixer::Lstm(_) => EncoderKind::Lstm,
+            Mixer::MinGru(_) => EncoderKind::MinGru,
+            Mixer::GatedDelta(_) => EncoderKind::GatedDelta,
         }
     }
 
@@ -306,10 +376,13 @@ impl Mixer {
             Mixer::Aaren(AarenSettings { heads, recency, rotate, keys }) => {
                 Settings { heads, recency, rotate, keys }
             }
-            Mixer::Transformer(TransformerSettings { heads, rotate }) => {
+            Mixer::Transformer(TransformerSettings { heads, rotate })
+            | Mixer::GatedDelta(GatedDeltaSettings { heads, rotate }) => {
                 Settings { heads, rotate, ..Settings::default() }
             }
-            Mixer::Gru(GruSettings) => Settings::default(),
+            Mixer::Gru(GruSettings) | Mixer::Lstm(LstmSettings) | Mixer::MinGru(MinGruSettings) => {
+                Settings::default()
+            }
         }
     }
 }
@@ -413,6 +486,16 @@ impl Model {
         self.mixer.encoder()
     }
 
+    /// Units of a recurrent encoder's hidden state; the width of others.
+    pub fn units(&self) -> usize {
+        match self.mixer {
+            Mixer::Gru(_) => GruSettings::units(self.width),
+            Mixer::Lstm(_) => LstmSettings::units(self.width),
+            Mixer::MinGru(_) => MinGruSettings::units(self.width),
+            Mixer::Aaren(_) | Mixer::Transformer(_) | Mixer::GatedDelta(_) => self.width,
+        }
+    }
+
     /// Heads that turn, the first ones: with [`Positions::Rotary`] that share of them, rounded up.
     pub fn rotated_heads(&self) -> usize {
         let Settings { heads, rotate, .. } = self.mixer.settings();
@@ -473,6 +556,9 @@ impl Model {
                     "timestep, rotary or none: an Aaren's decay with distance is its recency",
                     "set `recency: spread`, which begins with such slopes",
                 ),
+                (Positions::Alibi, EncoderKind::GatedDelta) => {
+                    ("timestep, rotary or none: its decay with distance is its gates'", "remove it")
+                }
                 _ => ("timestep or none, as it has no queries and keys", "remove it"),
             };
             return Err(Invalid {

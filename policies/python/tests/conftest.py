@@ -105,14 +105,18 @@ def hopper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
   - reset: {encoder: aaren, rollout: {reset: 7}, past_actions: false}
   - window: {encoder: gru, rollout: {window: 5}}
   - gru
+  - lstm
+  - mingru
+  - gated-delta: {positions: rotary, rotate: 0.5}
+  - keys: {encoder: aaren, recency: gated, positions: rotary, keys: 6}
   - transformer
   - asked: {encoder: aaren, tokens: 1, return: head, return_rate: true, return_dropout: 0.2, past_actions: true}
   - one-token: {encoder: gru, tokens: 1}
   - bc: {agent: behaviour-cloning}"""
     train(folder, "Hopper-v5", policies)
     names = (
-        "aaren", "recency", "gated", "sliding", "window", "rotary", "untold", "reset", "gru", "transformer", "asked",
-        "one-token", "bc"
+        "aaren", "recency", "gated", "sliding", "window", "rotary", "untold", "reset", "gru", "lstm", "mingru",
+        "gated-delta", "keys", "transformer", "asked", "one-token", "bc"
     )
     return {name: Trained("Hopper-v5", folder / "results/tiny" / f"{name}-seed3") for name in names}
 

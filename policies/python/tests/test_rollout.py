@@ -19,7 +19,7 @@ def assert_same(policy: Policy, env_id: str, rows: list[dict[str, Any]]) -> None
         assert found == (float(row["return"]), int(row["length"])), row
 
 
-@pytest.mark.parametrize("name", ["aaren", "recency", "gated", "sliding", "reset", "gru", "transformer", "bc"])
+@pytest.mark.parametrize("name", ["aaren", "recency", "gated", "sliding", "reset", "gru", "lstm", "mingru", "gated-delta", "keys", "transformer", "bc"])
 def test_hopper_returns_what_evaluations_csv_says(hopper: dict[str, Trained], name: str) -> None:
     run = hopper[name]
     rows = run.last_evaluation()

@@ -86,9 +86,18 @@ fn contenders(plan: &Plan) -> Outcome<Vec<Contender>> {
     let of = |encoder| Config::new(encoder, plan.width, plan.layers, 4).fixture(0).bytes();
     let cloning =
         Cloning { width: plan.width, layers: plan.layers, observation: 11, actions: 3, discrete: false };
+    let keyed = |keys| {
+        let positions = "rotary";
+        Config { recency: "gated", positions, keys, ..Config::new("aaren", plan.width, plan.layers, 4) }
+    };
     let policies = [
         ("aaren", of("aaren"), Regime::Unbounded),
+        ("aaren, gated, rotary", keyed(1).fixture(0).bytes(), Regime::Unbounded),
+        ("aaren, gated, rotary, 16 keys", keyed(16).fixture(0).bytes(), Regime::Unbounded),
         ("gru", of("gru"), Regime::Unbounded),
+        ("lstm", of("lstm"), Regime::Unbounded),
+        ("mingru", of("mingru"), Regime::Unbounded),
+        ("gated-delta", of("gated-delta"), Regime::Unbounded),
         ("transformer, sliding 20", of("transformer"), Regime::Sliding(20)),
         ("transformer, growing", of("transformer"), Regime::Unbounded),
         ("perceptron", cloning.fixture(0).bytes(), Regime::Unbounded),

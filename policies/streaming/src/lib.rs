@@ -19,8 +19,8 @@
 //!
 //! A policy is a decision agent, whose encoder reads the episode as tokens, or behaviour cloning, a perceptron
 //! that sees the current observation. The encoders share everything but how past tokens reach the present one:
-//! **Aaren** (arXiv 2405.13956) and **GRU**, whose state is a few hundred floats however long the episode, and
-//! a **Transformer** with a growing key/value cache. The kernels are compiled for several instruction sets and
+//! **Aaren** (arXiv 2405.13956), **GRU**, **LSTM**, **minGRU** and the **gated delta rule**, whose state has one size
+//! however long the episode, and a **Transformer** with a growing key/value cache. The kernels are compiled for several instruction sets and
 //! one is chosen when a policy is loaded. Without the default feature `std` the crate needs only `alloc`.
 
 #![cfg_attr(not(feature = "std"), no_std)]

@@ -9,7 +9,8 @@ use crate::error::one_line;
 use crate::file::File;
 use crate::head::Joint;
 use crate::matrix::{Bytes, Matrix, Weight};
-use crate::mixer::{aaren, gru, transformer};
+use crate::mixer::recurrent::{self, Cell};
+use crate::mixer::{aaren, gated_delta, gru, lstm, mingru, transformer};
 use crate::rotation::Phases;
 use crate::{Error, Policy};
 
@@ -40,7 +41,7 @@ pub struct Rounding {
 /// The policy file with its matrices rounded to int8, one scale for each row: those of the encoder or of the hidden
 /// layers, and the embeddings of timesteps.
 ///
-/// Norms, biases, heads, an Aaren's scores, gates, keys and queries, and the projections of observation, action and return-to-go
+/// Norms, biases, heads, an Aaren's scores, gates, keys and queries, the gates of the delta rule, and the projections of observation, action and return-to-go
 /// stay float32. Query and key of an Aaren are folded into its scores before anything is rounded, and a single head's
 /// output projection into its values, as they are whenever a policy is loaded: the file holds what a step reads, and
 /// [`Policy`] acts from it; libtorch does not. The result is loaded once, so that it is known to be whole.
@@ -168,18 +169,22 @@ impl Writer<'_> {
                     self.copy_matrix(&part("attention.token_query"), heads * keys, width)?;
                 }
             }
-            EncoderKind::Gru => {
-                let gru::Parts { input, hidden, output } = gru::Parts::read(&self.file, name, model)?;
-                for (which, matrix) in [("ih", &input), ("hh", &hidden)] {
-                    let gates = part("gru");
-                    if let Weight::Float32(weight) = &matrix.weight {
-                        let columns = weight.len() / matrix.outputs();
-                        let (weights, scales) = (format!(".weight_{which}"), format!(".scale_{which}"));
-                        self.round(&gates, &weights, &scales, weight, columns);
-                    }
-                    self.put(format!("{gates}.bias_{which}"), &[matrix.outputs()], &matrix.bias);
+            EncoderKind::Gru => self.recurrent(name, model, gru::GruCell::GATES)?,
+            EncoderKind::Lstm => self.recurrent(name, model, lstm::LstmCell::GATES)?,
+            EncoderKind::MinGru => {
+                let mingru::Parts { input, output } = mingru::Parts::read(&self.file, name, model)?;
+                self.round_matrix(&part("mingru.input"), &input);
+                self.round_matrix(&part("mingru.output"), &output);
+            }
+            EncoderKind::GatedDelta => {
+                let parts = gated_delta::Parts::read(&self.file, name, model)?;
+                for (which, matrix) in ["query", "key", "value", "output"].into_iter().zip(&parts.projections)
+                {
+                    self.round_matrix(&part(&format!("attention.{which}")), matrix);
                 }
-                self.round_matrix(&part("gru.output"), &output);
+                for gate in ["decay", "rate"] {
+                    self.copy_matrix(&part(&format!("attention.{gate}")), heads, width)?;
+                }
             }
             EncoderKind::Transformer => {
                 let transformer::Parts { query, key, value, output } =
@@ -196,6 +201,21 @@ impl Writer<'_> {
         self.copy_norm(&part("norm2"), width)?;
         self.round_own(&part("mlp.up"), 4 * width, width)?;
         self.round_own(&part("mlp.down"), width, 4 * width)
+    }
+
+    fn recurrent(&mut self, block: &str, model: &Model, gates: usize) -> Result<(), Error> {
+        let recurrent::Parts { input, hidden, output } =
+            recurrent::Parts::read(&self.file, block, model, gates)?;
+        let cell = format!("{block}.{}", model.encoder());
+        for (which, matrix) in [("ih", &input), ("hh", &hidden)] {
+            if let Weight::Float32(weight) = &matrix.weight {
+                let columns = weight.len() / matrix.outputs();
+                self.round(&cell, &format!(".weight_{which}"), &format!(".scale_{which}"), weight, columns);
+            }
+            self.put(format!("{cell}.bias_{which}"), &[matrix.outputs()], &matrix.bias);
+        }
+        self.round_matrix(&format!("{cell}.output"), &output);
+        Ok(())
     }
 
     fn put(&mut self, name: String, shape: &[usize], floats: &[f32]) {

@@ -124,8 +124,8 @@ impl Stream {
     }
 
     /// Bytes that it must keep of the episode between two steps, those of the numbers that [`save`](Self::save) cannot do
-    /// without. Aaren: (m, u, w) of every layer, always `layers × (2·heads + width) × 4`; GRU: `layers × units × 4`, as
-    /// constant; Transformer: keys and values, `layers × 2 × width × tokens × 4`; each with the last action,
+    /// without. Aaren: (m, u, w) of every layer, always `layers × (2·heads + width) × 4`; GRU and minGRU: `layers × units × 4`, LSTM
+    /// twice that, the gated delta rule `layers × width² / heads × 4`, as constant; Transformer: keys and values, `layers × 2 × width × tokens × 4`; each with the last action,
     /// `action size × 4`, where the next step is told of it. In a window it is the inputs and the action of its timesteps,
     /// where these are several tokens `(1 + observation size + action size) × 4` for each, whatever the encoder: all else is computed from them anew
     /// ([`scratch_bytes`](Self::scratch_bytes)). Behaviour cloning keeps nothing.

@@ -82,6 +82,16 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     let gru =
         Config { norm: "pre", rollout: json!({"reset": 9}), discrete: true, ..Config::new("gru", 1, 1, 1) };
     put("gru_reset", gru.fixture(9).bytes());
+    put("lstm", Config { max_timesteps: 20, ..Config::new("lstm", 31, 2, 1) }.fixture(3).bytes());
+    put("mingru", Config { norm: "pre", ..Config::new("mingru", 31, 2, 1) }.fixture(3).bytes());
+    let delta = Config { norm: "pre", ..Config::new("gated-delta", 18, 2, 2) };
+    put("delta", delta.fixture(4).bytes());
+    put(
+        "delta_turning",
+        Config { positions: "rotary", heads: 3, rotated_heads: 2, rollout: json!({"reset": 9}), ..delta }
+            .fixture(4)
+            .bytes(),
+    );
     let columns = Config { actions: 5, columns: Some([2, 3]), ..Config::new("aaren", 16, 1, 2) };
     put("columns", columns.fixture(10).bytes());
     let joint =

@@ -93,7 +93,7 @@ fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() 
         Regime::Sliding(7),
         Regime::Sliding(40),
     ];
-    for encoder in ["aaren", "transformer", "gru"] {
+    for encoder in common::ENCODERS {
         // Widths of whole panels, of wide and narrow ones, with single rows, and of single rows only.
         for (i, (width, heads)) in
             [(64, 4), (80, 1), (100, 5), (9, 3), (5, 1), (24, 24)].into_iter().enumerate()
@@ -113,7 +113,7 @@ fn every_shape_and_regime_agrees_with_the_definition_on_every_instruction_set() 
                 // Heads of one channel have no pair.
                 positions: match (encoder, i) {
                     (_, 4) => "none",
-                    ("aaren" | "transformer", 0 | 2 | 3) => "rotary",
+                    ("aaren" | "transformer" | "gated-delta", 0 | 2 | 3) => "rotary",
                     ("transformer", 1) => "alibi",
                     _ => "timestep",
                 },
@@ -141,7 +141,7 @@ fn one_token_for_each_timestep_agrees_with_the_definition() {
         Regime::Sliding(1),
         Regime::Sliding(7),
     ];
-    for encoder in ["aaren", "transformer", "gru"] {
+    for encoder in common::ENCODERS {
         for (i, (width, heads)) in [(64, 4), (9, 3), (24, 1), (5, 1)].into_iter().enumerate() {
             for (joint, rate) in [("token", false), ("token", true), ("head", false), ("head", true)] {
                 let config = Config {
@@ -251,6 +251,10 @@ fn episodes_of_1000_timesteps_agree_with_the_definition() {
         ("transformer", "none", "rotary"),
         ("transformer", "none", "alibi"),
         ("gru", "none", "timestep"),
+        ("lstm", "none", "timestep"),
+        ("mingru", "none", "timestep"),
+        ("gated-delta", "none", "timestep"),
+        ("gated-delta", "none", "rotary"),
     ] {
         let config = Config { recency, positions, ..Config::new(encoder, 16, 2, 2) };
         check(&config, &config.fixture(1), Regime::Unbounded, 1000);
@@ -304,12 +308,21 @@ fn an_aarens_saturated_gates_survive() {
 /// Gates that are open or shut altogether.
 #[test]
 fn saturated_gates_survive() {
-    let config = Config::new("gru", 32, 1, 1);
-    let mut f = config.fixture(3);
-    for (i, bias) in f.tensor("blocks.0.gru.bias_ih").iter_mut().enumerate() {
-        *bias += if i % 2 == 0 { 1e4 } else { -1e4 };
+    for (encoder, bias) in [
+        ("gru", "gru.bias_ih"),
+        ("lstm", "lstm.bias_ih"),
+        ("mingru", "mingru.input.bias"),
+        ("gated-delta", "attention.rate.bias"),
+    ] {
+        let config = Config::new(encoder, 32, 1, 4);
+        let mut f = config.fixture(3);
+        for (i, bias) in f.tensor(&format!("blocks.0.{bias}")).iter_mut().enumerate() {
+            // A minGRU's candidates are not bounded.
+            let open = if encoder == "mingru" && i >= 42 { 5.0 } else { 1e4 };
+            *bias += if i % 2 == 0 { open } else { -open };
+        }
+        check(&config, &f, Regime::Unbounded, 200);
     }
-    check(&config, &f, Regime::Unbounded, 200);
 }
 
 /// Sums of millions of terms, where plain float32 loses several per cent: without recency, and with

@@ -44,6 +44,9 @@ fn configs() -> Vec<Config> {
         ("aaren", "spread"),
         ("aaren", "gated"),
         ("gru", "none"),
+        ("lstm", "none"),
+        ("mingru", "none"),
+        ("gated-delta", "none"),
         ("transformer", "none"),
     ]
     .into_iter()
@@ -110,7 +113,7 @@ fn an_int8_perceptron_acts_as_its_rounded_weights_do() {
 
 #[test]
 fn a_file_and_its_matrices_shrink_to_a_quarter_and_say_what_rounding_did() {
-    for encoder in ["aaren", "gru", "transformer"] {
+    for encoder in common::ENCODERS {
         let original = Config::new(encoder, 128, 3, 4).fixture(0).bytes();
         let found = quantise(&original).unwrap();
         let (exact, rounded) =
@@ -119,8 +122,8 @@ fn a_file_and_its_matrices_shrink_to_a_quarter_and_say_what_rounding_did() {
         assert!(rounded.encoder_bytes() * 100 < exact.encoder_bytes() * 28, "{}", rounded.encoder_bytes());
         assert_eq!((rounded.header().weights, exact.header().weights), (Weights::Int8, Weights::Float32));
         let matrices = match encoder {
-            "transformer" => 1 + 3 * 6,
-            "gru" => 1 + 3 * 5,
+            "transformer" | "gated-delta" => 1 + 3 * 6,
+            "gru" | "lstm" => 1 + 3 * 5,
             _ => 1 + 3 * 4,
         };
         assert_eq!(found.rounding.len(), matrices, "{:?}", found.rounding);

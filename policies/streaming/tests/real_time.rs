@@ -51,11 +51,19 @@ fn a_stream_once_made_neither_allocates_nor_faults() {
     let wide = Config::new("aaren", 320, 1, 8).fixture(0).bytes();
     let cloning = Cloning { width: 256, layers: 2, observation: 11, actions: 3, discrete: true };
     let aaren = Config { recency: "gated", ..Config::new("aaren", 64, 2, 4) }.fixture(0).bytes();
-    let gru = Config { norm: "pre", ..Config::new("gru", 64, 2, 1) }.fixture(0).bytes();
-    let policies =
-        [("int8", quantise(&aaren).unwrap().bytes), ("aaren", aaren), ("gru", gru), ("wide", wide)]
-            .into_iter()
-            .chain([("cloning", cloning.fixture(0).bytes())]);
+    let [gru, lstm, mingru, delta] = ["gru", "lstm", "mingru", "gated-delta"]
+        .map(|encoder| Config { norm: "pre", ..Config::new(encoder, 64, 2, 1) }.fixture(0).bytes());
+    let policies = [
+        ("int8", quantise(&aaren).unwrap().bytes),
+        ("aaren", aaren),
+        ("gru", gru),
+        ("lstm", lstm),
+        ("mingru", mingru),
+        ("delta", delta),
+        ("wide", wide),
+    ]
+    .into_iter()
+    .chain([("cloning", cloning.fixture(0).bytes())]);
     for (name, bytes) in policies {
         let policy = Policy::from_bytes(&bytes).unwrap();
         for regime in [Regime::Unbounded, Regime::Window(20), Regime::Reset(20)] {

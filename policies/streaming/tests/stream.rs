@@ -64,8 +64,9 @@ fn allocations(stream: &mut Stream, timesteps: usize) -> usize {
 #[test]
 fn a_step_allocates_nothing() {
     let regimes = [Regime::Unbounded, Regime::Window(20), Regime::Reset(20)];
-    for (encoder, regime) in
-        ["aaren", "gru", "behaviour-cloning"].iter().flat_map(|&e| regimes.map(|regime| (e, regime)))
+    for (encoder, regime) in ["aaren", "gru", "lstm", "mingru", "gated-delta", "behaviour-cloning"]
+        .iter()
+        .flat_map(|&e| regimes.map(|regime| (e, regime)))
     {
         let mut stream = policy(encoder).stream_with(regime).unwrap();
         assert_eq!(allocations(&mut stream, 200), 0, "{encoder} {regime:?}");
@@ -130,13 +131,27 @@ fn an_aaren_and_a_gru_keep_their_size_and_a_transformer_grows() {
     }
 }
 
+/// Hidden states, and an LSTM's cells; a matrix for each head of 16 channels.
+#[test]
+fn recurrent_encoders_keep_their_size() {
+    for (encoder, numbers) in [("lstm", 2 * 18), ("mingru", 43), ("gated-delta", 2 * 16 * 16)] {
+        let mut stream = policy(encoder).stream();
+        for timesteps in [1, 100] {
+            stream.reset(0.0);
+            steps(&mut stream, 0, timesteps);
+            let last_action = stream.policy().header().action.size();
+            assert_eq!(stream.state_bytes(), (2 * numbers + last_action) * 4, "{encoder}");
+        }
+    }
+}
+
 /// What a regime must keep is what `save` writes: no more, so that a window's recomputed keys and values do not count,
 /// and no less but for the last timestep's inputs, which are saved in any case.
 #[test]
 fn memory_is_what_must_be_saved_and_scratch_is_none() {
     const HEADER: usize = 56;
     let row = (1 + 11 + 3) * 4;
-    for encoder in ["aaren", "transformer", "gru"] {
+    for encoder in common::ENCODERS {
         for past_actions in [true, false] {
             let config = Config { past_actions, ..Config::new(encoder, 32, 2, 2) };
             let policy = Policy::from_bytes(&config.fixture(0).bytes()).unwrap();
@@ -174,7 +189,7 @@ fn memory_is_what_must_be_saved_and_scratch_is_none() {
 
 #[test]
 fn streams_of_one_policy_are_independent() {
-    for encoder in ["aaren", "transformer", "gru"] {
+    for encoder in common::ENCODERS {
         let policy = policy(encoder);
         let alone = steps(&mut policy.stream(), 0, 50);
         std::thread::scope(|scope| {
@@ -209,6 +224,9 @@ fn streams_stepped_together_act_bit_for_bit_as_single_ones() {
         ("transformer", 48, "post"),
         ("transformer", 18, "pre"),
         ("gru", 34, "post"),
+        ("lstm", 34, "post"),
+        ("mingru", 34, "pre"),
+        ("gated-delta", 36, "post"),
         ("aaren", 30, "post"),
     ] {
         // The last one's head hears what is asked for.
@@ -304,7 +322,7 @@ fn what_one_of_many_streams_refuses_changes_none() {
 
 #[test]
 fn all_streams_are_saved_and_restored_at_once_or_not_at_all() {
-    for encoder in ["aaren", "transformer", "gru"] {
+    for encoder in common::ENCODERS {
         let policy = policy(encoder);
         let (mut streams, mut other) = (policy.streams(3).unwrap(), policy.streams(3).unwrap());
         streams.reset(1, 50.0);
@@ -341,7 +359,7 @@ fn more_streams_than_memory_holds_are_refused() {
 
 #[test]
 fn an_infinite_action_is_refused_at_every_step() {
-    for encoder in ["aaren", "transformer", "gru"] {
+    for encoder in common::ENCODERS {
         let mut fixture = Config::new(encoder, 32, 2, 2).fixture(0);
         fixture.tensor("head.weight").fill(3e38);
         let policy = Policy::from_bytes(&fixture.bytes()).unwrap();
@@ -361,7 +379,7 @@ fn an_infinite_action_is_refused_at_every_step() {
 
 #[test]
 fn a_saved_stream_goes_on_bit_for_bit() {
-    for encoder in ["aaren", "transformer", "gru"] {
+    for encoder in common::ENCODERS {
         let config = Config::new(encoder, 32, 2, 2);
         let without_actions = Config { past_actions: false, ..config.clone() };
         let [head, token] = ["head", "token"].map(|joint| Config { joint: Some(joint), ..config.clone() });
@@ -456,13 +474,13 @@ fn wrong_numbers_are_refused_and_leave_the_stream_as_it_was() {
 
 #[test]
 fn bfloat16_weights_change_an_action_by_less_than_a_hundredth_of_its_range() {
-    for encoder in ["aaren", "transformer", "gru"] {
+    for encoder in common::ENCODERS {
         let bytes = Config::new(encoder, 128, 3, 4).fixture(0).bytes();
         let options = Options { precision: Precision::Bfloat16, ..Options::default() };
         let (exact, rounded) =
             (Policy::from_bytes(&bytes).unwrap(), Policy::from_bytes_with(&bytes, options).unwrap());
         // Fewer than 16 outputs that a matrix has beyond a multiple of 16 stay float32.
-        let percent = if encoder == "gru" { 52 } else { 51 };
+        let percent = if ["gru", "lstm"].contains(&encoder) { 52 } else { 51 };
         assert!(rounded.encoder_bytes() * 100 < exact.encoder_bytes() * percent);
         let (exact, rounded) = (steps(&mut exact.stream(), 0, 100), steps(&mut rounded.stream(), 0, 100));
         let range = |i: usize| 3.0 + 1.5 * i as f32;

@@ -58,7 +58,7 @@ impl Hdf5 {
         let mut source = Source::open(path).map_err(|e| fail(e.to_string()))?;
         let root = header::root(&mut source);
         let root = root.map_err(|_| {
-            let other = crate::file_kind::other(path);
+            let other = crate::signature::other(path);
             fail(other.unwrap_or("not a readable HDF5 file; is the download complete?").into())
         })?;
         Ok(Self { source, root, groups: RefCell::default(), path: path.to_owned() })

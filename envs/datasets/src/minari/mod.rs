@@ -6,7 +6,6 @@ mod gymnasium;
 mod hdf5;
 mod write;
 
-pub(super) use arrow::tree_of;
 pub(super) use write::{id, write};
 
 use std::path::{Path, PathBuf};
@@ -131,7 +130,7 @@ impl Metadata {
         let fail = |reason: String| Error::Open { path: path.clone(), reason };
         let text = String::from_utf8_lossy(&bytes);
         let metadata = python_json(&text).ok_or_else(|| {
-            let other = crate::file_kind::other(&path);
+            let other = crate::signature::other(&path);
             fail(other.unwrap_or("not readable JSON; is the download complete?").into())
         })?;
         let space =

@@ -141,7 +141,10 @@ fn agents(sizes: &Sizes) -> (Vec<(&'static str, DecisionConfig)>, Task) {
         ("aaren, spread", Recency::Spread),
         ("aaren, gated", Recency::Gated),
     ];
-    let others = [("transformer", EncoderKind::Transformer), ("gru", EncoderKind::Gru)];
+    let others = EncoderKind::ALL
+        .into_iter()
+        .filter(|&kind| kind != EncoderKind::Aaren)
+        .map(|kind| (kind.name(), kind));
     let agent = |encoder, recency| {
         let (mut agent, _) = hopper(encoder, 1);
         agent.model.width = sizes.width;
@@ -149,7 +152,7 @@ fn agents(sizes: &Sizes) -> (Vec<(&'static str, DecisionConfig)>, Task) {
         agent
     };
     let agents = (aaren.iter().map(|&(name, recency)| (name, agent(EncoderKind::Aaren, recency))))
-        .chain(others.iter().map(|&(name, encoder)| (name, agent(encoder, Recency::None))));
+        .chain(others.map(|(name, encoder)| (name, agent(encoder, Recency::None))));
     (agents.collect(), hopper(EncoderKind::Aaren, 1).1)
 }
 

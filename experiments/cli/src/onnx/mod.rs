@@ -3,13 +3,16 @@
 //! The graph is written from the weights alone, in operators of opset 17 that every runtime has; no operator loops, for a
 //! step is one to three tokens. The batch is a dimension of any size.
 
+mod aaren;
 mod asked;
 mod decision;
+mod gated_delta;
 mod graph;
 mod head;
 mod mixer;
 mod perceptron;
 mod proto;
+mod recurrent;
 
 use std::path::Path;
 

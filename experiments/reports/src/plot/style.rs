@@ -1,7 +1,8 @@
 //! What all figures share.
 
-/// Palette of Okabe and Ito (2008) without its yellow, which white swallows.
-const COLOURS: [&str; 7] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555"];
+/// Palette of Okabe and Ito (2008) with Tol's wine (2021) in the place of its yellow, which white swallows.
+const COLOURS: [&str; 8] =
+    ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255", "#555555"];
 
 pub(super) const INK: &str = "#222";
 pub(super) const AXIS: &str = "#555";

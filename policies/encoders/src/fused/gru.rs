@@ -12,16 +12,21 @@ const KEPT: usize = 5;
 const BLOCK: usize = 3 * LANES;
 
 /// Hidden states `[batch, wanted tokens, units]` for `inputs` `[batch, tokens, 3 · units]` (W_ih x + b_ih, of the gates
-/// r, z, n), from `state` `[batch, units]` in float32, and that after the last token. Weights as of PyTorch's `nn.GRU`.
+/// r, z, n), from `state` `[batch, units]` in float32, and that after the last token. Before tokens that
+/// begin an episode it is zero. Weights as of PyTorch's `nn.GRU`.
 pub(crate) fn gru<'a>(
     inputs: &Tensor,
     [weight, bias]: [&'a Tensor; 2],
     state: &Tensor,
+    begins: Option<&Tensor>,
     wanted: Wanted,
 ) -> (Tensor, Tensor, Back<'a>) {
     let (batch, tokens, _) = inputs.size3().expect("inputs are [batch, tokens, 3 · units]");
     let units = state.size()[1];
     let kind = inputs.kind();
+    let begins = begins.map(|begins| {
+        Vec::<bool>::try_from(begins.contiguous().view([-1])).expect("tokens begin an episode or not")
+    });
     let [length, count, seen] = [tokens, units, wanted.count(tokens)].map(|n| n as usize);
     let shape = Shape { tokens: length, seen, units: count, padded: padded(count), wanted };
     let mut after = Buffer::copy(state);
@@ -40,6 +45,7 @@ pub(crate) fn gru<'a>(
         weight: &shape.padded(rows, true),
         bias: &gates,
         state: after.slice_mut(),
+        begins: begins.as_deref(),
         outputs: outputs.slice_mut(),
         kept: kept.slice_mut(),
     }));
@@ -54,6 +60,7 @@ pub(crate) fn gru<'a>(
             dy: unsafe { slice(&dy) },
             weight: &shape.padded(unsafe { slice(weight) }, false),
             kept: kept.slice(),
+            begins: begins.as_deref(),
             to_inputs: to_inputs.slice_mut(),
             to_hidden: to_hidden.slice_mut(),
             before: before.slice_mut(),
@@ -140,6 +147,7 @@ struct Forward<'a, E> {
     weight: &'a [f32],
     bias: &'a [f32],
     state: &'a mut [f32],
+    begins: Option<&'a [bool]>,
     outputs: &'a mut [E],
     kept: &'a mut [f32],
 }
@@ -147,7 +155,7 @@ struct Forward<'a, E> {
 impl<E: Element> Kernel for Forward<'_, E> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let Self { shape, inputs, weight, bias, state, outputs, kept } = self;
+        let Self { shape, inputs, weight, bias, state, begins, outputs, kept } = self;
         let Shape { tokens, seen, units, padded, wanted } = shape;
         let (mut gates, mut own) = (vec![0.0; 3 * padded], vec![0.0; 3 * padded]);
         let mut hidden = vec![0.0; padded];
@@ -156,6 +164,9 @@ impl<E: Element> Kernel for Forward<'_, E> {
             let mut output = row * seen;
             for token in 0..tokens {
                 let at = row * tokens + token;
+                if begins.is_some_and(|begins| begins[at]) {
+                    hidden.fill(0.0);
+                }
                 for (own, inputs) in
                     own.chunks_exact_mut(padded).zip(inputs[at * 3 * units..].chunks_exact(units))
                 {
@@ -201,6 +212,7 @@ struct Backward<'a, E> {
     dy: &'a [E],
     weight: &'a [f32],
     kept: &'a [f32],
+    begins: Option<&'a [bool]>,
     to_inputs: &'a mut [E],
     to_hidden: &'a mut [E],
     before: &'a mut [E],
@@ -210,7 +222,7 @@ struct Backward<'a, E> {
 impl<E: Element> Kernel for Backward<'_, E> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let Self { shape, dy, weight, kept, to_inputs, to_hidden, before, sums } = self;
+        let Self { shape, dy, weight, kept, begins, to_inputs, to_hidden, before, sums } = self;
         let Shape { tokens, seen, units, padded, wanted } = shape;
         // What flows into the gates, and into the hidden state.
         let (mut gates, mut flow) = (vec![0.0; 3 * padded], vec![0.0; padded]);
@@ -270,6 +282,9 @@ impl<E: Element> Kernel for Backward<'_, E> {
                     *to = E::of(*from);
                 }
                 add_rows::<FUSED>(&mut flow, &gates, weight);
+                if begins.is_some_and(|begins| begins[at]) {
+                    flow.fill(0.0);
+                }
             }
         }
     }

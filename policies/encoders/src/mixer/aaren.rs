@@ -1,7 +1,7 @@
 //! Attention as an RNN.
 
 use aaren_format::{AarenSettings, Model, Recency};
-use tch::{Kind, Tensor, nn, nn::Module};
+use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::{Mixed, Mixer};
 use crate::fused::{self, Gradients};
@@ -42,12 +42,9 @@ impl Aaren {
     pub(crate) fn new(path: &nn::Path, model: &Model, settings: AarenSettings) -> Self {
         let (width, heads) = (model.width as i64, settings.heads as i64);
         let linear = |name| linear(path / name, width, width);
-        let raw = |decay: Tensor| decay.expm1().log();
-        let head = Tensor::arange(heads, (Kind::Float, path.device()));
         // λ = 0.05·{1, 2, 4, 8, …}: time constants of 20 tokens and less.
-        let short = || raw(head.exp2() * 0.05);
-        // Time constants spread evenly over the octaves from 4 tokens, a step or two, to 4096, an episode.
-        let spread = || raw((-(&head + 0.5) * (10.0 / heads as f64) - 2.0).exp2());
+        let short = || raw(numbers(heads, path.device()).exp2() * 0.05);
+        let spread = || spread(heads, path.device());
         let recency = match settings.recency {
             Recency::None => Decay::Never,
             Recency::Learned => Decay::Learned(path.var_copy("recency", &short())),
@@ -115,6 +112,21 @@ impl Aaren {
     }
 }
 
+fn numbers(heads: i64, device: Device) -> Tensor {
+    Tensor::arange(heads, (Kind::Float, device))
+}
+
+/// What softplus makes a decay of.
+fn raw(decay: Tensor) -> Tensor {
+    decay.expm1().log()
+}
+
+/// [`raw`] of decays whose time constants are spread evenly over the octaves from 4 tokens, a step or two, to 4096, an
+/// episode.
+pub(super) fn spread(heads: i64, device: Device) -> Tensor {
+    raw((-(numbers(heads, device) + 0.5) * (10.0 / heads as f64) - 2.0).exp2())
+}
+
 /// Its state is the [`Prefix`] so far: stabiliser, sum of weights, weighted sum of values, turned as they are at the
 /// timestep of the last token.
 impl Mixer for Aaren {
@@ -144,7 +156,7 @@ impl Mixer for Aaren {
         if let Some(turn) = &turn {
             values = turn.back(&values);
         }
-        let (values, decay) = (values.transpose(1, 2), self.decay(x));
+        let (values, decay) = (values.transpose(1, 2), place.reset(self.decay(x), &scores));
         let (outputs, mut after) = scan::chunked(&scores, &values, decay.as_ref(), before.as_ref());
         let mut outputs = wanted.of(&outputs, 2).transpose(1, 2);
         if let Some(turn) = &turn {
@@ -158,8 +170,9 @@ impl Mixer for Aaren {
         // Scores and decays are small, and left to the graph.
         let leaf = float(x).detach().set_requires_grad(true);
         let (scores, decay) = tch::with_grad(|| {
-            let decay = self.decay(&leaf).map(|decay| decay.transpose(-2, -1));
-            (leaf.matmul(&self.folded().tr()), decay)
+            let scores = leaf.matmul(&self.folded().tr());
+            let decay = place.reset(self.decay(&leaf), &scores.transpose(1, 2));
+            (scores, decay.map(|decay| decay.transpose(-2, -1)))
         });
         let (mut values, values_back) = fused::layer(x, &self.value);
         let before = state.map(prefix);
@@ -258,7 +271,6 @@ fn prefix(state: &[Tensor]) -> Prefix {
 #[cfg(test)]
 mod tests {
     use aaren_format::{Norm, Positions, Settings};
-    use tch::Device;
 
     use super::*;
 
@@ -274,7 +286,7 @@ mod tests {
             let model = Model { width: 12, layers: 1, norm, past_actions: true, positions, mixer };
             let layer = Aaren::new(&store.root(), &model, settings);
             let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu)) * 3.0;
-            let place = Place { before: 0, each: 1 };
+            let place = Place { before: 0, each: 1, begins: None };
             let (_, values) = layer.scores_and_values(&x);
             let at = [0, 1, 33, 69];
             let mixed = layer.weights(&x, place, &at).unwrap().matmul(&values.transpose(1, 2));
@@ -345,7 +357,7 @@ mod tests {
             let mixed = (weights * turned).sum_dim_intlist(2, false, None::<Kind>).flatten(2, 3);
             let expected = wide(&mixed, "output");
 
-            let place = Place { before: 0, each };
+            let place = Place { before: 0, each, begins: None };
             let found = layer.seq(&x, place, None, Wanted::All).0;
             let flow = found.randn_like();
             let check = |what: &str, found: &Tensor, expected: &Tensor, tolerance: f64| {
@@ -367,7 +379,7 @@ mod tests {
             }
 
             let state = layer.seq(&x.narrow(1, 0, 11), place, None, Wanted::All).1;
-            let later = Place { before: 11, each };
+            let later = Place { before: 11, each, begins: None };
             let found = layer.seq(&x.narrow(1, 11, tokens - 11), later, Some(&state), Wanted::All).0;
             check("what comes after a state", &found, &expected.narrow(1, 11, tokens - 11), 1e-5);
         }

@@ -135,8 +135,8 @@ impl Mixer for Keyed {
         if let Some(turn) = &turn {
             (keys, queries) = (turn.on(&keys), turn.on(&queries));
         }
-        let age =
-            self.scores.decay(x).map(|decay| decay.expand(scores.size(), false).cumsum(-1, Kind::Double));
+        let decay = place.reset(self.scores.decay(x), &scores);
+        let age = decay.map(|decay| decay.expand(scores.size(), false).cumsum(-1, Kind::Double));
         let [keys, queries, values] = [keys, queries, float(&values)].map(|x| x.transpose(1, 2));
         let all = Tokens { scores, age, keys, queries, values };
         let mut state = match state {
@@ -248,7 +248,7 @@ mod tests {
             }
             let expected = wide(&Tensor::stack(&outputs, 1), "output");
 
-            let place = Place { before: 0, each };
+            let place = Place { before: 0, each, begins: None };
             let found = layer.seq(&x, place, None, Wanted::All).0;
             let check = |what: &str, found: &Tensor, expected: &Tensor, tolerance: f64| {
                 let largest = |x: Tensor| x.abs().max().double_value(&[]);

@@ -2,18 +2,26 @@
 //! that tells them apart.
 
 mod aaren;
+mod gated_delta;
 mod gru;
 mod keyed;
+mod lstm;
+mod mingru;
+#[cfg(test)]
+mod oracle_tests;
 mod transformer;
 
 use std::fmt::Debug;
 
-use aaren_format::{self as format, GruSettings, Model};
+use aaren_format::{self as format, GruSettings, LstmSettings, MinGruSettings, Model};
 use tch::{Tensor, nn};
 
 use self::aaren::Aaren;
+use self::gated_delta::GatedDelta;
 use self::gru::Gru;
 use self::keyed::Keyed;
+use self::lstm::Lstm;
+use self::mingru::MinGru;
 use self::transformer::CausalAttention;
 use crate::fused::{Back, Gradients};
 use crate::rotation::Place;
@@ -93,7 +101,7 @@ pub(crate) fn by_graph<'a, M: Mixer + ?Sized>(
 
 /// The mixer of a block, its parameters created under `path`.
 pub(crate) fn mixer(path: &nn::Path, model: &Model) -> Box<dyn Mixer> {
-    let width = model.width as i64;
+    let (width, units) = (model.width as i64, model.units() as i64);
     match model.mixer {
         format::Mixer::Aaren(settings) if settings.keys > 1 => {
             Box::new(Keyed::new(&(path / "attention"), model, settings))
@@ -102,6 +110,11 @@ pub(crate) fn mixer(path: &nn::Path, model: &Model) -> Box<dyn Mixer> {
         format::Mixer::Transformer(settings) => {
             Box::new(CausalAttention::new(&(path / "attention"), model, settings))
         }
-        format::Mixer::Gru(GruSettings) => Box::new(Gru::new(&(path / "gru"), width)),
+        format::Mixer::Gru(GruSettings) => Box::new(Gru::new(&(path / "gru"), width, units)),
+        format::Mixer::Lstm(LstmSettings) => Box::new(Lstm::new(&(path / "lstm"), width, units)),
+        format::Mixer::MinGru(MinGruSettings) => Box::new(MinGru::new(&(path / "mingru"), width, units)),
+        format::Mixer::GatedDelta(settings) => {
+            Box::new(GatedDelta::new(&(path / "attention"), model, settings))
+        }
     }
 }

@@ -192,7 +192,7 @@ mod tests {
         let model = Model { width: 12, layers: 1, norm, past_actions: true, positions, mixer };
         let layer = CausalAttention::new(&store.root(), &model, settings);
         let x = Tensor::randn([2, 9, 12], (Kind::Float, Device::Cpu)) * 3.0;
-        let place = Place { before: 0, each: 2 };
+        let place = Place { before: 0, each: 2, begins: None };
         let (expected, state) = layer.seq(&x, place, None, Wanted::All);
         let at = [0, 5, 8];
         let mixed =

@@ -4,10 +4,6 @@ static inline void name_clear(float *memory) {
     for (i = 0; i < NAME_MEMORY; i++) memory[i] = 0.0f;
 }
 
-static inline float name_sigmoid(float x) {
-    return 1.0f / (name_exp(-x) + 1.0f);
-}
-
 /* Tokens enter the hidden state of a layer, gates r, z and n; the outputs of those from `first` on become `branch`. */
 static inline void name_mix(name_state *s, const name_layer *layer, float *hidden, const float *x, int tokens, int first) {
     const int units = NAME_MEMORY;

@@ -8,14 +8,15 @@ use alloc::{format, string::String, vec::Vec};
 use core::fmt::Write;
 
 use aaren_format::{
-    ActionSpace, EncoderKind, GruSettings, Header, Invalid, Layout, Mixer, Model, Network, Norm, Positions,
-    Recency, Regime, Settings,
+    ActionSpace, EncoderKind, Header, Invalid, Layout, Mixer, Model, Network, Norm, Positions, Recency,
+    Regime, Settings,
 };
 
 use crate::file::File;
 use crate::head::Joint;
 use crate::matrix::{Matrix, Weight};
-use crate::mixer::{aaren, gru};
+use crate::mixer::recurrent::{self, Cell};
+use crate::mixer::{aaren, gated_delta, gru, lstm, mingru};
 use crate::rotation::Phases;
 use crate::{Error, Policy};
 
@@ -195,11 +196,14 @@ impl Writer<'_> {
                 let mixer = match model.encoder() {
                     EncoderKind::Aaren => include_str!("aaren.h"),
                     EncoderKind::Gru => include_str!("gru.h"),
+                    EncoderKind::Lstm => include_str!("lstm.h"),
+                    EncoderKind::MinGru => include_str!("mingru.h"),
+                    EncoderKind::GatedDelta => include_str!("gated_delta.h"),
                     EncoderKind::Transformer => {
                         return Err(Error::Value(Invalid {
                             key: "model.encoder",
                             found: format!("{}", model.encoder()),
-                            expected: "an encoder whose state has one size (aaren or gru): a Transformer's cache grows \
+                            expected: "an encoder whose state has one size: a Transformer's cache grows \
                                        with every timestep, and a C file allocates nothing"
                                 .into(),
                             cure: Some("act with the streaming runtime's C interface".into()),
@@ -208,7 +212,15 @@ impl Writer<'_> {
                 };
                 self.decision(header, decision)?;
                 let units = if decision.layout.in_head() { 2 * model.width } else { model.width };
-                (alloc::vec![include_str!("transformations.h"), mixer, include_str!("decision.h")], units)
+                (
+                    alloc::vec![
+                        include_str!("transformations.h"),
+                        include_str!("rotation.h"),
+                        mixer,
+                        include_str!("decision.h")
+                    ],
+                    units,
+                )
             }
             Network::Perceptron(mlp) => {
                 self.perceptron(observation, mlp.width, mlp.layers)?;
@@ -260,11 +272,14 @@ impl Writer<'_> {
             Regime::Reset(timesteps) => (0, timesteps),
             Regime::Unbounded | Regime::Sliding(_) => (0, 0),
         };
-        let units = GruSettings::units(width);
+        let units = model.units();
         // Working memory of the widest part of a layer.
         let rotated = model.rotated_heads();
         let (memory, wide) = match model.encoder() {
             EncoderKind::Gru => (units, 4 * each * units + 3 * units),
+            EncoderKind::Lstm => (2 * units, 5 * each * units + 4 * units),
+            EncoderKind::MinGru => (units, 3 * each * units),
+            EncoderKind::GatedDelta => (width * width / heads, 4 * each * width + 2 * heads + width / heads),
             EncoderKind::Aaren | EncoderKind::Transformer => {
                 // A token's scores, gates, keys and queries; as C, they come one token at a time.
                 (heads + keys * (heads + width), 2 * each * width + 2 * heads + 2 * heads * keys)
@@ -285,9 +300,13 @@ impl Writer<'_> {
         self.size("WINDOW", window, "timesteps that each step reads anew; 0: all that came");
         self.size("RESET", reset, "timesteps after which the memory is emptied; 0: never");
         self.size("PRE", usize::from(model.norm == Norm::Pre), "");
-        if model.encoder() == EncoderKind::Aaren {
+        if model.encoder().takes("heads") {
             self.size("HEADS", heads, "");
             self.size("HEAD", width / heads, "width of a head");
+            self.size("ROTATED", rotated, "heads that turn with time");
+            self.size("PAIRS", model.rotated_pairs(), "of channels of a head");
+        }
+        if model.encoder().takes("keys") {
             self.size("GATED", usize::from(recency == Recency::Gated), "");
             self.size("KEYS", keys, "entries of a key and of a query; 1: there are none");
             self.size(
@@ -295,8 +314,6 @@ impl Writer<'_> {
                 usize::from(heads > 1 || rotated > 0 || keys > 1),
                 "values by a matrix of their own",
             );
-            self.size("ROTATED", rotated, "heads that turn with time");
-            self.size("PAIRS", model.rotated_pairs(), "of channels of a head");
         }
         self.size(
             "INPUTS",
@@ -350,7 +367,9 @@ impl Writer<'_> {
         let _ = writeln!(self.constants, "static const name_norm name_embed_norm = {embed_norm};");
 
         let members = match model.encoder() {
-            EncoderKind::Gru => "input, hidden, output",
+            EncoderKind::Gru | EncoderKind::Lstm => "input, hidden, output",
+            EncoderKind::MinGru => "input, output",
+            EncoderKind::GatedDelta => "query, key, value, output",
             EncoderKind::Aaren | EncoderKind::Transformer if heads > 1 || rotated > 0 || keys > 1 => {
                 "value, output"
             }
@@ -359,6 +378,7 @@ impl Writer<'_> {
         let (pointers, decays) = match (model.encoder(), recency) {
             (EncoderKind::Aaren, Recency::Gated) => ("    const float *score, *gate, *gate_bias;\n", ""),
             (EncoderKind::Aaren, _) => ("    const float *score;\n", "    const double *decay;\n"),
+            (EncoderKind::GatedDelta, _) => ("    const float *gate, *gate_bias;\n", ""),
             _ => ("", ""),
         };
         let turns = if rotated > 0 { "    const double *turns;\n" } else { "" };
@@ -392,10 +412,34 @@ impl Writer<'_> {
         let mut matrices = Vec::new();
         let mut pointers = Vec::new();
         match model.encoder() {
-            EncoderKind::Gru => {
-                let gru::Parts { input, hidden, output } = gru::Parts::read(&self.file, &block, model)?;
+            EncoderKind::Gru | EncoderKind::Lstm => {
+                let gates = if model.encoder() == EncoderKind::Gru {
+                    gru::GruCell::GATES
+                } else {
+                    lstm::LstmCell::GATES
+                };
+                let recurrent::Parts { input, hidden, output } =
+                    recurrent::Parts::read(&self.file, &block, model, gates)?;
                 for (part, matrix) in [("input", &input), ("hidden", &hidden), ("output", &output)] {
                     matrices.push(self.matrix(&name(part), matrix));
+                }
+            }
+            EncoderKind::MinGru => {
+                let mingru::Parts { input, output } = mingru::Parts::read(&self.file, &block, model)?;
+                matrices.extend(
+                    [("input", &input), ("output", &output)].map(|(part, m)| self.matrix(&name(part), m)),
+                );
+            }
+            EncoderKind::GatedDelta => {
+                let gated_delta::Parts { projections, gates } =
+                    gated_delta::Parts::read(&self.file, &block, model)?;
+                for (part, matrix) in ["query", "key", "value", "output"].into_iter().zip(&projections) {
+                    matrices.push(self.matrix(&name(part), matrix));
+                }
+                pointers.push(self.floats(&name("gate"), &gates.0));
+                pointers.push(self.floats(&name("gate_bias"), &gates.1));
+                if let Some(turns) = Phases::turns(&self.file, &block, model)? {
+                    pointers.push(self.doubles(&name("turns"), &turns));
                 }
             }
             EncoderKind::Aaren | EncoderKind::Transformer => {

@@ -29,6 +29,10 @@ static inline float name_exp(float x) {
     return p * name_float((name_bits(biased) << 23) + 0x3f800000u);
 }
 
+static inline float name_sigmoid(float x) {
+    return 1.0f / (name_exp(-x) + 1.0f);
+}
+
 /* x (1 + erf(x / sqrt 2)) / 2, the error function to 1e-6. */
 static inline float name_gelu(float x) {
     float y = x * 0.70710678f, z, p, q;

@@ -2,13 +2,20 @@
 //! that tells them apart.
 
 pub(crate) mod aaren;
+pub(crate) mod gated_delta;
 pub(crate) mod gru;
+pub(crate) mod lstm;
+pub(crate) mod mingru;
+pub(crate) mod recurrent;
 pub(crate) mod transformer;
 
 use aaren_format::{EncoderKind, Model, Precision};
 
 use self::aaren::Aaren;
+use self::gated_delta::GatedDelta;
 use self::gru::Gru;
+use self::lstm::Lstm;
+use self::mingru::MinGru;
 use self::transformer::Transformer;
 use crate::file::File;
 use crate::simd::Lanes;
@@ -125,4 +132,4 @@ macro_rules! mixers {
     };
 }
 
-mixers!(Aaren, Gru, Transformer);
+mixers!(Aaren, Transformer, Gru, Lstm, MinGru, GatedDelta);

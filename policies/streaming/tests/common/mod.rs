@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+/// Every encoder.
+pub const ENCODERS: [&str; 6] = ["aaren", "transformer", "gru", "lstm", "mingru", "gated-delta"];
+
 /// SplitMix64.
 pub struct Random(pub u64);
 
@@ -83,6 +86,17 @@ impl Config {
         }
     }
 
+    /// Gates and units of a recurrent encoder.
+    pub fn gates_and_units(&self) -> (usize, usize) {
+        let share = |share: f64| (share * self.width as f64).round() as usize;
+        match self.encoder {
+            "gru" => (3, share(2.0 / 3.0)),
+            "lstm" => (4, share(5.0 / 9.0)),
+            "mingru" => (2, share(4.0 / 3.0)),
+            _ => (0, self.width),
+        }
+    }
+
     /// Weights uniform in ±1/√inputs, as PyTorch begins; everything else random around its
     /// usual value.
     pub fn fixture(&self, seed: u64) -> Fixture {
@@ -123,11 +137,16 @@ impl Config {
         } else {
             linear("head", a, d);
         }
-        let units = (2.0 * d as f64 / 3.0).round() as usize;
+        let (gates, units) = self.gates_and_units();
         for n in 0..self.layers {
-            if self.encoder == "gru" {
-                linear(&format!("blocks.{n}.gru.output"), d, units);
+            if gates > 0 {
+                linear(&format!("blocks.{n}.{}.output", self.encoder), d, units);
             } else {
+                if self.encoder == "gated-delta" {
+                    for part in ["decay", "rate"] {
+                        linear(&format!("blocks.{n}.attention.{part}"), self.heads, d);
+                    }
+                }
                 for part in ["query", "key", "value", "output"] {
                     linear(&format!("blocks.{n}.attention.{part}"), d, d);
                 }
@@ -156,11 +175,15 @@ impl Config {
             norm(&format!("blocks.{n}.norm2"));
         }
         for n in 0..self.layers {
-            if self.encoder == "gru" {
-                let spread = 1.0 / (units as f64).sqrt();
+            let spread = 1.0 / (units as f64).sqrt();
+            let cell = format!("blocks.{n}.{}", self.encoder);
+            if self.encoder == "mingru" {
+                put(format!("{cell}.input.weight"), &[2 * units, d], 0.0, spread);
+                put(format!("{cell}.input.bias"), &[2 * units], 0.0, spread);
+            } else if gates > 0 {
                 for (part, inputs) in [("ih", d), ("hh", units)] {
-                    put(format!("blocks.{n}.gru.weight_{part}"), &[3 * units, inputs], 0.0, spread);
-                    put(format!("blocks.{n}.gru.bias_{part}"), &[3 * units], 0.0, spread);
+                    put(format!("{cell}.weight_{part}"), &[gates * units, inputs], 0.0, spread);
+                    put(format!("{cell}.bias_{part}"), &[gates * units], 0.0, spread);
                 }
             }
             if self.encoder == "aaren" {
@@ -274,6 +297,11 @@ impl Fixture {
         &mut self.tensors.get_mut(name).unwrap_or_else(|| panic!("no tensor {name}")).1
     }
 
+    /// Whether a single head's output projection moves into its values.
+    fn folds(&self) -> bool {
+        self.header["model"]["encoder"] == "aaren" || self.header["model"]["encoder"] == "transformer"
+    }
+
     /// Whether values must be their heads' own.
     fn turns(&self) -> bool {
         self.header["model"]["positions"] == "rotary" || self.header["model"]["keys"].is_u64()
@@ -296,6 +324,7 @@ impl Fixture {
         for n in (0..layers).map(|n| format!("blocks.{n}.attention")) {
             let aaren = self.header["model"]["encoder"] == "aaren";
             if self.header["model"]["heads"] != 1
+                || !self.folds()
                 || (aaren && self.turns())
                 || !self.tensors.contains_key(&format!("{n}.value.weight"))
             {
@@ -322,13 +351,14 @@ impl Fixture {
         }
         let aaren = self.header["model"]["encoder"] == "aaren";
         let one = self.header["model"]["heads"] == 1 && !(aaren && self.turns());
+        let folds = self.folds();
         let names: Vec<String> = f.tensors.keys().cloned().collect();
         for name in names {
             let part = name.rsplit('.').nth(1).unwrap_or_default();
             let rounds = match part {
                 "query" | "key" => !aaren,
-                "output" => !one || self.header["model"]["encoder"] == "gru",
-                "value" | "up" | "down" | "gru" | "timestep" => true,
+                "output" => !folds || !one,
+                "value" | "up" | "down" | "gru" | "lstm" | "input" | "timestep" => true,
                 _ => name.starts_with("mlp."),
             };
             if rounds && name.contains("weight") {

@@ -68,6 +68,9 @@ pub fn encoded(f: &Fixture, episode: &Episode, first: usize, last: usize, kept: 
         let input: Rows = if pre { x.iter().map(|x| norm(f, &norm1, x)).collect() } else { x.clone() };
         let mixed = match model["encoder"].as_str().unwrap() {
             "gru" => gru(f, &format!("blocks.{n}.gru"), &input),
+            "lstm" => lstm(f, &format!("blocks.{n}.lstm"), &input),
+            "mingru" => mingru(f, &format!("blocks.{n}.mingru"), &input),
+            "gated-delta" => gated_delta(f, &format!("blocks.{n}.attention"), &input, heads, &times),
             _ => attention(f, &format!("blocks.{n}.attention"), &input, heads, &visible, &times),
         };
         x = x.iter().zip(&mixed).map(|(x, mixed)| after_attention(f, n, x, mixed)).collect();
@@ -297,17 +300,105 @@ fn attention(f: &Fixture, name: &str, x: &Rows, heads: usize, visible: &[usize],
     outputs
 }
 
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// What unit `row` of all gates of a recurrent unit gets.
+fn gate(f: &Fixture, name: &str, row: usize, part: &str, x: &[f64]) -> f64 {
+    let weight = &f.tensors[&format!("{name}.weight_{part}")].1[row * x.len()..(row + 1) * x.len()];
+    let bias = f.tensors[&format!("{name}.bias_{part}")].1[row];
+    weight.iter().zip(x).fold(f64::from(bias), |sum, (&w, x)| sum + f64::from(w) * x)
+}
+
+/// Gates i, f, g, o, one unit after the other, as PyTorch's documentation of `nn.LSTM` writes them.
+fn lstm(f: &Fixture, name: &str, x: &Rows) -> Rows {
+    let units = f.tensors[&format!("{name}.bias_hh")].1.len() / 4;
+    let (mut hidden, mut cell) = (vec![0.0; units], vec![0.0; units]);
+    let mut outputs = Rows::new();
+    for x in x {
+        let raw = |number: usize, unit: usize| {
+            let row = number * units + unit;
+            gate(f, name, row, "ih", x) + gate(f, name, row, "hh", &hidden)
+        };
+        let unit = |unit: usize| {
+            let c = sigmoid(raw(1, unit)) * cell[unit] + sigmoid(raw(0, unit)) * raw(2, unit).tanh();
+            (sigmoid(raw(3, unit)) * c.tanh(), c)
+        };
+        (hidden, cell) = (0..units).map(unit).unzip();
+        outputs.push(linear(f, &format!("{name}.output"), &hidden));
+    }
+    outputs
+}
+
+/// The recurrence of arXiv 2410.01201, appendix B: h ← (1 − z) h + z g(c).
+fn mingru(f: &Fixture, name: &str, x: &Rows) -> Rows {
+    let mut hidden = vec![0.0; f.tensors[&format!("{name}.input.bias")].1.len() / 2];
+    let mut outputs = Rows::new();
+    for x in x {
+        let gates = linear(f, &format!("{name}.input"), x);
+        let (z, c) = gates.split_at(hidden.len());
+        for (unit, hidden) in hidden.iter_mut().enumerate() {
+            let (z, c) = (sigmoid(z[unit]), c[unit]);
+            *hidden = (1.0 - z) * *hidden + z * if c >= 0.0 { c + 0.5 } else { sigmoid(c) };
+        }
+        outputs.push(linear(f, &format!("{name}.output"), &hidden));
+    }
+    outputs
+}
+
+/// S ← α S (I − β k kᵀ) + β v kᵀ and S q (arXiv 2412.06464, equation 10), S `[values, keys]`. Keys turn back as the state
+/// grows older: at each timestep S is multiplied by the rotation.
+fn gated_delta(f: &Fixture, name: &str, x: &Rows, heads: usize, times: &[usize]) -> Rows {
+    let size = x[0].len() / heads;
+    let mut memories = vec![vec![vec![0.0; size]; size]; heads];
+    let phases = f.tensors.get(&format!("{name}.phase"));
+    let mut outputs = Rows::new();
+    for (n, x) in x.iter().enumerate() {
+        let part = |part: &str| linear(f, &format!("{name}.{part}"), x);
+        let (queries, keys, values) = (part("query"), part("key"), part("value"));
+        let (decays, rates) = (part("decay"), part("rate"));
+        let elapsed = if n > 0 { (times[n] - times[n - 1]) as f64 } else { 0.0 };
+        let mut mixed = Vec::new();
+        for (h, memory) in memories.iter_mut().enumerate() {
+            let of = |x: &[f64]| -> Vec<f64> {
+                let x: Vec<f64> = x[h * size..(h + 1) * size].iter().map(|x| x * sigmoid(*x)).collect();
+                let length = (x.iter().map(|x| x * x).sum::<f64>() + 1e-6).sqrt();
+                x.iter().map(|x| x / length).collect()
+            };
+            let (q, k, v) = (of(&queries), of(&keys), &values[h * size..(h + 1) * size]);
+            if let Some((shape, phases)) = phases
+                && h < shape[0]
+            {
+                for row in &mut *memory {
+                    for (j, pair) in row.chunks_exact_mut(2).enumerate() {
+                        let (sin, cos) = (-f64::from(phases[h * shape[1] + j]) * elapsed).sin_cos();
+                        (pair[0], pair[1]) = (pair[0] * cos - pair[1] * sin, pair[0] * sin + pair[1] * cos);
+                    }
+                }
+            }
+            let (alpha, beta) = (sigmoid(-decays[h]), 2.0 * sigmoid(rates[h]));
+            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            for (row, v) in memory.iter_mut().zip(v) {
+                let held = dot(row, &k);
+                for (s, k) in row.iter_mut().zip(&k) {
+                    *s = alpha * (*s - beta * held * k) + beta * v * k;
+                }
+                mixed.push(dot(row, &q));
+            }
+        }
+        outputs.push(linear(f, &format!("{name}.output"), &mixed));
+    }
+    outputs
+}
+
 /// Gates r, z, n, one unit after the other, as PyTorch's documentation of `nn.GRU` writes them.
 fn gru(f: &Fixture, name: &str, x: &Rows) -> Rows {
     let mut hidden = vec![0.0; f.tensors[&format!("{name}.bias_hh")].1.len() / 3];
-    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     let mut outputs = Rows::new();
     for x in x {
-        let gate = |gate: usize, unit: usize, part: &str, x: &[f64]| {
-            let row = gate * hidden.len() + unit;
-            let weight = &f.tensors[&format!("{name}.weight_{part}")].1[row * x.len()..(row + 1) * x.len()];
-            let bias = f.tensors[&format!("{name}.bias_{part}")].1[row];
-            weight.iter().zip(x).fold(f64::from(bias), |sum, (&w, x)| sum + f64::from(w) * x)
+        let gate = |number: usize, unit: usize, part: &str, x: &[f64]| {
+            gate(f, name, number * hidden.len() + unit, part, x)
         };
         let unit = |unit: usize| {
             let r = sigmoid(gate(0, unit, "ih", x) + gate(0, unit, "hh", &hidden));

@@ -1,50 +1,8 @@
-//! What a path leads to: a dataset of one of the forms, or something else that is named, with what makes data of it.
+//! What a file or a folder is, by what it begins with: something that is no dataset is named, with what makes data of it.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-
-use crate::{Dataset, Error, Reading, csv, d4rl, lerobot, minari, npz, parquet};
-
-/// Reads a file or a folder by what it holds, not by its name.
-pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
-    let fail = |reason: String| Error::Open { path: path.to_owned(), reason };
-    let metadata = std::fs::metadata(path).map_err(|e| {
-        let known = "a D4RL .hdf5 file, a Minari or LeRobot folder, an .npz, .csv or .parquet file, or a recipe's name \
-                     (`aaren data make --help`)";
-        fail(format!("{e}; give {known}"))
-    })?;
-    if metadata.is_dir() {
-        if lerobot::is_one(path) {
-            return lerobot::load(path, reading);
-        }
-        return match folder(path) {
-            Some(what) => Err(fail(what)),
-            None => minari::load(path, reading),
-        };
-    }
-    let first = beginning(path).map_err(|e| fail(e.to_string()))?;
-    let name = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    match kind(&first, &name) {
-        Kind::Hdf5 => d4rl::load(path, reading),
-        Kind::Zip => npz::load(path, reading),
-        Kind::Parquet => parquet::load(path, reading),
-        Kind::Other(what) => Err(fail(what.into())),
-        Kind::Unknown if first.is_empty() => Err(fail("the file is empty; is the download complete?".into())),
-        Kind::Unknown if ["csv", "tsv", "txt"].contains(&name.as_str()) => csv::load(path, reading),
-        Kind::Unknown if first.iter().all(|&byte| byte >= b' ' || b"\t\r\n".contains(&byte)) => {
-            let text = String::from_utf8_lossy(&first);
-            let line: String = text.trim().lines().next().unwrap_or_default().chars().take(60).collect();
-            Err(fail(format!(
-                "not a readable HDF5 file but text that begins with `{}`; download the file itself, or end the name of a \
-                 table in .csv",
-                line.escape_debug()
-            )))
-        }
-        // The signature may stand behind a block of a user's own.
-        Kind::Unknown => d4rl::load(path, reading),
-    }
-}
 
 /// What a file is that is no dataset, where that can be told.
 pub(crate) fn other(path: &Path) -> Option<&'static str> {
@@ -54,14 +12,14 @@ pub(crate) fn other(path: &Path) -> Option<&'static str> {
     }
 }
 
-fn beginning(path: &Path) -> std::io::Result<Vec<u8>> {
+pub(crate) fn beginning(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut first = Vec::new();
     File::open(path)?.take(512).read_to_end(&mut first)?;
     Ok(first)
 }
 
 /// What a folder is that is no dataset, where that can be told.
-fn folder(path: &Path) -> Option<String> {
+pub(crate) fn folder(path: &Path) -> Option<String> {
     let names: Vec<String> = std::fs::read_dir(path)
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -106,7 +64,8 @@ const TFRECORD: &str = "this is an RLDS or TFRecord dataset; write its arrays in
 const PICKLE: &str = "this is a Python pickle, which can run any program when it is read; turn it into arrays in Python: \
                       `np.savez('data.npz', observations=…, actions=…, rewards=…, terminals=…, timeouts=…)`";
 
-enum Kind {
+/// What a file is.
+pub(crate) enum Kind {
     Hdf5,
     Zip,
     Parquet,
@@ -116,7 +75,7 @@ enum Kind {
 }
 
 /// By what it begins with; the ending of its name decides where that tells nothing.
-fn kind(first: &[u8], ending: &str) -> Kind {
+pub(crate) fn kind(first: &[u8], ending: &str) -> Kind {
     let start = String::from_utf8_lossy(first).trim_start().to_lowercase();
     match first {
         [0x89, b'H', b'D', b'F', ..] => Kind::Hdf5,

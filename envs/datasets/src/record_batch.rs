@@ -1,0 +1,210 @@
+//! Columns of Arrow's record batches, as Minari's files and Parquet's hold them.
+
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::DataType;
+
+use crate::Error;
+use crate::column::{Column, Numbers};
+use crate::tree::{Tree, in_order};
+
+/// What a column of record batches holds: numbers, lists of them of one size, or structures of both by name.
+pub(crate) fn tree_of(path: &Path, key: &str, batches: &[RecordBatch]) -> Result<Tree, Error> {
+    let mut arrays = Vec::new();
+    for batch in batches {
+        let array = batch.column_by_name(key);
+        arrays.push(
+            array.ok_or_else(|| Error::content(path, key, "nothing", "a column of that name"))?.as_ref(),
+        );
+    }
+    arrays_tree(path, key, &arrays, 0)
+}
+
+fn arrays_tree(path: &Path, key: &str, arrays: &[&dyn Array], depth: usize) -> Result<Tree, Error> {
+    let Some(first) = arrays.first() else {
+        return Err(Error::content(path, key, "no rows", "at least one"));
+    };
+    if let DataType::Struct(fields) = first.data_type() {
+        let wrong = || Error::content(path, key, "missing values", "a value in each row");
+        if depth > 8 || arrays.iter().any(|array| array.null_count() > 0) {
+            return Err(wrong());
+        }
+        let names = in_order(fields.iter().map(|field| tuple_name(field.name())).collect());
+        let children = names.into_iter().map(|name| {
+            let part = |array: &&'_ dyn Array| {
+                let own = array.as_struct();
+                let place = own.column_names().iter().position(|field| tuple_name(field) == name);
+                place.map(|place| own.column(place).clone())
+            };
+            let parts: Vec<_> = arrays.iter().map(part).collect::<Option<_>>().ok_or_else(wrong)?;
+            let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+            let tree = arrays_tree(path, &format!("{key}/{name}"), &parts, depth + 1)?;
+            Ok((name, tree))
+        });
+        return Ok(Tree::Group(children.collect::<Result<_, Error>>()?));
+    }
+    if matches!(first.data_type(), DataType::List(_) | DataType::LargeList(_)) {
+        return lists(path, key, arrays, depth);
+    }
+    let (shape, integer) = shape(path, key, first.data_type(), 0)?;
+    let bytes = integer && innermost(first.data_type()) == &DataType::UInt8;
+    let rows = arrays.iter().map(|array| array.len()).sum();
+    let mut numbers = Numbers::filled(0, 0.0);
+    for array in arrays {
+        append(*array, &mut numbers).ok_or_else(|| {
+            Error::content(
+                path,
+                key,
+                "missing values or rows of several lengths",
+                "numbers in each row, always as many",
+            )
+        })?;
+    }
+    let column = Column::new(path, key, rows, &shape, integer, numbers)?;
+    Ok(Tree::Leaf(Column { bytes, ..column }))
+}
+
+/// Lists of any length, which must all be of one.
+fn lists(path: &Path, key: &str, arrays: &[&dyn Array], depth: usize) -> Result<Tree, Error> {
+    let uneven = || {
+        Error::content(
+            path,
+            key,
+            "missing values or lists of several lengths",
+            "numbers in each row, always as many",
+        )
+    };
+    let (mut edge, mut rows, mut values) = (None, 0, Vec::new());
+    for array in arrays {
+        let large = matches!(array.data_type(), DataType::LargeList(_));
+        let (offsets, items): (Vec<usize>, _) = if large {
+            let list = array.as_list::<i64>();
+            (list.value_offsets().iter().map(|&at| at as usize).collect(), list.values().clone())
+        } else {
+            let list = array.as_list::<i32>();
+            (list.value_offsets().iter().map(|&at| at as usize).collect(), list.values().clone())
+        };
+        let lengths = offsets.windows(2).map(|two| two[1].checked_sub(two[0]));
+        for length in lengths {
+            if array.null_count() > 0 || length.is_none() || length != *edge.get_or_insert(length) {
+                return Err(uneven());
+            }
+        }
+        let (first, last) = (offsets.first().copied().unwrap_or(0), offsets.last().copied().unwrap_or(0));
+        if last > items.len() {
+            return Err(uneven());
+        }
+        values.push(items.slice(first, last - first));
+        rows += array.len();
+    }
+    let edge = edge.flatten().filter(|&edge| edge > 0).ok_or_else(uneven)?;
+    let values: Vec<&dyn Array> = values.iter().map(AsRef::as_ref).collect();
+    match arrays_tree(path, key, &values, depth + 1)? {
+        Tree::Leaf(mut column) if column.rows == rows * edge && depth < 8 => {
+            column.shape.insert(0, edge);
+            Ok(Tree::Leaf(Column { rows, size: column.size * edge, ..column }))
+        }
+        _ => Err(uneven()),
+    }
+}
+
+/// A tuple's parts are called by their number alone.
+fn tuple_name(name: &str) -> String {
+    let number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    if number { format!("_index_{name}") } else { name.to_owned() }
+}
+
+fn innermost(kind: &DataType) -> &DataType {
+    match kind {
+        DataType::FixedSizeList(item, _) | DataType::List(item) | DataType::LargeList(item) => {
+            innermost(item.data_type())
+        }
+        kind => kind,
+    }
+}
+
+/// The shape of a row, as far as its type says, and whether its entries are integers. Of lists of any length the first
+/// says it.
+pub(crate) fn shape(
+    path: &Path,
+    key: &str,
+    kind: &DataType,
+    depth: usize,
+) -> Result<(Vec<usize>, bool), Error> {
+    match kind {
+        DataType::FixedSizeList(item, size @ 1..)
+            if depth < 8 && !matches!(item.data_type(), DataType::Struct(_)) =>
+        {
+            let (mut shape, integer) = shape(path, key, item.data_type(), depth + 1)?;
+            shape.insert(0, *size as usize);
+            Ok((shape, integer))
+        }
+        DataType::List(item) | DataType::LargeList(item)
+            if depth < 8 && !matches!(item.data_type(), DataType::Struct(_)) =>
+        {
+            shape(path, key, item.data_type(), depth + 1)
+        }
+        DataType::Struct(fields) if depth < 8 => {
+            for field in fields {
+                shape(path, &format!("{key}/{}", field.name().escape_debug()), field.data_type(), depth + 1)?;
+            }
+            Ok((Vec::new(), false))
+        }
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => Ok((Vec::new(), false)),
+        DataType::Boolean
+        | DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64 => Ok((Vec::new(), true)),
+        // A nested type carries names from the file.
+        kind => {
+            let found = format!("type {kind}").escape_debug().to_string();
+            Err(Error::content(path, key, found, "numbers or booleans, or lists of them of one size"))
+        }
+    }
+}
+
+/// Appends the entries of an array of a type that [`shape`] knows; none where values are missing.
+fn append(array: &dyn Array, numbers: &mut Numbers) -> Option<()> {
+    macro_rules! primitive {
+        ($kind:ty, $number:expr) => {
+            array.as_primitive::<$kind>().values().iter().for_each(|&x| numbers.push($number(x)))
+        };
+    }
+    if array.null_count() > 0 {
+        return None;
+    }
+    match array.data_type() {
+        DataType::FixedSizeList(_, edge) => {
+            let list = array.as_fixed_size_list();
+            let entries = array.len() * *edge as usize;
+            append(&list.values().slice(0, entries), numbers)?;
+        }
+        DataType::Boolean => {
+            array.as_boolean().values().iter().for_each(|flag| numbers.push(f64::from(u8::from(flag))))
+        }
+        DataType::Float16 => primitive!(Float16Type, |x: half::f16| x.to_f64()),
+        DataType::Float32 => primitive!(Float32Type, f64::from),
+        DataType::Float64 => primitive!(Float64Type, f64::from),
+        DataType::Int8 => primitive!(Int8Type, f64::from),
+        DataType::Int16 => primitive!(Int16Type, f64::from),
+        DataType::Int32 => primitive!(Int32Type, f64::from),
+        DataType::Int64 => primitive!(Int64Type, |x| x as f64),
+        DataType::UInt8 => primitive!(UInt8Type, f64::from),
+        DataType::UInt16 => primitive!(UInt16Type, f64::from),
+        DataType::UInt32 => primitive!(UInt32Type, f64::from),
+        DataType::UInt64 => primitive!(UInt64Type, |x| x as f64),
+        _ => return None,
+    }
+    Some(())
+}
