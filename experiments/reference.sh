@@ -4,9 +4,9 @@
 #   make reference PARTS="demo bench"   some; those that train go on where they were stopped
 # ablation measures for half an hour, on a machine where nothing else runs.
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
-# select, learning-rate, learning-rate-bc-10 and regimes-seen need a D4RL file of Hopper-v4 medium-expert data, at
+# select, learning-rate, learning-rate-bc-10, regimes-seen and agents need a D4RL file of Hopper-v4 medium-expert data, at
 # data/hopper-medium-expert.hdf5
-# popgym, learning-rate and grid-gru take an hour and more, grid hours: where a grid is stopped, the experiments
+# popgym, learning-rate, agents and grid-gru take an hour and more, grid hours: where a grid is stopped, the experiments
 # that are whole are kept, and the next time only the others are run. What is to be made anew is removed first.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
 # made at once.
@@ -103,6 +103,15 @@ print(*(f"--only {run}" for run in left))' "$to")
                 swept $part $along "$options"
             fi
         fi
+        $aaren report "$to" --out "$to"
+        ;;
+    agents)
+        command="aaren run $yaml --jobs 2"
+        $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
+        cells agents
+        [ "$stopped" != 0 ] || for cell in "$work"/agents/*/; do
+            cp "$cell/learning_curves.svg" "$to/$(basename "$cell")"
+        done
         $aaren report "$to" --out "$to"
         ;;
     precision | hidden-velocities | regimes)

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use common::{Experiment, outcome, send, wait_until};
 use serde_json::Value;
@@ -119,6 +119,31 @@ fn children_end_with_their_parent() {
     parent.wait().unwrap();
     lock.lock().unwrap();
     assert!(experiment.file("results", run, "checkpoint.safetensors").exists());
+}
+
+/// A build meanwhile breaks nothing that a parent started before still has to start.
+#[test]
+fn children_are_the_program_that_runs_though_another_took_its_place() {
+    let experiment = grid(YAML);
+    let program = experiment.path("aaren");
+    // Copied by another process: what this one writes, children of other tests could hold open.
+    let copied = Command::new("cp").args([env!("CARGO_BIN_EXE_aaren").as_ref(), program.as_path()]).status();
+    assert!(copied.unwrap().success());
+    let usual = experiment.command("results", &["--jobs", "1"]);
+    let mut parent = Command::new(&program);
+    parent
+        .current_dir(experiment.path(""))
+        .args(usual.get_args())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut parent = parent.spawn().unwrap();
+    let first = experiment.file("results", "learning_rate-1e-3_heads-1/aaren-seed0", "metrics.jsonl");
+    assert!(wait_until(&mut parent, || fs::metadata(&first).is_ok_and(|file| file.len() > 0)));
+    fs::remove_file(&program).unwrap();
+    fs::write(&program, "none of ours").unwrap();
+    let (code, message) = outcome(parent.wait_with_output().unwrap());
+    assert_eq!(code, Some(0), "{message}");
+    assert_eq!(policies(&experiment, "results").len(), 8);
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod part;
 mod parts;
 mod plan;
 mod play;
+pub mod protobuf;
 mod protocol;
 pub mod provenance;
 mod ready;

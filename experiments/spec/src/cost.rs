@@ -23,7 +23,7 @@ pub struct Costs {
 pub struct Cost {
     /// The policy.
     pub policy: String,
-    /// `streaming` or `libtorch`.
+    /// What acts: `streaming`, the runtime.
     pub backend: Cow<'static, str>,
     /// Memory of the policy, as text: `window 20`.
     #[serde(with = "regime_text")]

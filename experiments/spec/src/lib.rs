@@ -13,12 +13,11 @@
 //! key is a field of one of them, with its range from `values` and its default.
 //!
 //! `model` and `context` hold what the policies share, an entry of `policies` what differs for that
-//! one. Four settings do not mean something for every encoder: `recency`, `carry: true` and
-//! `rollout: unbounded`, of which the latter two need a state of constant size, and `rollout: {sliding: K}`, which
-//! needs one that grows. Written in `model` or `context` they therefore reach the encoders that they are for, and
-//! leave the others at their own default; in the entry of one that they are not for, recency, carry and a sliding
-//! cache are refused, and `rollout: unbounded` gives a Transformer a growing key/value cache. Of
-//! another agent the settings say themselves which keys the sections share with it
+//! one. Some settings do not mean something for every encoder: `heads`, `recency`, `keys` and `positions`; `carry: true` and
+//! `rollout: unbounded`, which need a state of constant size; `rollout: {sliding: K}`, which needs one that grows. Written
+//! in `model` or `context` they reach the encoders that they are for, and leave the others at their own default; in the
+//! entry of one that they are not for they are refused, but for `rollout: unbounded`, which gives a Transformer a
+//! growing key/value cache. Of another agent the settings say themselves which keys the sections share with it
 //! ([`SHARED`](aaren_format::AgentSettings::SHARED)). [`register`] adds an agent of one's own.
 //!
 //! A document with lists at `dataset` or `env`, or with a `grid`, is several experiments: [`Document::cells`].

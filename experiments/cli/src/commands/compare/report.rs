@@ -30,7 +30,7 @@ impl Report {
         // A policy's own memory is the first that its costs are of.
         let place = |cost: &Cost| {
             let policy = compared.policies.iter().position(|file| file.header.policy == cost.policy);
-            let memories = costs.iter().filter(|it| it.policy == cost.policy && it.backend == cost.backend);
+            let memories = costs.iter().filter(|it| it.policy == cost.policy);
             let memory = memories.into_iter().position(|it| it.regime == cost.regime);
             (policy.unwrap_or_default(), memory.unwrap_or_default())
         };
@@ -43,7 +43,7 @@ impl Report {
             cost_name(cost, kinds[policy], memory == 0)
         };
         let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
-            let series = costs.iter().filter(|cost| cost.backend == "streaming").map(|cost| Series {
+            let series = costs.iter().map(|cost| Series {
                 name: name(cost),
                 points: cost.points.iter().map(|p| (p.timestep as f64, value(p))).collect(),
                 band: None,
