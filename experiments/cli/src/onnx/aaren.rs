@@ -5,7 +5,7 @@ use anyhow::Result;
 use tch::{Kind, Tensor};
 
 use super::graph::{Graph, Value, Weights, weight};
-use super::mixer::Turn;
+use super::turn::Turn;
 
 /// Attention as an RNN, as `policies/streaming/src/mixer/aaren.rs` documents it.
 pub(super) struct Aaren {

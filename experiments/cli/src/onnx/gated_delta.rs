@@ -4,7 +4,7 @@ use aaren_format::GatedDeltaSettings;
 use anyhow::Result;
 
 use super::graph::{Graph, Value, Weights};
-use super::mixer::Turn;
+use super::turn::Turn;
 
 /// As `policies/streaming/src/mixer/gated_delta.rs` documents it.
 pub(super) struct GatedDelta {

@@ -7,8 +7,9 @@ use tch::Kind;
 use super::aaren::Aaren;
 use super::gated_delta::GatedDelta;
 use super::graph::{Graph, Value, Weights, weight};
-use super::proto::{DOUBLE, FLOAT, Number};
+use super::proto::{DOUBLE, FLOAT};
 use super::recurrent::{Gru, Lstm, MinGru};
+use super::turn::Turn;
 use crate::refusal::Refusal;
 
 /// The parts of a state: `state.NAME` goes in and `next.NAME` comes out, `[n, layers, entries]`.
@@ -188,27 +189,5 @@ impl Layer<'_> {
             state = if t == 0 && self.tokens == 3 { begin(graph, after) } else { after };
         }
         (graph.stack(&seen), state)
-    }
-}
-
-/// Cosine and sine of each channel, `[n, width]`.
-pub(super) struct Turn {
-    cos: Value,
-    sin: Value,
-    width: i64,
-}
-
-impl Turn {
-    /// `x` `[n, width]` turned on, or back.
-    pub(super) fn apply(&self, graph: &mut Graph, x: &Value, on: bool) -> Value {
-        let width = self.width;
-        let sign = if on { 1.0 } else { -1.0 };
-        let other: Vec<i64> = (0..width).map(|i| if i ^ 1 < width { i ^ 1 } else { i }).collect();
-        let signs: Vec<f32> = (0..width).map(|i| if i % 2 == 0 { -sign } else { sign }).collect();
-        let (other, signs) = (graph.ints(&other), graph.floats(&signs));
-        let other = graph.op("Gather", &[x, &other], &[("axis", Number::Int(1))]);
-        let other = graph.mul(&other, &signs);
-        let (own, other) = (graph.mul(x, &self.cos), graph.mul(&other, &self.sin));
-        graph.add(&own, &other)
     }
 }

@@ -13,6 +13,7 @@ mod mixer;
 mod perceptron;
 mod proto;
 mod recurrent;
+mod turn;
 
 use std::path::Path;
 
