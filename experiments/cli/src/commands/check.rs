@@ -346,7 +346,7 @@ mod tests {
             }
         }
         assert!(rounded >= 8, "bfloat16 does round: {table}");
-        assert_eq!(report.speeds.to_markdown().lines().count(), 2 + 9);
+        assert_eq!(report.speeds.to_markdown().lines().count(), 2 + 6);
     }
 
     #[test]
