@@ -1,4 +1,4 @@
-# make demo    install what is missing, build, train Aaren and the Transformer, compare them
+# make demo    install what is missing, build, train five policies on two tasks, compare them; names a page to open
 # make test    install what is missing, then every test
 # make lint    formatting, clippy and rustdoc, warnings as errors
 # make soak    the long forms of the tests that damage files (10 minutes each) and kill runs (30 times), and runs that are
@@ -27,7 +27,7 @@ PIP := $(PYTHON) -m pip install --disable-pip-version-check --no-warn-script-loc
 .PHONY: demo test slurm-test devices-test install-c wheel-aarch64 lint soak soak-runs soak-kills soak-datasets soak-agents soak-streaming soak-yaml deps snapshots python oracle bench reference wheel wheel-runtime wheel-command wheel-test docs page-test
 
 demo: deps
-	cargo run --release --locked --bin aaren -- run experiments/demo.yaml --jobs 2
+	cargo run --release --locked --bin aaren -- run experiments/demo.yaml --jobs 2 --html
 
 # The Python part tests with the binary that `cargo test` builds.
 test: deps wheel-runtime
@@ -173,11 +173,12 @@ install-c:
 	cargo build --release --locked -p aaren-streaming-c
 	sh policies/streaming/c/install.sh target/release "$(PREFIX)" "$(VERSION)"
 
-# The book. MDBOOK= names another mdbook.
+# The book. MDBOOK=mdbook takes the one on the PATH instead of compiling one, which takes minutes.
 MDBOOK ?= $(DEPS)/mdbook/bin/mdbook
 
-docs: $(MDBOOK)
+docs: $(filter $(DEPS)/%,$(MDBOOK))
 	$(MDBOOK) build docs
+	@echo "open target/book/index.html in a browser"
 
 $(DEPS)/mdbook/bin/mdbook:
 	cargo install --locked --root $(DEPS)/mdbook mdbook --version 0.5.4

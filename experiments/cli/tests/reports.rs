@@ -149,6 +149,39 @@ fn a_report_lies_beside_what_it_is_of() {
 }
 
 #[test]
+fn one_run_has_a_page_of_its_own() {
+    let experiment = Experiment::new(YAML);
+    experiment.finish("results");
+    let (code, said, message) = aaren(&experiment, &["report", "results/tiny/aaren-seed0", "--html"]);
+    assert_eq!(code, Some(0), "{message}");
+    assert!(said.contains("written to results/tiny/aaren-seed0: report.md"), "{said}");
+    let html = fs::read_to_string(experiment.file("results", RUNS[0], "report.html")).unwrap();
+    assert!(html.contains(">aaren</td>") && html.contains("Pendulum-v1, seed 0)"), "{said}");
+    assert!(
+        !html.contains(">transformer</td>") && !html.contains("\"transformer\""),
+        "the other run is in it"
+    );
+    // In the folder itself too.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));
+    command.current_dir(experiment.path("results/tiny/aaren-seed0"));
+    assert!(command.args(["report", "."]).output().unwrap().status.success());
+}
+
+#[test]
+fn a_run_with_a_page_ends_with_what_came_out_and_where_the_page_lies() {
+    let experiment = Experiment::new(YAML);
+    let output = experiment.command("results", &["--html"]).output().unwrap();
+    let (said, message) = (String::from_utf8(output.stdout.clone()).unwrap(), outcome(output).1);
+    let mut lines = said.lines().rev();
+    let page = lines.next().and_then(|line| line.split(": ").last()).unwrap_or_else(|| panic!("{message}"));
+    assert!(page.ends_with("results/tiny/report.html") && fs::exists(page).unwrap(), "{said}");
+    let line = lines.next().unwrap();
+    assert!(line.starts_with("return of tiny: ") && line.matches(" bytes)").count() == 2, "{line}");
+    let means: Vec<f64> = line.split(" (").filter_map(|part| part.rsplit(' ').next()?.parse().ok()).collect();
+    assert!(means.len() == 2 && means[0] >= means[1], "{line}");
+}
+
+#[test]
 fn a_target_that_float32_does_not_hold_is_refused_at_once() {
     let experiment = Experiment::new(YAML);
     let (code, message) = experiment.run("results", &["--set", "evaluate.target_returns=[1e300]"]);

@@ -1,4 +1,4 @@
-//! Policies beside the one that they are compared with, on the same seeds and episodes.
+//! Paired differences of policies from the policy that they are compared with, on the same seeds and episodes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +27,7 @@ pub struct Paired {
     pub difference: Estimate,
     /// The difference of each training seed that both have finished.
     pub per_seed: Vec<f64>,
-    /// What the margin makes of it; none where there is no margin, no interval, or one training only.
+    /// The verdict by the margin; none where there is no margin, no interval, or a single training.
     pub verdict: Option<Verdict>,
 }
 
@@ -114,7 +114,7 @@ impl Comparison {
     }
 }
 
-/// In the place of a verdict where there is one training of each.
+/// Stands in the place of a verdict where each policy has a single training.
 pub const NO_VERDICT: &str = "one seed: no verdict";
 
 /// What differences from a policy are called, and over what they are where that is a single training.

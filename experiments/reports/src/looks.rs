@@ -1,4 +1,4 @@
-//! How policies look in every picture of an experiment.
+//! Colours, marks and dashes of policies, the same in every picture of an experiment.
 
 use aaren_format::{AgentConfig, EncoderKind, Header, Regime};
 use aaren_spec::{Cost, Spec};

@@ -14,7 +14,7 @@ pub(crate) const HELD_OUT: &str = "held-out action error";
 /// The normalised score where the environment has reference scores, else the return.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
-    /// Whether errors of actions stand in the place of returns: nothing was played.
+    /// Whether nothing was played: errors of actions stand in the place of returns.
     held_out: bool,
     references: Option<ReferenceScores>,
     returns: (f64, f64),
@@ -96,7 +96,7 @@ impl Metric {
     }
 }
 
-/// What scores can be averaged with others of: two metrics of one scale mean the same by the same number.
+/// The scale of a score. Scores of one scale can be averaged: the same number means the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
     /// 0 is a random policy's, 100 an expert's.
@@ -106,7 +106,7 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// What the optimality gap is to.
+    /// The score that the optimality gap is measured to.
     pub fn best(self) -> f64 {
         match self {
             Scale::Normalised => 100.0,

@@ -270,6 +270,38 @@ impl Summary {
         table
     }
 
+    /// Score of each policy and the bytes that it keeps of an episode, in one line; the best score comes first.
+    pub fn line(&self) -> String {
+        let mut policies: Vec<_> = self.in_order();
+        let held_out = self.protocol.env.is_none();
+        policies.sort_by(|(_, a), (_, b)| {
+            let [a, b] = [a, b].map(|policy| policy.targets[0].score().estimate.mean);
+            if held_out { a.total_cmp(&b) } else { b.total_cmp(&a) }
+        });
+        let small = self.scores().all(|(_, score)| score.estimate.mean.abs() <= 1.0);
+        let decimals = match (held_out, small) {
+            (true, _) => 4,
+            (_, true) => 2,
+            _ => 1,
+        };
+        let said = policies.iter().map(|(name, policy)| {
+            let score = policy.targets[0].score().estimate.mean;
+            let kept = policy.rollout.as_ref().map(|cost| format!(" ({} bytes)", cost.state_bytes));
+            format!("{name} {score:.decimals$}{}", kept.unwrap_or_default())
+        });
+        format!("{} of {}: {}", self.metric(), self.name, said.collect::<Vec<_>>().join(", "))
+    }
+
+    /// What the policies are judged by.
+    fn metric(&self) -> &'static str {
+        let normalised = self.policies.values().any(|policy| policy.targets[0].normalised_score.is_some());
+        match self.protocol.env.is_none() {
+            true => HELD_OUT,
+            false if normalised => "normalised score",
+            false => "return",
+        }
+    }
+
     /// Sizes and scores only.
     pub fn score_table(&self) -> Table {
         let mut table = Table::new(1, self.score_heads());
@@ -278,13 +310,7 @@ impl Summary {
     }
 
     fn score_heads(&self) -> Vec<String> {
-        let normalised = self.policies.values().any(|policy| policy.targets[0].normalised_score.is_some());
-        let mut score = match self.protocol.env.is_none() {
-            true => HELD_OUT,
-            false if normalised => "normalised score",
-            false => "return",
-        }
-        .to_owned();
+        let mut score = self.metric().to_owned();
         if self.scores().any(|(_, score)| score.estimate.over == Unit::Episodes) {
             score += &format!(" ({ONE_SEED})");
         }
@@ -320,11 +346,16 @@ impl Summary {
                 .any(|policy| policy.targets[0].repeats(self.protocol.episodes).is_some())
     }
 
-    fn markdown(&self) -> String {
-        let asked = match self.protocol.env.is_none() {
+    /// What the scores of the tables were measured on.
+    pub(crate) fn asked(&self) -> String {
+        match self.protocol.env.is_none() {
             true => "errors of the actions on episodes that were held out: nothing was played".into(),
             false => format!("at target return {}", Target(self.protocol.target_returns[0])),
-        };
+        }
+    }
+
+    fn markdown(&self) -> String {
+        let asked = self.asked();
         format!(
             "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
              ![Memory](memory.svg) ![Latency](latency.svg)\n\n\

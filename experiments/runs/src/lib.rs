@@ -25,7 +25,6 @@ mod part;
 mod parts;
 mod plan;
 mod play;
-pub mod protobuf;
 mod protocol;
 pub mod provenance;
 mod ready;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{Cost, Costs, Error, ExperimentFolder, PrimarySpec, RunResult, RunState, Spec};
+use crate::{Cost, Costs, Error, ExperimentFolder, PrimarySpec, RunFolder, RunResult, RunState, Spec};
 
 /// All that a report needs of an experiment.
 #[derive(Clone, Debug)]
@@ -106,5 +106,21 @@ impl ExperimentResult {
             unfinished,
             costs,
         })
+    }
+
+    /// Of one run alone that is done, in the folder of its experiment.
+    ///
+    /// # Errors
+    /// As [`ExperimentResult::read`].
+    pub fn read_run(run: &RunFolder) -> Result<Self, Error> {
+        let mut all = Self::read(&run.experiment())?;
+        let run = RunResult::read(&run.result())?;
+        all.policies = vec![run.policy.clone()];
+        all.costs.retain(|cost| cost.policy == run.policy);
+        all.seeds = vec![run.seed];
+        all.primary = None;
+        all.unfinished.clear();
+        all.runs = vec![run];
+        Ok(all)
     }
 }

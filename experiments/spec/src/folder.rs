@@ -24,15 +24,20 @@ impl ExperimentFolder {
         &self.0
     }
 
-    /// The folder that holds this and other experiments' results.
-    pub fn results(&self) -> PathBuf {
-        let above = |folder: &Path| match folder.parent() {
+    /// The folder that holds this one.
+    pub fn above(&self) -> PathBuf {
+        // The path of `.` or `..` does not spell what holds it.
+        match self.0.parent().filter(|_| self.0.file_name().is_some()) {
             Some(above) if above.as_os_str().is_empty() => ".".into(),
             Some(above) => above.to_owned(),
-            None => "..".into(),
-        };
-        let folder = above(&self.0);
-        if Self(folder.clone()).grid().is_file() { above(&folder) } else { folder }
+            None => self.0.join(".."),
+        }
+    }
+
+    /// The folder that holds this and other experiments' results.
+    pub fn results(&self) -> PathBuf {
+        let above = Self(self.above());
+        if above.grid().is_file() { above.above() } else { above.0 }
     }
 
     /// What a grid varies, in the folder that holds the folders of its experiments.
@@ -100,6 +105,11 @@ impl RunFolder {
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// The folder of its experiment, which holds it.
+    pub fn experiment(&self) -> ExperimentFolder {
+        ExperimentFolder(ExperimentFolder::at(&self.0).above())
     }
 
     /// Its part of the experiment.

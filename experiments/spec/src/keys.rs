@@ -14,7 +14,7 @@ use super::train::TrainSpec;
 /// The keys without a default, and what their values are.
 const REQUIRED: &[(&str, &str)] = &[
     ("id", "an environment's id such as `Hopper-v4`"),
-    ("dataset", "a D4RL file, a Minari folder or a recipe's name"),
+    ("dataset", "a file or folder with a dataset, the id of a Minari dataset, or a recipe's name"),
     ("policy", "the name of the policy that is judged"),
     ("against", "the name of the policy that it is compared with"),
     ("endpoint", "`mean` or `probability`"),

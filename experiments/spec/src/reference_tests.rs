@@ -257,8 +257,8 @@ fn hold(path: &str, text: &str) {
 
 const INTRODUCTION: &str = "# The experiment file
 
-Made from the program: the values are its own words for what it expects, the defaults its own. Only `env` and `dataset` are \
-required. A key that is not listed here is refused, with the nearest one that is. How to use the keys: [Write an \
+Made from the program: the values are its own words for what it expects, the defaults its own. Only `dataset` is required. A \
+key that is not listed here is refused, with the nearest one that is. How to use the keys: [Write an \
 experiment](../guides/experiment.md), [Run a grid](../guides/grids.md). For completion in an editor see [the guide]\
 (../guides/experiment.md#complete-keys-in-your-editor).
 
@@ -271,7 +271,10 @@ const TOP: [(&str, &str); 11] = [
         "an id such as `Hopper-v4`, or `{id: …, kwargs: {…}}`, or one of Python, `{gymnasium: …, import: …}` or `{python: \"module:function\"}`; a list makes a grid",
     ),
     ("observe", "a list of keys such as `[observation, desired_goal]`"),
-    ("dataset", "a D4RL file, a Minari folder or a recipe's name; a list makes a grid"),
+    (
+        "dataset",
+        "a file or folder in a form that is read (D4RL, Minari, npz, LeRobot, CSV, Parquet, …), the id of a Minari dataset, or a recipe's name; a list makes a grid",
+    ),
     ("policies", "a list of names, or of names with a map"),
     ("model", "a map"),
     ("context", "a map"),

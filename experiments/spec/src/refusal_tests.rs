@@ -209,9 +209,9 @@ fn a_cure_is_one() {
 fn required_keys_and_other_documents() {
     #[rustfmt::skip]
     let cases: &[(&str, &[&str])] = &[
-        ("", &["x.yaml:1: `dataset` is missing", "a D4RL file"]),
+        ("", &["x.yaml:1: `dataset` is missing", "a file or folder with a dataset"]),
         ("# nothing\n", &["`dataset` is missing"]),
-        ("env: Hopper-v4", &["x.yaml:1: `dataset` is missing", "a D4RL file"]),
+        ("env: Hopper-v4", &["x.yaml:1: `dataset` is missing", "a file or folder with a dataset"]),
         ("envs: Hopper-v4\ndataset: hopper-medium", &["x.yaml:1: unknown key `envs`", "did you mean `env`?"]),
         ("just text", &["x.yaml:1: the text `just text`; expected the keys of an experiment"]),
         ("[1, 2]", &["x.yaml:1: a list of 2; expected the keys"]),

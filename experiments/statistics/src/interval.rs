@@ -1,9 +1,9 @@
-//! 95 % intervals of means, with the training seed as the unit.
+//! 95 % intervals of means. The unit is the training seed.
 //!
-//! Several seeds: Student's t over the mean of each. One seed: over its episodes, which says nothing of another
-//! training. Returns that are all 0 or 1 are successes: over one seed their interval is the exact binomial one
-//! (Clopper and Pearson 1934), over several it is never narrower than that, since seeds that agree leave Student's
-//! no width. Ends beyond what the metric can be are cut off. Episodes that repeat others do not count.
+//! With several seeds the interval is Student's t over the seeds' means. With one seed it is over its episodes, and says
+//! nothing of another training. Returns that are all 0 or 1 are successes: with one seed their interval is the exact binomial
+//! one (Clopper and Pearson 1934); with several it is never narrower than that, because seeds that agree leave Student's t no
+//! width. Ends are cut off at the metric's range. Episodes that repeat others do not count.
 //!
 //! Student's t is exact where the means of the seeds are normal. The tests of `coverage_tests.rs` say how often the intervals cover
 //! where they are not.
@@ -16,15 +16,15 @@ use statrs::distribution::{Beta, ContinuousCDF, StudentsT};
 
 use super::mean;
 
-/// What the values of an interval are of.
+/// The unit that an interval is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
-    /// Trainings: the interval tells what another one would give.
+    /// Trainings: the interval says what another training would give.
     Seeds,
     /// Episodes of the only training.
     Episodes,
-    /// Datasets, each with trainings of its own: the interval tells what another dataset of the kind would give.
+    /// Datasets, each with trainings of its own: the interval says what another dataset of the kind would give.
     Datasets,
 }
 
@@ -39,7 +39,7 @@ pub struct Estimate {
     pub over: Unit,
 }
 
-/// Beside a table whose intervals are over episodes.
+/// The remark beside a table whose intervals are over episodes.
 pub const ONE_SEED: &str = "one seed: over episodes";
 
 impl Estimate {
@@ -55,7 +55,7 @@ impl Estimate {
     }
 }
 
-/// Two decimals for what lies between −1 and 1, such as a share; else one.
+/// Prints two decimals where all numbers lie between −1 and 1, as shares do; else one.
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (low, high) = self.ci95.unwrap_or((self.mean, self.mean));

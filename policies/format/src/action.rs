@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
 
-/// The actions an environment takes and a policy gives.
+/// The action space of an environment, and so of its policies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum ActionSpace {
@@ -117,7 +117,7 @@ impl ActionSpace {
         }
     }
 
-    /// Whether there is an action at all, and every bound is one.
+    /// Checks that there is an action, and that each lower bound is finite and below its upper bound.
     ///
     /// # Errors
     /// The key of a policy header that holds something else.

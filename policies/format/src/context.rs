@@ -20,7 +20,7 @@ pub enum Regime {
     /// The keys and values of the last so many timesteps, in each layer as they were computed when they came: a
     /// key/value cache that drops its oldest. For states that grow with every token.
     Sliding(usize),
-    /// Everything since the last multiple of so many timesteps.
+    /// Everything since the last reset, which comes every so many timesteps.
     Reset(usize),
 }
 
@@ -42,7 +42,7 @@ impl Regime {
         self.parts().1
     }
 
-    /// Whether it holds a timestep.
+    /// Checks that it holds at least one timestep.
     ///
     /// # Errors
     /// `context.rollout`, where it does not.
@@ -124,7 +124,7 @@ pub enum ContextLength {
 }
 
 impl ContextLength {
-    /// What one is.
+    /// What is expected of one, for messages.
     pub const EXPECTED: &str = "a whole number of timesteps of at least 1, or `episode`";
     /// The most timesteps.
     pub const LONGEST: usize = 1_000_000;
@@ -211,7 +211,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Whether there is something to see, and whether `encoder` can act so.
+    /// Checks that there is something to see, and that `encoder` can act so.
     ///
     /// # Errors
     /// The key that holds no timestep, or does not fit.

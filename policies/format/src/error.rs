@@ -1,23 +1,23 @@
-//! What can be wrong with a description of a policy.
+//! The errors of a policy's description.
 
 use alloc::string::{String, ToString};
 use core::fmt;
 
-/// A value that cannot be: which key, what it holds, and what was expected.
+/// An impossible value: its key, what was found, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     /// The key, with dots between its levels.
     pub key: &'static str,
-    /// What it holds.
+    /// What was found.
     pub found: String,
-    /// What would be possible.
+    /// What was expected.
     pub expected: String,
-    /// What would do, where that is known.
+    /// The cure, where one is known.
     pub cure: Option<String>,
 }
 
 impl Invalid {
-    /// Nothing, if the value `holds`.
+    /// Passes where the value `holds`.
     pub(crate) fn unless(
         holds: bool,
         key: &'static str,

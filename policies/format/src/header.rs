@@ -49,8 +49,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads and checks a header. `held` is how many numbers the tensors of its file hold: a header that
-    /// promises more is refused before anybody provides for them.
+    /// Reads and checks a header. `held` is how many numbers the tensors of its file hold: a header that promises more is
+    /// refused before memory is reserved for it.
     ///
     /// # Errors
     /// [`Error::Json`], [`Error::Invalid`].
@@ -95,7 +95,7 @@ impl Header {
         }
     }
 
-    /// Whether it can be asked for that return.
+    /// Checks that the policy can be asked for this return.
     ///
     /// # Errors
     /// `target_returns`, where it cannot: the most is asked for by the head alone. What acts on the observation alone
@@ -113,12 +113,12 @@ impl Header {
         }
     }
 
-    /// What it remembers of its episode when it acts.
+    /// What the policy remembers of its episode when it acts.
     pub fn regime(&self) -> Regime {
         self.network.regime()
     }
 
-    /// Whether it can act in a regime other than its own.
+    /// Checks that the policy can act with another memory than its own.
     ///
     /// # Errors
     /// `context.rollout`, where it cannot.
@@ -165,8 +165,8 @@ struct Shape {
     layout: Layout,
 }
 
-/// The header as it stands in a file: `model` and its like for the network of the decision agent, which is not
-/// named where it trained it, `mlp` for a perceptron.
+/// The header as the file spells it: `model` and its like for the network of the decision agent, whose name is left out where
+/// it trained the policy; `mlp` for a perceptron.
 #[derive(Serialize, Deserialize)]
 struct Flat {
     format: String,
@@ -198,7 +198,7 @@ struct Flat {
     guidance: Option<f64>,
     #[serde(with = "target_returns")]
     target_returns: Vec<f64>,
-    /// Files from before there were others have float32.
+    /// Older files do not name it and hold float32.
     #[serde(default, skip_serializing_if = "Weights::are_float32")]
     weights: Weights,
 }

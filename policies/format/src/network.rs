@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Context, Invalid, Layout, Model, Positions, Regime};
 
-/// Which network a policy is: whichever agent trained it, this says how it acts.
+/// The network of a policy: it says how the policy acts, whichever agent trained it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Network {
     /// Reads its trajectory as tokens and predicts actions (Chen et al. 2021).
@@ -44,7 +44,7 @@ pub struct Mlp {
 }
 
 impl Network {
-    /// What it remembers of its episode when it acts; a perceptron nothing, like a state that starts afresh at
+    /// What the network remembers of its episode when it acts. A perceptron remembers nothing, like a state that is reset at
     /// every timestep.
     pub fn regime(&self) -> Regime {
         match self {
@@ -60,8 +60,8 @@ impl Network {
         }
     }
 
-    /// Numbers that its weights hold at least, for so many entries of observation and of action token; as
-    /// f64, for a header can name any sizes.
+    /// The least number of weights, given the entries of an observation and of an action token. It is an f64 because a header
+    /// can name any sizes.
     pub(crate) fn least_numbers(&self, observation_size: usize, action_size: usize) -> f64 {
         let (observation_size, action_size) = (observation_size as f64, action_size as f64);
         match self {
@@ -102,7 +102,7 @@ impl Decision {
         self.check_guidance(self.guidance)
     }
 
-    /// Whether it can act with that guidance.
+    /// Checks that the network can act with this guidance.
     ///
     /// # Errors
     /// `guidance`, where it cannot: other than 1 needs a head that was trained without returns too.
@@ -122,10 +122,10 @@ impl Decision {
 }
 
 impl Mlp {
-    /// Whether such a network can be.
+    /// Checks that the settings fit each other.
     ///
     /// # Errors
-    /// The first key that makes it impossible.
+    /// The first key that does not fit.
     pub fn check(&self) -> Result<(), Invalid> {
         let sizes =
             [("model.width", self.width, Model::WIDEST), ("model.layers", self.layers, Model::DEEPEST)];

@@ -1,22 +1,22 @@
-//! A return to ask for.
+//! The target return of a policy.
 
 use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A return that a policy is asked for, in the environment's units; infinity is written `max`: at each timestep the most
-/// that the data make likely from there (Reinformer, Zhuang et al. 2024).
+/// A target return, in the environment's units. Infinity is written `max`: at each timestep it asks for the most that the data
+/// make likely from there (Reinformer, Zhuang et al. 2024).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Target(pub f64);
 
-/// Whether a number can be asked for: a finite one, or infinity.
+/// Whether a number can be a target return: a finite one, or infinity.
 pub fn is_target(number: f64) -> bool {
     number.is_finite() || number == f64::INFINITY
 }
 
 impl Target {
-    /// What one is.
+    /// What is expected of one, for messages.
     pub const EXPECTED: &str = "a return, or `max`";
     /// The word for infinity.
     pub const MAX: &str = "max";

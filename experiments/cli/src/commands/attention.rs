@@ -17,8 +17,8 @@ use tch::{Device, Kind};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  aaren attention results/demo
-  aaren attention results/demo --timesteps 10 100 1000 --recent 5")]
+  aaren attention results/hopper
+  aaren attention results/hopper --timesteps 10 100 1000 --recent 5")]
 pub struct Args {
     /// Results folder of a finished experiment; attention.json, .md and .svg are written there.
     pub experiment: PathBuf,

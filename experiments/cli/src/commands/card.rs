@@ -21,8 +21,8 @@ const SIZES: [usize; 2] = [480, 240];
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  aaren card results/demo/aaren-seed0 --out hopper-aaren
-  aaren card results/demo/aaren --out hopper-aaren
+  aaren card results/hopper/aaren-seed0 --out hopper-aaren
+  aaren card results/hopper/aaren --out hopper-aaren
 
 The folder holds README.md with the front matter that hubs read, policy.safetensors, config.json (the policy's header, and
 the experiment with every default), summary.json (this policy's part) and replay.mp4, the first episode of the evaluation.
@@ -227,7 +227,7 @@ impl Card {
 
 fn no_run(path: &Path, reason: &str) -> anyhow::Error {
     let expected =
-        "give the folder of a finished run, such as results/demo/aaren-seed0, or results/demo/aaren";
+        "give the folder of a finished run, such as results/hopper/aaren-seed0, or results/hopper/aaren";
     Refusal(format!("{}: {reason}; {expected}", path.display())).into()
 }
 

@@ -17,7 +17,7 @@ use serde_json::json;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  aaren evaluate results/demo/aaren-seed0
+  aaren evaluate results/hopper/aaren-seed0
   aaren evaluate policy.safetensors --episodes 100 --seed 7 --target-return 3600 1800
   aaren evaluate policy.safetensors --rollout window:20 --env Hopper-v5 --json
   aaren evaluate policy.safetensors --env '{gymnasium: Hopper-v5, interpreter: .venv/bin/python}'")]

@@ -14,8 +14,8 @@ use aaren_runs::output;
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("form").required(true).args(["onnx", "int8", "c"])))]
 #[command(after_help = "Examples:
-  aaren export --onnx results/demo/aaren-seed0 --out step.onnx
-  aaren export --int8 results/demo/aaren-seed0 --out small.safetensors
+  aaren export --onnx results/hopper/aaren-seed0 --out step.onnx
+  aaren export --int8 results/hopper/aaren-seed0 --out small.safetensors
   aaren export --c small.safetensors --name hopper --out hopper.h
 
 --int8 writes a policy file whose matrices are bytes, one scale for each row: a quarter of the size. The streaming

@@ -40,7 +40,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
     arg_required_else_help = true,
     after_help = "Examples:
   aaren run experiments/demo.yaml
-  aaren evaluate results/demo/aaren-seed0 --episodes 50
+  aaren evaluate results/hopper/aaren-seed0 --episodes 50
   aaren data info halfcheetah-medium.hdf5
 
 Exit status: 0 done, 1 failed, 2 the arguments, the experiment or its data were refused."

@@ -16,9 +16,9 @@ use aaren_runs::output;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  aaren render results/demo/aaren-seed0 --out episode.gif
+  aaren render results/hopper/aaren-seed0 --out episode.gif
   aaren render policy.safetensors --out episode.mp4 --seed 7 --episode 3 --target-return 3600
-  aaren render results/demo/aaren-seed0 results/demo/transformer-seed0 --out both.gif --steps 300 --every 4 --size 240
+  aaren render results/hopper/aaren-seed0 results/hopper/transformer-seed0 --out both.gif --steps 300 --every 4 --size 240
 
 A robot's pictures need EGL (Debian and Ubuntu: apt install libegl1 libgl1-mesa-dri), .mp4 needs ffmpeg.")]
 pub struct Args {

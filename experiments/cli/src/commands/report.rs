@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 
 use super::report_page::section;
-use super::up_to_date::{bring_up_to_date, experiments};
+use super::up_to_date::{bring_up_to_date, experiments, run_at};
 use crate::refusal::Refusal;
 use aaren_reports::{
     ASKED, Aggregates, Asked, AskedColumns, Overview, PrimaryResult, Scale, Score, Summary, Swing, Table,
@@ -35,14 +35,14 @@ pub fn report(spec: &Spec, outcome: &Outcome) -> Result<Option<Summary>> {
 #[command(after_help = "Examples:
   aaren report results
   aaren report results/hopper-medium results/walker2d-medium --out paper
-  aaren report results/demo --html")]
+  aaren report results/demo --html
+  aaren report results/demo/hopper-medium-expert/aaren-seed0 --html")]
 pub struct Args {
-    /// Results folders of experiments or grids, or a folder of such folders.
+    /// Results folders of experiments, grids or single runs, or a folder of such folders.
     #[arg(required = true, value_name = "RESULTS_DIR")]
     pub folders: Vec<PathBuf>,
     /// Folder to write report.md, report.csv, report.tex, performance_profile.svg and scores.svg to; unless given, the
-    /// folder
-    /// that holds the experiments.
+    /// folder that holds the experiments, of a single run its own.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Write report.html too: curves, tables, costs, films, protocol and YAML in one file that opens without a network.
@@ -87,18 +87,62 @@ struct Part {
 
 /// Does it.
 pub fn run(args: &Args) -> Result<()> {
-    let unfinished = bring_up_to_date(&args.folders)?;
-    let unfinished = || match unfinished.is_empty() {
-        true => Ok(()),
-        false => Err(anyhow!("did not finish:\n  {}", unfinished.join("\n  "))),
-    };
+    let Written { out, names, markdown, unfinished, .. } = write(&args.folders, args.out.clone(), args.html)?;
+    output::print(markdown)?;
+    output::print(format_args!("written to {}: {}", out.display(), names.join(", ")))?;
+    all_finished(&unfinished)
+}
+
+/// Writes the report of a results folder into that folder, with its page, and says in a line for each experiment what
+/// came out, and where the page lies.
+pub fn close(folder: &Path) -> Result<()> {
+    let Written { out, lines, unfinished, .. } = write(&[folder.to_owned()], Some(folder.to_owned()), true)?;
+    for line in lines {
+        output::print(line)?;
+    }
+    let page = out.join(PAGE);
+    let page = std::path::absolute(&page).unwrap_or(page);
+    output::print(format_args!("curves, tables and costs, for a browser: {}", page.display()))?;
+    all_finished(&unfinished)
+}
+
+fn all_finished(unfinished: &[String]) -> Result<()> {
+    match unfinished {
+        [] => Ok(()),
+        _ => Err(anyhow!("did not finish:\n  {}", unfinished.join("\n  "))),
+    }
+}
+
+const PAGE: &str = "report.html";
+
+/// What a report wrote, and what there is to say of it.
+struct Written {
+    out: PathBuf,
+    names: Vec<String>,
+    markdown: String,
+    /// One for each experiment.
+    lines: Vec<String>,
+    unfinished: Vec<String>,
+}
+
+fn write(folders: &[PathBuf], out: Option<PathBuf>, html: bool) -> Result<Written> {
+    let unfinished = bring_up_to_date(folders)?;
     let (mut parts, mut left_out): (Vec<Part>, Vec<String>) = Default::default();
     let (mut reported, mut all) = (Vec::new(), Vec::new());
-    for folder in summaries(&args.folders).or_else(|error| unfinished().and(Err(error)))? {
+    for folder in summaries(folders).or_else(|error| all_finished(&unfinished).and(Err(error)))? {
         let path = folder.summary();
-        let summary = Summary::read(&path)?;
+        let (summary, varied) = match run_at(folder.path()) {
+            None => (Summary::read(&path)?, folder.varied()),
+            Some(run) => {
+                let result = ExperimentResult::read_run(&run)?;
+                let seed = format!("seed {}", result.seeds[0]);
+                let made =
+                    Summary::new(&result)?.ok_or_else(|| anyhow!("{}: no run", run.path().display()))?;
+                (made.0, Some(seed))
+            }
+        };
         all.push((beside(folder.path()), summary.clone()));
-        let row = row(&summary, folder.varied().as_deref());
+        let row = row(&summary, varied.as_deref());
         reported.push((folder, row.clone()));
         let Some(scale) = summary.scale() else {
             left_out.push(row);
@@ -112,8 +156,9 @@ pub fn run(args: &Args) -> Result<()> {
         parts[place].summaries.push((row, summary));
     }
     parts.sort_by_key(|part| part.scale != Scale::Normalised);
-    let out = args.out.clone().unwrap_or_else(|| beside(&args.folders[0]));
+    let out = out.unwrap_or_else(|| beside(&folders[0]));
     aaren_spec::make_folder(&out)?;
+    let lines = all.iter().map(|(_, summary)| summary.line()).collect();
     let all: Vec<_> = all.iter().map(|(folder, summary)| (folder.clone(), summary)).collect();
     let (mut markdown, mut latex) = primary(&PrimaryResult::all(&all)?);
     let mut pictures = Vec::new();
@@ -146,8 +191,13 @@ pub fn run(args: &Args) -> Result<()> {
         let overview =
             |title: String, table: Table, about: &str| Overview { title, table, about: about.into() };
         overviews.push(overview(title.clone(), table, ABOUT));
+        let about = aggregates.about();
+        let pooled = [("pooled", about.as_str()), ("policy by policy", "")];
         overviews.extend(
-            over_all.into_iter().map(|it| overview(format!("{title}, pooled"), it, &aggregates.about())),
+            over_all
+                .into_iter()
+                .zip(pooled)
+                .map(|(it, (how, about))| overview(format!("{title}, {how}"), it, about)),
         );
         overviews.extend(asked.map(|it| overview(format!("{title}, asked and achieved"), it, ASKED)));
         overviews.push(overview("Costs".into(), costs, COSTS));
@@ -161,22 +211,18 @@ pub fn run(args: &Args) -> Result<()> {
         ("report.tex".into(), latex),
     ];
     forms.extend(pictures);
-    if args.html {
+    if html {
         let sections = reported.into_iter().map(|(folder, row)| section(&folder, row));
         let sections = sections.collect::<Result<Vec<_>>>()?;
-        let named: Vec<String> = args.folders.iter().map(|folder| folder.display().to_string()).collect();
-        forms.push((
-            "report.html".into(),
-            page(&format!("Report of {}", named.join(", ")), &overviews, &sections),
-        ));
+        let named: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        let title = format!("Report of {}", named.join(", "));
+        forms.push((PAGE.into(), page(&title, &overviews, &sections)));
     }
     for (name, text) in &forms {
         aaren_spec::write(&out.join(name), text.as_bytes())?;
     }
-    output::print(markdown)?;
-    let names: Vec<&str> = forms.iter().map(|(name, _)| name.as_str()).collect();
-    output::print(format_args!("written to {}: {}", out.display(), names.join(", ")))?;
-    unfinished()
+    let names = forms.into_iter().map(|(name, _)| name).collect();
+    Ok(Written { out, names, markdown, lines, unfinished })
 }
 
 /// What decides, in Markdown and LaTeX, and that all else does not.
@@ -197,17 +243,11 @@ fn primary(endpoints: &[PrimaryResult]) -> (String, String) {
     (markdown, latex)
 }
 
-/// The folder that holds an experiment or a grid; a folder that holds experiments is that itself.
+/// The folder that holds an experiment or a grid; a run, and a folder that holds experiments, is that itself.
 fn beside(folder: &Path) -> PathBuf {
     let at = ExperimentFolder::at(folder);
-    if ![at.spec(), at.summary(), at.grid()].iter().any(|file| file.is_file()) {
-        return folder.to_owned();
-    }
-    match folder.parent().filter(|_| folder.file_name().is_some()) {
-        Some(above) if above.as_os_str().is_empty() => ".".into(),
-        Some(above) => above.to_owned(),
-        None => folder.join(".."),
-    }
+    let is_result = [at.spec(), at.summary(), at.grid()].iter().any(|file| file.is_file());
+    if is_result && run_at(folder).is_none() { at.above() } else { folder.to_owned() }
 }
 
 fn capitalised(scale: &Scale) -> String {
@@ -224,15 +264,20 @@ fn row(summary: &Summary, varied: Option<&str>) -> String {
     format!("{dataset} ({}{hidden}{varied})", env.id)
 }
 
-/// Every experiment with a `summary.json` in the folders, or in folders right below them.
+/// Every experiment with a `summary.json` in the folders, or in folders right below them, and every run that is named.
 fn summaries(folders: &[PathBuf]) -> Result<Vec<ExperimentFolder>> {
     let mut found = Vec::new();
     for folder in folders {
+        if run_at(folder).is_some() {
+            found.push(ExperimentFolder::at(folder));
+            continue;
+        }
         let inside = experiments(std::slice::from_ref(folder))?;
         let before = found.len();
         found.extend(inside.into_iter().filter(|folder| folder.summary().is_file()));
         if found.len() == before {
-            let reason = "no summary.json in it; give results folders of `aaren run`";
+            let reason =
+                "no summary.json in it, and no result.json of a run; give results folders of `aaren run`";
             return Err(Refusal(format!("{}: {reason}", folder.display())).into());
         }
     }

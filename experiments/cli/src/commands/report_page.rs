@@ -6,19 +6,24 @@ use aaren_reports::{Film, Section, Summary};
 use aaren_spec::{ExperimentFolder, ExperimentResult};
 use anyhow::{Context, Result};
 
+use super::up_to_date::run_at;
+
 /// Larger films are not put into the page.
 const LARGEST_FILM: u64 = 16 << 20;
 
-/// The experiment whose summary lies in `folder`, under the `name` that tables call it by.
+/// The experiment whose summary lies in `folder`, or the run, under the `name` that tables call it by.
 pub fn section(folder: &ExperimentFolder, name: String) -> Result<Section> {
-    let (mut summary, mut pictures) = (Summary::read(&folder.summary())?, None);
     let yaml = std::fs::read_to_string(folder.spec()).ok();
-    // Where only the report was kept, there are no runs to draw.
-    if yaml.is_some()
-        && let Some(made) = Summary::new(&ExperimentResult::read(folder)?)?
-    {
-        (summary, pictures) = (made.0, Some(made.1));
-    }
+    let made = match run_at(folder.path()) {
+        Some(run) => Summary::new(&ExperimentResult::read_run(&run)?)?,
+        // Where only the report was kept, there are no runs to draw.
+        None if yaml.is_none() => None,
+        None => Summary::new(&ExperimentResult::read(folder)?)?,
+    };
+    let (summary, pictures) = match made {
+        Some((summary, pictures)) => (summary, Some(pictures)),
+        None => (Summary::read(&folder.summary())?, None),
+    };
     Ok(Section { name, summary, pictures, yaml, films: films(folder.path())? })
 }
 

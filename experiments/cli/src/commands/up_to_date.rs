@@ -1,10 +1,10 @@
 //! The summaries of experiments, made of what their runs left.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aaren_reports::Summary;
 use aaren_runs::{cost, output};
-use aaren_spec::{ExperimentFolder, ExperimentResult};
+use aaren_spec::{ExperimentFolder, ExperimentResult, RunFolder};
 use anyhow::Result;
 
 use crate::refusal::Refusal;
@@ -32,7 +32,7 @@ pub fn bring_up_to_date(folders: &[PathBuf]) -> Result<Vec<String>> {
 /// Makes the summary of one experiment of what its runs left; the runs that are not finished.
 fn bring_one(folder: &ExperimentFolder) -> Result<Vec<String>> {
     // The folders below an experiment's are those of its runs.
-    let is_run = folder.path().parent().is_some_and(|above| ExperimentFolder::at(above).spec().is_file());
+    let is_run = ExperimentFolder::at(&folder.above()).spec().is_file();
     if is_run || !folder.spec().is_file() {
         return Ok(Vec::new());
     }
@@ -46,6 +46,11 @@ fn bring_one(folder: &ExperimentFolder) -> Result<Vec<String>> {
         }
     }
     Ok(experiment.unfinished)
+}
+
+/// The run in this folder, where it is one that is done.
+pub fn run_at(folder: &Path) -> Option<RunFolder> {
+    Some(RunFolder::at(folder)).filter(|run| run.result().is_file())
 }
 
 /// The folders, and those right below them.

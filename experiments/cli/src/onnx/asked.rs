@@ -19,7 +19,7 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn new(graph: &mut Graph, decision: &Decision, timestep: &Value) -> Asked {
         let Layout::Joint { rate, .. } = decision.layout else { return Asked { rate: None, one: None } };
-        let float = graph.op("Cast", &[timestep], &[("to", Number::Int(FLOAT))]);
+        let float = graph.op("Cast", &[timestep], &[("to", Number::Int(FLOAT.into()))]);
         let float = graph.unsqueeze(&float, 1);
         let whole = decision.max_timesteps as f32;
         let [none, whole, tenth, one] = [0.0, whole, whole / 10.0, 1.0].map(|x| graph.floats(&[x]));

@@ -63,8 +63,8 @@ impl Graph {
     }
 
     /// `x` as numbers of another kind.
-    pub(super) fn cast(&mut self, x: &Value, data_type: i64) -> Value {
-        self.op("Cast", &[x], &[("to", Number::Int(data_type))])
+    pub(super) fn cast(&mut self, x: &Value, data_type: i32) -> Value {
+        self.op("Cast", &[x], &[("to", Number::Int(data_type.into()))])
     }
 
     /// A constant vector of int64.
@@ -73,7 +73,7 @@ impl Graph {
         self.constant(&[ints.len() as i64], INT64, &numbers)
     }
 
-    fn constant(&mut self, shape: &[i64], data_type: i64, numbers: &[u8]) -> Value {
+    fn constant(&mut self, shape: &[i64], data_type: i32, numbers: &[u8]) -> Value {
         let name = format!("constant.{}", self.constants.len());
         self.constants.push(proto::tensor(&name, shape, data_type, numbers));
         name

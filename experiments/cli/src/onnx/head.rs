@@ -64,7 +64,7 @@ pub(super) fn action(graph: &mut Graph, task: &Task, heads: &Heads, guidance: f6
             let all = graph.ints(&(0..*choices as i64).collect::<Vec<_>>());
             let choice = graph.unsqueeze(&choice, 1);
             let chosen = graph.op("Equal", &[&choice, &all], &[]);
-            graph.op("Cast", &[&chosen], &[("to", Number::Int(FLOAT))])
+            graph.op("Cast", &[&chosen], &[("to", Number::Int(FLOAT.into()))])
         }
         ActionSpace::MultiDiscrete { choices } => {
             let attributes = [("axis", Number::Int(1)), ("keepdims", Number::Int(1))];
@@ -78,7 +78,7 @@ pub(super) fn action(graph: &mut Graph, task: &Task, heads: &Heads, guidance: f6
                 let choice = graph.op("ArgMax", &[&logits], &attributes);
                 let each = graph.ints(&(0..choices as i64).collect::<Vec<_>>());
                 let chosen = graph.op("Equal", &[&choice, &each], &[]);
-                tokens.push(graph.op("Cast", &[&chosen], &[("to", Number::Int(FLOAT))]));
+                tokens.push(graph.op("Cast", &[&chosen], &[("to", Number::Int(FLOAT.into()))]));
                 indices.push(choice);
                 first += choices as i64;
             }

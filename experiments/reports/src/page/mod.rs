@@ -49,7 +49,7 @@ pub struct Overview {
     pub title: String,
     /// The table.
     pub table: Table,
-    /// What was measured.
+    /// What was measured; nothing where the table before it says so.
     pub about: String,
 }
 
@@ -57,8 +57,10 @@ pub struct Overview {
 pub fn page(title: &str, overviews: &[Overview], sections: &[Section]) -> String {
     let mut body = String::new();
     for Overview { title, table, about } in overviews {
-        write!(body, "<section><h2>{}</h2>{}", escaped(title), table.to_html()).expect("a String takes all");
-        write!(body, "<p class=about>{}</p></section>", escaped(about)).expect("a String takes all");
+        let about = escaped(about);
+        let about = if about.is_empty() { about } else { format!("<p class=about>{about}</p>") };
+        write!(body, "<section><h2>{}</h2>{}{about}</section>", escaped(title), table.to_html())
+            .expect("a String takes all");
     }
     let mut charts = Vec::new();
     for (index, section) in sections.iter().enumerate() {
@@ -92,13 +94,13 @@ pub fn page(title: &str, overviews: &[Overview], sections: &[Section]) -> String
 impl Section {
     fn html(&self, index: usize) -> String {
         let Section { name, summary, yaml, films, .. } = self;
-        let target = summary.protocol.target_returns.first().copied().unwrap_or_default();
         let mut html = format!(
-            "<section class=experiment id=experiment-{index}><h2>{}</h2>{}<p class=about>Scores of the last update at target \
-             return {target}; intervals: {}. State bytes and median µs per step are of timestep 1000 on one core. {}</p>\
+            "<section class=experiment id=experiment-{index}><h2>{}</h2>{}<p class=about>Scores of the last update, {}; \
+             intervals: {}. State bytes and median µs per step are of timestep 1000 on one core. {}</p>\
              <div class=charts data-experiment={index}></div>",
             escaped(name),
             summary.table().to_html(),
+            escaped(&summary.asked()),
             escaped(&summary.protocol.interval),
             if summary.asked_columns().is_empty() { String::new() } else { escaped(ASKED) },
         );

@@ -1,5 +1,5 @@
 "use strict";
-// Sorts tables, and draws the lines of each experiment once it comes into view.
+// Sorts tables, and draws the lines of each experiment; of many experiments once each comes into view.
 (() => {
   const root = document.documentElement;
   const style = name => getComputedStyle(root).getPropertyValue(name).trim();
@@ -53,18 +53,22 @@
   const named = () => { theme.textContent = dark() ? "Light" : "Dark"; };
   theme.hidden = false;
   named();
-  theme.addEventListener("click", () => {
-    root.dataset.theme = dark() ? "light" : "dark";
+  const recolour = () => {
     named();
     document.querySelectorAll(".swatch").forEach(line => line.setAttribute("stroke", shade(line.dataset.colour)));
     redraw();
+  };
+  theme.addEventListener("click", () => {
+    root.dataset.theme = dark() ? "light" : "dark";
+    recolour();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { named(); redraw(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 
   const short = value => value == null ? "–"
     : Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(2)
     : String(Number(value.toPrecision(4)));
-  const tick = value => value == null ? "" : Math.abs(value) >= 1e6 ? value.toExponential(0) : String(Number(value.toPrecision(6)));
+  const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 3 });
+  const tick = value => value == null ? "" : Math.abs(value) >= 1e4 ? compact.format(value) : String(Number(value.toPrecision(6)));
 
   function swatch({ colour, dashes }) {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -88,6 +92,8 @@
     const series = [{ label: chart.x }];
     const bands = [];
     const owners = [null];
+    // The series that are said, each with those of its band.
+    const said = [];
     for (const line of chart.lines) {
       const columns = [line.x, line.y];
       const at = series.length;
@@ -96,10 +102,11 @@
         points: { show: line.x.length <= 40, size: 6 },
       });
       owners.push(line.name);
+      said.push(line.band ? [at, at + 1, at + 2] : [at]);
       if (line.band) {
         columns.push(...line.band);
         for (let i = 0; i < 2; i++) {
-          series.push({ label: "", width: 0, points: { show: false }, spanGaps: true });
+          series.push({ label: line.name, width: 0, points: { show: false }, spanGaps: true });
           owners.push(line.name);
         }
         const fill = () => shade(line.colour) + "2b";
@@ -112,8 +119,10 @@
       tables.push([[Math.min(...xs), Math.max(...xs)], [y, y]]);
       series.push({ label, stroke: () => style("--soft"), width: 1, dash: [4, 4], spanGaps: true, points: { show: false } });
       owners.push(label);
+      said.push([series.length - 1]);
     }
-    const values = element("div", { className: "values" });
+    const hint = "Move the cursor for values; drag to zoom, double-click to see all.";
+    const values = element("div", { className: "values", textContent: hint });
     const heading = element("h3", { textContent: chart.y });
     const box = element("div", { className: "plot", tabIndex: 0 }, heading, values);
     box.setAttribute("role", "group");
@@ -126,10 +135,13 @@
     const size = () => ({ width: Math.max(200, box.clientWidth - 20), height: 260 });
     const say = plot => {
       const at = plot.cursor.idx;
-      if (at == null) { values.textContent = ""; return; }
-      const shown = plot.series.slice(1).map((line, i) => [line, plot.data[i + 1][at]]);
-      const said = shown.filter(([line, value]) => line.label && line.show && value != null);
-      values.textContent = `${chart.x} ${short(plot.data[0][at])}: ` + said.map(([line, value]) => `${line.label} ${short(value)}`).join(" · ");
+      if (at == null) { values.textContent = hint; return; }
+      const value = i => plot.data[i][at];
+      const shown = said.filter(([i]) => plot.series[i].show && value(i) != null).map(([i, low, high]) => {
+        const band = low && value(low) !== value(high) ? ` [${short(value(low))}, ${short(value(high))}]` : "";
+        return `${plot.series[i].label} ${short(value(i))}${band}`;
+      });
+      values.textContent = `${chart.x} ${short(plot.data[0][at])}: ${shown.join(" · ")}`;
     };
     const plot = new uPlot({
       ...size(), series, bands, legend: { show: false }, cursor: { drag: { x: true, y: false } },
@@ -161,28 +173,35 @@
     const grid = element("div", { className: "plots" });
     place.append(legend, grid);
     const toggles = charts.map(chart => draw(chart, grid));
+    const buttons = new Map();
     for (const [name, line] of lines) {
       const button = element("button", { type: "button" }, swatch(line), name);
       button.setAttribute("aria-pressed", "true");
       button.addEventListener("click", () => {
         const show = button.getAttribute("aria-pressed") === "false";
-        button.setAttribute("aria-pressed", String(show));
-        toggles.forEach(toggle => toggle(name, show));
+        // A policy's button is that of its other memories too, whose names go on with a comma.
+        for (const [other, its] of buttons) {
+          if (other !== name && !other.startsWith(name + ", ")) continue;
+          its.setAttribute("aria-pressed", String(show));
+          toggles.forEach(toggle => toggle(other, show));
+        }
       });
+      buttons.set(name, button);
       legend.append(button);
     }
     place.plots = plots.slice(-charts.length);
   }
 
   const data = JSON.parse(document.getElementById("charts").textContent);
+  const show = place => {
+    watcher.unobserve(place);
+    if (!place.plots) experiment(place, data[place.dataset.experiment]);
+  };
   const watcher = new IntersectionObserver(seen => {
-    for (const { isIntersecting, target } of seen) {
-      if (!isIntersecting) continue;
-      watcher.unobserve(target);
-      experiment(target, data[target.dataset.experiment]);
-    }
+    seen.filter(one => one.isIntersecting).forEach(one => show(one.target));
   }, { rootMargin: "400px" });
-  document.querySelectorAll(".charts").forEach(place => {
-    if (data[place.dataset.experiment].length) watcher.observe(place);
-  });
+  const places = [...document.querySelectorAll(".charts")].filter(place => data[place.dataset.experiment].length);
+  // A browser draws the lines of a few experiments in no time.
+  places.forEach(place => places.length <= 8 ? show(place) : watcher.observe(place));
+  addEventListener("beforeprint", () => places.forEach(show));
 })();

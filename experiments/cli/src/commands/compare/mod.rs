@@ -22,8 +22,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   aaren compare experiments/hopper-medium-expert.yaml
-  aaren compare results/demo/aaren-seed0 results/demo/transformer-seed0
-  aaren compare --int8 results/demo/aaren-seed0")]
+  aaren compare results/hopper/aaren-seed0 results/hopper/transformer-seed0
+  aaren compare --int8 results/hopper/aaren-seed0")]
 pub struct Args {
     /// An experiment (its trained policies if there are any, else untrained ones of the same shape), or folders of
     /// runs.

@@ -10,7 +10,7 @@ use aaren_runs::{Doing, Outcome, output};
 use anyhow::{Result, anyhow, bail};
 use serde_json::{Map, Value};
 
-use super::report::report;
+use super::report::{close, report};
 use super::selection::Selection;
 
 #[derive(clap::Args)]
@@ -19,7 +19,8 @@ use super::selection::Selection;
   aaren run my.yaml --set train.updates=500 --set train.learning_rate=1e-3
   aaren run my.yaml --set dataset=../data/walker2d-medium.hdf5 --results scratch
   aaren run my.yaml --only aaren --only transformer:0
-  aaren run my.yaml --dry-run --jobs 4")]
+  aaren run my.yaml --dry-run --jobs 4
+  aaren run experiments/demo.yaml --jobs 2 --html")]
 pub struct Args {
     #[command(flatten)]
     pub selection: Selection,
@@ -29,6 +30,10 @@ pub struct Args {
     /// List the runs and how long they take, without training or writing anything.
     #[arg(long)]
     pub dry_run: bool,
+    /// Write report.html into the results folder when the last run ends: curves, tables and costs in one file, as `aaren
+    /// report --html` does.
+    #[arg(long, conflicts_with = "json")]
+    pub html: bool,
     /// Start with one libtorch thread instead of the fastest number.
     #[arg(long, hide = true)]
     pub one_thread: bool,
@@ -78,6 +83,8 @@ pub fn run(args: &Args) -> Result<()> {
         if let Some(json) = one.or_else(all) {
             printed = print(json);
         }
+    } else if args.html && summaries.len() == plan.experiments.len() {
+        close(&plan.folder(&args.selection.results))?;
     } else if plan.is_grid() && args.selection.only.is_empty() {
         let folder = plan.folder(&args.selection.results);
         output::note(format_args!(

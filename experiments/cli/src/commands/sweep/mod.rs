@@ -24,12 +24,12 @@ use serde_json::{Value, json};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  aaren sweep results/demo --rollout unbounded --rollout window:20
+  aaren sweep results/hopper --rollout unbounded --rollout window:20
   aaren sweep results/rate-t-maze --vary corridor=88,148,358,898
   aaren sweep results/rate-t-maze --vary corridor=9598 --only aaren --only gru
   aaren sweep results/asked --target-return
   aaren sweep results/asked --target-return 500,1000,2000,max --episodes 20
-  aaren sweep results/demo --kept                    (of a run with `evaluate: {keep: all}`)")]
+  aaren sweep results/hopper --kept                    (of a run with `evaluate: {keep: all}`)")]
 pub struct Args {
     /// Results folder of a finished experiment; sweep.json, sweep.md and sweep.svg are written there.
     pub experiment: PathBuf,
