@@ -185,7 +185,7 @@ $(DEPS)/mdbook/bin/mdbook:
 
 # The page of `aaren report --html` in Chromium; screenshots in target/page.
 page-test: deps
-	cargo test --locked -p aaren-cli --test browser -- --ignored
+	cargo test --locked --workspace --test browser -- --ignored
 
 reference: deps python
 	ETTH1="$(ETTH1)" sh experiments/reference.sh $(PARTS)

@@ -94,25 +94,26 @@
     const owners = [null];
     // The series that are said, each with those of its band.
     const said = [];
+    // Bands come first: they would tint the lines below them.
+    const banded = new Map();
+    for (const line of chart.lines.filter(line => line.band)) {
+      const low = series.length;
+      for (let i = 0; i < 2; i++) {
+        series.push({ label: line.name, width: 0, points: { show: false }, spanGaps: true });
+        owners.push(line.name);
+      }
+      bands.push({ series: [low + 1, low], fill: () => shade(line.colour) + "2b" });
+      banded.set(line, [low, low + 1]);
+      tables.push([line.x, ...line.band]);
+    }
     for (const line of chart.lines) {
-      const columns = [line.x, line.y];
-      const at = series.length;
+      said.push([series.length, ...(banded.get(line) ?? [])]);
       series.push({
         label: line.name, stroke: () => shade(line.colour), width: 2, dash: line.dashes, spanGaps: true,
         points: { show: line.x.length <= 40, size: 6 },
       });
       owners.push(line.name);
-      said.push(line.band ? [at, at + 1, at + 2] : [at]);
-      if (line.band) {
-        columns.push(...line.band);
-        for (let i = 0; i < 2; i++) {
-          series.push({ label: line.name, width: 0, points: { show: false }, spanGaps: true });
-          owners.push(line.name);
-        }
-        const fill = () => shade(line.colour) + "2b";
-        bands.push({ series: [at + 2, at + 1], fill });
-      }
-      tables.push(columns);
+      tables.push([line.x, line.y]);
     }
     for (const [label, y] of chart.levels) {
       const xs = chart.lines.flatMap(line => line.x);
