@@ -65,7 +65,7 @@ pub(crate) fn is_gym(id: &str) -> bool {
         let level = id.strip_prefix(*task).and_then(|rest| rest.strip_prefix('-')?.strip_suffix("-v2"));
         level.is_some_and(|level| GYM.1.contains(&level))
     };
-    GYM.0.iter().any(|task| levels(task))
+    GYM.0.iter().any(levels)
 }
 
 /// Whether an id is one of Minari's that are known.

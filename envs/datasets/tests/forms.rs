@@ -94,6 +94,17 @@ fn arrays_and_tables() {
         let message = Dataset::load_for(&form(name), &reading, None).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }
+    // HDF5 keeps numbers as float32 would have them: episodes that it would join are refused.
+    let mut file = hdf5_pure::FileBuilder::new();
+    for name in ["observations", "actions", "rewards"] {
+        file.create_dataset(name).with_f64_data(&[0.5, 0.25, 0.75]).with_shape(&[3]);
+    }
+    let ids = [1_700_000_000, 1_700_000_000, 1_700_000_001];
+    file.create_dataset("episode_id").with_i64_data(&ids).with_shape(&[3]);
+    let stamped = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("stamped.hdf5");
+    std::fs::write(&stamped, file.finish().unwrap()).unwrap();
+    let message = Dataset::load(&stamped).unwrap_err().to_string();
+    assert!(message.contains("episode_id") && message.contains("number the episodes from 0"), "{message}");
     // A trajectory's last row is its final state.
     let ogbench = load("ogbench.npz");
     let kept: Vec<f32> = (0..12).filter(|i| ![3, 6, 11].contains(i)).map(|i| i as f32).collect();
