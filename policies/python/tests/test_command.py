@@ -15,7 +15,7 @@ from pathlib import Path
 
 import aaren
 import pytest
-from conftest import PROGRAM, ROOT
+from conftest import PROGRAM, ROOT, run_aaren
 
 SOURCE = ROOT / "policies/python/src"
 
@@ -176,6 +176,18 @@ def test_an_own_build_is_started_as_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     environment = {"AAREN": str(PROGRAM), "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-S", "-m", "aaren", "--version"], env=environment, capture_output=True, text=True)
     assert re.fullmatch(r"aaren \d+\.\d+\.\d+ \(libtorch 2\.13\.0, MuJoCo 3\.17\.0\)\n", done.stdout), done.stderr
+
+
+def test_bash_completes_commands_and_options() -> None:
+    ask = """
+complete_at() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _aaren aaren "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[*]}"; }
+complete_at aaren ren
+complete_at aaren run my.yaml --dr
+"""
+    done = subprocess.run(["bash"], input=run_aaren("completions", "bash") + ask, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["render", "--dry-run"], done.stderr
+    for shell in ("zsh", "fish"):
+        assert "dry-run" in run_aaren("completions", shell)
 
 
 def test_it_comes_with_the_package() -> None:
