@@ -198,33 +198,3 @@ fn a_dry_run_lists_what_is_left_and_writes_nothing() {
     assert_eq!(runs["runs"][0]["seconds"], 0.0);
     assert_eq!(runs["runs"].as_array().unwrap().len(), 4);
 }
-
-/// In a folder that has nothing of the repository.
-#[test]
-fn the_demo_is_built_in_unless_a_file_has_its_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let listed = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));
-        command
-            .current_dir(&folder)
-            .args(["run", "demo", "--dry-run", "--json", "--only", "bc"])
-            .args(arguments);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let name = |run: &Value| run["run"].as_str().unwrap().to_owned();
-        listed["runs"].as_array().unwrap().iter().map(name).collect::<Vec<_>>()
-    };
-    // One of the same name in the way is no experiment.
-    fs::create_dir(folder.path().join("demo")).unwrap();
-    let runs = listed(&["--set", "seeds=[7]", "--set", "train.threads=1"]);
-    assert_eq!(runs, ["popgym-repeat-first-medium-expert/bc:7", "hopper-medium-expert/bc:7"]);
-
-    fs::remove_dir(folder.path().join("demo")).unwrap();
-    fs::write(
-        folder.path().join("demo"),
-        "env: Hopper-v4\ndataset: hopper-medium\npolicies: [bc: {agent: behaviour-cloning}]\n",
-    )
-    .unwrap();
-    assert_eq!(listed(&["--set", "train.threads=1"]), ["bc:0"]);
-}

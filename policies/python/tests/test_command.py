@@ -4,6 +4,7 @@ The libraries here are folders of a few bytes: none of them is imported or loade
 """
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -176,6 +177,20 @@ def test_an_own_build_is_started_as_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     environment = {"AAREN": str(PROGRAM), "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-S", "-m", "aaren", "--version"], env=environment, capture_output=True, text=True)
     assert re.fullmatch(r"aaren \d+\.\d+\.\d+ \(libtorch 2\.13\.0, MuJoCo 3\.17\.0\)\n", done.stdout), done.stderr
+
+
+def test_the_demo_is_in_the_command_unless_a_file_has_its_name(tmp_path: Path) -> None:
+    def listed() -> list[str]:
+        sets = ("--set", "seeds=[7]", "--set", "train.threads=1")
+        said = run_aaren("run", "demo", "--dry-run", "--json", "--only", "bc", *sets, cwd=tmp_path)
+        return [run["run"] for run in json.loads(said)["runs"]]
+
+    # A folder of that name is no experiment.
+    (tmp_path / "demo").mkdir()
+    assert listed() == ["popgym-repeat-first-medium-expert/bc:7", "hopper-medium-expert/bc:7"]
+    (tmp_path / "demo").rmdir()
+    (tmp_path / "demo").write_text("env: Hopper-v4\ndataset: hopper-medium\npolicies: [bc: {agent: behaviour-cloning}]\n")
+    assert listed() == ["bc:7"]
 
 
 def test_bash_completes_commands_and_options() -> None:
