@@ -2,7 +2,7 @@
 
 use aaren_format::{
     AgentConfig, AgentSettings, Context, ContextLength, DecisionConfig, EncoderKind, Invalid, Layout, Mixer,
-    Model, Positions, Precision, Regime, ReturnIn, Settings, Start, Variation,
+    Model, Positions, Precision, Recency, Regime, ReturnIn, Settings, Start, Variation,
 };
 use serde::Deserialize;
 
@@ -57,6 +57,9 @@ const KEYS: Setting = ("keys", |encoder| encoder.takes("keys"), "1", "keys addre
 const CARRY: Setting =
     ("carry", EncoderKind::constant_state, "false", "it has no state of constant size to carry");
 
+/// Of an encoder that has attention, where they divide its width.
+const HEADS_UNLESS_GIVEN: usize = 4;
+
 /// The keys that mean something where a timestep is one token.
 const JOINT: [&str; 3] = ["return", "return_rate", "return_dropout"];
 
@@ -103,35 +106,46 @@ impl<'a> Shared<'a> {
             Some(Regime::Sliding(_)) => !growing,
             _ => false,
         };
-        let positions = self.sections(own, |key| key == "positions")?.0.positions;
-        let knows = encoder.knows(positions);
-        let tokens = self.sections(own, |key| key == "tokens")?.0.tokens;
+        let first = self.sections(own, |key| ["positions", "tokens"].contains(&key))?.0;
+        let joint = first.tokens.is_none_or(|tokens| tokens == 1);
+        let usual = if joint { Positions::None } else { Positions::Timestep };
+        let knows = encoder.knows(first.positions.unwrap_or(usual));
         let unreached = |key: &str| {
             (key == "positions" && !knows)
-                || (key == "rotate" && !(knows && positions == Positions::Rotary))
+                || (key == "rotate" && !(knows && first.positions == Some(Positions::Rotary)))
                 || [HEADS, RECENCY, KEYS, CARRY]
                     .iter()
                     .any(|(setting, means, ..)| *setting == key && !means(encoder))
                 || (key == "rollout" && unfit(self.rollout))
-                || (tokens != Some(1) && JOINT.contains(&key))
+                || (!joint && JOINT.contains(&key))
         };
         let (said, context) = self.sections(own, |key| !unreached(key))?;
         let (past_actions, layout) = self.layout(own, &said)?;
-        let settings =
-            Settings { heads: said.heads, recency: said.recency, rotate: said.rotate, keys: said.keys };
+        let heads = if encoder.takes("heads") && said.width % HEADS_UNLESS_GIVEN == 0 {
+            HEADS_UNLESS_GIVEN
+        } else {
+            1
+        };
+        let recency = if encoder.takes("recency") { Recency::Learned } else { Recency::None };
+        let settings = Settings {
+            heads: said.heads.unwrap_or(heads),
+            recency: said.recency.unwrap_or(recency),
+            rotate: said.rotate,
+            keys: said.keys,
+        };
         let model = Model {
             width: said.width,
             layers: said.layers,
             norm: said.norm,
             past_actions,
-            positions: said.positions,
+            positions: said.positions.unwrap_or(usual),
             mixer: Mixer::new(encoder, settings),
         };
-        let usual = Settings::default();
+        let without = Settings::default();
         for ((key, means, others, reason), given) in [
-            (HEADS, settings.heads != usual.heads),
-            (RECENCY, settings.recency != usual.recency),
-            (KEYS, settings.keys != usual.keys),
+            (HEADS, settings.heads != without.heads),
+            (RECENCY, settings.recency != without.recency),
+            (KEYS, settings.keys != without.keys),
             (CARRY, context.carry),
         ] {
             if given
@@ -178,11 +192,7 @@ impl<'a> Shared<'a> {
             }
         };
         let (tokens, past_actions) = match (said.tokens, said.past_actions) {
-            (None, past_actions) => {
-                let past_actions = past_actions.unwrap_or(true);
-                (2 + usize::from(past_actions), past_actions)
-            }
-            (Some(1), past_actions) => (1, past_actions.unwrap_or(false)),
+            (None | Some(1), past_actions) => (1, past_actions.unwrap_or(false)),
             (Some(tokens), None) => (tokens, tokens == 3),
             (Some(tokens), Some(past_actions)) if (tokens == 3) == past_actions => (tokens, past_actions),
             (Some(tokens), Some(past_actions)) => {
@@ -192,10 +202,11 @@ impl<'a> Shared<'a> {
             }
         };
         if tokens == 1 {
-            return Ok((past_actions, Layout::Joint { return_in: said.return_in, rate: said.return_rate }));
+            let return_in = said.return_in.unwrap_or(ReturnIn::Head);
+            return Ok((past_actions, Layout::Joint { return_in, rate: said.return_rate }));
         }
         for (key, given) in JOINT.into_iter().zip([
-            said.return_in == ReturnIn::Head,
+            said.return_in == Some(ReturnIn::Head),
             said.return_rate,
             said.return_dropout > 0.0,
         ]) {

@@ -36,8 +36,8 @@ pub struct EvaluateSpec {
     /// measured; 0 by default, without an environment 0.1.
     #[serde(deserialize_with = "hold_out", skip_serializing_if = "Option::is_none")]
     pub hold_out: Option<f64>,
-    /// What returns-to-go are divided by before they are embedded: a number from 1e-37 to 3.4e38, 1000 by default, or
-    /// `auto` (`None`), the standard deviation of the data's returns-to-go.
+    /// What returns-to-go are divided by before they are embedded: `auto` (`None`), the default, the standard deviation of
+    /// the data's returns-to-go; or a number from 1e-37 to 3.4e38, as the Decision Transformer's 1000.
     #[serde(deserialize_with = "scale", serialize_with = "write_scale")]
     pub return_scale: Option<f64>,
 }
@@ -55,9 +55,15 @@ pub enum Keep {
 
 impl Default for EvaluateSpec {
     fn default() -> Self {
-        let (keep, return_scale) = (Keep::Last, Some(1000.0));
-        let (target_returns, hold_out) = (None, None);
-        Self { every: UNSAID, episodes: 100, target_returns, guidance: 1.0, keep, hold_out, return_scale }
+        Self {
+            every: UNSAID,
+            episodes: 100,
+            target_returns: None,
+            guidance: 1.0,
+            keep: Keep::Last,
+            hold_out: None,
+            return_scale: None,
+        }
     }
 }
 

@@ -19,28 +19,28 @@ pub(super) struct ModelSection {
     /// Number of blocks; for a perceptron, of hidden layers.
     #[serde(deserialize_with = "whole::<_, _, 1, DEEPEST>")]
     pub layers: usize,
-    /// Attention heads of a block; must divide the width.
-    #[serde(deserialize_with = "whole::<_, _, 1, WIDEST>")]
-    pub heads: usize,
+    /// Attention heads of a block; must divide the width. 4 unless given, and 1 where 4 do not.
+    #[serde(deserialize_with = "some_whole::<_, _, 1, WIDEST>")]
+    pub heads: Option<usize>,
     /// Dropout probability in training, after attention and after the MLP.
     #[serde(deserialize_with = "probability")]
     pub dropout: f64,
     /// Where a block normalises: after each residual sum, as in the paper's code, or before attention and MLP, as in
     /// GPT-2.
     pub norm: Norm,
-    /// How an Aaren's heads forget: never (the paper's form), by a learned decay, by one that begins with many time
-    /// constants, or by one that each token decides.
-    pub recency: Recency,
-    /// Whether a policy sees its past actions, and with `tokens: 1` past rewards too; true by default, and false with
-    /// `tokens: 1`.
+    /// How an Aaren's heads forget: `none`, never (the paper's form); `learned`, the default, by a learned decay; `spread`,
+    /// by one that begins with many time constants; or `gated`, by one that each token decides.
+    pub recency: Option<Recency>,
+    /// Whether a policy sees its past actions, and with `tokens: 1` past rewards too; false by default, and true with
+    /// `tokens: 3`.
     pub past_actions: Option<bool>,
-    /// Tokens of a timestep: 3 (return-to-go, observation, action), 2 (the same without the action) or 1 (all that the
-    /// policy sees); 3 by default, and 2 with `past_actions: false`.
+    /// Tokens of a timestep: 1 (all that the policy sees), the default; 3 (return-to-go, observation, action), as the
+    /// Decision Transformer has them; or 2 (the same without the action).
     #[serde(deserialize_with = "some_whole::<_, _, 1, 3>")]
     pub tokens: Option<usize>,
-    /// Where the return-to-go enters: `token`, the default, or `head`, with `tokens: 1` only.
+    /// Where the return-to-go enters: the `head`, the default with `tokens: 1` and possible there only, or a `token`.
     #[serde(rename = "return")]
-    pub return_in: ReturnIn,
+    pub return_in: Option<ReturnIn>,
     /// Whether the return for each remaining timestep is told beside the return-to-go, with `tokens: 1` only; false by
     /// default.
     pub return_rate: bool,
@@ -51,10 +51,10 @@ pub(super) struct ModelSection {
     /// training: 0, the default, or more.
     #[serde(deserialize_with = "not_negative")]
     pub history_noise: f64,
-    /// How a policy knows when something was: `timestep` (default), an embedding for each timestep of an episode;
-    /// `rotary`, channels of an Aaren or a Transformer that turn with time; `alibi`, a Transformer's scores that fall with
-    /// time; or `none`.
-    pub positions: Positions,
+    /// How a policy knows when something was: `none`, the default with `tokens: 1`; `timestep`, the default with 2 or 3, an
+    /// embedding for each timestep of an episode; `rotary`, channels of an Aaren or a Transformer that turn with time; or
+    /// `alibi`, a Transformer's scores that fall with time.
+    pub positions: Option<Positions>,
     /// With `positions: rotary` the share of heads that turn, above 0 and at most 1 (default); the others keep what they
     /// hold as it was.
     #[serde(deserialize_with = "share")]
@@ -70,17 +70,17 @@ impl Default for ModelSection {
         Self {
             width: 128,
             layers: 3,
-            heads: 1,
+            heads: None,
             dropout: 0.1,
             norm: Norm::Post,
-            recency: Recency::None,
+            recency: None,
             past_actions: None,
             tokens: None,
-            return_in: ReturnIn::Token,
+            return_in: None,
             return_rate: false,
             return_dropout: 0.0,
             history_noise: 0.0,
-            positions: Positions::Timestep,
+            positions: None,
             rotate: 1.0,
             keys: 1,
         }

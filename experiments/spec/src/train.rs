@@ -33,9 +33,9 @@ pub struct TrainSpec {
     /// Largest L2 norm of the gradient.
     #[serde(deserialize_with = "positive")]
     pub clip: f64,
-    /// Decay of the moving average of the weights, which is what is saved and played, from 0, the default (the weights
-    /// themselves), to below 1.
-    #[serde(deserialize_with = "probability", skip_serializing_if = "is_zero")]
+    /// Decay of the moving average of the weights, which is what is saved and played, from 0 (the weights themselves) to
+    /// below 1.
+    #[serde(deserialize_with = "probability")]
     pub ema: f64,
     /// Arithmetic, where a policy does not have its own.
     pub precision: Precision,
@@ -50,14 +50,14 @@ pub struct TrainSpec {
 impl Default for TrainSpec {
     fn default() -> Self {
         Self {
-            updates: 10_000,
+            updates: 5000,
             batch: 64,
-            learning_rate: 1e-4,
+            learning_rate: 1e-3,
             weight_decay: 1e-4,
             warmup: UNSAID,
             schedule: Schedule::Cosine,
             clip: 0.25,
-            ema: 0.0,
+            ema: 0.995,
             precision: Precision::Float32,
             device: Device::Cpu,
             threads: None,
@@ -82,11 +82,6 @@ impl TrainSpec {
             cure: Some(format!("remove it for a tenth of the updates, or set train.warmup={tenth}")),
         })
     }
-}
-
-/// Earlier runs do not say it.
-fn is_zero(it: &f64) -> bool {
-    *it == 0.0
 }
 
 fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Device, D::Error> {
