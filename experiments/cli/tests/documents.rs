@@ -181,7 +181,7 @@ fn the_yaml_of_the_pages_is_accepted_and_their_commands_run() {
                     }
                 }
                 // `sh` is for commands that need what a test has not: the network, an hour, a cluster.
-                "text" | "sh" | "" | "python" | "rust" | "bibtex" | "json" => {}
+                "text" | "sh" | "" | "python" | "rust" | "c" | "bibtex" | "json" => {}
                 other => panic!("{shown}: a block of {other:?}: its language decides how it is tested"),
             }
         }
