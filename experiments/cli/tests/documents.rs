@@ -181,7 +181,7 @@ fn the_yaml_of_the_pages_is_accepted_and_their_commands_run() {
                     }
                 }
                 // `sh` is for commands that need what a test has not: the network, an hour, a cluster.
-                "text" | "sh" | "" | "python" | "rust" | "bibtex" | "json" => {}
+                "text" | "sh" | "" | "python" | "rust" | "c" | "bibtex" | "json" => {}
                 other => panic!("{shown}: a block of {other:?}: its language decides how it is tested"),
             }
         }
@@ -251,4 +251,40 @@ fn dependencies_have_their_reason() {
         }
     }
     assert!(declared > 30, "{declared}");
+}
+
+/// The names of this project's crates that a crate imports, and whether it links libtorch itself.
+fn imports(folder: &str) -> (BTreeSet<String>, bool) {
+    let text = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+    let dependencies = text.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+    let lines = dependencies.lines().take_while(|line| !line.starts_with('['));
+    let names: Vec<&str> = lines.filter_map(|line| line.split([' ', '.', '=']).next()).collect();
+    let ours = names.iter().filter_map(|name| name.strip_prefix("aaren-")).map(str::to_owned);
+    (ours.collect(), names.contains(&"tch"))
+}
+
+/// ARCHITECTURE.md's table: what each crate imports, and what thereby links libtorch.
+#[test]
+fn the_architecture_is_what_the_crates_declare() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `aaren")).map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [name, folder, _, imported, torch] = cells[..] else { panic!("{line}") };
+        let unquoted = |cell: &str| cell.trim_matches('`').to_owned();
+        let imported: BTreeSet<String> = imported.split(", ").filter(|it| *it != "–").map(unquoted).collect();
+        (unquoted(name).replace("aaren-", ""), unquoted(folder), imported, torch == "yes")
+    });
+    let rows: Vec<_> =
+        rows.filter(|(_, folder, ..)| root().join(folder).join("Cargo.toml").exists()).collect();
+    assert!(rows.len() >= 14, "{} crates", rows.len());
+    for (name, folder, imported, torch) in &rows {
+        let (declared, mut links) = imports(folder);
+        assert_eq!(imported, &declared, "{name}");
+        // What it imports stands above it.
+        let above = |it: &String| rows.iter().take_while(|row| row.0 != *name).find(|row| row.0 == *it);
+        for it in imported {
+            links |= above(it).unwrap_or_else(|| panic!("{name}: {it} does not stand above it")).3;
+        }
+        assert_eq!(*torch, links, "{name}: libtorch");
+    }
 }

@@ -24,9 +24,11 @@ const SIZES: [usize; 2] = [480, 240];
   aaren card results/hopper/aaren-seed0 --out hopper-aaren
   aaren card results/hopper/aaren --out hopper-aaren
 
-The folder holds README.md with the front matter that hubs read, policy.safetensors, config.json (the policy's header, and
-the experiment with every default), summary.json (this policy's part) and replay.mp4, the first episode of the evaluation.
-Without ffmpeg the film is replay.gif; where robots cannot be drawn, there is no film.")]
+The folder holds README.md with the front matter that hubs read,
+policy.safetensors, config.json (the policy's header, and the experiment with
+every default), summary.json (this policy's part) and replay.mp4, the first
+episode of the evaluation. Without ffmpeg the film is replay.gif. Where robots
+cannot be drawn, there is no film.")]
 pub struct Args {
     /// Folder of a finished run, results/NAME/POLICY-seedK; results/NAME/POLICY means its first seed.
     pub run: PathBuf,

@@ -20,8 +20,9 @@ use tch::{Device, Kind, Tensor};
   aaren check --device cuda
   aaren check --device cpu
 
-Prints Markdown. Exit status 1: a difference is larger than allowed; 2: there is no such device. `--device cpu` compares the
-CPU with itself.")]
+Prints Markdown. Exit status 1: a difference is larger than allowed; 2: there
+is no such device. `--device cpu` compares the CPU with itself; the first lines
+say which libtorch and MuJoCo are used.")]
 pub struct Args {
     /// The device to check: cpu, cuda or cuda:N.
     #[arg(long, default_value = "cuda")]

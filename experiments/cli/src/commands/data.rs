@@ -29,15 +29,14 @@ pub enum Command {
         json: bool,
     },
     /// Download a dataset by its id: D4RL's v2 files, and Minari's.
-    #[command(
-        after_help = "A D4RL id becomes ID.hdf5 in this folder, a Minari id a folder where Minari keeps its own
-(MINARI_DATASETS_PATH, else ~/.minari/datasets). HF_ENDPOINT and D4RL_ENDPOINT name mirrors.
-What was cut off goes on where it stopped when you run the command again.
+    #[command(after_help = "A D4RL id becomes ID.hdf5 in this folder. A Minari id becomes a folder where
+Minari keeps its own (MINARI_DATASETS_PATH, else ~/.minari/datasets).
+HF_ENDPOINT and D4RL_ENDPOINT name mirrors. If a download is cut off, the same
+command continues it.
 
 Examples:
   aaren data fetch hopper-medium-v2
-  aaren data fetch D4RL/pointmaze/umaze-v2"
-    )]
+  aaren data fetch D4RL/pointmaze/umaze-v2")]
     Fetch {
         /// `hopper-medium-v2`, `mujoco/hopper/medium-v0`, ….
         id: String,
@@ -71,14 +70,13 @@ Examples:
         json: bool,
     },
     /// Turn a dataset of any form into another one.
-    #[command(
-        after_help = "The name says the form: .hdf5 (D4RL), .npz, .csv, .parquet, else a Minari folder.
+    #[command(after_help = "The name of OUT says the form: .hdf5 (D4RL), .npz, .csv, .parquet, else a
+Minari folder.
 
 Examples:
   aaren data convert hopper-medium.hdf5 ~/.minari/datasets/hopper/medium-v0 --env Hopper-v4
   aaren data convert ~/.minari/datasets/mujoco/hopper/expert-v0 hopper-expert.hdf5
-  aaren data convert hopper-medium.hdf5 hopper-medium --to lerobot"
-    )]
+  aaren data convert hopper-medium.hdf5 hopper-medium --to lerobot")]
     Convert {
         /// A file or a folder (D4RL's HDF5, Minari, LeRobot, npz, CSV, Parquet), or the id of a Minari dataset here.
         dataset: String,

@@ -37,7 +37,8 @@ pub struct Args {
     /// trained.
     #[arg(long)]
     pub rollout: Option<Regime>,
-    /// How much an asked return counts, g in a_free + g (a_asked − a_free); as the policy's file says unless given.
+    /// How strongly the return that is asked for counts: 1 as asked, 0 not at all, above 1 beyond it; unless given, as the
+    /// policy's file says.
     #[arg(long, allow_negative_numbers = true)]
     pub guidance: Option<f64>,
     /// Seed of the episodes: the same seed gives the same returns.

@@ -18,15 +18,18 @@ use aaren_runs::output;
   aaren export --int8 results/hopper/aaren-seed0 --out small.safetensors
   aaren export --c small.safetensors --name hopper --out hopper.h
 
---int8 writes a policy file whose matrices are bytes, one scale for each row: a quarter of the size. The streaming
-runtime, its C interface and Python act from it. Compare returns before you rely on it: aaren compare --int8.
+--onnx writes a model of one step: state in, state out. You keep the
+return-to-go (the target return less the rewards so far) and the timestep, and
+hand every `next.X` back as `state.X`. At timestep 0 the state may hold
+anything. A Transformer and roll-outs in a window have no such step, and are
+refused.
 
---c writes a C99 header that needs nothing else, float32 or int8 as the file is: NAME_state, NAME_reset and NAME_act.
-A Transformer, whose cache grows, is refused.
+--int8 writes a policy file whose matrices are bytes with one scale for each
+row, a quarter of the size. Rust, C and Python act from it. Compare returns
+before you rely on it: aaren compare --int8.
 
-The ONNX model is one step: state in, state out. A caller keeps return-to-go (the target return less the rewards so far) and
-timestep, and hands every `next.X` back as `state.X`; at timestep 0 the state may hold anything. Policies whose memory
-grows or is recomputed (a Transformer's, and roll-outs in a window) have no such step and are refused.")]
+--c writes a C99 header that needs nothing else, float32 or int8 as the file
+is: NAME_state, NAME_reset and NAME_act. A Transformer is refused.")]
 pub struct Args {
     /// Policy to write as an ONNX model: a policy.safetensors, or the folder of a run that holds one.
     #[arg(long, value_name = "POLICY")]

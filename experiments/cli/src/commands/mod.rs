@@ -43,7 +43,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
   aaren evaluate results/hopper/aaren-seed0 --episodes 50
   aaren data info halfcheetah-medium.hdf5
 
-Exit status: 0 done, 1 failed, 2 the arguments, the experiment or its data were refused."
+Exit status: 0 done, 1 failed, 2 refused (arguments, experiment or data)."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -52,35 +52,44 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train and evaluate every policy × seed of an experiment, and report; run again to continue.
+    /// Train, evaluate and compare the policies of an experiment.
     Run(run::Args),
-    /// Submit the runs of an experiment to Slurm, or print them for GNU parallel.
+    /// Submit runs to Slurm, or print them for GNU parallel.
     Submit(submit::Args),
     /// Play episodes with a trained policy.
     Evaluate(evaluate::Args),
-    /// Export a policy as an ONNX model, an int8 policy file or a C99 header.
+    /// Export a policy: an ONNX model, an int8 policy file, a C99 header.
     Export(export::Args),
     /// Film trained policies.
     Render(render::Args),
-    /// Write a model-hub folder of a trained policy: its file, its scores, a film.
+    /// Write a folder for a model hub: the policy, its scores, a film.
     Card(card::Args),
-    /// Measure memory and time of acting and training, policy beside policy.
+    /// Measure memory and time of acting and training, policy by policy.
     Compare(compare::Args),
-    /// Evaluate an experiment's policies with several memories, or in several variants of the environment.
+    /// Evaluate policies with other memories, environments or targets.
     Sweep(sweep::Args),
-    /// Show where in the past the attention of an experiment's policies lies.
+    /// Show where in the past the attention of policies lies.
     Attention(attention::Args),
-    /// Gather many experiments into one table, dataset × policy, as Markdown, CSV and LaTeX.
+    /// Gather experiments into one table, and into one HTML page.
     Report(report::Args),
     /// Check that a GPU computes what the CPU computes, and how fast.
     Check(check::Args),
     /// Print what makes a shell complete the commands and options.
     Completions(completions::Args),
-    /// Inspect, convert and make datasets.
-    #[command(subcommand)]
+    /// Inspect, download, make and convert datasets.
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  aaren data info hopper-medium.hdf5
+  aaren data make hopper-medium-expert"
+    )]
     Data(data::Command),
     /// List the environments, or compare one with Python.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:
+  aaren envs list"
+    )]
     Envs(envs::Command),
 }
 

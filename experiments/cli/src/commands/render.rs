@@ -20,7 +20,8 @@ use aaren_runs::output;
   aaren render policy.safetensors --out episode.mp4 --seed 7 --episode 3 --target-return 3600
   aaren render results/hopper/aaren-seed0 results/hopper/transformer-seed0 --out both.gif --steps 300 --every 4 --size 240
 
-A robot's pictures need EGL (Debian and Ubuntu: apt install libegl1 libgl1-mesa-dri), .mp4 needs ffmpeg.")]
+A robot's pictures need EGL (Debian and Ubuntu: apt install libegl1
+libgl1-mesa-dri), .mp4 needs ffmpeg.")]
 pub struct Args {
     /// A policy.safetensors, or the folder of a run; several act side by side.
     #[arg(required = true, num_args = 1..=8)]

@@ -14,7 +14,10 @@ use super::report::{close, report};
 use super::selection::Selection;
 
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "A run that is interrupted saves; the same command continues it. What is done is
+not done again.
+
+Examples:
   aaren run experiments/hopper-medium-expert.yaml
   aaren run my.yaml --set train.updates=500 --set train.learning_rate=1e-3
   aaren run my.yaml --set dataset=../data/walker2d-medium.hdf5 --results scratch
