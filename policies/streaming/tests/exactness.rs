@@ -173,17 +173,14 @@ fn one_token_for_each_timestep_agrees_with_the_definition() {
 #[test]
 fn guidance_and_the_most_that_can_be_had_agree_with_the_definition() {
     let joint = Some("head");
-    for (encoder, discrete, guidance) in
-        [("aaren", false, 2.5), ("transformer", true, 1.5), ("gru", false, 0.0), ("gru", true, -1.0)]
-    {
-        let config = Config {
-            joint,
-            guidance,
-            discrete,
-            bins: 4,
-            past_actions: false,
-            ..Config::new(encoder, 16, 2, 2)
-        };
+    for (encoder, discrete, guidance, bins) in [
+        ("aaren", false, 2.5, 4),
+        ("transformer", true, 1.5, 0),
+        ("gru", false, 0.0, 2),
+        ("gru", true, -1.0, 0),
+    ] {
+        let config =
+            Config { joint, guidance, discrete, bins, past_actions: false, ..Config::new(encoder, 16, 2, 2) };
         let f = config.fixture(3);
         let policy = Policy::from_bytes(&f.bytes()).unwrap();
         for target in [300.0, f64::INFINITY] {
