@@ -1,4 +1,4 @@
-# make demo    install what is missing, build, train five policies on two tasks, compare them; names a page to open
+# make demo    install what is missing, build, train six policies on two tasks, compare them; names a page to open
 # make test    install what is missing, then every test
 # make lint    formatting, clippy and rustdoc, warnings as errors
 # make soak    the long forms of the tests that damage files (10 minutes each) and kill runs (30 times), and runs that are

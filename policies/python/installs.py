@@ -1,8 +1,9 @@
-"""Installs the two wheels in five ways, with torch and MuJoCo, and runs the first YAML of the README in each, in an empty
-folder where neither Cargo nor this repository is on any path.
+"""Installs the two wheels in five ways, with torch and MuJoCo, and runs the first YAML of the README and the demo in each,
+in an empty folder where neither Cargo nor this repository is on any path.
 
-`python installs.py WHEELS LIBRARIES`: the folder of the wheels, and a folder of unpacked packages (torch, mujoco, numpy and
-what they need) that each environment gets by hard links instead of 1.5 GB of its own. Exits with 1 where one fails.
+`python installs.py WHEELS LIBRARIES [KIND]…`: the folder of the wheels, and a folder of unpacked packages (torch, mujoco,
+numpy and what they need) that each environment gets by hard links instead of 1.5 GB of its own. Exits with 1 where one fails.
+The demo takes five minutes of two cores: one kind runs it whole, the others its policies and tasks with fewer updates.
 """
 
 import os
@@ -15,6 +16,11 @@ import time
 from pathlib import Path
 
 SMALL = ["seeds=[0]", "train.updates=30", "train.warmup=1", "evaluate.every=30", "evaluate.episodes=2"]
+# Of a grid a dataset's own settings win, so the demo's list of tasks is replaced by one without any.
+TASKS = {"popgym-repeat-first-medium-expert": "popgym-RepeatFirstMedium-v0", "hopper-medium-expert": "Hopper-v4"}
+LIST = ", ".join(f"{{dataset: {dataset}, env: {env}}}" for dataset, env in TASKS.items())
+SHORT = [*SMALL, f"dataset=[{LIST}]", "train.batch=8", "evaluate.target_returns=[1]", "evaluate.return_scale=1"]
+WHOLE = "venv"
 
 
 def yaml() -> str:
@@ -89,15 +95,16 @@ def in_uv_tool(kind: Kind) -> list[Path]:
     overrides.write_text("".join(f"{name}; python_version < '3'\n" for name in ("torch", "mujoco", "numpy")))
     (runtime,) = [wheel for wheel in kind.wheels if wheel.name.startswith("aaren-")]
     found = ("--find-links", runtime.parent, "--no-index", "--overrides", overrides)
-    run("uv", "tool", "install", *found, f"aaren[train] @ file://{runtime}", env=uv_path(kind))
+    run(uv(), "tool", "install", *found, f"aaren[train] @ file://{runtime}", env=kind.environment)
     (site,) = (kind.folder / "tools/aaren/lib").glob("python*/site-packages")
     kind.link(site)
     return [kind.folder / "bin/aaren"]
 
 
-def uv_path(kind: Kind) -> dict[str, str]:
-    uv = shutil.which("uv") or sys.exit("uv is missing")
-    return {**kind.environment, "PATH": f"{Path(uv).parent}{os.pathsep}{os.defpath}"}
+def uv() -> str:
+    """That of this environment, else of the PATH."""
+    found = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+    return found or sys.exit("uv is missing: pip install -r policies/python/requirements.txt")
 
 
 def beside_the_systems(kind: Kind) -> list[Path]:
@@ -110,8 +117,12 @@ def beside_the_systems(kind: Kind) -> list[Path]:
     return [kind.folder / "venv/bin/aaren"]
 
 
+def overrides(keys: list[str]) -> list[str]:
+    return [word for key in keys for word in ("--set", key)]
+
+
 KINDS = {
-    "venv": in_venv,
+    WHOLE: in_venv,
     "pip --user": in_user,
     "pip --target": in_target,
     "uv tool": in_uv_tool,
@@ -131,12 +142,15 @@ def main() -> None:
             empty.mkdir()
             (empty / "my.yaml").write_text(yaml())
             options = {"cwd": empty, "env": kind.environment}
-            checked = run(*command, "--version", **options).strip()
-            start = time.perf_counter()
-            sets = [word for key in SMALL for word in ("--set", key)]
-            table = run(*command, "run", "my.yaml", *sets, **options)
+            version = run(*command, "--version", **options).strip()
+            table = run(*command, "run", "my.yaml", *overrides(SMALL), **options)
             assert (empty / "results/my/summary.json").is_file() and "| aaren " in table, table
-            print(f"{name}: {checked}; {time.perf_counter() - start:.0f} s\n{table}", flush=True)
+            print(f"{name}: {version}\n{table}", flush=True)
+            start = time.perf_counter()
+            said = run(*command, "run", "demo", "--jobs", 2, "--html", *overrides([] if name == WHOLE else SHORT), **options)
+            done = [task for task in TASKS if (empty / "results/demo" / task / "summary.json").is_file()]
+            assert done == list(TASKS) and (empty / "results/demo/report.html").is_file(), said
+            print(f"{name}: aaren run demo, {time.perf_counter() - start:.0f} s\n{said}", flush=True)
 
 
 if __name__ == "__main__":

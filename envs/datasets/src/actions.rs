@@ -7,7 +7,7 @@ use crate::reading::Actions;
 use crate::space::Space;
 
 /// Whole numbers below this are exact in float32.
-const EXACT: f32 = 16_777_216.0;
+pub(crate) const EXACT: f32 = 16_777_216.0;
 
 /// Why actions are not of an environment: what was found, and what was expected with the cure.
 pub(crate) struct Unfit {
@@ -43,6 +43,14 @@ impl Dataset {
             (None, None, _) if size == 1 => Actions::Discrete,
             (None, None, _) => Actions::MultiDiscrete,
         };
+        if asked.is_none() && self.said.action_space.as_ref().is_some_and(Space::mixes_choices) {
+            let expected = "Box, Discrete, MultiDiscrete or MultiBinary actions; `actions: continuous` takes the numbers \
+                            as they are";
+            return Err(Unfit {
+                found: "a dictionary or tuple with choices".into(),
+                expected: expected.into(),
+            });
+        }
         self.fits(kind, asked, env)?;
         let start: Vec<f32> = match &self.said.action_space {
             Some(Space::Discrete { start, .. }) => vec![*start as f32],

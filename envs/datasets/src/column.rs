@@ -33,6 +33,11 @@ impl Numbers {
         self.data.push(value as f32);
     }
 
+    /// One of them, as float32.
+    pub(crate) fn get(&self, index: usize) -> Option<f64> {
+        self.data.get(index).map(|&x| x.into())
+    }
+
     fn check(&mut self, index: usize, value: f64) {
         if !(value as f32).is_finite() && value.is_finite() && self.beyond.is_none() {
             self.beyond = Some((index, value));
@@ -123,11 +128,30 @@ impl Column {
         self
     }
 
+    /// Whether each row is an image: bytes in three dimensions, or in two large ones.
+    pub(crate) fn is_image(&self) -> bool {
+        self.bytes && image(&self.shape)
+    }
+
     /// `3 × 4`, or the number of entries.
     pub(crate) fn shown(&self) -> String {
-        match self.shape[..] {
-            [] => "1".into(),
-            _ => self.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "),
-        }
+        shown(&self.shape)
+    }
+}
+
+/// Whether bytes of that shape are an image.
+pub(crate) fn image(shape: &[usize]) -> bool {
+    match *shape {
+        [_, _, _] => true,
+        [height, width] => height >= 16 && width >= 16,
+        _ => false,
+    }
+}
+
+/// `3 × 4`; 1 for a single number.
+pub(crate) fn shown(shape: &[usize]) -> String {
+    match shape {
+        [] => "1".into(),
+        _ => shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "),
     }
 }

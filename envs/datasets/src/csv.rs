@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::column::{Column, Numbers};
 use crate::flat::{self, Source};
+use crate::labels::Labels;
 use crate::tree::Tree;
 use crate::{Dataset, End, Error, Reading};
 
@@ -53,22 +54,29 @@ struct Csv {
     rows: usize,
 }
 
+/// The rows of a file.
+fn open(path: &Path) -> Result<::csv::Reader<File>, Error> {
+    let fail = |reason: String| Error::Open { path: path.to_owned(), reason };
+    let mut first = String::new();
+    let peek = File::open(path).map(std::io::BufReader::new);
+    peek.and_then(|mut file| std::io::BufRead::read_line(&mut file, &mut first)).map_err(|e| {
+        let cure = if e.kind() == std::io::ErrorKind::InvalidData { "; save it as UTF-8" } else { "" };
+        fail(format!("not a table as text ({e}){cure}"))
+    })?;
+    // The separator that the line of names has most of.
+    let delimiter =
+        [b',', b'\t', b';'].into_iter().max_by_key(|&it| first.bytes().filter(|&byte| byte == it).count());
+    let reader = ::csv::ReaderBuilder::new()
+        .delimiter(delimiter.unwrap_or(b','))
+        .trim(::csv::Trim::All)
+        .from_path(path);
+    reader.map_err(|e| fail(e.to_string()))
+}
+
 impl Csv {
     fn read(path: &Path) -> Result<Self, Error> {
         let fail = |reason: String| Error::Open { path: path.to_owned(), reason };
-        let mut first = String::new();
-        let peek = File::open(path).map(std::io::BufReader::new);
-        peek.and_then(|mut file| std::io::BufRead::read_line(&mut file, &mut first))
-            .map_err(|e| fail(format!("not a table as text ({e})")))?;
-        // The separator that the line of names has most of.
-        let delimiter = [b',', b'\t', b';']
-            .into_iter()
-            .max_by_key(|&it| first.bytes().filter(|&byte| byte == it).count());
-        let reader = ::csv::ReaderBuilder::new()
-            .delimiter(delimiter.unwrap_or(b','))
-            .trim(::csv::Trim::All)
-            .from_path(path);
-        let mut reader = reader.map_err(|e| fail(e.to_string()))?;
+        let mut reader = open(path)?;
         let names: Vec<String> = reader
             .headers()
             .map_err(|e| fail(e.to_string()))?
@@ -142,6 +150,27 @@ impl Source for Csv {
         let sets = [flat::OBSERVATIONS, flat::ACTIONS].into_iter().flatten().copied();
         names.extend(sets.filter(|set| !self.numbered(set).is_empty()).map(str::to_owned));
         Ok(names)
+    }
+
+    /// The texts of the cells, which are not kept: the file is read again.
+    fn labels(&self, name: &str) -> Result<Vec<u64>, Error> {
+        let fail = |reason: String| Error::Open { path: self.path.clone(), reason };
+        let place = self.names.iter().position(|there| there == name);
+        let place =
+            place.ok_or_else(|| Error::content(&self.path, name, "nothing", "a column of that name"))?;
+        let (mut known, mut labels, mut line) =
+            (Labels::default(), Vec::with_capacity(self.rows), ::csv::StringRecord::new());
+        let mut reader = open(&self.path)?;
+        while reader.read_record(&mut line).map_err(|e| fail(e.to_string()))? {
+            match line.get(place).unwrap_or_default() {
+                "" => {
+                    let found = format!("an empty cell in line {}", labels.len() + 2);
+                    return Err(Error::content(&self.path, name, found, "an episode in each row"));
+                }
+                cell => labels.push(known.of(cell.as_bytes())),
+            }
+        }
+        Ok(labels)
     }
 
     fn tree(&self, name: &str) -> Result<Tree, Error> {

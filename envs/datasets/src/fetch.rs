@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::ids::{is_d4rl_gym_id, is_minari_id, minari_root};
-use crate::{Dataset, Error};
+use crate::ids::{is_minari_id, minari_root};
+use crate::{Dataset, Error, offers};
 
 /// Connections for one file that bring nothing new, before it is given up.
 const TRIES: usize = 3;
@@ -28,21 +28,20 @@ const MINARI_USER: &str = "farama-minari";
 /// # Errors
 /// [`Error::Fetch`] with the cure; [`Error::Open`] where the place is taken; those of [`Dataset::load`].
 pub fn fetch(id: &str, folder: &Path, progress: &dyn Fn(u64, u64)) -> Result<PathBuf, Error> {
-    let path = if is_d4rl_gym_id(id) {
-        let path = folder.join(format!("{id}.hdf5"));
+    let bare = offers::bare(id);
+    let path = if offers::is_gym(bare) {
+        let path = folder.join(format!("{bare}.hdf5"));
         free(&path)?;
-        let (name, version) = id.rsplit_once("-v").unwrap_or((id, "2"));
-        let url = format!(
-            "{}/gym_mujoco_v2/{}-v{version}.hdf5",
-            endpoint("D4RL_ENDPOINT", D4RL),
-            name.replace('-', "_")
-        );
+        let name = bare.trim_end_matches("-v2").replace('-', "_");
+        let url = format!("{}/gym_mujoco_v2/{name}-v2.hdf5", endpoint("D4RL_ENDPOINT", D4RL));
         let size = length(&url)?;
         let part = beside(&path);
         file(&url, &part, size, &|done| progress(done, size))?;
         Dataset::load(&part)?;
         rename(&part, &path)?;
         path
+    } else if let Some(instead) = offers::instead(bare).filter(|_| !bare.contains('/')) {
+        return Err(Error::Name { path: id.into(), reason: format!("not there to be fetched; {instead}") });
     } else if is_minari_id(id) {
         minari(id, progress, 0)?
     } else {

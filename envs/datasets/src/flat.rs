@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::actions::EXACT;
 use crate::column::Column;
 use crate::hdf5::shown;
 use crate::reading::Columns;
@@ -19,6 +20,21 @@ pub(crate) trait Source {
 
     /// What is there under one of these names.
     fn tree(&self, name: &str) -> Result<Tree, Error>;
+
+    /// What a column says in each row, as numbers that are equal where the column's values are: to tell episodes apart.
+    fn labels(&self, name: &str) -> Result<Vec<u64>, Error> {
+        let column = self.tree(name)?.flatten(self.path(), name, None, None)?;
+        column.expect(self.path(), name, column.rows, true)?;
+        match column.data.iter().find(|x| x.abs() >= EXACT) {
+            Some(large) => Err(Error::content(
+                self.path(),
+                name,
+                format!("{large:.0}, which float32 does not tell from its neighbours"),
+                format!("numbers below {EXACT:.0}; number the episodes from 0 on"),
+            )),
+            None => Ok(column.data.iter().map(|x| u64::from((x + 0.0).to_bits())).collect()),
+        }
+    }
 }
 
 /// Names of one column in different projects, the first of them D4RL's; LeRobot's come last.
@@ -135,7 +151,8 @@ impl Flat<'_> {
             }
         };
         let (terminals, timeouts) = (self.flags(TERMINALS, rows)?, self.flags(TIMEOUTS, rows)?);
-        if let Some(name) = self.first(TERMINALS).filter(|name| name.contains("done")) {
+        let done = self.first(TERMINALS).filter(|name| name.contains("done") && timeouts.is_none());
+        if let Some(name) = done {
             notes.push(format!("`{name}` are read as ends by the task, not by a time limit"));
         }
         let episodes = self.first(EPISODES).filter(|_| timeouts.is_none());
@@ -216,7 +233,9 @@ impl Flat<'_> {
         let (terminals, mut timeouts) = (flags(&columns.terminal)?, flags(&columns.timeout)?);
         match &columns.episode {
             Some(name) => {
-                self.there(name)?;
+                if !self.names.contains(name) {
+                    return Err(self.missing(name, "a column of that name"));
+                }
                 let ends = self.changes(name, rows)?;
                 let all = timeouts.iter_mut().zip(ends).zip(&terminals);
                 all.for_each(|((timeout, end), terminal)| *timeout |= end && !terminal);
@@ -240,14 +259,18 @@ impl Flat<'_> {
 
     /// Where the value of a column changes, and the last row.
     fn changes(&self, name: &str, rows: usize) -> Result<Vec<bool>, Error> {
-        let numbers = self.scalar(name, rows)?;
+        let labels = self.source.labels(name)?;
+        if labels.len() != rows {
+            let expected = format!("{rows}, as the other keys have");
+            return Err(Error::content(self.source.path(), name, format!("{} rows", labels.len()), expected));
+        }
         let mut seen = HashSet::new();
-        let mut ends: Vec<bool> = numbers.data.windows(2).map(|two| two[0] != two[1]).collect();
+        let mut ends: Vec<bool> = labels.windows(2).map(|two| two[0] != two[1]).collect();
         ends.push(true);
         ends.truncate(rows);
         for (row, _) in ends.iter().enumerate().filter(|(_, end)| **end) {
-            if !seen.insert(numbers.data[row].to_bits()) {
-                let found = format!("episode {} again at row {row}, after others", numbers.data[row]);
+            if !seen.insert(labels[row]) {
+                let found = format!("an episode again at row {row}, after others");
                 return Err(Error::content(
                     self.source.path(),
                     name,

@@ -128,8 +128,8 @@ impl Dataset {
     /// that the data cut off has neither a termination nor a truncation.
     ///
     /// Minari finds a dataset by its place below `MINARI_DATASETS_PATH`, which is its id: `hopper/medium-v0`.
-    /// Into `metadata.json` go also `metadata`, where `dataset_id` replaces the id made of the last two
-    /// names of `folder`. Minari's own keys for them are `algorithm_name`, `author`, `author_email`,
+    /// Outside of Minari's own folder the id is `folder` as given, or the last name of an absolute path.
+    /// Into `metadata.json` go also `metadata`, where `dataset_id` replaces it. Minari's own keys for them are `algorithm_name`, `author`, `author_email`,
     /// `code_permalink`, `description`.
     ///
     /// # Errors

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::offers;
+
 /// What a text is that leads to no file, where that is more than a path, and what helps.
 pub(crate) fn known(text: &str, folder: &Path) -> Option<(Option<String>, Option<String>)> {
     let said = |what: String, cure: String| Some((Some(what), Some(cure)));
-    let bare = text.strip_prefix("d4rl/").or(text.strip_prefix("D4RL/")).unwrap_or(text);
     if let Some(name) = ogbench(text) {
         let cure = format!(
             "`pip install ogbench`, then `python -c \"import ogbench; ogbench.download_datasets(['{name}'])\"`, then \
@@ -13,22 +14,35 @@ pub(crate) fn known(text: &str, folder: &Path) -> Option<(Option<String>, Option
         );
         return said("an OGBench dataset that is not on this machine".into(), cure);
     }
-    if is_d4rl_id(bare) {
-        return Some((Some("a D4RL dataset that is not on this machine".into()), d4rl_cure(bare)));
-    }
     if aaren_envs::ids().contains(&text) {
         let cure = format!("write `env: {text}`; a recipe such as `hopper-medium` makes data");
         return said("an environment, not a dataset".into(), cure);
+    }
+    if let Some(file) = text.strip_suffix(".hdf5") {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        if let Some(id) = offers::spelled(name).filter(|id| offers::is_gym(id)) {
+            return Some((None, Some(format!("`aaren data fetch {id}`"))));
+        }
+    }
+    let bare = offers::bare(text);
+    if offers::is_gym(bare) {
+        let (how, recipe) = (offers::how(bare), bare.trim_end_matches("-v2"));
+        let cure = format!("{how}; the recipe `{recipe}` is another dataset, made here");
+        return said("a D4RL dataset that is not on this machine".into(), cure);
+    }
+    if !offers::is_minari(text)
+        && let Some(cure) = offers::instead(text)
+    {
+        let what = if offers::is_d4rl(bare) { "a D4RL dataset" } else { "a dataset" };
+        return said(format!("{what} that is not on this machine"), cure);
     }
     if is_minari_id(text) {
         let what = format!("a Minari dataset that is not in {}", minari_root().display());
         return said(what, format!("`aaren data fetch {text}`"));
     }
-    let stem = text.strip_suffix(".hdf5").filter(|stem| is_d4rl_gym_id(stem));
-    if let Some(id) = stem {
-        return Some((None, Some(format!("`aaren data fetch {id}`"))));
-    }
-    if text.starts_with(['~', '$', '%']) {
+    // What was expanded stands in the path.
+    let home = ["~/", "$HOME/", "${HOME}/"].iter().any(|start| text.starts_with(start));
+    if text.starts_with(['~', '$', '%']) && !home {
         let cure = "write the path in full; `~` and `$HOME` are expanded, nothing else is".into();
         return Some((None, Some(cure)));
     }
@@ -70,54 +84,6 @@ fn ogbench(text: &str) -> Option<String> {
     // D4RL's `antmaze-medium-play` is another one.
     let own = TASKS.contains(&task) && WAYS.contains(&way) && !(task == "antmaze" && way == "play");
     (own && version.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("{name}-v{version}"))
-}
-
-/// `hopper-medium-v2`, `antmaze-umaze-v0`, `pen-human-v1`: ids of D4RL, which are no folders.
-fn is_d4rl_id(text: &str) -> bool {
-    const TASKS: [&str; 13] = [
-        "hopper",
-        "halfcheetah",
-        "walker2d",
-        "ant",
-        "antmaze",
-        "maze2d",
-        "pen",
-        "door",
-        "hammer",
-        "relocate",
-        "kitchen",
-        "minigrid",
-        "carla",
-    ];
-    let task = text.split('-').next().unwrap_or(text);
-    is_minari_id(text) && !text.contains('/') && TASKS.contains(&task) && text != task
-}
-
-/// Whether an id is of D4RL's Gym sets, which are there to be fetched.
-pub(crate) fn is_d4rl_gym_id(text: &str) -> bool {
-    let task = text.split('-').next().unwrap_or(text);
-    is_d4rl_id(text) && ["hopper", "halfcheetah", "walker2d", "ant"].contains(&task)
-}
-
-/// What brings a D4RL dataset here; a recipe of almost the same name is another one.
-fn d4rl_cure(id: &str) -> Option<String> {
-    let (name, _) = id.rsplit_once("-v").unwrap_or((id, ""));
-    let (task, rest) = name.split_once('-').unwrap_or((name, ""));
-    if is_d4rl_gym_id(id) {
-        return Some(format!(
-            "`aaren data fetch {id}`, then `dataset: {id}.hdf5`; the recipe `{name}` is another dataset, made here"
-        ));
-    }
-    let (task, version) = match task {
-        "maze2d" => ("pointmaze", 2),
-        "antmaze" => (task, 1),
-        "minigrid" => (task, 0),
-        // Nobody made it anew.
-        "carla" => return None,
-        _ => (task, 2),
-    };
-    let minari = format!("D4RL/{task}/{rest}-v{version}");
-    Some(format!("its successor is Minari's: `aaren data fetch {minari}`, then `dataset: {minari}`"))
 }
 
 /// What to do with an address of the internet.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, Float32Array, Int64Array, StringArray};
 use serde_json::{Map, Value, json};
 
@@ -55,6 +56,19 @@ pub(crate) fn load(folder: &Path, reading: &Reading) -> Result<Dataset, Error> {
     if !videos.is_empty() {
         dataset.said.notes.push(format!("pictures are left out: {}", crate::hdf5::shown(&videos)));
     }
+    let others: Vec<String> = (features.into_iter().flatten())
+        .map(|(name, _)| name.clone())
+        .filter(|name| {
+            name.starts_with("observation.") && name != "observation.state" && !videos.contains(name)
+        })
+        .collect();
+    if !others.is_empty() && reading.columns.is_none() {
+        dataset.said.notes.push(format!(
+            "observations are left out: {}; `columns: {{observation: [observation.state, …], action: [action], reward: \
+             next.reward, episode: episode_index}}` names which to take",
+            crate::hdf5::shown(&others)
+        ));
+    }
     let (found, said) = (dataset.episodes.len() as u64, info_json["total_episodes"].as_u64());
     if said.is_some_and(|said| said != found) {
         let expected = format!(
@@ -95,7 +109,11 @@ pub(crate) fn write(dataset: &Dataset, folder: &Path) -> Result<(), Error> {
         Arc::new(all.map(|(index, t)| of(index, t)).collect::<Int64Array>()) as ArrayRef
     };
     let seconds = episodes.iter().flat_map(|it| (0..it.length).map(|t| t as f32)).collect::<Float32Array>();
-    let [states, actions] = parquet::vectors(dataset);
+    // LeRobot keeps vectors of one entry as plain numbers.
+    let [states, actions] = parquet::vectors(dataset).map(|array| match array.as_fixed_size_list_opt() {
+        Some(list) if list.value_length() == 1 => list.values().clone(),
+        _ => array,
+    });
     let action_type = if dataset.discrete { "int64" } else { "float32" };
     let columns: [(&str, ArrayRef, &str, usize); 10] = [
         ("observation.state", states, "float32", dataset.observation_size),
@@ -122,6 +140,11 @@ pub(crate) fn write(dataset: &Dataset, folder: &Path) -> Result<(), Error> {
         "features": features,
     });
     let data = parquet::file(columns.map(|(name, array, ..)| (name.to_owned(), array)).into(), None);
+    let stats = json!({
+        "observation.state": statistics(&dataset.observations, dataset.observation_size),
+        "action": statistics(&dataset.actions, dataset.action_size),
+        "next.reward": statistics(&dataset.rewards, 1),
+    });
     let files = [
         ("data/chunk-000/file-000.parquet", data),
         ("meta/tasks.parquet", tasks()),
@@ -133,9 +156,31 @@ pub(crate) fn write(dataset: &Dataset, folder: &Path) -> Result<(), Error> {
             fs::create_dir_all(path.parent().unwrap_or(temporary))?;
             write_whole(&path, &bytes.map_err(io::Error::other)?)?;
         }
+        write_whole(&temporary.join("meta/stats.json"), stats.to_string().as_bytes())?;
         write_whole(&temporary.join("meta/info.json"), info.to_string().as_bytes())
     })
     .map_err(|e| fail(e.to_string()))
+}
+
+/// What LeRobot normalises with: over all rows, for each entry.
+fn statistics(data: &[f32], size: usize) -> Value {
+    let count = (data.len() / size) as f64;
+    let each = |f: &dyn Fn(&mut dyn Iterator<Item = f64>) -> f64| -> Vec<f64> {
+        (0..size).map(|entry| f(&mut data.iter().skip(entry).step_by(size).map(|&x| x.into()))).collect()
+    };
+    let mean = |rows: &mut dyn Iterator<Item = f64>| rows.sum::<f64>() / count;
+    let means = each(&mean);
+    let std: Vec<f64> = (means.iter().enumerate())
+        .map(|(entry, middle)| {
+            let rows = data.iter().skip(entry).step_by(size);
+            mean(&mut rows.map(|&x| (f64::from(x) - middle).powi(2))).sqrt()
+        })
+        .collect();
+    json!({
+        "min": each(&|rows| rows.fold(f64::INFINITY, f64::min)),
+        "max": each(&|rows| rows.fold(f64::NEG_INFINITY, f64::max)),
+        "mean": means, "std": std, "count": [count as u64],
+    })
 }
 
 /// pandas' table of tasks, indexed by their names.

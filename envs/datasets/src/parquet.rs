@@ -14,13 +14,16 @@ use arrow_array::{ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Int6
 use arrow_schema::{ArrowError, Field, Schema};
 
 use crate::flat::{self, Source};
-use crate::record_batch::tree_of;
+use crate::record_batch::{labels_of, tree_of};
 use crate::tree::Tree;
 use crate::{Dataset, End, Error, Reading};
 
 /// A Parquet file.
 pub(crate) fn load(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
     let batches = batches(path, None)?;
+    if batches.is_empty() {
+        return Err(Error::content(path, "rows", "none", "a row for each transition"));
+    }
     flat::dataset(&Batches { path: path.to_owned(), batches }, "Parquet", reading)
 }
 
@@ -44,6 +47,10 @@ impl Source for Batches {
     fn tree(&self, name: &str) -> Result<Tree, Error> {
         tree_of(&self.path, name, &self.batches)
     }
+
+    fn labels(&self, name: &str) -> Result<Vec<u64>, Error> {
+        labels_of(&self.path, name, &self.batches)
+    }
 }
 
 /// The record batches of a Parquet file, those columns alone that are asked for.
@@ -51,7 +58,12 @@ pub(crate) fn batches(path: &Path, columns: Option<&[&str]>) -> Result<Vec<Recor
     let fail = |e: &dyn std::fmt::Display| {
         let found = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         let other = crate::signature::other(path).map(str::to_owned);
-        let unreadable = || format!("not a readable Parquet file ({found}); is the download complete?");
+        let unreadable = || match found.rsplit_once("Disabled feature at compile time: ") {
+            Some((_, codec)) => {
+                format!("its columns are compressed with {codec}; write them with `compression='zstd'`")
+            }
+            None => format!("not a readable Parquet file ({found}); is the download complete?"),
+        };
         Error::Open { path: path.to_owned(), reason: other.unwrap_or_else(unreadable) }
     };
     let file = File::open(path).map_err(|e| fail(&e))?;

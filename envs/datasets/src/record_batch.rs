@@ -4,14 +4,15 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 
 use crate::Error;
 use crate::column::{Column, Numbers};
+use crate::labels::Labels;
 use crate::tree::{Tree, in_order};
 
 /// What a column of record batches holds: numbers, lists of them of one size, or structures of both by name.
@@ -24,6 +25,53 @@ pub(crate) fn tree_of(path: &Path, key: &str, batches: &[RecordBatch]) -> Result
         );
     }
     arrays_tree(path, key, &arrays, 0)
+}
+
+/// What a column says in each row, as numbers that are equal where its values are: numbers, texts, times, dictionaries.
+pub(crate) fn labels_of(path: &Path, key: &str, batches: &[RecordBatch]) -> Result<Vec<u64>, Error> {
+    let mut known = Labels::default();
+    let mut labels = Vec::new();
+    for batch in batches {
+        let array = batch.column_by_name(key);
+        let array = array.ok_or_else(|| Error::content(path, key, "nothing", "a column of that name"))?;
+        if array.logical_null_count() > 0 {
+            return Err(Error::content(path, key, "missing values", "a value in each row"));
+        }
+        let (values, places) = match array.as_any_dictionary_opt() {
+            Some(dictionary) if array.is_empty() => (dictionary.values().clone(), Vec::new()),
+            Some(dictionary) => (dictionary.values().clone(), dictionary.normalized_keys()),
+            None => (array.clone(), (0..array.len()).collect()),
+        };
+        let of_values: Vec<u64> = (0..values.len())
+            .map(|row| value(&values, row).map(|bytes| known.of(&bytes)))
+            .collect::<Option<_>>()
+            .ok_or_else(|| {
+                let found = format!("type {}", array.data_type()).escape_debug().to_string();
+                Error::content(path, key, found, "numbers, texts or times, which tell episodes apart")
+            })?;
+        labels.extend(places.into_iter().map(|place| of_values[place]));
+    }
+    Ok(labels)
+}
+
+/// The bytes of one value, for types that have one to a row.
+fn value(array: &dyn Array, row: usize) -> Option<Vec<u8>> {
+    Some(match array.data_type() {
+        DataType::Utf8 => array.as_string::<i32>().value(row).into(),
+        DataType::LargeUtf8 => array.as_string::<i64>().value(row).into(),
+        DataType::Utf8View => array.as_string_view().value(row).into(),
+        DataType::Boolean => vec![array.as_boolean().value(row).into()],
+        DataType::FixedSizeList(_, 1) => {
+            let list = array.as_fixed_size_list();
+            value(list.values(), list.value_offset_at(row))?
+        }
+        kind => {
+            let width = kind.primitive_width()?;
+            let data = array.to_data();
+            let start = (data.offset() + row) * width;
+            data.buffers().first()?.as_slice().get(start..start + width)?.into()
+        }
+    })
 }
 
 fn arrays_tree(path: &Path, key: &str, arrays: &[&dyn Array], depth: usize) -> Result<Tree, Error> {
@@ -156,7 +204,12 @@ pub(crate) fn shape(
             }
             Ok((Vec::new(), false))
         }
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => Ok((Vec::new(), false)),
+        DataType::Dictionary(_, item) if depth < 8 && item.is_primitive() => {
+            shape(path, key, item, depth + 1)
+        }
+        DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Decimal128(..) => {
+            Ok((Vec::new(), false))
+        }
         DataType::Boolean
         | DataType::Int8
         | DataType::Int16
@@ -189,6 +242,16 @@ fn append(array: &dyn Array, numbers: &mut Numbers) -> Option<()> {
             let list = array.as_fixed_size_list();
             let entries = array.len() * *edge as usize;
             append(&list.values().slice(0, entries), numbers)?;
+        }
+        DataType::Dictionary(..) => {
+            let dictionary = array.as_any_dictionary();
+            let mut own = Numbers::filled(0, 0.0);
+            append(dictionary.values().as_ref(), &mut own)?;
+            let places = if array.is_empty() { Vec::new() } else { dictionary.normalized_keys() };
+            places.into_iter().try_for_each(|place| own.get(place).map(|number| numbers.push(number)))?;
+        }
+        DataType::Decimal128(_, scale) => {
+            primitive!(Decimal128Type, |x: i128| x as f64 / 10f64.powi(i32::from(*scale)))
         }
         DataType::Boolean => {
             array.as_boolean().values().iter().for_each(|flag| numbers.push(f64::from(u8::from(flag))))

@@ -3,6 +3,8 @@
 use aaren_envs::ActionSpace;
 use serde_json::Value;
 
+use crate::column::image;
+
 /// A space of Gymnasium.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Space {
@@ -34,6 +36,11 @@ pub enum Space {
     },
     /// Spaces by name, in the order in which they are flattened; those of a tuple are called `_index_0`, ….
     Dict(Vec<(String, Space)>),
+    /// Boxes of bytes that are images.
+    Images {
+        /// Height, width and channels, in the order of the file.
+        shape: Vec<usize>,
+    },
     /// One that is no vector of numbers: text, graphs, sequences.
     Other(String),
 }
@@ -42,11 +49,16 @@ impl Space {
     /// Of the JSON that Minari writes; none for what is no space.
     pub fn of_json(json: &Value) -> Option<Self> {
         let size = |key: &str| json[key].as_u64().and_then(|size| usize::try_from(size).ok());
-        let product = |shape: &Value| {
+        let edges = |shape: &Value| {
             let edge = |edge: &Value| usize::try_from(edge.as_u64()?).ok();
-            shape.as_array()?.iter().try_fold(1usize, |size, next| size.checked_mul(edge(next)?))
+            shape.as_array()?.iter().map(edge).collect::<Option<Vec<usize>>>()
         };
+        let product =
+            |shape: &Value| edges(shape)?.into_iter().try_fold(1usize, |size, edge| size.checked_mul(edge));
         Some(match json["type"].as_str()? {
+            "Box" if json["dtype"] == "uint8" && edges(&json["shape"]).is_some_and(|it| image(&it)) => {
+                Space::Images { shape: edges(&json["shape"])? }
+            }
             "Box" => {
                 let listed = |key: &str| json[key].as_array().map(Vec::len);
                 let size = product(&json["shape"]).or_else(|| listed("low")).or_else(|| listed("high"))?;
@@ -105,6 +117,16 @@ impl Space {
         }
     }
 
+    /// Whether it is a dictionary or a tuple with choices in it, which are no vector and no choices beside one another.
+    pub(crate) fn mixes_choices(&self) -> bool {
+        let Space::Dict(children) = self else { return false };
+        children.iter().any(|(_, child)| match child {
+            Space::Box { .. } => false,
+            Space::Dict(_) => child.mixes_choices(),
+            _ => true,
+        })
+    }
+
     /// Entries of the vector.
     pub fn flat_size(&self) -> usize {
         match self {
@@ -112,6 +134,7 @@ impl Space {
             Space::Discrete { n, .. } | Space::MultiBinary { n } => *n,
             Space::MultiDiscrete { nvec, .. } => nvec.iter().sum(),
             Space::Dict(children) => children.iter().map(|(_, space)| space.flat_size()).sum(),
+            Space::Images { shape } => shape.iter().product(),
             Space::Other(_) => 0,
         }
     }

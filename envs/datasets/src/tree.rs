@@ -158,14 +158,13 @@ fn chosen(
 
 /// One part as a vector.
 fn vector(path: &Path, key: &str, column: Column, space: Option<&Space>) -> Result<Column, Error> {
-    let image = column.bytes
-        && match column.shape[..] {
-            [_, _, _] => true,
-            [height, width] => height >= 16 && width >= 16,
-            _ => false,
-        };
-    if image {
-        let found = format!("images, {} bytes a row", column.shown());
+    // Arrow keeps the entries of an image flat: its space says what they are.
+    let images = match space {
+        Some(Space::Images { shape }) => Some(crate::column::shown(shape)),
+        _ => column.is_image().then(|| column.shown()),
+    };
+    if let Some(shape) = images {
+        let found = format!("images, {shape} bytes a row");
         let expected = "vectors of numbers, which these encoders read; choose other keys with `observe`, or store \
                         features of the images";
         return Err(Error::content(path, key, found, expected));

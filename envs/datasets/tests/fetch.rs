@@ -139,6 +139,12 @@ fn a_server_without_ranges_begins_anew() {
     let error =
         at(&server, folder.path(), || fetch("hopper-expert-v2", folder.path(), &|_, _| ())).unwrap_err();
     assert!(error.to_string().contains("404"), "{error}");
+    // D4RL's first versions lie elsewhere, and nothing is asked for.
+    let asked = server.connections.load(SeqCst);
+    let error =
+        at(&server, folder.path(), || fetch("hopper-medium-v0", folder.path(), &|_, _| ())).unwrap_err();
+    assert!(error.to_string().contains("`aaren data fetch hopper-medium-v2`"), "{error}");
+    assert_eq!(server.connections.load(SeqCst), asked);
 }
 
 #[test]

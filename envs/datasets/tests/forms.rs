@@ -82,6 +82,29 @@ fn arrays_and_tables() {
         let message = Dataset::load(&form(name)).unwrap_err().to_string();
         assert!(message.contains("`a`, `b`, `u`") && message.contains("columns: {observation"), "{message}");
     }
+    // Episodes by name or date, also beyond what float32 tells apart; numbers in dictionaries, decimals; a spreadsheet's
+    // text with a byte order mark, CRLF and semicolons.
+    for name in ["named.parquet", "dated.parquet", "named.csv", "stamped.csv"] {
+        check(name, &Dataset::load_for(&form(name), &reading, None).unwrap());
+    }
+    for (name, expected) in [
+        ("empty.parquet", "rows: found none"),
+        ("brotli.parquet", "compressed with brotli; write them with `compression='zstd'`"),
+    ] {
+        let message = Dataset::load_for(&form(name), &reading, None).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+    // HDF5 keeps numbers as float32 would have them: episodes that it would join are refused.
+    let mut file = hdf5_pure::FileBuilder::new();
+    for name in ["observations", "actions", "rewards"] {
+        file.create_dataset(name).with_f64_data(&[0.5, 0.25, 0.75]).with_shape(&[3]);
+    }
+    let ids = [1_700_000_000, 1_700_000_000, 1_700_000_001];
+    file.create_dataset("episode_id").with_i64_data(&ids).with_shape(&[3]);
+    let stamped = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("stamped.hdf5");
+    std::fs::write(&stamped, file.finish().unwrap()).unwrap();
+    let message = Dataset::load(&stamped).unwrap_err().to_string();
+    assert!(message.contains("episode_id") && message.contains("number the episodes from 0"), "{message}");
     // A trajectory's last row is its final state.
     let ogbench = load("ogbench.npz");
     let kept: Vec<f32> = (0..12).filter(|i| ![3, 6, 11].contains(i)).map(|i| i as f32).collect();
@@ -178,6 +201,64 @@ fn a_folder_that_lost_an_episode_is_refused() {
     }
     let message = Dataset::load(&lost).unwrap_err().to_string();
     assert!(message.contains("1 episodes in the folder; expected the 2"), "{message}");
+}
+
+/// A copy of a folder of Minari's, with another space.
+fn with_space(name: &str, key: &str, space: &serde_json::Value) -> PathBuf {
+    let copy = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{key}-{}", name.replace('/', "-")));
+    let _ = std::fs::remove_dir_all(&copy);
+    let mut metadata: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(form(name).join("data/metadata.json")).unwrap()).unwrap();
+    metadata[key] = space.to_string().into();
+    std::fs::create_dir_all(copy.join("data")).unwrap();
+    std::fs::write(copy.join("data/metadata.json"), metadata.to_string()).unwrap();
+    for episode in ["0", "1"] {
+        let part = format!("data/{episode}/part-0.arrow");
+        std::fs::create_dir_all(copy.join("data").join(episode)).unwrap();
+        std::fs::copy(form(name).join(&part), copy.join(&part)).unwrap();
+    }
+    copy
+}
+
+#[test]
+fn images_and_dictionaries_of_actions_are_refused_by_their_spaces() {
+    // Arrow keeps the bytes of an image flat.
+    let pictures = json!({"type": "Box", "dtype": "uint8", "shape": [2, 2, 1], "low": 0, "high": 255});
+    let folder = with_space("minari/arrow/tuple-v0", "observation_space", &pictures);
+    let message = Dataset::load(&folder).unwrap_err().to_string();
+    assert!(message.contains("found images, 2 × 2 × 1 bytes a row"), "{message}");
+    let (force, grip) = (json!({"type": "Box", "shape": [1]}), json!({"type": "Discrete", "n": 2}));
+    let both = json!({"type": "Dict", "subspaces": {"force": force, "grip": grip}});
+    let folder = with_space("minari/arrow/half-v0", "action_space", &both);
+    let message = Dataset::load(&folder).unwrap_err().to_string();
+    assert!(message.contains("a dictionary or tuple with choices"), "{message}");
+    let boxes = json!({"type": "Tuple", "subspaces": [force, force]});
+    let dataset = Dataset::load(&with_space("minari/arrow/half-v0", "action_space", &boxes)).unwrap();
+    assert!(!dataset.discrete());
+}
+
+/// What `LeRobotDataset` of lerobot 0.4.4 wants, which loads such a folder with equal numbers: vectors of one entry are
+/// plain numbers (it cannot cast a list of one), and statistics to normalise with.
+#[test]
+fn a_folder_as_lerobot_loads_it() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("as-lerobot");
+    let _ = std::fs::remove_dir_all(&folder);
+    load("plain.npz").write_lerobot(&folder).unwrap();
+    let file = std::fs::File::open(folder.join("data/chunk-000/file-000.parquet")).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let columns = reader.metadata().file_metadata().schema_descr();
+    let paths: Vec<_> = columns.columns().iter().map(|column| column.path().string()).collect();
+    assert_eq!(paths[..3], ["observation.state.list.item", "action", "next.reward"]);
+    let stats: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("meta/stats.json")).unwrap()).unwrap();
+    // Row i: [i, i/4], i from 0 to 11.
+    let std = (143.0f64 / 12.0).sqrt();
+    let expected = json!({
+        "min": [0.0, 0.0], "max": [11.0, 2.75], "mean": [5.5, 1.375], "std": [std, std / 4.0], "count": [12],
+    });
+    assert_eq!(stats["observation.state"], expected);
+    assert_eq!(stats["action"]["max"], json!([0.5]));
 }
 
 type Write = fn(&Dataset, &Path) -> Result<(), aaren_datasets::Error>;

@@ -80,6 +80,20 @@ fn ids_and_addresses_are_told_how_to_come_here() {
     for (text, expected) in [
         ("hopper-medium-v2", "`aaren data fetch hopper-medium-v2`"),
         ("d4rl/hopper-medium-v2", "`aaren data fetch hopper-medium-v2`"),
+        ("hopper-medium-v0", "has version 2, which was recorded anew: `aaren data fetch hopper-medium-v2`"),
+        ("d4rl:walker2d-medium-replay-v1", "`aaren data fetch walker2d-medium-replay-v2`"),
+        ("HalfCheetah-medium-v2", "`aaren data fetch halfcheetah-medium-v2`"),
+        ("hopper_mediumexpert-v2", "`aaren data fetch hopper-medium-expert-v2`"),
+        ("hopper-medum-v2", "did you mean `hopper-medium-v2`?"),
+        ("hoper-medium-v2", "did you mean `hopper-medium-v2`?"),
+        ("mujoco/hoper/medium-v0", "did you mean `mujoco/hopper/medium-v0`?"),
+        ("D4RL/pen/human", "`aaren data fetch D4RL/pen/human-v2`"),
+        ("pointmaze/umaze-v2", "`aaren data fetch D4RL/pointmaze/umaze-v2`"),
+        ("door-cloned-longhorizon-v1", "of door `aaren data fetch` has human, cloned, expert"),
+        ("hopper-simple-v0", "of hopper `aaren data fetch` has random, medium"),
+        ("carla-lane-v0", "has no set of carla"),
+        ("my-robot/walks-v0", "`aaren data fetch my-robot/walks-v0`"),
+        ("hopper_medium-v2.hdf5", "`aaren data fetch hopper-medium-v2`"),
         ("hopper-medium-expert-v2.hdf5", "`aaren data fetch hopper-medium-expert-v2`"),
         ("antmaze-umaze-v2", "`aaren data fetch D4RL/antmaze/umaze-v1`"),
         ("antmaze-medium-play-v0", "`aaren data fetch D4RL/antmaze/medium-play-v1`"),
@@ -104,5 +118,7 @@ fn ids_and_addresses_are_told_how_to_come_here() {
         let missing = locate(text, folder.path()).unwrap_err();
         assert!(missing.cure.as_ref().is_some_and(|cure| cure.contains(expected)), "{text}: {missing:?}");
     }
-    assert_eq!(locate("no/such/file.hdf5", folder.path()).unwrap_err().cure, None);
+    for text in ["no/such/file.hdf5", "~/no-such-file.hdf5"] {
+        assert_eq!(locate(text, folder.path()).unwrap_err().cure, None, "{text}");
+    }
 }

@@ -124,7 +124,7 @@ fn a_checkpoint_of_other_settings_or_data_is_refused() {
     let message = refused(&["--set", "train.batch=8", "--set", "model.heads=2"]);
     assert!(
         message
-            .contains("which differ in model.heads: found 1, expected 2; train.batch: found 4, expected 8"),
+            .contains("which differ in model.heads: found 4, expected 2; train.batch: found 4, expected 8"),
         "{message}"
     );
     let path = experiment.path("pendulum.hdf5");

@@ -122,14 +122,16 @@ fn asked_against_achieved(experiment: &Experiment) {
         let (code, _, message) = ask(experiment, "sweep", arguments);
         assert!(code == Some(2) && message.contains(reason), "{message}");
     }
-    // These hear no `max`.
+    // Of the two the Transformer, whose return is a token, hears no `max`.
     let (code, _, message) = ask(experiment, "sweep", &["--target-return", "max", "--episodes", "1"]);
-    assert!(code == Some(2) && message.contains("left out"), "{message}");
+    assert!(code == Some(0) && message.contains("transformer: left out"), "{message}");
+    assert_eq!(experiment.json("results", "sweep.json")["cells"].as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn a_sweep_repeats_the_evaluation_and_attention_adds_up() {
-    let experiment = Experiment::new(&YAML.replace("every: 5", "every: 30"));
+    let yaml = YAML.replace("every: 5", "every: 30").replace("transformer]", "transformer: {tokens: 2}]");
+    let experiment = Experiment::new(&yaml);
     let (code, _, message) = ask(&experiment, "sweep", &[]);
     assert!(code == Some(2) && message.contains("no spec.yaml in it"), "{message}");
     let (code, message) = experiment.run("results", &["--set", "seeds=[0, 1]"]);

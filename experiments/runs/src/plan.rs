@@ -21,7 +21,11 @@ pub struct Plan {
 impl Plan {
     /// Reads a YAML with overrides such as `train.updates=500`, and checks every experiment of it.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        let document = Document::read(path, overrides)?;
+        Self::of(Document::read(path, overrides)?)
+    }
+
+    /// As [`Plan::read`], of a document that was read or parsed before.
+    pub fn of(document: Document) -> Result<Self> {
         let Some((name, cells)) = document.cells()? else {
             let experiment = Experiment::of(document)?;
             return Ok(Self {

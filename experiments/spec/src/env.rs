@@ -199,7 +199,11 @@ impl<'de> Visitor<'de> for Env {
 fn space(json: &Value, of_actions: bool) -> Result<(), String> {
     const SPACE: &str = "a space as Gymnasium's, such as `{type: Box, shape: [3], low: -1, high: 1}` or `{type: Discrete, n: 4}`";
     let space = Space::of_json(json).ok_or(SPACE)?;
-    let vector = if of_actions { space.actions().is_some() } else { !matches!(space, Space::Other(_)) };
+    let vector = if of_actions {
+        space.actions().is_some()
+    } else {
+        !matches!(space, Space::Images { .. } | Space::Other(_))
+    };
     if !vector || space.flat_size() == 0 {
         let kinds = if of_actions {
             "a Box with finite bounds, `low` below `high`, or Discrete, MultiDiscrete or MultiBinary"

@@ -3,6 +3,8 @@
 The libraries here are folders of a few bytes: none of them is imported or loaded. `installs.py` starts the real ones.
 """
 
+import ast
+import json
 import os
 import re
 import shutil
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import aaren
 import pytest
-from conftest import PROGRAM, ROOT
+from conftest import PROGRAM, ROOT, run_aaren
 
 SOURCE = ROOT / "policies/python/src"
 
@@ -110,6 +112,9 @@ def test_each_thing_that_does_not_fit_has_its_sentence(site: Site) -> None:
     (site.folder / "torch/lib/libtorch_cpu.so").unlink()
     assert "without lib/libtorch_cpu.so" in refused(site)
     site.torch("2.13.0")
+    shutil.rmtree(site.folder / "torch")
+    assert refused(site) == 'torch: found nothing, expected 2.13.0; install it: pip install "torch==2.13.0"'
+    site.torch("2.13.0")
     site.mujoco("4.0.1")
     assert refused(site).startswith("mujoco: found 4.0.1, expected 3.17.0; trajectories differ with every version; ")
     # The wheel `mujoco` 4.0.0 is empty.
@@ -148,29 +153,56 @@ def test_other_systems_have_their_sentence(site: Site, name: str) -> None:
     assert done.stderr.startswith(expected[name])
 
 
-def interpreter(name: str) -> str | None:
-    """The Python of that name behind whatever script chooses one."""
-    python = shutil.which(name)
-    if python is None:
-        return None
-    done = subprocess.run([python, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True)
-    return done.stdout.strip() if done.returncode == 0 else None
+def old_pythons() -> list[str]:
+    """Interpreters older than 3.10: the system's, and those that pyenv keeps."""
+    found = [path for name in ("python3.9", "python3.8", "python3.6") for path in Path("/usr/bin").glob(name)]
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    return [str(path) for path in [*found, *sorted(versions.glob("3.[6-9].*/bin/python3"))]]
 
 
 def test_an_old_python_has_its_sentence() -> None:
-    there = [python for name in ("python3.9", "python3.8", "python3.6") if (python := interpreter(name))]
-    if not there:
-        pytest.skip("no Python older than 3.10 here")
-    for python in there:
-        done = subprocess.run([python, "-m", "aaren"], env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True)
-        assert done.returncode != 0
-        assert done.stderr.splitlines()[-1].startswith("ImportError: aaren needs Python 3.10 or newer, found 3.")
+    sentence = "ImportError: aaren needs Python 3.10 or newer, found 3."
+    told = "import sys; sys.version_info = (3, 9, 18); import runpy; runpy.run_module('aaren', run_name='__main__')"
+    # This one with the number of an old one reads what it could not; the old ones there are have to get so far.
+    commands = [[sys.executable, "-c", told], *([python, "-m", "aaren"] for python in old_pythons())]
+    for command in commands:
+        done = subprocess.run(command, env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True)
+        assert done.returncode != 0, command
+        assert sentence in done.stderr.splitlines()[-1], (command, done.stderr)
+    # Old grammar, whether an old one is there or not.
+    ast.parse((SOURCE / "aaren/__init__.py").read_text(), feature_version=(3, 7))
 
 
 def test_an_own_build_is_started_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {"AAREN": str(PROGRAM), "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-S", "-m", "aaren", "--version"], env=environment, capture_output=True, text=True)
     assert re.fullmatch(r"aaren \d+\.\d+\.\d+ \(libtorch 2\.13\.0, MuJoCo 3\.17\.0\)\n", done.stdout), done.stderr
+
+
+def test_the_demo_is_in_the_command_unless_a_file_has_its_name(tmp_path: Path) -> None:
+    def listed() -> list[str]:
+        sets = ("--set", "seeds=[7]", "--set", "train.threads=1")
+        said = run_aaren("run", "demo", "--dry-run", "--json", "--only", "bc", *sets, cwd=tmp_path)
+        return [run["run"] for run in json.loads(said)["runs"]]
+
+    # A folder of that name is no experiment.
+    (tmp_path / "demo").mkdir()
+    assert listed() == ["popgym-repeat-first-medium-expert/bc:7", "hopper-medium-expert/bc:7"]
+    (tmp_path / "demo").rmdir()
+    (tmp_path / "demo").write_text("env: Hopper-v4\ndataset: hopper-medium\npolicies: [bc: {agent: behaviour-cloning}]\n")
+    assert listed() == ["bc:7"]
+
+
+def test_bash_completes_commands_and_options() -> None:
+    ask = """
+complete_at() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _aaren aaren "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[*]}"; }
+complete_at aaren ren
+complete_at aaren run my.yaml --dr
+"""
+    done = subprocess.run(["bash"], input=run_aaren("completions", "bash") + ask, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["render", "--dry-run"], done.stderr
+    for shell in ("zsh", "fish"):
+        assert "dry-run" in run_aaren("completions", shell)
 
 
 def test_it_comes_with_the_package() -> None:

@@ -3,12 +3,14 @@
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from aaren import Error, Policy
+from conftest import ROOT
 
 OBSERVATION = np.zeros(11)
 INPUTS: dict[str, tuple[Any, str]] = {
@@ -50,7 +52,31 @@ def test_what_is_no_reward_gets_a_sentence(demo: Path) -> None:
         policy.predict(np.zeros(13), (b"",))  # type: ignore[arg-type]
 
 
-def test_tensors_are_numbers_where_they_need_no_gradient(demo: Path) -> None:
+class Tensor:
+    """As torch's, of a module's output."""
+
+    requires_grad = True
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+
+    def __len__(self) -> int:
+        return 11
+
+
+def test_a_gradient_gets_a_sentence(demo: Path) -> None:
+    """Without torch, which the packages of the tests leave out."""
+    policy = Policy.load(demo / "aaren.safetensors")
+    sentence = r"a tensor that requires a gradient, expected numbers: pass `observations?\.detach\(\)`"
+    for act in (policy.stream().act, policy.streams(2).act, policy.predict):
+        with pytest.raises(Error, match=sentence):
+            act(Tensor())
+
+
+def test_tensors_are_numbers_where_they_need_no_gradient(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With torch: this environment's, or that of `make bench`."""
+    own = "python{}.{}/site-packages".format(*sys.version_info)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT / ".deps/python/lib" / own)])
     torch = pytest.importorskip("torch")
     policy = Policy.load(demo / "aaren.safetensors")
     tensor = torch.linspace(-1, 1, 11)
@@ -63,11 +89,14 @@ def test_tensors_are_numbers_where_they_need_no_gradient(demo: Path) -> None:
 
 @pytest.mark.parametrize("name", ["aaren", "transformer"])
 @pytest.mark.parametrize("count", [10**9, 10**15, 2**63, 10**30])
-def test_streams_that_memory_cannot_hold_are_a_memory_error(demo: Path, name: str, count: int) -> None:
+def test_streams_that_memory_cannot_hold_are_a_memory_error(
+    demo: Path, name: str, count: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     policy = Policy.load(demo / f"{name}.safetensors")
     with pytest.raises(MemoryError, match="streams"):
         policy.streams(count)
     assert len(policy.streams(3)) == 3
+    assert capfd.readouterr() == ("", ""), "the library's own backtrace"
 
 
 def test_paths_are_bytes(demo: Path, tmp_path: Path) -> None:

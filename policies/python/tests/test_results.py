@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from pathlib import Path
 
@@ -67,6 +68,14 @@ def test_a_grid_is_run_and_read(experiment: Path) -> None:
     assert len(found.experiments) == 2 and len(found.runs) == 2
     assert found.frame()["experiment"].tolist() == [name for name in found.experiments for _ in range(2)]
     assert found == aaren.results("out/tiny")
+
+
+def test_paths_are_bytes(experiment: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(experiment.parent) + b"/caf\xe9"))
+    few = {"train.updates": 20, "seeds": [3], "policies": ["aaren"]}
+    found = aaren.run(experiment, set=few, results=folder, progress=False)
+    assert found == aaren.results(folder / "tiny")
+    assert found.runs[0].load().name == "aaren"
 
 
 def test_what_goes_wrong_is_said_in_the_commands_words(experiment: Path) -> None:

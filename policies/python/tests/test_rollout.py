@@ -6,7 +6,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from aaren import Policy
+from aaren import Policy, _library
 from aaren.wrappers import RewardAwareObservation
 from conftest import Trained, episode, evaluate
 
@@ -89,6 +89,24 @@ def test_predict_plays_what_a_stream_plays(hopper: dict[str, Trained], name: str
             over[i] = terminated or truncated
         starts = np.zeros(3, bool)
     assert totals.tolist() == [float(row["return"]) for row in rows]
+
+
+@pytest.mark.parametrize("name", ["aaren", "transformer"])
+def test_sixty_four_environments_are_one_call(demo: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pass over the weights, and what each environment alone would get."""
+    policy, generator, calls = Policy.load(demo / f"{name}.safetensors"), np.random.default_rng(0), []
+    step = _library.streams_act
+    monkeypatch.setattr(_library, "streams_act", lambda *given: calls.append(given) or step(*given))
+    together, alone = None, [None] * 64
+    for t in range(3):
+        rows = generator.normal(size=(64, policy.observation_size + 2))
+        rows[:, -1] = t == 0
+        calls.clear()
+        actions, together = policy.predict(rows, together)
+        assert len(calls) == 1 and actions.shape == (64, policy.action_size)
+        for i, row in enumerate(rows):
+            action, alone[i] = policy.predict(row, alone[i])
+            np.testing.assert_array_equal(actions[i], action)
 
 
 def test_predict_keeps_nothing_of_its_own(cart_pole: dict[str, Trained]) -> None:

@@ -1,11 +1,13 @@
 """The wheel as a user meets it: installed into a fresh environment, with the Python of the README and the guides."""
 
+import email
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,19 @@ def test_the_platform_tag_is_true(wheel: Path) -> None:
     assert tag.startswith("manylinux_2_")
     assert f'platform tag: "{tag}"' in " ".join(shown.stdout.split())
     assert wheel.stem.endswith(f"-py3-none-{tag}")
+
+
+def test_the_packages_page_and_what_it_asks_for(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        names = set(file.namelist())
+        (metadata,) = [name for name in names if name.endswith(".dist-info/METADATA")]
+        page = email.message_from_string(file.read(metadata).decode())
+    assert {"aaren/py.typed", "aaren/CHANGELOG.md", "aaren/LICENSE-MIT", "aaren/LICENSE-APACHE"} <= names
+    needed = [one for one in page.get_all("Requires-Dist", []) if "extra ==" not in one]
+    assert needed == ["numpy>=1.24"] and "train" in page.get_all("Provides-Extra", [])
+    assert page["Requires-Python"] == ">=3.10" and page["License-Expression"] == "MIT OR Apache-2.0"
+    # As it stands in the package: the example, and how to train.
+    assert str(page.get_payload()).strip() == (ROOT / "policies/python/README.md").read_text().strip()
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/src/guides/deploy-python.md"])

@@ -133,19 +133,21 @@ fn describe(
     Value::Object(all)
 }
 
-/// The id of a folder: its path below Minari's own folder where it is there, else its last two names, or the last alone
-/// where the one before is no name of Minari's.
+/// The id of a folder, as the Minari library finds it: its path below Minari's own folder where it is there, else the
+/// path as it was given, for a `MINARI_DATASETS_PATH` that is the working directory; of an absolute path the last name.
 pub(crate) fn id(folder: &Path) -> Result<String, Error> {
     let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let root = std::path::absolute(minari_root()).unwrap_or_else(|_| minari_root());
-    let names: Vec<String> = (whole.strip_prefix(&root).unwrap_or(&whole).components())
+    let inside = whole.starts_with(&root);
+    let given = if inside { whole.strip_prefix(&root).unwrap_or(&whole) } else { folder };
+    let names: Vec<String> = (given.components())
         .filter_map(|part| match part {
             std::path::Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
             _ => None,
         })
         .collect();
-    let inside = whole.starts_with(&root);
-    let kept = if inside { names.len() } else { 2 };
+    let below = !folder.is_absolute() && !folder.components().any(|part| part.as_os_str() == "..");
+    let kept = if inside || below { names.len() } else { 1 };
     let id = names[names.len().saturating_sub(kept)..].join("/");
     let last = names.last().cloned().unwrap_or_default();
     match (is_minari_id(&id), is_minari_id(&last)) {
@@ -161,5 +163,26 @@ pub(crate) fn id(folder: &Path) -> Result<String, Error> {
             );
             Err(Error::Name { path: folder.to_owned(), reason })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `minari list local` warns of an id that is not the path below `MINARI_DATASETS_PATH`, and leaves the dataset out.
+    #[test]
+    fn an_id_is_the_path_as_given() {
+        for (folder, expected) in [
+            ("plain-v0", "plain-v0"),
+            ("./hopper/plain-v0", "hopper/plain-v0"),
+            ("my.data/plain-v0", "plain-v0"),
+            ("../work/plain-v0", "plain-v0"),
+            ("/work/data/plain-v0", "plain-v0"),
+        ] {
+            assert_eq!(id(Path::new(folder)).unwrap(), expected);
+        }
+        let below = minari_root().join("a/b/plain-v0");
+        assert_eq!(id(&below).unwrap(), "a/b/plain-v0");
     }
 }

@@ -146,6 +146,26 @@ with open(HERE / "plain.csv", "w") as file:
         a, b = OBSERVATIONS[row]
         print(f"{a},{b},{ACTIONS[row, 0]},{REWARDS[row]},{EPISODE[row]},{bool(TERMINALS[row])}", file=file)
 
+# Episodes by name and by date, numbers in dictionaries, decimals, an empty table, and a spreadsheet's text.
+names = pa.array([f"run {number}" for number in EPISODE])
+pq.write_table(table.set_column(4, "id", names.dictionary_encode())
+               .set_column(1, "b", table["b"].combine_chunks().dictionary_encode())
+               .set_column(3, "r", table["r"].cast(pa.decimal128(9, 2))), HERE / "named.parquet", row_group_size=5)
+dates = pa.array(EPISODE.astype("i8") + 1_700_000_000, pa.timestamp("s"))
+pq.write_table(table.set_column(4, "id", dates), HERE / "dated.parquet")
+pq.write_table(table.slice(0, 0), HERE / "empty.parquet")
+pq.write_table(table, HERE / "brotli.parquet", compression="brotli")
+with open(HERE / "named.csv", "w", encoding="utf-8-sig", newline="\r\n") as file:
+    print('a;b;u;r;"id";ended', file=file)
+    for row in range(ROWS):
+        a, b = OBSERVATIONS[row]
+        print(f'{a};{b};{ACTIONS[row, 0]};{REWARDS[row]};"run {EPISODE[row]}";{bool(TERMINALS[row])}', file=file)
+with open(HERE / "stamped.csv", "w") as file:
+    print("a,b,u,r,id,ended", file=file)
+    for row in range(ROWS):
+        a, b = OBSERVATIONS[row]
+        print(f"{a},{b},{ACTIONS[row, 0]},{REWARDS[row]},{EPISODE[row] + 1_700_000_000},{TERMINALS[row]}", file=file)
+
 # LeRobot v3.0, as `lerobot.datasets.utils` lays it out; one camera, whose videos are not here.
 folder = HERE / "lerobot"
 shutil.rmtree(folder, ignore_errors=True)

@@ -39,7 +39,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
     version,
     arg_required_else_help = true,
     after_help = "Examples:
-  aaren run experiments/demo.yaml
+  aaren run demo --jobs 2 --html
   aaren evaluate results/hopper/aaren-seed0 --episodes 50
   aaren data info halfcheetah-medium.hdf5
 

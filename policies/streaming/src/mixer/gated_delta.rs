@@ -87,10 +87,6 @@ impl Mix for GatedDelta {
         Memory { fixed: alloc::vec![0.0; self.width * head_width], cache: Cache::new(0) }
     }
 
-    fn clear(&self, fixed: &mut [f32]) {
-        fixed.fill(0.0);
-    }
-
     fn scratch(&self) -> usize {
         // What a token changes, and its turn, come once.
         let once = self.width + self.phases.as_ref().map_or(0, Phases::floats);

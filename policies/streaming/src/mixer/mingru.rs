@@ -67,10 +67,6 @@ impl Mix for MinGru {
         Memory { fixed: alloc::vec![0.0; self.units], cache: Cache::new(0) }
     }
 
-    fn clear(&self, fixed: &mut [f32]) {
-        fixed.fill(0.0);
-    }
-
     /// Both gates, and the new state.
     fn scratch(&self) -> usize {
         3 * self.units

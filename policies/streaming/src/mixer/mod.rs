@@ -39,8 +39,10 @@ trait Mix: Sized {
     /// The memory of no tokens.
     fn memory(&self) -> Memory;
 
-    /// Make the memory's fixed part that of no tokens.
-    fn clear(&self, fixed: &mut [f32]);
+    /// Make the memory's fixed part, if there is one, that of no tokens: zeros, unless it is said otherwise.
+    fn clear(&self, fixed: &mut [f32]) {
+        fixed.fill(0.0);
+    }
 
     /// Floats of working memory for each token.
     fn scratch(&self) -> usize;

@@ -81,10 +81,6 @@ impl<C: Cell> Mix for Recurrent<C> {
         Memory { fixed: alloc::vec![0.0; C::VECTORS * self.units], cache: Cache::new(0) }
     }
 
-    fn clear(&self, fixed: &mut [f32]) {
-        fixed.fill(0.0);
-    }
-
     /// Both halves of every gate, and the new hidden state.
     fn scratch(&self) -> usize {
         (2 * C::GATES + 1) * self.units

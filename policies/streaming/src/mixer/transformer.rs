@@ -84,8 +84,6 @@ impl Mix for Transformer {
         Memory { fixed: Vec::new(), cache: Cache::new(self.width) }
     }
 
-    fn clear(&self, _: &mut [f32]) {}
-
     fn scratch(&self) -> usize {
         4 * self.width + self.phases.as_ref().map_or(0, Phases::floats)
     }

@@ -20,7 +20,7 @@ use super::selection::Selection;
   aaren run my.yaml --set dataset=../data/walker2d-medium.hdf5 --results scratch
   aaren run my.yaml --only aaren --only transformer:0
   aaren run my.yaml --dry-run --jobs 4
-  aaren run experiments/demo.yaml --jobs 2 --html")]
+  aaren run demo --jobs 2 --html")]
 pub struct Args {
     #[command(flatten)]
     pub selection: Selection,
