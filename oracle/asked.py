@@ -1,7 +1,7 @@
 """Three updates of a decision agent that hears the return in its head, in plain PyTorch: what `agents/tests/asked.rs` expects.
 
 One token for each timestep (observation, reward and action before it), FiLM in the head, the expectile head, returns masked in a
-share of the windows, noise on the history, and averaged weights.
+share of the windows, noise on the history, and averaged weights; the same with bins of returns.
 
     python oracle/asked.py agents/tests/oracle/asked.json
 """
@@ -28,7 +28,16 @@ def data():
     return observations, actions, wave(12, 0.9, math.sin)
 
 
-def batch(starts):
+def shares(to_go, bins):
+    """Of the bins from the lowest to the highest return-to-go of the data: linear interpolation."""
+    rewards = data()[2].double()
+    all_to_go = [float(rewards[i:b].sum()) / SCALE for a, b in EPISODES for i in range(a, b)]
+    low, high = min(all_to_go), max(all_to_go)
+    points = [low + k * (high - low) / (bins - 1) for k in range(bins)]
+    return [max(0.0, 1 - abs(to_go - point) / (points[1] - points[0])) for point in points]
+
+
+def batch(starts, bins):
     observations, actions, rewards = data()
     rows = []
     for start in starts:
@@ -40,7 +49,7 @@ def batch(starts):
             before = torch.zeros(1 + ACTION)
             if i > first:
                 before = torch.cat([rewards[i - 1 : i] * LONGEST / SCALE, actions[i - 1]])
-            asked = torch.tensor([to_go, to_go * LONGEST / left, 1.0])
+            asked = torch.tensor([to_go, to_go * LONGEST / left, 1.0] + (shares(to_go, bins) if bins else []))
             row.append((observations[i], before, asked, actions[i], i - first, torch.tensor([to_go])))
         rows.append(row)
     steps = max(map(len, rows))
@@ -53,7 +62,7 @@ def batch(starts):
     return *map(padded, range(4)), times, padded(5), mask
 
 
-def shapes():
+def shapes(bins):
     sizes = {"embed.timestep.weight": (LONGEST, WIDTH)}
 
     def layer(name, outputs, inputs):
@@ -72,7 +81,7 @@ def shapes():
         norm(f"blocks.{n}.norm1")
         norm(f"blocks.{n}.norm2")
     layer("head.hidden", 2 * WIDTH, WIDTH)
-    layer("head.asked", WIDTH, 3)
+    layer("head.asked", WIDTH, 3 + bins)
     layer("head.film", 4 * WIDTH, WIDTH)
     layer("head", ACTION, 2 * WIDTH)
     layer("most.hidden", WIDTH, WIDTH)
@@ -80,9 +89,9 @@ def shapes():
     return sizes
 
 
-def weights():
+def weights(bins):
     made = {}
-    for place, (name, shape) in enumerate(sorted(shapes().items())):
+    for place, (name, shape) in enumerate(sorted(shapes(bins).items())):
         i = torch.arange(math.prod(shape), dtype=torch.float64)
         values = (0.6 * torch.sin(1.7 * i + place)).float().reshape(shape)
         made[name] = values.requires_grad_()
@@ -109,13 +118,13 @@ def losses(w, states, before, asked, actions, times, returns, mask):
     return action, (errors[..., 0] * mask).sum() / mask.sum()
 
 
-def main(path):
-    w = weights()
+def trained(bins):
+    w = weights(bins)
     average = {name: weight.detach().clone() for name, weight in w.items()}
     optimizer = torch.optim.AdamW(w.values(), lr=RATE, weight_decay=DECAY)
     said = []
     for update, starts in enumerate(STARTS):
-        states, before, asked, actions, times, returns, mask = batch(starts)
+        states, before, asked, actions, times, returns, mask = batch(starts, bins)
         torch.manual_seed(update)
         asked = asked * (torch.rand(len(starts), 1, 1) >= MASKED)
         states = states + NOISE * torch.randn_like(states)
@@ -131,10 +140,9 @@ def main(path):
             average[name].lerp_(weight.detach(), 1 - decay)
         said.append({"loss": action.item(), "return_loss": most.item(), "gradient_norm": norm.item()})
     flat = lambda named: {name: [float(f"{x:.8g}") for x in tensor.detach().flatten().tolist()] for name, tensor in sorted(named.items())}
-    result = {"starts": STARTS, "losses": said, "weights": flat(w), "average": flat(average)}
-    with open(path, "w") as file:
-        json.dump(result, file)
-        file.write("\n")
+    return {"bins": bins, "starts": STARTS, "losses": said, "weights": flat(w), "average": flat(average)}
 
 
-main(sys.argv[1])
+with open(sys.argv[1], "w") as file:
+    json.dump([trained(bins) for bins in (0, 5)], file)
+    file.write("\n")

@@ -20,6 +20,8 @@ pub struct Task {
     pub max_timesteps: usize,
     /// Returns-to-go are divided by this.
     pub return_scale: f64,
+    /// The lowest and the highest return-to-go of the dataset.
+    pub return_range: [f64; 2],
     /// Mean of the dataset's observations.
     pub observation_mean: Vec<f32>,
     /// Their standard deviation.
@@ -36,6 +38,7 @@ impl Task {
             action: environment.action.clone(),
             max_timesteps: environment.max_episode_steps,
             return_scale,
+            return_range: [0.0; 2],
             observation_mean: vec![0.0; observation_size],
             observation_std: vec![1.0; observation_size],
         }
@@ -50,12 +53,13 @@ impl Task {
             action: dataset.action_space(),
             max_timesteps: dataset.longest_episode(),
             return_scale,
+            return_range: [0.0; 2],
             observation_mean: vec![0.0; observation_size],
             observation_std: vec![1.0; observation_size],
         }
     }
 
-    /// With the scales and the longest episode of a dataset.
+    /// With the scales, the range of returns-to-go and the longest episode of a dataset.
     ///
     /// # Errors
     /// Where dimensions, kind of action or a discrete action do not fit the environment.
@@ -64,7 +68,10 @@ impl Task {
         let longest = dataset.episodes().iter().map(|episode| episode.length).max().unwrap_or(0);
         let (observation_mean, observation_std) = dataset.observation_statistics();
         let max_timesteps = self.max_timesteps.max(longest);
-        Ok(Self { max_timesteps, observation_mean, observation_std, ..self })
+        let returns = || dataset.returns_to_go().iter().map(|&to_go| f64::from(to_go));
+        let return_range =
+            [returns().fold(f64::INFINITY, f64::min), returns().fold(f64::NEG_INFINITY, f64::max)];
+        Ok(Self { max_timesteps, return_range, observation_mean, observation_std, ..self })
     }
 
     /// Whether a dataset is of this environment.
@@ -160,14 +167,15 @@ impl Task {
     pub(crate) fn of_file(header: &Header, mean: Vec<f32>, std: Vec<f32>) -> Result<Self, Invalid> {
         check_scale(&mean, &std)?;
         let decision = header.decision();
-        let (max_timesteps, return_scale) =
-            decision.map_or((1, 1.0), |it| (it.max_timesteps, it.return_scale));
+        let (max_timesteps, return_scale, return_range) =
+            decision.map_or((1, 1.0, [0.0; 2]), |it| (it.max_timesteps, it.return_scale, it.return_range));
         Ok(Self {
             env: header.env.clone(),
             observation_size: header.observation_size,
             action: header.action.clone(),
             max_timesteps,
             return_scale,
+            return_range,
             observation_mean: mean,
             observation_std: std,
         })

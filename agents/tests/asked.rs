@@ -22,6 +22,7 @@ fn task() -> Task {
         action: ActionSpace::Continuous { low: vec![-2.0; 2], high: vec![2.0; 2] },
         max_timesteps: 5,
         return_scale: 2.0,
+        return_range: [0.0; 2],
         observation_mean: vec![0.1, -0.2, 0.3],
         observation_std: vec![0.5, 1.0, 2.0],
     }
@@ -42,7 +43,7 @@ fn dataset() -> Dataset {
     Dataset::new("toy", transitions, 3, 2, false)
 }
 
-fn agent() -> DecisionConfig {
+fn agent(bins: usize) -> DecisionConfig {
     DecisionConfig {
         model: Model {
             mixer: Mixer::new(EncoderKind::Transformer, Settings { heads: 2, ..Settings::default() }),
@@ -56,7 +57,7 @@ fn agent() -> DecisionConfig {
         context: Context { context_length: ContextLength::Timesteps(4), regime: Regime::Window(4) },
         start: Start::Uniform,
         carry: false,
-        layout: Layout::Joint { return_in: ReturnIn::Head, rate: true },
+        layout: Layout::Joint { return_in: ReturnIn::Head, rate: true, bins },
         variation: Variation { return_dropout: 0.3, history_noise: 0.05, random_length: false },
     }
 }
@@ -78,8 +79,15 @@ fn starts(windows: &Windows, update: u64) -> Vec<usize> {
 #[test]
 fn an_update_with_the_return_in_the_head_is_pytorchs() {
     tch::set_num_threads(1);
-    let (data, agent) = (dataset(), agent());
-    let oracle: Value = serde_json::from_str(include_str!("oracle/asked.json")).unwrap();
+    let oracles: Vec<Value> = serde_json::from_str(include_str!("oracle/asked.json")).unwrap();
+    assert_eq!(oracles.len(), 2);
+    oracles.iter().for_each(three_updates);
+}
+
+fn three_updates(oracle: &Value) {
+    let (data, agent) = (dataset(), agent(oracle["bins"].as_u64().unwrap() as usize));
+    let return_range = task().with_dataset(&data).unwrap().return_range;
+    let task = Task { return_range, ..task() };
     let config = TrainConfig {
         updates: 100,
         batch: ROWS,
@@ -92,10 +100,10 @@ fn an_update_with_the_return_in_the_head_is_pytorchs() {
         precision: Precision::Float32,
         seed: 6,
     };
-    let windows = Windows::new(&data, &task(), 4, config.seed).unwrap().of(&agent);
+    let windows = Windows::new(&data, &task, 4, config.seed).unwrap().of(&agent);
     let drawn: Vec<_> = (0..3).map(|update| starts(&windows, update)).collect();
     assert_eq!(serde_json::json!(drawn), oracle["starts"]);
-    let mut learner = agent.learner(&task(), &data, &config, Device::Cpu).unwrap();
+    let mut learner = agent.learner(&task, &data, &config, Device::Cpu).unwrap();
     let saved = learner.save().tensors.into_iter().filter(|(name, _)| !name.starts_with("optimizer."));
     let (mut average, mut weights): (Vec<_>, Vec<_>) =
         saved.partition(|(name, _): &(String, Tensor)| name.starts_with("average."));

@@ -66,13 +66,17 @@ fn configs() -> Vec<DecisionConfig> {
         let mixer = Mixer::new(encoder, Settings { heads: 2, rotate, keys, ..Settings::default() });
         all.push(DecisionConfig { model: Model { positions, mixer, ..config.model }, ..config });
     }
-    let joint = |(config, (return_in, rate)): (&DecisionConfig, (ReturnIn, bool))| DecisionConfig {
-        layout: Layout::Joint { return_in, rate },
+    let joint = |(config, layout): (&DecisionConfig, (ReturnIn, bool, usize))| DecisionConfig {
+        layout: Layout::Joint { return_in: layout.0, rate: layout.1, bins: layout.2 },
         ..*config
     };
     // Every encoder with every layout, some with past actions and some without.
-    let layouts =
-        [(ReturnIn::Token, false), (ReturnIn::Head, true), (ReturnIn::Head, false), (ReturnIn::Token, true)];
+    let layouts = [
+        (ReturnIn::Token, false, 0),
+        (ReturnIn::Head, true, 0),
+        (ReturnIn::Head, false, 7),
+        (ReturnIn::Token, true, 5),
+    ];
     all.extend(all.clone().iter().zip(layouts.into_iter().cycle()).map(joint));
     all
 }
@@ -94,6 +98,8 @@ fn task() -> Task {
         action: ActionSpace::Continuous { low: vec![-2.0], high: vec![2.0] },
         max_timesteps: 50,
         return_scale: 100.0,
+        // An episode that asks for -150 begins below it and ends above.
+        return_range: [-130.0, -90.0],
         observation_mean: vec![0.1, -0.2, 0.3],
         observation_std: vec![0.5, 1.0, 2.0],
     }
@@ -151,6 +157,7 @@ impl Episode {
         let mut episode =
             Self { returns: none(), states: none(), actions: none(), asked: none(), past: none() };
         let layout = policy.header().decision().map_or(Layout::Separate, |decision| decision.layout);
+        let bins = format::Bins::new(layout.bins(), task.return_range, task.return_scale);
         let mut left = -150.0;
         for t in 0..STEPS {
             let previous = if t == 0 { 0.0 } else { reward(t - 1) };
@@ -159,7 +166,7 @@ impl Episode {
             let scaled = (left / task.return_scale) as f32;
             episode.returns.push(scaled);
             let mut asked = vec![0.0; layout.asked_size()];
-            layout.ask(scaled, t as u64, task.max_timesteps, &mut asked);
+            layout.ask(scaled, t as u64, task.max_timesteps, &bins, &mut asked);
             episode.asked.extend(asked);
             let before = episode.actions.last().copied().unwrap_or(0.0);
             episode.past.extend([(previous * task.max_timesteps as f64 / task.return_scale) as f32, before]);
@@ -350,7 +357,7 @@ fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
     }
     // All that training can change of its windows, and a head that hears what is asked for.
     resumed_is_straight(&AgentConfig::new(&DecisionConfig {
-        layout: Layout::Joint { return_in: ReturnIn::Head, rate: true },
+        layout: Layout::Joint { return_in: ReturnIn::Head, rate: true, bins: 6 },
         variation: Variation { return_dropout: 0.3, history_noise: 0.1, random_length: true },
         ..aaren
     }));
@@ -362,7 +369,7 @@ fn a_return_in_the_head_leaves_no_trace_in_the_state() {
     let _turn = generator();
     let (data, plain) = (dataset(), config(EncoderKind::Aaren, Norm::Post, Recency::Learned));
     for (return_in, overheard) in [(ReturnIn::Head, false), (ReturnIn::Token, true)] {
-        let config = DecisionConfig { layout: Layout::Joint { return_in, rate: false }, ..plain };
+        let config = DecisionConfig { layout: Layout::Joint { return_in, rate: false, bins: 3 }, ..plain };
         let network = DecisionNetwork::new(&config, task(), Device::Cpu).unwrap();
         let windows = Windows::new(&data, &task(), 10, 1).unwrap().of(&config);
         let seen = |change: &dyn Fn(&Tensor) -> Tensor| {

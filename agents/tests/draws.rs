@@ -26,6 +26,7 @@ fn task() -> Task {
         action: ActionSpace::Continuous { low: vec![-2.0], high: vec![2.0] },
         max_timesteps: 200,
         return_scale: 1.0,
+        return_range: [0.0; 2],
         observation_mean: vec![0.0],
         observation_std: vec![1.0],
     }

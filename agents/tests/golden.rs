@@ -19,6 +19,7 @@ fn task(discrete: bool) -> Task {
         action: if discrete { ActionSpace::Discrete { choices: 3 } } else { continuous },
         max_timesteps: 40,
         return_scale: 100.0,
+        return_range: [0.0; 2],
         observation_mean: vec![0.1, -0.2, 0.3],
         observation_std: vec![0.5, 1.0, 2.0],
     }
@@ -47,7 +48,7 @@ fn decision(encoder: EncoderKind, recency: Recency, norm: Norm, carry: bool) -> 
 /// One token for each timestep, and all that training changes of its windows.
 fn joint(encoder: EncoderKind, return_in: ReturnIn) -> AgentConfig {
     AgentConfig::new(&DecisionConfig {
-        layout: Layout::Joint { return_in, rate: return_in == ReturnIn::Head },
+        layout: Layout::Joint { return_in, rate: return_in == ReturnIn::Head, bins: 0 },
         variation: Variation { return_dropout: 0.2, history_noise: 0.05, random_length: true },
         ..separate(encoder, Recency::None, Norm::Post, false)
     })

@@ -34,10 +34,11 @@ fn threads_share_the_rows_of_a_batch() {
         action: ActionSpace::Discrete { choices: 3 },
         max_timesteps: 15,
         return_scale: 1.0,
+        return_range: [-1.0, 2.0],
         observation_mean: vec![0.0; 3],
         observation_std: vec![1.0; 3],
     };
-    let joint = |return_in| Layout::Joint { return_in, rate: true };
+    let joint = |return_in| Layout::Joint { return_in, rate: true, bins: 3 };
     for (encoder, past_actions, layout) in [
         (EncoderKind::Aaren, true, Layout::Separate),
         (EncoderKind::Aaren, false, Layout::Separate),

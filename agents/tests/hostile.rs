@@ -61,6 +61,7 @@ fn task() -> Task {
         action: ActionSpace::Continuous { low: vec![-1.0], high: vec![1.0] },
         max_timesteps: 9,
         return_scale: 10.0,
+        return_range: [0.0; 2],
         observation_mean: vec![0.0; 2],
         observation_std: vec![1.0; 2],
     }

@@ -32,6 +32,7 @@ fn network(dataset: &Dataset) -> DecisionNetwork {
         action: ActionSpace::MultiDiscrete { choices: CHOICES.to_vec() },
         max_timesteps: STEPS,
         return_scale: 10.0,
+        return_range: [0.0; 2],
         observation_mean: vec![0.0; 2],
         observation_std: vec![1.0; 2],
     };

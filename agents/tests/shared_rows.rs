@@ -31,10 +31,12 @@ fn a_batch_of_shared_rows_is_the_padded_one() {
         action: ActionSpace::Discrete { choices: 3 },
         max_timesteps: 15,
         return_scale: 1.0,
+        return_range: [-1.0, 2.0],
         observation_mean: vec![0.0; 3],
         observation_std: vec![1.0; 3],
     };
-    let (separate, joint) = (Layout::Separate, Layout::Joint { return_in: ReturnIn::Head, rate: true });
+    let (separate, joint) =
+        (Layout::Separate, Layout::Joint { return_in: ReturnIn::Head, rate: true, bins: 4 });
     let (timestep, rotary) = (Positions::Timestep, Positions::Rotary);
     for (encoder, recency, keys, positions, layout) in [
         (EncoderKind::Aaren, Recency::None, 1, timestep, separate),

@@ -16,6 +16,7 @@ fn task() -> Task {
         action: ActionSpace::Continuous { low: vec![-2.0; 2], high: vec![2.0; 2] },
         max_timesteps: 5,
         return_scale: 1.0,
+        return_range: [0.0; 2],
         observation_mean: vec![0.1, -0.2, 0.3],
         observation_std: vec![0.5, 1.0, 2.0],
     }

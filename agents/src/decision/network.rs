@@ -352,6 +352,7 @@ impl Network for DecisionNetwork {
             max_timesteps: task.max_timesteps,
             context,
             return_scale: task.return_scale,
+            return_range: if layout.bins() > 0 { task.return_range } else { [0.0; 2] },
             return_dropout: variation.return_dropout,
             guidance: 1.0,
         })

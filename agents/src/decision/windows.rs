@@ -1,7 +1,7 @@
 //! Training windows of a dataset.
 
 use aaren_datasets::Dataset;
-use aaren_format::{DecisionConfig, Layout, Start};
+use aaren_format::{Bins, DecisionConfig, Layout, Start};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Tensor};
@@ -151,6 +151,7 @@ impl<'d> Windows<'d> {
         let (rows, steps) = (places.len(), places.iter().map(long).max().unwrap_or(0));
         let (observation_size, action_size) = (self.task.observation_size, self.task.action.size());
         let asked_size = self.layout.asked_size();
+        let bins = Bins::new(self.layout.bins(), self.task.return_range, self.task.return_scale);
         let past_size = if self.past { 1 + action_size } else { 0 };
         let share = self.task.max_timesteps as f64 / self.task.return_scale;
         let mut returns = Vec::with_capacity(rows * steps);
@@ -170,7 +171,7 @@ impl<'d> Windows<'d> {
                 let at = asked.len();
                 asked.resize(at + asked_size, 0.0);
                 let timestep = (index - episode.start) as u64;
-                self.layout.ask(scaled, timestep, self.task.max_timesteps, &mut asked[at..]);
+                self.layout.ask(scaled, timestep, self.task.max_timesteps, &bins, &mut asked[at..]);
                 if self.past && index == episode.start {
                     past.resize(past.len() + past_size, 0.0);
                 } else if self.past {

@@ -39,6 +39,7 @@ pub fn hopper(encoder: EncoderKind, heads: usize) -> (DecisionConfig, Task) {
         action: ActionSpace::Continuous { low: vec![-1.0; action_size], high: vec![1.0; action_size] },
         max_timesteps: EPISODE,
         return_scale: 1000.0,
+        return_range: [0.0, 1000.0],
         observation_mean: vec![0.0; observation_size],
         observation_std: vec![1.0; observation_size],
     };

@@ -61,7 +61,7 @@ const CARRY: Setting =
 const HEADS_UNLESS_GIVEN: usize = 4;
 
 /// The keys that mean something where a timestep is one token.
-const JOINT: [&str; 3] = ["return", "return_rate", "return_dropout"];
+const JOINT: [&str; 4] = ["return", "return_rate", "return_bins", "return_dropout"];
 
 /// What the sections say that all policies share.
 pub(super) struct Shared<'a> {
@@ -203,11 +203,13 @@ impl<'a> Shared<'a> {
         };
         if tokens == 1 {
             let return_in = said.return_in.unwrap_or(ReturnIn::Head);
-            return Ok((past_actions, Layout::Joint { return_in, rate: said.return_rate }));
+            let ModelSection { return_rate: rate, return_bins: bins, .. } = *said;
+            return Ok((past_actions, Layout::Joint { return_in, rate, bins }));
         }
         for (key, given) in JOINT.into_iter().zip([
             said.return_in == Some(ReturnIn::Head),
             said.return_rate,
+            said.return_bins > 0,
             said.return_dropout > 0.0,
         ]) {
             if given {

@@ -3,7 +3,7 @@
 use aaren_format::{Model, Norm, Positions, Recency, ReturnIn};
 use serde::Deserialize;
 
-use super::values::{not_negative, probability, share, some_whole, whole};
+use super::values::{bins, not_negative, probability, share, some_whole, whole};
 
 const WIDEST: u64 = Model::WIDEST as u64;
 const KEYS: u64 = Model::KEYS as u64;
@@ -44,6 +44,10 @@ pub(super) struct ModelSection {
     /// Whether the return for each remaining timestep is told beside the return-to-go, with `tokens: 1` only; false by
     /// default.
     pub return_rate: bool,
+    /// Bins from the lowest to the highest return-to-go of the data, each with an embedding, between which the return-to-go is
+    /// told by interpolation beside the number itself, with `tokens: 1` only; 0, the default, for none.
+    #[serde(deserialize_with = "bins")]
+    pub return_bins: usize,
     /// Share of the training windows that ask for no return, from 0, the default, to below 1; with `tokens: 1` only.
     #[serde(deserialize_with = "probability")]
     pub return_dropout: f64,
@@ -78,6 +82,7 @@ impl Default for ModelSection {
             tokens: None,
             return_in: None,
             return_rate: false,
+            return_bins: 0,
             return_dropout: 0.0,
             history_noise: 0.0,
             positions: None,

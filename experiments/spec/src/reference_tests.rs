@@ -59,7 +59,8 @@ fn sample(expected: &str, default: Option<&Value>) -> String {
         let other = words.iter().rev().find(|word| default.is_none_or(|it| it != *word));
         return (*other.unwrap()).to_owned();
     }
-    let number = if expected.starts_with("a whole") { "2" } else { "0.5" };
+    let whole = ["a whole", "0, or a whole"].iter().any(|start| expected.starts_with(start));
+    let number = if whole { "2" } else { "0.5" };
     if expected.starts_with("`true`") { "true" } else { number }.to_owned()
 }
 
@@ -205,6 +206,10 @@ fn schema(Key { about, expected, default, encoders, .. }: &Key) -> Value {
     match (expected.as_str(), numbers.as_slice()) {
         (text, _) if text.contains("or `episode`") => {
             schema.insert("anyOf".into(), json!([{"type": "integer", "minimum": 1}, {"const": "episode"}]));
+        }
+        (text, [none, least, most]) if text.starts_with("0, or a whole number from") => {
+            let some = json!({"type": "integer", "minimum": *least as u64, "maximum": *most as u64});
+            schema.insert("anyOf".into(), json!([{"const": *none as u64}, some]));
         }
         (text, [least, most]) if text.starts_with("a whole number from") => {
             bounds("integer", &[("minimum", *least), ("maximum", *most)]);

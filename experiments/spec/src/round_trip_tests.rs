@@ -73,7 +73,11 @@ prop_compose! {
         let carry = carry && encoder.constant_state();
         let layout = match layout {
             0 => Layout::Separate,
-            n => Layout::Joint { return_in: if n % 2 == 0 { ReturnIn::Head } else { ReturnIn::Token }, rate: n > 2 },
+            n => Layout::Joint {
+                return_in: if n % 2 == 0 { ReturnIn::Head } else { ReturnIn::Token },
+                rate: n > 2,
+                bins: [0, 2, 256][n as usize % 3],
+            },
         };
         AgentConfig::new(&DecisionConfig {
             model: Model {

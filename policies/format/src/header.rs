@@ -193,6 +193,8 @@ struct Flat {
     #[serde(skip_serializing_if = "Option::is_none")]
     return_scale: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    return_range: Option<[f64; 2]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     return_dropout: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     guidance: Option<f64>,
@@ -222,6 +224,7 @@ impl Serialize for Header {
             action: self.action.clone(),
             context: None,
             return_scale: None,
+            return_range: None,
             return_dropout: None,
             guidance: None,
             target_returns: self.target_returns.clone(),
@@ -234,6 +237,7 @@ impl Serialize for Header {
                 flat.max_timesteps = Some(max_timesteps);
                 flat.context = Some(context);
                 flat.return_scale = Some(return_scale);
+                flat.return_range = Some(decision.return_range).filter(|_| layout.bins() > 0);
                 // As usual: files from before these could be said do not say them.
                 flat.return_dropout = Some(decision.return_dropout).filter(|dropout| *dropout != 0.0);
                 flat.guidance = Some(decision.guidance).filter(|guidance| *guidance != 1.0);
@@ -255,12 +259,17 @@ impl<'de> Deserialize<'de> for Header {
             (None, Some(mlp)) => Network::Perceptron(mlp),
             (shape, None) => {
                 let Shape { model, layout } = shape.ok_or_else(|| missing("model"))?;
+                let return_range = match flat.return_range {
+                    None if layout.bins() > 0 => return Err(missing("return_range")),
+                    range => range.filter(|_| layout.bins() > 0).unwrap_or_default(),
+                };
                 Network::Decision(Decision {
                     model,
                     layout,
                     max_timesteps: flat.max_timesteps.ok_or_else(|| missing("max_timesteps"))?,
                     context: flat.context.ok_or_else(|| missing("context"))?,
                     return_scale: flat.return_scale.ok_or_else(|| missing("return_scale"))?,
+                    return_range,
                     return_dropout: flat.return_dropout.unwrap_or(0.0),
                     guidance: flat.guidance.unwrap_or(1.0),
                 })

@@ -4,7 +4,7 @@ use alloc::format;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Invalid;
+use crate::{Bins, Invalid, values};
 
 /// Where the return-to-go enters a network that has one token for each timestep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ impl ReturnIn {
     }
 }
 
-/// The tokens of a timestep: `tokens`, `return` and `return_rate` in YAML and JSON.
+/// The tokens of a timestep: `tokens`, `return`, `return_rate` and `return_bins` in YAML and JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Flat", into = "Flat")]
 pub enum Layout {
@@ -41,6 +41,8 @@ pub enum Layout {
         return_in: ReturnIn,
         /// Whether the return for each remaining timestep is told beside the return-to-go.
         rate: bool,
+        /// Bins whose shares are told beside the return-to-go; 0: none.
+        bins: usize,
     },
 }
 
@@ -75,28 +77,39 @@ impl Layout {
     pub fn asked_size(self) -> usize {
         match self {
             Layout::Separate => 1,
-            Layout::Joint { rate, .. } => 2 + usize::from(rate),
+            Layout::Joint { rate, bins, .. } => 2 + usize::from(rate) + bins,
+        }
+    }
+
+    /// Bins whose shares are told beside the return-to-go.
+    pub fn bins(self) -> usize {
+        match self {
+            Layout::Separate => 0,
+            Layout::Joint { bins, .. } => bins,
         }
     }
 
     /// Writes what is asked for at a timestep: the scaled return-to-go; where it is told, that for each remaining
-    /// timestep, in units of the one that spreads it over a whole episode; and 1, for there being a return. All are 0
-    /// where none is asked for. Beyond nine tenths of the longest episode the remaining timesteps count as a tenth of
-    /// it, so that what is still asked for at its end is no huge number.
+    /// timestep, in units of the one that spreads it over a whole episode; 1, for there being a return; and the shares of
+    /// the bins, if there are any. All are 0 where none is asked for. Beyond nine tenths of the longest episode the
+    /// remaining timesteps count as a tenth of it, so that what is still asked for at its end is no huge number.
     ///
     /// # Panics
     /// If `to` does not have [`asked_size`](Self::asked_size) entries.
-    pub fn ask(self, return_to_go: f32, timestep: u64, max_timesteps: usize, to: &mut [f32]) {
+    pub fn ask(self, return_to_go: f32, timestep: u64, max_timesteps: usize, bins: &Bins, to: &mut [f32]) {
+        let (numbers, shares) = to.split_at_mut(self.asked_size() - self.bins());
         match self {
-            Layout::Separate => to.copy_from_slice(&[return_to_go]),
-            Layout::Joint { rate: false, .. } => to.copy_from_slice(&[return_to_go, 1.0]),
+            Layout::Separate => numbers.copy_from_slice(&[return_to_go]),
+            Layout::Joint { rate: false, .. } => numbers.copy_from_slice(&[return_to_go, 1.0]),
             Layout::Joint { rate: true, .. } => {
                 let whole = max_timesteps as f32;
                 let left = (max_timesteps as u64).saturating_sub(timestep) as f32;
                 let share = whole / left.max(whole / 10.0);
-                to.copy_from_slice(&[return_to_go, return_to_go * share, 1.0]);
+                numbers.copy_from_slice(&[return_to_go, return_to_go * share, 1.0]);
             }
         }
+        assert_eq!(shares.len(), self.bins(), "as many numbers as are asked for");
+        bins.tell(return_to_go, shares);
     }
 }
 
@@ -110,18 +123,24 @@ struct Flat {
     return_in: Option<ReturnIn>,
     #[serde(default, skip_serializing_if = "is_false")]
     return_rate: bool,
+    #[serde(default, deserialize_with = "values::bins", skip_serializing_if = "is_zero")]
+    return_bins: usize,
 }
 
 fn is_false(it: &bool) -> bool {
     !*it
 }
 
+fn is_zero(it: &usize) -> bool {
+    *it == 0
+}
+
 impl From<Layout> for Flat {
     fn from(layout: Layout) -> Self {
         match layout {
-            Layout::Separate => Flat { tokens: None, return_in: None, return_rate: false },
-            Layout::Joint { return_in, rate } => {
-                Flat { tokens: Some(1), return_in: Some(return_in), return_rate: rate }
+            Layout::Separate => Flat { tokens: None, return_in: None, return_rate: false, return_bins: 0 },
+            Layout::Joint { return_in, rate, bins } => {
+                Flat { tokens: Some(1), return_in: Some(return_in), return_rate: rate, return_bins: bins }
             }
         }
     }
@@ -132,14 +151,16 @@ impl TryFrom<Flat> for Layout {
 
     fn try_from(flat: Flat) -> Result<Self, Invalid> {
         match flat {
-            Flat { tokens: None, return_in: None, return_rate: false } => Ok(Layout::Separate),
-            Flat { tokens: Some(1), return_in: Some(return_in), return_rate } => {
-                Ok(Layout::Joint { return_in, rate: return_rate })
+            Flat { tokens: None, return_in: None, return_rate: false, return_bins: 0 } => {
+                Ok(Layout::Separate)
+            }
+            Flat { tokens: Some(1), return_in: Some(return_in), return_rate, return_bins } => {
+                Ok(Layout::Joint { return_in, rate: return_rate, bins: return_bins })
             }
             Flat { tokens, return_in, .. } => Err(Invalid {
                 key: "model.tokens",
                 found: match (tokens, return_in) {
-                    (None, _) => "`return` or `return_rate` without it".into(),
+                    (None, _) => "`return`, `return_rate` or `return_bins` without it".into(),
                     (Some(1), _) => "1 without `return`".into(),
                     (Some(tokens), _) => format!("{tokens}"),
                 },
@@ -163,6 +184,7 @@ mod tests {
             r#"{"tokens":1,"return":"token"}"#,
             r#"{"tokens":1,"return":"head"}"#,
             r#"{"tokens":1,"return":"head","return_rate":true}"#,
+            r#"{"tokens":1,"return":"token","return_bins":16}"#,
         ] {
             let layout: Layout = serde_json::from_str(written).unwrap();
             assert_eq!(serde_json::to_string(&layout).unwrap(), written);
@@ -170,8 +192,13 @@ mod tests {
         for (written, found) in [
             (r#"{"tokens":2}"#, "found 2,"),
             (r#"{"tokens":1}"#, "found 1 without `return`,"),
-            (r#"{"return":"head"}"#, "found `return` or `return_rate` without it,"),
-            (r#"{"return_rate":true}"#, "found `return` or `return_rate` without it,"),
+            (r#"{"return":"head"}"#, "found `return`, `return_rate` or `return_bins` without it,"),
+            (r#"{"return_rate":true}"#, "found `return`, `return_rate` or `return_bins` without it,"),
+            (r#"{"return_bins":2}"#, "found `return`, `return_rate` or `return_bins` without it,"),
+            (
+                r#"{"tokens":1,"return":"head","return_bins":1}"#,
+                "expected 0, or a whole number from 2 to 256",
+            ),
         ] {
             let refusal = serde_json::from_str::<Layout>(written).unwrap_err().to_string();
             assert!(refusal.contains(found), "{written}: {refusal}");
@@ -181,9 +208,10 @@ mod tests {
     #[test]
     fn the_rate_is_the_return_over_the_share_of_the_episode_that_is_left() {
         let rate = |timestep| {
-            let (layout, mut asked) = (Layout::Joint { return_in: ReturnIn::Head, rate: true }, [0.0; 3]);
-            layout.ask(2.0, timestep, 1000, &mut asked);
-            assert_eq!((asked[0], asked[2]), (2.0, 1.0));
+            let layout = Layout::Joint { return_in: ReturnIn::Head, rate: true, bins: 3 };
+            let mut asked = [f32::NAN; 6];
+            layout.ask(2.0, timestep, 1000, &Bins::new(3, [0.0, 64.0], 8.0), &mut asked);
+            assert_eq!((asked[0], &asked[2..]), (2.0, &[1.0, 0.5, 0.5, 0.0][..]));
             asked[1]
         };
         assert_eq!([0, 500, 900, 999, 5000].map(rate), [2.0, 4.0, 20.0, 20.0, 20.0]);

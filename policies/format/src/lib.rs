@@ -6,7 +6,7 @@
 //! * A [`Header`] is what a policy file says of itself: where it comes from, what it acts in, and the
 //!   [`Network`] it is.
 //! * [`Model`] with [`Mixer`], [`EncoderKind`], [`Norm`], [`Positions`], [`Recency`]: the shape of a trajectory encoder.
-//! * [`Layout`] and [`ReturnIn`]: what a timestep's tokens hold, and where the return-to-go enters.
+//! * [`Layout`], [`ReturnIn`] and [`Bins`]: what a timestep's tokens hold, and where and how the return-to-go enters.
 //! * [`AgentConfig`]: an agent as an experiment describes it, by its [`AgentSettings`], whose ranges are in
 //!   [`values`].
 //! * [`Context`] and [`Regime`]: how much of the past a policy sees, in training and when it acts.
@@ -18,6 +18,7 @@
 extern crate alloc;
 
 mod action;
+mod bins;
 mod config;
 mod context;
 mod device;
@@ -34,6 +35,7 @@ mod td3_bc;
 pub mod values;
 
 pub use action::ActionSpace;
+pub use bins::Bins;
 pub use config::{
     AgentConfig, AgentSettings, CloningConfig, DecisionConfig, Optimisation, Schedule, Start, Variation,
 };

@@ -4,7 +4,7 @@ use alloc::format;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Invalid, Layout, Model, Positions, Regime};
+use crate::{Bins, Context, Invalid, Layout, Model, Positions, Regime};
 
 /// The network of a policy: it says how the policy acts, whichever agent trained it.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +28,8 @@ pub struct Decision {
     pub context: Context,
     /// Returns-to-go are divided by this.
     pub return_scale: f64,
+    /// The lowest and the highest return-to-go of the data, where there are bins between them; 0 elsewhere.
+    pub return_range: [f64; 2],
     /// Share of the training windows that asked for no return: where it is not 0, the network can act freely.
     pub return_dropout: f64,
     /// How much an asked return counts, g in a_free + g (a_asked − a_free): 1 is as asked, 0 free of what is asked.
@@ -83,12 +85,25 @@ impl Network {
 }
 
 impl Decision {
+    /// The bins of its returns-to-go.
+    pub fn bins(&self) -> Bins {
+        Bins::new(self.layout.bins(), self.return_range, self.return_scale)
+    }
+
     fn check(&self) -> Result<(), Invalid> {
         self.model.check()?;
         self.context.check(self.model.encoder())?;
         Invalid::unless(self.max_timesteps > 0, "max_timesteps", self.max_timesteps, "at least 1")?;
         let scale = self.return_scale;
         Invalid::unless(scale.is_finite() && scale > 0.0, "return_scale", scale, "a positive number")?;
+        let [low, high] = self.return_range;
+        let told = |return_to_go: f64| ((return_to_go / scale) as f32).is_finite();
+        Invalid::unless(
+            low <= high && told(low) && told(high),
+            "return_range",
+            format!("[{low}, {high}]"),
+            "the lowest and the highest return-to-go of the data, which float32 holds once return_scale divides them",
+        )?;
         let dropout = self.return_dropout;
         Invalid::unless((0.0..1.0).contains(&dropout), "return_dropout", dropout, "at least 0 and below 1")?;
         if dropout > 0.0 && !self.layout.may_be_free() {

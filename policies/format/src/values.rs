@@ -30,6 +30,28 @@ where
     whole::<D, N, LEAST, MOST>(deserializer).map(Some)
 }
 
+/// A number of bins, or 0 for none: a single one would tell nothing.
+pub fn bins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    struct Bins;
+
+    impl Visitor<'_> for Bins {
+        type Value = usize;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("0, or a whole number from 2 to 256")
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<usize, E> {
+            let valid = number == 0 || (2..=256).contains(&number);
+            valid
+                .then_some(number as usize)
+                .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+        }
+    }
+
+    deserializer.deserialize_u64(Bins)
+}
+
 struct Whole {
     least: u64,
     most: u64,

@@ -110,8 +110,8 @@ def hopper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
   - gated-delta: {positions: rotary, rotate: 0.5}
   - keys: {encoder: aaren, recency: gated, positions: rotary, keys: 6}
   - transformer
-  - asked: {encoder: aaren, tokens: 1, return: head, return_rate: true, return_dropout: 0.2, past_actions: true}
-  - one-token: {encoder: gru, tokens: 1}
+  - asked: {encoder: aaren, tokens: 1, return: head, return_rate: true, return_bins: 16, return_dropout: 0.2, past_actions: true}
+  - one-token: {encoder: gru, tokens: 1, return: token, return_bins: 5}
   - bc: {agent: behaviour-cloning}"""
     train(folder, "Hopper-v5", policies)
     names = (

@@ -1,6 +1,6 @@
 //! From what the encoder says of the last token to the numbers that an action is made of.
 
-use aaren_format::{self as format, Layout};
+use aaren_format::{self as format, Bins, Layout};
 
 use crate::Error;
 use crate::episode::Episode;
@@ -34,6 +34,7 @@ pub(crate) struct Asked {
     /// `[1, width]`.
     most: Linear,
     layout: Layout,
+    bins: Bins,
     width: usize,
     max_timesteps: usize,
     return_scale: f64,
@@ -53,6 +54,7 @@ impl Head {
             most_hidden: file.float_linear("most.hidden", width, width)?,
             most: file.float_linear("most", 1, width)?,
             layout,
+            bins: decision.bins(),
             width,
             max_timesteps: decision.max_timesteps,
             return_scale: decision.return_scale,
@@ -63,7 +65,7 @@ impl Head {
     pub(crate) fn scratch(&self) -> usize {
         match self {
             Head::Plain(_) => 0,
-            Head::Asked(asked) => 9 * asked.width,
+            Head::Asked(asked) => 9 * asked.width + asked.layout.asked_size(),
         }
     }
 
@@ -82,6 +84,7 @@ impl Asked {
     #[inline(always)]
     fn apply<L: Lanes>(&self, x: &[f32], episode: &mut Episode, scratch: &mut [f32]) {
         let (hidden, rest) = scratch.split_at_mut(2 * self.width);
+        let (rest, asked) = rest.split_at_mut(7 * self.width);
         let return_to_go = if episode.return_to_go.is_infinite() {
             let (branch, most) = (&mut rest[..self.width], &mut [0.0]);
             self.most_hidden.apply::<L>(x, 1, branch);
@@ -92,9 +95,7 @@ impl Asked {
             (episode.return_to_go / self.return_scale) as f32
         };
         self.hidden.apply::<L>(x, 1, hidden);
-        let mut asked = [0.0; 3];
-        let asked = &mut asked[..self.layout.asked_size()];
-        self.layout.ask(return_to_go, episode.timestep, self.max_timesteps, asked);
+        self.layout.ask(return_to_go, episode.timestep, self.max_timesteps, &self.bins, asked);
         self.modulate::<L>(hidden, asked, rest, &mut episode.head);
         if episode.guidance != 1.0 {
             asked.fill(0.0);
@@ -128,6 +129,7 @@ impl Asked {
 #[derive(Clone, Copy)]
 pub(crate) struct Joint {
     layout: Layout,
+    bins: Bins,
     /// Whether it sees the reward and the action before.
     pub(crate) past_actions: bool,
     max_timesteps: usize,
@@ -139,7 +141,8 @@ impl Joint {
     pub(crate) fn new(decision: &format::Decision) -> Option<Joint> {
         let format::Decision { model, layout, max_timesteps, return_scale, .. } = *decision;
         let joint = matches!(layout, Layout::Joint { .. });
-        joint.then_some(Joint { layout, past_actions: model.past_actions, max_timesteps, return_scale })
+        let (past_actions, bins) = (model.past_actions, decision.bins());
+        joint.then_some(Joint { layout, bins, past_actions, max_timesteps, return_scale })
     }
 
     /// Numbers of a token, for so many of an observation and of an action.
@@ -156,7 +159,8 @@ impl Joint {
     /// Writes what is asked for to the front of `to`, where the token says it.
     pub(crate) fn ask(&self, to: &mut [f32], return_to_go: f32, timestep: u64) {
         if !self.layout.in_head() {
-            self.layout.ask(return_to_go, timestep, self.max_timesteps, &mut to[..self.layout.asked_size()]);
+            let to = &mut to[..self.layout.asked_size()];
+            self.layout.ask(return_to_go, timestep, self.max_timesteps, &self.bins, to);
         }
     }
 }

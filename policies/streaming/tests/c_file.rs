@@ -94,8 +94,13 @@ fn policies() -> Vec<(String, Vec<u8>)> {
     );
     let columns = Config { actions: 5, columns: Some([2, 3]), ..Config::new("aaren", 16, 1, 2) };
     put("columns", columns.fixture(10).bytes());
-    let joint =
-        Config { joint: Some("token"), rate: true, max_timesteps: 40, ..Config::new("aaren", 24, 2, 2) };
+    let joint = Config {
+        joint: Some("token"),
+        rate: true,
+        bins: 6,
+        max_timesteps: 40,
+        ..Config::new("aaren", 24, 2, 2)
+    };
     put("one_token", joint.fixture(10).bytes());
     let head = Config { joint: Some("head"), past_actions: false, ..Config::new("gru", 24, 2, 1) };
     put("in_head", head.fixture(11).bytes());

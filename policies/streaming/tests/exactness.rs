@@ -143,7 +143,9 @@ fn one_token_for_each_timestep_agrees_with_the_definition() {
     ];
     for encoder in common::ENCODERS {
         for (i, (width, heads)) in [(64, 4), (9, 3), (24, 1), (5, 1)].into_iter().enumerate() {
-            for (joint, rate) in [("token", false), ("token", true), ("head", false), ("head", true)] {
+            for (joint, rate, bins) in
+                [("token", false, 5), ("token", true, 0), ("head", false, 0), ("head", true, 9)]
+            {
                 let config = Config {
                     norm: if i % 2 == 0 { "post" } else { "pre" },
                     observation: 1 + 4 * i,
@@ -153,6 +155,7 @@ fn one_token_for_each_timestep_agrees_with_the_definition() {
                     past_actions: i % 2 == 0,
                     joint: Some(joint),
                     rate,
+                    bins,
                     ..Config::new(encoder, width, 1 + i % 3, heads)
                 };
                 let f = config.fixture(i as u64);
@@ -170,11 +173,14 @@ fn one_token_for_each_timestep_agrees_with_the_definition() {
 #[test]
 fn guidance_and_the_most_that_can_be_had_agree_with_the_definition() {
     let joint = Some("head");
-    for (encoder, discrete, guidance) in
-        [("aaren", false, 2.5), ("transformer", true, 1.5), ("gru", false, 0.0), ("gru", true, -1.0)]
-    {
+    for (encoder, discrete, guidance, bins) in [
+        ("aaren", false, 2.5, 4),
+        ("transformer", true, 1.5, 0),
+        ("gru", false, 0.0, 2),
+        ("gru", true, -1.0, 0),
+    ] {
         let config =
-            Config { joint, guidance, discrete, past_actions: false, ..Config::new(encoder, 16, 2, 2) };
+            Config { joint, guidance, discrete, bins, past_actions: false, ..Config::new(encoder, 16, 2, 2) };
         let f = config.fixture(3);
         let policy = Policy::from_bytes(&f.bytes()).unwrap();
         for target in [300.0, f64::INFINITY] {

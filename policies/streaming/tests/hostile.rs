@@ -43,7 +43,7 @@ fn policies() -> Vec<Fixture> {
     without.tensors.retain(|name, _| !name.starts_with("embed.action"));
     let cloning = Cloning { width: 4, layers: 2, observation: 2, actions: 2, discrete: false };
     let config = Config { observation: 2, actions: 2, max_timesteps: 4, ..Config::new("aaren", 4, 1, 2) };
-    let asked = Config { joint: Some("head"), rate: true, guidance: 2.0, ..config }.fixture(0);
+    let asked = Config { joint: Some("head"), rate: true, bins: 3, guidance: 2.0, ..config }.fixture(0);
     ENCODERS.map(small).into_iter().chain([without, cloning.fixture(0), asked]).collect()
 }
 
@@ -134,6 +134,22 @@ fn every_tensor_is_checked_and_named() {
             .unwrap_err()
             .contains("`observation.std`: found 0 at 1, expected a positive number")
     );
+}
+
+#[test]
+fn bins_without_a_range_of_returns_are_refused() {
+    let asked = policies().pop().unwrap();
+    for (range, expected) in [
+        (json!(null), "missing field `return_range`"),
+        (json!([2, 1]), "`return_range`: found [2, 1], expected the lowest and the highest"),
+        (json!([0, 1e300]), "`return_range`: found [0, 1"),
+        (json!([0]), "invalid length 1"),
+    ] {
+        let mut f = asked.clone();
+        f.header["return_range"] = range.clone();
+        let message = try_out(&f.bytes()).unwrap_err();
+        assert!(message.contains(expected), "{range}: {message}");
+    }
 }
 
 #[test]

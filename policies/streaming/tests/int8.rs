@@ -61,6 +61,7 @@ fn configs() -> Vec<Config> {
                 past_actions: (i + j) % 5 != 3,
                 max_timesteps: 20,
                 joint: [None, Some("head"), Some("token")][(i + 2 * j) % 3],
+                bins: [0, 6][i % 2],
                 ..Config::new(encoder, width, 2, heads)
             });
         }

@@ -1,6 +1,6 @@
 //! What is asked for, and the head that hears it.
 
-use aaren_format::{Decision, Layout};
+use aaren_format::{Bins, Decision, Layout};
 use anyhow::Result;
 
 use super::graph::{Graph, Value, Weights, gelu};
@@ -14,11 +14,15 @@ pub(super) struct Asked {
     rate: Option<Value>,
     /// `[n, 1]`, all 1; `None` where nobody hears whether a return is asked for.
     one: Option<Value>,
+    bins: Bins,
 }
 
 impl Asked {
     pub(super) fn new(graph: &mut Graph, decision: &Decision, timestep: &Value) -> Asked {
-        let Layout::Joint { rate, .. } = decision.layout else { return Asked { rate: None, one: None } };
+        let bins = decision.bins();
+        let Layout::Joint { rate, .. } = decision.layout else {
+            return Asked { rate: None, one: None, bins };
+        };
         let float = graph.op("Cast", &[timestep], &[("to", Number::Int(FLOAT.into()))]);
         let float = graph.unsqueeze(&float, 1);
         let whole = decision.max_timesteps as f32;
@@ -29,7 +33,7 @@ impl Asked {
             graph.op("Div", &[&whole, &left], &[])
         });
         let nothing = graph.mul(&float, &none);
-        Asked { rate, one: Some(graph.add(&nothing, &one)) }
+        Asked { rate, one: Some(graph.add(&nothing, &one)), bins }
     }
 
     /// `[n, asked size]` of a scaled return-to-go `[n, 1]`.
@@ -37,6 +41,7 @@ impl Asked {
         let mut asked = vec![scaled.clone()];
         asked.extend(self.rate.as_ref().map(|rate| graph.mul(scaled, rate)));
         asked.extend(self.one.clone());
+        asked.extend((self.bins.count > 0).then(|| shares(graph, &self.bins, scaled)));
         graph.concat(&asked)
     }
 
@@ -72,6 +77,22 @@ impl Asked {
         let free = modulate(graph, weights, &hidden, &nothing)?;
         Ok(Heads { asked: heads, free: Some(free) })
     }
+}
+
+/// `[n, bins]`: the share of each bin in a scaled return-to-go `[n, 1]`; see [`Bins::tell`].
+fn shares(graph: &mut Graph, bins: &Bins, scaled: &Value) -> Value {
+    let points: Vec<f32> = (0..bins.count).map(|bin| bin as f32).collect();
+    let [lowest, density, none, one, last] =
+        [bins.lowest, bins.density, 0.0, 1.0, points[bins.count - 1]].map(|x| graph.floats(&[x]));
+    let place = graph.sub(scaled, &lowest);
+    let place = graph.mul(&place, &density);
+    let place = graph.op("Max", &[&place, &none], &[]);
+    let place = graph.op("Min", &[&place, &last], &[]);
+    let points = graph.floats(&points);
+    let away = graph.sub(&place, &points);
+    let away = graph.op("Abs", &[&away], &[]);
+    let share = graph.sub(&one, &away);
+    graph.op("Max", &[&share, &none], &[])
 }
 
 /// The outputs for the units before they are scaled and shifted, where `asked` is asked for.

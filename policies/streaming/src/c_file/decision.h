@@ -39,7 +39,7 @@ static inline void name_forward(name_state *s, int tokens, int read) {
 
 #if NAME_JOINT
 /* What is asked for at the current timestep: the scaled return-to-go, where it is told that for each remaining timestep,
- * and 1 for there being one. */
+ * 1 for there being one, and the share of each bin. */
 static inline void name_ask(const name_state *s, float return_to_go, float *asked) {
 #if NAME_RATE
     const float whole = (float)NAME_TIMESTEPS, tenth = whole / 10.0f;
@@ -50,6 +50,18 @@ static inline void name_ask(const name_state *s, float return_to_go, float *aske
 #endif
     asked[0] = return_to_go;
     asked[1 + NAME_RATE] = 1.0f;
+#if NAME_BINS
+    {
+        const float last = (float)(NAME_BINS - 1);
+        float place = (return_to_go - (float)NAME_LOWEST) * (float)NAME_DENSITY;
+        int i;
+        place = place < 0.0f ? 0.0f : place > last ? last : place;
+        for (i = 0; i < NAME_BINS; i++) {
+            const float away = place < (float)i ? (float)i - place : place - (float)i;
+            asked[2 + NAME_RATE + i] = away < 1.0f ? 1.0f - away : 0.0f;
+        }
+    }
+#endif
 }
 #endif
 
@@ -92,7 +104,7 @@ static inline void name_modulate(name_state *s, const float *asked, float *outpu
     const float *hidden = s->units;
     float *branch = s->units + 2 * NAME_WIDTH, *film = branch + NAME_WIDTH, *units = film + 4 * NAME_WIDTH;
     int i;
-    name_rows(name_head_asked, name_head_asked_bias, NAME_WIDTH, 2 + NAME_RATE, asked, branch);
+    name_rows(name_head_asked, name_head_asked_bias, NAME_WIDTH, NAME_ASKED, asked, branch);
     for (i = 0; i < NAME_WIDTH; i++) branch[i] = name_gelu(branch[i]);
     name_rows(name_head_film, name_head_film_bias, 4 * NAME_WIDTH, NAME_WIDTH, branch, film);
     for (i = 0; i < 2 * NAME_WIDTH; i++) {
@@ -105,7 +117,7 @@ static inline void name_modulate(name_state *s, const float *asked, float *outpu
 /* The head's outputs for the encoder's in the first row of x. */
 static inline void name_read(name_state *s) {
 #if NAME_IN_HEAD
-    float asked[2 + NAME_RATE], return_to_go = (float)(s->return_to_go / NAME_RETURN_SCALE);
+    float asked[NAME_ASKED], return_to_go = (float)(s->return_to_go / NAME_RETURN_SCALE);
     int i;
     if (isinf(s->return_to_go)) {
         float *branch = s->units;
@@ -117,7 +129,7 @@ static inline void name_read(name_state *s) {
     name_ask(s, return_to_go, asked);
     name_modulate(s, asked, s->head);
 #if NAME_GUIDED
-    for (i = 0; i < 2 + NAME_RATE; i++) asked[i] = 0.0f;
+    for (i = 0; i < NAME_ASKED; i++) asked[i] = 0.0f;
     name_modulate(s, asked, s->unasked);
 #endif
 #else

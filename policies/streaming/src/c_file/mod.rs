@@ -325,6 +325,11 @@ impl Writer<'_> {
         self.size("IN_HEAD", usize::from(layout.in_head()), "whether the head alone hears what is asked for");
         self.size("MOST", usize::from(layout.in_head()), "whether INFINITY can be asked for");
         self.size("RATE", usize::from(rate), "");
+        let bins = decision.bins();
+        self.size("ASKED", layout.asked_size(), "numbers that say what is asked for");
+        self.size("BINS", bins.count, "whose shares are among them");
+        self.real("LOWEST", bins.lowest.into());
+        self.real("DENSITY", bins.density.into());
         self.size("GUIDED", usize::from(guided), "");
         self.real("GUIDANCE", decision.guidance);
         self.real("RETURN_SCALE", decision.return_scale);

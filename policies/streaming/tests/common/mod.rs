@@ -54,6 +54,7 @@ pub struct Config {
     /// `return` of one token for each timestep.
     pub joint: Option<&'static str>,
     pub rate: bool,
+    pub bins: usize,
     pub guidance: f64,
     pub positions: &'static str,
     /// With `rotary`.
@@ -79,6 +80,7 @@ impl Config {
             past_actions: true,
             joint: None,
             rate: false,
+            bins: 0,
             guidance: 1.0,
             positions: "timestep",
             rotated_heads: heads,
@@ -115,7 +117,7 @@ impl Config {
             put(format!("{name}.weight"), &[outputs, inputs], 0.0, spread);
             put(format!("{name}.bias"), &[outputs], 0.0, spread);
         };
-        let asked = 2 + usize::from(self.rate);
+        let asked = 2 + usize::from(self.rate) + self.bins;
         if let Some(return_in) = self.joint {
             let asked = if return_in == "head" { 0 } else { asked };
             let past = if self.past_actions { 1 + a } else { 0 };
@@ -236,6 +238,8 @@ impl Config {
             header["model"]["tokens"] = json!(1);
             header["model"]["return"] = json!(return_in);
             header["model"]["return_rate"] = json!(self.rate);
+            header["model"]["return_bins"] = json!(self.bins);
+            header["return_range"] = json!([294.0, 302.0]);
         }
         if self.guidance != 1.0 {
             header["return_dropout"] = json!(0.2);

@@ -99,13 +99,26 @@ fn joined(f: &Fixture, episode: &Episode, t: usize) -> Vec<f64> {
     joined
 }
 
-/// A scaled return-to-go, that for each remaining timestep where it is told, and 1 for there being one.
+/// A scaled return-to-go, that for each remaining timestep where it is told, 1 for there being one, and the shares of its
+/// two bins.
 fn asked(f: &Fixture, scaled: f64, t: usize) -> Vec<f64> {
     let whole = f.header["max_timesteps"].as_f64().unwrap();
-    match f.header["model"]["return_rate"] == true {
+    let mut asked = match f.header["model"]["return_rate"] == true {
         true => vec![scaled, scaled * whole / (whole - t as f64).max(whole / 10.0), 1.0],
         false => vec![scaled, 1.0],
+    };
+    let count = f.header["model"]["return_bins"].as_u64().unwrap() as usize;
+    if count > 0 {
+        let scale = f.header["return_scale"].as_f64().unwrap();
+        let [low, high] = [0, 1].map(|end| f.header["return_range"][end].as_f64().unwrap() / scale);
+        let mut shares = vec![0.0; count];
+        let place = (scaled.max(low).min(high) - low) / (high - low) * (count - 1) as f64;
+        let before = (place as usize).min(count - 2);
+        shares[before + 1] = place - before as f64;
+        shares[before] = 1.0 - shares[before + 1];
+        asked.extend(shares);
     }
+    asked
 }
 
 /// [`read`] where `return_to_go` is asked for at timestep `t`; infinite: the most that is predicted.
