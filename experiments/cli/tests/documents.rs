@@ -140,7 +140,7 @@ fn afforded(words: &[&str]) -> Vec<String> {
 #[test]
 fn the_yaml_of_the_pages_is_accepted_and_their_commands_run() {
     let folder = tempfile::tempdir().unwrap();
-    write_d4rl(&folder.path().join("hopper_medium-v2.hdf5"));
+    write_d4rl(&folder.path().join("hopper-medium-v2.hdf5"));
     // That an interpreter is there is checked; nothing of these pages starts it.
     std::fs::create_dir_all(folder.path().join(".venv/bin")).unwrap();
     std::fs::write(folder.path().join(".venv/bin/python"), "").unwrap();

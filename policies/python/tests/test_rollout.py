@@ -36,7 +36,7 @@ def test_cart_pole_returns_what_evaluations_csv_says(cart_pole: dict[str, Traine
 
 def test_a_trained_policy_returns_what_evaluate_says(demo: Path) -> None:
     """Whole episodes of hundreds of timesteps."""
-    file = demo / "aaren-recency.safetensors"
+    file = demo / "aaren.safetensors"
     policy = Policy.load(file)
     said = evaluate(file, "--episodes", 20, "--seed", 5, "--target-return", policy.target_returns[0])
     rows = [row | {"return": row["total_return"]} for row in said["episodes"]]
