@@ -1,6 +1,6 @@
 //! Lines with bands over two axes.
 
-use super::axis::{Axis, BELOW, Domain};
+use super::axis::{Axis, BELOW, Domain, Scale};
 use super::histogram::Histogram;
 use super::legend::{Entry, Legend};
 use super::style::{AXIS, COMPUTED, FONT_SIZE, GAP, GRID, LEVEL, Look, MARGIN, SOLID, WIDTH};
@@ -106,7 +106,7 @@ impl Frame {
 impl Figure {
     /// The figure as a complete SVG document.
     pub fn to_svg(&self) -> String {
-        let series: Vec<Series> = self.series.iter().map(|series| self.drawable(series)).collect();
+        let mut series: Vec<Series> = self.series.iter().map(|series| self.drawable(series)).collect();
         let levels: Vec<Level> = self
             .levels
             .iter()
@@ -116,6 +116,9 @@ impl Figure {
         let counted = self.histogram.iter().flat_map(|histogram| [histogram.low, histogram.high]);
         let placed = series.iter().flat_map(|series| &series.points).map(|point| point.0);
         let x = Domain::covering(self.x.scale, placed.chain(counted));
+        if let Scale::Linear = self.y.scale {
+            cut(&mut series, &levels);
+        }
         let bands = series
             .iter()
             .flat_map(|series| series.band.iter().flatten())
@@ -204,6 +207,22 @@ impl Figure {
             histogram.draw(svg, &frame.x, across, (frame.bottom, bottom));
         }
         svg.upright_text((MARGIN + FONT_SIZE - 2.0, (frame.top + frame.bottom) / 2.0), &self.y.label);
+    }
+}
+
+/// Cuts bands off at half the height of the points and levels beyond these: of two seeds an interval may be many times as
+/// wide as all that was measured, which would be a flat line then.
+fn cut(series: &mut [Series], levels: &[Level]) {
+    let points = series.iter().flat_map(|series| &series.points).map(|point| point.1);
+    let points = points.chain(levels.iter().map(|level| level.y));
+    let (low, high) =
+        points.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
+    let beyond = (high - low) / 2.0;
+    if beyond.is_finite() && beyond > 0.0 {
+        for (lower, upper) in series.iter_mut().flat_map(|series| series.band.iter_mut().flatten()) {
+            *lower = lower.max(low - beyond);
+            *upper = upper.min(high + beyond);
+        }
     }
 }
 

@@ -179,6 +179,22 @@ proptest! {
     }
 }
 
+/// An interval of two seeds, many times as wide as what was measured, leaves the points their height.
+#[test]
+fn a_band_is_cut_off_at_half_the_height_of_the_points() {
+    let points = [(0.0, 0.0), (1.0, 100.0)];
+    let highest = |high: f64| {
+        let series = Series { band: Some(vec![(0.0, high); 2]), ..series("policy", &points) };
+        let (x, y) = (Axis::linear("x"), Axis::linear("y"));
+        let svg =
+            Figure { title: None, x, y, series: vec![series], levels: vec![], histogram: None }.to_svg();
+        let document = Document::parse(&svg).unwrap();
+        let ticks = document.descendants().filter(|node| node.attribute("text-anchor") == Some("end"));
+        ticks.filter_map(|node| node.text()?.parse::<f64>().ok()).fold(0.0, f64::max)
+    };
+    assert_eq!((highest(120.0), highest(150.0), highest(1e6)), (120.0, 140.0, 140.0));
+}
+
 /// A bar for each bin that holds something, as high as its count, between the lines and the axis.
 #[test]
 fn a_histogram_stands_below_the_lines() {
