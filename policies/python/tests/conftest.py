@@ -98,14 +98,14 @@ def hopper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
     policies = """
   - aaren
   - recency: {encoder: aaren, recency: learned, norm: pre}
-  - gated: {encoder: aaren, recency: gated, heads: 4}
-  - sliding: {encoder: transformer, rollout: {sliding: 9}}
-  - rotary: {encoder: aaren, positions: rotary, rotate: 0.5}
+  - gated: {encoder: aaren, recency: gated, heads: 4, tokens: 3}
+  - sliding: {encoder: transformer, rollout: {sliding: 9}, tokens: 3}
+  - rotary: {encoder: aaren, positions: rotary, rotate: 0.5, tokens: 2}
   - untold: {encoder: aaren, positions: none}
   - reset: {encoder: aaren, rollout: {reset: 7}, past_actions: false}
-  - window: {encoder: gru, rollout: {window: 5}}
+  - window: {encoder: gru, rollout: {window: 5}, tokens: 3}
   - gru
-  - lstm
+  - lstm: {tokens: 3}
   - mingru
   - gated-delta: {positions: rotary, rotate: 0.5}
   - keys: {encoder: aaren, recency: gated, positions: rotary, keys: 6}

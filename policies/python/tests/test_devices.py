@@ -73,8 +73,8 @@ def test_a_c_file_earns_in_the_cart_pole_what_the_runtime_does(
 def test_a_c_file_earns_in_hopper_what_the_runtime_does(demo: Path, int8: bool, tmp_path: Path) -> None:
     data = (demo / "aaren.safetensors").read_bytes()
     runtime, c = returns(aaren.quantise(data) if int8 else data, "Hopper-v5", tmp_path, 20)
-    # A hop doubles what rounding changes in a few timesteps, so that long episodes part.
-    np.testing.assert_allclose(c, runtime, rtol=1e-3)
+    # A hop doubles what rounding changes in a few timesteps, so that episodes of a thousand part.
+    np.testing.assert_allclose(c, runtime, rtol=5e-3)
 
 
 def test_what_cannot_be_written_is_refused(demo: Path) -> None:
@@ -88,4 +88,5 @@ def test_what_cannot_be_written_is_refused(demo: Path) -> None:
     with pytest.raises(aaren.Error, match="not a complete safetensors file"):
         aaren.quantise(b"nothing")
     assert aaren.Policy.from_bytes(aaren.quantise(data)).info["weights"] == "int8"
-    assert len(aaren.quantise(data)) < 0.3 * len(data)
+    # The head keeps float32.
+    assert len(aaren.quantise(data)) < 0.45 * len(data)

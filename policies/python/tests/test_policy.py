@@ -217,7 +217,7 @@ def test_guidance_is_for_policies_that_acted_free_of_returns(hopper: dict[str, T
     # Free of what is asked, whatever that is.
     assert (acted(target_return=100.0, guidance=0.0) == acted(target_return=200.0, guidance=0.0)).all()
     assert np.isfinite(acted(target_return=np.inf)).all()
-    deaf = Policy.load(hopper["gru"].policy)
+    deaf = Policy.load(hopper["one-token"].policy)
     with pytest.raises(Error, match="return_dropout"):
         deaf.stream(guidance=2.0)
     with pytest.raises(Error, match="return to go"):
