@@ -177,8 +177,8 @@ mod tests {
             ("plain-v0", "plain-v0"),
             ("./hopper/plain-v0", "hopper/plain-v0"),
             ("my.data/plain-v0", "plain-v0"),
-            ("../work/plain-v0", "plain-v0"),
-            ("/work/data/plain-v0", "plain-v0"),
+            ("../runs/plain-v0", "plain-v0"),
+            ("/data/plain-v0", "plain-v0"),
         ] {
             assert_eq!(id(Path::new(folder)).unwrap(), expected);
         }
