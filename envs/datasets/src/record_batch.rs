@@ -7,7 +7,7 @@ use arrow_array::types::{
     Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{AnyDictionaryArray, Array, RecordBatch};
 use arrow_schema::DataType;
 
 use crate::Error;
@@ -38,8 +38,7 @@ pub(crate) fn labels_of(path: &Path, key: &str, batches: &[RecordBatch]) -> Resu
             return Err(Error::content(path, key, "missing values", "a value in each row"));
         }
         let (values, places) = match array.as_any_dictionary_opt() {
-            Some(dictionary) if array.is_empty() => (dictionary.values().clone(), Vec::new()),
-            Some(dictionary) => (dictionary.values().clone(), dictionary.normalized_keys()),
+            Some(dictionary) => (dictionary.values().clone(), places_of(dictionary)),
             None => (array.clone(), (0..array.len()).collect()),
         };
         let of_values: Vec<u64> = (0..values.len())
@@ -52,6 +51,11 @@ pub(crate) fn labels_of(path: &Path, key: &str, batches: &[RecordBatch]) -> Resu
         labels.extend(places.into_iter().map(|place| of_values[place]));
     }
     Ok(labels)
+}
+
+/// Where each row's value stands among a dictionary's; Arrow's own function panics where there are no values.
+fn places_of(dictionary: &dyn AnyDictionaryArray) -> Vec<usize> {
+    if dictionary.is_empty() { Vec::new() } else { dictionary.normalized_keys() }
 }
 
 /// The bytes of one value, for types that have one to a row.
@@ -247,8 +251,9 @@ fn append(array: &dyn Array, numbers: &mut Numbers) -> Option<()> {
             let dictionary = array.as_any_dictionary();
             let mut own = Numbers::filled(0, 0.0);
             append(dictionary.values().as_ref(), &mut own)?;
-            let places = if array.is_empty() { Vec::new() } else { dictionary.normalized_keys() };
-            places.into_iter().try_for_each(|place| own.get(place).map(|number| numbers.push(number)))?;
+            places_of(dictionary)
+                .into_iter()
+                .try_for_each(|place| own.get(place).map(|number| numbers.push(number)))?;
         }
         DataType::Decimal128(_, scale) => {
             primitive!(Decimal128Type, |x: i128| x as f64 / 10f64.powi(i32::from(*scale)))

@@ -73,10 +73,7 @@ impl Spec {
         }
         ["env.interpreter", "env.path", "env.timeout"].iter().for_each(|place| drop(settings.remove(*place)));
         // Earlier checkpoints do not say that there are no averages.
-        settings
-            .remove("train.ema")
-            .filter(|ema| ema != "0.0")
-            .map(|ema| settings.insert("train.ema".into(), ema));
+        settings.retain(|key, value| key != "train.ema" || value != "0.0");
         settings.remove("train.device");
         settings.remove("train.threads");
         Fingerprint(settings)
