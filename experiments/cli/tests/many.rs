@@ -70,7 +70,7 @@ fn a_grid_of_children_is_that_of_one_process_and_a_report_gathers_it() {
     let (code, message) = experiment.run("jobs", &["--jobs", "3"]);
     assert_eq!(code, Some(0), "{message}");
     assert!(policies(&experiment, "jobs") == policies(&experiment, "alone"));
-    assert!(message.contains("aaren seed 0, update 40: return "), "{message}");
+    assert!(message.contains("heads-2: aaren seed 0, update 40: return "), "{message}");
 
     let report = |folder: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));

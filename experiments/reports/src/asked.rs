@@ -117,6 +117,13 @@ impl AskedColumns {
         !self.swing && !self.asked
     }
 
+    /// What they mean, for the text below a table.
+    pub fn about(self) -> String {
+        let swing = self.swing.then_some(SWING);
+        let about: Vec<&str> = swing.into_iter().chain(self.asked.then_some(ASKED)).collect();
+        about.join(" ")
+    }
+
     /// Their titles.
     pub fn heads(self) -> impl Iterator<Item = String> {
         let swing = self.swing.then_some("swing");
@@ -138,15 +145,16 @@ impl AskedColumns {
     }
 }
 
-/// What the columns are, for the text below a table.
-pub const ASKED: &str = "Swing: the largest difference between two of a training's last three evaluations, mean over the seeds. \
-    Distance from target: mean of |return − target| over the episodes of all targets within the data's returns. Best asked: the \
+const SWING: &str =
+    "Swing: the largest difference between two of a training's last three evaluations, mean over the seeds.";
+
+const ASKED: &str = "Distance from target: mean of |return − target| over the episodes of all targets within the data's returns. Best asked: the \
     score at the target closest to the best return of the data.";
 
 /// As few decimals as a score has; errors are small numbers.
 impl fmt::Display for Swing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decimals = if self.mean < 0.1 { 4 } else { 1 };
+        let decimals = if self.mean > 0.0 && self.mean < 0.1 { 4 } else { 1 };
         write!(f, "{:.decimals$}", self.mean)
     }
 }
@@ -203,5 +211,25 @@ mod tests {
         let max = Asked::new(metric, &data(3.0, 10.0), &seeds(&max)).unwrap();
         assert_eq!((max.distance.unwrap().mean, max.best.target_return), (1.0, 4.0));
         assert_eq!(Asked::new(metric, &data(3.0, 10.0), &seeds(&[played(4.0, &[4.0, 6.0])])), None);
+    }
+
+    /// A table's legend explains the columns that it has, and no others.
+    #[test]
+    fn a_legend_explains_its_own_columns() {
+        let swing = Swing { mean: 0.0, per_seed: vec![0.0] };
+        assert_eq!(swing.to_string(), "0.0");
+        let all = [played(10.0, &[9.0]), played(4.0, &[4.0])].concat();
+        let metric = Metric::of(&EnvSpec::new("CartPole-v1")).unwrap();
+        let asked = Asked::new(metric, &data(3.0, 10.0), &seeds(&[all])).unwrap();
+        for (swing, asked) in
+            [(None, None), (Some(&swing), None), (None, Some(&asked)), (Some(&swing), Some(&asked))]
+        {
+            let columns = AskedColumns::of([(swing, asked)].into_iter());
+            let about = columns.about().to_lowercase();
+            for head in ["swing", "distance from target", "best asked"] {
+                let is_there = columns.heads().any(|it| it == head);
+                assert_eq!(about.contains(&format!("{head}: ")), is_there, "{head} in {about}");
+            }
+        }
     }
 }

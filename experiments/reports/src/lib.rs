@@ -25,7 +25,7 @@ mod table;
 mod primary_tests;
 
 pub use aggregates::Aggregates;
-pub use asked::{ASKED, Asked, AskedColumns, BestAsked, Swing};
+pub use asked::{Asked, AskedColumns, BestAsked, Swing};
 pub use comparison::{Comparison, Paired, Verdict};
 pub use error::Error;
 pub use looks::{Kind, cost_name, kind_of_agent, kind_of_file, looks, looks_of};
@@ -34,5 +34,5 @@ pub use page::{Film, Overview, Section, page};
 pub use pictures::Pictures;
 pub use primary::PrimaryResult;
 pub use primary_scores::PrimaryScores;
-pub use summary::{INTERVAL, PolicySummary, Protocol, Score, Summary, TargetSummary};
+pub use summary::{INTERVAL, PolicySummary, Protocol, Score, Summary, TargetSummary, training_seeds};
 pub use table::{Align, Table};

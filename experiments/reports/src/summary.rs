@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::metric::HELD_OUT;
 use crate::table::Table;
 use crate::{
-    ASKED, Asked, AskedColumns, Comparison, Error, Kind, Metric, Pictures, PrimaryScores, Scale, Swing,
+    Asked, AskedColumns, Comparison, Error, Kind, Metric, Pictures, PrimaryScores, Scale, Swing,
     kind_of_agent, lengths,
 };
 
@@ -139,6 +139,11 @@ pub struct Protocol {
     /// What made it.
     #[serde(flatten)]
     pub provenance: Provenance,
+}
+
+/// So many, in words.
+pub fn training_seeds(count: usize) -> String {
+    format!("{count} training seed{}", if count == 1 { "" } else { "s" })
 }
 
 /// What [`Protocol::interval`] says.
@@ -356,6 +361,8 @@ impl Summary {
 
     fn markdown(&self) -> String {
         let asked = self.asked();
+        let columns = self.asked_columns();
+        let about = if columns.is_empty() { String::new() } else { format!(" {}", columns.about()) };
         format!(
             "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
              ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
@@ -365,7 +372,7 @@ impl Summary {
              ## Protocol\n\n```json\n{}\n```\n",
             self.name,
             self.table().to_markdown(),
-            if self.asked_columns().is_empty() { String::new() } else { format!(" {ASKED}") },
+            about,
             pretty(&self.protocol)
         )
     }

@@ -21,6 +21,11 @@ impl Part {
         Self { experiment: experiment.map(Into::into), policy: policy.to_owned(), seed: Some(seed) }
     }
 
+    /// In a grid, its experiment.
+    pub fn experiment(&self) -> Option<&str> {
+        self.experiment.as_deref()
+    }
+
     /// Whether it belongs to what is asked for; no parts mean all.
     pub fn is_among(&self, asked: &[Part]) -> bool {
         asked.is_empty() || asked.iter().any(|part| part.contains(self))

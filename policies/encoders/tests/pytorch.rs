@@ -1,4 +1,4 @@
-//! Blocks against numbers computed by PyTorch, from its own multi-head attention and its own GRU.
+//! Blocks against numbers computed by PyTorch, from its own multi-head attention, GRU and LSTM.
 //!
 //! The snippet gives parameter i, in the order of their names, the values sin(0.7·k + i):
 //!
@@ -38,23 +38,25 @@
 //!         x = self.norm1(x + torch.stack(out))
 //!         return self.norm2(x + self.mlp["down"](F.gelu(self.mlp["up"](x))))
 //!
-//! class Gru(nn.GRU):
-//!     def __init__(self):
-//!         super().__init__(d, 5)
-//!         self.output = nn.Linear(5, d)
-//!     def forward(self, x):
-//!         return self.output(super().forward(x)[0])
+//! def recurrent(layer, units):
+//!     class Recurrent(layer):
+//!         def __init__(self):
+//!             super().__init__(d, units)
+//!             self.output = nn.Linear(units, d)
+//!         def forward(self, x):
+//!             return self.output(super().forward(x)[0])
+//!     return Recurrent()
 //!
-//! class GruBlock(Block):
-//!     def __init__(self):
+//! class RecurrentBlock(Block):
+//!     def __init__(self, layer, units):
 //!         super().__init__(False)
 //!         del self.attention
-//!         self.gru = Gru()
+//!         self.mixer = recurrent(layer, units)
 //!     def forward(self, x):
-//!         x = self.norm1(x + self.gru(x))
+//!         x = self.norm1(x + self.mixer(x))
 //!         return self.norm2(x + self.mlp["down"](F.gelu(self.mlp["up"](x))))
 //!
-//! for block in [Block(True), Block(True, True), Block(True, False, True), Block(False), GruBlock()]:
+//! for block in [Block(True), Block(True, True), Block(True, False, True), Block(False), RecurrentBlock(nn.GRU, 5), RecurrentBlock(nn.LSTM, 4)]:
 //!     with torch.no_grad():
 //!         for i, (_, p) in enumerate(sorted(block.named_parameters())):
 //!             p.copy_(torch.sin(torch.arange(p.numel()) * 0.7 + i).view_as(p))
@@ -128,4 +130,11 @@ fn gru() {
     let expected =
         [-0.527172, -0.448715, 1.825285, -0.535109, -0.434202, 1.83626, -0.28934, -0.969283, 2.037043];
     assert_close(&outputs(EncoderKind::Gru, Recency::None), &expected);
+}
+
+#[test]
+fn lstm() {
+    let expected =
+        [-0.567633, -0.348085, 1.766689, -0.552078, -0.389021, 1.795343, -0.269969, -1.003102, 2.036923];
+    assert_close(&outputs(EncoderKind::Lstm, Recency::None), &expected);
 }

@@ -6,7 +6,7 @@ use crate::refusal::Refusal;
 use aaren_agents::decision::Windows;
 use aaren_agents::{Network, PolicyFile};
 use aaren_reports::plot::{Axis, Figure, Look, Series};
-use aaren_reports::{Table, looks_of};
+use aaren_reports::{Table, looks_of, training_seeds};
 use aaren_runs::{Trained, output, provenance};
 use aaren_statistics::mean;
 use anyhow::Result;
@@ -121,11 +121,11 @@ pub fn run(args: &Args) -> Result<()> {
     let table = table(&spreads, args.recent);
     let about = format!(
         "{} episodes of {}, read from their start to the timestep with nothing forgotten (a roll-out in windows sees \
-         its window only). Means over {} training seeds, episodes, layers and heads; in brackets the least and the \
+         its window only). Means over {}, episodes, layers and heads; in brackets the least and the \
          most of any one.",
         starts.len(),
         dataset.name(),
-        spec.seeds.len()
+        training_seeds(spec.seeds.len())
     );
     let markdown = format!("# {}: attention\n\n{table}\n{about}\n\n![Attention](attention.svg)\n", spec.name);
     trained.write("attention", &json, &markdown, &picture(&spreads, args.recent))?;

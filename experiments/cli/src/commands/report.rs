@@ -8,8 +8,8 @@ use super::report_page::section;
 use super::up_to_date::{bring_up_to_date, experiments, run_at};
 use crate::refusal::Refusal;
 use aaren_reports::{
-    ASKED, Aggregates, Asked, AskedColumns, Overview, PrimaryResult, Scale, Score, Summary, Swing, Table,
-    page, published,
+    Aggregates, Asked, AskedColumns, Overview, PrimaryResult, Scale, Score, Summary, Swing, Table, page,
+    published,
 };
 use aaren_runs::{Outcome, cost, output};
 use aaren_spec::{Cost, ExperimentFolder, ExperimentResult, Spec};
@@ -173,7 +173,9 @@ fn write(folders: &[PathBuf], out: Option<PathBuf>, html: bool) -> Result<Writte
         let (over, latex_over): (Vec<String>, Vec<String>) =
             over_all.iter().map(|table| (table.to_markdown(), table.to_latex())).unzip();
         let (asked, costs) = (grid.asked(), grid.costs());
-        let told = asked.as_ref().map(|table| format!("{}\n{ASKED}\n\n", table.to_markdown()));
+        let told = asked
+            .as_ref()
+            .map(|table| format!("{}\n{}\n\n", table.to_markdown(), grid.asked_columns().about()));
         markdown += &format!(
             "## {}\n\n{}\n{ABOUT}\n\n{}\n{}\n\n{}{}\n{COSTS}\n\n![Performance profile](performance_profile{name}.svg)\n\n![Scores](scores{name}.svg)\n{}\n",
             capitalised(scale),
@@ -199,7 +201,8 @@ fn write(folders: &[PathBuf], out: Option<PathBuf>, html: bool) -> Result<Writte
                 .zip(pooled)
                 .map(|(it, (how, about))| overview(format!("{title}, {how}"), it, about)),
         );
-        overviews.extend(asked.map(|it| overview(format!("{title}, asked and achieved"), it, ASKED)));
+        let about = grid.asked_columns().about();
+        overviews.extend(asked.map(|it| overview(format!("{title}, asked and achieved"), it, &about)));
         overviews.push(overview("Costs".into(), costs, COSTS));
     }
     if !left_out.is_empty() {
@@ -349,9 +352,13 @@ impl Grid {
         table
     }
 
+    fn asked_columns(&self) -> AskedColumns {
+        AskedColumns::of(self.cells.iter().map(|it| (it.swing.as_ref(), it.asked.as_ref())))
+    }
+
     /// Asked against achieved, a row for each dataset and policy; `None` where nothing is known of it.
     fn asked(&self) -> Option<Table> {
-        let columns = AskedColumns::of(self.cells.iter().map(|it| (it.swing.as_ref(), it.asked.as_ref())));
+        let columns = self.asked_columns();
         if columns.is_empty() {
             return None;
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::html::escaped;
 use crate::plot::{Figure, Scale};
-use crate::{ASKED, Pictures, Summary, Table};
+use crate::{Pictures, Summary, Table};
 
 const SCRIPTS: [&str; 2] = [include_str!("uplot-1.6.32.iife.min.js"), include_str!("page.js")];
 const STYLES: [&str; 2] = [include_str!("uplot-1.6.32.min.css"), include_str!("page.css")];
@@ -102,7 +102,7 @@ impl Section {
             summary.table().to_html(),
             escaped(&summary.asked()),
             escaped(&summary.protocol.interval),
-            if summary.asked_columns().is_empty() { String::new() } else { escaped(ASKED) },
+            escaped(&summary.asked_columns().about()),
         );
         for Film { name, media_type, bytes } in films {
             let source = format!("data:{media_type};base64,{}", base64(bytes));

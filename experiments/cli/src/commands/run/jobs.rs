@@ -160,7 +160,10 @@ impl Running {
         while let Ok(told) = self.lines.recv_timeout(wait) {
             match told {
                 Ok(Event::Update(done)) => self.bar.set_position(done),
-                Ok(Event::Evaluated(text)) => output::beside(bars, || output::evaluated(text)),
+                Ok(Event::Evaluated(text)) => {
+                    let of = self.job.run.experiment().map(|it| format!("{it}: ")).unwrap_or_default();
+                    output::beside(bars, || output::evaluated(of + &text));
+                }
                 Ok(Event::Note(text)) | Err(text) => {
                     if !text.trim().is_empty() {
                         self.last = text;

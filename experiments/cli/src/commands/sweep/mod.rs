@@ -10,7 +10,7 @@ use aaren_agents::PolicyFile;
 use aaren_envs::{EnvSpec, describe};
 use aaren_format::{Regime, Target};
 use aaren_reports::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
-use aaren_reports::{Asked, INTERVAL, Metric, Table, lengths, looks_of};
+use aaren_reports::{Asked, INTERVAL, Metric, Table, lengths, looks_of, training_seeds};
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::{Trained, output, provenance};
 use aaren_spec::{EpisodeResult, PolicySpec};
@@ -207,8 +207,8 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let one_seed = cells.iter().any(|cell| cell.score.over == Unit::Episodes);
     let about = format!(
-        "{} training seeds{}, {} episodes each{}. Intervals: {INTERVAL}.",
-        spec.seeds.len(),
+        "{}{}, {} episodes each{}. Intervals: {INTERVAL}.",
+        training_seeds(spec.seeds.len()),
         if one_seed { format!(" ({ONE_SEED})") } else { String::new() },
         args.episodes,
         if over_targets { asked::ABOUT } else { "" },
