@@ -127,8 +127,8 @@ impl Flat<'_> {
     fn usual(&self, reading: &Reading, notes: &mut Vec<String>) -> Result<Found, Error> {
         let path = self.source.path();
         let need = |names: &[&'static str]| {
-            let cure = "a dataset of that name; in a YAML `columns: {observation: […], action: […], reward: …, episode: …}` \
-                        names others";
+            let cure = "a dataset of that name; `columns: {observation: […], action: […], reward: …, episode: …}` in a \
+                        YAML, or `--columns` with that map, names others";
             self.first(names).ok_or_else(|| self.missing(names[0], cure))
         };
         let (observed, acted) = (need(OBSERVATIONS)?, need(ACTIONS)?);

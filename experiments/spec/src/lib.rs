@@ -78,6 +78,7 @@ pub use folder::{ExperimentFolder, RunFolder, make_folder, recipe_file, write, w
 pub use grid::Cell;
 pub use policy::PolicySpec;
 pub use primary::{Endpoint, PrimarySpec};
+pub use reading::table_columns;
 pub use result::{EpisodeResult, Evaluated, Machine, Protocol, Provenance, RunResult};
 pub use spec::Spec;
 pub use state::RunState;

@@ -1,13 +1,16 @@
 //! `observe`, `actions` and `columns`: how the file of a dataset is read.
 
 use std::fmt;
+use std::path::Path;
 
 use aaren_datasets::{Actions, Columns};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::field::Field;
 use super::values::text;
+use crate::{Document, Error};
 
 const NAMES: &str = "a list of names such as `[observation, desired_goal]`";
 
@@ -62,6 +65,21 @@ pub(super) fn columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     }
 
     deserializer.deserialize_str(Map).map(Some)
+}
+
+/// Columns as `--columns` gives them: the map of an experiment's YAML.
+///
+/// # Errors
+/// [`Error::Invalid`] and its like, with what is expected.
+pub fn table_columns(text: &str) -> Result<Columns, Error> {
+    #[derive(Deserialize)]
+    struct Only {
+        #[serde(deserialize_with = "columns")]
+        columns: Option<Columns>,
+    }
+    let document = Document::parse(Path::new(""), "columns: none", &[format!("columns={text}")])?;
+    let Only { columns } = Field { path: String::new(), node: document.root() }.read()?;
+    Ok(columns.expect("`columns` above gives some"))
 }
 
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

@@ -566,3 +566,17 @@ dataset: hopper-medium
     let json = serde_json::to_value(&spec.env).unwrap();
     assert_eq!(serde_json::from_value::<EnvSpec>(json).unwrap(), spec.env, "as a policy's header holds it");
 }
+
+/// `--columns` reads what `columns` in a YAML reads, and refuses the same.
+#[test]
+fn columns_of_a_command_are_those_of_a_yaml() {
+    let columns = table_columns("{observation: [x, v], action: u, episode: run}").unwrap();
+    assert_eq!(columns.observation, ["x", "v"]);
+    assert_eq!((columns.action, columns.episode), (vec!["u".into()], Some("run".into())));
+    assert_eq!((columns.reward, columns.terminal, columns.timeout), (None, None, None));
+    let refused = |text: &str| table_columns(text).unwrap_err().to_string();
+    let found = refused("{observation: [x], actoin: u}");
+    assert!(found.contains("actoin") && found.contains("did you mean `action`?"), "{found}");
+    let found = refused("none");
+    assert!(found.contains("found the text `none`, expected a map such as"), "{found}");
+}

@@ -15,7 +15,8 @@ pub enum Command {
     /// Check a dataset, and show what it holds and how hard it is to imitate.
     #[command(after_help = "Examples:
   aaren data info hopper-medium.hdf5
-  aaren data info ~/.minari/datasets/mujoco/hopper/medium-v0 --json")]
+  aaren data info ~/.minari/datasets/mujoco/hopper/medium-v0 --json
+  aaren data info robot.csv --columns '{observation: [x, v], action: u}'")]
     Info {
         /// A file or a folder (D4RL's HDF5, Minari, LeRobot, npz, CSV, Parquet), or the id of a Minari dataset here.
         dataset: String,
@@ -105,13 +106,17 @@ pub struct How {
     /// What the numbers of actions mean.
     #[arg(long, value_parser = Actions::NAMES)]
     actions: Option<String>,
+    /// Which columns of a table are what, as `columns` in a YAML; the usual names unless given.
+    #[arg(long, value_name = "MAP")]
+    columns: Option<String>,
 }
 
 impl How {
-    fn reading(&self) -> Reading {
+    fn reading(&self) -> Result<Reading> {
         let observe = Some(self.observe.clone()).filter(|keys| !keys.is_empty());
         let actions = self.actions.as_ref().and_then(|name| name.parse().ok());
-        Reading { observe, actions, ..Reading::default() }
+        let columns = self.columns.as_deref().map(aaren_spec::table_columns).transpose()?;
+        Ok(Reading { observe, actions, columns, ..Reading::default() })
     }
 }
 
@@ -119,7 +124,7 @@ impl How {
 pub fn run(command: &Command) -> Result<()> {
     match command {
         Command::Info { dataset, env, reading, json } => {
-            info(dataset, &reading.reading(), env.as_deref(), *json)
+            info(dataset, &reading.reading()?, env.as_deref(), *json)
         }
         Command::Fetch { id, json } => fetch(id, *json),
         Command::Make { recipe, out, transitions, seed, json } => {
@@ -127,7 +132,7 @@ pub fn run(command: &Command) -> Result<()> {
         }
         Command::Convert { dataset, out, to, reading, env, json } => {
             let form = to.unwrap_or_else(|| Form::of(out));
-            convert(dataset, (out, form), &reading.reading(), env.as_deref(), *json)
+            convert(dataset, (out, form), &reading.reading()?, env.as_deref(), *json)
         }
     }
 }
