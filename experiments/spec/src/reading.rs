@@ -71,7 +71,7 @@ pub(super) fn columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 ///
 /// # Errors
 /// [`Error::Invalid`] and its like, with what is expected.
-pub fn table_columns(text: &str) -> Result<Columns, Error> {
+pub fn table_columns(text: &str) -> Result<Option<Columns>, Error> {
     #[derive(Deserialize)]
     struct Only {
         #[serde(deserialize_with = "columns")]
@@ -79,7 +79,7 @@ pub fn table_columns(text: &str) -> Result<Columns, Error> {
     }
     let document = Document::parse(Path::new(""), "columns: none", &[format!("columns={text}")])?;
     let Only { columns } = Field { path: String::new(), node: document.root() }.read()?;
-    Ok(columns.expect("`columns` above gives some"))
+    Ok(columns)
 }
 
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

@@ -570,7 +570,7 @@ dataset: hopper-medium
 /// `--columns` reads what `columns` in a YAML reads, and refuses the same.
 #[test]
 fn columns_of_a_command_are_those_of_a_yaml() {
-    let columns = table_columns("{observation: [x, v], action: u, episode: run}").unwrap();
+    let columns = table_columns("{observation: [x, v], action: u, episode: run}").unwrap().unwrap();
     assert_eq!(columns.observation, ["x", "v"]);
     assert_eq!((columns.action, columns.episode), (vec!["u".into()], Some("run".into())));
     assert_eq!((columns.reward, columns.terminal, columns.timeout), (None, None, None));

@@ -115,7 +115,7 @@ impl How {
     fn reading(&self) -> Result<Reading> {
         let observe = Some(self.observe.clone()).filter(|keys| !keys.is_empty());
         let actions = self.actions.as_ref().and_then(|name| name.parse().ok());
-        let columns = self.columns.as_deref().map(aaren_spec::table_columns).transpose()?;
+        let columns = self.columns.as_deref().map(aaren_spec::table_columns).transpose()?.flatten();
         Ok(Reading { observe, actions, columns, ..Reading::default() })
     }
 }
