@@ -5,8 +5,9 @@
 # ablation measures for half an hour, on a machine where nothing else runs.
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
 # select, learning-rate, learning-rate-bc-10, regimes-seen and agents need a D4RL file of Hopper-v4 medium-expert data, at
-# data/hopper-medium-expert.hdf5; defaults needs Walker2d-v4's too, at data/walker2d-medium-expert.hdf5
-# popgym, learning-rate, agents, defaults and grid-gru take an hour and more, grid hours: where a grid is stopped, the experiments
+# data/hopper-medium-expert.hdf5; defaults and the five that begin with asked need Walker2d-v4's too, at
+# data/walker2d-medium-expert.hdf5
+# popgym, learning-rate, agents, defaults, asked and grid-gru take an hour and more, grid hours: where a grid is stopped, the experiments
 # that are whole are kept, and the next time only the others are run. What is to be made anew is removed first.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
 # made at once.
@@ -111,7 +112,7 @@ print(*(f"--only {run}" for run in left))' "$to")
         fi
         $aaren report "$to" --out "$to"
         ;;
-    agents | defaults)
+    agents | defaults | asked | asked-ema | asked-scale | asked-guidance | asked-max)
         command="aaren run $yaml --jobs 2"
         $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
         cells $part
