@@ -104,3 +104,20 @@ fn a_copied_folder_is_what_the_original_was_and_its_report_needs_no_data() {
     assert!(made() == before);
     assert!(experiment.path("copied/tiny/scores.svg").is_file());
 }
+
+/// Before anything more is trained, `run` says what the report will refuse.
+#[test]
+fn an_endpoint_that_is_changed_later_is_told_at_once() {
+    let yaml = "primary: {policy: aaren, against: transformer, endpoint: mean, margin: 2}\n";
+    let experiment = Experiment::new(&YAML.replace("updates: 60", "updates: 5"));
+    let path = experiment.path("tiny.yaml");
+    let with = fs::read_to_string(&path).unwrap() + yaml;
+    fs::write(&path, &with).unwrap();
+    let run = |arguments: &[&str]| experiment.run("results", arguments).1;
+    assert!(!run(&[]).contains("primary"));
+    fs::write(&path, with.replace("margin: 2", "margin: 3")).unwrap();
+    let message = run(&["--set", "seeds=[0, 1]"]);
+    let said = "tiny.yaml:9: `primary`: changed after aaren seed 0 began with margin: 2.0, now 3.0; seeds: [0], now [0,1]; \
+                `aaren report` will refuse it";
+    assert_eq!(message.matches(said).count(), 1, "{message}");
+}

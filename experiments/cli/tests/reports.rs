@@ -135,16 +135,25 @@ fn links_that_lead_nowhere_are_named() {
 }
 
 #[test]
-fn a_report_lies_beside_what_it_is_of() {
+fn a_report_lies_in_the_folder_that_it_is_of() {
     let experiment = Experiment::new(YAML);
     fs::create_dir(experiment.path("other")).unwrap();
     experiment.finish("other/results");
     for given in ["other/results/tiny", "other/results"] {
         let (code, said, message) = aaren(&experiment, &["report", given]);
         assert_eq!(code, Some(0), "{message}");
-        assert!(said.contains("written to other/results: report.md"), "{said}");
-        fs::remove_file(experiment.path("other/results/report.md")).unwrap();
+        assert!(said.contains(&format!("written to {given}: report.md")), "{said}");
     }
+    // Several lie side by side. What a shell makes of `results/*` has files of the last report, too.
+    experiment.finish("other/more");
+    let all = ["other/results/tiny", "other/results/report.md", "other/results/performance_profile.svg"];
+    let (code, said, message) = aaren(&experiment, &[&["report"], all.as_slice()].concat());
+    assert_eq!(code, Some(0), "{message}");
+    assert!(said.contains("written to other/results/tiny: report.md"), "{said}");
+    let (code, _, message) =
+        aaren(&experiment, &["report", "other/results/tiny", "other/more/tiny", "--out", "both"]);
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("is in two summaries; give one of them"), "{message}");
     assert!(!experiment.path("results").exists());
 }
 
@@ -239,4 +248,38 @@ fn a_tilde_that_the_shell_left_is_home() {
     assert_eq!(code, Some(0), "{message}");
     assert!(experiment.path("home/x/tiny/aaren-seed0/policy.safetensors").is_file());
     assert!(!experiment.path("~").exists());
+}
+
+/// A setting is no dataset: what a grid varies stands side by side, and nothing is pooled over it.
+#[test]
+fn settings_of_a_grid_are_not_pooled() {
+    let yaml = YAML.replace("updates: 60", "updates: 5").replace("every: 5", "every: 5, episodes: 1");
+    let experiment = Experiment::new(&(yaml.replace(", episodes: 2", "") + "grid: {train.batch: [2, 4]}\n"));
+    experiment.finish("results");
+    let (code, said, message) = aaren(&experiment, &["report", "results/tiny"]);
+    assert_eq!(code, Some(0), "{message}");
+    assert!(said.contains("written to results/tiny: report.md"), "{said}");
+    for batch in ["2", "4"] {
+        assert!(said.contains(&format!("| mean over datasets, train.batch {batch} ")), "{said}");
+        let part = format!("### Returns, of -488.208135 to 0, train.batch {batch}\n");
+        assert_eq!(said.matches(&part).count(), 1, "{said}");
+    }
+    assert!(said.contains("Over the runs of one dataset.") && !said.contains("Over the runs of 2"), "{said}");
+    let csv = fs::read_to_string(experiment.path("results/tiny/report.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 5, "{csv}");
+}
+
+/// Errors of actions have no range that is known; they are reported, and not averaged.
+#[test]
+fn what_has_no_known_range_stands_in_the_table() {
+    let env = "env: {id: Pendulum-v1, kwargs: {max_episode_steps: 30}}\n";
+    let asked = ", target_returns: [-200], keep: all, return_scale: 100";
+    let yaml = YAML.replace(env, "").replace("updates: 60", "updates: 5").replace(asked, "");
+    let experiment = Experiment::new(&yaml.replace(", episodes: 2", ""));
+    experiment.finish("results");
+    let (code, said, message) = aaren(&experiment, &["report", "results/tiny"]);
+    assert_eq!(code, Some(0), "{message}");
+    assert!(said.contains("## Held-out action errors\n") && !said.contains("mean over datasets"), "{said}");
+    let csv = fs::read_to_string(experiment.path("results/tiny/report.csv")).unwrap();
+    assert_eq!(csv.matches("held-out action errors,").count(), 2, "{csv}");
 }

@@ -83,7 +83,7 @@ fn a_report_is_of_what_all_datasets_have(experiment: &Experiment, summary: &Valu
     assert!(table.contains("Left out: gru: not in 1 of 2 datasets."), "{table}");
     // Returns have a part of their own, as Pendulum's cannot be averaged with scores.
     assert!(table.contains("## Returns, of -488.208135 to 0\n"), "{table}");
-    for picture in ["performance_profile.svg", "scores.svg"] {
+    for picture in ["performance_profile.svg", "report_scores.svg"] {
         assert!(experiment.path("report").join(picture).is_file(), "{picture}");
     }
     let scores = fs::read_to_string(experiment.path("report/report.csv")).unwrap();

@@ -151,10 +151,14 @@ const SWING: &str =
 const ASKED: &str = "Distance from target: mean of |return − target| over the episodes of all targets within the data's returns. Best asked: the \
     score at the target closest to the best return of the data.";
 
-/// As few decimals as a score has; errors are small numbers.
+/// As few decimals as a score has; returns between -1 and 1 have two, errors more.
 impl fmt::Display for Swing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decimals = if self.mean > 0.0 && self.mean < 0.1 { 4 } else { 1 };
+        let decimals = match self.mean {
+            mean if mean == 0.0 || mean >= 0.1 => 1,
+            mean if mean >= 0.005 => 2,
+            _ => 4,
+        };
         write!(f, "{:.decimals$}", self.mean)
     }
 }

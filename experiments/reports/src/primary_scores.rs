@@ -37,10 +37,7 @@ impl PrimaryScores {
                     missing.push(format!("{policy} seed {seed}"));
                     return None;
                 };
-                let differences = match &run.primary {
-                    Some(then) => endpoint.differences(then),
-                    None => vec!["no `primary`".into()],
-                };
+                let differences = endpoint.differences(run.primary.as_ref());
                 if !differences.is_empty() {
                     changed.push(format!("{policy} seed {seed} began with {}", differences.join("; ")));
                 }

@@ -10,7 +10,7 @@ use crate::part::{self, Part};
 use crate::parts::{Outcome, Parts};
 use crate::ready::{self, Ready};
 use crate::run::Run;
-use crate::{Error, Result, interrupt};
+use crate::{Error, Result, interrupt, output};
 
 /// An experiment: its spec, and where each key of it was written.
 #[derive(Debug)]
@@ -99,9 +99,32 @@ impl Experiment {
         if let Doing::Train { threads } = doing {
             self.write_spec(&ready.folder)?;
             interrupt::watch()?;
+            self.say_changed_endpoint(&runs)?;
             parts.work(threads)?;
         }
         parts.close()
+    }
+
+    /// Says before more is trained what the report will refuse: a primary endpoint that is not the one that runs began with.
+    fn say_changed_endpoint(&self, runs: &[Run]) -> Result<()> {
+        let Some(now) = &self.spec.primary else { return Ok(()) };
+        let judged = |run: &&Run| {
+            [&now.policy, &now.against].contains(&&run.policy.name) && now.seeds.contains(&run.seed)
+        };
+        for run in runs.iter().filter(judged) {
+            let Some(left) = run.left()? else { continue };
+            let differences = now.differences(left.primary.as_ref());
+            if !differences.is_empty() {
+                output::note(format_args!(
+                    "{}: `primary`: changed after {run} began with {}; `aaren report` will refuse it: put that back, or remove \
+                     `primary`, and all results are exploratory",
+                    self.place("primary"),
+                    differences.join("; ")
+                ));
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// Writes the spec, every default filled in, into the folder of the experiment.

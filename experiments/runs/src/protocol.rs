@@ -21,7 +21,7 @@ pub fn protocol(spec: &Spec, policy: &PolicySpec, dataset: &DatasetSummary) -> P
     }
 }
 
-/// The returns that evaluations ask for: those of the spec, else the best in the data and its half.
+/// The returns that evaluations ask for: those of the spec, else the best in the data and, where the data have worse, its half.
 pub fn targets(spec: &Spec, dataset: &DatasetSummary) -> Vec<f64> {
     let best = dataset.return_max;
     // Cut to what can be read, and stays within the data.
@@ -29,8 +29,11 @@ pub fn targets(spec: &Spec, dataset: &DatasetSummary) -> Vec<f64> {
         let parts = if target.abs() < 10.0 { 1e4 } else { 10.0 };
         (target * parts).floor() / parts
     };
-    // Half of a negative return would be a better one.
-    let from_data = || if best > 0.0 { vec![cut(best), cut(best / 2.0)] } else { vec![cut(best)] };
+    // Half of a negative return would be a better one; below all returns nobody shows what is meant.
+    let from_data = || match cut(best / 2.0) {
+        half if half > 0.0 && half >= dataset.return_min => vec![cut(best), half],
+        _ => vec![cut(best)],
+    };
     spec.evaluate.target_returns.clone().unwrap_or_else(from_data)
 }
 

@@ -19,7 +19,7 @@ pub struct EvaluateSpec {
     #[serde(deserialize_with = "whole::<_, _, 1, 100_000>")]
     pub episodes: usize,
     /// Returns to ask for, unique, one of which may be `max`: at each timestep the most that the data make likely from
-    /// there, which policies with `return: head` predict; the best of the data and its half by default.
+    /// there, which policies with `return: head` predict; the best of the data and, where the data have worse, its half by default.
     #[serde(
         deserialize_with = "target_returns",
         serialize_with = "write_targets",

@@ -89,8 +89,9 @@ impl PrimarySpec {
         Ok(())
     }
 
-    /// What differs from the endpoint that it was, one `key: then, now here` each; empty if the two are equal.
-    pub fn differences(&self, then: &PrimarySpec) -> Vec<String> {
+    /// What differs from the endpoint that it was when a run began, one `key: then, now here` each; empty if the two are equal.
+    pub fn differences(&self, then: Option<&PrimarySpec>) -> Vec<String> {
+        let Some(then) = then else { return vec!["no `primary`".into()] };
         let fields = |endpoint: &PrimarySpec| match serde_json::to_value(endpoint) {
             Ok(Value::Object(map)) => map,
             _ => serde_json::Map::new(),

@@ -78,7 +78,8 @@ def test_the_lines_that_act_in_an_environment_run(fresh_python: Path, demo: Path
     first = examples(page)[0]
     assert len(first.splitlines()) <= 11
     said = run(fresh_python, first + "\nprint(aaren.__file__, end if 'end' in vars() else done, reward)", tmp_path)
-    assert said.startswith(str(fresh_python.parents[1])) and "True" in said
+    episode_return, last = said.splitlines()[-2:]
+    assert float(episode_return) > 1000 and last.startswith(str(fresh_python.parents[1])) and "True" in last
     short = examples("policies/python/README.md")[0]
     assert short == examples("docs/src/guides/deploy-python.md")[0]
 

@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use super::report_page::section;
 use super::up_to_date::{bring_up_to_date, experiments, run_at};
 use crate::refusal::Refusal;
+use aaren_envs::EnvSpec;
 use aaren_reports::{
     Aggregates, Asked, AskedColumns, Overview, PrimaryResult, Scale, Score, Summary, Swing, Table, page,
     published,
@@ -41,8 +42,8 @@ pub struct Args {
     /// Results folders of experiments, grids or single runs, or a folder of such folders.
     #[arg(required = true, value_name = "RESULTS_DIR")]
     pub folders: Vec<PathBuf>,
-    /// Folder to write report.md, report.csv, report.tex, performance_profile.svg and scores.svg to; unless given, the
-    /// folder that holds the experiments, of a single run its own.
+    /// Folder to write report.md, report.csv, report.tex, performance_profile.svg and report_scores.svg to; unless given, the
+    /// results folder itself, of several the folder that holds them.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Write report.html too: curves, tables, costs, films, protocol and YAML in one file that opens without a network.
@@ -54,6 +55,8 @@ pub struct Args {
 #[derive(Default)]
 struct Grid {
     datasets: Vec<String>,
+    /// What a grid varies, of each dataset.
+    settings: Vec<Option<String>>,
     policies: Vec<String>,
     cells: Vec<Cell>,
     /// Rows of D4RL's own datasets, and what peers published for them.
@@ -78,11 +81,37 @@ const COSTS: &str = "The roll-out's cost at timestep 1000 in the streaming runti
 const ABOUT: &str = "Scores of the last update at the first target return: mean over the training seeds with its 95 % interval, \
     Student's t over the seeds. The best evaluation of each run is in report.csv only.";
 
+const EXPLORATORY: &str =
+    "All results are exploratory: no experiment fixed a `primary` endpoint before its runs.";
+
 /// What is reported of one scale.
 struct Part {
-    scale: Scale,
+    /// `None` where nobody knows how large returns can be: they stand side by side, and no mean is taken of them.
+    scale: Option<Scale>,
+    title: String,
     grid: Grid,
-    summaries: Vec<(String, Summary)>,
+    /// What can be pooled: the experiments of each setting of a grid.
+    settings: Vec<(Option<String>, Vec<(String, Summary)>)>,
+}
+
+impl Part {
+    fn new(summary: &Summary) -> Self {
+        let scale = summary.scale();
+        let errors = summary.protocol.env.id == EnvSpec::NONE;
+        let unknown = if errors { "held-out action errors" } else { "returns" };
+        let title = scale.map_or_else(|| unknown.into(), |scale| scale.to_string());
+        Self { scale, title, grid: Grid::default(), settings: Vec::new() }
+    }
+
+    fn take(&mut self, row: String, varied: Option<String>, summary: Summary, path: &Path) -> Result<()> {
+        self.grid.take(&row, varied.as_deref(), &summary, &path.display().to_string())?;
+        let place = self.settings.iter().position(|(other, _)| *other == varied).unwrap_or_else(|| {
+            self.settings.push((varied, Vec::new()));
+            self.settings.len() - 1
+        });
+        self.settings[place].1.push((row, summary));
+        Ok(())
+    }
 }
 
 /// Does it.
@@ -126,9 +155,12 @@ struct Written {
 }
 
 fn write(folders: &[PathBuf], out: Option<PathBuf>, html: bool) -> Result<Written> {
+    // `results/*` of a shell names the files of an earlier report too.
+    let is_folder = |folder: &&PathBuf| !folder.is_file();
+    let some: Vec<PathBuf> = folders.iter().filter(is_folder).cloned().collect();
+    let folders = if some.is_empty() { folders } else { &some };
     let unfinished = bring_up_to_date(folders)?;
-    let (mut parts, mut left_out): (Vec<Part>, Vec<String>) = Default::default();
-    let (mut reported, mut all) = (Vec::new(), Vec::new());
+    let (mut parts, mut reported, mut all): (Vec<Part>, _, _) = (Vec::new(), Vec::new(), Vec::new());
     for folder in summaries(folders).or_else(|error| all_finished(&unfinished).and(Err(error)))? {
         let path = folder.summary();
         let (summary, varied) = match run_at(folder.path()) {
@@ -144,69 +176,74 @@ fn write(folders: &[PathBuf], out: Option<PathBuf>, html: bool) -> Result<Writte
         all.push((beside(folder.path()), summary.clone()));
         let row = row(&summary, varied.as_deref());
         reported.push((folder, row.clone()));
-        let Some(scale) = summary.scale() else {
-            left_out.push(row);
-            continue;
-        };
-        let place = parts.iter().position(|part| part.scale == scale).unwrap_or_else(|| {
-            parts.push(Part { scale, grid: Grid::default(), summaries: Vec::new() });
+        let new = Part::new(&summary);
+        let place = parts.iter().position(|part| part.title == new.title).unwrap_or_else(|| {
+            parts.push(new);
             parts.len() - 1
         });
-        parts[place].grid.take(&row, &summary, &path.display().to_string())?;
-        parts[place].summaries.push((row, summary));
+        parts[place].take(row, varied, summary, &path)?;
     }
-    parts.sort_by_key(|part| part.scale != Scale::Normalised);
-    let out = out.unwrap_or_else(|| beside(&folders[0]));
+    parts.sort_by_key(|part| part.scale != Some(Scale::Normalised));
+    let out = out.unwrap_or_else(|| match folders {
+        [folder] => folder.clone(),
+        several => beside(&several[0]),
+    });
     aaren_spec::make_folder(&out)?;
     let lines = all.iter().map(|(_, summary)| summary.line()).collect();
     let all: Vec<_> = all.iter().map(|(folder, summary)| (folder.clone(), summary)).collect();
-    let (mut markdown, mut latex) = primary(&PrimaryResult::all(&all)?);
-    let mut pictures = Vec::new();
-    let (mut scores, mut overviews) = (Grid::scores(), Vec::new());
-    for (index, Part { scale, grid, summaries }) in parts.iter().enumerate() {
-        let (table, aggregates) = (grid.table(), Aggregates::new(summaries, Some(*scale)));
-        let name = if index == 0 { String::new() } else { format!("-{}", index + 1) };
-        pictures.push((format!("performance_profile{name}.svg"), aggregates.profile()));
-        pictures.push((format!("scores{name}.svg"), aggregates.scores()));
-        let over_all: Vec<Table> =
-            [Some(aggregates.table()), aggregates.pairs()].into_iter().flatten().collect();
-        let (over, latex_over): (Vec<String>, Vec<String>) =
-            over_all.iter().map(|table| (table.to_markdown(), table.to_latex())).unzip();
-        let (asked, costs) = (grid.asked(), grid.costs());
-        let told = asked
-            .as_ref()
-            .map(|table| format!("{}\n{}\n\n", table.to_markdown(), grid.asked_columns().about()));
-        markdown += &format!(
-            "## {}\n\n{}\n{ABOUT}\n\n{}\n{}\n\n{}{}\n{COSTS}\n\n![Performance profile](performance_profile{name}.svg)\n\n![Scores](scores{name}.svg)\n{}\n",
-            capitalised(scale),
-            table.to_markdown(),
-            over.join("\n"),
-            aggregates.about(),
-            told.unwrap_or_default(),
-            costs.to_markdown(),
-            grid.peers()
-        );
-        latex += &format!("{}\n{}\n{}\n", table.to_latex(), latex_over.join("\n"), costs.to_latex());
-        latex += &asked.as_ref().map_or_else(String::new, |table| format!("{}\n", table.to_latex()));
-        grid.add_scores(scale, &mut scores);
-        let title = capitalised(scale);
-        let overview =
-            |title: String, table: Table, about: &str| Overview { title, table, about: about.into() };
-        overviews.push(overview(title.clone(), table, ABOUT));
-        let about = aggregates.about();
-        let pooled = [("pooled", about.as_str()), ("policy by policy", "")];
-        overviews.extend(
-            over_all
-                .into_iter()
-                .zip(pooled)
-                .map(|(it, (how, about))| overview(format!("{title}, {how}"), it, about)),
-        );
-        let about = grid.asked_columns().about();
-        overviews.extend(asked.map(|it| overview(format!("{title}, asked and achieved"), it, &about)));
-        overviews.push(overview("Costs".into(), costs, COSTS));
-    }
-    if !left_out.is_empty() {
-        markdown += &format!("Left out, their returns being of no known range: {}.\n", left_out.join("; "));
+    let endpoints = PrimaryResult::all(&all)?;
+    let (mut markdown, mut latex) = primary(&endpoints);
+    let (note, mut overviews) = primary_overviews(&endpoints);
+    let (mut pictures, mut scores, mut others, mut drawn) = (Vec::new(), Grid::scores(), Vec::new(), 0);
+    for Part { scale, title, grid, settings } in &parts {
+        let (table, asked, costs) = (grid.table(scale.is_some()), grid.asked(), grid.costs());
+        let told = grid.asked_columns().about();
+        let title = capitalised(title);
+        let overview = |how: &str, table: Table, about: &str| Overview {
+            title: format!("{title}{how}"),
+            table,
+            about: about.into(),
+        };
+        // What is of one experiment stands with it on the page.
+        let several = grid.datasets.len() > 1;
+        markdown += &format!("## {title}\n\n{}\n{ABOUT}\n\n", table.to_markdown());
+        latex += &format!("{}\n", table.to_latex());
+        overviews.extend(several.then(|| overview("", table, ABOUT)));
+        for (setting, summaries) in settings.iter().filter(|_| scale.is_some()) {
+            let aggregates = Aggregates::new(summaries, *scale);
+            let name = if drawn == 0 { String::new() } else { format!("-{}", drawn + 1) };
+            drawn += 1;
+            let of = setting.as_ref().filter(|_| settings.len() > 1);
+            let (about, of) = (aggregates.about(), of.map_or_else(String::new, |of| format!(", {of}")));
+            if !of.is_empty() {
+                markdown += &format!("### {title}{of}\n\n");
+            }
+            for (table, how, about) in [
+                (Some(aggregates.table()), ", pooled", about.as_str()),
+                (aggregates.pairs(), ", policy by policy", ""),
+            ] {
+                let Some(table) = table else { continue };
+                markdown += &format!("{}\n", table.to_markdown());
+                latex += &format!("{}\n", table.to_latex());
+                let pooled = overview(&format!("{of}{how}"), table, about);
+                if several { overviews.push(pooled) } else { others.push(pooled) }
+            }
+            markdown += &format!(
+                "{about}\n\n![Performance profile](performance_profile{name}.svg)\n\n![Scores](report_scores{name}.svg)\n\n"
+            );
+            pictures.push((format!("performance_profile{name}.svg"), aggregates.profile()));
+            pictures.push((format!("report_scores{name}.svg"), aggregates.scores()));
+        }
+        if let Some(asked) = asked {
+            markdown += &format!("{}\n{told}\n\n", asked.to_markdown());
+            latex += &format!("{}\n", asked.to_latex());
+            overviews.extend(several.then(|| overview(", asked and achieved", asked, &told)));
+        }
+        markdown += &format!("{}\n{COSTS}\n{}\n", costs.to_markdown(), grid.peers());
+        latex += &format!("{}\n", costs.to_latex());
+        let costs = Overview { title: "Costs".into(), table: costs, about: COSTS.into() };
+        overviews.extend(several.then_some(costs));
+        grid.add_scores(&title.to_lowercase(), &mut scores);
     }
     let mut forms = vec![
         ("report.md".to_owned(), markdown.clone()),
@@ -219,7 +256,7 @@ fn write(folders: &[PathBuf], out: Option<PathBuf>, html: bool) -> Result<Writte
         let sections = sections.collect::<Result<Vec<_>>>()?;
         let named: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
         let title = format!("Report of {}", named.join(", "));
-        forms.push((PAGE.into(), page(&title, &overviews, &sections)));
+        forms.push((PAGE.into(), page(&title, &note, &overviews, &sections, &others)));
     }
     for (name, text) in &forms {
         aaren_spec::write(&out.join(name), text.as_bytes())?;
@@ -231,8 +268,7 @@ fn write(folders: &[PathBuf], out: Option<PathBuf>, html: bool) -> Result<Writte
 /// What decides, in Markdown and LaTeX, and that all else does not.
 fn primary(endpoints: &[PrimaryResult]) -> (String, String) {
     if endpoints.is_empty() {
-        let text = "Exploratory, all of it: no YAML of these experiments fixed a `primary` endpoint before its runs.\n\n";
-        return (text.into(), String::new());
+        return (format!("{EXPLORATORY}\n\n"), String::new());
     }
     let (mut markdown, mut latex) = (String::from("## Primary endpoint\n\n"), String::new());
     for endpoint in endpoints {
@@ -246,6 +282,20 @@ fn primary(endpoints: &[PrimaryResult]) -> (String, String) {
     (markdown, latex)
 }
 
+/// The same for the page: a note, and tables.
+fn primary_overviews(endpoints: &[PrimaryResult]) -> (String, Vec<Overview>) {
+    if endpoints.is_empty() {
+        return (EXPLORATORY.into(), Vec::new());
+    }
+    let overview = |endpoint: &PrimaryResult| {
+        let (title, about) = ("Primary endpoint".into(), endpoint.about());
+        Some(Overview { title, table: endpoint.table()?, about })
+    };
+    let without = endpoints.iter().filter(|endpoint| endpoint.table().is_none()).map(PrimaryResult::about);
+    let note = without.chain(["All but the primary endpoint is exploratory.".to_owned()]);
+    (note.collect::<Vec<_>>().join(" "), endpoints.iter().filter_map(overview).collect())
+}
+
 /// The folder that holds an experiment or a grid; a run, and a folder that holds experiments, is that itself.
 fn beside(folder: &Path) -> PathBuf {
     let at = ExperimentFolder::at(folder);
@@ -253,8 +303,7 @@ fn beside(folder: &Path) -> PathBuf {
     if is_result && run_at(folder).is_none() { at.above() } else { folder.to_owned() }
 }
 
-fn capitalised(scale: &Scale) -> String {
-    let text = scale.to_string();
+fn capitalised(text: &str) -> String {
     text[..1].to_uppercase() + &text[1..]
 }
 
@@ -288,7 +337,7 @@ fn summaries(folders: &[PathBuf]) -> Result<Vec<ExperimentFolder>> {
 }
 
 impl Grid {
-    fn take(&mut self, row: &str, summary: &Summary, path: &str) -> Result<()> {
+    fn take(&mut self, row: &str, varied: Option<&str>, summary: &Summary, path: &str) -> Result<()> {
         if let Some(scores) = published::published(&summary.protocol.env.id) {
             self.published.push((row.to_owned(), scores));
         }
@@ -298,10 +347,12 @@ impl Grid {
                 let reason = format!("{policy} on {row} is in two summaries; give one of them");
                 return Err(Refusal(format!("{path}: {reason}")).into());
             }
-            for (list, name) in [(&mut self.datasets, row), (&mut self.policies, policy)] {
-                if !list.iter().any(|other| other == name) {
-                    list.push(name.to_owned());
-                }
+            if !self.datasets.iter().any(|other| other == row) {
+                self.datasets.push(row.to_owned());
+                self.settings.push(varied.map(str::to_owned));
+            }
+            if !self.policies.iter().any(|other| other == policy) {
+                self.policies.push(policy.to_owned());
             }
             self.cells.push(Cell {
                 dataset: row.to_owned(),
@@ -321,15 +372,15 @@ impl Grid {
         cell.map(|cell| &cell.score)
     }
 
-    /// The mean over datasets, of a policy that all datasets have.
-    fn average(&self, policy: &str) -> Option<f64> {
-        let score = |dataset| Some(self.score(dataset, policy)?.estimate.mean);
-        let means: Option<Vec<f64>> = self.datasets.iter().map(|dataset| score(dataset)).collect();
+    /// The mean over these datasets, of a policy that all of them have.
+    fn average(&self, policy: &str, datasets: &[&String]) -> Option<f64> {
+        let score = |dataset: &&String| Some(self.score(dataset, policy)?.estimate.mean);
+        let means: Option<Vec<f64>> = datasets.iter().map(score).collect();
         means.filter(|means| !means.is_empty()).map(|means| mean(&means))
     }
 
-    /// A row for each dataset, then the mean.
-    fn table(&self) -> Table {
+    /// A row for each dataset, then the means over those of each setting of a grid, where they may be taken.
+    fn table(&self, means: bool) -> Table {
         let mut table =
             Table::new(1, ["dataset"].into_iter().chain(self.policies.iter().map(String::as_str)));
         let row = |table: &mut Table, name: &str, cell: &dyn Fn(&str) -> Option<String>| {
@@ -343,12 +394,27 @@ impl Grid {
             let score = |policy: &str| self.score(dataset, policy).map(|score| score.estimate.to_string());
             row(&mut table, &name, &score);
         }
+        if !means {
+            return table;
+        }
         table.rule();
         let small = self.cells.iter().all(|cell| cell.score.estimate.mean.abs() <= 1.0);
         let decimals = if small { 2 } else { 1 };
-        row(&mut table, "mean over datasets", &|policy| {
-            Some(format!("{:.1$}", self.average(policy)?, decimals))
-        });
+        let mut settings: Vec<&Option<String>> = Vec::new();
+        for setting in &self.settings {
+            if !settings.contains(&setting) {
+                settings.push(setting);
+            }
+        }
+        for setting in &settings {
+            let of = self.datasets.iter().zip(&self.settings).filter(|(_, other)| other == setting);
+            let datasets: Vec<&String> = of.map(|(dataset, _)| dataset).collect();
+            let of = setting.as_ref().filter(|_| settings.len() > 1);
+            let name = of.map_or_else(String::new, |setting| format!(", {setting}"));
+            row(&mut table, &format!("mean over datasets{name}"), &|policy| {
+                Some(format!("{:.1$}", self.average(policy, &datasets)?, decimals))
+            });
+        }
         table
     }
 
@@ -377,8 +443,12 @@ impl Grid {
         for policy in &self.policies {
             let cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.policy == *policy).collect();
             let costs: Vec<&Cost> = cells.iter().filter_map(|cell| cell.rollout.as_ref()).collect();
-            let mut rollouts: Vec<String> = costs.iter().map(|cost| cost.regime.to_string()).collect();
-            rollouts.dedup();
+            let mut rollouts: Vec<String> = Vec::new();
+            for rollout in costs.iter().map(|cost| cost.regime.to_string()) {
+                if !rollouts.contains(&rollout) {
+                    rollouts.push(rollout);
+                }
+            }
             table.row([
                 policy.clone(),
                 rollouts.join(", "),
@@ -412,7 +482,7 @@ impl Grid {
     }
 
     /// Adds its rows, to the last digit.
-    fn add_scores(&self, scale: &Scale, table: &mut Table) {
+    fn add_scores(&self, scale: &str, table: &mut Table) {
         for Cell { dataset, policy, score, swing, asked, rollout, .. } in &self.cells {
             let Score { estimate: Estimate { mean, ci95, .. }, per_seed, last, best } = score;
             let of_each_seed: Vec<String> = per_seed.iter().map(f64::to_string).collect();
@@ -439,7 +509,7 @@ impl Grid {
                 asked.map(|asked| asked.best.score.mean),
             ]
             .map(|number| number.map_or(String::new(), |number| number.to_string()));
-            let names = [scale.to_string(), dataset.clone(), policy.clone(), per_seed.len().to_string()];
+            let names = [scale.to_owned(), dataset.clone(), policy.clone(), per_seed.len().to_string()];
             table.row(
                 names.into_iter().chain(numbers).chain([of_each_seed.join(" ")]).chain(cost).chain(asked),
             );

@@ -4,8 +4,6 @@
 //! uPlot 1.6.32 (`uplot-*` beside this file, from the npm package of that name; MIT, its licence goes into the page):
 //! it has logarithmic axes, bands and gaps in 51 kB; Chart.js has four times that, Plotly seventy times.
 
-use std::fmt::Write;
-
 use serde_json::{Value, json};
 
 use crate::html::escaped;
@@ -53,20 +51,37 @@ pub struct Overview {
     pub about: String,
 }
 
-/// The page.
-pub fn page(title: &str, overviews: &[Overview], sections: &[Section]) -> String {
-    let mut body = String::new();
-    for Overview { title, table, about } in overviews {
-        let about = escaped(about);
-        let about = if about.is_empty() { about } else { format!("<p class=about>{about}</p>") };
-        write!(body, "<section><h2>{}</h2>{}{about}</section>", escaped(title), table.to_html())
-            .expect("a String takes all");
+impl Overview {
+    fn html(&self) -> String {
+        let Overview { title, table, about } = self;
+        let about =
+            if about.is_empty() { String::new() } else { format!("<p class=about>{}</p>", prose(about)) };
+        format!("<section><h2>{}</h2>{}{about}</section>", escaped(title), table.to_html())
     }
+}
+
+/// A text in which names stand between backticks.
+fn prose(text: &str) -> String {
+    let part =
+        |(place, part)| if place % 2 == 1 { format!("<code>{part}</code>") } else { String::from(part) };
+    escaped(text).split('`').enumerate().map(part).collect()
+}
+
+/// The page: a note below its title, the tables over several datasets, the experiments, and other tables.
+pub fn page(
+    title: &str,
+    note: &str,
+    overviews: &[Overview],
+    sections: &[Section],
+    others: &[Overview],
+) -> String {
+    let mut body: String = overviews.iter().map(Overview::html).collect();
     let mut charts = Vec::new();
     for (index, section) in sections.iter().enumerate() {
         body += &section.html(index);
         charts.push(section.charts());
     }
+    body.extend(others.iter().map(Overview::html));
     let contents = sections.iter().enumerate();
     let contents: String = contents
         .map(|(index, section)| format!("<li><a href=#experiment-{index}>{}</a>", escaped(&section.name)))
@@ -79,11 +94,12 @@ pub fn page(title: &str, overviews: &[Overview], sections: &[Section]) -> String
          <meta name=viewport content=\"width=device-width, initial-scale=1\">\
          <meta name=color-scheme content=\"light dark\"><title>{title}</title>\n<style>{styles}</style></head>\n\
          <body><header><h1>{title}</h1><button id=theme type=button hidden>Dark</button></header>\
-         {contents}<main>{body}</main>\n<footer><details><summary>Licence of uPlot, which draws the lines</summary>\
+         <p class=about>{note}</p>{contents}<main>{body}</main>\n<footer><details><summary>Licence of uPlot, which draws the lines</summary>\
          <pre>{licence}</pre></details></footer>\n\
          <script type=\"application/json\" id=charts>{data}</script>\n<script>{plots}</script>\n<script>{script}</script>\
          </body></html>\n",
         title = escaped(title),
+        note = prose(note),
         styles = STYLES.join("\n"),
         licence = escaped(LICENCE),
         plots = SCRIPTS[0],
@@ -189,7 +205,7 @@ mod tests {
         let mut table = Table::new(1, ["policy", "<script>"]);
         table.row(["</table><b>", "&"]);
         let overview = Overview { title: "\"<i>".into(), table, about: "<!--".into() };
-        let html = page("<title>", &[overview], &[]);
+        let html = page("<title>", "<b>", &[], &[], &[overview]);
         let body = html.split("<body>").nth(1).unwrap().split("<footer>").next().unwrap();
         for tag in ["<script", "<b>", "<i>", "<!--", "<title>", "</table><b>"] {
             assert!(!body.contains(tag), "{tag} in {body}");

@@ -68,7 +68,8 @@
     : Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(2)
     : String(Number(value.toPrecision(4)));
   const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 3 });
-  const tick = value => value == null ? "" : Math.abs(value) >= 1e4 ? compact.format(value) : String(Number(value.toPrecision(6)));
+  const tick = value => value == null ? "" : Math.abs(value) >= 1e4 ? compact.format(value)
+    : value !== 0 && Math.abs(value) < 1e-3 ? Number(value.toPrecision(6)).toExponential() : String(Number(value.toPrecision(6)));
 
   function swatch({ colour, dashes }) {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -133,6 +134,12 @@
       label, size, labelSize: 20, stroke: () => style("--soft"), grid: { stroke: () => style("--line"), width: 1 },
       ticks: { stroke: () => style("--line") }, values: (_, ticks) => ticks.map(tick),
     });
+    // As in the SVG: of two seeds an interval may be many times as wide as all that was measured.
+    const measured = [...chart.lines.flatMap(line => line.y.filter(y => y != null)), ...chart.levels.map(level => level[1])];
+    const [low, high] = [Math.min(...measured), Math.max(...measured)];
+    const beyond = (high - low) / 2 || Infinity;
+    const range = (_, least, most) => least == null ? [low, high]
+      : uPlot.rangeNum(Math.max(least, low - beyond), Math.min(most, high + beyond), 0.1, true);
     const size = () => ({ width: Math.max(200, box.clientWidth - 20), height: 260 });
     const say = plot => {
       const at = plot.cursor.idx;
@@ -146,7 +153,7 @@
     };
     const plot = new uPlot({
       ...size(), series, bands, legend: { show: false }, cursor: { drag: { x: true, y: false } },
-      scales: { x: { time: false, distr: chart.log_x ? 3 : 1 }, y: { distr: chart.log_y ? 3 : 1 } },
+      scales: { x: { time: false, distr: chart.log_x ? 3 : 1 }, y: chart.log_y ? { distr: 3 } : { range } },
       axes: [axis(chart.x, 40), { ...axis(null, 58), labelSize: 0 }],
       hooks: { setCursor: [say] },
     }, uPlot.join(tables), box);

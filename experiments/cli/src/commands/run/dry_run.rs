@@ -53,8 +53,8 @@ pub fn list(plan: &Plan, args: &Args) -> Result<()> {
     output::print(table.to_markdown())?;
     let open = estimates.iter().filter(|estimate| !estimate.is_done()).count();
     output::print(format_args!(
-        "{open} of {} runs to do: {} of training with {jobs} at a time, by updates/s of their metrics, or measured now on \
-         made-up data, one run at a time; evaluations come on top",
+        "{open} of {} runs to do: {} of training with {jobs} at a time. Speeds are from finished updates, or were measured just \
+         now on random data. Evaluations are not counted.",
         estimates.len(),
         shown(seconds)
     ))?;
