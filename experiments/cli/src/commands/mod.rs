@@ -16,7 +16,6 @@ mod paths;
 mod reference_tests;
 mod render;
 pub mod report;
-mod report_page;
 mod run;
 mod selection;
 mod submit;

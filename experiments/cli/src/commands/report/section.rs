@@ -6,7 +6,7 @@ use aaren_reports::{Film, Section, Summary};
 use aaren_spec::{ExperimentFolder, ExperimentResult};
 use anyhow::{Context, Result};
 
-use super::up_to_date::run_at;
+use crate::commands::up_to_date::run_at;
 
 /// Larger films are not put into the page.
 const LARGEST_FILM: u64 = 16 << 20;
