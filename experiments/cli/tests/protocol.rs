@@ -120,4 +120,6 @@ fn an_endpoint_that_is_changed_later_is_told_at_once() {
     let said = "tiny.yaml:9: `primary`: changed after aaren seed 0 began with margin: 2.0, now 3.0; seeds: [0], now [0,1]; \
                 `aaren report` will refuse it";
     assert_eq!(message.matches(said).count(), 1, "{message}");
+    let message = run(&["--set", "seeds=[0, 1, 2]", "--jobs", "2"]);
+    assert_eq!(message.matches("`primary`: changed after aaren seed 0 began").count(), 1, "{message}");
 }

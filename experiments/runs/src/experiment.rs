@@ -99,14 +99,22 @@ impl Experiment {
         if let Doing::Train { threads } = doing {
             self.write_spec(&ready.folder)?;
             interrupt::watch()?;
-            self.say_changed_endpoint(&runs)?;
+            self.of_changed_endpoint(&runs)?;
             parts.work(threads)?;
         }
         parts.close()
     }
 
     /// Says before more is trained what the report will refuse: a primary endpoint that is not the one that runs began with.
-    fn say_changed_endpoint(&self, runs: &[Run]) -> Result<()> {
+    ///
+    /// # Errors
+    /// Where a run that is there was made with other settings.
+    pub fn say_changed_endpoint(&self, results: &Path) -> Result<()> {
+        let ready = Ready::new(&self.document, &self.spec, results, self.folder(results));
+        self.of_changed_endpoint(&ready.runs())
+    }
+
+    fn of_changed_endpoint(&self, runs: &[Run]) -> Result<()> {
         let Some(now) = &self.spec.primary else { return Ok(()) };
         let judged = |run: &&Run| {
             [&now.policy, &now.against].contains(&&run.policy.name) && now.seeds.contains(&run.seed)

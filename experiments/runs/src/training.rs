@@ -67,7 +67,11 @@ impl<'r> Training<'r> {
     fn begin(run: &'r Run<'r>, data: &'r Data, device: Device, threads: Option<usize>) -> Result<Self> {
         let mut trainer = run.trainer(data, device)?;
         let mut progress = run.resume(&mut trainer, data)?;
+        let fresh = progress.threads.is_none();
         let threads = run.threads(data, device, progress.threads, threads)?;
+        if fresh {
+            run.say_slow_precision(data, device, threads)?;
+        }
         tch::set_num_threads(threads as i32);
         progress.threads = Some(threads);
         run.write_spec()?;

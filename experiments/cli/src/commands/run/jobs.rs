@@ -51,6 +51,7 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
         if open.is_empty() {
             continue;
         }
+        experiment.say_changed_endpoint(&args.selection.results)?;
         // With all threads, before all children want it.
         dataset::path(experiment.spec(), &args.selection.results)?;
         for run in open {
