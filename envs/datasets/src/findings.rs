@@ -12,7 +12,7 @@ const MARGIN: f32 = 1e-4;
 
 impl Dataset {
     /// What is remarkable, a line each: how the file was read where that is not plain; entries of observations that never
-    /// move; actions outside of the bounds of `space`; episodes that repeat one another.
+    /// move; actions outside of the bounds of `space`; rewards that are all 0; a single episode; episodes that repeat one another.
     pub fn findings(&self, space: Option<&ActionSpace>) -> Vec<String> {
         let mut found = self.said.notes.clone();
         found.extend(self.still());
@@ -27,6 +27,8 @@ impl Dataset {
         };
         found.extend(self.outside(space));
         found.extend(unknown.then(|| self.unbounded()).flatten());
+        found.extend(self.unrewarded());
+        found.extend(self.one_episode());
         found.extend(self.repeated());
         found
     }
@@ -78,6 +80,21 @@ impl Dataset {
         })
     }
 
+    fn unrewarded(&self) -> Option<String> {
+        let none = self.rewards.iter().all(|&reward| reward == 0.0);
+        none.then(|| "every reward is 0: all returns are alike, and none can be asked for".into())
+    }
+
+    /// What a recording looks like whose episodes nobody told apart.
+    fn one_episode(&self) -> Option<String> {
+        let [episode] = self.episodes.as_slice() else { return None };
+        Some(format!(
+            "all {} timesteps are one episode: if they are several, `terminals` and `timeouts` (in a table `episode`) say \
+             where each ends",
+            episode.length
+        ))
+    }
+
     fn repeated(&self) -> Option<String> {
         let mut seen: HashMap<u64, usize> = HashMap::new();
         let mut count = 0;
@@ -124,4 +141,57 @@ fn ranges(sorted: &[usize]) -> String {
 fn share(count: usize, of: usize) -> String {
     let share = 100.0 * count as f64 / of as f64;
     if share < 0.05 { format!("{count}") } else { format!("{share:.1} %") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Transitions;
+
+    type Change = fn(&mut Transitions);
+
+    /// Each of them in data that have it, and none in data that have none.
+    #[test]
+    fn what_looks_wrong_is_noted() {
+        let data = |change: Change| {
+            let wave =
+                |count: usize| (0..count).map(|index| (index as f32 * 0.7).sin()).collect::<Vec<f32>>();
+            let mut transitions = Transitions {
+                observations: wave(24),
+                actions: wave(12),
+                rewards: wave(12),
+                terminals: vec![false; 12],
+                timeouts: (0..12).map(|index| index % 4 == 3).collect(),
+            };
+            change(&mut transitions);
+            let bounds = ActionSpace::Continuous { low: vec![-1.0], high: vec![1.0] };
+            Dataset::new("toy", transitions, 2, 1, false).findings(Some(&bounds))
+        };
+        assert_eq!(data(|_| ()), Vec::<String>::new());
+        let cases: [(Change, &str); 6] = [
+            (
+                |it| it.observations.iter_mut().step_by(2).for_each(|x| *x = 7.0),
+                "entry 0 of the observations is 7 throughout",
+            ),
+            (|it| it.observations.fill(7.0), "no entry of the observations ever moves"),
+            (
+                |it| it.actions[..3].fill(-2.0),
+                "25.0 % of the actions are outside the bounds (up to 2 in size)",
+            ),
+            (|it| it.rewards.fill(0.0), "every reward is 0"),
+            (|it| it.timeouts[..11].fill(false), "all 12 timesteps are one episode"),
+            (
+                |it| {
+                    it.observations.copy_within(..8, 16);
+                    it.actions.copy_within(..4, 8);
+                    it.rewards.copy_within(..4, 8);
+                },
+                "33.3 % of the episodes repeat an earlier one",
+            ),
+        ];
+        for (change, expected) in cases {
+            let found = data(change);
+            assert!(found.len() == 1 && found[0].starts_with(expected), "{expected}: {found:?}");
+        }
+    }
 }

@@ -101,7 +101,8 @@ impl Plan {
             if own.is_empty() {
                 continue;
             }
-            if self.is_grid() {
+            // What is gathered is told with its name when it is there.
+            if self.is_grid() && matches!(how, Doing::Train { .. }) {
                 output::note(format_args!("{}:", experiment.spec.name));
             }
             let only = if only.is_empty() { &[] } else { own.as_slice() };

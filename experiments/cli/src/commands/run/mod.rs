@@ -69,7 +69,8 @@ pub fn run(args: &Args) -> Result<()> {
     plan.run(&args.selection.results, &args.selection.only, doing, |experiment, outcome| {
         let name = experiment.spec().name.as_str();
         let summary = report(experiment.spec(), &outcome)?;
-        let said = say(&outcome, summary.as_ref(), args.json);
+        let heading = plan.is_grid().then_some(name);
+        let said = say(&outcome, heading, summary.as_ref(), args.json);
         printed = std::mem::replace(&mut printed, Ok(())).and(said);
         if let Some(summary) = &summary {
             let mut summary = serde_json::to_value(summary)?;
@@ -108,11 +109,14 @@ fn print(text: impl Display) -> Result<()> {
     output::print(text).map_err(|error| anyhow!("standard output cannot be written: {error}; {cure}"))
 }
 
-/// Says what came of one experiment.
-fn say(outcome: &Outcome, summary: Option<&Summary>, json: bool) -> Result<()> {
+/// Says what came of one experiment, in a grid under its name.
+fn say(outcome: &Outcome, heading: Option<&str>, summary: Option<&Summary>, json: bool) -> Result<()> {
     let Outcome { folder, failed, elsewhere, left, .. } = outcome;
     let folder = folder.path().display();
     if let Some(summary) = summary.filter(|_| !json) {
+        if let Some(name) = heading {
+            print(format_args!("{name}:"))?;
+        }
         print(summary.table().to_markdown())?;
         print(format_args!("written to {folder}"))?;
     }
