@@ -5,7 +5,7 @@
 # ablation measures for half an hour, on a machine where nothing else runs.
 # forecasting needs ETTh1.csv: make reference PARTS=forecasting ETTH1=path/to/ETTh1.csv
 # select, learning-rate, learning-rate-bc-10, regimes-seen and agents need a D4RL file of Hopper-v4 medium-expert data, at
-# data/hopper-medium-expert.hdf5; defaults and the five that begin with asked need Walker2d-v4's too, at
+# data/hopper-medium-expert.hdf5; defaults and those that begin with asked need Walker2d-v4's too, at
 # data/walker2d-medium-expert.hdf5
 # popgym, learning-rate, agents, defaults, asked and grid-gru take an hour and more, grid hours: where a grid is stopped, the experiments
 # that are whole are kept, and the next time only the others are run. What is to be made anew is removed first.
@@ -91,7 +91,7 @@ for part in $parts; do
         [ "$stopped" != 0 ] || swept select-forms hopper-medium-expert "$memories"
         $aaren report "$to" --out "$to"
         ;;
-    grid | grid-gru | popgym | popgym-sliding | learning-rate | learning-rate-bc-10 | regimes-seen)
+    grid | grid-gru | popgym | popgym-sliding | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
         command="aaren run $yaml --jobs 2"
         left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
@@ -114,10 +114,17 @@ print(*(f"--only {run}" for run in left))' "$to")
         ;;
     agents | defaults | asked | asked-ema | asked-scale | asked-guidance | asked-max)
         command="aaren run $yaml --jobs 2"
+        options="--only aaren --only aaren-rate --only aaren-bins --only bc-10 --target-return --episodes 20"
+        [ "$part" != asked ] || command="$command; for each of its experiments: aaren sweep results/asked/NAME $options"
         $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
         cells $part
         [ "$stopped" != 0 ] || for cell in "$work/$part"/*/; do
-            cp "$cell/learning_curves.svg" "$to/$(basename "$cell")"
+            cell=$(basename "$cell")
+            cp "$work/$part/$cell/learning_curves.svg" "$to/$cell"
+            if [ "$part" = asked ]; then
+                swept asked "$cell" "$options"
+                cp "$work/asked/$cell/sweep.svg" "$to/$cell"
+            fi
         done
         $aaren report "$to" --out "$to"
         ;;
