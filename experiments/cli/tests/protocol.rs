@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Experiment, RUNS, YAML};
+use common::{Experiment, RUNS, YAML, wait_until};
 use serde_json::Value;
 
 /// The rows of the last evaluation in `evaluations.csv`.
@@ -117,9 +117,24 @@ fn an_endpoint_that_is_changed_later_is_told_at_once() {
     assert!(!run(&[]).contains("primary"));
     fs::write(&path, with.replace("margin: 2", "margin: 3")).unwrap();
     let message = run(&["--set", "seeds=[0, 1]"]);
-    let said = "tiny.yaml:9: `primary`: changed after aaren seed 0 began with margin: 2.0, now 3.0; seeds: [0], now [0,1]; \
+    let said = "tiny.yaml:9: `primary`: changed after aaren:0 began with margin: 2.0, now 3.0; seeds: [0], now [0,1]; \
                 `aaren report` will refuse it";
     assert_eq!(message.matches(said).count(), 1, "{message}");
     let message = run(&["--set", "seeds=[0, 1, 2]", "--jobs", "2"]);
-    assert_eq!(message.matches("`primary`: changed after aaren seed 0 began").count(), 1, "{message}");
+    assert_eq!(message.matches("`primary`: changed after aaren:0 began").count(), 1, "{message}");
+    // A run that was stopped on its way remembers it, too.
+    let experiment = Experiment::new(YAML);
+    let path = experiment.path("tiny.yaml");
+    fs::write(&path, YAML.to_owned() + yaml).unwrap();
+    let mut child = experiment.command("results", &[]).spawn().unwrap();
+    let checkpoint = experiment.file("results", RUNS[0], "checkpoint.safetensors");
+    assert!(wait_until(&mut child, || checkpoint.exists()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::write(&path, YAML.to_owned() + &yaml.replace("margin: 2", "margin: 3")).unwrap();
+    let message = experiment.run("results", &[]).1;
+    assert!(
+        message.contains("`primary`: changed after aaren:0 began with margin: 2.0, now 3.0"),
+        "{message}"
+    );
 }

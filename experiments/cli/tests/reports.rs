@@ -150,10 +150,14 @@ fn a_report_lies_in_the_folder_that_it_is_of() {
     let (code, said, message) = aaren(&experiment, &[&["report"], all.as_slice()].concat());
     assert_eq!(code, Some(0), "{message}");
     assert!(said.contains("written to other/results/tiny: report.md"), "{said}");
-    let (code, _, message) =
-        aaren(&experiment, &["report", "other/results/tiny", "other/more/tiny", "--out", "both"]);
+    let (code, _, message) = aaren(&experiment, &["report", "other/results/tiny", "other/more/tiny"]);
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("is in two summaries; give one of them"), "{message}");
+    // Several lie in the folder that holds them all.
+    let runs = RUNS.map(|run| format!("other/results/tiny/{run}"));
+    let (code, said, message) = aaren(&experiment, &["report", &runs[1], &runs[0]]);
+    assert_eq!(code, Some(0), "{message}");
+    assert!(said.contains("written to other/results/tiny: report.md"), "{said}");
     assert!(!experiment.path("results").exists());
 }
 

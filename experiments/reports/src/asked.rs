@@ -112,6 +112,11 @@ impl AskedColumns {
         })
     }
 
+    /// Whether any of them was asked for several returns.
+    pub fn is_of_targets(self) -> bool {
+        self.asked
+    }
+
     /// Whether there is none.
     pub fn is_empty(self) -> bool {
         !self.swing && !self.asked

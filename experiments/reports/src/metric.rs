@@ -119,7 +119,11 @@ impl fmt::Display for Scale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Scale::Normalised => f.write_str("normalised scores"),
-            Scale::Returns(least, most) => write!(f, "returns, of {least} to {most}"),
+            // Sums of rewards carry rounding.
+            Scale::Returns(least, most) => {
+                let [least, most] = [least, most].map(|end| (end * 1e6).round() / 1e6);
+                write!(f, "returns, of {least} to {most}")
+            }
         }
     }
 }

@@ -66,10 +66,9 @@ impl PrimaryResult {
             };
             if let Some(change) = here.changed.first() {
                 let what = format!(
-                    "found an endpoint that was changed after its first run: {change}; expected the endpoint that its {} \
-                     runs began with: put that back into the YAML and run `aaren run` again, or remove `primary`, and \
-                     all results are exploratory",
-                    here.policy.len() + here.against.len()
+                    "found an endpoint that was changed after its first run: {change}; expected the endpoint that its runs \
+                     began with: put that back into the YAML and run `aaren run` again, or remove `primary`, and all \
+                     results are exploratory"
                 );
                 return Err(refuse(name, what));
             }
@@ -77,6 +76,13 @@ impl PrimaryResult {
                 let what = format!(
                     "found scores of another scale than those of {first}; expected datasets whose scores can be \
                      averaged: one `primary` for each scale"
+                );
+                return Err(refuse(name, what));
+            }
+            if summary.scale().is_none() && endpoint.datasets.len() > 1 {
+                let what = format!(
+                    "found {}s of no known range; expected scores that can be averaged: an endpoint over one dataset",
+                    summary.metric()
                 );
                 return Err(refuse(name, what));
             }

@@ -225,3 +225,37 @@ fn folders_are_told_apart() {
     let found = PrimaryResult::all(&[("one".into(), &a), ("two".into(), &b)]).unwrap();
     assert_eq!(found.iter().map(|it| &it.missing[..]).collect::<Vec<_>>(), [["b: all"], ["a: all"]]);
 }
+
+/// Nobody knows what the mean of two returns is worth that may be of any size.
+#[test]
+fn returns_of_no_known_range_are_not_averaged() {
+    let of = |datasets: &[&str]| {
+        let fixed = endpoint(datasets, &[0, 1, 2]);
+        let unknown = |name: &&str| {
+            let mut it = experiment(name, Some(&fixed), [&[10.0, 12.0, 14.0], &[9.0, 10.0, 11.0]]);
+            it.runs.iter_mut().for_each(|run| run.return_range = None);
+            it
+        };
+        datasets.iter().map(unknown).collect::<Vec<_>>()
+    };
+    assert_eq!(all(&of(&["a"])).unwrap()[0].of_each, [("a".to_owned(), 2.0)]);
+    let message = refusal(&of(&["a", "b"]));
+    assert!(message.starts_with("a: primary: found returns of no known range"), "{message}");
+}
+
+/// An endpoint that went does not go without a trace.
+#[test]
+fn an_endpoint_that_was_removed_is_remembered() {
+    let then = endpoint(&["a"], &[0, 1, 2]);
+    let dropped = |change: fn(&mut ExperimentResult)| {
+        let mut it = experiment("a", Some(&then), [&[10.0, 12.0, 14.0], &[9.0, 10.0, 11.0]]);
+        change(&mut it);
+        Summary::new(&it).unwrap().unwrap().0.dropped_primary
+    };
+    assert!(dropped(|it| it.primary = None));
+    assert!(!dropped(|_| ()));
+    assert!(!dropped(|it| {
+        it.primary = None;
+        it.runs.iter_mut().for_each(|run| run.primary = None);
+    }));
+}

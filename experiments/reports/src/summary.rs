@@ -30,6 +30,9 @@ pub struct Summary {
     /// What this experiment brings to the comparison that decides, where one is fixed that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary: Option<PrimaryScores>,
+    /// Whether runs began with a comparison that was to decide, and that is no longer fixed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dropped_primary: bool,
     /// How it was measured.
     pub protocol: Protocol,
 }
@@ -182,10 +185,16 @@ impl Summary {
         }
         let with = kinds.iter().position(|kind| *kind == Some(EncoderKind::Transformer)).unwrap_or(0);
         let samples = compared.iter().map(|(name, seeds, sample)| (*name, seeds.as_slice(), sample));
-        let comparison =
-            Comparison::new(&experiment.policies[with], metric.name(), experiment.margin, samples)
-                .filter(|comparison| !comparison.policies.is_empty());
+        // Of errors less is better: a margin is of scores.
+        let margin = experiment.margin.filter(|_| !first.env.is_none());
+        let comparison = Comparison::new(&experiment.policies[with], metric.name(), margin, samples)
+            .filter(|comparison| !comparison.policies.is_empty());
         let primary = PrimaryScores::new(experiment, |run| metric.sample(of_last(&[run], targets[0])));
+        let began_with_one = |run: &RunResult| {
+            let then = run.primary.as_ref();
+            then.is_some_and(|then| then.is_over(&experiment.name, &run.policy, run.seed))
+        };
+        let dropped = primary.is_none() && experiment.runs.iter().any(began_with_one);
         let protocol = Protocol {
             env: first.env.clone(),
             dataset: first.dataset.clone(),
@@ -203,7 +212,8 @@ impl Summary {
             backend: "streaming runtime (scores and µs per step), libtorch (updates/s)".into(),
             provenance: first.provenance.clone(),
         };
-        let summary = Self { name: experiment.name.clone(), policies, comparison, primary, protocol };
+        let name = experiment.name.clone();
+        let summary = Self { name, policies, comparison, primary, dropped_primary: dropped, protocol };
         Ok(Some((summary, pictures)))
     }
 
@@ -298,7 +308,7 @@ impl Summary {
     }
 
     /// What the policies are judged by.
-    fn metric(&self) -> &'static str {
+    pub fn metric(&self) -> &'static str {
         let normalised = self.policies.values().any(|policy| policy.targets[0].normalised_score.is_some());
         match self.protocol.env.is_none() {
             true => HELD_OUT,

@@ -10,7 +10,7 @@ use crate::part::{self, Part};
 use crate::parts::{Outcome, Parts};
 use crate::ready::{self, Ready};
 use crate::run::Run;
-use crate::{Error, Result, interrupt, output};
+use crate::{Error, Result, interrupt};
 
 /// An experiment: its spec, and where each key of it was written.
 #[derive(Debug)]
@@ -99,40 +99,34 @@ impl Experiment {
         if let Doing::Train { threads } = doing {
             self.write_spec(&ready.folder)?;
             interrupt::watch()?;
-            self.of_changed_endpoint(&runs)?;
             parts.work(threads)?;
         }
         parts.close()
     }
 
-    /// Says before more is trained what the report will refuse: a primary endpoint that is not the one that runs began with.
-    ///
-    /// # Errors
-    /// Where a run that is there was made with other settings.
-    pub fn say_changed_endpoint(&self, results: &Path) -> Result<()> {
-        let ready = Ready::new(&self.document, &self.spec, results, self.folder(results));
-        self.of_changed_endpoint(&ready.runs())
-    }
-
-    fn of_changed_endpoint(&self, runs: &[Run]) -> Result<()> {
-        let Some(now) = &self.spec.primary else { return Ok(()) };
-        let judged = |run: &&Run| {
-            [&now.policy, &now.against].contains(&&run.policy.name) && now.seeds.contains(&run.seed)
+    /// What the report will refuse: a primary endpoint that is not the one that runs began with.
+    pub(crate) fn changed_endpoint(&self, results: &Path) -> Option<String> {
+        let now = self.spec.primary.as_ref()?;
+        let name = &self.spec.name;
+        let folder = self.folder(results);
+        let judged = |policy: &str, seed: u64| now.is_over(name, policy, seed);
+        let changed = |policy: &str, seed: u64| {
+            let differences = now.differences(folder.run(policy, seed).primary()?.as_ref());
+            let run = self.part(policy, seed);
+            (!differences.is_empty())
+                .then(|| format!("changed after {run} began with {}", differences.join("; ")))
         };
-        for run in runs.iter().filter(judged) {
-            let Some(left) = run.left()? else { continue };
-            let differences = now.differences(left.primary.as_ref());
-            if !differences.is_empty() {
-                output::note(format_args!(
-                    "{}: `primary`: changed after {run} began with {}; `aaren report` will refuse it: put that back, or remove \
-                     `primary`, and all results are exploratory",
-                    self.place("primary"),
-                    differences.join("; ")
-                ));
-                return Ok(());
-            }
-        }
-        Ok(())
+        let runs = self.spec.policies.iter().flat_map(|policy| {
+            let seeds = self.spec.seeds.iter();
+            seeds.map(|&seed| (policy.name.as_str(), seed))
+        });
+        let mut judged = runs.filter(|&(policy, seed)| judged(policy, seed));
+        let what = judged.find_map(|(policy, seed)| changed(policy, seed))?;
+        Some(format!(
+            "{}: `primary`: {what}; `aaren report` will refuse it: put that back, or remove `primary`, and all results are \
+             exploratory",
+            self.place("primary")
+        ))
     }
 
     /// Writes the spec, every default filled in, into the folder of the experiment.

@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub enum Event {
     /// Something on the way.
     Note(String),
+    /// Something that a person may want to change.
+    Warned(String),
     /// What an evaluation came to.
     Evaluated(String),
     /// Updates done.
@@ -55,6 +57,11 @@ pub fn note(text: impl Display) {
     say(Event::Note(text.to_string()));
 }
 
+/// Says what a person may want to change, on standard error, whichever process does the run.
+pub fn warn(text: impl Display) {
+    say(Event::Warned(text.to_string()));
+}
+
 /// Says what an evaluation came to.
 pub fn evaluated(text: impl Display) {
     say(Event::Evaluated(text.to_string()));
@@ -74,7 +81,7 @@ fn say(event: Event) {
             let line = serde_json::to_string(&event).expect("an event is plain JSON");
             writeln!(stderr, "{line}")
         }
-        Event::Note(text) | Event::Evaluated(text) => writeln!(stderr, "{text}"),
+        Event::Note(text) | Event::Warned(text) | Event::Evaluated(text) => writeln!(stderr, "{text}"),
         Event::Update(_) => Ok(()),
     };
 }

@@ -41,6 +41,12 @@ impl Plan {
         Ok(Self { name, experiments, varied: Some(varied) })
     }
 
+    /// Says before more is trained what the report will refuse: a primary endpoint that is not the one that runs began with.
+    pub fn say_changed_endpoint(&self, results: &Path) {
+        let changed = self.experiments.iter().find_map(|experiment| experiment.changed_endpoint(results));
+        changed.iter().for_each(output::note);
+    }
+
     /// Whether it is a grid of experiments.
     pub fn is_grid(&self) -> bool {
         self.varied.is_some()

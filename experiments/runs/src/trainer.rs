@@ -78,7 +78,8 @@ impl Run<'_> {
 
     /// Says where a processor has no products of bfloat16, before a training takes ten times as long as in float32.
     pub(crate) fn say_slow_precision(&self, data: &Data, device: Device, threads: usize) -> Result<()> {
-        if self.policy.precision != Precision::Bfloat16 || device != Device::Cpu {
+        let first = self.spec.seeds.first() == Some(&self.seed);
+        if self.policy.precision != Precision::Bfloat16 || device != Device::Cpu || !first {
             return Ok(());
         }
         let rate = |precision| -> Result<f64> {
@@ -87,7 +88,7 @@ impl Run<'_> {
             Ok(threads::rates(trainer, &[threads])[0].1)
         };
         if let Some(text) = slower(rate(Precision::Bfloat16)?, rate(Precision::Float32)?) {
-            output::note(format_args!("{self}: {text}"));
+            output::warn(format_args!("{self}: {text}"));
         }
         Ok(())
     }

@@ -124,8 +124,8 @@ impl Document {
     }
 }
 
-/// The datasets of a primary endpoint that does not name them: all experiments of the grid. Those that it names have to
-/// be among them.
+/// The datasets of a primary endpoint that does not name them: all experiments, where they differ in their data alone. Those
+/// that it names have to be among them.
 fn primary_datasets(root: &Fields, names: &[&str]) -> Result<Option<Node>, Error> {
     let Some(primary) = root.get("primary").and_then(Field::map) else { return Ok(None) };
     if let Some(given) = primary.get("datasets") {
@@ -138,6 +138,13 @@ fn primary_datasets(root: &Fields, names: &[&str]) -> Result<Option<Node>, Error
             }
         }
         return Ok(None);
+    }
+    if let (Some(field), Some(_)) = (root.get("primary"), root.get("grid")) {
+        return Err(field.invalid_as(
+            "no `datasets`, beside the settings of `grid`".into(),
+            "the experiments of one setting: no setting counts as a dataset",
+            Some("name them: `primary: {datasets: [...], ...}`; `--dry-run` lists their names"),
+        ));
     }
     let place = primary.place;
     let scalar = |name: &&str| {

@@ -190,6 +190,8 @@ fn a_primary_endpoint_is_over_the_experiments_of_its_grid() {
             (&["hopper-expert".to_owned()][..], &[2, 0][..])
         );
     }
+    let named = text(", datasets: [hopper-expert_batch-2]") + "grid: {train.batch: [1, 2]}\n";
+    assert!(specs(&named).iter().all(|spec| spec.primary.as_ref().unwrap().datasets.len() == 1));
     for (text, parts) in [
         (
             text(", datasets: [hoper-expert]"),
@@ -202,6 +204,11 @@ fn a_primary_endpoint_is_over_the_experiments_of_its_grid() {
         (
             text("") + "grid: {primary.margin: [1, 2]}\n",
             &["x.yaml:5: `primary.margin`", "one `primary` beside `grid`"],
+        ),
+        // A setting is no dataset.
+        (
+            text("") + "grid: {train.batch: [1, 2]}\n",
+            &["x.yaml:4: `primary`: found no `datasets`, beside the settings of `grid`", "`--dry-run` lists"],
         ),
     ] {
         let message = cells(&text, &[]).unwrap_err().to_string();

@@ -89,12 +89,24 @@ impl PrimarySpec {
         Ok(())
     }
 
+    /// Whether it is over that run.
+    pub fn is_over(&self, experiment: &str, policy: &str, seed: u64) -> bool {
+        self.datasets.iter().any(|dataset| dataset == experiment)
+            && [&self.policy, &self.against].iter().any(|judged| *judged == policy)
+            && self.seeds.contains(&seed)
+    }
+
     /// What differs from the endpoint that it was when a run began, one `key: then, now here` each; empty if the two are equal.
     pub fn differences(&self, then: Option<&PrimarySpec>) -> Vec<String> {
         let Some(then) = then else { return vec!["no `primary`".into()] };
-        let fields = |endpoint: &PrimarySpec| match serde_json::to_value(endpoint) {
-            Ok(Value::Object(map)) => map,
-            _ => serde_json::Map::new(),
+        let fields = |endpoint: &PrimarySpec| {
+            let mut endpoint = endpoint.clone();
+            endpoint.seeds.sort_unstable();
+            endpoint.datasets.sort_unstable();
+            match serde_json::to_value(endpoint) {
+                Ok(Value::Object(map)) => map,
+                _ => serde_json::Map::new(),
+            }
         };
         let (now, then) = (fields(self), fields(then));
         let differ = now.iter().filter(|(key, value)| then.get(*key) != Some(*value));

@@ -227,6 +227,11 @@ impl Document {
         };
         let name = self.name(name, &root)?;
         if let Some(primary) = &mut primary {
+            if env.is_none() {
+                let field = root.get("primary").expect("it was read");
+                let expected = "an experiment with `env`: an endpoint is about scores of played episodes";
+                return Err(field.invalid_as("an experiment without an environment".into(), expected, None));
+            }
             primary.complete(&root.section("primary"), &name, &policies, &seeds)?;
         }
         Ok(Spec {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::{DatasetSource, Error, Fingerprint, RunFolder, RunResult, Spec};
+use crate::{DatasetSource, Error, Fingerprint, PrimarySpec, RunFolder, RunResult, Spec};
 
 /// How far a run is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +76,12 @@ impl RunFolder {
         of_checkpoint.or_else(|| Some(RunResult::read(&self.result()).ok()?.data))
     }
 
+    /// The primary endpoint that it began with, if any; `None` where it has not begun.
+    pub fn primary(&self) -> Option<Option<PrimarySpec>> {
+        let of_checkpoint = || Some(Said::read(&self.checkpoint())?.progress?.primary);
+        RunResult::read(&self.result()).map(|result| result.primary).ok().or_else(of_checkpoint)
+    }
+
     /// What its `spec.yaml` says of its training.
     fn made_with(&self) -> Option<(Fingerprint, DatasetSource)> {
         let spec = Spec::left(&self.spec()).ok()?;
@@ -111,6 +117,7 @@ struct Said {
 struct Progress {
     /// Checksum of the dataset.
     data: Option<u32>,
+    primary: Option<PrimarySpec>,
 }
 
 impl Said {

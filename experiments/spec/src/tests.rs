@@ -475,6 +475,18 @@ fn a_primary_endpoint_is_completed_and_changes_no_fingerprint() {
     assert_eq!(primary.differences(Some(&then)), ["margin: 0.2, now 0.1", "seeds: [3], now [3,4]"]);
     assert!(primary.differences(Some(&primary)).is_empty());
     assert_eq!(primary.differences(None), ["no `primary`"]);
+    // The order in which seeds are written is none of its.
+    assert!(primary.differences(Some(&PrimarySpec { seeds: vec![4, 3], ..primary.clone() })).is_empty());
+    assert!(
+        primary.is_over("x", "aaren", 4)
+            && !primary.is_over("x", "aaren", 5)
+            && !primary.is_over("y", "aaren", 4)
+    );
+    // Errors of actions are no scores.
+    let text =
+        "dataset: hopper-medium\nprimary: {policy: aaren, against: transformer, endpoint: mean, margin: 2}";
+    let message = load(text, &[]).unwrap_err().to_string();
+    assert!(message.contains("x.yaml:2: `primary`: found an experiment without an environment"), "{message}");
 }
 
 /// What a new key costs: a field of a struct that derives `Deserialize`.

@@ -134,10 +134,11 @@
       label, size, labelSize: 20, stroke: () => style("--soft"), grid: { stroke: () => style("--line"), width: 1 },
       ticks: { stroke: () => style("--line") }, values: (_, ticks) => ticks.map(tick),
     });
-    // As in the SVG: of two seeds an interval may be many times as wide as all that was measured.
+    // As in the SVG: of two seeds an interval may be many times as wide as all that was measured. The narrowest is shown whole.
     const measured = [...chart.lines.flatMap(line => line.y.filter(y => y != null)), ...chart.levels.map(level => level[1])];
     const [low, high] = [Math.min(...measured), Math.max(...measured)];
-    const beyond = (high - low) / 2 || Infinity;
+    const widths = chart.lines.flatMap(line => line.band ? line.band[1].map((upper, i) => upper - line.band[0][i]) : []);
+    const beyond = Math.max((high - low) / 2, widths.length ? Math.min(...widths) : 0) || Infinity;
     const range = (_, least, most) => least == null ? [low, high]
       : uPlot.rangeNum(Math.max(least, low - beyond), Math.min(most, high + beyond), 0.1, true);
     const size = () => ({ width: Math.max(200, box.clientWidth - 20), height: 260 });

@@ -14,6 +14,9 @@ pub struct Grid {
     datasets: Vec<(String, Option<String>)>,
     policies: Vec<String>,
     cells: Vec<Cell>,
+    experiments: usize,
+    /// Whether nothing was played.
+    errors: bool,
     /// Rows of D4RL's own datasets, and what peers published for them.
     published: Vec<(String, [f64; 2])>,
 }
@@ -32,7 +35,9 @@ struct Cell {
 impl Grid {
     /// Adds what one experiment brings.
     pub fn take(&mut self, row: &str, varied: Option<&str>, summary: &Summary, path: &str) -> Result<()> {
-        if let Some(scores) = published::published(&summary.protocol.env.id) {
+        self.experiments += 1;
+        let (env, data) = (&summary.protocol.env.id, &summary.protocol.dataset.name);
+        if let Some(scores) = published::published(env).filter(|_| env == data) {
             self.published.push((row.to_owned(), scores));
         }
         for (policy, measured) in summary.in_order() {
@@ -47,6 +52,7 @@ impl Grid {
             if !self.policies.iter().any(|other| other == policy) {
                 self.policies.push(policy.to_owned());
             }
+            self.errors |= summary.protocol.env.is_none();
             self.cells.push(Cell {
                 dataset: row.to_owned(),
                 policy: policy.to_owned(),
@@ -60,9 +66,9 @@ impl Grid {
         Ok(())
     }
 
-    /// Whether several datasets, or settings, stand side by side.
+    /// Whether several experiments stand side by side.
     pub fn is_of_several(&self) -> bool {
-        self.datasets.len() > 1
+        self.experiments > 1
     }
 
     fn score(&self, dataset: &str, policy: &str) -> Option<&Score> {
@@ -89,7 +95,10 @@ impl Grid {
             let mut cells = self.cells.iter().filter(|cell| cell.dataset == *dataset);
             let one_seed = cells.any(|cell| cell.score.estimate.over == Unit::Episodes);
             let name = if one_seed { format!("{dataset} ({ONE_SEED})") } else { dataset.clone() };
-            let score = |policy: &str| self.score(dataset, policy).map(|score| score.estimate.to_string());
+            // Errors are small numbers.
+            let text =
+                |score: &Score| if self.errors { score.estimate.text(4) } else { score.estimate.to_string() };
+            let score = |policy: &str| self.score(dataset, policy).map(text);
             row(&mut table, &name, &score);
         }
         if !means {
@@ -107,8 +116,8 @@ impl Grid {
         for setting in &settings {
             let of = self.datasets.iter().filter(|(_, other)| other == *setting);
             let datasets: Vec<&String> = of.map(|(dataset, _)| dataset).collect();
-            let of = setting.as_ref().filter(|_| settings.len() > 1);
-            let name = of.map_or_else(String::new, |setting| format!(", {setting}"));
+            let of = setting.as_deref().unwrap_or("outside of a grid");
+            let name = if settings.len() > 1 { format!(", {of}") } else { String::new() };
             row(&mut table, &format!("mean over datasets{name}"), &|policy| {
                 Some(format!("{:.1$}", self.average(policy, &datasets)?, decimals))
             });

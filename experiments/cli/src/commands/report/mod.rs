@@ -5,7 +5,6 @@ mod section;
 
 use std::path::{Path, PathBuf};
 
-use aaren_envs::EnvSpec;
 use aaren_reports::{Aggregates, Overview, PrimaryResult, Scale, Summary, Table, page};
 use aaren_runs::{Outcome, cost, output};
 use aaren_spec::{ExperimentFolder, ExperimentResult, Spec};
@@ -58,6 +57,12 @@ const COSTS: &str = "The roll-out's cost at timestep 1000 in the streaming runti
 const ABOUT: &str = "Scores of the last update at the first target return: mean over the training seeds with its 95 % interval, \
     Student's t over the seeds. The best evaluation of each run is in report.csv only.";
 
+const DROPPED: &str =
+    "All results are exploratory: runs began with a `primary` endpoint that is no longer in the YAML.";
+
+const LISTED: &str = "The last update: mean over the training seeds with its 95 % interval. Not averaged over datasets, as nobody \
+    knows how far returns or errors reach.";
+
 const EXPLORATORY: &str =
     "All results are exploratory: no experiment fixed a `primary` endpoint before its runs.";
 
@@ -80,9 +85,7 @@ struct Setting {
 impl Part {
     fn new(summary: &Summary) -> Self {
         let scale = summary.scale();
-        let errors = summary.protocol.env.id == EnvSpec::NONE;
-        let unknown = if errors { "held-out action errors" } else { "returns" };
-        let title = scale.map_or_else(|| unknown.into(), |scale| scale.to_string());
+        let title = scale.map_or_else(|| format!("{}s", summary.metric()), |scale| scale.to_string());
         Self { scale, title, grid: Grid::default(), settings: Vec::new() }
     }
 
@@ -151,6 +154,8 @@ fn write(folders: &[PathBuf], out: Option<PathBuf>, html: bool) -> Result<Writte
             Some(run) => {
                 let result = ExperimentResult::read_run(&run)?;
                 let seed = format!("seed {}", result.seeds[0]);
+                let setting = ExperimentFolder::at(&folder.above()).varied();
+                let seed = setting.map_or(seed.clone(), |setting| format!("{setting}, {seed}"));
                 let made =
                     Summary::new(&result)?.ok_or_else(|| anyhow!("{}: no run", run.path().display()))?;
                 (made.0, Some(seed))
@@ -167,14 +172,12 @@ fn write(folders: &[PathBuf], out: Option<PathBuf>, html: bool) -> Result<Writte
         parts[place].take(row, varied, summary, &path)?;
     }
     parts.sort_by_key(|part| part.scale != Some(Scale::Normalised));
-    let out = out.unwrap_or_else(|| match folders {
-        [folder] => folder.clone(),
-        several => beside(&several[0]),
-    });
+    let out = out.unwrap_or_else(|| holding(folders));
     aaren_spec::make_folder(&out)?;
     let lines = all.iter().map(|(_, summary)| summary.line()).collect();
     let all: Vec<_> = all.iter().map(|(folder, summary)| (folder.clone(), summary)).collect();
-    let mut report = Report::new(&PrimaryResult::all(&all)?);
+    let dropped = all.iter().any(|(_, summary)| summary.dropped_primary);
+    let mut report = Report::new(&PrimaryResult::all(&all)?, dropped);
     for part in &parts {
         report.add(part);
     }
@@ -215,18 +218,19 @@ struct Report {
 
 impl Report {
     /// What decides, and that all else does not.
-    fn new(endpoints: &[PrimaryResult]) -> Self {
+    fn new(endpoints: &[PrimaryResult], dropped: bool) -> Self {
+        let exploratory = if dropped { DROPPED } else { EXPLORATORY };
         let mut report = Self {
             markdown: String::new(),
             latex: String::new(),
             scores: Grid::scores(),
             pictures: Vec::new(),
-            note: EXPLORATORY.into(),
+            note: exploratory.into(),
             overviews: Vec::new(),
             others: Vec::new(),
         };
         if endpoints.is_empty() {
-            report.markdown = format!("{EXPLORATORY}\n\n");
+            report.markdown = format!("{exploratory}\n\n");
             return report;
         }
         report.markdown = "## Primary endpoint\n\n".into();
@@ -236,7 +240,7 @@ impl Report {
             report.markdown += &format!("{about}\n\n");
             match endpoint.table() {
                 Some(table) => {
-                    report.say(&table);
+                    report.say("Primary endpoint", &table);
                     report.overviews.push(Overview { title: "Primary endpoint".into(), table, about });
                 }
                 None => without.push(about),
@@ -248,14 +252,14 @@ impl Report {
         report
     }
 
-    fn say(&mut self, table: &Table) {
+    fn say(&mut self, title: &str, table: &Table) {
         self.markdown += &format!("{}\n", table.to_markdown());
-        self.latex += &format!("{}\n", table.to_latex());
+        self.latex += &format!("% {title}\n{}\n", table.to_latex());
     }
 
     /// A table with what there is to say below it; what the page has of it.
     fn tell(&mut self, title: String, table: Table, about: &str) -> Overview {
-        self.say(&table);
+        self.say(&title, &table);
         self.markdown += &format!("{about}\n\n");
         Overview { title, table, about: about.into() }
     }
@@ -264,17 +268,25 @@ impl Report {
         let grid = &part.grid;
         let title = capitalised(&part.title);
         self.markdown += &format!("## {title}\n\n");
-        let mut overviews = vec![self.tell(title.clone(), grid.table(part.scale.is_some()), ABOUT)];
+        let about = if part.scale.is_none() { LISTED } else { ABOUT };
+        let mut overviews = vec![self.tell(title.clone(), grid.table(part.scale.is_some()), about)];
         let mut pooled = Vec::new();
+        let several = part.settings.len() > 1;
         for setting in part.settings.iter().filter(|_| part.scale.is_some()) {
-            let of = setting.varied.as_ref().filter(|_| part.settings.len() > 1);
-            let title = of.map_or_else(|| title.clone(), |of| format!("{title}, {of}"));
-            if of.is_some() {
+            let of = setting.varied.as_deref().unwrap_or("outside of a grid");
+            let title = if several { format!("{title}, {of}") } else { title.clone() };
+            if several {
                 self.markdown += &format!("### {title}\n\n");
             }
             pooled.extend(self.pool(&title, &Aggregates::new(&setting.summaries, part.scale)));
         }
-        let title = format!("{title}, asked and achieved");
+        if several {
+            self.markdown += "### Of all settings\n\n";
+        }
+        let title = format!(
+            "{title}, {}",
+            if grid.asked_columns().is_of_targets() { "asked and achieved" } else { "swing" }
+        );
         let asked = grid.asked().map(|asked| self.tell(title, asked, &grid.asked_columns().about()));
         let costs = self.tell("Costs".into(), grid.costs(), COSTS);
         self.markdown += &grid.peers();
@@ -296,8 +308,9 @@ impl Report {
             (aggregates.pairs(), "policy by policy", ""),
         ] {
             let Some(table) = table else { continue };
-            self.say(&table);
-            overviews.push(Overview { title: format!("{title}, {how}"), table, about: about.into() });
+            let title = format!("{title}, {how}");
+            self.say(&title, &table);
+            overviews.push(Overview { title, table, about: about.into() });
         }
         let drawn = self.pictures.len() / 2;
         let name = if drawn == 0 { String::new() } else { format!("-{}", drawn + 1) };
@@ -308,6 +321,14 @@ impl Report {
         self.pictures.push((format!("report_scores{name}.svg"), aggregates.scores()));
         overviews
     }
+}
+
+/// The folder of these, of several the deepest one that holds them.
+fn holding(folders: &[PathBuf]) -> PathBuf {
+    let (first, others) = (&folders[0], &folders[1..]);
+    let holds = |candidate: &&Path| others.iter().all(|other| other.starts_with(candidate));
+    let found = first.ancestors().find(holds).unwrap_or(Path::new(""));
+    if found.as_os_str().is_empty() { ".".into() } else { found.to_owned() }
 }
 
 /// The folder that holds an experiment or a grid; a run, and a folder that holds experiments, is that itself.

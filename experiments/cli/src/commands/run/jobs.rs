@@ -51,7 +51,6 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
         if open.is_empty() {
             continue;
         }
-        experiment.say_changed_endpoint(&args.selection.results)?;
         // With all threads, before all children want it.
         dataset::path(experiment.spec(), &args.selection.results)?;
         for run in open {
@@ -165,6 +164,7 @@ impl Running {
                     let of = self.job.run.experiment().map(|it| format!("{it}: ")).unwrap_or_default();
                     output::beside(bars, || output::evaluated(of + &text));
                 }
+                Ok(Event::Warned(text)) => output::beside(bars, || output::warn(text)),
                 Ok(Event::Note(text)) | Err(text) => {
                     if !text.trim().is_empty() {
                         self.last = text;

@@ -57,6 +57,9 @@ pub fn run(args: &Args) -> Result<()> {
     if args.dry_run {
         return dry_run::list(&plan, args);
     }
+    if !args.events {
+        plan.say_changed_endpoint(&args.selection.results);
+    }
     let mut doing = Doing::Train { threads: args.one_thread.then_some(1) };
     let mut broken = Vec::new();
     if let Some(jobs) = args.jobs {
