@@ -112,7 +112,7 @@ print(*(f"--only {run}" for run in left))' "$to")
         fi
         $aaren report "$to" --out "$to"
         ;;
-    agents | defaults | asked | asked-ema | asked-scale | asked-guidance | asked-max)
+    agents | defaults | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate)
         command="aaren run $yaml --jobs 2"
         options="--only aaren --only aaren-rate --only aaren-bins --only bc-10 --target-return --episodes 20"
         [ "$part" != asked ] || command="$command; for each of its experiments: aaren sweep results/asked/NAME $options"
