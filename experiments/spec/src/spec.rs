@@ -226,9 +226,8 @@ impl Document {
             None => return Err(root.missing("dataset", keys::required("dataset"))),
         };
         let name = self.name(name, &root)?;
-        if let Some(primary) = &mut primary {
+        if let (Some(primary), Some(field)) = (&mut primary, root.get("primary")) {
             if env.is_none() {
-                let field = root.get("primary").expect("it was read");
                 let expected = "an experiment with `env`: an endpoint is about scores of played episodes";
                 return Err(field.invalid_as("an experiment without an environment".into(), expected, None));
             }

@@ -211,15 +211,13 @@ impl Figure {
 }
 
 /// Cuts bands off at half the height of the points and levels beyond these: of two seeds an interval may be many times as
-/// wide as all that was measured, which would be a flat line then. The narrowest interval is always shown whole.
+/// wide as all that was measured, which would be a flat line then. Noise of a few per cent does not fill a picture either.
 fn cut(series: &mut [Series], levels: &[Level]) {
     let points = series.iter().flat_map(|series| &series.points).map(|point| point.1);
     let points = points.chain(levels.iter().map(|level| level.y));
     let (low, high) =
         points.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
-    let bands = series.iter().flat_map(|series| series.band.iter().flatten());
-    let narrowest = bands.map(|(lower, upper)| upper - lower).fold(f64::INFINITY, f64::min);
-    let beyond = ((high - low) / 2.0).max(if narrowest.is_finite() { narrowest } else { 0.0 });
+    let beyond = ((high - low) / 2.0).max(0.05 * low.abs().max(high.abs()));
     if beyond.is_finite() && beyond > 0.0 {
         for (lower, upper) in series.iter_mut().flat_map(|series| series.band.iter_mut().flatten()) {
             *lower = lower.max(low - beyond);
