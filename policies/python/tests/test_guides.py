@@ -31,12 +31,11 @@ def python(script: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("guide", ["your-data"], indirect=True)
-def test_your_data(guide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AAREN_PYTHON", sys.executable)
+def test_your_data(guide: Path) -> None:
     python("robot.py", guide)
     assert "held-out action error" in run_aaren("run", "robot.yaml", cwd=guide)
     run_aaren("run", "robot-bounds.yaml", "--set", "train.updates=3", "--set", "train.warmup=1", cwd=guide)
-    env = '{python: "robot:Robot", max_episode_steps: 50}'
+    env = '{python: "robot:Robot", max_episode_steps: 50, interpreter: .venv/bin/python}'
     assert env in (ROOT / "docs/src/guides/your-data.md").read_text()
     run_aaren("evaluate", "results/robot/aaren-seed0", "--env", env, "--episodes", "3", cwd=guide)
     python("said.py", guide)
