@@ -127,7 +127,7 @@ impl Flat<'_> {
     fn usual(&self, reading: &Reading, notes: &mut Vec<String>) -> Result<Found, Error> {
         let path = self.source.path();
         let need = |names: &[&'static str]| {
-            let cure = "a dataset of that name; `columns: {observation: […], action: […], reward: …, episode: …}` in a \
+            let cure = "an array or a column of that name; `columns: {observation: […], action: […], reward: …, episode: …}` in a \
                         YAML, or `--columns` with that map, names others";
             self.first(names).ok_or_else(|| self.missing(names[0], cure))
         };

@@ -301,7 +301,7 @@ impl Summary {
         };
         let said = policies.iter().map(|(name, policy)| {
             let score = policy.targets[0].score().estimate.mean;
-            let kept = policy.rollout.as_ref().map(|cost| format!(" ({} bytes)", cost.state_bytes));
+            let kept = policy.rollout.as_ref().map(|cost| format!(" (state {} bytes)", cost.state_bytes));
             format!("{name} {score:.decimals$}{}", kept.unwrap_or_default())
         });
         format!("{} of {}: {}", self.metric(), self.name, said.collect::<Vec<_>>().join(", "))

@@ -125,7 +125,7 @@ def test_each_thing_that_does_not_fit_has_its_sentence(site: Site) -> None:
     site.write("aaren_command/__init__.py", 'VERSION = "0.1.0"\nTORCH = "2.13.0"\nMUJOCO = "3.17.0"\nGLIBC = "9.9"\n')
     assert re.match(r"C library: found glibc 2\.\d+, expected glibc 9\.9 or newer; use a newer system", refused(site))
     shutil.rmtree(site.folder / "aaren_command")
-    assert refused(site) == 'command: found nothing, expected the package aaren-command; install it: pip install "aaren[train]"'
+    assert refused(site) == 'command: found nothing, expected the package aaren-command; install it: pip install "aaren[train]", with --find-links where wheels are in a folder'
 
 
 def test_a_command_that_cannot_start_has_its_sentence(site: Site) -> None:

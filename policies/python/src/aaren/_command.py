@@ -71,7 +71,7 @@ def findings() -> Iterator[Found]:
     yield _libc(_module())
     module = _module()
     if module is None:
-        yield Found("command", "nothing", "the package aaren-command", f"install it: {EXTRA}")
+        yield Found("command", "nothing", "the package aaren-command", f"install it: {EXTRA}, with --find-links where wheels are in a folder")
         return
     folder = os.path.dirname(os.path.abspath(module.__file__ or ""))
     yield Found("command", module.VERSION, module.VERSION, folder=folder)
