@@ -12,7 +12,8 @@ const MARGIN: f32 = 1e-4;
 
 impl Dataset {
     /// What is remarkable, a line each: how the file was read where that is not plain; entries of observations that never
-    /// move; actions outside of the bounds of `space`; rewards that are all 0; a single episode; episodes that repeat one another.
+    /// move; actions outside of the bounds of `space`; rewards that are all 0; a single episode; episodes that repeat one
+    /// another.
     pub fn findings(&self, space: Option<&ActionSpace>) -> Vec<String> {
         let mut found = self.said.notes.clone();
         found.extend(self.still());

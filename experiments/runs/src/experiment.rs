@@ -107,21 +107,15 @@ impl Experiment {
     /// What the report will refuse: a primary endpoint that is not the one that runs began with.
     pub(crate) fn changed_endpoint(&self, results: &Path) -> Option<String> {
         let now = self.spec.primary.as_ref()?;
-        let name = &self.spec.name;
-        let folder = self.folder(results);
-        let judged = |policy: &str, seed: u64| now.is_over(name, policy, seed);
-        let changed = |policy: &str, seed: u64| {
-            let differences = now.differences(folder.run(policy, seed).primary()?.as_ref());
-            let run = self.part(policy, seed);
+        let is_over = |run: &Part| {
+            let found = run.find(&self.spec);
+            found.is_some_and(|(policy, seed)| now.is_over(&self.spec.name, &policy.name, seed))
+        };
+        let what = self.parts().filter(is_over).find_map(|run| {
+            let differences = now.differences(self.run_folder(results, &run)?.primary()?.as_ref());
             (!differences.is_empty())
                 .then(|| format!("changed after {run} began with {}", differences.join("; ")))
-        };
-        let runs = self.spec.policies.iter().flat_map(|policy| {
-            let seeds = self.spec.seeds.iter();
-            seeds.map(|&seed| (policy.name.as_str(), seed))
-        });
-        let mut judged = runs.filter(|&(policy, seed)| judged(policy, seed));
-        let what = judged.find_map(|(policy, seed)| changed(policy, seed))?;
+        })?;
         Some(format!(
             "{}: `primary`: {what}; `aaren report` will refuse it: put that back, or remove `primary`, and all results are \
              exploratory",

@@ -78,8 +78,8 @@ impl RunFolder {
 
     /// The primary endpoint that it began with, if any; `None` where it has not begun.
     pub fn primary(&self) -> Option<Option<PrimarySpec>> {
-        let of_checkpoint = || Some(Said::read(&self.checkpoint())?.progress?.primary);
-        RunResult::read(&self.result()).map(|result| result.primary).ok().or_else(of_checkpoint)
+        let of_checkpoint = Said::read(&self.checkpoint()).and_then(|said| Some(said.progress?.primary));
+        of_checkpoint.or_else(|| Some(RunResult::read(&self.result()).ok()?.primary))
     }
 
     /// What its `spec.yaml` says of its training.

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::html::escaped;
-use crate::plot::{Figure, Scale};
+use crate::plot::{Figure, Scale, reach};
 use crate::{Pictures, Summary, Table};
 
 const SCRIPTS: [&str; 2] = [include_str!("uplot-1.6.32.iife.min.js"), include_str!("page.js")];
@@ -161,7 +161,7 @@ fn chart(figure: &Figure) -> Value {
     });
     json!({
         "x": x.label, "log_x": x.scale == Scale::Log,
-        "y": y.label, "log_y": y.scale == Scale::Log,
+        "y": y.label, "log_y": y.scale == Scale::Log, "reach": reach(series, levels),
         "lines": lines.collect::<Value>(),
         "levels": levels.iter().map(|level| json!([level.label, level.y])).collect::<Value>(),
     })

@@ -134,13 +134,10 @@
       label, size, labelSize: 20, stroke: () => style("--soft"), grid: { stroke: () => style("--line"), width: 1 },
       ticks: { stroke: () => style("--line") }, values: (_, ticks) => ticks.map(tick),
     });
-    // As in the SVG: of two seeds an interval may be many times as wide as all that was measured. Noise of
-    // a few per cent does not fill a picture either.
-    const measured = [...chart.lines.flatMap(line => line.y.filter(y => y != null)), ...chart.levels.map(level => level[1])];
-    const [low, high] = [Math.min(...measured), Math.max(...measured)];
-    const beyond = Math.max((high - low) / 2, 0.05 * Math.max(Math.abs(low), Math.abs(high))) || Infinity;
-    const range = (_, least, most) => least == null ? [low, high]
-      : uPlot.rangeNum(Math.max(least, low - beyond), Math.min(most, high + beyond), 0.1, true);
+    // Intervals are cut off where the SVG cuts them.
+    const [lowest, highest] = chart.reach ?? [-Infinity, Infinity];
+    const range = (_, least, most) => least == null ? [0, 1]
+      : uPlot.rangeNum(Math.max(least, lowest), Math.min(most, highest), 0.1, true);
     const size = () => ({ width: Math.max(200, box.clientWidth - 20), height: 260 });
     const say = plot => {
       const at = plot.cursor.idx;

@@ -210,19 +210,24 @@ impl Figure {
     }
 }
 
-/// Cuts bands off at half the height of the points and levels beyond these: of two seeds an interval may be many times as
-/// wide as all that was measured, which would be a flat line then. Noise of a few per cent does not fill a picture either.
-fn cut(series: &mut [Series], levels: &[Level]) {
+/// How far a linear picture reaches: half the height of the points and levels beyond these. Of two seeds an interval may be
+/// many times as wide as all that was measured, which would be a flat line then. Noise of a few per cent does not fill a
+/// picture either. `None` where nothing is to be cut.
+pub(crate) fn reach(series: &[Series], levels: &[Level]) -> Option<(f64, f64)> {
     let points = series.iter().flat_map(|series| &series.points).map(|point| point.1);
-    let points = points.chain(levels.iter().map(|level| level.y));
+    let points = points.chain(levels.iter().map(|level| level.y)).filter(|y| y.is_finite());
     let (low, high) =
         points.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
     let beyond = ((high - low) / 2.0).max(0.05 * low.abs().max(high.abs()));
-    if beyond.is_finite() && beyond > 0.0 {
-        for (lower, upper) in series.iter_mut().flat_map(|series| series.band.iter_mut().flatten()) {
-            *lower = lower.max(low - beyond);
-            *upper = upper.min(high + beyond);
-        }
+    (beyond.is_finite() && beyond > 0.0).then_some((low - beyond, high + beyond))
+}
+
+/// Cuts bands off where the picture ends.
+fn cut(series: &mut [Series], levels: &[Level]) {
+    let Some((least, most)) = reach(series, levels) else { return };
+    for (lower, upper) in series.iter_mut().flat_map(|series| series.band.iter_mut().flatten()) {
+        *lower = lower.max(least);
+        *upper = upper.min(most);
     }
 }
 

@@ -21,6 +21,7 @@ mod tests;
 
 pub use axis::{Axis, Scale};
 pub use dot_chart::{Dot, DotChart, Row};
+pub(crate) use figure::reach;
 pub use figure::{Figure, Level, Series};
 pub use histogram::Histogram;
 pub use style::Look;

@@ -116,9 +116,8 @@ impl Grid {
         for setting in &settings {
             let of = self.datasets.iter().filter(|(_, other)| other == *setting);
             let datasets: Vec<&String> = of.map(|(dataset, _)| dataset).collect();
-            let of = setting.as_deref().unwrap_or("outside of a grid");
-            let name = if settings.len() > 1 { format!(", {of}") } else { String::new() };
-            row(&mut table, &format!("mean over datasets{name}"), &|policy| {
+            let name = titled("mean over datasets", setting.as_deref(), settings.len());
+            row(&mut table, &name, &|policy| {
                 Some(format!("{:.1$}", self.average(policy, &datasets)?, decimals))
             });
         }
@@ -223,6 +222,12 @@ impl Grid {
             );
         }
     }
+}
+
+/// A title with the setting that it is of, where there are several.
+pub fn titled(title: &str, setting: Option<&str>, settings: usize) -> String {
+    let of = setting.unwrap_or("outside of a grid");
+    if settings > 1 { format!("{title}, {of}") } else { title.into() }
 }
 
 /// The least and the most, where they differ.

@@ -10,7 +10,7 @@ use aaren_runs::{Outcome, cost, output};
 use aaren_spec::{ExperimentFolder, ExperimentResult, Spec};
 use anyhow::{Result, anyhow};
 
-use self::grid::Grid;
+use self::grid::{Grid, titled};
 use self::section::section;
 use super::up_to_date::{bring_up_to_date, experiments, run_at};
 use crate::refusal::Refusal;
@@ -273,8 +273,7 @@ impl Report {
         let mut pooled = Vec::new();
         let several = part.settings.len() > 1;
         for setting in part.settings.iter().filter(|_| part.scale.is_some()) {
-            let of = setting.varied.as_deref().unwrap_or("outside of a grid");
-            let title = if several { format!("{title}, {of}") } else { title.clone() };
+            let title = titled(&title, setting.varied.as_deref(), part.settings.len());
             if several {
                 self.markdown += &format!("### {title}\n\n");
             }
