@@ -9,7 +9,7 @@
 # make deps    only install (CUDA=1: also the libraries that a GPU needs, 2 GB)
 # make snapshots  train the behaviour policies of the dataset recipes anew, each a quarter of an hour and more (TASKS=hopper: one)
 # make oracle  compare the environments with Python Gymnasium's and POPGym's
-# make bench   compare the speed with PyTorch's and Python Gymnasium's
+# make bench   compare the speed with PyTorch's, other libraries' and Python Gymnasium's
 # make page-test  the page of `aaren report --html` in Chromium (Debian: apt install chromium)
 # make docs    build the book into target/book, with a search box; installs mdbook under .deps
 # make reference  make anew what results/reference holds and the documents quote (PARTS="demo bench": some of it)
@@ -98,9 +98,13 @@ $(DEPS)/snapshots/installed: envs/datasets/snapshots/requirements.txt | deps
 # What we compare with, in an environment of its own.
 python: $(DEPS)/python/installed
 
+# d3rlpy asks for an older Gymnasium, which its Decision Transformer needs nothing of.
 $(DEPS)/python/installed: | deps
 	$(PYTHON) -m venv $(DEPS)/python
-	$(DEPS)/python/bin/$(PIP:$(PYTHON)%=python%) "gymnasium[mujoco]==1.4.0" "mujoco==3.17.0" popgym==1.0.7 torch==2.13.0 numpy
+	$(DEPS)/python/bin/$(PIP:$(PYTHON)%=python%) "gymnasium[mujoco]==1.4.0" "mujoco==3.17.0" popgym==1.0.7 torch==2.13.0 numpy \
+		onnxruntime==1.32.0 transformers==5.24.0 torchrl==0.14.1 \
+		click colorama dataclasses-json gym h5py scikit-learn structlog tqdm
+	$(DEPS)/python/bin/$(PIP:$(PYTHON)%=python%) --no-deps d3rlpy==2.8.1
 	touch $@
 
 oracle: deps python
@@ -108,7 +112,7 @@ oracle: deps python
 	PYTHON=$(DEPS)/python/bin/python sh oracle/compare.sh
 
 bench: deps python
-	cargo build --release --locked --bin aaren-bench
+	cargo build --release --locked --bin aaren --bin aaren-bench
 	target/release/aaren-bench
 
 # Wheels for every Python: the streaming runtime's C library, without debug information, and Python over it; the command,

@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
-"""What a user would run instead of this project: the same policies in plain PyTorch, timed when asked.
+"""What a user would write instead of this project: the same policies in plain PyTorch, timed when asked.
 
 Reads one JSON object a line from standard input and answers each with one: `aaren-bench` asks in turns with its own
 measurements, so that a slower spell of the machine meets both.
 
     {"what": "train", "encoder": "transformer", "precision": "float32", "context": 20, "batch": 64, "updates": 10,
-     "threads": 2, "compile": false}
-    {"what": "step", "memory": "cache", "precision": "float32", "at": 1000, "steps": 50, "cold": true}
+     "seconds": 2, "threads": 2, "compile": false}
+    {"what": "step", "memory": "cache", "precision": "float32", "episodes": 1, "at": 1000, "steps": 50, "cold": true,
+     "script": false}
 
 Answers: {"seconds": [one for each update or step]}, or {"error": "…"}.
 encoder: `transformer` or `aaren`. memory: `window` (the last 20 timesteps recomputed), `cache` (all keys and values, in
 memory reserved beforehand), `sliding` (those of the last 20 timesteps, in a ring) or `recurrent` (Aaren's state).
-cold: a buffer larger than the processor's caches is written between two steps.
+seconds: no update begins after so long. cold: a buffer larger than the processor's caches is written between two steps.
+script: TorchScript, traced and frozen, of `window` and `recurrent`.
 
 Written for speed as far as plain PyTorch goes: scaled_dot_product_attention, reserved caches, fused AdamW, the last
-block for state tokens only, inputs drawn beforehand that differ from step to step.
+block for state tokens only, Aaren's query folded into its keys once, its prefixes by dense weights within chunks, inputs
+drawn beforehand that differ from step to step.
 Sizes are Hopper's: state 11, action 3, width 128, 3 layers, 1 head, dropout 0.1 after attention and MLP, 1000 timesteps.
 Needs `pip install torch==2.13.0 numpy`.
 """
@@ -70,6 +73,29 @@ class TransformerBlock(Block):
         return self.finish(x, F.scaled_dot_product_attention(split(self.query(x)), keys, values, attn_mask=mask))
 
 
+def chunked(scores, values, chunk=64):
+    """All prefixes: dense weights within a chunk, and what all chunks before it sum up to. The last chunk is padded."""
+    tokens, padding = scores.shape[2], -scores.shape[2] % chunk
+    scores = F.pad(scores, (0, padding), value=-torch.inf).unflatten(2, (-1, chunk))
+    values = F.pad(values, (0, 0, 0, padding)).unflatten(2, (-1, chunk))
+    # The largest score of each prefix is what its weights are divided by.
+    top = scores.amax(-1).detach()
+    before = F.pad(top.cummax(-1).values[..., :-1], (1, 0), value=-torch.inf)
+    largest = torch.maximum(scores.cummax(-1).values, before[..., None]).detach()
+    future = torch.ones(chunk, chunk, dtype=torch.bool).triu(1)
+    inside = (scores[..., None, :] - largest[..., None]).masked_fill(future, -torch.inf).exp()
+    # Each chunk's own sums, and those of all before it, divided by e^before.
+    own = (scores - top[..., None]).exp()
+    ahead = torch.ones(top.shape[-1], top.shape[-1], dtype=torch.bool).triu()
+    since = (top[..., None, :] - before[..., None]).masked_fill(ahead, -torch.inf).exp()
+    value = (own[..., None, :].to(values.dtype) @ values).squeeze(-2).float()
+    u, w = (since @ own.sum(-1, keepdim=True)), since @ value
+    old = (before[..., None] - largest).exp()
+    weight = inside.sum(-1) + old * u
+    mixed = (inside.to(values.dtype) @ values).float() + old[..., None] * w[..., None, :]
+    return (mixed / weight[..., None]).flatten(2, 3)[:, :, :tokens].to(values.dtype)
+
+
 class AarenBlock(Block):
     """Attention with a learned query (arXiv 2405.13956)."""
 
@@ -77,9 +103,15 @@ class AarenBlock(Block):
         super().__init__()
         self.token = nn.Parameter(torch.randn(WIDTH))
 
-    def scores_and_values(self, x):
+    folded = None
+
+    def fold(self):
+        """The query in the keys' weights; kept in `folded` where the weights do not change any more."""
         query = self.query(self.token).view(HEADS, WIDTH // HEADS, 1)
-        folded = (self.key.weight.view(HEADS, WIDTH // HEADS, WIDTH) * query).sum(1) / (WIDTH // HEADS) ** 0.5
+        return (self.key.weight.view(HEADS, WIDTH // HEADS, WIDTH) * query).sum(1) / (WIDTH // HEADS) ** 0.5
+
+    def scores_and_values(self, x):
+        folded = self.fold() if self.folded is None else self.folded
         return F.linear(x, folded.to(x.dtype)).transpose(1, 2).float(), split(self.value(x))
 
     def forward(self, x, wanted):
@@ -91,29 +123,18 @@ class AarenBlock(Block):
             if wanted is not None:
                 weights, x = weights[:, :, wanted], x[:, wanted]
             return self.finish(x, weights.softmax(-1).to(values.dtype) @ values)
-        # The paper's parallel scan, after Hillis and Steele.
-        m, u, w, shift = scores, torch.ones_like(scores), values.float(), 1
-        while shift < tokens:
-            top = torch.maximum(m[..., :-shift], m[..., shift:]).detach()
-            old, new = (m[..., :-shift] - top).exp(), (m[..., shift:] - top).exp()
-            u = torch.cat([u[..., :shift], u[..., :-shift] * old + u[..., shift:] * new], -1)
-            w = torch.cat([w[:, :, :shift], w[:, :, :-shift] * old[..., None] + w[:, :, shift:] * new[..., None]], 2)
-            m = torch.cat([m[..., :shift], top], -1)
-            shift *= 2
-        mixed = (w / u[..., None]).to(values.dtype)
+        mixed = chunked(scores, values)
         return self.finish(x, mixed) if wanted is None else self.finish(x[:, wanted], mixed[:, :, wanted])
 
-    def recur(self, x, state, outputs):
-        """The tokens of `x` enter the state (m, u, w); what its last `outputs` tokens make of it."""
+    def recur(self, x, m, u, w, outputs):
+        """The tokens of `x` enter the state (m, u, w): what its last `outputs` tokens make of it, and the next state."""
         scores, values = self.scores_and_values(x)
-        m, u, w = state
         top = torch.maximum(m, scores.amax(-1))
         old, new = (m - top).exp(), (scores - top[..., None]).exp()
         us = (u * old)[..., None] + new.cumsum(-1)
         ws = (w * old[..., None])[:, :, None] + (new[..., None] * values).cumsum(2)
-        state[:] = [top, us[..., -1], ws[:, :, -1]]
         mixed = (ws / us[..., None])[:, :, -outputs:].to(x.dtype)
-        return self.finish(x[:, -outputs:], mixed)
+        return self.finish(x[:, -outputs:], mixed), (top, us[..., -1], ws[:, :, -1])
 
 
 class Policy(nn.Module):
@@ -140,17 +161,35 @@ class Policy(nn.Module):
         return self.norm(torch.stack(tokens, 1))
 
 
-class Stepper:
-    """A policy in the middle of an episode, with one kind of memory."""
+class Recurrent(nn.Module):
+    """One step of an Aaren: state in, state out."""
 
-    def __init__(self, memory, dtype, at):
+    def __init__(self, policy):
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, before, now, returns, states, actions, state):
+        p = self.policy
+        x = p.norm(torch.stack([p.embed_action(actions) + before, p.embed_return(returns) + now, p.embed_state(states) + now], 1))
+        after = []
+        for i, block in enumerate(p.blocks):
+            x, new = block.recur(x, *state[3 * i:3 * i + 3], 1 if i + 1 == LAYERS else 3)
+            after.extend(new)
+        return torch.tanh(p.head(x))[:, -1], tuple(after)
+
+
+class Stepper:
+    """A policy in the middle of so many episodes, with one kind of memory."""
+
+    def __init__(self, memory, dtype, at, episodes, script):
         torch.manual_seed(0)
         self.memory, self.t, self.dtype = memory, 0, dtype
         self.policy = Policy(AarenBlock if memory == "recurrent" else TransformerBlock).eval().to(dtype)
-        draw = lambda n: torch.randn(POOL, 1, n).to(dtype)
+        draw = lambda n: torch.randn(POOL, episodes, n).to(dtype)
         self.returns, self.states, self.actions = draw(1), draw(STATE), draw(ACTION).tanh()
         room = {"cache": 3 * (at + 4000), "sliding": 3 * WINDOW}.get(memory, 3)
-        self.caches = [[torch.zeros(1, HEADS, room, WIDTH // HEADS, dtype=dtype) for _ in range(2)] for _ in range(LAYERS)]
+        cache = lambda: torch.zeros(episodes, HEADS, room, WIDTH // HEADS, dtype=dtype)
+        self.caches = [[cache() for _ in range(2)] for _ in range(LAYERS)]
         self.room = room
         # For three new tokens after any number of old ones: the last columns of these rows.
         self.causal = torch.ones(3, room, dtype=torch.bool)
@@ -160,35 +199,58 @@ class Stepper:
             mask = torch.ones(3, room, dtype=torch.bool)
             mask[:, 3 * phase:3 * phase + 3] = torch.ones(3, 3, dtype=torch.bool).tril()
             self.ring.append(mask)
-        zero = lambda: [torch.full((1, HEADS), -torch.inf), torch.zeros(1, HEADS), torch.zeros(1, HEADS, WIDTH // HEADS)]
-        self.recurrent = [zero() for _ in range(LAYERS)]
+        heads = episodes, HEADS
+        empty = [torch.full(heads, -torch.inf), torch.zeros(heads), torch.zeros(*heads, WIDTH // HEADS)]
+        self.state = tuple(LAYERS * empty)
+        self.forward = {"recurrent": Recurrent(self.policy), "window": self.policy}.get(memory)
+        if memory == "window":
+            self.t = at
+        with torch.no_grad():
+            for block in self.policy.blocks if memory == "recurrent" else ():
+                block.folded = block.fold()
+            if script:
+                self.forward = torch.jit.freeze(torch.jit.trace(self.forward.eval(), self.inputs(), check_trace=False))
         with torch.inference_mode():
-            if memory == "window":
-                self.t = at
             while self.t < at:
                 self.step()
+            for _ in range(20 if script else 0):  # its first runs are compiled
+                self.step()
+
+    def inputs(self):
+        """What `forward` takes at this timestep."""
+        t, now = self.t, self.t % POOL
+        if self.memory == "window":
+            rows = [(t + i) % POOL for i in range(WINDOW)]
+            timesteps = torch.arange(t - WINDOW + 1, t + 1).clamp(0, TIMESTEPS - 1).expand(self.states.shape[1], -1)
+            return timesteps, *(part[rows].transpose(0, 1) for part in (self.returns, self.states, self.actions))
+        time_ = self.policy.time.weight
+        before, now_ = time_[min(max(t - 1, 0), TIMESTEPS - 1)], time_[min(t, TIMESTEPS - 1)]
+        return before, now_, self.returns[now], self.states[now], self.actions[now - 1], self.state
 
     def step(self):
         t, p, now = self.t, self.policy, self.t % POOL
-        self.t += 1
         if self.memory == "window":
-            rows = [(t + i) % POOL for i in range(WINDOW)]
-            timesteps = torch.arange(t - WINDOW + 1, t + 1).clamp(0, TIMESTEPS - 1)[None]
-            parts = (part[rows].transpose(0, 1) for part in (self.returns, self.states, self.actions))
-            return p(timesteps, *parts)[0, -1].tolist()
-        x = p.tokens(t, self.returns[now], self.states[now], self.actions[now - 1])
+            actions = self.forward(*self.inputs())[:, -1]
+        elif self.memory == "recurrent":
+            actions, self.state = self.forward(*self.inputs())
+        else:
+            actions = self.attend(p.tokens(t, self.returns[now], self.states[now], self.actions[now - 1]))
+        self.t += 1
+        return actions.tolist()
+
+    def attend(self, x):
+        """What the keys and values in memory make of three new tokens."""
+        t, p = self.t, self.policy
         for i, block in enumerate(p.blocks):
             outputs = 1 if i + 1 == LAYERS else 3
-            if self.memory == "recurrent":
-                x = block.recur(x, self.recurrent[i], outputs)
-            elif self.memory == "cache":
+            if self.memory == "cache":
                 end = 3 * t + 3
                 x = block.attend(x, self.caches[i], slice(end - 3, end), end, self.causal[-outputs:, self.room - end:])
             else:
                 start, visible = 3 * (t % WINDOW), min(3 * t + 3, self.room)
                 mask = self.ring[t % WINDOW][-outputs:, :visible]
                 x = block.attend(x, self.caches[i], slice(start, start + 3), visible, mask)
-        return torch.tanh(p.head(x))[0, -1].tolist()
+        return torch.tanh(p.head(x))[:, -1]
 
 
 FLUSH = torch.zeros(64 << 20, dtype=torch.uint8)
@@ -198,9 +260,9 @@ steppers, trainers = {}, {}
 def step(a):
     torch.set_num_threads(1)
     dtype = getattr(torch, a["precision"])
-    key = a["memory"], dtype
+    key = a["memory"], dtype, a["at"], a["episodes"], a["script"]
     if key not in steppers:
-        steppers[key] = Stepper(a["memory"], dtype, a["at"])
+        steppers[key] = Stepper(*key)
     stepper, seconds = steppers[key], []
     with torch.inference_mode():
         for _ in range(a["steps"]):
@@ -242,7 +304,7 @@ def train(a):
         trainers[key] = Trainer(key[0], key[1] == "bfloat16", *key[2:])
     trainers[key].update()  # what came between has left the caches to others
     seconds = []
-    for _ in range(a["updates"]):
+    while len(seconds) < a["updates"] and sum(seconds) < a["seconds"]:
         start = time.perf_counter()
         trainers[key].update()
         seconds.append(time.perf_counter() - start)

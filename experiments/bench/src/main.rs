@@ -91,6 +91,8 @@ struct Row {
     pub context: Option<String>,
     /// Timestep of the episode.
     pub at: Option<usize>,
+    /// Episodes that are stepped together.
+    pub episodes: Option<usize>,
     /// Whether the processor's caches held what was used, `warm` or `cold`.
     pub caches: Option<&'static str>,
     /// What the comparison with the reference shows: what the `algorithm` gives, in one runtime, or what the
@@ -177,9 +179,20 @@ fn main() -> Result<()> {
 }
 
 fn table(rows: &[Row]) -> String {
-    let heads =
-        ["what", "policy", "precision", "context", "caches", "unit", "gives", "reference", "at", "median"];
-    let mut table = Table::new(8, heads.into_iter().chain(["p99", "ratio"]));
+    let heads = [
+        "what",
+        "policy",
+        "precision",
+        "context",
+        "episodes",
+        "caches",
+        "unit",
+        "gives",
+        "reference",
+        "at",
+        "median",
+    ];
+    let mut table = Table::new(9, heads.into_iter().chain(["p99", "ratio"]));
     for row in rows {
         let reference = match (&row.against, row.reference) {
             (Some(against), Some(value)) => format!("{} ({against})", significant(value)),
@@ -191,6 +204,7 @@ fn table(rows: &[Row]) -> String {
             row.policy.clone(),
             row.precision.unwrap_or_default().into(),
             row.context.clone().unwrap_or_default(),
+            row.episodes.map_or(String::new(), |episodes| episodes.to_string()),
             row.caches.unwrap_or_default().into(),
             row.unit.into(),
             row.gives.unwrap_or_default().into(),

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 const POLICIES: &str = include_str!("../../../oracle/policies.py");
+const RIVALS: &str = include_str!("../../../oracle/rivals.py");
 const ENV_STEPS: &str = include_str!("../../../oracle/env_steps.py");
 const VECTOR_STEPS: &str = include_str!("../../../oracle/vector_steps.py");
 
@@ -26,9 +27,10 @@ impl Python {
         self.path.is_file()
     }
 
-    /// A process that runs the same policies in PyTorch; `None` without an interpreter.
-    pub fn policies(&self) -> Result<Option<Policies>> {
-        Ok(self.spawn(POLICIES)?.map(Policies))
+    /// Processes that run the same policies in PyTorch, and other people's; `None` without an interpreter.
+    pub fn rivals(&self) -> Result<Option<Rivals>> {
+        let (policies, libraries) = (self.spawn(POLICIES)?, self.spawn(RIVALS)?);
+        Ok(policies.zip(libraries).map(|(policies, libraries)| Rivals { policies, libraries }))
     }
 
     /// A process that measures Gymnasium's environments; `None` without an interpreter.
@@ -112,15 +114,39 @@ impl VectorSteps {
     }
 }
 
-/// The policies in PyTorch, asked for a few steps or updates at a time.
-pub struct Policies(Answers);
+/// Other people's Decision Transformers: what they are called, and the name of the Python package.
+pub const LIBRARIES: [(&str, &str); 3] =
+    [("Hugging Face", "transformers"), ("torchrl", "torchrl"), ("d3rlpy", "d3rlpy")];
 
-impl Policies {
-    /// Times in seconds of what `question` asks for (see `oracle/policies.py`); `None` where PyTorch cannot do it.
+/// What a user would run instead.
+pub struct Rival {
+    /// The reference's name in a row.
+    pub called: String,
+    /// What is asked for it; see `oracle/policies.py` and, where it names a `library`, `oracle/rivals.py`.
+    pub question: Value,
+    /// Its times so far, with warm and with cold caches.
+    pub times: [Vec<f64>; 2],
+}
+
+impl Rival {
+    pub fn new(called: String, question: Value) -> Self {
+        Self { called, question, times: Default::default() }
+    }
+}
+
+/// The rivals, asked for a few steps or updates at a time.
+pub struct Rivals {
+    policies: Answers,
+    libraries: Answers,
+}
+
+impl Rivals {
+    /// Times in seconds of what `question` asks for; `None` where it cannot be done.
     pub fn seconds(&mut self, question: &Value) -> Result<Option<Vec<f64>>> {
-        let answer: Value = serde_json::from_str(&self.0.ask(&question.to_string())?)?;
+        let who = if question["library"].is_string() { &mut self.libraries } else { &mut self.policies };
+        let answer: Value = serde_json::from_str(&who.ask(&question.to_string())?)?;
         if let Some(error) = answer["error"].as_str() {
-            output::note(format_args!("PyTorch, {question}: {error}"));
+            output::note(format_args!("{question}: {error}"));
             return Ok(None);
         }
         Ok(Some(serde_json::from_value(answer["seconds"].clone())?))

@@ -1,86 +1,104 @@
 //! Time of one environment step of a policy: what the algorithm gives, and what the runtime gives.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use aaren_format::{AgentConfig, EncoderKind, Precision, Regime};
-use aaren_streaming::{Options, Policy, Stream};
-use anyhow::Result;
+use aaren_streaming::{Options, Policy, Stream, Streams};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use super::Row;
-use super::python::{Policies, Python};
+use super::python::{LIBRARIES, Python, Rival, Rivals};
+use aaren_runs::output;
 use aaren_runs::stand_in::{hopper, policy};
 use aaren_statistics::percentile;
 
-/// Timestep of the comparisons.
-const AT: usize = 1000;
-/// Other timesteps of interest.
+/// Timesteps of interest beside those of the comparisons.
 const EARLY: usize = 10;
 const LATE: usize = 100_000;
 const ROUNDS: usize = 10;
-/// Steps of each contender in a round.
-const STEPS: usize = 50;
 /// Bytes written between two steps so that the processor's caches are cold: more than any of them holds.
 const FLUSH: usize = 64 << 20;
 
-/// What PyTorch calls the same memory.
-const KINDS: [(EncoderKind, Regime, &str); 4] = [
-    (EncoderKind::Aaren, Regime::Unbounded, "recurrent"),
-    (EncoderKind::Transformer, Regime::Window(20), "window"),
-    (EncoderKind::Transformer, Regime::Sliding(20), "sliding"),
-    (EncoderKind::Transformer, Regime::Unbounded, "cache"),
+/// How steps are compared.
+#[derive(Clone, Copy)]
+struct Setting {
+    /// That are stepped together.
+    episodes: usize,
+    precision: Precision,
+    /// Timestep of the comparison.
+    at: usize,
+    /// Steps of each contender in a round.
+    steps: usize,
+}
+
+/// Several episodes at once are compared earlier, or the windows and caches of all of them would take half an hour.
+const SETTINGS: [Setting; 4] = [
+    Setting { episodes: 1, precision: Precision::Float32, at: 1000, steps: 50 },
+    Setting { episodes: 1, precision: Precision::Bfloat16, at: 1000, steps: 50 },
+    Setting { episodes: 16, precision: Precision::Float32, at: 100, steps: 20 },
+    Setting { episodes: 64, precision: Precision::Float32, at: 100, steps: 20 },
 ];
 
-/// One policy with one memory in one precision, in the streaming runtime and, where PyTorch knows it, there.
+/// The policies with their memories, and what PyTorch calls the same memory.
+const KINDS: [(EncoderKind, Regime, Option<&str>); 5] = [
+    (EncoderKind::Aaren, Regime::Unbounded, Some("recurrent")),
+    (EncoderKind::Transformer, Regime::Window(20), Some("window")),
+    (EncoderKind::Transformer, Regime::Sliding(20), Some("sliding")),
+    (EncoderKind::Transformer, Regime::Unbounded, Some("cache")),
+    (EncoderKind::Gru, Regime::Unbounded, None),
+];
+
+/// One policy with one memory, in the streaming runtime, and what a user would run instead.
 struct Contender {
     encoder: EncoderKind,
     regime: Regime,
-    theirs_called: Option<&'static str>,
-    precision: Precision,
-    stream: Stream,
+    setting: Setting,
+    player: Player,
     /// Times in µs, with warm and with cold caches.
     ours: [Vec<f64>; 2],
-    theirs: [Vec<f64>; 2],
-    /// Bytes of state and of scratch at [`AT`].
+    rivals: Vec<Rival>,
+    /// Bytes of state and of scratch at the comparison's timestep.
     memory: Option<[usize; 2]>,
-    /// Beside those at [`AT`].
+    /// Beside those at the comparison's timestep.
     elsewhere: Vec<(usize, Vec<f64>)>,
+}
+
+/// The runtime with one episode, or with several at once.
+enum Player {
+    One(Box<Stream>),
+    Many(Box<Streams>),
 }
 
 /// Steps on one core, all contenders in turns, on observations that differ from step to step.
 pub fn measure(python: &Python) -> Result<Vec<Row>> {
+    let folder = std::env::temp_dir().join(format!("aaren-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let rows = in_turns(python, &folder);
+    std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    rows
+}
+
+fn in_turns(python: &Python, folder: &Path) -> Result<Vec<Row>> {
     let mut contenders = Vec::new();
-    for precision in [Precision::Float32, Precision::Bfloat16] {
-        let ours_alone = (EncoderKind::Gru, Regime::Unbounded, None);
-        let both = KINDS.map(|(encoder, regime, called)| (encoder, regime, Some(called)));
-        for (encoder, regime, theirs_called) in both.into_iter().chain([ours_alone]) {
-            let (agent, task) = hopper(encoder, 1);
-            let bytes = policy(encoder.name(), &AgentConfig::new(&agent), &task)?.to_bytes();
-            let policy = Policy::from_bytes_with(&bytes, Options { precision, ..Options::default() })?;
-            contenders.push(Contender {
-                encoder,
-                regime,
-                theirs_called,
-                precision,
-                stream: policy.stream_with(regime)?,
-                ours: Default::default(),
-                theirs: Default::default(),
-                memory: None,
-                elsewhere: Vec::new(),
-            });
+    for setting in SETTINGS {
+        for (encoder, regime, called) in KINDS {
+            contenders.push(Contender::new(encoder, regime, called, setting, folder)?);
         }
     }
     let inputs = Inputs::new(11);
     let mut flush = vec![0u8; FLUSH];
-    let mut pytorch = python.policies()?;
+    let mut rivals = python.rivals()?;
     for contender in &mut contenders {
         contender.elsewhere(&inputs)?;
     }
     for _ in 0..ROUNDS {
         for contender in &mut contenders {
             contender.round(&inputs, &mut flush)?;
-            if let Some(pytorch) = &mut pytorch {
-                contender.ask(pytorch)?;
+            if let Some(rivals) = &mut rivals {
+                contender.ask(rivals)?;
             }
         }
     }
@@ -105,83 +123,135 @@ impl Inputs {
         Self { size, waves: (0..size * 1009).map(|i| (i as f32 * 0.37).sin()).collect() }
     }
 
-    fn of(&self, timestep: usize) -> &[f32] {
-        let row = timestep % (self.waves.len() / self.size);
-        &self.waves[row * self.size..(row + 1) * self.size]
+    /// Those of so many episodes: other rows of the waves.
+    fn of(&self, timestep: usize, episodes: usize) -> &[f32] {
+        let row = timestep % (self.waves.len() / self.size - episodes);
+        &self.waves[row * self.size..(row + episodes) * self.size]
     }
 }
 
 impl Contender {
+    fn new(
+        encoder: EncoderKind,
+        regime: Regime,
+        called: Option<&str>,
+        setting: Setting,
+        folder: &Path,
+    ) -> Result<Self> {
+        let Setting { episodes, precision, .. } = setting;
+        let (agent, task) = hopper(encoder, 1);
+        let bytes = policy(encoder.name(), &AgentConfig::new(&agent), &task)?.to_bytes();
+        let policy = Policy::from_bytes_with(&bytes, Options { precision, ..Options::default() })?;
+        let player = match episodes {
+            1 => Player::One(Box::new(policy.stream_with(regime)?)),
+            _ => Player::Many(Box::new(policy.streams_with(regime, episodes)?)),
+        };
+        let mut rivals = Vec::new();
+        if let Some(memory) = called {
+            rivals.extend(setting.pytorch(encoder, memory));
+        }
+        if precision == Precision::Float32 {
+            if let Regime::Window(_) = regime {
+                rivals.extend(setting.libraries());
+            }
+            if encoder.constant_state()
+                && let Some(model) = exported(encoder, &bytes, folder)?
+            {
+                rivals.push(setting.onnx(encoder, &model));
+            }
+        }
+        let (ours, memory, elsewhere) = Default::default();
+        Ok(Self { encoder, regime, setting, player, ours, rivals, memory, elsewhere })
+    }
+
     /// The time of a step, in µs.
-    fn step(&mut self, inputs: &Inputs) -> Result<f64> {
-        let observation = inputs.of(self.stream.timestep() as usize);
+    fn step(&mut self, inputs: &Inputs, timestep: usize) -> Result<f64> {
+        let episodes = self.setting.episodes;
+        let (observations, rewards) = (inputs.of(timestep, episodes), [1.0; 64]);
         let start = Instant::now();
-        self.stream.act(observation, 1.0)?;
+        match &mut self.player {
+            Player::One(stream) => {
+                stream.act(observations, 1.0)?;
+            }
+            Player::Many(streams) => {
+                streams.act(observations, &rewards[..episodes])?;
+            }
+        }
         Ok(start.elapsed().as_secs_f64() * 1e6)
     }
 
-    /// Steps at [`AT`], first with warm caches, then with cold ones.
+    /// The times of these timesteps.
+    fn steps(&mut self, inputs: &Inputs, timesteps: std::ops::Range<usize>) -> Result<Vec<f64>> {
+        timesteps.map(|timestep| self.step(inputs, timestep)).collect()
+    }
+
+    fn reset(&mut self) {
+        match &mut self.player {
+            Player::One(stream) => stream.reset(1000.0),
+            Player::Many(streams) => (0..streams.len()).for_each(|index| streams.reset(index, 1000.0)),
+        }
+    }
+
+    /// Steps at the comparison's timestep, first with warm caches, then, with one episode, with cold ones.
     fn round(&mut self, inputs: &Inputs, flush: &mut [u8]) -> Result<()> {
-        self.stream.reset(1000.0);
-        for _ in 0..AT - STEPS {
-            self.step(inputs)?;
-        }
-        for _ in 0..STEPS {
-            let time = self.step(inputs)?;
-            self.ours[0].push(time);
-        }
-        self.memory = Some([self.stream.state_bytes(), self.stream.scratch_bytes()]);
-        for _ in 0..STEPS {
-            flush.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
-            let time = self.step(inputs)?;
-            self.ours[1].push(time);
+        let Setting { at, steps, .. } = self.setting;
+        self.reset();
+        self.steps(inputs, 0..at - steps)?;
+        let warm = self.steps(inputs, at - steps..at)?;
+        self.ours[0].extend(warm);
+        if let Player::One(stream) = &self.player {
+            self.memory = Some([stream.state_bytes(), stream.scratch_bytes()]);
+            for timestep in at..at + steps {
+                flush.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
+                let time = self.step(inputs, timestep)?;
+                self.ours[1].push(time);
+            }
         }
         Ok(())
     }
 
-    /// Steps around [`EARLY`], and around [`LATE`] where the state has one size.
+    /// One episode's steps around [`EARLY`], and around [`LATE`] where the state has one size.
     fn elsewhere(&mut self, inputs: &Inputs) -> Result<()> {
+        if let Player::Many(_) = self.player {
+            return Ok(());
+        }
         let mut early = Vec::new();
         for _ in 0..20 * ROUNDS {
-            self.stream.reset(1000.0);
-            for _ in 0..EARLY - 1 {
-                self.step(inputs)?;
-            }
-            early.push(self.step(inputs)?);
+            self.reset();
+            self.steps(inputs, 0..EARLY - 1)?;
+            early.push(self.step(inputs, EARLY - 1)?);
         }
         self.elsewhere.push((EARLY, early));
         if self.encoder.constant_state() {
-            for _ in EARLY..LATE - 10 * STEPS {
-                self.step(inputs)?;
-            }
-            let late = (0..10 * STEPS).map(|_| self.step(inputs)).collect::<Result<_>>()?;
+            let last = LATE - 10 * self.setting.steps;
+            self.steps(inputs, EARLY..last)?;
+            let late = self.steps(inputs, last..LATE)?;
             self.elsewhere.push((LATE, late));
         }
         Ok(())
     }
 
-    fn ask(&mut self, pytorch: &mut Policies) -> Result<()> {
-        let Some(memory) = self.theirs_called else { return Ok(()) };
-        for (cold, theirs) in [false, true].into_iter().zip(&mut self.theirs) {
-            let precision = self.precision.name();
-            let question = json!({
-                "what": "step", "memory": memory, "precision": precision, "at": AT, "steps": STEPS, "cold": cold,
-            });
-            let seconds = pytorch.seconds(&question)?.unwrap_or_default();
-            theirs.extend(seconds.into_iter().map(|seconds| seconds * 1e6));
+    fn ask(&mut self, rivals: &mut Rivals) -> Result<()> {
+        for rival in &mut self.rivals {
+            for cold in [false, true].into_iter().take(if self.setting.episodes == 1 { 2 } else { 1 }) {
+                rival.question["cold"] = cold.into();
+                let seconds = rivals.seconds(&rival.question)?.unwrap_or_default();
+                rival.times[usize::from(cold)].extend(seconds.into_iter().map(|seconds| seconds * 1e6));
+            }
         }
         Ok(())
     }
 
     fn row(&self, at: usize, caches: &'static str, times: &[f64]) -> Row {
-        let memory = self.memory.filter(|_| at == AT);
+        let memory = self.memory.filter(|_| at == self.setting.at);
         Row {
             what: "step",
             policy: self.encoder.to_string(),
             backend: Some("streaming"),
-            precision: Some(self.precision.name()),
+            precision: Some(self.setting.precision.name()),
             context: Some(self.regime.to_string()),
             at: Some(at),
+            episodes: Some(self.setting.episodes),
             caches: Some(caches),
             value: percentile(times, 50.0),
             unit: "µs",
@@ -192,20 +262,23 @@ impl Contender {
         }
     }
 
-    /// Its times, and what the runtime gives: those of PyTorch with the same algorithm in the same precision.
+    /// Its times, and what the runtime gives: those of the rivals with the same algorithm in the same precision.
     fn rows(&self) -> Vec<Row> {
         let mut rows: Vec<Row> =
             self.elsewhere.iter().map(|(at, times)| self.row(*at, "warm", times)).collect();
-        for (caches, (ours, theirs)) in CACHES.into_iter().zip(self.ours.iter().zip(&self.theirs)) {
-            let row = self.row(AT, caches, ours);
-            rows.push(match self.theirs_called {
-                Some(memory) => {
-                    let theirs = (!theirs.is_empty()).then(|| percentile(theirs, 50.0));
-                    let against = format!("PyTorch, {}, {memory}", self.encoder);
-                    Row { gives: Some("runtime"), ..row.time_against(against, theirs) }
-                }
-                None => row,
-            });
+        for (index, (caches, ours)) in CACHES.into_iter().zip(&self.ours).enumerate() {
+            if ours.is_empty() {
+                continue;
+            }
+            let row = self.row(self.setting.at, caches, ours);
+            if self.rivals.is_empty() {
+                rows.push(row.clone());
+            }
+            rows.extend(self.rivals.iter().map(|rival| {
+                let theirs = &rival.times[index];
+                let theirs = (!theirs.is_empty()).then(|| percentile(theirs, 50.0));
+                Row { gives: Some("runtime"), ..row.clone().time_against(&rival.called, theirs) }
+            }));
         }
         rows
     }
@@ -213,16 +286,86 @@ impl Contender {
 
 const CACHES: [&str; 2] = ["warm", "cold"];
 
-/// What the algorithm gives: an Aaren beside Transformers of the same precision in the same runtime.
+/// What the algorithm gives: an Aaren beside Transformers in the same setting and runtime.
 fn against_transformers(aaren: &Contender, all: &[Contender]) -> Vec<Row> {
-    let same =
-        |other: &&Contender| other.encoder == EncoderKind::Transformer && other.precision == aaren.precision;
-    let rows = all.iter().filter(same).flat_map(|other| {
-        CACHES.into_iter().zip(aaren.ours.iter().zip(&other.ours)).map(|(caches, (ours, theirs))| {
+    let same = |other: &&Contender| {
+        other.encoder == EncoderKind::Transformer
+            && other.setting.precision == aaren.setting.precision
+            && other.setting.episodes == aaren.setting.episodes
+    };
+    let mut rows = Vec::new();
+    for other in all.iter().filter(same) {
+        for (caches, (ours, theirs)) in CACHES.into_iter().zip(aaren.ours.iter().zip(&other.ours)) {
+            if ours.is_empty() {
+                continue;
+            }
             let against = format!("transformer, {}, here", other.regime);
-            let row = aaren.row(AT, caches, ours).time_against(against, Some(percentile(theirs, 50.0)));
-            Row { gives: Some("algorithm"), ..row }
-        })
-    });
-    rows.collect()
+            let row = aaren.row(aaren.setting.at, caches, ours);
+            let row = row.time_against(against, Some(percentile(theirs, 50.0)));
+            rows.push(Row { gives: Some("algorithm"), ..row });
+        }
+    }
+    rows
+}
+
+impl Setting {
+    /// The same memory in plain PyTorch; also as TorchScript, where a step is one graph.
+    fn pytorch(self, encoder: EncoderKind, memory: &str) -> Vec<Rival> {
+        let forms: &[_] = match memory {
+            "recurrent" | "window" => &[("PyTorch", false), ("TorchScript", true)],
+            _ => &[("PyTorch", false)],
+        };
+        let rival = |&(form, script): &(&str, bool)| {
+            let called = format!("{form}, {encoder}, {memory}");
+            let question = json!({
+                "what": "step", "memory": memory, "precision": self.precision.name(), "episodes": self.episodes,
+                "at": self.at, "steps": self.steps, "script": script,
+            });
+            Rival::new(called, question)
+        };
+        forms.iter().map(rival).collect()
+    }
+
+    /// Other people's Decision Transformers.
+    fn libraries(self) -> Vec<Rival> {
+        let mut rivals = Vec::new();
+        for (called, library) in LIBRARIES {
+            // It acts in one episode at a time.
+            if library != "d3rlpy" || self.episodes == 1 {
+                rivals.push(self.library(format!("{called}, transformer, window"), library, None));
+            }
+        }
+        rivals
+    }
+
+    /// The exported step in ONNX Runtime.
+    fn onnx(self, encoder: EncoderKind, model: &Path) -> Rival {
+        self.library(format!("ONNX Runtime, {encoder}"), "onnxruntime", Some(model))
+    }
+
+    fn library(self, called: String, library: &str, model: Option<&Path>) -> Rival {
+        let question = json!({
+            "what": "step", "library": library, "model": model, "episodes": self.episodes, "at": self.at,
+            "steps": self.steps,
+        });
+        Rival::new(called, question)
+    }
+}
+
+/// The policy's step as `aaren export --onnx` writes it; `None` where that command was not built beside this one.
+fn exported(encoder: EncoderKind, policy: &[u8], folder: &Path) -> Result<Option<PathBuf>> {
+    let aaren = std::env::current_exe()?.with_file_name("aaren");
+    let path = |extension: &str| folder.join(format!("{encoder}.{extension}"));
+    if !aaren.is_file() {
+        output::note(format_args!(
+            "{}: not found, so ONNX Runtime has no step to run; `make bench` builds it",
+            aaren.display()
+        ));
+        return Ok(None);
+    }
+    let (from, to) = (path("safetensors"), path("onnx"));
+    aaren_spec::write(&from, policy)?;
+    let said = Command::new(aaren).args(["export", "--onnx"]).arg(&from).arg("--out").arg(&to).output()?;
+    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr).trim());
+    Ok(Some(to))
 }
