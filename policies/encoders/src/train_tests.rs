@@ -1,5 +1,6 @@
 //! Training computes what libtorch's graph of the whole encoder does: outputs, states, and the gradients of everything,
-//! with the backward pass that a mixer has of its own, and with the default.
+//! with the backward pass that a mixer has of its own, and with the default. The graph is always float32: libtorch's own in
+//! bfloat16 adds up some gradients in bfloat16 and is further from it than ours.
 
 use aaren_format::{EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency, Settings};
 use tch::{Device, Kind, Tensor, nn};
@@ -73,9 +74,22 @@ fn largest(x: &Tensor) -> f64 {
 }
 
 /// Compares everything for a batch of `tokens` tokens.
-fn compare(model: &Model, tokens: i64, wanted: Wanted, carry: bool, precision: Precision, tolerance: f64) {
+fn compare(model: &Model, tokens: i64, wanted: Wanted, carry: bool, precision: Precision) {
     for default in [false, true] {
-        compare_with(default, model, tokens, wanted, carry, precision, tolerance);
+        compare_with(default, model, tokens, wanted, carry, precision);
+    }
+}
+
+/// How far what bfloat16 computes may be off, as a share of its norm. What few numbers of a layer gather is a sum over all
+/// tokens that cancels, and so are the gates of two encoders.
+fn share_of_bfloat16(model: &Model, what: &str) -> f64 {
+    let few = [".phase", ".recency", ".gate.bias", ".decay.bias", ".rate.bias"];
+    if few.iter().any(|name| what.ends_with(name)) {
+        0.15
+    } else if [EncoderKind::MinGru, EncoderKind::GatedDelta].contains(&model.encoder()) {
+        0.07
+    } else {
+        0.02
     }
 }
 
@@ -86,7 +100,6 @@ fn compare_with(
     wanted: Wanted,
     carry: bool,
     precision: Precision,
-    tolerance: f64,
 ) {
     let case =
         format!("{model:?}, {tokens} tokens, {wanted:?}, carry {carry}, {precision:?}, default {default}");
@@ -113,7 +126,7 @@ fn compare_with(
 
     tch::manual_seed(11);
     let (expected, expected_state) =
-        encoder.forward(&x, before.as_ref(), begins.as_ref(), wanted, Pass::Training(precision));
+        encoder.forward(&x, before.as_ref(), begins.as_ref(), wanted, Pass::Training(Precision::Float32));
     let flow = expected.randn_like();
     named.push(("x".into(), x.shallow_clone()));
     let parameters: Vec<Tensor> = named.iter().map(|(_, parameter)| parameter.shallow_clone()).collect();
@@ -142,7 +155,13 @@ fn compare_with(
     let of = |parameter: &Tensor| by_graph.get(parameter).map_or(0.0, largest);
     let least = 0.02 * parameters.iter().map(of).fold(0.0, f64::max);
     let check = |what: &str, found: &Tensor, expected: &Tensor| {
-        let off = largest(&(found - expected)) / largest(expected).max(least);
+        let (off, tolerance) = match precision {
+            Precision::Float32 => (largest(&(found - expected)) / largest(expected).max(least), 2e-4),
+            Precision::Bfloat16 => {
+                let share = (found - expected).norm() / expected.norm();
+                (share.double_value(&[]), share_of_bfloat16(model, what))
+            }
+        };
         assert!(off < tolerance, "{case}: {what} is off by {off:e}");
     };
     check("the output", &found, &expected.detach());
@@ -186,16 +205,16 @@ fn training_computes_what_the_graph_does() {
     for model in models(20, 2).into_iter().chain(models(48, 3)) {
         let cases = [(1, Wanted::All), (7, state_tokens(3)), (70, Wanted::All), (40, state_tokens(2))];
         for (tokens, wanted) in cases {
-            compare(&model, tokens, wanted, false, Precision::Float32, 2e-4);
+            compare(&model, tokens, wanted, false, Precision::Float32);
             if model.encoder().constant_state() {
-                compare(&model, tokens, wanted, true, Precision::Float32, 2e-4);
+                compare(&model, tokens, wanted, true, Precision::Float32);
             }
         }
     }
     for model in models(64, 4) {
-        // Gates whose gradients are differences of sums.
-        let sums = [EncoderKind::MinGru, EncoderKind::GatedDelta].contains(&model.encoder());
-        let tolerance = if sums { 0.15 } else { 0.06 };
-        compare(&model, 60, state_tokens(3), false, Precision::Bfloat16, tolerance);
+        for (tokens, stride, carry) in [(60, 3, false), (40, 2, true), (400, 2, false)] {
+            let carry = carry && model.encoder().constant_state();
+            compare(&model, tokens, state_tokens(stride), carry, Precision::Bfloat16);
+        }
     }
 }
