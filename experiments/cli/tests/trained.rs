@@ -112,6 +112,7 @@ fn asked_against_achieved(experiment: &Experiment) {
         assert_eq!(row["best"]["score"], cells[8]["score"], "of Pendulum the score is the return");
     }
     assert!(table.contains("| distance from target |"), "{table}");
+    assert!(!table.contains("timesteps at"), "a Pendulum ends by its time alone: {table}");
     let picture = fs::read_to_string(experiment.path("results/tiny/sweep.svg")).unwrap();
     assert!(picture.contains("episodes of the data") && picture.contains("as asked"), "{picture}");
     let refused = [

@@ -31,10 +31,9 @@ pub fn growth_exponent(points: &[(f64, f64)]) -> Option<f64> {
         .map(|(x, y)| (x.ln(), y.ln()))
         .filter(|(x, y)| x.is_finite() && y.is_finite())
         .collect();
-    let n = logs.len() as f64;
-    let (x_mean, y_mean) = logs.iter().fold((0.0, 0.0), |(sx, sy), (x, y)| (sx + x / n, sy + y / n));
+    let x_mean = logs.iter().map(|(x, _)| x).sum::<f64>() / logs.len() as f64;
     let spread: f64 = logs.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
-    let covariance: f64 = logs.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum();
+    let covariance: f64 = logs.iter().map(|(x, y)| (x - x_mean) * y).sum();
     (spread > 1e-12).then(|| covariance / spread)
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::{Cell, lines};
+use super::{Cell, lines, name};
 
 /// What a sweep over targets varies.
 pub const VARIED: &str = "target return";
@@ -97,6 +97,23 @@ pub fn play(evaluation: &Evaluation, policy: &Policy, bar: &ProgressBar) -> Resu
     Ok(targets.iter().flat_map(asked).collect())
 }
 
+/// How long the episodes were at each target, where they differ: a lower return may be a slower gait or an earlier fall.
+pub fn lengths(cells: &[Cell]) -> Option<String> {
+    let columns = cells.iter().take_while(|cell| name(cell) == name(&cells[0])).count();
+    let first = cells.first()?.mean_length;
+    if cells.iter().all(|cell| cell.mean_length == first) {
+        return None;
+    }
+    let heads =
+        cells[..columns].iter().filter_map(|cell| cell.value).map(|target| format!("timesteps at {target}"));
+    let mut table = Table::new(2, ["policy".into(), "roll-out".into()].into_iter().chain(heads));
+    for row in cells.chunks(columns) {
+        let lengths = row.iter().map(|cell| format!("{:.0}", cell.mean_length));
+        table.row([row[0].policy.clone(), row[0].rollout.clone()].into_iter().chain(lengths));
+    }
+    Some(table.to_markdown())
+}
+
 /// How one policy with one memory does what it is asked for.
 #[derive(Serialize)]
 pub struct Obeyed {
@@ -145,6 +162,8 @@ pub fn picture(cells: &[Cell], data: &DatasetSummary, label: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aaren_statistics::{Estimate, Unit};
+
     use super::*;
 
     #[test]
@@ -166,5 +185,24 @@ mod tests {
         let of_shares = Targets::Data.of(&data(-0.4, 0.4));
         assert_eq!(of_shares[..3], [-0.4, -0.3, -0.2]);
         assert_eq!(Targets::Data.of(&data(7.0, 7.0)), [7.0]);
+    }
+
+    #[test]
+    fn lengths_are_told_where_they_differ() {
+        let cell = |target: f64, mean_length: f64| Cell {
+            policy: "aaren".into(),
+            look: Look::COMPUTED,
+            rollout: "unbounded".into(),
+            value: Some(Target(target)),
+            score: Estimate { mean: target, ci95: None, over: Unit::Seeds },
+            per_seed: vec![target],
+            mean_length,
+            distinct_episodes: vec![1],
+        };
+        let told = lengths(&[cell(500.0, 210.4), cell(1000.0, 430.0)]).unwrap();
+        assert!(told.contains("| timesteps at 500 | timesteps at 1000 |"), "{told}");
+        let row = told.lines().last().unwrap();
+        assert!(row.contains(" 210 |") && row.ends_with(" 430 |"), "{told}");
+        assert_eq!(lengths(&[cell(500.0, 30.0), cell(1000.0, 30.0)]), None);
     }
 }

@@ -203,6 +203,9 @@ pub fn run(args: &Args) -> Result<()> {
     let mut table = table(&cells, varied, score, args.episodes);
     if over_targets {
         json["asked"] = serde_json::to_value(&obeyed)?;
+        if let Some(lengths) = asked::lengths(&cells) {
+            table += &format!("\n{lengths}");
+        }
         table += &format!("\n{}", asked::table(&obeyed, metric.name()));
     }
     let one_seed = cells.iter().any(|cell| cell.score.over == Unit::Episodes);
