@@ -66,19 +66,30 @@ fn configs() -> Vec<DecisionConfig> {
         let mixer = Mixer::new(encoder, Settings { heads: 2, rotate, keys, ..Settings::default() });
         all.push(DecisionConfig { model: Model { positions, mixer, ..config.model }, ..config });
     }
-    let joint = |(config, layout): (&DecisionConfig, (ReturnIn, bool, usize))| DecisionConfig {
-        layout: Layout::Joint { return_in: layout.0, rate: layout.1, bins: layout.2 },
-        ..*config
-    };
-    // Every encoder with every layout, some with past actions and some without.
+    // One token for each timestep: every encoder in two layouts, one with past actions and the next without.
     let layouts = [
         (ReturnIn::Token, false, 0),
         (ReturnIn::Head, true, 0),
         (ReturnIn::Head, false, 7),
         (ReturnIn::Token, true, 5),
     ];
-    all.extend(all.clone().iter().zip(layouts.into_iter().cycle()).map(joint));
+    let joint = |(i, config): (usize, &DecisionConfig)| {
+        let (return_in, rate, bins) = layouts[(i + i / 8) % layouts.len()];
+        DecisionConfig { layout: Layout::Joint { return_in, rate, bins }, ..*config }
+    };
+    all.extend(all.clone().iter().enumerate().map(joint));
+    all.push(default());
     all
+}
+
+/// What an Aaren is where a YAML says nothing of its form.
+fn default() -> DecisionConfig {
+    let config = config(EncoderKind::Aaren, Norm::Post, Recency::Learned);
+    DecisionConfig {
+        model: Model { positions: Positions::None, past_actions: false, ..config.model },
+        layout: Layout::Joint { return_in: ReturnIn::Head, rate: false, bins: 0 },
+        ..config
+    }
 }
 
 fn cloning() -> CloningConfig {
@@ -355,6 +366,15 @@ fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
         let model = Model { positions: Positions::Rotary, mixer, ..aaren.model };
         resumed_is_straight(&AgentConfig::new(&DecisionConfig { model, carry: true, ..aaren }));
     }
+    let mixer = Mixer::new(EncoderKind::GatedDelta, Settings { heads: 2, ..Settings::default() });
+    let model = Model { positions: Positions::Rotary, mixer, ..aaren.model };
+    resumed_is_straight(&AgentConfig::new(&DecisionConfig { model, carry: true, ..aaren }));
+    resumed_is_straight(&AgentConfig::new(&default()));
+    resumed_is_straight(&AgentConfig::new(&config(EncoderKind::Transformer, Norm::Pre, Recency::None)));
+    // Whole episodes that share rows.
+    let whole = Context { context_length: ContextLength::Episode, ..aaren.context };
+    let start = Start::Episode;
+    resumed_is_straight(&AgentConfig::new(&DecisionConfig { context: whole, start, ..default() }));
     // All that training can change of its windows, and a head that hears what is asked for.
     resumed_is_straight(&AgentConfig::new(&DecisionConfig {
         layout: Layout::Joint { return_in: ReturnIn::Head, rate: true, bins: 6 },

@@ -167,6 +167,25 @@ fn one_token_for_each_timestep_agrees_with_the_definition() {
             }
         }
     }
+    // The first is the default form.
+    for (encoder, recency, positions, keys) in [
+        ("aaren", "learned", "none", 1),
+        ("aaren", "gated", "rotary", 1),
+        ("aaren", "gated", "rotary", 4),
+        ("gated-delta", "none", "rotary", 1),
+        ("transformer", "none", "none", 1),
+        ("transformer", "none", "rotary", 1),
+        ("transformer", "none", "alibi", 1),
+    ] {
+        let joint = Some("head");
+        let form = Config { recency, positions, keys, joint, ..Config::new(encoder, 24, 2, 2) };
+        let config = Config { past_actions: false, ..form };
+        for regime in regimes {
+            if !matches!(regime, Regime::Sliding(_)) || encoder == "transformer" {
+                check(&config, &config.fixture(2), regime, 120);
+            }
+        }
+    }
 }
 
 /// a_free + g (a_asked − a_free), on actions or on logits, where a return is asked for and where the most is.

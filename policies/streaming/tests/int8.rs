@@ -66,6 +66,31 @@ fn configs() -> Vec<Config> {
             });
         }
     }
+    // Turned states, keys, decay alone, no positions; guidance, and what each remaining timestep must return.
+    for (encoder, recency, positions, keys, joint) in [
+        ("aaren", "none", "rotary", 1, None),
+        ("aaren", "gated", "rotary", 5, Some("head")),
+        ("aaren", "gated", "timestep", 4, Some("token")),
+        ("aaren", "learned", "none", 1, Some("head")),
+        ("gated-delta", "none", "rotary", 1, Some("head")),
+        ("transformer", "none", "rotary", 1, Some("head")),
+        ("transformer", "none", "alibi", 1, None),
+    ] {
+        for (width, heads) in [(64, 4usize), (24, 1)] {
+            configs.push(Config {
+                recency,
+                positions,
+                rotated_heads: if positions == "rotary" { heads.div_ceil(2) } else { heads },
+                keys,
+                joint,
+                rate: joint.is_some(),
+                past_actions: false,
+                max_timesteps: 20,
+                guidance: if joint == Some("head") { 1.5 } else { 1.0 },
+                ..Config::new(encoder, width, 2, heads)
+            });
+        }
+    }
     configs
 }
 

@@ -218,20 +218,29 @@ fn streams_of_one_policy_are_independent() {
 #[test]
 fn streams_stepped_together_act_bit_for_bit_as_single_ones() {
     let mut compared = 0;
-    for (encoder, width, norm) in [
-        ("aaren", 64, "post"),
-        ("aaren", 30, "pre"),
-        ("transformer", 48, "post"),
-        ("transformer", 18, "pre"),
-        ("gru", 34, "post"),
-        ("lstm", 34, "post"),
-        ("mingru", 34, "pre"),
-        ("gated-delta", 36, "post"),
-        ("aaren", 30, "post"),
+    for (encoder, width, norm, positions, joint) in [
+        ("aaren", 64, "post", "timestep", None),
+        ("aaren", 30, "pre", "timestep", None),
+        ("transformer", 48, "post", "timestep", None),
+        ("transformer", 18, "pre", "timestep", None),
+        ("gru", 34, "post", "timestep", None),
+        ("lstm", 34, "post", "timestep", None),
+        ("mingru", 34, "pre", "timestep", None),
+        ("gated-delta", 36, "post", "timestep", None),
+        ("aaren", 30, "post", "none", Some("head")),
+        ("gru", 34, "post", "none", Some("token")),
+        ("aaren", 36, "post", "rotary", None),
+        ("transformer", 36, "pre", "rotary", Some("head")),
+        ("transformer", 36, "post", "alibi", None),
+        ("gated-delta", 36, "post", "rotary", None),
     ] {
-        // The last one's head hears what is asked for.
-        let joint = (width == 30 && norm == "post").then_some("head");
-        let bytes = Config { norm, joint, ..Config::new(encoder, width, 2, 2) }.fixture(0).bytes();
+        // A turned Aaren with keys and gates too, and a head that is guided.
+        let (recency, keys) =
+            if (encoder, positions) == ("aaren", "rotary") { ("gated", 3) } else { ("none", 1) };
+        let guidance = if joint == Some("head") { 1.5 } else { 1.0 };
+        let config =
+            Config { norm, positions, joint, recency, keys, guidance, ..Config::new(encoder, width, 2, 2) };
+        let bytes = config.fixture(0).bytes();
         for instructions in InstructionSet::available() {
             for precision in [Precision::Float32, Precision::Bfloat16] {
                 let policy = Policy::from_bytes_with(&bytes, Options { precision, instructions }).unwrap();
@@ -383,7 +392,17 @@ fn a_saved_stream_goes_on_bit_for_bit() {
         let config = Config::new(encoder, 32, 2, 2);
         let without_actions = Config { past_actions: false, ..config.clone() };
         let [head, token] = ["head", "token"].map(|joint| Config { joint: Some(joint), ..config.clone() });
-        for (config, regime) in [config, without_actions, head, token].iter().flat_map(|config| {
+        let mut configs = vec![config.clone(), without_actions, head.clone(), token];
+        configs.push(Config { positions: "none", guidance: 2.0, past_actions: false, rate: true, ..head });
+        if ["aaren", "transformer", "gated-delta"].contains(&encoder) {
+            configs.push(Config { positions: "rotary", rotated_heads: 1, ..config.clone() });
+        }
+        match encoder {
+            "aaren" => configs.push(Config { positions: "rotary", recency: "gated", keys: 4, ..config }),
+            "transformer" => configs.push(Config { positions: "alibi", ..config }),
+            _ => {}
+        }
+        for (config, regime) in configs.iter().flat_map(|config| {
             let regimes = [Regime::Unbounded, Regime::Window(7), Regime::Window(1), Regime::Reset(7)];
             let sliding = [Regime::Sliding(1), Regime::Sliding(2), Regime::Sliding(9)];
             let sliding = sliding.into_iter().filter(|_| encoder == "transformer");
