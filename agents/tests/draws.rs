@@ -149,6 +149,47 @@ fn another_seed_has_other_initial_weights() {
     }
 }
 
+/// Lengths from one timestep to the context, each as often as any other; never beyond the episode.
+#[test]
+fn windows_of_random_length_have_every_length_as_often() {
+    let data = dataset(&[2000]);
+    let mut config = DecisionConfig { start: Start::Uniform, ..config(0.0) };
+    config.variation.random_length = true;
+    let windows = Windows::new(&data, &task(), 10, 1).unwrap().of(&config);
+    let mut counts = BTreeMap::new();
+    for update in 0..100 {
+        let batch = windows.batch(update, 400, Device::Cpu);
+        let lengths = batch.mask.sum_dim_intlist([1i64].as_slice(), false, Kind::Int64);
+        let first = batch.states.select(1, 0).select(1, 0).to_kind(Kind::Int64);
+        let [lengths, first] = [lengths, first].map(|numbers| Vec::<i64>::try_from(numbers).unwrap());
+        for (length, first) in lengths.into_iter().zip(first) {
+            assert!(length <= 2000 - first);
+            *counts.entry(length as usize).or_default() += 1;
+        }
+    }
+    assert_even(&counts, 1..=10);
+}
+
+/// Every chunk but the first is a whole episode, and the weights stay: a state that leaked from one into the next would show.
+#[test]
+fn a_carried_state_ends_with_its_episode() {
+    let _turn = generator();
+    let data = dataset(&[10]);
+    for encoder in EncoderKind::ALL.into_iter().filter(|encoder| encoder.constant_state()) {
+        let losses = |carry| {
+            let plain = config(0.0);
+            let mixer = Mixer::new(encoder, Settings { heads: 2, ..Settings::default() });
+            let model = Model { mixer, ..plain.model };
+            let agent = AgentConfig::new(&DecisionConfig { carry, model, ..plain });
+            let mut trainer = Trainer::new(&agent, &task(), train_config(1), &data, Device::Cpu).unwrap();
+            (0..4).map(|_| trainer.update().unwrap().loss.double_value(&[])).collect::<Vec<_>>()
+        };
+        let (carried, whole) = (losses(true), losses(false)[0]);
+        let apart = carried[1..].iter().map(|loss| (loss / whole - 1.0).abs());
+        assert!(apart.fold(0.0, f64::max) < 1e-6, "{encoder}: {carried:?}, without a state {whole}");
+    }
+}
+
 /// One episode is every batch, and the weights stay: what differs from update to update is the mask alone.
 #[test]
 fn every_update_has_masks_of_its_own() {

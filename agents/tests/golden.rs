@@ -45,6 +45,16 @@ fn decision(encoder: EncoderKind, recency: Recency, norm: Norm, carry: bool) -> 
     AgentConfig::new(&separate(encoder, recency, norm, carry))
 }
 
+/// Rotated, and carried where a state has one size.
+fn turned(encoder: EncoderKind, recency: Recency, keys: usize) -> AgentConfig {
+    let config = separate(encoder, recency, Norm::Post, encoder.constant_state());
+    let mixer = Mixer::new(encoder, Settings { heads: 2, recency, keys, ..Settings::default() });
+    AgentConfig::new(&DecisionConfig {
+        model: Model { positions: Positions::Rotary, mixer, ..config.model },
+        ..config
+    })
+}
+
 /// One token for each timestep, and all that training changes of its windows.
 fn joint(encoder: EncoderKind, return_in: ReturnIn) -> AgentConfig {
     AgentConfig::new(&DecisionConfig {
@@ -103,6 +113,21 @@ fn fifty_updates_are_what_they_were() {
             [1.722018, 0.367512, 836.018],
         ),
         (decision(EncoderKind::Gru, Recency::None, Norm::Post, true), false, 1, [0.6419, 0.362138, 894.6886]),
+        (
+            decision(EncoderKind::Lstm, Recency::None, Norm::Pre, true),
+            false,
+            1,
+            [0.71179, 0.511658, 942.9996],
+        ),
+        (
+            decision(EncoderKind::MinGru, Recency::None, Norm::Post, false),
+            false,
+            2,
+            [0.871795, 0.481466, 801.5611],
+        ),
+        (turned(EncoderKind::GatedDelta, Recency::None, 1), true, 1, [1.330103, 0.137048, 877.2946]),
+        (turned(EncoderKind::Aaren, Recency::Spread, 4), false, 1, [0.667315, 0.18805, 934.3154]),
+        (turned(EncoderKind::Transformer, Recency::None, 1), false, 1, [0.714212, 0.435425, 830.8512]),
         (joint(EncoderKind::Aaren, ReturnIn::Head), false, 1, [0.597384, 0.13712, 1072.661]),
         (joint(EncoderKind::Transformer, ReturnIn::Token), true, 1, [1.555298, 0.171801, 802.526]),
         (cloning.clone(), false, 1, [0.525424, 0.535814, 59.25632]),

@@ -166,3 +166,21 @@ pub(crate) fn by_head(x: &Tensor, heads: i64) -> Tensor {
     let [batch, tokens, width] = [0, 1, 2].map(|axis: usize| x.size()[axis]);
     x.view([batch, tokens, heads, width / heads])
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, nn};
+
+    use super::*;
+
+    #[test]
+    fn periods_are_spread_from_two_timesteps_to_the_longest() {
+        let store = nn::VarStore::new(Device::Cpu);
+        let mut phases = Phases(store.root().zeros("phase", &[3, 5]));
+        phases.spread(512.0);
+        let periods = Vec::<f64>::try_from((std::f64::consts::TAU / phases.parameter()).view([-1])).unwrap();
+        for (found, expected) in periods.iter().zip([2.0, 8.0, 32.0, 128.0, 512.0].repeat(3)) {
+            assert!((found / expected - 1.0).abs() < 1e-5, "{periods:?}");
+        }
+    }
+}
