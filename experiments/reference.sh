@@ -92,7 +92,7 @@ for part in $parts; do
         [ "$stopped" != 0 ] || swept select-forms hopper-medium-expert "$memories"
         $aaren report "$to" --out "$to"
         ;;
-    grid | grid-gru | popgym | popgym-sliding | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
+    grid | grid-gru | popgym | popgym-sliding | positions | positions-t-maze | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
         command="aaren run $yaml --jobs 2"
         left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
@@ -112,6 +112,12 @@ print(*(f"--only {run}" for run in left))' "$to")
             fi
         fi
         $aaren report "$to" --out "$to"
+        # What hides velocities and what shows everything are two questions.
+        case $part in grid | grid-gru)
+            $aaren report "$to"/*-positions/ --out "$to/hidden"
+            $aaren report $(ls -d "$to"/*/ | grep -v -e "-positions/" -e "/hidden/" -e "/seen/") --out "$to/seen"
+            ;;
+        esac
         ;;
     agents | defaults | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate | asked-full | asked-speed)
         command="aaren run $yaml --jobs 2"
@@ -135,8 +141,8 @@ print(*(f"--only {run}" for run in left))' "$to")
         keep
         ;;
     recipes)
-        command="cargo run --release -p aaren-agents --example difficulty"
-        cargo run --quiet --release --locked -p aaren-agents --example difficulty > "$work/table.md"
+        command="cargo run --release -p aaren-datasets --example difficulty"
+        cargo run --quiet --release --locked -p aaren-datasets --example difficulty > "$work/table.md"
         mv "$work/table.md" "$to"
         ;;
     coverage)

@@ -1,4 +1,4 @@
-//! How hard the recipes' datasets are, as a table: `cargo run --release -p aaren-agents --example difficulty`.
+//! How hard the recipes' datasets are, as a table: `cargo run --release -p aaren-datasets --example difficulty`.
 //!
 //! With names of recipes, only these.
 

@@ -70,42 +70,66 @@ fn cells(row: &str) -> Vec<&str> {
     row.trim_matches('|').split('|').map(str::trim).collect()
 }
 
-/// The file that the comment above a table names, and whether the table holds lines of it or cells.
-fn source(line: &str) -> Option<(&str, bool)> {
+/// The files that the comment above a table names, and whether the table holds lines of one or cells of them.
+fn source(line: &str) -> Option<(Vec<&str>, bool)> {
     let named = line.strip_prefix("<!-- ")?.strip_suffix(" -->")?;
     let cells = named.strip_prefix("cells of ");
-    cells.or(named.strip_prefix("results/").map(|_| named)).map(|file| (file, cells.is_some()))
+    let named = cells.or(named.starts_with("results/").then_some(named))?;
+    Some((named.split(", ").collect(), cells.is_some()))
+}
+
+/// The rows of all tables of a text, each cell with the head of its column.
+fn rows(text: &str) -> Vec<Vec<(&str, &str)>> {
+    let (mut heads, mut rows) = (None, Vec::new());
+    for line in text.lines() {
+        if !line.starts_with('|') {
+            heads = None;
+            continue;
+        }
+        let cells = cells(line);
+        match &heads {
+            None => heads = Some(cells),
+            Some(heads) => rows.push(heads.iter().copied().zip(cells).collect()),
+        }
+    }
+    rows
 }
 
 /// Below `<!-- results/reference/… -->` stand a table's head and lines of it as in that file, in its order; below `<!--
-/// cells of … -->` each number stands in that file in a row of the same name.
+/// cells of … -->` each cell stands in one of these files in a row of the same name: in the column of the same head where
+/// there is one, and numbers in any case.
 #[test]
 fn quoted_tables_are_those_of_the_references() {
     let mut quoted = 0;
     for (document, text) in documents() {
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
-            let Some((source, by_cell)) = source(line) else { continue };
-            let made = std::fs::read_to_string(root().join(source)).expect(source);
+            let Some((sources, by_cell)) = source(line) else { continue };
+            let made: Vec<String> =
+                sources.iter().map(|file| std::fs::read_to_string(root().join(file)).expect(file)).collect();
             let table: Vec<&str> = lines.by_ref().take_while(|line| line.starts_with('|')).collect();
-            assert!(table.len() > 2, "{document}: no table below {source}");
+            assert!(table.len() > 2, "{document}: no table below {line}");
             if by_cell {
-                for row in &table[2..] {
-                    let row = cells(row);
-                    let of_name = made.lines().map(cells).filter(|made| made[0] == row[0]);
-                    let there: Vec<&str> = of_name.flatten().collect();
-                    let numbers = row.iter().filter(|cell| cell.contains(|c: char| c.is_ascii_digit()));
-                    for cell in numbers.filter(|cell| !cell.contains(char::is_alphabetic)) {
-                        assert!(there.contains(cell), "{document}: {cell} of {} is not in {source}", row[0]);
+                let made: Vec<_> = made.iter().flat_map(|text| rows(text)).collect();
+                for row in &rows(&table.join("\n"))[1..] {
+                    let name = row[0].1;
+                    let of_name = || made.iter().filter(|made| made[0].1 == name).flatten();
+                    for (head, cell) in &row[1..] {
+                        let same_head: Vec<&str> =
+                            of_name().filter(|(other, _)| other == head).map(|(_, cell)| *cell).collect();
+                        let number = cell.contains(|c: char| c.is_ascii_digit())
+                            && !cell.contains(char::is_alphabetic);
+                        let there = match same_head.is_empty() {
+                            true => !number || of_name().any(|(_, other)| other == cell),
+                            false => same_head.contains(cell),
+                        };
+                        assert!(there, "{document}: {cell} ({head}) of {name} is not in {sources:?}");
                     }
                 }
             } else {
-                let mut made = made.lines();
+                let mut made = made[0].lines();
                 for row in &table {
-                    assert!(
-                        made.any(|line| line == *row),
-                        "{document}: not in {source}, or elsewhere:\n{row}"
-                    );
+                    assert!(made.any(|line| line == *row), "{document}: not in {line}, or elsewhere:\n{row}");
                 }
             }
             quoted += 1;

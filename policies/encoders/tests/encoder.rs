@@ -146,7 +146,7 @@ fn steps_pieces_and_chosen_rows_equal_one_pass() {
 }
 
 /// bfloat16 has 8 bits of mantissa: outputs agree within a few of its steps, and gradients point the same way.
-/// Dropout keeps the mean, and does nothing outside of training.
+/// Dropout does nothing outside of training.
 #[test]
 fn bfloat16_and_dropout_change_little() {
     let _alone = GENERATOR.lock();
