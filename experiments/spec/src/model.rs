@@ -56,8 +56,8 @@ pub(super) struct ModelSection {
     #[serde(deserialize_with = "not_negative")]
     pub history_noise: f64,
     /// How a policy knows when something was: `none`, the default with `tokens: 1`; `timestep`, the default with 2 or 3, an
-    /// embedding for each timestep of an episode; `rotary`, channels of an Aaren or a Transformer that turn with time; or
-    /// `alibi`, a Transformer's scores that fall with time.
+    /// embedding for each timestep of an episode; `rotary`, channels of an Aaren, a Transformer or a gated delta that turn
+    /// with time; or `alibi`, a Transformer's scores that fall with time.
     pub positions: Option<Positions>,
     /// With `positions: rotary` the share of heads that turn, above 0 and at most 1 (default); the others keep what they
     /// hold as it was.
