@@ -86,14 +86,14 @@ seeds: [3]
 model: {{width: 16, layers: 2, heads: 2}}
 context: {{train: 8}}
 train: {{updates: 30, batch: 8, learning_rate: 3.0e-3, warmup: 1, threads: 1}}
-evaluate: {{every: 30, episodes: 20, target_returns: [150, 60], return_scale: 100}}
+evaluate: {{every: 30, episodes: 20, target_returns: [150, 60], return_scale: 100, guidance: 1.5}}
 """)
     run_aaren("run", "tiny.yaml", "--results", "results", cwd=folder)
 
 
 @pytest.fixture(scope="session")
 def hopper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
-    """One run of each encoder and of behaviour cloning in Hopper-v5."""
+    """One run of each encoder and of behaviour cloning in Hopper-v5. Guidance is for `asked`, which alone can act freely."""
     folder = tmp_path_factory.mktemp("hopper")
     policies = """
   - aaren
@@ -109,14 +109,18 @@ def hopper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
   - mingru
   - gated-delta: {positions: rotary, rotate: 0.5}
   - keys: {encoder: aaren, recency: gated, positions: rotary, keys: 6}
+  - plain-keys: {encoder: aaren, keys: 3, tokens: 2}
+  - delta: {encoder: gated-delta, tokens: 3}
   - transformer
+  - turned: {encoder: transformer, positions: rotary, rollout: {sliding: 9}}
+  - alibi: {encoder: transformer, positions: alibi, rollout: unbounded, tokens: 2}
   - asked: {encoder: aaren, tokens: 1, return: head, return_rate: true, return_bins: 16, return_dropout: 0.2, past_actions: true}
   - one-token: {encoder: gru, tokens: 1, return: token, return_bins: 5}
   - bc: {agent: behaviour-cloning}"""
     train(folder, "Hopper-v5", policies)
     names = (
         "aaren", "recency", "gated", "sliding", "window", "rotary", "untold", "reset", "gru", "lstm", "mingru",
-        "gated-delta", "keys", "transformer", "asked", "one-token", "bc"
+        "gated-delta", "keys", "plain-keys", "delta", "transformer", "turned", "alibi", "asked", "one-token", "bc"
     )
     return {name: Trained("Hopper-v5", folder / "results/tiny" / f"{name}-seed3") for name in names}
 

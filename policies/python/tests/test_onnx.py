@@ -68,8 +68,8 @@ def compare(policy: Policy, session: onnxruntime.InferenceSession, rows: int) ->
 @pytest.mark.parametrize(
     "name",
     [
-        "aaren", "recency", "gated", "rotary", "keys", "untold", "reset", "gru", "lstm", "mingru", "gated-delta", "asked",
-        "one-token", "bc"
+        "aaren", "recency", "gated", "rotary", "keys", "plain-keys", "untold", "reset", "gru", "lstm", "mingru",
+        "gated-delta", "delta", "asked", "one-token", "bc"
     ],
 )
 def test_continuous_actions_agree_over_a_thousand_steps(hopper: dict[str, Trained], name: str, tmp_path: Path) -> None:

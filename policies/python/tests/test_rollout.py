@@ -19,7 +19,13 @@ def assert_same(policy: Policy, env_id: str, rows: list[dict[str, Any]]) -> None
         assert found == (float(row["return"]), int(row["length"])), row
 
 
-@pytest.mark.parametrize("name", ["aaren", "recency", "gated", "sliding", "reset", "gru", "lstm", "mingru", "gated-delta", "keys", "transformer", "bc"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "aaren", "recency", "gated", "sliding", "window", "rotary", "untold", "reset", "gru", "lstm", "mingru", "gated-delta",
+        "keys", "plain-keys", "delta", "transformer", "turned", "alibi", "asked", "one-token", "bc"
+    ],
+)
 def test_hopper_returns_what_evaluations_csv_says(hopper: dict[str, Trained], name: str) -> None:
     run = hopper[name]
     rows = run.last_evaluation()
