@@ -1,5 +1,5 @@
-/* Drives the policy of a C file in made-up surroundings for some steps, and prints the last actions of some, one step
- * a line. */
+/* Drives the policy of a C file in made-up surroundings for some steps, asked for a return, and prints the last actions of
+ * some, one step a line. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,10 +9,10 @@ int main(int argc, char **argv) {
     static POLICY(state) state, before;
     float observation[SIZE(OBSERVATION)], action[SIZE(ACTION)];
     int t, i, steps, printed;
-    if (argc != 3) return 2;
+    if (argc != 4) return 2;
     steps = atoi(argv[1]);
     printed = atoi(argv[2]);
-    POLICY(reset)(&state, 300.0);
+    POLICY(reset)(&state, strtod(argv[3], NULL));
     for (t = 0; t < steps; t++) {
         for (i = 0; i < SIZE(OBSERVATION); i++) observation[i] = (float)((t * 7 + i * 3) % 11) / 11.0f;
         if (t == 5) {
