@@ -350,14 +350,24 @@ fn saturated_gates_survive() {
     }
 }
 
+/// A token of the stream below: what it is, e^(−λ), e^score and its value.
+struct Token {
+    x: Vec<f64>,
+    decay: f64,
+    weight: f64,
+    value: Vec<f64>,
+}
+
 /// Sums of millions of terms, where plain float32 loses several per cent: without recency, and with
-/// a recency (λ ≈ 1e-6) whose decay is smaller than half a unit in the last place of the scores.
+/// a recency or gates (λ ≈ 1e-6) whose decay is smaller than half a unit in the last place of the scores.
 #[test]
 fn a_million_steps_do_not_drift() {
-    for (raw, positions) in [(None, "timestep"), (Some(-14.0), "timestep"), (None, "rotary")] {
+    for (recency, positions) in
+        [("none", "timestep"), ("learned", "timestep"), ("none", "rotary"), ("gated", "rotary")]
+    {
         let config = Config {
             positions,
-            recency: if raw.is_some() { "learned" } else { "none" },
+            recency,
             observation: 2,
             actions: 2,
             discrete: true,
@@ -365,9 +375,10 @@ fn a_million_steps_do_not_drift() {
             ..Config::new("aaren", 16, 1, 1)
         };
         let mut f = config.fixture(5);
-        let decay = raw.map_or(1.0, |raw: f64| (-(1.0 + raw.exp()).ln()).exp());
-        if let Some(raw) = raw {
-            f.tensor("blocks.0.attention.recency")[0] = raw as f32;
+        match recency {
+            "learned" => f.tensor("blocks.0.attention.recency")[0] = -14.0,
+            "gated" => f.tensor("blocks.0.attention.gate.bias")[0] = -14.0,
+            _ => {}
         }
         f.tensor("observation.mean").fill(0.0);
         f.tensor("observation.std").fill(1.0);
@@ -384,7 +395,12 @@ fn a_million_steps_do_not_drift() {
             let key = oracle::linear(&f, "blocks.0.attention.key", &x);
             let score: f64 = query.iter().zip(&key).map(|(q, k)| q * k).sum::<f64>() / 4.0;
             let value = oracle::linear(&f, "blocks.0.attention.value", &x);
-            (x, score.exp(), value)
+            let raw = match recency {
+                "learned" => -14.0,
+                "gated" => oracle::linear(&f, "blocks.0.attention.gate", &x)[0],
+                _ => f64::NEG_INFINITY,
+            };
+            Token { x, decay: 1.0 / (1.0 + raw.exp()), weight: score.exp(), value }
         };
         let observations = [[0.3, -0.7], [1.1, 0.2], [-0.4, 0.9]];
         let return_token = with_weight("return", &[3.0]);
@@ -393,7 +409,7 @@ fn a_million_steps_do_not_drift() {
         let phases = (positions == "rotary").then(|| oracle::vector(&f, "blocks.0.attention.phase"));
         let (mut sum, mut weighted) = (0.0, vec![0.0; 16]);
         // A timestep begins with its return.
-        let mut push = |(_, weight, value): &(Vec<f64>, f64, Vec<f64>), begins: bool| {
+        let mut push = |Token { decay, weight, value, .. }: &Token, begins: bool| {
             if let (Some(phases), true) = (&phases, begins) {
                 for (w, phase) in weighted.chunks_exact_mut(2).zip(phases) {
                     let (sin, cos) = phase.sin_cos();
@@ -416,10 +432,10 @@ fn a_million_steps_do_not_drift() {
             action = Some(stream.act(&observations[t % 3], 0.0).unwrap()[0] as usize);
             if t % 50_000 < 3 || t > 999_990 {
                 let mixed = oracle::linear(&f, "blocks.0.attention.output", &mixed);
-                let exact = oracle::read(&f, &oracle::after_attention(&f, 0, &state_tokens[t % 3].0, &mixed));
+                let exact = oracle::read(&f, &oracle::after_attention(&f, 0, &state_tokens[t % 3].x, &mixed));
                 let ours: Vec<f64> = stream.head_output().iter().map(|&x| x.into()).collect();
                 let worst = difference(&[ours], &[exact]);
-                assert!(worst < 1e-4, "recency {raw:?}, {positions}, step {t}: off by {worst:e}");
+                assert!(worst < 1e-4, "recency {recency}, {positions}, step {t}: off by {worst:e}");
             }
         }
         let last_action = stream.policy().header().action.size();
