@@ -113,6 +113,24 @@ fn a_folder_that_cannot_be_written_is_named() {
     assert!(fs::read(&checkpoint).unwrap() == before);
 }
 
+/// Where there is a GPU, both do what they are asked for.
+#[test]
+fn a_gpu_that_is_not_there_is_refused_in_one_sentence() {
+    let experiment = Experiment::new(YAML);
+    let run = experiment.run("results", &["--set", "train.device=cuda"]);
+    let check =
+        Command::new(env!("CARGO_BIN_EXE_aaren")).args(["check", "--device", "cuda"]).output().unwrap();
+    let cures = ["`make deps CUDA=1`", "`device: cpu`"];
+    for (code, message) in [run, outcome(check)] {
+        let there = code == Some(0);
+        let errors: Vec<&str> = message.lines().filter(|line| line.starts_with("error: ")).collect();
+        let told = errors.len() == 1
+            && errors[0].contains("cuda")
+            && cures.iter().any(|cure| errors[0].contains(cure));
+        assert!(there || (code == Some(2) && told), "{code:?}: {message}");
+    }
+}
+
 #[test]
 fn a_checkpoint_of_other_settings_or_data_is_refused() {
     let experiment = interrupted("results");

@@ -155,20 +155,6 @@ impl Encoder {
         Ok(State { layers, tokens: state.tokens })
     }
 
-    /// `state` with the last `tokens` tokens only, of an encoder whose state holds each of them by itself.
-    ///
-    /// # Errors
-    /// [`Error::Slide`] where it holds them summed up.
-    pub fn keep_last(&self, state: &State, tokens: usize) -> Result<State, Error> {
-        if self.kind.constant_state() {
-            return Err(Error::Slide(self.kind));
-        }
-        Ok(state.map(|tensor| {
-            let held = tensor.size()[2];
-            tensor.narrow(2, (held - tokens as i64).max(0), held.min(tokens as i64))
-        }))
-    }
-
     /// One token `x` `[batch, width]`: its output and the state after it.
     pub fn step(&self, x: &Tensor, state: &State) -> (Tensor, State) {
         let (place, mut x) = (self.place(Some(state), None), x.shallow_clone());

@@ -14,9 +14,6 @@ pub enum Error {
         "encoder {0} cannot reset some rows of its state: the state grows with every token, in all rows alike"
     )]
     Forget(aaren_format::EncoderKind),
-    /// A state that has no oldest part.
-    #[error("encoder {0} cannot drop its oldest tokens: its state holds them summed up")]
-    Slide(aaren_format::EncoderKind),
     /// The device cannot be used here.
     #[error("train.device: {device}: {reason}")]
     Device {
