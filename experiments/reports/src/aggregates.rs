@@ -69,7 +69,7 @@ impl Aggregates {
         let margins: Vec<Option<f64>> = comparisons().map(|it| it?.margin).collect();
         let margin =
             margins.first().copied().flatten().filter(|_| margins.windows(2).all(|two| two[0] == two[1]));
-        if with.is_none() && summaries.len() > 1 {
+        if with.is_none() && comparisons().any(|it| it.is_some()) {
             left_out.push("differences: the experiments compare with different policies".into());
         } else if margin.is_none() && margins.iter().any(Option::is_some) {
             left_out.push("non-inferiority: the experiments fixed different margins".into());

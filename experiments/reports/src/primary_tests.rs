@@ -259,3 +259,27 @@ fn an_endpoint_that_was_removed_is_remembered() {
         it.runs.iter_mut().for_each(|run| run.primary = None);
     }));
 }
+
+/// Each target's return stands beside the episodes' lengths where some ended early.
+#[test]
+fn several_targets_have_a_table_of_what_was_achieved() {
+    let mut experiment = experiment("targets", None, [&[5.0, 7.0], &[1.0, 1.0]]);
+    assert!(summary(&experiment).target_table().is_none());
+    for run in &mut experiment.runs {
+        let played = &mut run.evaluations[0];
+        played.protocol.target_returns.push(2.0);
+        let episode = EpisodeResult { total_return: 9.0, length: 40, ..EpisodeResult::new(2.0, 0) };
+        played.episodes.push(episode);
+    }
+    let table = summary(&experiment).target_table().unwrap().to_markdown();
+    assert!(
+        table.contains("| target return 1 | target return 2 | timesteps at 1 | timesteps at 2 |"),
+        "{table}"
+    );
+    let ours = table.lines().find(|line| line.starts_with("| ours")).unwrap();
+    assert!(ours.contains(" 6.0 [") && ours.contains(" 9.0 ±") && ours.ends_with(" 40 |"), "{table}");
+    for run in &mut experiment.runs {
+        run.evaluations[0].episodes[0].length = 40;
+    }
+    assert!(!summary(&experiment).target_table().unwrap().to_markdown().contains("timesteps"));
+}

@@ -353,6 +353,30 @@ impl Summary {
         AskedColumns::of(self.policies.values().map(|it| (it.swing.as_ref(), it.asked.as_ref())))
     }
 
+    /// The mean return at each target, and where episodes ended early how long they were; `None` with one target.
+    pub(crate) fn target_table(&self) -> Option<Table> {
+        let targets = &self.protocol.target_returns;
+        let policies = self.in_order();
+        let lengths =
+            || policies.iter().flat_map(|(_, policy)| &policy.targets).map(|it| it.episode_length.mean);
+        if targets.len() < 2 || self.protocol.env.is_none() {
+            return None;
+        }
+        let early = lengths().any(|length| Some(length) != lengths().next());
+        let heads =
+            |what: &'static str| targets.iter().map(move |&target| format!("{what} {}", Target(target)));
+        let ends = heads("timesteps at").filter(|_| early);
+        let mut table =
+            Table::new(1, ["policy".to_owned()].into_iter().chain(heads("target return")).chain(ends));
+        for (name, policy) in policies {
+            let returns = policy.targets.iter().map(|it| it.raw_return.estimate.to_string());
+            let ends =
+                policy.targets.iter().filter(|_| early).map(|it| format!("{:.0}", it.episode_length.mean));
+            table.row([name.to_owned()].into_iter().chain(returns).chain(ends));
+        }
+        Some(table)
+    }
+
     fn any_repeats(&self) -> bool {
         !self.protocol.env.is_none()
             && self
@@ -373,8 +397,9 @@ impl Summary {
         let asked = self.asked();
         let columns = self.asked_columns();
         let about = if columns.is_empty() { String::new() } else { format!(" {}", columns.about()) };
+        let targets = self.target_table().map_or_else(String::new, |table| table.to_markdown() + "\n");
         format!(
-            "# {}\n\n{}\n![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
+            "# {}\n\n{}\n{targets}![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
              ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
              Scores are of the last update, {asked}; intervals: {INTERVAL}. Differences are paired by \
              training seed and episode. State bytes (what must be kept from step to step), scratch bytes (a step's working \

@@ -115,7 +115,8 @@ impl Section {
              intervals: {}. State bytes and median µs per step are of timestep 1000 on one core. {}</p>\
              <div class=charts data-experiment={index}></div>",
             escaped(name),
-            summary.table().to_html(),
+            summary.table().to_html()
+                + &summary.target_table().map_or_else(String::new, |table| table.to_html()),
             escaped(&summary.asked()),
             escaped(&summary.protocol.interval),
             escaped(&summary.asked_columns().about()),
