@@ -273,7 +273,7 @@ fn several_targets_have_a_table_of_what_was_achieved() {
     }
     let table = summary(&experiment).target_table().unwrap().to_markdown();
     assert!(
-        table.contains("| target return 1 | target return 2 | timesteps at 1 | timesteps at 2 |"),
+        table.contains(" target return 1 | target return 2 | timesteps at 1 | timesteps at 2 |"),
         "{table}"
     );
     let ours = table.lines().find(|line| line.starts_with("| ours")).unwrap();
