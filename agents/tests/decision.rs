@@ -492,22 +492,29 @@ fn resumed_is_straight(agent: &AgentConfig) {
     assert!(Checkpoint::load(&path, "other").unwrap_err().to_string().contains("made with other settings"));
 }
 
-/// `torch.optim.AdamW([p], lr=0.1, weight_decay=0.01)` on loss = Σ p³ with `clip_grad_norm_([p], 1.0)`,
-/// three updates from p = [1, -2, 0.5].
+/// `torch.optim.AdamW([p, q], lr=0.1, weight_decay=0.01)` on loss = Σ p³ + 0.01 Σ q² with `clip_grad_norm_([p, q], 1.0)`,
+/// three updates from p = [1, -2, 0.5] and q = arange(40000) / 20000 - 1, which is more than one piece.
 #[test]
 fn adamw_is_pytorchs() {
-    let parameter = Tensor::from_slice(&[1.0f32, -2.0, 0.5]).set_requires_grad(true);
-    let mut optimizer = AdamW::new(vec![parameter.shallow_clone()], 0.01, 1.0);
+    let p = Tensor::from_slice(&[1.0f32, -2.0, 0.5]).set_requires_grad(true);
+    let q: Tensor = Tensor::arange(40_000, (Kind::Float, Device::Cpu)) / 20_000 - 1;
+    let q = q.view([200, 200]).set_requires_grad(true);
+    let mut optimizer = AdamW::new(vec![p.shallow_clone(), q.shallow_clone()], 0.01, 1.0);
     let mut norms = Vec::new();
     for _ in 0..3 {
-        let loss = parameter.pow_tensor_scalar(3).sum(Kind::Float);
-        let gradients = Gradients::of_graph(&loss, &[parameter.shallow_clone()]);
+        let loss = p.pow_tensor_scalar(3).sum(Kind::Float) + q.square().sum(Kind::Float) * 0.01;
+        let gradients = Gradients::of_graph(&loss, &[p.shallow_clone(), q.shallow_clone()]);
         norms.push(optimizer.update(&gradients, 0.1).double_value(&[]));
     }
-    let found = Vec::<f32>::try_from(&parameter).unwrap();
-    let expected = [0.7039876, -2.293818, 0.2153687];
-    assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
-    assert!((norms[0] - 12.3921).abs() < 1e-3, "{norms:?}");
+    let found = Vec::<f32>::try_from(&p).unwrap();
+    let of_q = [(0, 0), (100, 7), (199, 199)].map(|(i, j)| q.double_value(&[i, j]) as f32);
+    let expected = [0.703_800_6, -2.293_863_5, 0.215_131_2, -0.700_607_8, 0.046_246_48, 0.700_558_1];
+    for (found, expected) in found.iter().chain(&of_q).zip(expected) {
+        assert!((found - expected).abs() < 2e-6, "{found}, not {expected}");
+    }
+    for (found, expected) in norms.iter().zip([12.605_389, 13.577_898, 14.689_463]) {
+        assert!((found - expected).abs() < 1e-3, "{norms:?}");
+    }
 }
 
 #[test]
