@@ -121,16 +121,20 @@ print(*(f"--only {run}" for run in left))' "$to")
         ;;
     agents | defaults | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate | asked-full | asked-speed)
         command="aaren run $yaml --jobs 2"
-        options="--only aaren --only aaren-rate --only aaren-bins --only bc-10 --target-return --episodes 20"
-        [ "$part" != asked ] || command="$command; for each of its experiments: aaren sweep results/asked/NAME $options"
+        options=
+        case $part in
+        asked) options="--only aaren --only aaren-rate --only aaren-bins --only bc-10 --target-return --episodes 20" ;;
+        asked-speed) options="--target-return --episodes 20" ;;
+        esac
+        [ -z "$options" ] || command="$command; for each of its experiments: aaren sweep results/$part/NAME $options"
         $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
         cells $part
         [ "$stopped" != 0 ] || for cell in "$work/$part"/*/; do
             cell=$(basename "$cell")
             cp "$work/$part/$cell/learning_curves.svg" "$to/$cell"
-            if [ "$part" = asked ]; then
-                swept asked "$cell" "$options"
-                cp "$work/asked/$cell/sweep.svg" "$to/$cell"
+            if [ -n "$options" ]; then
+                swept "$part" "$cell" "$options"
+                cp "$work/$part/$cell/sweep.svg" "$to/$cell"
             fi
         done
         $aaren report "$to" --out "$to"
