@@ -111,6 +111,14 @@ print(*(f"--only {run}" for run in left))' "$to")
                 swept $part $along "$options"
             fi
         fi
+        if [ "$part" = positions-t-maze ]; then
+            options="--episodes 20 --vary corridor=88,148,358,898,2398,9598"
+            command="$command; for each of its experiments: aaren sweep results/$part/NAME $options"
+            for cell in "$work/$part"/*/summary.json; do
+                cell=$(basename "$(dirname "$cell")")
+                [ -f "$to/$cell/sweep.json" ] || swept $part "$cell" "$options"
+            done
+        fi
         $aaren report "$to" --out "$to"
         # What hides velocities and what shows everything are two questions.
         case $part in grid | grid-gru)
