@@ -288,6 +288,31 @@ mod tests {
         assert!(-0.25 < low && low < -0.1 && (low + high).abs() < 1e-12, "[{low}, {high}]");
     }
 
+    /// `stats.ttest_1samp([2, 3, 0], 0).confidence_interval(.95)`: one seed is paired by episode, and pairs of which one
+    /// episode differs are different pairs.
+    #[test]
+    fn one_seed_is_paired_by_episode() {
+        let of = |episodes: [(f64, u64); 3]| Sample {
+            seeds: vec![episodes.map(|(value, identity)| Episode { value, identity }).to_vec()],
+            range: FREE,
+        };
+        let same = 1 << 32;
+        let (a, b) = (of([(3.0, same), (5.0, same), (4.0, same)]), of([(1.0, 2), (2.0, 3), (4.0, 4)]));
+        let difference = a.less(&b).unwrap();
+        assert_eq!(difference.over, Unit::Episodes);
+        assert_interval(difference.ci95, (-2.1279163670727987, 5.461249700406132));
+    }
+
+    #[test]
+    fn a_difference_stays_in_the_range_that_two_scores_leave_it() {
+        let range = (10.0, 20.0);
+        let (a, b) = (by_seed(&[10.0, 20.0], range), by_seed(&[20.0, 10.0], range));
+        assert_eq!(a.less(&b).unwrap().ci95, Some((-10.0, 10.0)));
+        // Rates beside what is none have no interval of rates.
+        let (all, half) = (by_seed(&[1.0, 1.0], SHARE), by_seed(&[0.5, 0.5], SHARE));
+        assert_eq!(all.less(&half).unwrap().ci95, Some((0.5, 0.5)));
+    }
+
     #[test]
     fn intervals_stay_in_the_range_and_are_printed_as_they_are() {
         let estimate = by_seed(&[1.0, 0.5, 1.0], SHARE).estimate();
@@ -296,5 +321,7 @@ mod tests {
         let symmetric = by_seed(&[71.2, 80.5, 77.9], FREE).estimate();
         assert_eq!(symmetric.to_string(), "76.5 ± 11.9");
         assert_eq!(by_seed(&[3.0], FREE).estimate().to_string(), "3.0 (no interval)");
+        let ends = Estimate { mean: 70.0, ci95: Some((60.0, 80.2)), over: Unit::Seeds };
+        assert_eq!(ends.to_string(), "70.0 [60.0, 80.2]");
     }
 }
