@@ -176,7 +176,7 @@ FLUSH = torch.zeros(64 << 20, dtype=torch.uint8)
 known = {}
 
 
-def of(a, key, make):
+def of(key, make):
     if key not in known:
         torch.manual_seed(0)
         known[key] = make()
@@ -186,7 +186,7 @@ def of(a, key, make):
 def step(a):
     torch.set_num_threads(1)
     made = lambda: OnnxRuntime(a) if a["library"] == "onnxruntime" else LIBRARIES[a["library"]](a).for_steps(a)
-    stepper = of(a, ("step", a["library"], a.get("model"), a["episodes"]), made)
+    stepper = of(("step", a["library"], a.get("model"), a["episodes"]), made)
     for _ in range(WINDOW):  # what came between has left the caches to others, and a window may not be full yet
         stepper.step()
     seconds = []
@@ -201,7 +201,7 @@ def step(a):
 
 def train(a):
     torch.set_num_threads(a["threads"])
-    trainer = of(a, ("train", a["library"], a["context"], a["batch"]), lambda: LIBRARIES[a["library"]](a).for_training(a))
+    trainer = of(("train", a["library"], a["context"], a["batch"]), lambda: LIBRARIES[a["library"]](a).for_training(a))
     trainer.update()
     seconds = []
     while len(seconds) < a["updates"] and sum(seconds) < a["seconds"]:

@@ -82,10 +82,12 @@ pub fn measure(python: &Python) -> Result<Vec<Row>> {
 }
 
 fn in_turns(python: &Python, folder: &Path) -> Result<Vec<Row>> {
+    let untrained = KINDS.map(|(encoder, regime, called)| Untrained::new(encoder, regime, called, folder));
+    let untrained = untrained.into_iter().collect::<Result<Vec<_>>>()?;
     let mut contenders = Vec::new();
     for setting in SETTINGS {
-        for (encoder, regime, called) in KINDS {
-            contenders.push(Contender::new(encoder, regime, called, setting, folder)?);
+        for policy in &untrained {
+            contenders.push(Contender::new(policy, setting)?);
         }
     }
     let inputs = Inputs::new(11);
@@ -130,18 +132,36 @@ impl Inputs {
     }
 }
 
-impl Contender {
+/// A policy with one memory, before it meets a setting.
+struct Untrained {
+    encoder: EncoderKind,
+    regime: Regime,
+    /// What PyTorch calls the memory.
+    called: Option<&'static str>,
+    bytes: Vec<u8>,
+    /// Its exported step, where it has one.
+    step: Option<PathBuf>,
+}
+
+impl Untrained {
     fn new(
         encoder: EncoderKind,
         regime: Regime,
-        called: Option<&str>,
-        setting: Setting,
+        called: Option<&'static str>,
         folder: &Path,
     ) -> Result<Self> {
-        let Setting { episodes, precision, .. } = setting;
         let (agent, task) = hopper(encoder, 1);
         let bytes = policy(encoder.name(), &AgentConfig::new(&agent), &task)?.to_bytes();
-        let policy = Policy::from_bytes_with(&bytes, Options { precision, ..Options::default() })?;
+        let step = if encoder.constant_state() { exported(encoder, &bytes, folder)? } else { None };
+        Ok(Self { encoder, regime, called, bytes, step })
+    }
+}
+
+impl Contender {
+    fn new(untrained: &Untrained, setting: Setting) -> Result<Self> {
+        let Setting { episodes, precision, .. } = setting;
+        let &Untrained { encoder, regime, called, ref bytes, ref step } = untrained;
+        let policy = Policy::from_bytes_with(bytes, Options { precision, ..Options::default() })?;
         let player = match episodes {
             1 => Player::One(Box::new(policy.stream_with(regime)?)),
             _ => Player::Many(Box::new(policy.streams_with(regime, episodes)?)),
@@ -154,10 +174,8 @@ impl Contender {
             if let Regime::Window(_) = regime {
                 rivals.extend(setting.libraries());
             }
-            if encoder.constant_state()
-                && let Some(model) = exported(encoder, &bytes, folder)?
-            {
-                rivals.push(setting.onnx(encoder, &model));
+            if let Some(model) = step {
+                rivals.push(setting.onnx(encoder, model));
             }
         }
         let (ours, memory, elsewhere) = Default::default();

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::{Cell, lines, name};
+use super::{Cell, lines, rows};
 
 /// What a sweep over targets varies.
 pub const VARIED: &str = "target return";
@@ -99,19 +99,12 @@ pub fn play(evaluation: &Evaluation, policy: &Policy, bar: &ProgressBar) -> Resu
 
 /// How long the episodes were at each target, where they differ: a lower return may be a slower gait or an earlier fall.
 pub fn lengths(cells: &[Cell]) -> Option<String> {
-    let columns = cells.iter().take_while(|cell| name(cell) == name(&cells[0])).count();
     let first = cells.first()?.mean_length;
     if cells.iter().all(|cell| cell.mean_length == first) {
         return None;
     }
-    let heads =
-        cells[..columns].iter().filter_map(|cell| cell.value).map(|target| format!("timesteps at {target}"));
-    let mut table = Table::new(2, ["policy".into(), "roll-out".into()].into_iter().chain(heads));
-    for row in cells.chunks(columns) {
-        let lengths = row.iter().map(|cell| format!("{:.0}", cell.mean_length));
-        table.row([row[0].policy.clone(), row[0].rollout.clone()].into_iter().chain(lengths));
-    }
-    Some(table.to_markdown())
+    let head = |cell: &Cell| cell.value.map_or_else(String::new, |target| format!("timesteps at {target}"));
+    Some(rows(cells, head, |cell| format!("{:.0}", cell.mean_length)).to_markdown())
 }
 
 /// How one policy with one memory does what it is asked for.

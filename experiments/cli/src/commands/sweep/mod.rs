@@ -274,19 +274,32 @@ fn name(cell: &Cell) -> String {
     format!("{}, {}", cell.policy, cell.rollout)
 }
 
-/// A row for each policy and memory, a column for each value; a row for how many episodes are distinct, where not all
-/// are.
-fn table(cells: &[Cell], varied: Option<&str>, score: &str, episodes: u64) -> String {
-    let columns = cells.iter().take_while(|cell| name(cell) == name(&cells[0])).count();
-    let heads = cells[..columns].iter().map(|cell| match (varied, cell.value) {
-        (Some(key), Some(value)) => format!("{key} {value}"),
-        _ => score.to_owned(),
-    });
+/// For how many values each policy with each memory was played.
+fn columns(cells: &[Cell]) -> usize {
+    cells.iter().take_while(|cell| name(cell) == name(&cells[0])).count()
+}
+
+/// A row for each policy and memory, a column for each value.
+fn rows(cells: &[Cell], head: impl Fn(&Cell) -> String, entry: impl Fn(&Cell) -> String) -> Table {
+    let columns = columns(cells);
+    let heads = cells[..columns].iter().map(head);
     let mut table = Table::new(2, ["policy".into(), "roll-out".into()].into_iter().chain(heads));
     for row in cells.chunks(columns) {
-        let scores = row.iter().map(|cell| cell.score.to_string());
-        table.row([row[0].policy.clone(), row[0].rollout.clone()].into_iter().chain(scores));
+        let entries = row.iter().map(&entry);
+        table.row([row[0].policy.clone(), row[0].rollout.clone()].into_iter().chain(entries));
     }
+    table
+}
+
+/// Its scores; a row for how many episodes are distinct, where not all
+/// are.
+fn table(cells: &[Cell], varied: Option<&str>, score: &str, episodes: u64) -> String {
+    let columns = columns(cells);
+    let head = |cell: &Cell| match (varied, cell.value) {
+        (Some(key), Some(value)) => format!("{key} {value}"),
+        _ => score.to_owned(),
+    };
+    let mut table = rows(cells, head, |cell| cell.score.to_string());
     let distinct = |column: usize| {
         let of_column =
             || cells.iter().skip(column).step_by(columns).flat_map(|cell| &cell.distinct_episodes);
