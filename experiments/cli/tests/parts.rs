@@ -29,9 +29,13 @@ fn finished(messages: &str) -> Vec<usize> {
 
 /// `aaren report` of a folder.
 fn report(experiment: &Experiment, folder: &str) -> (Option<i32>, String) {
+    aaren(experiment, &["report", folder, "--out", "out"])
+}
+
+/// An `aaren` command beside its results.
+fn aaren(experiment: &Experiment, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));
-    command.current_dir(experiment.path("")).args(["report", folder, "--out", "out"]);
-    outcome(command.output().unwrap())
+    outcome(command.current_dir(experiment.path("")).args(arguments).output().unwrap())
 }
 
 #[test]
@@ -93,6 +97,15 @@ fn parts_are_put_together_by_the_last_one() {
     assert_eq!(code, Some(1), "{message}");
     assert!(message.contains("did not finish:\n  begun/tiny: aaren seed 0: begun, "), "{message}");
     assert!(message.ends_with("done\n  begun/tiny: transformer seed 0: no checkpoint yet\n"), "{message}");
+    // A policy alone, without its result, does not make it done.
+    let run = experiment.file("begun", RUNS[0], "");
+    fs::copy(experiment.file("straight", RUNS[0], "policy.safetensors"), run.join("policy.safetensors"))
+        .unwrap();
+    let run = run.to_str().unwrap();
+    for arguments in [&["evaluate", run][..], &["card", run, "--out", "card"]] {
+        let (code, message) = aaren(&experiment, arguments);
+        assert!(code == Some(2) && message.contains("is not done (begun, "), "{code:?} {message}");
+    }
 
     let (code, message) = experiment.run("parts", &["--only", "transformer:0"]);
     assert_eq!(code, Some(0), "{message}");

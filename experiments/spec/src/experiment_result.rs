@@ -82,16 +82,10 @@ impl ExperimentResult {
         for policy in &policies {
             for &seed in &seeds {
                 let run = folder.run(policy, seed);
-                let why = match run.state_as_it_stands() {
-                    RunState::Done => {
-                        runs.push(RunResult::read(&run.result())?);
-                        continue;
-                    }
-                    RunState::Failed { reason } => reason,
-                    RunState::Begun { update } => format!("begun, {update} updates done"),
-                    RunState::Missing => "no checkpoint yet".into(),
-                };
-                unfinished.push(format!("{policy} seed {seed}: {why}"));
+                match run.state_as_it_stands() {
+                    RunState::Done => runs.push(RunResult::read(&run.result())?),
+                    state => unfinished.push(format!("{policy} seed {seed}: {state}")),
+                }
             }
         }
         let costs = Costs::read(&folder.costs())?.map_or_else(Vec::new, |costs| costs.costs);

@@ -1,5 +1,6 @@
 //! How far a run is: one answer, read from the first kilobytes of its files.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -25,6 +26,18 @@ pub enum RunState {
     },
     /// It is trained and evaluated: policy and result are there.
     Done,
+}
+
+/// Why a run is not done, or `done`.
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunState::Missing => f.write_str("no checkpoint yet"),
+            RunState::Begun { update } => write!(f, "begun, {update} updates done"),
+            RunState::Failed { reason } => f.write_str(reason),
+            RunState::Done => f.write_str("done"),
+        }
+    }
 }
 
 impl RunFolder {

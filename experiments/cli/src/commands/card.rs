@@ -10,7 +10,7 @@ use aaren_format::Target;
 use aaren_reports::{Summary, TargetSummary};
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::output;
-use aaren_spec::{EpisodeResult, ExperimentFolder, RunFolder};
+use aaren_spec::{EpisodeResult, ExperimentFolder, RunFolder, RunState};
 use aaren_streaming::Policy;
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
@@ -72,8 +72,9 @@ impl Card {
             }
             _ => return Err(no_run(path, "is no folder")),
         };
-        if !run.policy().is_file() {
-            return Err(no_run(path, &format!("{} is not there", run.policy().display())));
+        let state = run.state_as_it_stands();
+        if state != RunState::Done {
+            return Err(no_run(path, &format!("{} is not done ({state})", run.path().display())));
         }
         let mut summary = Summary::read(&experiment.summary()).context("the summary beside the run")?;
         let policy = Policy::from_file(run.policy())?;

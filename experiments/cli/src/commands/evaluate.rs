@@ -8,7 +8,7 @@ use aaren_format::{Header, Regime, Target};
 use aaren_reports::{INTERVAL, Metric, lengths};
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::output;
-use aaren_spec::{EpisodeResult, RunFolder};
+use aaren_spec::{EpisodeResult, RunFolder, RunState};
 use aaren_streaming::Policy;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -147,13 +147,18 @@ pub(super) fn environment_of(asked: Option<&str>, header: &Header) -> Result<Env
 /// # Errors
 /// [`Refusal`] where there is none.
 pub(super) fn policy_path(path: &Path) -> Result<PathBuf> {
-    let path = if path.is_dir() { RunFolder::at(path).policy() } else { path.to_owned() };
-    if path.is_file() {
-        return Ok(path);
+    let refuse = |path: &Path, reason: &str| {
+        let cure = "give a policy.safetensors or the folder of a finished run";
+        Err(Refusal(format!("{}: {reason}; {cure}", path.display())).into())
+    };
+    if !path.is_dir() {
+        return if path.is_file() { Ok(path.to_owned()) } else { refuse(path, "no such policy") };
     }
-    Err(Refusal(format!(
-        "{}: no such policy; give a policy.safetensors or the folder of a finished run",
-        path.display()
-    ))
-    .into())
+    let run = RunFolder::at(path);
+    match run.state_as_it_stands() {
+        // A folder that is no run's, such as one of `aaren card`, may hold a policy too.
+        RunState::Done | RunState::Missing if run.policy().is_file() => Ok(run.policy()),
+        RunState::Done | RunState::Missing => refuse(&run.policy(), "no such policy"),
+        state => refuse(path, &format!("the run is not done ({state})")),
+    }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aaren_reports::Summary;
 use aaren_runs::{cost, output};
-use aaren_spec::{ExperimentFolder, ExperimentResult, RunFolder};
+use aaren_spec::{ExperimentFolder, ExperimentResult, RunFolder, RunState};
 use anyhow::Result;
 
 use crate::refusal::Refusal;
@@ -50,7 +50,7 @@ fn bring_one(folder: &ExperimentFolder) -> Result<Vec<String>> {
 
 /// The run in this folder, where it is one that is done.
 pub fn run_at(folder: &Path) -> Option<RunFolder> {
-    Some(RunFolder::at(folder)).filter(|run| run.result().is_file())
+    Some(RunFolder::at(folder)).filter(|run| run.state_as_it_stands() == RunState::Done)
 }
 
 /// The folders, and those right below them.
