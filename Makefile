@@ -101,9 +101,9 @@ python: $(DEPS)/python/installed
 # d3rlpy asks for an older Gymnasium, which its Decision Transformer needs nothing of.
 $(DEPS)/python/installed: | deps
 	$(PYTHON) -m venv $(DEPS)/python
-	$(DEPS)/python/bin/$(PIP:$(PYTHON)%=python%) "gymnasium[mujoco]==1.4.0" "mujoco==3.17.0" popgym==1.0.7 torch==2.13.0 numpy \
+	$(DEPS)/python/bin/$(PIP:$(PYTHON)%=python%) "gymnasium[mujoco]==1.4.0" "mujoco==3.17.0" popgym==1.0.7 torch==2.13.0 numpy==2.4.6 \
 		onnxruntime==1.32.0 transformers==5.24.0 torchrl==0.14.1 \
-		click colorama dataclasses-json gym h5py scikit-learn structlog tqdm
+		click==8.5.1 colorama==0.4.6 dataclasses-json==0.6.7 gym==0.26.2 h5py==3.16.0 scikit-learn==1.9.1 structlog==26.1.0 tqdm==4.70.1
 	$(DEPS)/python/bin/$(PIP:$(PYTHON)%=python%) --no-deps d3rlpy==2.8.1
 	touch $@
 
