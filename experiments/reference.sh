@@ -92,7 +92,7 @@ for part in $parts; do
         [ "$stopped" != 0 ] || swept select-forms hopper-medium-expert "$memories"
         $aaren report "$to" --out "$to"
         ;;
-    grid | grid-gru | popgym | popgym-sliding | positions | positions-t-maze | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
+    grid | grid-gru | popgym | popgym-sliding | positions | positions-search | positions-t-maze | hidden-forms | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
         command="aaren run $yaml --jobs 2"
         left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
@@ -127,12 +127,12 @@ print(*(f"--only {run}" for run in left))' "$to")
             ;;
         esac
         ;;
-    agents | defaults | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate | asked-full | asked-speed)
+    agents | defaults | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate | asked-full | asked-full-transformer | asked-speed | asked-speed-transformer | asked-unseen)
         command="aaren run $yaml --jobs 2"
         options=
         case $part in
         asked) options="--only aaren --only aaren-rate --only aaren-bins --only bc-10 --target-return --episodes 20" ;;
-        asked-speed) options="--target-return --episodes 20" ;;
+        asked-speed | asked-speed-transformer) options="--target-return --episodes 20" ;;
         esac
         [ -z "$options" ] || command="$command; for each of its experiments: aaren sweep results/$part/NAME $options"
         $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
