@@ -127,7 +127,7 @@ print(*(f"--only {run}" for run in left))' "$to")
             ;;
         esac
         ;;
-    agents | defaults | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate | asked-full | asked-full-transformer | asked-speed | asked-speed-transformer | asked-unseen)
+    agents | defaults | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate | asked-full | asked-full-rivals | asked-speed | asked-speed-transformer | asked-unseen)
         command="aaren run $yaml --jobs 2"
         options=
         case $part in
