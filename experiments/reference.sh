@@ -7,7 +7,7 @@
 # select, learning-rate, learning-rate-bc-10, regimes-seen and agents need a D4RL file of Hopper-v4 medium-expert data, at
 # data/hopper-medium-expert.hdf5; defaults and those that begin with asked need Walker2d-v4's too, at
 # data/walker2d-medium-expert.hdf5
-# popgym, learning-rate, agents, defaults, asked, asked-full, asked-speed and grid-gru take an hour and more, grid hours: where a grid is
+# popgym, learning-rate, agents, defaults, asked, asked-full, asked-total, asked-speed and grid-gru take an hour and more, grid hours: where a grid is
 # stopped, the experiments that are whole are kept, and the next time only the others are run. What is to be made anew is removed
 # first.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
@@ -127,7 +127,7 @@ print(*(f"--only {run}" for run in left))' "$to")
             ;;
         esac
         ;;
-    agents | defaults | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate | asked-full | asked-full-rivals | asked-speed | asked-speed-transformer | asked-unseen)
+    agents | defaults | asked-total | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate | asked-full | asked-full-rivals | asked-speed | asked-speed-transformer | asked-unseen)
         command="aaren run $yaml --jobs 2"
         options=
         case $part in

@@ -203,12 +203,12 @@ impl<'a> Shared<'a> {
         };
         if tokens == 1 {
             let return_in = said.return_in.unwrap_or(ReturnIn::Head);
-            let ModelSection { return_rate: rate, return_bins: bins, .. } = *said;
-            return Ok((past_actions, Layout::Joint { return_in, rate, bins }));
+            let rate = said.return_rate.unwrap_or(true);
+            return Ok((past_actions, Layout::Joint { return_in, rate, bins: said.return_bins }));
         }
         for (key, given) in JOINT.into_iter().zip([
             said.return_in == Some(ReturnIn::Head),
-            said.return_rate,
+            said.return_rate == Some(true),
             said.return_bins > 0,
             said.return_dropout > 0.0,
         ]) {

@@ -41,9 +41,9 @@ pub(super) struct ModelSection {
     /// Where the return-to-go enters: the `head`, the default with `tokens: 1` and possible there only, or a `token`.
     #[serde(rename = "return")]
     pub return_in: Option<ReturnIn>,
-    /// Whether the return for each remaining timestep is told beside the return-to-go, with `tokens: 1` only; false by
-    /// default.
-    pub return_rate: bool,
+    /// Whether the return for each remaining timestep is told beside the return-to-go; true by default with `tokens: 1`, and
+    /// possible there only.
+    pub return_rate: Option<bool>,
     /// Bins from the lowest to the highest return-to-go of the data, each with an embedding, between which the return-to-go is
     /// told by interpolation beside the number itself, with `tokens: 1` only; 0, the default, for none.
     #[serde(deserialize_with = "bins")]
@@ -81,7 +81,7 @@ impl Default for ModelSection {
             past_actions: None,
             tokens: None,
             return_in: None,
-            return_rate: false,
+            return_rate: None,
             return_bins: 0,
             return_dropout: 0.0,
             history_noise: 0.0,

@@ -293,7 +293,7 @@ fn tokens_past_actions_and_returns_follow_from_each_other() {
     }
     for decisive in [
         "model.return=token",
-        "model.return_rate=true",
+        "model.return_rate=false",
         "model.return_bins=8",
         "model.return_dropout=0.1",
         "model.history_noise=0.1",

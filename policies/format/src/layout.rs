@@ -121,14 +121,10 @@ struct Flat {
     tokens: Option<u64>,
     #[serde(default, rename = "return", skip_serializing_if = "Option::is_none")]
     return_in: Option<ReturnIn>,
-    #[serde(default, skip_serializing_if = "is_false")]
-    return_rate: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    return_rate: Option<bool>,
     #[serde(default, deserialize_with = "values::bins", skip_serializing_if = "is_zero")]
     return_bins: usize,
-}
-
-fn is_false(it: &bool) -> bool {
-    !*it
 }
 
 fn is_zero(it: &usize) -> bool {
@@ -138,10 +134,13 @@ fn is_zero(it: &usize) -> bool {
 impl From<Layout> for Flat {
     fn from(layout: Layout) -> Self {
         match layout {
-            Layout::Separate => Flat { tokens: None, return_in: None, return_rate: false, return_bins: 0 },
-            Layout::Joint { return_in, rate, bins } => {
-                Flat { tokens: Some(1), return_in: Some(return_in), return_rate: rate, return_bins: bins }
-            }
+            Layout::Separate => Flat { tokens: None, return_in: None, return_rate: None, return_bins: 0 },
+            Layout::Joint { return_in, rate, bins } => Flat {
+                tokens: Some(1),
+                return_in: Some(return_in),
+                return_rate: Some(rate),
+                return_bins: bins,
+            },
         }
     }
 }
@@ -151,11 +150,11 @@ impl TryFrom<Flat> for Layout {
 
     fn try_from(flat: Flat) -> Result<Self, Invalid> {
         match flat {
-            Flat { tokens: None, return_in: None, return_rate: false, return_bins: 0 } => {
+            Flat { tokens: None, return_in: None, return_rate: None | Some(false), return_bins: 0 } => {
                 Ok(Layout::Separate)
             }
             Flat { tokens: Some(1), return_in: Some(return_in), return_rate, return_bins } => {
-                Ok(Layout::Joint { return_in, rate: return_rate, bins: return_bins })
+                Ok(Layout::Joint { return_in, rate: return_rate.unwrap_or(false), bins: return_bins })
             }
             Flat { tokens, return_in, .. } => Err(Invalid {
                 key: "model.tokens",
@@ -181,14 +180,16 @@ mod tests {
     fn a_layout_is_written_flat_and_read_again() {
         for written in [
             "{}",
-            r#"{"tokens":1,"return":"token"}"#,
-            r#"{"tokens":1,"return":"head"}"#,
+            r#"{"tokens":1,"return":"token","return_rate":false}"#,
             r#"{"tokens":1,"return":"head","return_rate":true}"#,
-            r#"{"tokens":1,"return":"token","return_bins":16}"#,
+            r#"{"tokens":1,"return":"token","return_rate":false,"return_bins":16}"#,
         ] {
             let layout: Layout = serde_json::from_str(written).unwrap();
             assert_eq!(serde_json::to_string(&layout).unwrap(), written);
         }
+        // Files in which no `false` was written.
+        let layout: Layout = serde_json::from_str(r#"{"tokens":1,"return":"head"}"#).unwrap();
+        assert_eq!(layout, Layout::Joint { return_in: ReturnIn::Head, rate: false, bins: 0 });
         for (written, found) in [
             (r#"{"tokens":2}"#, "found 2,"),
             (r#"{"tokens":1}"#, "found 1 without `return`,"),
