@@ -125,20 +125,15 @@ fn a_signal_saves_and_says_how_to_continue() {
         (libc::SIGHUP, "SIGHUP", 129),
     ];
     for (place, (signal, name, code)) in signals.into_iter().enumerate() {
-        let stopped = |attempt: usize| {
-            let results = format!("it's {name} {place} {attempt}");
-            let mut child = experiment.command(&results, &[]).spawn().unwrap();
-            let metrics = experiment.file(&results, RUNS[0], "metrics.jsonl");
-            assert!(wait_until(&mut child, || fs::metadata(&metrics).is_ok_and(|file| file.len() > 0)));
+        let results = format!("it's {name} {place}");
+        let mut child = experiment.command(&results, &[]).spawn().unwrap();
+        let metrics = experiment.file(&results, RUNS[0], "metrics.jsonl");
+        assert!(wait_until(&mut child, || fs::metadata(&metrics).is_ok_and(|file| file.len() > 0)));
+        send(&child, signal);
+        if place == 3 {
             send(&child, signal);
-            if place == 3 {
-                send(&child, signal);
-            }
-            let (status, message) = outcome(child.wait_with_output().unwrap());
-            // On a busy machine it may be through before the signal comes.
-            (status != Some(0)).then_some((results, status, message))
-        };
-        let (results, status, message) = (0..5).find_map(stopped).expect("a run that a signal stopped");
+        }
+        let (status, message) = outcome(child.wait_with_output().unwrap());
         assert_eq!(status, Some(code), "{message}");
         assert!(message.contains(&format!("stopped by {name} after update ")), "{message}");
         assert!(message.contains("/tiny/aaren-seed0/checkpoint.safetensors holds everything"), "{message}");
