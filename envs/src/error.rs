@@ -24,7 +24,9 @@ pub enum Error {
         instead: &'static str,
     },
     /// No environment at all.
-    #[error("there is no environment: the policy was trained from data alone; give one with --env ID")]
+    #[error(
+        "there is no environment: the policy was trained from data alone; `aaren evaluate --env ID` plays it"
+    )]
     NoEnv,
     /// A keyword argument that the environment does not take, or not with this value.
     #[error("env.kwargs of {id}: {reason}")]

@@ -159,6 +159,15 @@ fn a_sweep_repeats_the_evaluation_and_attention_adds_up() {
             }
         }
     }
+    // A refused change leaves the spec of what is there, with which the sweep goes on; a policy of the same name is no seed of
+    // it where it is another network.
+    let set = ["--set", "seeds=[0, 1]", "--set", "train.learning_rate=0.5"];
+    let (code, message) = experiment.run("results", &set);
+    assert!(code == Some(2) && message.contains("train.learning_rate"), "{message}");
+    let (code, message) = experiment.run("other", &["--set", "model.width=16"]);
+    assert_eq!(code, Some(0), "{message}");
+    let (code, _, message) = ask(&experiment, "compare", &["other/tiny"]);
+    assert!(code == Some(2) && message.contains("another policy called aaren than in"), "{message}");
     let (code, _, message) = ask(&experiment, "sweep", &["--episodes", "2"]);
     assert_eq!(code, Some(0), "{message}");
     let last = &experiment.json("results", "sweep.json")["cells"][1]["score"];

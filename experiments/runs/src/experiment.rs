@@ -97,7 +97,7 @@ impl Experiment {
         };
         let mut parts = Parts::of(&ready, &runs, asked);
         if let Doing::Train { threads } = doing {
-            self.write_spec(&ready.folder)?;
+            self.write_spec(results)?;
             interrupt::watch()?;
             parts.work(threads)?;
         }
@@ -123,11 +123,19 @@ impl Experiment {
         ))
     }
 
-    /// Writes the spec, every default filled in, into the folder of the experiment.
-    pub(crate) fn write_spec(&self, folder: &ExperimentFolder) -> Result<()> {
+    /// Writes the spec, every default filled in, into the folder of the experiment below `results`.
+    ///
+    /// # Errors
+    /// Where a run that is there was made with other settings: then the spec that was its own stays.
+    pub(crate) fn write_spec(&self, results: &Path) -> Result<()> {
+        let (folder, text) = (self.folder(results), self.spec.to_yaml());
+        if std::fs::read_to_string(folder.spec()).is_ok_and(|there| there != text) {
+            let ready = Ready::new(&self.document, &self.spec, results, folder.clone());
+            ready.runs().iter().try_for_each(|run| run.state().map(drop))?;
+        }
         make_folder(folder.path())?;
-        let _claim = ready::claim(folder)?;
-        Ok(write_if_new(&folder.spec(), &self.spec.to_yaml())?)
+        let _claim = ready::claim(&folder)?;
+        Ok(write_if_new(&folder.spec(), &text)?)
     }
 
     /// Every policy × seed, in the order of the spec.

@@ -78,7 +78,7 @@ impl Plan {
     /// Writes what a report has to know, before anything is done: the specs, and what a grid varies.
     pub fn write(&self, results: &Path) -> Result<()> {
         for experiment in &self.experiments {
-            experiment.write_spec(&experiment.folder(results))?;
+            experiment.write_spec(results)?;
         }
         let Some(varied) = &self.varied else { return Ok(()) };
         let folder = ExperimentFolder::at(&self.folder(results));

@@ -78,10 +78,11 @@ impl EvaluateSpec {
         }
     }
 
-    /// The first target return that overflows float32 once it is divided by the scale.
+    /// The first target return that overflows float32 once it is divided by the scale, or as a rate, which is up to ten
+    /// times as much.
     pub(super) fn overflowing(&self) -> Option<f64> {
         let scale = self.return_scale?;
-        let overflows = |target: &f64| target.is_finite() && !((target / scale) as f32).is_finite();
+        let overflows = |target: &f64| target.is_finite() && !((10.0 * target / scale) as f32).is_finite();
         self.target_returns.iter().flatten().copied().find(overflows)
     }
 

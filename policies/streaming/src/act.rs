@@ -61,7 +61,9 @@ impl Episode {
         let usable = return_to_go.is_finite()
             || (reward.is_finite() && policy.header.check_target(return_to_go).is_ok());
         let reward_input = policy.network.joint().map_or(0.0, |joint| joint.reward(reward));
-        if !usable || !reward_input.is_finite() || !policy.network.return_input(return_to_go).is_finite() {
+        // The return for each remaining timestep is up to ten times as much.
+        let return_input = 10.0 * policy.network.return_input(return_to_go);
+        if !usable || !reward_input.is_finite() || !return_input.is_finite() {
             return Err(Error::NotFinite {
                 what: "the return to go (target return less rewards)",
                 found: return_to_go,

@@ -95,6 +95,15 @@ fn a_head_that_is_asked_allocates_nothing_and_takes_the_most() {
     stream.reset(1.0);
     stream.restore(&saved).unwrap();
     assert_eq!((stream.return_to_go(), steps(&mut stream, 0, 9)), (f64::INFINITY, expected));
+    // Of what float32 holds, a tenth can be asked for: the return for each remaining timestep is up to ten times as much.
+    let config = Config { rate: true, ..Config { joint: Some("head"), ..Config::new("aaren", 32, 2, 2) } };
+    let policy = Policy::from_bytes(&config.fixture(0).bytes()).unwrap();
+    let largest = f64::from(f32::MAX) * policy.header().decision().unwrap().return_scale;
+    for (share, holds) in [(0.09, true), (0.11, false)] {
+        let mut stream = policy.stream();
+        stream.reset(share * largest);
+        assert_eq!(stream.act(&[0.0; 11], 0.0).is_ok(), holds, "{share}");
+    }
     // An infinite reward is none.
     assert!(stream.act(&[0.0; 11], f64::NEG_INFINITY).is_err());
     for config in

@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 use aaren_agents::{PolicyFile, Task};
 use aaren_encoders::open_device;
 use aaren_envs::{EnvSpec, describe};
-use aaren_format::EncoderKind;
+use aaren_format::{EncoderKind, Header, Network};
 use aaren_reports::{Aggregates, Summary};
 use aaren_runs::{output, stand_in};
 use aaren_spec::{Document, ExperimentFolder, RunFolder, Spec};
@@ -134,7 +134,7 @@ fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
 
 /// The policies in folders of runs, or of experiments.
 fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
-    let mut policies: Vec<PolicyFile> = Vec::new();
+    let (mut policies, mut from): (Vec<PolicyFile>, Vec<PathBuf>) = (Vec::new(), Vec::new());
     for folder in folders {
         let entries = std::fs::read_dir(folder).map_err(|e| {
             Refusal(format!("{}: {e}; give an experiment's YAML or folders of runs", folder.display()))
@@ -144,9 +144,20 @@ fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
         paths.push(folder.clone());
         for path in paths.iter().map(|path| RunFolder::at(path).policy()).filter(|path| path.is_file()) {
             let file = PolicyFile::load(&path)?;
-            // Seeds of a policy cost the same.
-            if policies.iter().all(|other| other.header.policy != file.header.policy) {
-                policies.push(file);
+            let same = policies.iter().position(|other| other.header.policy == file.header.policy);
+            match same {
+                // Seeds of a policy cost the same.
+                Some(same) if shape(&policies[same]) == shape(&file) => {}
+                Some(same) => bail!(Refusal(format!(
+                    "{}: another policy called {} than in {}; compare policies with names of their own",
+                    path.display(),
+                    file.header.policy,
+                    from[same].display()
+                ))),
+                None => {
+                    policies.push(file);
+                    from.push(path);
+                }
             }
         }
     }
@@ -165,6 +176,16 @@ fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
     policies.sort_by_key(|file| place(&file.header.policy).unwrap_or(usize::MAX));
     let folder = args.results.join("compare");
     Ok(Compared { policies, env, trained: true, summary, name: "comparison".into(), folder })
+}
+
+/// What acting with a policy costs depends on.
+fn shape(file: &PolicyFile) -> impl PartialEq + '_ {
+    let Header { agent, observation_size, action, network, .. } = &file.header;
+    let network = match network {
+        Network::Decision(it) => (Some((it.model, it.layout, it.context)), None),
+        Network::Perceptron(it) => (None, Some(it)),
+    };
+    (agent, observation_size, action.size(), network)
 }
 
 /// The scores that `aaren run` left, if it did.
