@@ -7,7 +7,7 @@ use aaren_spec::{Cost, CostPoint, Costs, ExperimentFolder, write_if_new};
 use aaren_statistics::{growth_exponent, mean, percentile};
 use aaren_streaming::{Policy, Stream};
 
-use crate::{Error, Result};
+use crate::Result;
 
 /// A policy that acts with some memory.
 pub struct Subject {
@@ -86,7 +86,7 @@ pub fn of_policies(policies: &[String], seeds: &[u64], folder: &ExperimentFolder
     for policy in policies {
         let mut files = seeds.iter().map(|&seed| folder.run(policy, seed).policy());
         let Some(path) = files.find(|path| path.is_file()) else { continue };
-        let file = Policy::from_file(&path).map_err(Error::at(path.display()))?;
+        let file = Policy::from_file(&path)?;
         let regime = file.header().regime();
         let mut regimes = vec![regime];
         if let Regime::Window(timesteps) = regime {

@@ -15,6 +15,15 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The file is read, and is no policy.
+    #[cfg(feature = "std")]
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
     /// The bytes are not a complete safetensors file.
     #[error("not a complete safetensors file: {0}; `aaren run` writes policies")]
     Container(String),

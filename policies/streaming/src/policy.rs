@@ -63,7 +63,8 @@ impl Policy {
     pub fn from_file_with(path: impl AsRef<std::path::Path>, options: Options) -> Result<Policy, Error> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        Policy::from_bytes_with(&bytes, options)
+        let wrong = |source| Error::File { path: path.to_owned(), source: Box::new(source) };
+        Policy::from_bytes_with(&bytes, options).map_err(wrong)
     }
 
     /// Load a policy from the bytes of a policy file.

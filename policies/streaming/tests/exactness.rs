@@ -438,10 +438,9 @@ fn a_million_steps_do_not_drift() {
                         continue;
                     }
                     // What stands back is addressed by keys that have turned back.
-                    for place in 0..1 + 16 {
-                        let (a, b) = (sums[2 * pair][place], sums[2 * pair + 1][place]);
-                        sums[2 * pair][place] = a * cos + b * sin;
-                        sums[2 * pair + 1][place] = b * cos - a * sin;
+                    let (before, after) = sums.split_at_mut(2 * pair + 1);
+                    for (a, b) in before[2 * pair].iter_mut().zip(&mut after[0]) {
+                        (*a, *b) = (*a * cos + *b * sin, *b * cos - *a * sin);
                     }
                 }
             }
