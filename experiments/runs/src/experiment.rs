@@ -130,8 +130,12 @@ impl Experiment {
     pub(crate) fn write_spec(&self, results: &Path) -> Result<()> {
         let (folder, text) = (self.folder(results), self.spec.to_yaml());
         if std::fs::read_to_string(folder.spec()).is_ok_and(|there| there != text) {
-            let ready = Ready::new(&self.document, &self.spec, results, folder.clone());
-            ready.runs().iter().try_for_each(|run| run.state().map(drop))?;
+            for policy in &self.spec.policies {
+                for &seed in &self.spec.seeds {
+                    let now = self.spec.fingerprint(policy, seed);
+                    folder.run(&policy.name, seed).state_of_any_name(now)?;
+                }
+            }
         }
         make_folder(folder.path())?;
         let _claim = ready::claim(&folder)?;

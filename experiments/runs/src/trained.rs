@@ -34,9 +34,7 @@ impl Trained {
             for &seed in &trained.spec.seeds {
                 let run = trained.folder.run(&policy.name, seed);
                 let now = trained.spec.fingerprint(policy, seed);
-                // What it learned from may have another name by now.
-                let then = run.renamed(&now).map_or(now, |(then, _)| then);
-                if run.state(&then)? != RunState::Done {
+                if run.state_of_any_name(now)? != RunState::Done {
                     let reason = "is not finished; let `aaren run` finish the experiment";
                     return Err(Error::Refused(format!("{}: {reason}", run.path().display())));
                 }

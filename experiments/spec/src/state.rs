@@ -58,6 +58,14 @@ impl RunFolder {
         Ok(self.state_by(policy, checkpoint))
     }
 
+    /// As [`state`](Self::state), also where the dataset has another name by now.
+    ///
+    /// # Errors
+    /// As [`state`](Self::state).
+    pub fn state_of_any_name(&self, fingerprint: Fingerprint) -> Result<RunState, Error> {
+        self.state(&self.renamed(&fingerprint).map_or(fingerprint, |(then, _)| then))
+    }
+
     /// How far the run in this folder is, whatever its settings: for a report, which can be made without the data that
     /// an experiment's YAML names.
     pub fn state_as_it_stands(&self) -> RunState {
