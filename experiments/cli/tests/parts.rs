@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::time::Duration;
 
 use common::{Experiment, RUNS, YAML, assert_same, edit_checkpoint, outcome, send, wait_until};
@@ -29,13 +29,8 @@ fn finished(messages: &str) -> Vec<usize> {
 
 /// `aaren report` of a folder.
 fn report(experiment: &Experiment, folder: &str) -> (Option<i32>, String) {
-    aaren(experiment, &["report", folder, "--out", "out"])
-}
-
-/// An `aaren` command beside its results.
-fn aaren(experiment: &Experiment, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));
-    outcome(command.current_dir(experiment.path("")).args(arguments).output().unwrap())
+    let (code, _, message) = experiment.aaren(&["report", folder, "--out", "out"]);
+    (code, message)
 }
 
 #[test]
@@ -103,7 +98,7 @@ fn parts_are_put_together_by_the_last_one() {
         .unwrap();
     let run = run.to_str().unwrap();
     for arguments in [&["evaluate", run][..], &["card", run, "--out", "card"]] {
-        let (code, message) = aaren(&experiment, arguments);
+        let (code, _, message) = experiment.aaren(arguments);
         assert!(code == Some(2) && message.contains("is not done (begun, "), "{code:?} {message}");
     }
 

@@ -10,14 +10,6 @@ use std::process::{Command, Stdio};
 use aaren_datasets::{Dataset, Transitions};
 use common::{Experiment, RUNS, YAML, assert_same, outcome, wait_until};
 
-/// `aaren …` in the folder of an experiment: exit code, standard output, standard error.
-fn aaren(experiment: &Experiment, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));
-    let output = command.current_dir(experiment.path("")).args(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
 /// `aaren run x.yaml 2>&1 | head -1`, with `--jobs` too, and logs on disks that are full.
 #[test]
 fn nobody_who_reads_is_no_reason_to_stop() {
@@ -109,7 +101,7 @@ fn data_under_another_name_go_on_and_other_data_do_not() {
     }
     // What is played from the folder needs no data at all.
     fs::remove_file(&new).unwrap();
-    let (code, _, message) = aaren(&experiment, &["sweep", "results/tiny", "--episodes", "1"]);
+    let (code, _, message) = experiment.aaren(&["sweep", "results/tiny", "--episodes", "1"]);
     assert_eq!(code, Some(0), "{message}");
     common::toy(121, 3, 1).write_d4rl(&new, &[]).unwrap();
     let (code, message) = experiment.run("results", &renamed);
@@ -129,7 +121,7 @@ fn links_that_lead_nowhere_are_named() {
     let (code, message) = experiment.run("other", &["--set", "dataset=link.hdf5"]);
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("`link.hdf5`, which is a link to gone.hdf5, which is not there"), "{message}");
-    let (code, _, message) = aaren(&experiment, &["run", "link.yaml"]);
+    let (code, _, message) = experiment.aaren(&["run", "link.yaml"]);
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("link.yaml: is a link to gone.yaml"), "{message}");
 }
@@ -140,22 +132,22 @@ fn a_report_lies_in_the_folder_that_it_is_of() {
     fs::create_dir(experiment.path("other")).unwrap();
     experiment.finish("other/results");
     for given in ["other/results/tiny", "other/results"] {
-        let (code, said, message) = aaren(&experiment, &["report", given]);
+        let (code, said, message) = experiment.aaren(&["report", given]);
         assert_eq!(code, Some(0), "{message}");
         assert!(said.contains(&format!("written to {given}: report.md")), "{said}");
     }
     // Several lie side by side. What a shell makes of `results/*` has files of the last report, too.
     experiment.finish("other/more");
     let all = ["other/results/tiny", "other/results/report.md", "other/results/performance_profile.svg"];
-    let (code, said, message) = aaren(&experiment, &[&["report"], all.as_slice()].concat());
+    let (code, said, message) = experiment.aaren(&[&["report"], all.as_slice()].concat());
     assert_eq!(code, Some(0), "{message}");
     assert!(said.contains("written to other/results/tiny: report.md"), "{said}");
-    let (code, _, message) = aaren(&experiment, &["report", "other/results/tiny", "other/more/tiny"]);
+    let (code, _, message) = experiment.aaren(&["report", "other/results/tiny", "other/more/tiny"]);
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("is in two summaries; give one of them"), "{message}");
     // Several lie in the folder that holds them all.
     let runs = RUNS.map(|run| format!("other/results/tiny/{run}"));
-    let (code, said, message) = aaren(&experiment, &["report", &runs[1], &runs[0]]);
+    let (code, said, message) = experiment.aaren(&["report", &runs[1], &runs[0]]);
     assert_eq!(code, Some(0), "{message}");
     assert!(said.contains("written to other/results/tiny: report.md"), "{said}");
     assert!(!experiment.path("results").exists());
@@ -165,7 +157,7 @@ fn a_report_lies_in_the_folder_that_it_is_of() {
 fn one_run_has_a_page_of_its_own() {
     let experiment = Experiment::new(YAML);
     experiment.finish("results");
-    let (code, said, message) = aaren(&experiment, &["report", "results/tiny/aaren-seed0", "--html"]);
+    let (code, said, message) = experiment.aaren(&["report", "results/tiny/aaren-seed0", "--html"]);
     assert_eq!(code, Some(0), "{message}");
     assert!(said.contains("written to results/tiny/aaren-seed0: report.md"), "{said}");
     let html = fs::read_to_string(experiment.file("results", RUNS[0], "report.html")).unwrap();
@@ -202,7 +194,7 @@ fn a_target_that_float32_does_not_hold_is_refused_at_once() {
     assert!(message.contains("found `1e300`, expected a return of at most 3.4e38 in size"), "{message}");
     for command in ["evaluate", "sweep", "render"] {
         for target in ["nan", "inf", "1e300"] {
-            let (code, _, message) = aaren(&experiment, &[command, "x", "--target-return", target]);
+            let (code, _, message) = experiment.aaren(&[command, "x", "--target-return", target]);
             assert_eq!(code, Some(2), "{message}");
             assert!(message.contains("expected a number of at most 3.4e38 in size"), "{message}");
         }
@@ -260,7 +252,7 @@ fn settings_of_a_grid_are_not_pooled() {
     let yaml = YAML.replace("updates: 60", "updates: 5").replace("every: 5", "every: 5, episodes: 1");
     let experiment = Experiment::new(&(yaml.replace(", episodes: 2", "") + "grid: {train.batch: [2, 4]}\n"));
     experiment.finish("results");
-    let (code, said, message) = aaren(&experiment, &["report", "results/tiny"]);
+    let (code, said, message) = experiment.aaren(&["report", "results/tiny"]);
     assert_eq!(code, Some(0), "{message}");
     assert!(said.contains("written to results/tiny: report.md"), "{said}");
     for batch in ["2", "4"] {
@@ -281,7 +273,7 @@ fn what_has_no_known_range_stands_in_the_table() {
     let yaml = YAML.replace(env, "").replace("updates: 60", "updates: 5").replace(asked, "");
     let experiment = Experiment::new(&yaml.replace(", episodes: 2", ""));
     experiment.finish("results");
-    let (code, said, message) = aaren(&experiment, &["report", "results/tiny"]);
+    let (code, said, message) = experiment.aaren(&["report", "results/tiny"]);
     assert_eq!(code, Some(0), "{message}");
     assert!(said.contains("## Held-out action errors\n") && !said.contains("mean over datasets"), "{said}");
     let csv = fs::read_to_string(experiment.path("results/tiny/report.csv")).unwrap();

@@ -10,11 +10,7 @@ use serde_json::{Value, json};
 
 /// `aaren COMMAND results/tiny …`: exit code, standard output, standard error.
 fn ask(experiment: &Experiment, command: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut aaren = Command::new(env!("CARGO_BIN_EXE_aaren"));
-    let output = aaren.current_dir(experiment.path("")).arg(command).arg("results/tiny").args(arguments);
-    let output = output.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    experiment.aaren(&[&[command, "results/tiny"], arguments].concat())
 }
 
 /// A summary as if it were of another dataset, with these normalised scores of its policies, seed by seed.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aaren_format::{Target, values};
+use aaren_format::{Layout, Target, values};
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -78,11 +78,11 @@ impl EvaluateSpec {
         }
     }
 
-    /// The first target return that overflows float32 once it is divided by the scale, or as a rate, which is up to ten
-    /// times as much.
+    /// The first target return that overflows float32 once it is divided by the scale, or as the steepest rate.
     pub(super) fn overflowing(&self) -> Option<f64> {
-        let scale = self.return_scale?;
-        let overflows = |target: &f64| target.is_finite() && !((10.0 * target / scale) as f32).is_finite();
+        let (scale, steepest) = (self.return_scale?, f64::from(Layout::STEEPEST));
+        let overflows =
+            |target: &f64| target.is_finite() && !((steepest * target / scale) as f32).is_finite();
         self.target_returns.iter().flatten().copied().find(overflows)
     }
 

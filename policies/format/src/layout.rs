@@ -47,6 +47,9 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// How many times the return-to-go that for each remaining timestep can be, in the units of [`ask`](Self::ask).
+    pub const STEEPEST: f32 = 10.0;
+
     /// Tokens of a timestep.
     pub fn tokens(self, past_actions: bool) -> usize {
         match self {
@@ -92,7 +95,8 @@ impl Layout {
     /// Writes what is asked for at a timestep: the scaled return-to-go; where it is told, that for each remaining
     /// timestep, in units of the one that spreads it over a whole episode; 1, for there being a return; and the shares of
     /// the bins, if there are any. All are 0 where none is asked for. Beyond nine tenths of the longest episode the
-    /// remaining timesteps count as a tenth of it, so that what is still asked for at its end is no huge number.
+    /// remaining timesteps count as a tenth of it, so that what is still asked for at its end is no huge number
+    /// ([`STEEPEST`](Self::STEEPEST)).
     ///
     /// # Panics
     /// If `to` does not have [`asked_size`](Self::asked_size) entries.
@@ -104,7 +108,7 @@ impl Layout {
             Layout::Joint { rate: true, .. } => {
                 let whole = max_timesteps as f32;
                 let left = (max_timesteps as u64).saturating_sub(timestep) as f32;
-                let share = whole / left.max(whole / 10.0);
+                let share = whole / left.max(whole / Self::STEEPEST);
                 numbers.copy_from_slice(&[return_to_go, return_to_go * share, 1.0]);
             }
         }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use aaren_format::{ActionSpace, Regime};
+use aaren_format::{ActionSpace, Layout, Regime};
 
 use crate::Error;
 use crate::episode::Episode;
@@ -61,8 +61,7 @@ impl Episode {
         let usable = return_to_go.is_finite()
             || (reward.is_finite() && policy.header.check_target(return_to_go).is_ok());
         let reward_input = policy.network.joint().map_or(0.0, |joint| joint.reward(reward));
-        // The return for each remaining timestep is up to ten times as much.
-        let return_input = 10.0 * policy.network.return_input(return_to_go);
+        let return_input = Layout::STEEPEST * policy.network.return_input(return_to_go);
         if !usable || !reward_input.is_finite() || !return_input.is_finite() {
             return Err(Error::NotFinite {
                 what: "the return to go (target return less rewards)",

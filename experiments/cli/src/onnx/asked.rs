@@ -26,7 +26,8 @@ impl Asked {
         let float = graph.op("Cast", &[timestep], &[("to", Number::Int(FLOAT.into()))]);
         let float = graph.unsqueeze(&float, 1);
         let whole = decision.max_timesteps as f32;
-        let [none, whole, tenth, one] = [0.0, whole, whole / 10.0, 1.0].map(|x| graph.floats(&[x]));
+        let [none, whole, tenth, one] =
+            [0.0, whole, whole / Layout::STEEPEST, 1.0].map(|x| graph.floats(&[x]));
         let rate = rate.then(|| {
             let left = graph.sub(&whole, &float);
             let left = graph.op("Max", &[&left, &tenth], &[]);

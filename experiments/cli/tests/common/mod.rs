@@ -62,6 +62,14 @@ impl Experiment {
         command
     }
 
+    /// `aaren …` in its folder: exit code, standard output, standard error.
+    pub fn aaren(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aaren"));
+        let output = command.current_dir(self.folder.path()).args(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
     /// Runs it to its end: exit code and standard error.
     pub fn run(&self, results: &str, arguments: &[&str]) -> (Option<i32>, String) {
         outcome(self.command(results, arguments).output().unwrap())

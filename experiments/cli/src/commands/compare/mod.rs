@@ -134,7 +134,7 @@ fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
 
 /// The policies in folders of runs, or of experiments.
 fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
-    let (mut policies, mut from): (Vec<PolicyFile>, Vec<PathBuf>) = (Vec::new(), Vec::new());
+    let mut found: Vec<(PathBuf, PolicyFile)> = Vec::new();
     for folder in folders {
         let entries = std::fs::read_dir(folder).map_err(|e| {
             Refusal(format!("{}: {e}; give an experiment's YAML or folders of runs", folder.display()))
@@ -144,23 +144,20 @@ fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
         paths.push(folder.clone());
         for path in paths.iter().map(|path| RunFolder::at(path).policy()).filter(|path| path.is_file()) {
             let file = PolicyFile::load(&path)?;
-            let same = policies.iter().position(|other| other.header.policy == file.header.policy);
-            match same {
+            match found.iter().find(|(_, other)| other.header.policy == file.header.policy) {
                 // Seeds of a policy cost the same.
-                Some(same) if shape(&policies[same]) == shape(&file) => {}
-                Some(same) => bail!(Refusal(format!(
+                Some((_, same)) if shape(same) == shape(&file) => {}
+                Some((there, _)) => bail!(Refusal(format!(
                     "{}: another policy called {} than in {}; compare policies with names of their own",
                     path.display(),
                     file.header.policy,
-                    from[same].display()
+                    there.display()
                 ))),
-                None => {
-                    policies.push(file);
-                    from.push(path);
-                }
+                None => found.push((path, file)),
             }
         }
     }
+    let mut policies: Vec<PolicyFile> = found.into_iter().map(|(_, file)| file).collect();
     let Some(first) = policies.first() else {
         bail!(Refusal(format!(
             "{}: no policy.safetensors in it; give folders of finished runs",
