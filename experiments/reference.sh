@@ -92,7 +92,7 @@ for part in $parts; do
         [ "$stopped" != 0 ] || swept select-forms hopper-medium-expert "$memories"
         $aaren report "$to" --out "$to"
         ;;
-    grid | grid-gru | popgym | popgym-sliding | asked-settings | positions-search | positions-t-maze | hidden-forms | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
+    grid | grid-gru | popgym | popgym-sliding | asked-settings | asked-warmup | asked-cloning | positions-search | positions-t-maze | hidden-forms | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
         command="aaren run $yaml --jobs 2"
         left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
@@ -110,6 +110,14 @@ print(*(f"--only {run}" for run in left))' "$to")
             if [ -f "$work/$part/$along/summary.json" ] && [ ! -f "$to/$along/sweep.json" ]; then
                 swept $part $along "$options"
             fi
+        fi
+        if [ "$part" = asked-warmup ]; then
+            options="--kept --episodes 20 --rollout unbounded --rollout window:20 --rollout reset:20"
+            command="$command; for each experiment of 100 updates of warm-up: aaren sweep results/$part/NAME $options"
+            for cell in "$work/$part"/*_warmup-100/summary.json; do
+                cell=$(basename "$(dirname "$cell")")
+                [ -f "$to/$cell/sweep.json" ] || swept $part "$cell" "$options"
+            done
         fi
         if [ "$part" = positions-t-maze ]; then
             options="--episodes 20 --vary corridor=88,148,358,898,2398,9598"
