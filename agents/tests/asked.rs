@@ -58,7 +58,7 @@ fn agent(bins: usize) -> DecisionConfig {
         start: Start::Uniform,
         carry: false,
         layout: Layout::Joint { return_in: ReturnIn::Head, rate: true, bins },
-        variation: Variation { return_dropout: 0.3, history_noise: 0.05, random_length: false },
+        variation: Variation { return_dropout: 0.3, history_noise: 0.05, ..Variation::default() },
     }
 }
 

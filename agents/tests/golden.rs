@@ -59,7 +59,12 @@ fn turned(encoder: EncoderKind, recency: Recency, keys: usize) -> AgentConfig {
 fn joint(encoder: EncoderKind, return_in: ReturnIn) -> AgentConfig {
     AgentConfig::new(&DecisionConfig {
         layout: Layout::Joint { return_in, rate: return_in == ReturnIn::Head, bins: 0 },
-        variation: Variation { return_dropout: 0.2, history_noise: 0.05, random_length: true },
+        variation: Variation {
+            return_dropout: 0.2,
+            history_noise: 0.05,
+            random_length: true,
+            ..Variation::default()
+        },
         ..separate(encoder, Recency::None, Norm::Post, false)
     })
 }

@@ -1,7 +1,7 @@
 //! The network of the decision agent: tokens, encoder, head.
 
 use aaren_encoders::{Dropout, Encoder, Gradients, Pass, State, Wanted, linear};
-use aaren_format::{self as format, Decision, DecisionConfig, Layout, Positions, Precision};
+use aaren_format::{self as format, Decision, DecisionConfig, Layout, Positions, Precision, Variation};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::Batch;
@@ -110,7 +110,14 @@ impl DecisionNetwork {
         };
         let embed_norm = nn::layer_norm(&embed / "norm", vec![width], Default::default());
         let each = config.layout.tokens(config.model.past_actions) as i64;
-        let encoder = Encoder::new(&root, &config.model, config.dropout)?.timed(each, task.max_timesteps);
+        let mut encoder = Encoder::new(&root, &config.model, config.dropout)?.timed(each, task.max_timesteps);
+        let Variation { band, frozen_scores, .. } = config.variation;
+        if band > 0 {
+            encoder = encoder.banded(band, each - 1 - config.layout.read_at() as i64);
+        }
+        if frozen_scores {
+            encoder = encoder.frozen();
+        }
         let head = Head::new(&root, config.layout, width, action);
         store.set_device(device);
         Ok(Self { config: *config, task, store, embed: tokens, embed_timestep, embed_norm, encoder, head })

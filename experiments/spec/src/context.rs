@@ -8,7 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::values::{some_whole, wrong_text};
+use super::values::{some_whole, whole, wrong_text};
 
 const ROLLOUT: &str = "`unbounded`, `{window: K}`, `{sliding: K}` or `{reset: K}` with K timesteps";
 const LONGEST: u64 = ContextLength::LONGEST as u64;
@@ -24,6 +24,10 @@ pub(super) struct ContextSection {
     pub start: Option<Start>,
     /// Whether a training window has a length drawn uniformly from 1 to `train`, instead of `train`; false by default.
     pub random_length: bool,
+    /// Timesteps that a Transformer's tokens see in training, their own among them; it then acts with a sliding cache of so
+    /// many, unless `rollout` says otherwise. 0, the default, for all of a training window.
+    #[serde(deserialize_with = "whole::<_, _, 0, LONGEST>")]
+    pub band: usize,
     /// Whether training goes chunk after chunk through an episode, each from the (detached) state that the one before
     /// it left.
     pub carry: bool,
@@ -39,6 +43,7 @@ impl Default for ContextSection {
             train: ContextLength::Timesteps(20),
             start: None,
             random_length: false,
+            band: 0,
             carry: false,
             rollout: None,
         }

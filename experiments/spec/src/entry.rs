@@ -56,6 +56,14 @@ const RECENCY: Setting =
 const KEYS: Setting = ("keys", |encoder| encoder.takes("keys"), "1", "keys address an Aaren's state");
 const CARRY: Setting =
     ("carry", EncoderKind::constant_state, "false", "it has no state of constant size to carry");
+const BAND: Setting = (
+    "band",
+    |encoder| !encoder.constant_state(),
+    "0",
+    "a state of constant size takes no more memory without",
+);
+const FROZEN: Setting =
+    ("frozen_scores", |encoder| encoder == EncoderKind::Aaren, "false", "the scores are an Aaren's");
 
 /// Of an encoder that has attention, where they divide its width.
 const HEADS_UNLESS_GIVEN: usize = 4;
@@ -113,7 +121,7 @@ impl<'a> Shared<'a> {
         let unreached = |key: &str| {
             (key == "positions" && !knows)
                 || (key == "rotate" && !(knows && first.positions == Some(Positions::Rotary)))
-                || [HEADS, RECENCY, KEYS, CARRY]
+                || [HEADS, RECENCY, KEYS, CARRY, BAND, FROZEN]
                     .iter()
                     .any(|(setting, means, ..)| *setting == key && !means(encoder))
                 || (key == "rollout" && unfit(self.rollout))
@@ -147,6 +155,8 @@ impl<'a> Shared<'a> {
             (RECENCY, settings.recency != without.recency),
             (KEYS, settings.keys != without.keys),
             (CARRY, context.carry),
+            (BAND, context.band > 0),
+            (FROZEN, said.frozen_scores),
         ] {
             if given
                 && !means(encoder)
@@ -157,12 +167,13 @@ impl<'a> Shared<'a> {
                 return Err(field.invalid(&expected, Some(&cure)));
             }
         }
-        let ContextSection { train, start, random_length, carry, rollout } = context;
+        let ContextSection { train, start, random_length, band, carry, rollout } = context;
         let (regime, usual) = match train {
             ContextLength::Timesteps(timesteps) if growing => (Regime::Window(timesteps), Start::Uniform),
             ContextLength::Timesteps(_) => (Regime::Unbounded, Start::Uniform),
             ContextLength::Episode => (Regime::Unbounded, Start::Episode),
         };
+        let regime = if band > 0 { Regime::Sliding(band) } else { regime };
         let context = Context { context_length: train, regime: rollout.unwrap_or(regime) };
         model.check().and(context.check(encoder)).map_err(|invalid| self.blame(own, invalid))?;
         if carry && random_length {
@@ -176,8 +187,8 @@ impl<'a> Shared<'a> {
             });
         }
         let start = start.unwrap_or(usual);
-        let ModelSection { dropout, return_dropout, history_noise, .. } = said;
-        let variation = Variation { return_dropout, history_noise, random_length };
+        let ModelSection { dropout, return_dropout, history_noise, frozen_scores, .. } = said;
+        let variation = Variation { return_dropout, history_noise, random_length, band, frozen_scores };
         Ok(DecisionConfig { model, layout, dropout, context, start, carry, variation })
     }
 

@@ -87,6 +87,8 @@ fn refusals_name_place_key_found_expected_and_cure() {
         ("context: {train: 1e2}", &["`context.train`", "write `100`"]),
         ("context: {train: episodes}", &["`context.train`: found the text `episodes`", "or `episode`"]),
         ("context: {start: middle}", &["`context.start`", "one of `uniform`, `episode`"]),
+        ("policies: [aaren: {band: 4}]", &["`policies[0].aaren.band`: found `4`", "takes no more memory without"]),
+        ("policies: [gru: {frozen_scores: true}]", &["`policies[0].gru.frozen_scores`", "the scores are an Aaren's"]),
         ("policies: [aaren: {rollout: {sliding: 4}}]", &["`policies[0].aaren.rollout`: found sliding 4 with encoder aaren", "which takes no more memory"]),
         ("context: {train: 0}", &["`context.train`: found `0`"]),
         ("context: {rollout: {window: 0}}", &["`context.rollout.window`: found `0`"]),

@@ -104,6 +104,8 @@ prop_compose! {
                 return_dropout: if varied && layout != Layout::Separate { dropout } else { 0.0 },
                 history_noise: if varied { noise } else { 0.0 },
                 random_length: varied && !carry,
+                band: if varied && !encoder.constant_state() { timesteps } else { 0 },
+                frozen_scores: varied && encoder == EncoderKind::Aaren,
             },
         })
     }

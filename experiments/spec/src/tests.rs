@@ -329,7 +329,7 @@ train: {precision: bfloat16}
         let context_length = ContextLength::Timesteps(context_length);
         AgentConfig::new(&CloningConfig { width, layers, dropout, top, context_length })
     };
-    assert_eq!(agents, [cloning(64, 3, 0.1, 1.0, 30), cloning(32, 2, 0.0, 0.1, 5)]);
+    assert_eq!(agents, [cloning(64, 2, 0.0, 1.0, 30), cloning(32, 2, 0.0, 0.1, 5)]);
     assert_eq!(spec.policies[0].precision, Precision::Float32);
     assert_eq!(decision(&spec.policies[2]).model.width, 16);
     assert_eq!(spec.policies[2].precision, Precision::Bfloat16);
@@ -431,6 +431,10 @@ fn settings_reach_the_encoders_that_they_are_for() {
             format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: 9, rollout: {{sliding: 4}}}}");
         let slides = if encoder.constant_state() { whole } else { Regime::Sliding(4) };
         assert_eq!(regime(&load(&sliding, &[]).unwrap().policies[0]), slides);
+        let banded = format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: 9, band: 4}}");
+        let banded = load(&banded, &[]).unwrap();
+        assert_eq!(regime(&banded.policies[0]), slides);
+        assert_eq!(decision(&banded.policies[0]).variation.band > 0, !encoder.constant_state());
         let own = format!("{MINIMAL}policies: [mine: {{encoder: {encoder}, rollout: {{sliding: 4}}}}]");
         assert_eq!(load(&own, &[]).is_ok(), !encoder.constant_state());
         let episodes =

@@ -122,6 +122,19 @@ impl Encoder {
         self
     }
 
+    /// Tells it of how many timesteps the sliding cache is that it will act with: tokens of a Transformer see no others, in
+    /// every layer. The last `late` tokens of a timestep come with the next one.
+    pub fn banded(mut self, timesteps: usize, late: i64) -> Self {
+        self.blocks.iter_mut().for_each(|block| block.mixer.limit(timesteps as i64, late));
+        self
+    }
+
+    /// Makes the scores of an Aaren zero for good, so that each head is a mean of values that only forgets.
+    pub fn frozen(mut self) -> Self {
+        self.blocks.iter_mut().for_each(|block| block.mixer.freeze());
+        self
+    }
+
     /// Where tokens after a state stand.
     fn place<'t>(&self, state: Option<&State>, begins: Option<&'t Tensor>) -> Place<'t> {
         debug_assert!(begins.is_none() || self.kind.resets(), "{} cannot forget inside a row", self.kind);

@@ -122,7 +122,8 @@ pub struct DecisionConfig {
     pub variation: Variation,
 }
 
-/// What training changes of its windows, so that a policy relies less on its past. Nothing by default.
+/// What training changes of what a policy sees, so that it relies less on its past, and controls for comparisons. Nothing by
+/// default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Variation {
@@ -135,11 +136,22 @@ pub struct Variation {
     /// Whether a window has a length drawn uniformly from 1 to the context length, instead of the context length.
     #[serde(skip_serializing_if = "is_false")]
     pub random_length: bool,
+    /// The last timesteps, its own among them, that a token of a Transformer sees: those of the sliding cache that it acts
+    /// with. 0 for all.
+    #[serde(skip_serializing_if = "is_none")]
+    pub band: usize,
+    /// Whether the scores of an Aaren are zero and stay so: each head is then a mean of values that only forgets.
+    #[serde(skip_serializing_if = "is_false")]
+    pub frozen_scores: bool,
 }
 
 /// Settings that say nothing are not written: earlier runs do not have them.
 fn is_zero(it: &f64) -> bool {
     *it == 0.0
+}
+
+fn is_none(it: &usize) -> bool {
+    *it == 0
 }
 
 fn is_false(it: &bool) -> bool {
@@ -183,7 +195,7 @@ pub struct CloningConfig {
 impl Default for CloningConfig {
     fn default() -> Self {
         let context_length = ContextLength::Timesteps(20);
-        Self { width: 128, layers: 3, dropout: 0.1, top: 1.0, context_length }
+        Self { width: 256, layers: 2, dropout: 0.0, top: 1.0, context_length }
     }
 }
 

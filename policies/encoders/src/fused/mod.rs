@@ -50,7 +50,8 @@ impl Gradients {
 
     /// Adds those of what a graph ends in.
     pub fn add_graph<'p>(&mut self, end: &Tensor, parameters: impl IntoIterator<Item = &'p Tensor>) {
-        let parameters: Vec<&Tensor> = parameters.into_iter().collect();
+        let learned = |parameter: &&Tensor| parameter.requires_grad();
+        let parameters: Vec<&Tensor> = parameters.into_iter().filter(learned).collect();
         let found = Tensor::run_backward(&[end], &parameters, false, false);
         for (parameter, gradient) in parameters.into_iter().zip(found) {
             if gradient.defined() {

@@ -136,6 +136,11 @@ impl Mixer for Aaren {
         }
     }
 
+    /// Without keys every score is zero, whatever the query.
+    fn freeze(&mut self) {
+        let _ = tch::no_grad(|| self.key.ws.zero_()).set_requires_grad(false);
+    }
+
     fn zero_state(&self, batch: i64) -> Vec<Tensor> {
         let width = self.query_token.size()[0];
         let options = (self.query_token.kind(), self.query_token.device());

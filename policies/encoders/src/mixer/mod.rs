@@ -38,6 +38,13 @@ pub(crate) trait Mixer: Debug {
     /// Tells it how many timesteps the longest episode has, before it trains.
     fn spread(&mut self, _longest: f64) {}
 
+    /// Lets a token see the last so many timesteps only, its own among them, where the state grows with tokens. The last
+    /// `_late` tokens of a timestep count to the next, with which they come.
+    fn limit(&mut self, _timesteps: i64, _late: i64) {}
+
+    /// Makes all scores zero for good, where a learned query gives them.
+    fn freeze(&mut self) {}
+
     /// Outputs at the wanted tokens of `x` `[batch, tokens, width]`, which stand at `place`, and the state after all of
     /// them; no state is the one before any token.
     fn seq(

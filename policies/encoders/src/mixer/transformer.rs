@@ -19,6 +19,8 @@ pub(crate) struct CausalAttention {
     phases: Option<Phases>,
     /// Whether scores fall with distance.
     alibi: bool,
+    /// Timesteps that a token sees, its own among them, where not all; and how many tokens of a timestep come with the next.
+    band: Option<(i64, i64)>,
     heads: i64,
 }
 
@@ -33,8 +35,16 @@ impl CausalAttention {
             output: linear("output"),
             phases: Phases::new(path, model),
             alibi: model.positions == Positions::Alibi,
+            band: None,
             heads: settings.heads as i64,
         }
+    }
+
+    /// Which keys at the timesteps `of` each of `tokens` tokens no longer sees, `[tokens, keys]`.
+    fn gone(&self, place: Place, tokens: i64, of: &Tensor) -> Option<Tensor> {
+        let (band, late) = self.band?;
+        let come = Place { before: place.before + late, ..place }.absolute(tokens);
+        Some(of.le_tensor(&(come.unsqueeze(1) - band)).to_device(self.key.ws.device()))
     }
 
     /// What the scores of queries at the timesteps `at` for keys at `of` fall by, `[heads, queries, keys]`: the slope of
@@ -53,6 +63,10 @@ impl Mixer for CausalAttention {
         if let Some(phases) = &mut self.phases {
             phases.spread(longest);
         }
+    }
+
+    fn limit(&mut self, timesteps: i64, late: i64) {
+        self.band = Some((timesteps, late));
     }
 
     fn zero_state(&self, batch: i64) -> Vec<Tensor> {
@@ -95,8 +109,11 @@ impl Mixer for CausalAttention {
             let future = Tensor::arange(past + tokens, options).gt_tensor(&at);
             scores = scores.masked_fill(&future, f64::NEG_INFINITY);
         }
+        let of = Tensor::cat(&[&place.of_past(past), &times], 0);
+        if let Some(gone) = self.gone(place, tokens, &of) {
+            scores = scores.masked_fill(&wanted.of(&gone, 0), f64::NEG_INFINITY);
+        }
         if self.alibi {
-            let of = Tensor::cat(&[&place.of_past(past), &times], 0);
             let falls = self.slopes(&wanted.of(&times, 0), &of).to_device(x.device());
             scores = float(&scores) - falls;
         }
@@ -107,7 +124,7 @@ impl Mixer for CausalAttention {
 
     fn train<'a>(&'a self, x: &Tensor, place: Place, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
         assert!(state.is_none(), "a cache is not carried from one batch to the next");
-        if self.alibi {
+        if self.alibi || self.band.is_some() {
             return by_graph(self, x, place, state, wanted);
         }
         let (mut query, query_back) = fused::layer(&wanted.of(x, 1).contiguous(), &self.query);
@@ -170,6 +187,9 @@ impl Mixer for CausalAttention {
             let falls = self.slopes(&times, &times).to_device(x.device());
             scores -= falls.index_select(1, &at);
         }
+        if let Some(gone) = self.gone(place, tokens, &times) {
+            scores = scores.masked_fill(&gone.index_select(0, &at), f64::NEG_INFINITY);
+        }
         Some(scores.masked_fill(&future, f64::NEG_INFINITY).softmax(-1, None::<Kind>))
     }
 }
@@ -190,7 +210,8 @@ mod tests {
         let mixer = aaren_format::Mixer::Transformer(settings);
         let (positions, norm) = (Positions::Alibi, Norm::Post);
         let model = Model { width: 12, layers: 1, norm, past_actions: true, positions, mixer };
-        let layer = CausalAttention::new(&store.root(), &model, settings);
+        let mut layer = CausalAttention::new(&store.root(), &model, settings);
+        layer.limit(3, 0);
         let x = Tensor::randn([2, 9, 12], (Kind::Float, Device::Cpu)) * 3.0;
         let place = Place { before: 0, each: 2, begins: None };
         let (expected, state) = layer.seq(&x, place, None, Wanted::All);
