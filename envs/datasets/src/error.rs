@@ -9,11 +9,11 @@ pub enum Error {
     #[error(transparent)]
     Env(#[from] aaren_envs::Error),
     /// No such recipe.
-    #[error("there is no dataset recipe {name}; known are {known}")]
+    #[error("there is no dataset recipe {name}; {known}")]
     Recipe {
         /// What was asked for.
         name: String,
-        /// All names.
+        /// The nearest name, and what names there are.
         known: String,
     },
     /// A dataset that is not there or cannot be opened.

@@ -9,7 +9,7 @@ mod t_maze;
 
 use std::path::Path;
 
-use aaren_envs::{ActionSpace, EnvSpec, seeds};
+use aaren_envs::{ActionSpace, EnvSpec, nearest, seeds};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -61,7 +61,10 @@ fn find(name: &str) -> Result<Box<dyn Recipe>, Error> {
     }
     let known =
         format!("{}; {}; {}; {}", network::known(), popgym::known(), rate_t_maze::KNOWN, t_maze::KNOWN);
-    Err(Error::Recipe { name: name.to_owned(), known })
+    let names: Vec<String> = network::names().chain(popgym::names()).collect();
+    let near = nearest(name, names.iter().map(String::as_str));
+    let near = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+    Err(Error::Recipe { name: name.to_owned(), known: format!("{near}known are {known}") })
 }
 
 /// The environment that the data of a recipe are made in.
@@ -190,6 +193,27 @@ impl Behaviour for Uniform {
                     *a = random.random_range(low..=high);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_a_recipe_and_a_slip_finds_the_nearest() {
+        let names: Vec<String> = network::names().chain(popgym::names()).collect();
+        assert_eq!(names.len(), 5 * 6 + 6 * 3 * 3);
+        names.iter().for_each(|name| assert!(find(name).is_ok(), "{name}"));
+        for (slip, meant) in [
+            ("hoper-medium-exprt", Some("hopper-medium-expert")),
+            ("popgym-repeatfirst-easy-expert", Some("popgym-repeat-first-easy-expert")),
+            ("zebra", None),
+        ] {
+            let message = find(slip).err().unwrap().to_string();
+            let asked = meant.map(|meant| format!("recipe {slip}; did you mean {meant}? known are"));
+            assert!(message.contains(&asked.unwrap_or(format!("recipe {slip}; known are"))), "{message}");
         }
     }
 }

@@ -10,6 +10,12 @@ use crate::behaviour::{Actor, Snapshots, TASKS, Task};
 /// What a recipe's name ends in, after the task and a `-`.
 const QUALITIES: [&str; 6] = ["random", "medium", "medium-replay", "full-replay", "medium-expert", "expert"];
 
+/// Each name.
+pub(super) fn names() -> impl Iterator<Item = String> {
+    let of = |task: &'static Task| QUALITIES.map(|quality| format!("{}-{quality}", task.name));
+    TASKS.iter().flat_map(of)
+}
+
 /// The names.
 pub(super) fn known() -> String {
     format!(

@@ -43,6 +43,15 @@ enum Task {
     RepeatPrevious,
 }
 
+/// Each name.
+pub(super) fn names() -> impl Iterator<Item = String> {
+    let levels = |task| LEVELS.iter().flat_map(move |level| QUALITIES.map(|quality| (task, level, quality)));
+    TASKS
+        .iter()
+        .flat_map(move |(task, _)| levels(task))
+        .map(|(task, level, quality)| format!("popgym-{task}-{level}-{quality}"))
+}
+
 /// The names.
 pub(super) fn known() -> String {
     let tasks = TASKS.map(|(name, _)| name).join(", ");
