@@ -120,11 +120,23 @@ print(*(f"--only {run}" for run in left))' "$to")
             done
         fi
         if [ "$part" = positions-t-maze ]; then
-            options="--episodes 20 --vary corridor=88,148,358,898,2398,9598"
-            command="$command; for each of its experiments: aaren sweep results/$part/NAME $options"
+            # Growing caches stop at 2398, and a million timesteps are walked at the middle one of the three rates.
+            options="--episodes 20 --vary corridor=88,148,358,898,2398"
+            constant=
+            for policy in aaren-timestep aaren-none aaren-rotary aaren-rotary-half aaren-spread-rotary-half aaren-gated gru-timestep gru; do
+                constant="$constant --only $policy"
+            done
+            command="$command; for each of its experiments: aaren sweep results/$part/NAME with $options, and with --episodes 20 --vary corridor=9598,99998 $constant; for learning rate 3.0e-3 with --episodes 5 --vary corridor=9598,99998,999998 $constant"
             for cell in "$work/$part"/*/summary.json; do
                 cell=$(basename "$(dirname "$cell")")
-                [ -f "$to/$cell/sweep.json" ] || swept $part "$cell" "$options"
+                if [ ! -f "$to/$cell/sweep.json" ]; then
+                    case $cell in
+                    *-3.0e-3) swept $part "$cell" "--episodes 5 --vary corridor=9598,99998,999998 $constant" ;;
+                    *) swept $part "$cell" "--episodes 20 --vary corridor=9598,99998 $constant" ;;
+                    esac
+                    for kind in json md; do mv "$to/$cell/sweep.$kind" "$to/$cell/far.$kind"; done
+                    swept $part "$cell" "$options"
+                fi
             done
         fi
         $aaren report "$to" --out "$to"

@@ -10,7 +10,7 @@ use crate::numpy::Generator;
 use crate::{ActionSpace, EnvState, Error};
 
 /// The longest corridor.
-const LONGEST: usize = 100_000;
+const LONGEST: usize = 1_000_000;
 
 const FORWARD: f32 = 0.0;
 const LEFT: f32 = 1.0;

@@ -468,7 +468,7 @@ fn the_t_maze_shows_its_cue_once_and_asks_for_it() {
         })
         .collect();
     assert_eq!((lengths.iter().min(), lengths.iter().max()), (Some(&2), Some(&9)));
-    for corridor in [json!(0), json!([5, 2]), json!([1, 1_000_000]), json!("long"), json!(-3)] {
+    for corridor in [json!(0), json!([5, 2]), json!([1, 1_000_001]), json!("long"), json!(-3)] {
         let message = make(&spec(json!({"id": "TMaze-v0", "kwargs": {"corridor": corridor}}))).unwrap_err();
         assert!(message.to_string().contains("TMaze-v0: `corridor`: "), "{message}");
     }
