@@ -112,7 +112,7 @@ print(*(f"--only {run}" for run in left))' "$to")
             fi
         fi
         if [ "$part" = asked-warmup ]; then
-            options="--kept --episodes 20 --rollout unbounded --rollout window:20 --rollout reset:20"
+            options="--episodes 20 --rollout unbounded --rollout window:20 --rollout reset:20"
             command="$command; for each experiment of 100 updates of warm-up: aaren sweep results/$part/NAME $options"
             for cell in "$work/$part"/*_warmup-100/summary.json; do
                 cell=$(basename "$(dirname "$cell")")
