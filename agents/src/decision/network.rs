@@ -123,6 +123,11 @@ impl DecisionNetwork {
         Ok(Self { config: *config, task, store, embed: tokens, embed_timestep, embed_norm, encoder, head })
     }
 
+    /// How it is built.
+    pub fn config(&self) -> &DecisionConfig {
+        &self.config
+    }
+
     /// Tokens of one timestep.
     fn tokens_each(&self) -> i64 {
         self.config.layout.tokens(self.config.model.past_actions) as i64
@@ -361,6 +366,7 @@ impl Network for DecisionNetwork {
             return_scale: task.return_scale,
             return_range: if layout.bins() > 0 { task.return_range } else { [0.0; 2] },
             return_dropout: variation.return_dropout,
+            band: variation.band,
             guidance: 1.0,
         })
     }

@@ -221,4 +221,16 @@ fn a_sweep_repeats_the_evaluation_and_attention_adds_up() {
     }
     let (code, _, message) = ask(&experiment, "attention", &["--timesteps", "41"]);
     assert!(code == Some(2) && message.contains("has timesteps 1 to 40"), "{message}");
+
+    // One token with what came of the timestep before, and a band: nothing beyond it is seen.
+    let banded = ["--set", "policies=[{transformer: {band: 5, past_actions: true}}]"];
+    let (code, message) = experiment.run("banded", &banded);
+    assert_eq!(code, Some(0), "{message}");
+    let arguments = ["attention", "banded/tiny", "--timesteps", "7", "40", "--recent", "5", "--json"];
+    let (code, json, message) = experiment.aaren(&arguments);
+    assert_eq!(code, Some(0), "{message}");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    for spread in json["spreads"].as_array().unwrap() {
+        assert!((spread["recent"].as_f64().unwrap() - 1.0).abs() < 1e-5, "{spread}");
+    }
 }

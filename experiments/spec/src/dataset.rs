@@ -3,8 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use aaren_datasets::{Missing, locate};
-use aaren_envs::nearest;
+use aaren_datasets::{Missing, locate, recipe};
 use serde::{Deserializer, Serialize, Serializer};
 
 use super::document::{Document, nearest_file};
@@ -68,7 +67,12 @@ pub(super) fn find(text: &str, field: &Field, document: &Document) -> Result<Dat
                     format!("`{}`, which {link}", path.display().to_string().replace(char::is_control, "?")),
                     None,
                 ),
-                None => (found, cure.or_else(|| nearest_file(&path)).or_else(|| nearest_recipe(text))),
+                None => (
+                    found,
+                    cure.or_else(|| nearest_file(&path)).or_else(|| {
+                        recipe::nearest(text).map(|recipe| format!("did you mean the recipe `{recipe}`?"))
+                    }),
+                ),
             };
             Err(field.invalid_as(
                 found,
@@ -90,11 +94,4 @@ fn is_recipe(text: &str) -> bool {
     QUALITIES.iter().any(|quality| {
         text.strip_suffix(quality).and_then(|rest| rest.strip_suffix('-')).is_some_and(is_task)
     })
-}
-
-/// `hopper-medum` → `hopper-medium`.
-fn nearest_recipe(text: &str) -> Option<String> {
-    let (task, quality) = text.split_once('-')?;
-    let recipe = format!("{task}-{}", nearest(quality, QUALITIES.iter().copied())?);
-    is_recipe(&recipe).then(|| format!("did you mean the recipe `{recipe}`?"))
 }

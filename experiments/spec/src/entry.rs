@@ -56,12 +56,8 @@ const RECENCY: Setting =
 const KEYS: Setting = ("keys", |encoder| encoder.takes("keys"), "1", "keys address an Aaren's state");
 const CARRY: Setting =
     ("carry", EncoderKind::constant_state, "false", "it has no state of constant size to carry");
-const BAND: Setting = (
-    "band",
-    |encoder| !encoder.constant_state(),
-    "0",
-    "a state of constant size takes no more memory without",
-);
+const BAND: Setting =
+    ("band", |encoder| !encoder.constant_state(), "0", "its state has one size however much it has seen");
 const FROZEN: Setting =
     ("frozen_scores", |encoder| encoder == EncoderKind::Aaren, "false", "the scores are an Aaren's");
 
@@ -177,14 +173,26 @@ impl<'a> Shared<'a> {
         let context = Context { context_length: train, regime: rollout.unwrap_or(regime) };
         model.check().and(context.check(encoder)).map_err(|invalid| self.blame(own, invalid))?;
         if carry && random_length {
-            let field = own.get("random_length").or(self.context.get("random_length"));
-            let field = field.or(own.get("carry")).or(self.context.get("carry"));
-            let (found, expected) =
-                ("true with `carry: true`".into(), "`false`: chunks that carry a state are whole");
-            return Err(match field {
-                Some(field) => field.invalid_as(found, expected, None),
-                None => own.invalid(found, expected, None),
-            });
+            let expected = "`false`: chunks that carry a state are whole";
+            return Err(self.refuse(
+                own,
+                &["random_length", "carry"],
+                "true with `carry: true`",
+                expected,
+                None,
+            ));
+        }
+        if said.frozen_scores && settings.keys > 1 {
+            let found = format!("true with {} keys", settings.keys);
+            let expected = "`false`: keys and queries weigh values too";
+            return Err(self.refuse(own, &["frozen_scores"], &found, expected, Some("set `keys: 1`")));
+        }
+        if let ContextLength::Timesteps(window) = train
+            && band > window
+        {
+            let found = format!("{band} with training windows of {window} timesteps");
+            let (expected, cure) = ("at most as many as `train`", "lower it, or raise `train`");
+            return Err(self.refuse(own, &["band"], &found, expected, Some(cure)));
         }
         let start = start.unwrap_or(usual);
         let ModelSection { dropout, return_dropout, history_noise, frozen_scores, .. } = said;
@@ -194,14 +202,6 @@ impl<'a> Shared<'a> {
 
     /// What a policy's tokens hold: whether its past actions, and where the return-to-go enters.
     fn layout(&self, own: &Fields<'a>, said: &ModelSection) -> Result<(bool, Layout), Error> {
-        let refuse = |keys: &[&str], found: String, expected: &str, cure: &str| {
-            let field =
-                keys.iter().find_map(|key| own.get(key)).or(keys.iter().find_map(|key| self.model.get(key)));
-            match field {
-                Some(field) => field.invalid_as(found, expected, Some(cure)),
-                None => own.invalid(found, expected, Some(cure.into())),
-            }
-        };
         let (tokens, past_actions) = match (said.tokens, said.past_actions) {
             (None | Some(1), past_actions) => (1, past_actions.unwrap_or(false)),
             (Some(tokens), None) => (tokens, tokens == 3),
@@ -209,7 +209,8 @@ impl<'a> Shared<'a> {
             (Some(tokens), Some(past_actions)) => {
                 let found = format!("{tokens} with `past_actions: {past_actions}`");
                 let expected = "3 with past actions, 2 without, or 1";
-                return Err(refuse(&["tokens", "past_actions"], found, expected, "remove one of the two"));
+                let keys = ["tokens", "past_actions"];
+                return Err(self.refuse(own, &keys, &found, expected, Some("remove one of the two")));
             }
         };
         if tokens == 1 {
@@ -226,7 +227,8 @@ impl<'a> Shared<'a> {
             if given {
                 let found = format!("`{key}` with {tokens} tokens for each timestep");
                 let expected = "one token for each timestep";
-                return Err(refuse(&[key], found, expected, "set `tokens: 1`, or remove it"));
+                let cure = "set `tokens: 1`, or remove it";
+                return Err(self.refuse(own, &[key], &found, expected, Some(cure)));
             }
         }
         Ok((past_actions, Layout::Separate))
@@ -244,18 +246,30 @@ impl<'a> Shared<'a> {
         Ok((model.read()?, context.read()?))
     }
 
+    /// A refusal of what the first of `keys` says that is written somewhere: in the entry, else in a section.
+    fn refuse(
+        &self,
+        own: &Fields<'a>,
+        keys: &[&str],
+        found: &str,
+        expected: &str,
+        cure: Option<&str>,
+    ) -> Error {
+        let field = [own, &self.model, &self.context]
+            .into_iter()
+            .find_map(|fields| keys.iter().find_map(|key| fields.get(key)));
+        match field {
+            Some(field) => field.invalid_as(found.to_owned(), expected, cure),
+            None => own.invalid(found.to_owned(), expected, cure.map(Into::into)),
+        }
+    }
+
     /// Says where the setting was written that makes a policy impossible.
     fn blame(&self, own: &Fields<'a>, Invalid { key, found, expected, cure }: Invalid) -> Error {
         let key = key.rsplit('.').next().unwrap_or(key);
         // Heads that do not divide the width are as much the width's doing.
         let keys = [key, if key == "heads" { "width" } else { key }];
-        let field = [own, &self.model, &self.context]
-            .into_iter()
-            .find_map(|fields| keys.iter().find_map(|key| fields.get(key)));
-        match field {
-            Some(field) => field.invalid_as(found, &expected, cure.as_deref()),
-            None => own.invalid(found, &expected, cure),
-        }
+        self.refuse(own, &keys, &found, &expected, cure.as_deref())
     }
 }
 

@@ -67,8 +67,8 @@ pub(super) struct ModelSection {
     /// holds that many weighted sums of values, which a query reads.
     #[serde(deserialize_with = "whole::<_, _, 1, KEYS>")]
     pub keys: usize,
-    /// Whether an Aaren's scores are zero and stay so: each head is then a mean of values that only forgets, a control for what
-    /// scores add to that; false by default.
+    /// Whether an Aaren's scores are zero and stay so: with `keys: 1` each head is then a mean of values that only forgets, a
+    /// control for what scores add to that; false by default.
     pub frozen_scores: bool,
 }
 

@@ -63,6 +63,11 @@ fn context_length() -> impl Strategy<Value = ContextLength> {
     prop_oneof![(1usize..1000).prop_map(ContextLength::Timesteps), Just(ContextLength::Episode)]
 }
 
+/// As long as can be.
+fn band(context_length: ContextLength) -> usize {
+    context_length.timesteps(1000)
+}
+
 prop_compose! {
     fn decision()(
         encoder in prop::sample::select(&EncoderKind::ALL[..]), heads in 1usize..9, head_width in 1usize..65,
@@ -104,7 +109,7 @@ prop_compose! {
                 return_dropout: if varied && layout != Layout::Separate { dropout } else { 0.0 },
                 history_noise: if varied { noise } else { 0.0 },
                 random_length: varied && !carry,
-                band: if varied && !encoder.constant_state() { timesteps } else { 0 },
+                band: if varied && !encoder.constant_state() { band(context_length) } else { 0 },
                 frozen_scores: varied && encoder == EncoderKind::Aaren,
             },
         })

@@ -74,7 +74,7 @@ struct File {
     policies: IgnoredAny,
     #[serde(default = "first_seed", deserialize_with = "seeds")]
     seeds: Vec<u64>,
-    /// Shape of the encoders, shared by all policies.
+    /// Shape of the encoders, shared by all policies that have one.
     #[serde(default)]
     #[expect(dead_code, reason = "checked by itself, and read again for each policy")]
     model: ModelSection,

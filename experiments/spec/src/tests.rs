@@ -329,7 +329,7 @@ train: {precision: bfloat16}
         let context_length = ContextLength::Timesteps(context_length);
         AgentConfig::new(&CloningConfig { width, layers, dropout, top, context_length })
     };
-    assert_eq!(agents, [cloning(64, 2, 0.0, 1.0, 30), cloning(32, 2, 0.0, 0.1, 5)]);
+    assert_eq!(agents, [cloning(256, 2, 0.0, 1.0, 30), cloning(32, 2, 0.0, 0.1, 5)]);
     assert_eq!(spec.policies[0].precision, Precision::Float32);
     assert_eq!(decision(&spec.policies[2]).model.width, 16);
     assert_eq!(spec.policies[2].precision, Precision::Bfloat16);

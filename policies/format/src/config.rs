@@ -161,8 +161,8 @@ fn is_false(it: &bool) -> bool {
 impl DecisionConfig {
     /// The agent that trains such a network on windows of its context length.
     pub fn of_network(network: &Decision, dropout: f64) -> Self {
-        let Decision { model, layout, context, return_dropout, .. } = *network;
-        let variation = Variation { return_dropout, ..Variation::default() };
+        let Decision { model, layout, context, return_dropout, band, .. } = *network;
+        let variation = Variation { return_dropout, band, ..Variation::default() };
         Self { model, layout, dropout, context, start: Start::Uniform, carry: false, variation }
     }
 }
@@ -201,7 +201,7 @@ impl Default for CloningConfig {
 
 impl AgentSettings for CloningConfig {
     const NAME: &'static str = "behaviour-cloning";
-    const SHARED: &'static [&'static str] = &["width", "layers", "dropout", "train"];
+    const SHARED: &'static [&'static str] = &["train"];
 }
 
 impl CloningConfig {

@@ -197,6 +197,8 @@ struct Flat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     return_dropout: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    band: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     guidance: Option<f64>,
     #[serde(with = "target_returns")]
     target_returns: Vec<f64>,
@@ -226,6 +228,7 @@ impl Serialize for Header {
             return_scale: None,
             return_range: None,
             return_dropout: None,
+            band: None,
             guidance: None,
             target_returns: self.target_returns.clone(),
             weights: self.weights,
@@ -240,6 +243,7 @@ impl Serialize for Header {
                 flat.return_range = Some(decision.return_range).filter(|_| layout.bins() > 0);
                 // As usual: files from before these could be said do not say them.
                 flat.return_dropout = Some(decision.return_dropout).filter(|dropout| *dropout != 0.0);
+                flat.band = Some(decision.band).filter(|band| *band != 0);
                 flat.guidance = Some(decision.guidance).filter(|guidance| *guidance != 1.0);
             }
             Network::Perceptron(mlp) => flat.mlp = Some(*mlp),
@@ -271,6 +275,7 @@ impl<'de> Deserialize<'de> for Header {
                     return_scale: flat.return_scale.ok_or_else(|| missing("return_scale"))?,
                     return_range,
                     return_dropout: flat.return_dropout.unwrap_or(0.0),
+                    band: flat.band.unwrap_or(0),
                     guidance: flat.guidance.unwrap_or(1.0),
                 })
             }

@@ -32,6 +32,8 @@ pub struct Decision {
     pub return_range: [f64; 2],
     /// Share of the training windows that asked for no return: where it is not 0, the network can act freely.
     pub return_dropout: f64,
+    /// The last timesteps, its own among them, that a token of a Transformer saw in training; 0 for all of a window.
+    pub band: usize,
     /// How much an asked return counts, g in a_free + g (a_asked − a_free): 1 is as asked, 0 free of what is asked.
     pub guidance: f64,
 }

@@ -9,7 +9,7 @@ mod t_maze;
 
 use std::path::Path;
 
-use aaren_envs::{ActionSpace, EnvSpec, nearest, seeds};
+use aaren_envs::{ActionSpace, EnvSpec, seeds};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -61,10 +61,14 @@ fn find(name: &str) -> Result<Box<dyn Recipe>, Error> {
     }
     let known =
         format!("{}; {}; {}; {}", network::known(), popgym::known(), rate_t_maze::KNOWN, t_maze::KNOWN);
-    let names: Vec<String> = network::names().chain(popgym::names()).collect();
-    let near = nearest(name, names.iter().map(String::as_str));
-    let near = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+    let near = nearest(name).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
     Err(Error::Recipe { name: name.to_owned(), known: format!("{near}known are {known}") })
+}
+
+/// The recipe whose name is most like another word, if any is.
+pub fn nearest(word: &str) -> Option<String> {
+    let names: Vec<String> = network::names().chain(popgym::names()).collect();
+    aaren_envs::nearest(word, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// The environment that the data of a recipe are made in.

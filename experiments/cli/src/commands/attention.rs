@@ -87,7 +87,7 @@ pub fn run(args: &Args) -> Result<()> {
         for path in trained.files(policy) {
             let file = PolicyFile::load(&path)?;
             let Some(network) = file.decision(&path, Device::Cpu)? else { continue 'policies };
-            let windows = Windows::new(&dataset, network.task(), last, 0)?;
+            let windows = Windows::new(&dataset, network.task(), last, 0)?.of(network.config());
             let _guard = tch::no_grad_guard();
             for &start in &starts {
                 let batch = windows.at(&[start], Device::Cpu);

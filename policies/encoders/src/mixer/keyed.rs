@@ -118,10 +118,6 @@ impl Mixer for Keyed {
         self.scores.spread(longest);
     }
 
-    fn freeze(&mut self) {
-        self.scores.freeze();
-    }
-
     fn seq(
         &self,
         x: &Tensor,

@@ -40,11 +40,13 @@ impl CausalAttention {
         }
     }
 
-    /// Which keys at the timesteps `of` each of `tokens` tokens no longer sees, `[tokens, keys]`.
+    /// Which keys at the timesteps `of` each of `tokens` tokens no longer sees, `[tokens, keys]`; its own timestep it always
+    /// does.
     fn gone(&self, place: Place, tokens: i64, of: &Tensor) -> Option<Tensor> {
         let (band, late) = self.band?;
         let come = Place { before: place.before + late, ..place }.absolute(tokens);
-        Some(of.le_tensor(&(come.unsqueeze(1) - band)).to_device(self.key.ws.device()))
+        let last = (come - band).minimum(&(place.absolute(tokens) - 1)).unsqueeze(1);
+        Some(of.le_tensor(&last).to_device(self.key.ws.device()))
     }
 
     /// What the scores of queries at the timesteps `at` for keys at `of` fall by, `[heads, queries, keys]`: the slope of
