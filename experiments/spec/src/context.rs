@@ -31,8 +31,8 @@ pub(super) struct ContextSection {
     /// Whether training goes chunk after chunk through an episode, each from the (detached) state that the one before
     /// it left.
     pub carry: bool,
-    /// What the acting policy keeps of its episode; unless given, everything for an encoder with a state of constant
-    /// size, a window of `context.train` timesteps for the others.
+    /// What the acting policy keeps of its episode; unless given, everything for an encoder with a state of constant size or
+    /// trained on whole episodes, a sliding cache of `band` timesteps where that is set, else a window of `train`.
     #[serde(deserialize_with = "regime")]
     pub rollout: Option<Regime>,
 }

@@ -16,7 +16,7 @@ pub(super) struct ModelSection {
     /// Size of a token's embedding.
     #[serde(deserialize_with = "whole::<_, _, 1, WIDEST>")]
     pub width: usize,
-    /// Number of blocks; for a perceptron, of hidden layers.
+    /// Number of blocks.
     #[serde(deserialize_with = "whole::<_, _, 1, DEEPEST>")]
     pub layers: usize,
     /// Attention heads of a block; must divide the width. 4 unless given, and 1 where 4 do not.
