@@ -119,6 +119,12 @@ print(*(f"--only {run}" for run in left))' "$to")
                 [ -f "$to/$cell/sweep.json" ] || swept $part "$cell" "$options"
             done
         fi
+        if [ "$part" = asked-forms ]; then
+            cell=hopper-medium-expert
+            options="--episodes 20 --rollout unbounded --rollout window:20 --rollout reset:20 --only aaren --only aaren-rotary --only aaren-keys-rotary"
+            command="$command; aaren sweep results/$part/$cell $options"
+            [ -f "$to/$cell/sweep.json" ] || swept $part $cell "$options"
+        fi
         if [ "$part" = positions-t-maze ]; then
             # Growing caches stop at 2398, and a million timesteps are walked at the middle one of the three rates.
             options="--episodes 20 --vary corridor=88,148,358,898,2398"
