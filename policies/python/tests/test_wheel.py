@@ -86,8 +86,8 @@ def test_the_lines_that_act_in_an_environment_run(fresh_python: Path, demo: Path
 
 def test_three_lines_read_results_into_pandas(fresh_python: Path, hopper: dict[str, Trained], tmp_path: Path) -> None:
     results = hopper["aaren"].folder.parent
-    shutil.copytree(results, tmp_path / "results/hopper")
-    shutil.copytree(hopper["aaren"].folder, tmp_path / "results/hopper/aaren-seed0")
+    shutil.copytree(results, tmp_path / "results/corridor")
+    shutil.copytree(hopper["aaren"].folder, tmp_path / "results/corridor/aaren-seed0")
     (second,) = examples("docs/src/guides/reports.md")
     assert len(second.splitlines()) == 3
     said = run(
