@@ -7,9 +7,9 @@
 # select, learning-rate, learning-rate-bc-10, regimes-seen and agents need a D4RL file of Hopper-v4 medium-expert data, at
 # data/hopper-medium-expert.hdf5; those that begin with asked need Walker2d-v4's too, at
 # data/walker2d-medium-expert.hdf5
-# popgym, learning-rate, agents, asked, asked-full, asked-full-rivals, asked-total, asked-speed, positions and grid-gru take an hour and more, grid hours: where a grid is
-# stopped, the experiments that are whole are kept, and the next time only the others are run. What is to be made anew is removed
-# first.
+# popgym, learning-rate, agents, asked, asked-full, asked-full-rivals, asked-total, asked-speed, positions, positions-t-maze and
+# grid-gru take an hour and more, grid hours: where a grid is stopped, the experiments that are whole are kept, and the next time
+# only the others are run. What is to be made anew is removed first.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
 # made at once.
 set -eu
