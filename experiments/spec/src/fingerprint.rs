@@ -102,7 +102,7 @@ impl Fingerprint {
     pub fn differences(&self, there: &Fingerprint) -> Vec<String> {
         let keys: std::collections::BTreeSet<&String> = self.0.keys().chain(there.0.keys()).collect();
         let shown =
-            |settings: &BTreeMap<String, String>, key| settings.get(key).map_or("absent", |v| v).to_owned();
+            |settings: &BTreeMap<String, String>, key| settings.get(key).map_or("none", |v| v).to_owned();
         keys.into_iter()
             .filter(|&key| self.0.get(key) != there.0.get(key))
             .map(|key| format!("{key}: found {}, expected {}", shown(&there.0, key), shown(&self.0, key)))
