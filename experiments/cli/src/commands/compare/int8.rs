@@ -115,7 +115,8 @@ fn compare(group: &[Pair], args: &Args) -> Result<Vec<serde_json::Value>> {
         ProgressStyle::with_template("{wide_bar} {pos}/{len} episodes").expect("a valid template"),
     );
     let (mut exact, mut rounded) = (Vec::new(), Vec::new());
-    let (mut equal, mut choices) = (0, 0);
+    // Of each target return: equal choices, and all.
+    let mut agreed = vec![(0, 0); targets.len()];
     for pair in group {
         let of = || pair.path.display().to_string();
         let env = &pair.float32.header().env;
@@ -124,15 +125,17 @@ fn compare(group: &[Pair], args: &Args) -> Result<Vec<serde_json::Value>> {
             Evaluation { env, regime, targets, episodes: args.episodes, seed: args.seed, guidance: None };
         exact.push(evaluation.stream(&pair.float32, &bar).with_context(of)?);
         rounded.push(evaluation.stream(&pair.int8, &bar).with_context(of)?);
-        for episode in 0..SHADOWED.min(args.episodes) {
-            let (same, all) = shadow(pair, &evaluation, episode).with_context(of)?;
-            equal += same;
-            choices += all;
+        for (&target, (equal, choices)) in targets.iter().zip(&mut agreed) {
+            for episode in 0..SHADOWED.min(args.episodes) {
+                let (same, all) = shadow(pair, &evaluation, target, episode).with_context(of)?;
+                *equal += same;
+                *choices += all;
+            }
         }
     }
     bar.finish_and_clear();
     let metric = Metric::of(&header.env)?;
-    let rows = targets.iter().map(|&target| {
+    let rows = targets.iter().zip(agreed).map(|(&target, (equal, choices))| {
         let of = |runs: &'_ [Vec<EpisodeResult>]| {
             let seeds: Vec<Vec<EpisodeResult>> = (runs.iter())
                 .map(|run| run.iter().filter(|episode| episode.target_return == target).cloned().collect())
@@ -155,11 +158,10 @@ fn compare(group: &[Pair], args: &Args) -> Result<Vec<serde_json::Value>> {
 
 /// How often the int8 policy chooses what the other does, of so many steps, along an episode that the other plays: it is
 /// told the same observations and rewards, and remembers its own actions.
-fn shadow(pair: &Pair, evaluation: &Evaluation<'_>, episode: u64) -> Result<(u64, u64)> {
+fn shadow(pair: &Pair, evaluation: &Evaluation<'_>, target: f64, episode: u64) -> Result<(u64, u64)> {
     let mut environment = VectorEnv::new(evaluation.env, 1)?;
     let mut observation = vec![0.0; environment.observation_size()];
     environment.reset(evaluation.episode_seed(episode), &mut observation)?;
-    let target = evaluation.targets[0];
     let (mut leading, mut following) =
         (pair.float32.stream_with(evaluation.regime)?, pair.int8.stream_with(evaluation.regime)?);
     leading.reset(target);
