@@ -13,8 +13,9 @@
 //! key is a field of one of them, with its range from `values` and its default.
 //!
 //! `model` and `context` hold what the policies share, an entry of `policies` what differs for that
-//! one. Some settings do not mean something for every encoder: `heads`, `recency`, `keys` and `positions`; `carry: true` and
-//! `rollout: unbounded`, which need a state of constant size; `rollout: {sliding: K}`, which needs one that grows. Written
+//! one. Some settings do not mean something for every encoder: `heads`, `recency`, `keys`, `frozen_scores` and `positions`;
+//! `carry: true` and `rollout: unbounded`, which need a state of constant size; `band` and `rollout: {sliding: K}`, which need
+//! one that grows. Written
 //! in `model` or `context` they reach the encoders that they are for, and leave the others at their own default; in the
 //! entry of one that they are not for they are refused, but for `rollout: unbounded`, which gives a Transformer a
 //! growing key/value cache. Of another agent the settings say themselves which keys the sections share with it
