@@ -9,11 +9,13 @@ pub enum Error {
     #[error(transparent)]
     Env(#[from] aaren_envs::Error),
     /// No such recipe.
-    #[error("there is no dataset recipe {name}; {known}")]
+    #[error("there is no dataset recipe {name}; {near}known are {known}")]
     Recipe {
         /// What was asked for.
         name: String,
-        /// The nearest name, and what names there are.
+        /// Whether the nearest name was meant, as a question; nothing where none is near.
+        near: String,
+        /// All names.
         known: String,
     },
     /// A dataset that is not there or cannot be opened.

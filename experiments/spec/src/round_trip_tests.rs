@@ -63,11 +63,6 @@ fn context_length() -> impl Strategy<Value = ContextLength> {
     prop_oneof![(1usize..1000).prop_map(ContextLength::Timesteps), Just(ContextLength::Episode)]
 }
 
-/// As long as can be.
-fn band(context_length: ContextLength) -> usize {
-    context_length.timesteps(1000)
-}
-
 prop_compose! {
     fn decision()(
         encoder in prop::sample::select(&EncoderKind::ALL[..]), heads in 1usize..9, head_width in 1usize..65,
@@ -109,7 +104,8 @@ prop_compose! {
                 return_dropout: if varied && layout != Layout::Separate { dropout } else { 0.0 },
                 history_noise: if varied { noise } else { 0.0 },
                 random_length: varied && !carry,
-                band: if varied && !encoder.constant_state() { band(context_length) } else { 0 },
+                // As long as can be.
+                band: if varied && !encoder.constant_state() { context_length.timesteps(1000) } else { 0 },
                 frozen_scores: varied && encoder == EncoderKind::Aaren,
             },
         })

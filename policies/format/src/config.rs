@@ -128,34 +128,26 @@ pub struct DecisionConfig {
 #[serde(default)]
 pub struct Variation {
     /// Share of the windows that ask for no return, from 0 to below 1. With `tokens: 1` only.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub return_dropout: f64,
     /// Standard deviation of the normal noise on normalised observations and on past actions, 0 or more.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub history_noise: f64,
     /// Whether a window has a length drawn uniformly from 1 to the context length, instead of the context length.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_default")]
     pub random_length: bool,
     /// The last timesteps, its own among them, that a token of a Transformer sees: those of the sliding cache that it acts
     /// with. 0 for all.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_default")]
     pub band: usize,
     /// Whether the scores of an Aaren are zero and stay so: each head is then a mean of values that only forgets.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_default")]
     pub frozen_scores: bool,
 }
 
 /// Settings that say nothing are not written: earlier runs do not have them.
-fn is_zero(it: &f64) -> bool {
-    *it == 0.0
-}
-
-fn is_none(it: &usize) -> bool {
-    *it == 0
-}
-
-fn is_false(it: &bool) -> bool {
-    !*it
+fn is_default<T: Default + PartialEq>(it: &T) -> bool {
+    *it == T::default()
 }
 
 impl DecisionConfig {

@@ -62,7 +62,7 @@ fn find(name: &str) -> Result<Box<dyn Recipe>, Error> {
     let known =
         format!("{}; {}; {}; {}", network::known(), popgym::known(), rate_t_maze::KNOWN, t_maze::KNOWN);
     let near = nearest(name).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
-    Err(Error::Recipe { name: name.to_owned(), known: format!("{near}known are {known}") })
+    Err(Error::Recipe { name: name.to_owned(), near, known })
 }
 
 /// The recipe whose name is most like another word, if any is.

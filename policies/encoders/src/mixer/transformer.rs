@@ -40,10 +40,11 @@ impl CausalAttention {
         }
     }
 
-    /// Which keys at the timesteps `of` each of `tokens` tokens no longer sees, `[tokens, keys]`; its own timestep it always
-    /// does.
-    fn gone(&self, place: Place, tokens: i64, of: &Tensor) -> Option<Tensor> {
+    /// Which keys, of `past` tokens and of these, each of `tokens` tokens no longer sees, `[tokens, keys]`; its own timestep
+    /// it always does.
+    fn gone(&self, place: Place, past: i64, tokens: i64) -> Option<Tensor> {
         let (band, late) = self.band?;
+        let of = known(place, past, tokens);
         let come = Place { before: place.before + late, ..place }.absolute(tokens);
         let last = (come - band).minimum(&(place.absolute(tokens) - 1)).unsqueeze(1);
         Some(of.le_tensor(&last).to_device(self.key.ws.device()))
@@ -56,6 +57,11 @@ impl CausalAttention {
         let slopes = (head * (-8.0 / self.heads as f64)).exp2().view([-1, 1, 1]);
         (slopes * (at.unsqueeze(1) - of)).to_kind(Kind::Float)
     }
+}
+
+/// The timesteps of the keys of `past` tokens and of the `tokens` that come at `place`.
+fn known(place: Place, past: i64, tokens: i64) -> Tensor {
+    Tensor::cat(&[&place.of_past(past), &place.absolute(tokens)], 0)
 }
 
 /// Its state is the keys and the values of all tokens so far, each `[batch, heads, tokens, width of a head]`; keys are
@@ -111,11 +117,11 @@ impl Mixer for CausalAttention {
             let future = Tensor::arange(past + tokens, options).gt_tensor(&at);
             scores = scores.masked_fill(&future, f64::NEG_INFINITY);
         }
-        let of = Tensor::cat(&[&place.of_past(past), &times], 0);
-        if let Some(gone) = self.gone(place, tokens, &of) {
+        if let Some(gone) = self.gone(place, past, tokens) {
             scores = scores.masked_fill(&wanted.of(&gone, 0), f64::NEG_INFINITY);
         }
         if self.alibi {
+            let of = known(place, past, tokens);
             let falls = self.slopes(&wanted.of(&times, 0), &of).to_device(x.device());
             scores = float(&scores) - falls;
         }
@@ -189,7 +195,7 @@ impl Mixer for CausalAttention {
             let falls = self.slopes(&times, &times).to_device(x.device());
             scores -= falls.index_select(1, &at);
         }
-        if let Some(gone) = self.gone(place, tokens, &times) {
+        if let Some(gone) = self.gone(place, 0, tokens) {
             scores = scores.masked_fill(&gone.index_select(0, &at), f64::NEG_INFINITY);
         }
         Some(scores.masked_fill(&future, f64::NEG_INFINITY).softmax(-1, None::<Kind>))

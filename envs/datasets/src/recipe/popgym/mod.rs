@@ -45,11 +45,8 @@ enum Task {
 
 /// Each name.
 pub(super) fn names() -> impl Iterator<Item = String> {
-    let levels = |task| LEVELS.iter().flat_map(move |level| QUALITIES.map(|quality| (task, level, quality)));
-    TASKS
-        .iter()
-        .flat_map(move |(task, _)| levels(task))
-        .map(|(task, level, quality)| format!("popgym-{task}-{level}-{quality}"))
+    let levels = || LEVELS.iter().flat_map(|level| QUALITIES.map(|quality| format!("{level}-{quality}")));
+    TASKS.iter().flat_map(move |(task, _)| levels().map(move |rest| format!("popgym-{task}-{rest}")))
 }
 
 /// The names.
