@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use aaren_format::Regime;
 use aaren_spec::{Cost, CostPoint, Costs, ExperimentFolder, write_if_new};
-use aaren_statistics::{growth_exponent, mean, percentile};
+use aaren_statistics::{mean, percentile};
 use aaren_streaming::{Policy, Stream};
 
 use crate::Result;
@@ -46,9 +46,6 @@ pub const LONG: [Plan; 3] = [
 ];
 /// Timesteps of interest.
 pub const TIMESTEPS: [usize; 8] = [1, 10, 20, 100, 300, 1000, 3000, 10_000];
-
-/// Growth is fitted from this timestep on: before it, fixed costs and a window that is still filling hide it.
-pub const FIT_FROM: usize = 100;
 
 /// Measures all subjects over episodes of fixed length, so that policies that fall early compare too.
 ///
@@ -174,10 +171,6 @@ impl Record {
             });
         }
         let last = points.last().expect("there is a timestep of interest");
-        let fit = |value: fn(&CostPoint) -> f64| {
-            let far = points.iter().filter(|p| p.timestep >= FIT_FROM);
-            growth_exponent(&far.map(|p| (p.timestep as f64, value(p))).collect::<Vec<_>>())
-        };
         Cost {
             policy: subject.policy.clone(),
             backend: "streaming".into(),
@@ -186,8 +179,6 @@ impl Record {
             step_us_p99: last.step_us_p99,
             state_bytes: last.state_bytes,
             scratch_bytes: last.scratch_bytes,
-            memory_exponent: fit(|p| p.state_bytes as f64),
-            time_exponent: fit(|p| p.cumulative_ms),
             points,
         }
     }

@@ -40,10 +40,6 @@ pub struct Cost {
     /// window holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scratch_bytes: Option<usize>,
-    /// Fitted exponent p of bytes ∝ timestep^p: 0 is constant, 1 linear.
-    pub memory_exponent: Option<f64>,
-    /// Fitted exponent p of the episode's time ∝ timestep^p: 1 is linear, 2 quadratic.
-    pub time_exponent: Option<f64>,
 }
 
 /// [`Cost`] at one timestep, counted from 1.

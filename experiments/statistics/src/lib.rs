@@ -23,20 +23,6 @@ pub fn percentile(values: &[f64], p: f64) -> f64 {
     percentile_of_sorted(&sorted(values), p)
 }
 
-/// The exponent p of y ∝ x^p: slope of the least-squares line through (ln x, ln y), over the points with x
-/// and y above 0. `None` with fewer than two different x.
-pub fn growth_exponent(points: &[(f64, f64)]) -> Option<f64> {
-    let logs: Vec<(f64, f64)> = points
-        .iter()
-        .map(|(x, y)| (x.ln(), y.ln()))
-        .filter(|(x, y)| x.is_finite() && y.is_finite())
-        .collect();
-    let x_mean = logs.iter().map(|(x, _)| x).sum::<f64>() / logs.len() as f64;
-    let spread: f64 = logs.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
-    let covariance: f64 = logs.iter().map(|(x, y)| (x - x_mean) * y).sum();
-    (spread > 1e-12).then(|| covariance / spread)
-}
-
 fn sorted(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -72,17 +58,5 @@ mod tests {
         assert_close(percentile(&SCORES, 2.5), 24.235, 1e-12);
         assert_close(percentile(&SCORES, 100.0), 90.7, 0.0);
         assert!(mean(&[]).is_nan() && percentile(&[], 50.0).is_nan());
-    }
-
-    /// `np.polyfit(np.log(t), np.log(y), 1)[0]`
-    #[test]
-    fn growth_exponents_agree_with_numpy() {
-        let points = [(1.0, 0.06), (10.0, 0.62), (20.0, 1.3), (100.0, 8.1), (300.0, 36.0), (1000.0, 270.0)];
-        assert_close(growth_exponent(&points).unwrap(), 1.1998962642355127, 1e-12);
-        // Zeros have no logarithm and are left out.
-        let with_zeros = [&points[..], &[(0.0, 1.0), (5.0, 0.0)]].concat();
-        assert_eq!(growth_exponent(&with_zeros), growth_exponent(&points));
-        assert_close(growth_exponent(&[(1.0, 1632.0), (1000.0, 1632.0)]).unwrap(), 0.0, 1e-12);
-        assert_eq!(growth_exponent(&[(3.0, 1.0), (3.0, 2.0)]), None);
     }
 }

@@ -1,7 +1,6 @@
 //! `aaren compare`: memory and time of acting and training, policy beside policy.
 
 mod acting;
-mod claims;
 mod int8;
 mod report;
 mod training;
@@ -12,8 +11,8 @@ use crate::refusal::Refusal;
 use aaren_agents::{PolicyFile, Task};
 use aaren_encoders::open_device;
 use aaren_envs::{EnvSpec, describe};
-use aaren_format::{EncoderKind, Header, Network};
-use aaren_reports::{Aggregates, Summary};
+use aaren_format::{Header, Network};
+use aaren_reports::Summary;
 use aaren_runs::{output, stand_in};
 use aaren_spec::{Document, ExperimentFolder, RunFolder, Spec};
 use anyhow::{Context, Result, bail};
@@ -94,21 +93,6 @@ pub fn run(args: &Args) -> Result<()> {
         output::print(format_args!("written to {}", compared.folder.display()))?;
     }
     Ok(())
-}
-
-impl Compared {
-    /// The scores over all runs.
-    fn aggregates(&self) -> Option<Aggregates> {
-        let summary = self.summary.clone()?;
-        let scale = summary.scale();
-        Some(Aggregates::new(&[(summary.name.clone(), summary)], scale))
-    }
-
-    /// The first policy with an encoder of that kind.
-    fn with(&self, kind: EncoderKind) -> Option<&PolicyFile> {
-        let is = |file: &&PolicyFile| file.header.decision().is_some_and(|d| d.model.encoder() == kind);
-        self.policies.iter().find(is)
-    }
 }
 
 /// The policies of an experiment: those that `aaren run` trained, else untrained ones of the same shape.

@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use aaren_format::EncoderKind;
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::Compared;
-use super::claims::{self, Claim};
 use super::training::{BATCH, TrainingCost};
 use aaren_reports::plot::{Axis, Figure, Look, Series};
 use aaren_reports::{Table, cost_name, kind_of_file, looks};
@@ -24,7 +22,6 @@ pub struct Report {
 
 impl Report {
     pub fn new(compared: &Compared, costs: &[Cost], training: &[TrainingCost]) -> Self {
-        let claims = claims::check(compared, costs, training);
         let kinds: Vec<_> = compared.policies.iter().map(|file| kind_of_file(&file.header)).collect();
         let looks = looks(&kinds);
         // A policy's own memory is the first that its costs are of.
@@ -70,24 +67,14 @@ impl Report {
             Figure { title: None, x, y, series: series.collect(), levels: Vec::new(), histogram: None }
                 .to_svg()
         };
-        let aggregates = compared.aggregates();
-        let mut figures = vec![
+        let figures = vec![
             ("memory.svg", over_time("Bytes kept of the episode", |p| p.state_bytes as f64)),
             ("latency.svg", over_time("µs per environment step", |p| p.step_us_p50)),
             ("cumulative_time.svg", over_time("ms since the episode's start", |p| p.cumulative_ms)),
             ("training_cost.svg", update),
         ];
-        figures.extend(aggregates.as_ref().map(|it| ("performance_profile.svg", it.profile())));
-        let mut markdown = markdown(compared, costs, training, &claims);
-        let mut summary = summary(costs, &claims);
-        if let (Some(aggregates), Some(scores)) = (&aggregates, &compared.summary) {
-            let (scores, table) = (scores.score_table().to_markdown(), aggregates.table().to_markdown());
-            summary = format!("{scores}\n{table}\n{summary}");
-            let about = aggregates.about();
-            let picture = "![Performance profile](performance_profile.svg)";
-            markdown += &format!("\n## Scores\n\n{scores}\n{table}\n{about}\n\n{picture}\n");
-        }
-        Self { json: to_json(compared, costs, training, &claims), markdown, summary, figures }
+        let markdown = markdown(compared, costs, training);
+        Self { json: to_json(compared, costs, training), markdown, summary: table(costs), figures }
     }
 
     pub fn write(&self, folder: &Path) -> Result<()> {
@@ -109,7 +96,7 @@ impl Report {
     }
 }
 
-fn to_json(compared: &Compared, costs: &[Cost], training: &[TrainingCost], claims: &[Claim]) -> Value {
+fn to_json(compared: &Compared, costs: &[Cost], training: &[TrainingCost]) -> Value {
     let rows: Vec<Value> = costs
         .iter()
         .flat_map(|cost| {
@@ -122,38 +109,23 @@ fn to_json(compared: &Compared, costs: &[Cost], training: &[TrainingCost], claim
             })
         })
         .collect();
-    let exponents: serde_json::Map<String, Value> = costs
-        .iter()
-        .map(|cost| {
-            let key = format!("{}, {}, {}", cost.policy, cost.regime, cost.backend);
-            (key, json!({ "memory": cost.memory_exponent, "cumulative_time": cost.time_exponent }))
-        })
-        .collect();
     json!({
-        "name": compared.name, "rows": rows, "scores": compared.summary.as_ref().map(|it| &it.comparison), "exponents": exponents, "training": training, "claims": claims,
+        "name": compared.name, "rows": rows, "scores": compared.summary.as_ref().map(|it| &it.comparison), "training": training,
         "protocol": provenance::within(json!({
             "env": compared.env, "trained": compared.trained, "threads": 1, "training_batch": BATCH,
         })),
     })
 }
 
-fn summary(costs: &[Cost], claims: &[Claim]) -> String {
-    let mut text = table(costs);
-    text.push('\n');
-    text += &claims_table(claims);
-    text
-}
-
-/// Every policy at the last timestep, with its exponents.
+/// Every policy at the last timestep.
 fn table(costs: &[Cost]) -> String {
     let Some(last) = costs.first().and_then(|cost| cost.points.last()) else { return String::new() };
     let (step, episode) = (format!("µs/step at {}", last.timestep), format!("episode of {}", last.timestep));
     let heads =
         ["policy", "backend", "roll-out", &step, "p99", &episode, "state bytes", "scratch bytes", "grown by"];
-    let mut table = Table::new(3, heads.into_iter().chain(["memory ∝ t^", "time ∝ t^"]));
+    let mut table = Table::new(3, heads);
     for cost in costs {
         let Some(last) = cost.points.last() else { continue };
-        let exponent = |e: Option<f64>| e.map_or("–".into(), |e| format!("{e:.2}"));
         table.row([
             cost.policy.clone(),
             cost.backend.to_string(),
@@ -164,8 +136,6 @@ fn table(costs: &[Cost]) -> String {
             last.state_bytes.to_string(),
             counted(last.scratch_bytes),
             megabytes(last.resident_bytes, 1),
-            exponent(cost.memory_exponent),
-            exponent(cost.time_exponent),
         ]);
     }
     table.to_markdown()
@@ -177,19 +147,6 @@ fn counted(bytes: Option<usize>) -> String {
 
 fn megabytes(bytes: Option<usize>, decimals: usize) -> String {
     bytes.map_or("–".into(), |bytes| format!("{:.decimals$} MB", bytes as f64 / 1e6))
-}
-
-fn claims_table(claims: &[Claim]) -> String {
-    let mut table = Table::new(3, ["claim", "here", "measured"]);
-    for claim in claims {
-        let holds = match claim.holds {
-            Some(true) => "holds",
-            Some(false) => "does not hold here",
-            None => "undecided",
-        };
-        table.row([&claim.statement, holds, &claim.measured]);
-    }
-    table.to_markdown()
 }
 
 /// Every policy at every timestep of interest.
@@ -229,7 +186,7 @@ fn training_table(training: &[TrainingCost]) -> String {
     table.to_markdown()
 }
 
-fn markdown(compared: &Compared, costs: &[Cost], training: &[TrainingCost], claims: &[Claim]) -> String {
+fn markdown(compared: &Compared, costs: &[Cost], training: &[TrainingCost]) -> String {
     let weights = if compared.trained {
         "The policies are trained."
     } else {
@@ -238,20 +195,13 @@ fn markdown(compared: &Compared, costs: &[Cost], training: &[TrainingCost], clai
     let mut text = format!(
         "# {}: memory and time\n\n{weights} One thread; a step is one environment step (three tokens). Percentiles are \
          over the steps just before the timestep, of several episodes in turns. State bytes must be kept from step to step; \
-         scratch bytes are a step's working memory, of which the next needs nothing. Exponents are fitted from timestep {} on.\n\n",
+         scratch bytes are a step's working memory, of which the next needs nothing.\n\n",
         compared.name,
-        aaren_runs::cost::FIT_FROM,
     );
     text += &table(costs);
-    text += "\n## The paper's claims\n\n";
-    text += &claims_table(claims);
     text += &format!("\n## By timestep\n\n{}", by_timestep(costs));
     text += "\n## Training\n\n";
     text += &format!("One update of {BATCH} windows in float32.\n\n{}", training_table(training));
     text += "\n![Memory](memory.svg) ![Latency](latency.svg)\n\n![Cumulative time](cumulative_time.svg) ![Training cost](training_cost.svg)\n";
-    if compared.with(EncoderKind::Transformer).and(compared.with(EncoderKind::Aaren)).is_some() {
-        text += "\nA window that is recomputed costs the same at every timestep: over short episodes it is the \
-                 Transformer's cheaper form, and it forgets what lies before it.\n";
-    }
     text
 }
