@@ -221,16 +221,12 @@ impl Aggregates {
         let series = self.policies.iter().map(|policy| {
             let shares = performance_profile(&policy.scores, &thresholds);
             let ends = |share: &Estimate| share.ci95.unwrap_or((share.mean, share.mean));
-            Series {
-                name: policy.name.clone(),
-                points: thresholds.iter().zip(&shares).map(|(&x, share)| (x, share.mean)).collect(),
-                band: Some(shares.iter().map(ends).collect()),
-                look: policy.look,
-                reference: false,
-            }
+            let points = thresholds.iter().zip(&shares).map(|(&x, share)| (x, share.mean));
+            let line = Series::new(&policy.name, points.collect(), policy.look);
+            Series { band: Some(shares.iter().map(ends).collect()), ..line }
         });
         let (x, y) = (Axis::linear(self.axis_label()), Axis::linear("Share of runs above"));
-        Figure { title: None, x, y, series: series.collect(), levels: Vec::new(), histogram: None }.to_svg()
+        Figure::new(x, y, series.collect()).to_svg()
     }
 }
 

@@ -31,7 +31,7 @@ pub use error::Error;
 pub use looks::{Kind, cost_name, kind_of_agent, kind_of_file, looks, looks_of};
 pub use metric::{Metric, Scale, lengths};
 pub use page::{Film, Overview, Section, page};
-pub use pictures::Pictures;
+pub use pictures::{Pictures, over_time};
 pub use primary::PrimaryResult;
 pub use primary_scores::PrimaryScores;
 pub use summary::{INTERVAL, PolicySummary, Protocol, Score, Summary, TargetSummary, training_seeds};

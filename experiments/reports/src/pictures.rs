@@ -55,7 +55,7 @@ impl Pictures {
             points.push((evaluated.update as f64, estimate.mean));
             band.push(estimate.ci95.unwrap_or((estimate.mean, estimate.mean)));
         }
-        Series { name: name.to_owned(), points, band: Some(band), look, reference: false }
+        Series { band: Some(band), ..Series::new(name, points, look) }
     }
 
     /// All of them, each with its file's name.
@@ -80,22 +80,11 @@ impl Pictures {
         let title = Some(self.title.clone());
         let over_updates = |y: Axis, series: &[Series], levels: Vec<Level>| Figure {
             title: title.clone(),
-            x: Axis::linear("Updates"),
-            y,
-            series: series.to_vec(),
             levels,
-            histogram: None,
+            ..Figure::new(Axis::linear("Updates"), y, series.to_vec())
         };
         let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
-            let series = self.costs.iter().map(|(look, name, cost)| Series {
-                name: name.clone(),
-                points: cost.points.iter().map(|point| (point.timestep as f64, value(point))).collect(),
-                band: None,
-                look: *look,
-                reference: false,
-            });
-            let (x, y) = (Axis::log("Timestep of the episode"), Axis::log(label));
-            Figure { title: None, x, y, series: series.collect(), levels: Vec::new(), histogram: None }
+            over_time(self.costs.iter().map(|(look, name, cost)| (*look, name.clone(), cost)), label, value)
         };
         let curves = over_updates(Axis::linear(self.metric.label()), &self.curves, self.levels());
         let losses = over_updates(Axis::log("Training loss"), &self.losses, Vec::new());
@@ -108,6 +97,19 @@ impl Pictures {
             ("latency.svg", latency),
         ]
     }
+}
+
+/// What acting costs over the timesteps of an episode, a line for each cost with its look and name.
+pub fn over_time<'c>(
+    lines: impl Iterator<Item = (Look, String, &'c Cost)>,
+    label: &str,
+    value: fn(&CostPoint) -> f64,
+) -> Figure {
+    let series = lines.map(|(look, name, cost)| {
+        let points = cost.points.iter().map(|point| (point.timestep as f64, value(point)));
+        Series::new(name, points.collect(), look)
+    });
+    Figure::new(Axis::log("Timestep of the episode"), Axis::log(label), series.collect())
 }
 
 /// The evaluations of a run that were played as its last one was: others are not of the same curve.
@@ -129,5 +131,5 @@ fn loss_curve(name: &str, look: Look, runs: &[&RunResult]) -> Series {
             of_part.map(|&(update, loss)| (update as f64, loss)).unzip();
         (mean(&updates), mean(&losses))
     });
-    Series { name: name.to_owned(), points: points.collect(), band: None, look, reference: false }
+    Series::new(name, points.collect(), look)
 }

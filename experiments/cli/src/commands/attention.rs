@@ -187,31 +187,13 @@ fn picture(spreads: &[Spread], recent: usize) -> String {
         let point = (spread.timestep as f64, spread.recent);
         match series.last_mut().filter(|line| line.name == spread.policy) {
             Some(line) => line.points.push(point),
-            None => series.push(Series {
-                name: spread.policy.clone(),
-                points: vec![point],
-                band: None,
-                look: spread.look,
-                reference: false,
-            }),
+            None => series.push(Series::new(&spread.policy, vec![point], spread.look)),
         }
     }
     let even = spreads.iter().filter(|spread| spread.policy == spreads[0].policy);
-    series.push(Series {
-        name: "spread evenly".into(),
-        points: even.map(|s| (s.timestep as f64, (recent as f64 / s.timestep as f64).min(1.0))).collect(),
-        band: None,
-        look: Look::COMPUTED,
-        reference: true,
-    });
+    let even = even.map(|s| (s.timestep as f64, (recent as f64 / s.timestep as f64).min(1.0)));
+    let even = Series::new("spread evenly", even.collect(), Look::COMPUTED);
+    series.push(Series { reference: true, ..even });
     let y = Axis::linear(format!("Share of the last {recent} timesteps"));
-    Figure {
-        title: None,
-        x: Axis::log("Timestep of the episode"),
-        y,
-        series,
-        levels: Vec::new(),
-        histogram: None,
-    }
-    .to_svg()
+    Figure::new(Axis::log("Timestep of the episode"), y, series).to_svg()
 }

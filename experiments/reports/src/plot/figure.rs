@@ -49,6 +49,11 @@ pub struct Level {
 }
 
 impl Series {
+    /// Measured points without intervals.
+    pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>, look: Look) -> Self {
+        Self { name: name.into(), points, band: None, look, reference: false }
+    }
+
     fn has_whiskers(&self) -> bool {
         self.band.is_some() && self.points.len() <= MOST_WHISKERS
     }
@@ -104,6 +109,11 @@ impl Frame {
 }
 
 impl Figure {
+    /// Series alone.
+    pub fn new(x: Axis, y: Axis, series: Vec<Series>) -> Self {
+        Self { title: None, x, y, series, levels: Vec::new(), histogram: None }
+    }
+
     /// The figure as a complete SVG document.
     pub fn to_svg(&self) -> String {
         let mut series: Vec<Series> = self.series.iter().map(|series| self.drawable(series)).collect();

@@ -8,14 +8,6 @@ use super::style::WIDTH;
 use super::svg::text_width;
 use super::*;
 
-fn series(name: &str, points: &[(f64, f64)]) -> Series {
-    Series { name: name.into(), points: points.to_vec(), band: None, look: Look::default(), reference: false }
-}
-
-fn figure(x: Axis, y: Axis, series: Vec<Series>) -> Figure {
-    Figure { title: None, x, y, series, levels: Vec::new(), histogram: None }
-}
-
 fn labels(ticks: Vec<Tick>) -> Vec<String> {
     ticks.into_iter().filter_map(|tick| tick.label).collect()
 }
@@ -63,7 +55,7 @@ fn what_cannot_be_drawn_is_left_out() {
         (100.0, 7.0),
     ];
     let marks = |x, y| {
-        let svg = figure(x, y, vec![series("", &points)]).to_svg();
+        let svg = Figure::new(x, y, vec![Series::new("", points.to_vec(), Look::default())]).to_svg();
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
         Document::parse(&svg).unwrap().descendants().filter(|node| node.has_tag_name("circle")).count()
     };
@@ -75,9 +67,10 @@ fn what_cannot_be_drawn_is_left_out() {
 #[test]
 fn texts_are_escaped_and_kept_inside() {
     let long = "a <very> \"long\" & winding \u{1} name ".repeat(5);
-    let mut figure = figure(Axis::linear("x < y"), Axis::log("y"), vec![series(&long, &[(1.0, 1.0)])]);
-    figure.levels = vec![Level { y: 1.0, label: long.clone() }];
-    let svg = figure.to_svg();
+    let series = Series::new(&long, vec![(1.0, 1.0)], Look::default());
+    let levels = vec![Level { y: 1.0, label: long.clone() }];
+    let plain = Figure::new(Axis::linear("x < y"), Axis::log("y"), vec![series]);
+    let svg = Figure { levels, ..plain }.to_svg();
     let document = Document::parse(&svg).unwrap();
     assert!(document.descendants().any(|node| node.text() == Some("x < y")));
     let dot = Dot { value: 1.0, interval: None, samples: Vec::new(), look: Look::default() };
@@ -90,7 +83,8 @@ fn texts_are_escaped_and_kept_inside() {
 #[test]
 fn a_long_title_stands_in_lines() {
     let titled = |title: &str| {
-        let plain = figure(Axis::linear("x"), Axis::linear("y"), vec![series("aaren", &[(1.0, 1.0)])]);
+        let series = Series::new("aaren", vec![(1.0, 1.0)], Look::default());
+        let plain = Figure::new(Axis::linear("x"), Axis::linear("y"), vec![series]);
         let svg = Figure { title: Some(title.into()), ..plain }.to_svg();
         let document = Document::parse(&svg).unwrap();
         let bold = document.descendants().filter(|node| node.attribute("font-weight").is_some());
@@ -152,7 +146,7 @@ proptest! {
         points in prop::collection::vec((value(), value()), 0..8),
         band in proptest::option::of(prop::collection::vec((value(), value()), 0..8)),
     ) {
-        let series = Series { band, ..series("policy", &points) };
+        let series = Series { band, ..Series::new("policy", points.clone(), Look::default()) };
         let levels = vec![Level { y: level, label: "level".into() }];
         let look = Look { colour: 1, mark: 7, dash: 3 };
         let dots = points.iter().map(|&(value, other)| Dot { value, interval: Some((value, other)), samples: vec![other], look });
@@ -184,10 +178,9 @@ proptest! {
 fn a_band_is_cut_off_at_half_the_height_of_the_points() {
     let points = [(0.0, 0.0), (1.0, 100.0)];
     let highest = |high: f64| {
-        let series = Series { band: Some(vec![(0.0, high); 2]), ..series("policy", &points) };
-        let (x, y) = (Axis::linear("x"), Axis::linear("y"));
-        let svg =
-            Figure { title: None, x, y, series: vec![series], levels: vec![], histogram: None }.to_svg();
+        let line = Series::new("policy", points.to_vec(), Look::default());
+        let series = Series { band: Some(vec![(0.0, high); 2]), ..line };
+        let svg = Figure::new(Axis::linear("x"), Axis::linear("y"), vec![series]).to_svg();
         let document = Document::parse(&svg).unwrap();
         let ticks = document.descendants().filter(|node| node.attribute("text-anchor") == Some("end"));
         ticks.filter_map(|node| node.text()?.parse::<f64>().ok()).fold(0.0, f64::max)
@@ -198,8 +191,8 @@ fn a_band_is_cut_off_at_half_the_height_of_the_points() {
 /// A bar for each bin that holds something, as high as its count, between the lines and the axis.
 #[test]
 fn a_histogram_stands_below_the_lines() {
-    let plain =
-        figure(Axis::linear("x"), Axis::linear("y"), vec![series("aaren", &[(1.0, 1.0), (2.0, 2.0)])]);
+    let series = Series::new("aaren", vec![(1.0, 1.0), (2.0, 2.0)], Look::default());
+    let plain = Figure::new(Axis::linear("x"), Axis::linear("y"), vec![series]);
     let counts = vec![2, 0, 4];
     let histogram = Some(Histogram { low: 0.0, high: 3.0, counts, label: "data".into() });
     let svg = Figure { histogram, ..plain }.to_svg();

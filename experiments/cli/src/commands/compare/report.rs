@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Compared;
 use super::training::{BATCH, TrainingCost};
 use aaren_reports::plot::{Axis, Figure, Look, Series};
-use aaren_reports::{Table, cost_name, kind_of_file, looks};
+use aaren_reports::{Table, cost_name, kind_of_file, looks, over_time};
 use aaren_runs::provenance;
 use aaren_spec::{Cost, CostPoint};
 
@@ -40,32 +40,17 @@ impl Report {
             cost_name(cost, kinds[policy], memory == 0)
         };
         let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
-            let series = costs.iter().map(|cost| Series {
-                name: name(cost),
-                points: cost.points.iter().map(|p| (p.timestep as f64, value(p))).collect(),
-                band: None,
-                look: look(cost),
-                reference: false,
-            });
-            let (x, y) = (Axis::log("Timestep of the episode"), Axis::log(label));
-            Figure { title: None, x, y, series: series.collect(), levels: Vec::new(), histogram: None }
-                .to_svg()
+            let lines = costs.iter().map(|cost| (look(cost), name(cost), cost));
+            over_time(lines, label, value).to_svg()
         };
         let update = {
-            let series = compared.policies.iter().zip(&looks).map(|(file, &look)| Series {
-                name: file.header.policy.clone(),
-                points: training
-                    .iter()
-                    .filter(|cost| cost.policy == file.header.policy)
-                    .map(|cost| (cost.context as f64, cost.update_ms))
-                    .collect(),
-                band: None,
-                look,
-                reference: false,
+            let series = compared.policies.iter().zip(&looks).map(|(file, &look)| {
+                let policy = &file.header.policy;
+                let costs = training.iter().filter(|cost| cost.policy == *policy);
+                Series::new(policy, costs.map(|cost| (cost.context as f64, cost.update_ms)).collect(), look)
             });
             let (x, y) = (Axis::log("Timesteps of a training window"), Axis::log("ms per update"));
-            Figure { title: None, x, y, series: series.collect(), levels: Vec::new(), histogram: None }
-                .to_svg()
+            Figure::new(x, y, series.collect()).to_svg()
         };
         let figures = vec![
             ("memory.svg", over_time("Bytes kept of the episode", |p| p.state_bytes as f64)),

@@ -135,13 +135,8 @@ pub fn picture(cells: &[Cell], data: &DatasetSummary, label: &str) -> String {
     let (least, most) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), target| {
         (target.min(least), target.max(most))
     });
-    let as_asked = Series {
-        name: "as asked".into(),
-        points: vec![(least, least), (most, most)],
-        band: None,
-        look: Look::COMPUTED,
-        reference: true,
-    };
+    let as_asked = Series::new("as asked", vec![(least, least), (most, most)], Look::COMPUTED);
+    let as_asked = Series { reference: true, ..as_asked };
     let histogram = (!data.return_histogram.is_empty()).then(|| Histogram {
         low: data.return_min,
         high: data.return_max,
@@ -150,7 +145,7 @@ pub fn picture(cells: &[Cell], data: &DatasetSummary, label: &str) -> String {
     });
     let series = lines(cells).into_iter().chain([as_asked]).collect();
     let (x, y) = (Axis::linear("Return asked for"), Axis::linear(label));
-    Figure { title: None, x, y, series, levels: Vec::new(), histogram }.to_svg()
+    Figure { histogram, ..Figure::new(x, y, series) }.to_svg()
 }
 
 #[cfg(test)]

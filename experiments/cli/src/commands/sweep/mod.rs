@@ -334,7 +334,7 @@ fn picture(cells: &[Cell], varied: Option<&str>, label: &str) -> String {
     let positive = cells.iter().all(|cell| cell.value.is_some_and(|value| value.0 > 0.0));
     let axis = if positive && key != "updates" { Axis::log } else { Axis::linear };
     let key = if key == "updates" { "Updates" } else { key };
-    Figure { title: None, x: axis(key), y: Axis::linear(label), series, levels, histogram: None }.to_svg()
+    Figure { levels, ..Figure::new(axis(key), Axis::linear(label), series) }.to_svg()
 }
 
 /// A line over the values for each policy and memory.
@@ -348,13 +348,8 @@ fn lines(cells: &[Cell]) -> Vec<Series> {
             line.push(point);
             band.push(interval);
         } else {
-            series.push(Series {
-                name: name(cell),
-                points: vec![point],
-                band: Some(vec![interval]),
-                look: cell.look,
-                reference: false,
-            });
+            let line = Series::new(name(cell), vec![point], cell.look);
+            series.push(Series { band: Some(vec![interval]), ..line });
         }
     }
     series
