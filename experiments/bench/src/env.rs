@@ -23,7 +23,7 @@ pub fn measure(python: &Python) -> Result<Vec<Row>> {
         for _ in 0..ROUNDS {
             ours.push(rate(id)?);
             if let Some(reference) = &mut reference {
-                theirs.push(reference.rate(id, SECONDS)?);
+                theirs.push(reference.rate(&format!("{id} {SECONDS}"))?);
             }
         }
         // The T-mazes are ours alone.
@@ -56,7 +56,7 @@ pub fn python(python: &Python) -> Result<Vec<Row>> {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             ours.push(vector_rate(&mut vector)?);
-            theirs.push(reference.rate(id, COUNT, SECONDS)?);
+            theirs.push(reference.rate(&format!("{id} {COUNT} {SECONDS}"))?);
         }
         let row = Row {
             what: "env",

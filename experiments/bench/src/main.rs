@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
 use aaren_reports::Table;
@@ -47,7 +47,7 @@ struct Args {
 }
 
 /// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Subject {
     /// Updates per second.
     Train,
@@ -61,19 +61,6 @@ enum Subject {
     Evaluate,
     /// Time and memory of loading data.
     Data,
-}
-
-impl Subject {
-    fn name(self) -> &'static str {
-        match self {
-            Subject::Train => "train",
-            Subject::Step => "step",
-            Subject::Env => "env",
-            Subject::Python => "python",
-            Subject::Evaluate => "evaluate",
-            Subject::Data => "data",
-        }
-    }
 }
 
 /// One measured figure.
@@ -164,7 +151,8 @@ fn main() -> Result<()> {
     let json = serde_json::json!({
         "training_threads": threads, "rows": rows, "protocol": provenance::within(serde_json::json!({})),
     });
-    let name = args.subject.map_or("bench".to_owned(), |subject| format!("bench-{}", subject.name()));
+    let subject = args.subject.and_then(|subject| subject.to_possible_value());
+    let name = subject.map_or("bench".to_owned(), |subject| format!("bench-{}", subject.get_name()));
     std::fs::create_dir_all(&args.results).with_context(|| args.results.display().to_string())?;
     let text = serde_json::to_string_pretty(&json)? + "\n";
     aaren_spec::write(&args.results.join(format!("{name}.json")), text.as_bytes())?;

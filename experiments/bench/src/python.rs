@@ -33,14 +33,14 @@ impl Python {
         Ok(policies.zip(libraries).map(|(policies, libraries)| Rivals { policies, libraries }))
     }
 
-    /// A process that measures Gymnasium's environments; `None` without an interpreter.
-    pub fn env_steps(&self) -> Result<Option<EnvSteps>> {
-        Ok(self.spawn(ENV_STEPS)?.map(EnvSteps))
+    /// A process that measures the environment `ID SECONDS` of Gymnasium; `None` without an interpreter.
+    pub fn env_steps(&self) -> Result<Option<Answers>> {
+        self.spawn(ENV_STEPS)
     }
 
-    /// A process that measures Gymnasium's `AsyncVectorEnv`; `None` without an interpreter.
-    pub fn vector_steps(&self) -> Result<Option<VectorSteps>> {
-        Ok(self.spawn(VECTOR_STEPS)?.map(VectorSteps))
+    /// A process that measures `ID COUNT SECONDS` in Gymnasium's `AsyncVectorEnv`; `None` without an interpreter.
+    pub fn vector_steps(&self) -> Result<Option<Answers>> {
+        self.spawn(VECTOR_STEPS)
     }
 
     /// The interpreter itself.
@@ -68,7 +68,7 @@ impl Python {
 }
 
 /// A process that answers a line with a line.
-struct Answers {
+pub struct Answers {
     child: Child,
     questions: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -82,6 +82,12 @@ impl Answers {
         ensure!(!answer.is_empty(), "{question}: Python gave no answer; `make bench` installs what it needs");
         Ok(answer)
     }
+
+    /// Steps per second of what `question` names, over about as many seconds as it says.
+    pub fn rate(&mut self, question: &str) -> Result<f64> {
+        let answer = self.ask(question)?;
+        answer.trim().parse().with_context(|| format!("{question}: Python Gymnasium answered {answer:?}"))
+    }
 }
 
 impl Drop for Answers {
@@ -89,28 +95,6 @@ impl Drop for Answers {
         // It ends by itself when its input does; nothing is lost by not waiting.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Python Gymnasium, asked for one environment at a time.
-pub struct EnvSteps(Answers);
-
-impl EnvSteps {
-    /// Steps per second over about so many seconds.
-    pub fn rate(&mut self, id: &str, seconds: f64) -> Result<f64> {
-        let answer = self.0.ask(&format!("{id} {seconds}"))?;
-        answer.trim().parse().with_context(|| format!("{id}: Python Gymnasium answered {answer:?}"))
-    }
-}
-
-/// Gymnasium's `AsyncVectorEnv`, asked for one environment at a time.
-pub struct VectorSteps(Answers);
-
-impl VectorSteps {
-    /// Steps per second of so many environments together, over about so many seconds.
-    pub fn rate(&mut self, id: &str, count: usize, seconds: f64) -> Result<f64> {
-        let answer = self.0.ask(&format!("{id} {count} {seconds}"))?;
-        answer.trim().parse().with_context(|| format!("{id}: Python Gymnasium answered {answer:?}"))
     }
 }
 
