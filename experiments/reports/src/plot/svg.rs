@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::style::{FONT_SIZE, INK};
+use crate::html::escaped;
 
 /// Where text stands relative to its point.
 #[derive(Clone, Copy)]
@@ -153,19 +154,7 @@ fn coordinate(value: f64) -> f64 {
 
 /// Text between tags; characters that XML forbids are replaced.
 fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            c if c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    escaped(&text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}").replace(char::is_control, " "))
 }
 
 /// Width of text in pixels, estimated from above: no font is at hand, and the viewer chooses it.
