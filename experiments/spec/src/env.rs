@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use aaren_datasets::Space;
 use aaren_format::{ActionSpace, EnvSpec, OfData, PythonEnv, Spaces};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error as DeError, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error as DeError, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::document::Document;
 use super::error::{Error, Place};
 use super::field::Field;
-use super::values::{ANY, some_positive, some_whole, text, visible};
+use super::values::{ANY, some_positive, some_whole, text, visible, words};
 
 const ENV: &str = "an environment's id such as `Hopper-v4`, or `{id: …, kwargs: {…}}`, or one of Python, \
                    `{gymnasium: …, import: …}` or `{python: \"module:function\"}`";
@@ -87,36 +87,12 @@ fn folder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, 
 
 /// A module, or a list of them.
 fn modules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    deserializer.deserialize_str(Words("a module such as `gymnasium_robotics`, or a list of them"))
+    words(deserializer, "a module such as `gymnasium_robotics`, or a list of them").map(Some)
 }
 
 /// A list of keys.
 pub(super) fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    deserializer.deserialize_str(Words("a list of keys such as `[observation, desired_goal]`"))
-}
-
-struct Words(&'static str);
-
-impl<'de> Visitor<'de> for Words {
-    type Value = Option<Vec<String>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(self.0)
-    }
-
-    fn visit_str<E: DeError>(self, word: &str) -> Result<Self::Value, E> {
-        visible(word, self.0)?;
-        Ok(Some(vec![word.to_owned()]))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let mut words = Vec::new();
-        while let Some(word) = items.next_element::<String>()? {
-            visible(&word, self.0)?;
-            words.push(word);
-        }
-        Ok(Some(words))
-    }
+    words(deserializer, "a list of keys such as `[observation, desired_goal]`").map(Some)
 }
 
 /// An id, or a map.

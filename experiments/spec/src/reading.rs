@@ -5,14 +5,12 @@ use std::path::Path;
 
 use aaren_datasets::{Actions, Columns};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::field::Field;
-use super::values::text;
+use super::values::{text, words};
 use crate::{Document, Error};
-
-const NAMES: &str = "a list of names such as `[observation, desired_goal]`";
 
 /// Keys of observations, at least one.
 pub(super) fn observe<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
@@ -34,7 +32,7 @@ pub(super) fn columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     struct Map;
 
     #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
+    #[serde(remote = "Columns", deny_unknown_fields)]
     struct Written {
         #[serde(deserialize_with = "names")]
         observation: Vec<String>,
@@ -58,9 +56,7 @@ pub(super) fn columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
         }
 
         fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Columns, A::Error> {
-            let Written { observation, action, reward, episode, terminal, timeout } =
-                Written::deserialize(MapAccessDeserializer::new(map))?;
-            Ok(Columns { observation, action, reward, episode, terminal, timeout })
+            Written::deserialize(MapAccessDeserializer::new(map))
         }
     }
 
@@ -88,34 +84,5 @@ fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 
 /// A name, or several.
 fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    struct Names;
-
-    #[derive(Deserialize)]
-    struct Name(#[serde(deserialize_with = "one")] String);
-
-    fn one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-        text(deserializer, "a name", |name| Ok(name.to_owned()))
-    }
-
-    impl<'de> Visitor<'de> for Names {
-        type Value = Vec<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str(NAMES)
-        }
-
-        fn visit_str<E>(self, name: &str) -> Result<Vec<String>, E> {
-            Ok(vec![name.to_owned()])
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<String>, A::Error> {
-            let mut names = Vec::new();
-            while let Some(Name(name)) = items.next_element()? {
-                names.push(name);
-            }
-            Ok(names)
-        }
-    }
-
-    deserializer.deserialize_str(Names)
+    words(deserializer, "a list of names such as `[observation, desired_goal]`")
 }

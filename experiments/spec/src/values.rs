@@ -41,6 +41,44 @@ impl<T> Visitor<'_> for Text<T> {
     }
 }
 
+/// A name, or a list of them.
+pub(super) fn words<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    expected: &'static str,
+) -> Result<Vec<String>, D::Error> {
+    deserializer.deserialize_str(Words(expected))
+}
+
+struct Words(&'static str);
+
+impl<'de> Visitor<'de> for Words {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Vec<String>, E> {
+        visible(word, self.0)?;
+        Ok(vec![word.to_owned()])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<String>, A::Error> {
+        #[derive(Deserialize)]
+        struct Word(#[serde(deserialize_with = "word")] String);
+
+        fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+            text(deserializer, "a name", |word| Ok(word.to_owned()))
+        }
+
+        let mut words = Vec::new();
+        while let Some(Word(word)) = items.next_element()? {
+            words.push(word);
+        }
+        Ok(words)
+    }
+}
+
 /// Refuses text with an invisible character, and names it.
 pub(super) fn visible<E: Error>(text: &str, expected: &str) -> Result<(), E> {
     let Some(hidden) = text.chars().find(|&c| c.is_control() || is_invisible(c)) else { return Ok(()) };
