@@ -103,35 +103,11 @@ const AUTO: &str = "auto";
 
 /// A number that the network can divide by, or `auto`.
 fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    struct Scale;
-
-    impl Visitor<'_> for Scale {
-        type Value = Option<f64>;
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str("a number from 1e-37 to 3.4e38, which float32 holds, or `auto`")
-        }
-
-        fn visit_u64<E: de::Error>(self, scale: u64) -> Result<Option<f64>, E> {
-            self.visit_f64(scale as f64)
-        }
-
-        fn visit_i64<E: de::Error>(self, scale: i64) -> Result<Option<f64>, E> {
-            self.visit_f64(scale as f64)
-        }
-
-        fn visit_f64<E: de::Error>(self, scale: f64) -> Result<Option<f64>, E> {
-            let valid = (1e-37..=f64::from(f32::MAX)).contains(&scale);
-            valid.then_some(Some(scale)).ok_or_else(|| E::invalid_value(Unexpected::Float(scale), &self))
-        }
-
-        fn visit_str<E: de::Error>(self, word: &str) -> Result<Option<f64>, E> {
-            let wrong = || E::invalid_value(Unexpected::Str(word), &self);
-            (word == AUTO).then_some(None).ok_or_else(wrong)
-        }
-    }
-
-    deserializer.deserialize_any(Scale)
+    deserializer.deserialize_any(NumberOr {
+        word: AUTO,
+        valid: |scale| (1e-37..=f64::from(f32::MAX)).contains(&scale),
+        expected: "a number from 1e-37 to 3.4e38, which float32 holds, or `auto`",
+    })
 }
 
 fn write_scale<S: Serializer>(scale: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -171,33 +147,43 @@ fn target_returns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<V
 }
 
 fn target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    struct Return;
+    let target = deserializer.deserialize_any(NumberOr {
+        word: Target::MAX,
+        valid: |target| (target as f32).is_finite(),
+        expected: "a return of at most 3.4e38 in size, which float32 holds, or `max`",
+    })?;
+    Ok(target.unwrap_or(f64::INFINITY))
+}
 
-    impl Visitor<'_> for Return {
-        type Value = f64;
+/// A valid number, or the word that stands for none.
+struct NumberOr {
+    word: &'static str,
+    valid: fn(f64) -> bool,
+    expected: &'static str,
+}
 
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str("a return of at most 3.4e38 in size, which float32 holds, or `max`")
-        }
+impl Visitor<'_> for NumberOr {
+    type Value = Option<f64>;
 
-        fn visit_u64<E: de::Error>(self, target: u64) -> Result<f64, E> {
-            self.visit_f64(target as f64)
-        }
-
-        fn visit_i64<E: de::Error>(self, target: i64) -> Result<f64, E> {
-            self.visit_f64(target as f64)
-        }
-
-        fn visit_f64<E: de::Error>(self, target: f64) -> Result<f64, E> {
-            let valid = (target as f32).is_finite();
-            valid.then_some(target).ok_or_else(|| E::invalid_value(Unexpected::Float(target), &self))
-        }
-
-        fn visit_str<E: de::Error>(self, word: &str) -> Result<f64, E> {
-            let wrong = || E::invalid_value(Unexpected::Str(word), &self);
-            (word == Target::MAX).then_some(f64::INFINITY).ok_or_else(wrong)
-        }
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.expected)
     }
 
-    deserializer.deserialize_any(Return)
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Option<f64>, E> {
+        self.visit_f64(number as f64)
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Option<f64>, E> {
+        self.visit_f64(number as f64)
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Option<f64>, E> {
+        let wrong = || E::invalid_value(Unexpected::Float(number), &self);
+        (self.valid)(number).then_some(Some(number)).ok_or_else(wrong)
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<Option<f64>, E> {
+        let wrong = || E::invalid_value(Unexpected::Str(word), &self);
+        (word == self.word).then_some(None).ok_or_else(wrong)
+    }
 }
