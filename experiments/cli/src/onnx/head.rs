@@ -53,42 +53,30 @@ pub(super) fn action(graph: &mut Graph, task: &Task, heads: &Heads, guidance: f6
             graph.output("action", &action, "float32", &[low.len() as i64]);
             token
         }
-        ActionSpace::Discrete { choices } => {
-            let attributes = [("axis", Number::Int(1)), ("keepdims", Number::Int(0))];
-            let logits = match &heads.free {
-                Some(free) => guided(graph, &heads.asked, free, guidance),
-                None => heads.asked.clone(),
-            };
-            let choice = graph.op("ArgMax", &[&logits], &attributes);
-            graph.output("action", &choice, "int64", &[]);
-            let all = graph.ints(&(0..*choices as i64).collect::<Vec<_>>());
-            let choice = graph.unsqueeze(&choice, 1);
-            let chosen = graph.op("Equal", &[&choice, &all], &[]);
-            graph.op("Cast", &[&chosen], &[("to", Number::Int(FLOAT.into()))])
-        }
-        ActionSpace::MultiDiscrete { choices } => {
+        ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
             let attributes = [("axis", Number::Int(1)), ("keepdims", Number::Int(1))];
             let all = match &heads.free {
                 Some(free) => guided(graph, &heads.asked, free, guidance),
                 None => heads.asked.clone(),
             };
             let (mut first, mut indices, mut tokens) = (0, Vec::new(), Vec::new());
-            for &choices in choices {
+            for &choices in task.action.choices() {
                 let logits = graph.slice(&all, 1, first, first + choices as i64);
                 let choice = graph.op("ArgMax", &[&logits], &attributes);
                 let each = graph.ints(&(0..choices as i64).collect::<Vec<_>>());
                 let chosen = graph.op("Equal", &[&choice, &each], &[]);
-                tokens.push(graph.op("Cast", &[&chosen], &[("to", Number::Int(FLOAT.into()))]));
+                tokens.push(graph.cast(&chosen, FLOAT));
                 indices.push(choice);
                 first += choices as i64;
             }
-            let beside = |graph: &mut Graph, parts: &[Value]| {
-                let parts: Vec<&Value> = parts.iter().collect();
-                graph.op("Concat", &parts, &[("axis", Number::Int(1))])
-            };
-            let action = beside(graph, &indices);
-            graph.output("action", &action, "int64", &[choices.len() as i64]);
-            beside(graph, &tokens)
+            if let ActionSpace::Discrete { .. } = task.action {
+                let choice = graph.row(&indices[0], 0);
+                graph.output("action", &choice, "int64", &[]);
+            } else {
+                let action = graph.concat(&indices);
+                graph.output("action", &action, "int64", &[indices.len() as i64]);
+            }
+            graph.concat(&tokens)
         }
     }
 }

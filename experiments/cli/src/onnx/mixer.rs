@@ -8,7 +8,7 @@ use super::aaren::Aaren;
 use super::gated_delta::GatedDelta;
 use super::graph::{Graph, Value, Weights, weight};
 use super::proto::{DOUBLE, FLOAT};
-use super::recurrent::{Gru, Lstm, MinGru};
+use super::recurrent::{Gates, MinGru};
 use super::turn::Turn;
 use crate::refusal::Refusal;
 
@@ -98,13 +98,13 @@ impl Layer<'_> {
         let Layer { weights, model, block, .. } = self;
         let (seen, state, output) = match model.mixer {
             Mixer::Gru(_) => {
-                let gru = Gru::new(graph, weights, block, x)?;
-                let (seen, state) = self.recur(graph, before, |graph, state, t| gru.token(graph, state, t));
+                let gates = Gates::new(graph, weights, block, "gru", x)?;
+                let (seen, state) = self.recur(graph, before, |graph, state, t| gates.gru(graph, state, t));
                 (seen, state, "gru.output")
             }
             Mixer::Lstm(_) => {
-                let lstm = Lstm::new(graph, weights, block, x)?;
-                let (seen, state) = self.recur(graph, before, |graph, state, t| lstm.token(graph, state, t));
+                let gates = Gates::new(graph, weights, block, "lstm", x)?;
+                let (seen, state) = self.recur(graph, before, |graph, state, t| gates.lstm(graph, state, t));
                 (seen, state, "lstm.output")
             }
             Mixer::MinGru(_) => {

@@ -6,22 +6,30 @@ use tch::Tensor;
 use super::graph::{Graph, Value, Weights, weight};
 use super::proto::Number;
 
-/// As PyTorch's `nn.GRU`.
-pub(super) struct Gru {
-    /// What the gates get of the inputs, `[n, tokens, 3 · units]`.
+/// The gates of PyTorch's `nn.GRU` and `nn.LSTM`.
+pub(super) struct Gates {
+    /// What they get of the inputs, `[n, tokens, gates · units]`.
     of_input: Value,
     hidden: [Tensor; 2],
 }
 
-impl Gru {
-    pub(super) fn new(graph: &mut Graph, weights: &Weights, block: &str, x: &Value) -> Result<Self> {
-        let part = |name: &str| weight(weights, &format!("{block}.gru.{name}"));
+impl Gates {
+    /// Of a block's `gru` or `lstm`.
+    pub(super) fn new(
+        graph: &mut Graph,
+        weights: &Weights,
+        block: &str,
+        unit: &str,
+        x: &Value,
+    ) -> Result<Self> {
+        let part = |name: &str| weight(weights, &format!("{block}.{unit}.{name}"));
         let of_input = graph.linear(x, part("weight_ih")?, part("bias_ih")?);
         let hidden = [part("weight_hh")?.shallow_clone(), part("bias_hh")?.shallow_clone()];
         Ok(Self { of_input, hidden })
     }
 
-    pub(super) fn token(&self, graph: &mut Graph, state: &[Value], t: usize) -> (Value, Vec<Value>) {
+    /// A token of a GRU.
+    pub(super) fn gru(&self, graph: &mut Graph, state: &[Value], t: usize) -> (Value, Vec<Value>) {
         let (h, [weight, bias]) = (&state[0], &self.hidden);
         let of_input = graph.row(&self.of_input, t);
         let of_hidden = graph.linear(h, weight, bias);
@@ -39,24 +47,9 @@ impl Gru {
         let h = graph.add(&new, &left);
         (h.clone(), vec![h])
     }
-}
 
-/// As PyTorch's `nn.LSTM`.
-pub(super) struct Lstm {
-    /// What the gates get of the inputs, `[n, tokens, 4 · units]`.
-    of_input: Value,
-    hidden: [Tensor; 2],
-}
-
-impl Lstm {
-    pub(super) fn new(graph: &mut Graph, weights: &Weights, block: &str, x: &Value) -> Result<Self> {
-        let part = |name: &str| weight(weights, &format!("{block}.lstm.{name}"));
-        let of_input = graph.linear(x, part("weight_ih")?, part("bias_ih")?);
-        let hidden = [part("weight_hh")?.shallow_clone(), part("bias_hh")?.shallow_clone()];
-        Ok(Self { of_input, hidden })
-    }
-
-    pub(super) fn token(&self, graph: &mut Graph, state: &[Value], t: usize) -> (Value, Vec<Value>) {
+    /// A token of an LSTM.
+    pub(super) fn lstm(&self, graph: &mut Graph, state: &[Value], t: usize) -> (Value, Vec<Value>) {
         let (h, cell, [weight, bias]) = (&state[0], &state[1], &self.hidden);
         let of_input = graph.row(&self.of_input, t);
         let of_hidden = graph.linear(h, weight, bias);
