@@ -55,23 +55,12 @@ pub fn measure() -> Result<Row> {
 
 /// An episode, played by a single stream, and its actions.
 fn record(evaluation: &Evaluation, policy: &Policy, index: u64) -> Result<(EpisodeResult, Vec<f32>)> {
-    let mut environment = make(evaluation.env)?;
-    let mut stream = policy.stream_with(evaluation.regime)?;
-    let mut observation = vec![0.0; environment.observation_size()];
-    let (mut episode, mut actions) = (EpisodeResult::new(evaluation.targets[0], index), Vec::new());
-    environment.reset(evaluation.episode_seed(index), &mut observation);
-    stream.reset(evaluation.targets[0]);
-    let mut reward = 0.0;
-    loop {
-        episode.see(&observation);
-        let action = stream.act(&observation, reward)?;
-        actions.extend(action);
-        let step = environment.step(action, &mut observation);
-        reward = step.reward;
-        if episode.take(&step) {
-            return Ok((episode, actions));
-        }
+    let mut playing = evaluation.episode(policy, evaluation.targets[0], index)?;
+    let mut actions = Vec::new();
+    while !playing.over() {
+        actions.extend(playing.step()?);
     }
+    Ok((playing.result().clone(), actions))
 }
 
 /// The same without the policy.

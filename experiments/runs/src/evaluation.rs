@@ -204,19 +204,24 @@ impl Playing {
         self.over
     }
 
-    /// One step.
+    /// What the policy sees at its next step: observation, and reward of the last.
+    pub fn seen(&self) -> (&[f64], f64) {
+        (&self.observation, self.reward)
+    }
+
+    /// One step; what the policy did.
     ///
     /// # Errors
     /// Where the policy's output is NaN or infinite, or the environment fails.
-    pub fn step(&mut self) -> Result<()> {
+    pub fn step(&mut self) -> Result<Vec<f32>> {
         self.result.see(&self.observation);
-        let action = self.streams.act(&self.observation, &[self.reward])?;
+        let action = self.streams.act(&self.observation, &[self.reward])?.to_vec();
         let mut steps = [Step::default()];
-        self.environment.advance(action, &mut self.observation, &mut steps)?;
+        self.environment.advance(&action, &mut self.observation, &mut steps)?;
         let [step] = steps;
         self.reward = step.reward;
         self.over = self.result.take(&step);
-        Ok(())
+        Ok(action)
     }
 }
 

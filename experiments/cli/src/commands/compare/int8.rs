@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use aaren_envs::{Step, VectorEnv};
 use aaren_format::Target;
 use aaren_reports::Metric;
 use aaren_runs::evaluation::Evaluation;
@@ -159,17 +158,14 @@ fn compare(group: &[Pair], args: &Args) -> Result<Vec<serde_json::Value>> {
 /// How often the int8 policy chooses what the other does, of so many steps, along an episode that the other plays: it is
 /// told the same observations and rewards, and remembers its own actions.
 fn shadow(pair: &Pair, evaluation: &Evaluation<'_>, target: f64, episode: u64) -> Result<(u64, u64)> {
-    let mut environment = VectorEnv::new(evaluation.env, 1)?;
-    let mut observation = vec![0.0; environment.observation_size()];
-    environment.reset(evaluation.episode_seed(episode), &mut observation)?;
-    let (mut leading, mut following) =
-        (pair.float32.stream_with(evaluation.regime)?, pair.int8.stream_with(evaluation.regime)?);
-    leading.reset(target);
+    let mut leading = evaluation.episode(&pair.float32, target, episode)?;
+    let mut following = pair.int8.stream_with(evaluation.regime)?;
     following.reset(target);
-    let (mut same, mut all, mut reward) = (0, 0, 0.0);
-    loop {
-        let action = leading.act(&observation, reward)?;
-        let other = following.act(&observation, reward)?;
+    let (mut same, mut all) = (0, 0);
+    while !leading.over() {
+        let (observation, reward) = leading.seen();
+        let other = following.act(observation, reward)?;
+        let action = leading.step()?;
         let equal = match pair.float32.action_space() {
             ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => action == other,
             ActionSpace::Continuous { low, high } => {
@@ -179,12 +175,6 @@ fn shadow(pair: &Pair, evaluation: &Evaluation<'_>, target: f64, episode: u64) -
         };
         same += u64::from(equal);
         all += 1;
-        let mut steps = [Step::default()];
-        environment.advance(action, &mut observation, &mut steps)?;
-        let [step] = steps;
-        reward = step.reward;
-        if step.done() {
-            return Ok((same, all));
-        }
     }
+    Ok((same, all))
 }
