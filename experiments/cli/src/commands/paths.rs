@@ -1,7 +1,9 @@
-//! Paths as a shell passes them on.
+//! Paths as a shell passes them on, and those in a folder.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use crate::refusal::Refusal;
 
@@ -26,6 +28,16 @@ pub fn at_home(argument: OsString) -> Result<OsString, Refusal> {
             )))
         }
     }
+}
+
+/// What lies right in a folder, by name.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn inside(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths: Vec<_> = std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    Ok(paths)
 }
 
 #[cfg(test)]

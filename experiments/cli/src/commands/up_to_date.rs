@@ -7,6 +7,7 @@ use aaren_runs::{cost, output};
 use aaren_spec::{ExperimentFolder, ExperimentResult, RunFolder, RunState};
 use anyhow::Result;
 
+use crate::commands::paths::inside;
 use crate::refusal::Refusal;
 
 /// Makes the summaries of all of them. The runs that are not finished, of experiments that
@@ -57,12 +58,8 @@ pub fn run_at(folder: &Path) -> Option<RunFolder> {
 pub fn experiments(folders: &[PathBuf]) -> Result<Vec<ExperimentFolder>> {
     let mut found = Vec::new();
     for folder in folders {
-        let entries = std::fs::read_dir(folder);
-        let entries = entries.map_err(|error| Refusal(format!("{}: {error}", folder.display())))?;
-        let mut inside: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        inside.sort();
-        inside.insert(0, folder.clone());
-        for inside in inside {
+        let below = inside(folder).map_err(|error| Refusal(format!("{}: {error}", folder.display())))?;
+        for inside in [folder.clone()].into_iter().chain(below) {
             let is_grid = inside != *folder && ExperimentFolder::at(&inside).grid().is_file();
             if is_grid {
                 found.extend(experiments(&[inside])?);

@@ -6,14 +6,13 @@ use aaren_format::Target;
 use aaren_reports::Metric;
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::output;
-use aaren_spec::{EpisodeResult, RunFolder};
+use aaren_spec::EpisodeResult;
 use aaren_streaming::{ActionSpace, Policy, quantise};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::Args;
-use crate::refusal::Refusal;
+use super::{Args, files};
 
 /// Episodes whose choices are compared, for each policy: every step of them counts.
 const SHADOWED: u64 = 20;
@@ -31,7 +30,7 @@ struct Pair {
 /// Does it: runs of one policy are its training seeds.
 pub fn run(args: &Args) -> Result<()> {
     let mut groups: Vec<Vec<Pair>> = Vec::new();
-    for path in files(&args.of)? {
+    for path in files(&args.of, "policy files or folders of finished runs")? {
         let pair = read(path)?;
         match groups.iter_mut().find(|group| group[0].float32.header().policy == pair.float32.header().policy)
         {
@@ -69,31 +68,6 @@ pub fn run(args: &Args) -> Result<()> {
         args.episodes, "seed or, for one seed, by episode"
     ))?;
     Ok(())
-}
-
-/// The policies of files, of runs' folders and of folders of them.
-fn files(of: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in of {
-        if path.extension().is_some_and(|extension| extension == "safetensors") {
-            files.push(path.clone());
-            continue;
-        }
-        let mut inside = vec![path.clone()];
-        if let Ok(entries) = std::fs::read_dir(path) {
-            inside.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));
-        }
-        inside.sort();
-        let before = files.len();
-        files.extend(inside.iter().map(|path| RunFolder::at(path).policy()).filter(|path| path.is_file()));
-        if files.len() == before {
-            bail!(Refusal(format!(
-                "{}: no policy.safetensors in it; give policy files or folders of finished runs",
-                path.display()
-            )));
-        }
-    }
-    Ok(files)
 }
 
 fn read(path: PathBuf) -> Result<Pair> {

@@ -7,6 +7,7 @@ mod training;
 
 use std::path::{Path, PathBuf};
 
+use crate::commands::paths::inside;
 use crate::refusal::Refusal;
 use aaren_agents::{PolicyFile, Task};
 use aaren_encoders::open_device;
@@ -119,36 +120,22 @@ fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
 /// The policies in folders of runs, or of experiments.
 fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
     let mut found: Vec<(PathBuf, PolicyFile)> = Vec::new();
-    for folder in folders {
-        let entries = std::fs::read_dir(folder).map_err(|e| {
-            Refusal(format!("{}: {e}; give an experiment's YAML or folders of runs", folder.display()))
-        })?;
-        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.sort();
-        paths.push(folder.clone());
-        for path in paths.iter().map(|path| RunFolder::at(path).policy()).filter(|path| path.is_file()) {
-            let file = PolicyFile::load(&path)?;
-            match found.iter().find(|(_, other)| other.header.policy == file.header.policy) {
-                // Seeds of a policy cost the same.
-                Some((_, same)) if shape(same) == shape(&file) => {}
-                Some((there, _)) => bail!(Refusal(format!(
-                    "{}: another policy called {} than in {}; compare policies with names of their own",
-                    path.display(),
-                    file.header.policy,
-                    there.display()
-                ))),
-                None => found.push((path, file)),
-            }
+    for path in files(folders, "an experiment's YAML or folders of finished runs")? {
+        let file = PolicyFile::load(&path)?;
+        match found.iter().find(|(_, other)| other.header.policy == file.header.policy) {
+            // Seeds of a policy cost the same.
+            Some((_, same)) if shape(same) == shape(&file) => {}
+            Some((there, _)) => bail!(Refusal(format!(
+                "{}: another policy called {} than in {}; compare policies with names of their own",
+                path.display(),
+                file.header.policy,
+                there.display()
+            ))),
+            None => found.push((path, file)),
         }
     }
     let mut policies: Vec<PolicyFile> = found.into_iter().map(|(_, file)| file).collect();
-    let Some(first) = policies.first() else {
-        bail!(Refusal(format!(
-            "{}: no policy.safetensors in it; give folders of finished runs",
-            folders[0].display()
-        )));
-    };
-    let env = first.header.env.clone();
+    let env = policies[0].header.env.clone();
     let above = folders[0].parent().map(ExperimentFolder::at);
     let summary = summary(&ExperimentFolder::at(&folders[0])).or_else(|| summary(&above?));
     // As in the experiment, so that they look as in its other pictures.
@@ -157,6 +144,27 @@ fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
     policies.sort_by_key(|file| place(&file.header.policy).unwrap_or(usize::MAX));
     let folder = args.results.join("compare");
     Ok(Compared { policies, env, trained: true, summary, name: "comparison".into(), folder })
+}
+
+/// The policies of files, of runs' folders and of folders of them, at least one of each; where one has none, `give` says
+/// what to name instead.
+fn files(of: &[PathBuf], give: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in of {
+        if path.extension().is_some_and(|extension| extension == "safetensors") {
+            files.push(path.clone());
+            continue;
+        }
+        let refusal = |reason: String| Refusal(format!("{}: {reason}; give {give}", path.display()));
+        let below = inside(path).map_err(|error| refusal(error.to_string()))?;
+        let runs = [path.clone()].into_iter().chain(below).map(|path| RunFolder::at(&path).policy());
+        let before = files.len();
+        files.extend(runs.filter(|path| path.is_file()));
+        if files.len() == before {
+            bail!(refusal("no policy.safetensors in it".into()));
+        }
+    }
+    Ok(files)
 }
 
 /// What acting with a policy costs depends on.

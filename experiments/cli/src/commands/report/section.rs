@@ -6,6 +6,7 @@ use aaren_reports::{Film, Section, Summary};
 use aaren_spec::{ExperimentFolder, ExperimentResult};
 use anyhow::{Context, Result};
 
+use crate::commands::paths::inside;
 use crate::commands::up_to_date::run_at;
 
 /// Larger films are not put into the page.
@@ -29,12 +30,7 @@ pub fn section(folder: &ExperimentFolder, name: String) -> Result<Section> {
 
 /// The films in an experiment's folder and in those of its runs.
 fn films(folder: &Path) -> Result<Vec<Film>> {
-    let inside = |folder: &Path| -> Result<Vec<_>> {
-        let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-        let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.sort();
-        Ok(paths)
-    };
+    let inside = |folder: &Path| inside(folder).with_context(|| folder.display().to_string());
     let mut films = Vec::new();
     for path in inside(folder)? {
         let paths = if path.is_dir() { inside(&path)? } else { vec![path] };
