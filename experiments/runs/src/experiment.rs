@@ -21,6 +21,17 @@ pub struct Experiment {
     pub(crate) grid: Option<String>,
 }
 
+/// A run that is to be done.
+#[derive(Debug)]
+pub struct Open {
+    /// Which one it is.
+    pub run: Part,
+    /// Its folder.
+    pub folder: RunFolder,
+    /// How many updates it has in all.
+    pub updates: u64,
+}
+
 /// What is to be done with the runs of an experiment.
 #[derive(Clone, Copy, Debug)]
 pub enum Doing {
@@ -154,26 +165,23 @@ impl Experiment {
     }
 
     /// The folder of one of its runs below `results`.
-    pub fn run_folder(&self, results: &Path, run: &Part) -> Option<RunFolder> {
+    fn run_folder(&self, results: &Path, run: &Part) -> Option<RunFolder> {
         let (policy, seed) = run.find(&self.spec)?;
         Some(self.folder(results).run(&policy.name, seed))
     }
 
-    /// The updates of one of its runs.
-    pub fn updates(&self, run: &Part) -> Option<u64> {
-        Some(run.find(&self.spec)?.0.updates)
-    }
-
-    /// Those of its runs that are to be done: not trained, or not played as the spec says.
+    /// Those of its runs that are to be done: not trained, or not played as the spec says. Of these the ones of some parts
+    /// only; no parts mean all.
     ///
     /// # Errors
     /// Where a run that is there was made with other settings.
-    pub fn open(&self, results: &Path) -> Result<Vec<Part>> {
+    pub fn open(&self, results: &Path, only: &[Part]) -> Result<Vec<Open>> {
         let ready = Ready::new(&self.document, &self.spec, results, self.folder(results));
         let mut open = Vec::new();
         for run in ready.runs() {
-            if run.result()?.is_none() {
-                open.push(self.part(&run.policy.name, run.seed));
+            let part = self.part(&run.policy.name, run.seed);
+            if run.result()?.is_none() && part.is_among(only) {
+                open.push(Open { run: part, folder: run.folder, updates: run.policy.updates });
             }
         }
         Ok(open)

@@ -38,7 +38,7 @@ mod training;
 
 pub use error::{Error, Result};
 pub use estimate::{Estimate, Rates, estimate};
-pub use experiment::{Doing, Experiment};
+pub use experiment::{Doing, Experiment, Open};
 pub use interrupt::Interrupted;
 pub use part::Part;
 pub use parts::Outcome;

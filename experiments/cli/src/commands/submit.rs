@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use super::selection::Selection;
 use crate::refusal::Refusal;
 use aaren_runs::interrupt::quoted;
-use aaren_runs::{Part, output};
+use aaren_runs::{Open, output};
 
 /// Seconds before the time limit at which a task is told to save: an update, an evaluation cut short, a checkpoint.
 /// Slurm looks at time limits every half minute, and so may come a minute early.
@@ -65,15 +65,12 @@ pub fn run(args: &Args) -> Result<()> {
     let mut tasks = Vec::new();
     let Selection { only, results, .. } = &args.selection;
     for experiment in &plan.experiments {
-        let open: Vec<Part> =
-            experiment.open(results)?.into_iter().filter(|run| run.is_among(only)).collect();
+        let open = experiment.open(results, only)?;
         if !open.is_empty() {
             experiment.check_data(results)?;
         }
-        for run in open {
-            let folder = experiment.run_folder(results, &run).context("a run of the experiment")?;
-            tasks.push(Task { run: run.to_string(), checkpoint: folder.checkpoint() });
-        }
+        let task = |open: Open| Task { run: open.run.to_string(), checkpoint: open.folder.checkpoint() };
+        tasks.extend(open.into_iter().map(task));
     }
     let folder = plan.folder(&args.selection.results);
     if tasks.is_empty() {

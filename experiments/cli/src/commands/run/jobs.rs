@@ -11,8 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use aaren_runs::output::{self, Event};
-use aaren_runs::{Interrupted, Part, Plan, dataset, interrupt};
-use aaren_spec::RunFolder;
+use aaren_runs::{Interrupted, Open, Plan, dataset, interrupt};
 use anyhow::{Context, Result, bail};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -22,16 +21,9 @@ use crate::refusal::Refusal;
 /// How often the children are looked after.
 const TICK: Duration = Duration::from_millis(50);
 
-/// A run that waits for its turn.
-struct Job {
-    run: Part,
-    folder: RunFolder,
-    updates: u64,
-}
-
 /// A run that is being done.
 struct Running {
-    job: Job,
+    job: Open,
     child: Child,
     /// What it tells: events, or whatever else is written to its standard error.
     lines: Receiver<Result<Event, String>>,
@@ -44,21 +36,14 @@ struct Running {
 pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
     plan.write(&args.selection.results)?;
     let mut queue = VecDeque::new();
-    let only = &args.selection.only;
     for experiment in &plan.experiments {
-        let open = experiment.open(&args.selection.results)?;
-        let open: Vec<Part> = open.into_iter().filter(|run| run.is_among(only)).collect();
+        let open = experiment.open(&args.selection.results, &args.selection.only)?;
         if open.is_empty() {
             continue;
         }
         // With all threads, before all children want it.
         dataset::path(experiment.spec(), &args.selection.results)?;
-        for run in open {
-            let folder =
-                experiment.run_folder(&args.selection.results, &run).context("a run of the experiment")?;
-            let updates = experiment.updates(&run).context("a run of the experiment")?;
-            queue.push_back(Job { run, folder, updates });
-        }
+        queue.extend(open);
     }
     if queue.is_empty() {
         return Ok(Vec::new());
@@ -133,7 +118,7 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
 
 impl Running {
     /// Starts a process for a run: its own process group, so that a signal of the terminal comes only from us.
-    fn start(job: Job, args: &Args, bar: ProgressBar) -> Result<Self> {
+    fn start(job: Open, args: &Args, bar: ProgressBar) -> Result<Self> {
         let style = "{prefix} {wide_bar} {human_pos}/{human_len} updates, {per_sec}, {eta} left";
         bar.set_style(ProgressStyle::with_template(style)?);
         bar.set_prefix(job.run.to_string());
