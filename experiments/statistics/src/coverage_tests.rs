@@ -4,14 +4,12 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::aggregate::middle_half;
+use super::interval::tests::{FREE, SHARE, by_seed, sample};
 use super::random::SplitMix64;
 use super::{
-    Episode, Estimate, Sample, interquartile_mean, mean_difference, over_sampled_datasets,
-    probability_of_improvement,
+    Estimate, Sample, interquartile_mean, mean_difference, over_sampled_datasets, probability_of_improvement,
 };
 
-const FREE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
-const SHARE: (f64, f64) = (0.0, 1.0);
 const SIZES: [usize; 3] = [3, 5, 10];
 
 /// Scores of five datasets: their means and the standard deviations of their runs, alike to those of a grid of robots,
@@ -19,19 +17,6 @@ const SIZES: [usize; 3] = [3, 5, 10];
 const DATASETS: [(f64, f64); 5] = [(30.0, 1.0), (42.0, 0.5), (55.0, 12.0), (75.0, 6.0), (100.0, 3.0)];
 /// Standard deviation of the differences between datasets, where these are a sample.
 const BETWEEN: f64 = 5.0;
-
-/// Episodes that all differ.
-fn sample(seeds: &[Vec<f64>], range: (f64, f64)) -> Sample {
-    let episodes = |values: &Vec<f64>| {
-        let numbered = (0..).zip(values);
-        numbered.map(|(identity, &value)| Episode { value, identity }).collect()
-    };
-    Sample { seeds: seeds.iter().map(episodes).collect(), range }
-}
-
-fn by_seed(means: &[f64], range: (f64, f64)) -> Sample {
-    sample(&means.iter().map(|&mean| vec![mean]).collect::<Vec<_>>(), range)
-}
 
 /// How often, of so many experiments, the interval holds the truth.
 fn share_covered(

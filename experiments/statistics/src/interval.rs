@@ -197,14 +197,14 @@ fn within(ci95: Option<(f64, f64)>, center: f64, range: (f64, f64)) -> Option<(f
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const FREE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
-    const SHARE: (f64, f64) = (0.0, 1.0);
+    pub(crate) const FREE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+    pub(crate) const SHARE: (f64, f64) = (0.0, 1.0);
 
     /// Episodes that all differ.
-    fn sample(seeds: &[Vec<f64>], range: (f64, f64)) -> Sample {
+    pub(crate) fn sample(seeds: &[Vec<f64>], range: (f64, f64)) -> Sample {
         let episodes = |values: &Vec<f64>| {
             let numbered = (0..).zip(values);
             numbered.map(|(identity, &value)| Episode { value, identity }).collect()
@@ -212,7 +212,7 @@ mod tests {
         Sample { seeds: seeds.iter().map(episodes).collect(), range }
     }
 
-    fn by_seed(means: &[f64], range: (f64, f64)) -> Sample {
+    pub(crate) fn by_seed(means: &[f64], range: (f64, f64)) -> Sample {
         sample(&means.iter().map(|&mean| vec![mean]).collect::<Vec<_>>(), range)
     }
 
