@@ -10,7 +10,7 @@ use aaren_format::Target;
 use aaren_reports::{Summary, TargetSummary};
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::output;
-use aaren_spec::{EpisodeResult, ExperimentFolder, RunFolder, RunState};
+use aaren_spec::{EpisodeResult, ExperimentFolder, RunFolder, RunResult, RunState};
 use aaren_streaming::Policy;
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
@@ -85,7 +85,13 @@ impl Card {
         }
         // It is of several policies.
         summary.comparison = None;
-        let returns = last_returns(&run.evaluations(), summary.protocol.target_returns[0])?;
+        let (target, result) = (summary.protocol.target_returns[0], RunResult::read(&run.result())?);
+        let episodes = result.evaluations.last().into_iter().flat_map(|last| last.of_target(target));
+        let returns: Vec<f64> = episodes.map(|episode| episode.total_return).collect();
+        if returns.is_empty() {
+            let reason = format!("{}: found no episode of target return {target}", run.result().display());
+            return Err(Refusal(format!("{reason}; let `aaren run` finish the experiment")).into());
+        }
         Ok(Self { run, policy, summary, returns })
     }
 
@@ -232,27 +238,6 @@ fn no_run(path: &Path, reason: &str) -> anyhow::Error {
     let expected =
         "give the folder of a finished run, such as results/hopper/aaren-seed0, or results/hopper/aaren";
     Refusal(format!("{}: {reason}; {expected}", path.display())).into()
-}
-
-/// The returns at a target return in the last evaluation of an `evaluations.csv`.
-fn last_returns(path: &Path, target_return: f64) -> Result<Vec<f64>> {
-    #[derive(serde::Deserialize)]
-    struct Row {
-        update: u64,
-        target_return: f64,
-        r#return: f64,
-    }
-    let mut reader = csv::Reader::from_path(path).with_context(|| path.display().to_string())?;
-    let rows = reader.deserialize().collect::<Result<Vec<Row>, _>>();
-    let rows = rows.map_err(|error| Refusal(format!("{}: {error}", path.display())))?;
-    let last = rows.iter().map(|row| row.update).max();
-    let of_last = rows.iter().filter(|row| Some(row.update) == last && row.target_return == target_return);
-    let returns: Vec<f64> = of_last.map(|row| row.r#return).collect();
-    if returns.is_empty() {
-        let reason = format!("{}: found no episode of target return {target_return}", path.display());
-        return Err(Refusal(format!("{reason}; let `aaren run` finish the experiment")).into());
-    }
-    Ok(returns)
 }
 
 /// The mean of a sample that is not empty, and its standard deviation (with n − 1; 0 for one value).
