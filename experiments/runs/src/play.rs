@@ -10,9 +10,8 @@ use indicatif::ProgressBar;
 
 use crate::evaluation::Evaluation;
 use crate::interrupt::{self, Interrupted};
-use crate::metrics::{self, Metrics};
+use crate::metrics::{self, Metrics, Record};
 use crate::protocol::differences;
-use crate::record::Record;
 use crate::run::Run;
 use crate::{Error, Result, held_out, output, provenance};
 

@@ -11,9 +11,8 @@ use tch::Device;
 
 use crate::checkpoint::Progress;
 use crate::interrupt::{self, Interrupted};
-use crate::metrics::{self, Metrics};
+use crate::metrics::{self, Metrics, Record};
 use crate::protocol::targets;
-use crate::record::Record;
 use crate::run::Run;
 use crate::trainer::Data;
 use crate::{Error, Result, output, provenance};

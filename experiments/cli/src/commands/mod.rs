@@ -9,7 +9,6 @@ mod data;
 mod envs;
 mod evaluate;
 mod export;
-mod export_devices;
 mod help;
 mod paths;
 #[cfg(test)]

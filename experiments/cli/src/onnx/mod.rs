@@ -10,19 +10,19 @@ mod gated_delta;
 mod graph;
 mod head;
 mod mixer;
-mod perceptron;
 mod proto;
 mod recurrent;
 mod turn;
 
 use std::path::Path;
 
-use aaren_agents::PolicyFile;
-use aaren_format::Network;
+use aaren_agents::{PolicyFile, Task};
+use aaren_format::{Mlp, Network};
 use anyhow::Result;
 use tch::Device;
 
-use self::graph::Graph;
+use self::graph::{Graph, Weights};
+use self::head::Heads;
 pub use self::proto::Port;
 
 /// The version of ONNX's operators that a model asks for.
@@ -47,7 +47,19 @@ pub fn step(file: &PolicyFile, path: &Path) -> Result<Step> {
     let weights = file.network(path, Device::Cpu)?.named_parameters().into_iter().collect();
     match &file.header.network {
         Network::Decision(decision) => decision::step(&mut graph, &weights, decision, &task)?,
-        Network::Perceptron(mlp) => perceptron::step(&mut graph, &weights, mlp, &task)?,
+        Network::Perceptron(mlp) => perceptron(&mut graph, &weights, mlp, &task)?,
     }
     Ok(graph.finish(&file.header))
+}
+
+/// `observation` → `action`, without a state.
+fn perceptron(graph: &mut Graph, weights: &Weights, mlp: &Mlp, task: &Task) -> Result<()> {
+    let mut x = head::observation(graph, task);
+    for layer in 0..mlp.layers {
+        x = graph.layer(&x, weights, &format!("mlp.{layer}"))?;
+        x = graph.op("Relu", &[&x], &[]);
+    }
+    let out = graph.layer(&x, weights, "head")?;
+    head::action(graph, task, &Heads { asked: out, free: None }, 1.0);
+    Ok(())
 }
