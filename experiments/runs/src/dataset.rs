@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aaren_datasets::{Dataset, recipe};
 use aaren_spec::{DatasetSource, Spec, make_folder, recipe_file};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::{Error, Result, lock, output};
 
@@ -56,8 +56,7 @@ fn once(path: &Path, make: impl FnOnce() -> Result<()>) -> Result<()> {
 /// Never: its template is valid.
 pub fn bar(transitions: usize, name: &str) -> ProgressBar {
     let style = "making {msg} {wide_bar} {human_pos}/{human_len} transitions, {per_sec}, {eta} left";
-    let style = ProgressStyle::with_template(style).expect("a valid template");
-    ProgressBar::new(transitions as u64).with_style(style).with_message(name.to_owned())
+    output::bar(transitions as u64, style).with_message(name.to_owned())
 }
 
 /// Checksum of everything a trainer takes from a dataset.

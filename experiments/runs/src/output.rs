@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 /// What a process that does a run for another one tells it, a line of JSON each on standard error.
@@ -84,6 +84,15 @@ fn say(event: Event) {
         Event::Note(text) | Event::Warned(text) | Event::Evaluated(text) => writeln!(stderr, "{text}"),
         Event::Update(_) => Ok(()),
     };
+}
+
+/// A bar of that length.
+///
+/// # Panics
+/// If the template is none of indicatif's.
+pub fn bar(length: u64, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).expect("a valid template");
+    ProgressBar::new(length).with_style(style)
 }
 
 /// Says something while bars are shown. (`MultiProgress::suspend` panics where the terminal is gone.)

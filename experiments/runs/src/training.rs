@@ -6,7 +6,7 @@ use aaren_agents::{Origin, PolicyFile, Trainer};
 use aaren_envs::{reference_scores, return_range};
 use aaren_format::Network;
 use aaren_spec::{Evaluated, Keep, Protocol, Provenance, RunFolder, RunResult};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use tch::Device;
 
 use crate::checkpoint::Progress;
@@ -38,8 +38,7 @@ impl Run<'_> {
 
     fn bar(&self, done: u64) -> ProgressBar {
         let style = "{prefix} {wide_bar} {human_pos}/{human_len} updates, {msg}, {per_sec}, {eta} left";
-        ProgressBar::new(self.policy.updates)
-            .with_style(ProgressStyle::with_template(style).expect("a valid template"))
+        output::bar(self.policy.updates, style)
             .with_prefix(self.to_string())
             .with_position(done)
             .with_message("loss –")

@@ -10,7 +10,6 @@ use aaren_reports::{Table, looks_of, training_seeds};
 use aaren_runs::{Trained, output, provenance};
 use aaren_statistics::mean;
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 use tch::{Device, Kind};
@@ -76,8 +75,7 @@ pub fn run(args: &Args) -> Result<()> {
 
     let spec = &trained.spec;
     let style = "{prefix} {wide_bar} {pos}/{len} episodes, {eta} left";
-    let bar = ProgressBar::new((spec.policies.len() * spec.seeds.len() * starts.len()) as u64)
-        .with_style(ProgressStyle::with_template(style).expect("a valid template"));
+    let bar = output::bar((spec.policies.len() * spec.seeds.len() * starts.len()) as u64, style);
     let mut spreads = Vec::new();
     // A policy that has no attention has nothing to show.
     'policies: for (policy, look) in spec.policies.iter().zip(looks_of(&trained.spec)) {

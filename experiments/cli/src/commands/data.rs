@@ -8,7 +8,6 @@ use aaren_envs::{EnvSpec, reference_scores};
 use aaren_runs::dataset::bar;
 use aaren_runs::output;
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -160,8 +159,7 @@ fn info(name: &str, reading: &Reading, env: Option<&str>, json: bool) -> Result<
 
 fn fetch(id: &str, json: bool) -> Result<()> {
     let style = "fetching {msg} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
-    let bar =
-        ProgressBar::new(0).with_style(ProgressStyle::with_template(style)?).with_message(id.to_owned());
+    let bar = output::bar(0, style).with_message(id.to_owned());
     let progress = |done: u64, total: u64| {
         bar.set_length(total);
         bar.set_position(done);

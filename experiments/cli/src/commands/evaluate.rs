@@ -11,7 +11,6 @@ use aaren_runs::output;
 use aaren_spec::{EpisodeResult, RunFolder, RunState};
 use aaren_streaming::Policy;
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::json;
 
@@ -63,8 +62,7 @@ pub fn run(args: &Args) -> Result<()> {
     let (episodes, seed, guidance) = (args.episodes, args.seed, args.guidance);
     let evaluation = Evaluation { env: &env, regime, targets, episodes, seed, guidance };
     let style = "{wide_bar} {pos}/{len} episodes, {per_sec}, {eta} left";
-    let bar = ProgressBar::new(targets.len() as u64 * args.episodes)
-        .with_style(ProgressStyle::with_template(style).expect("a valid template"));
+    let bar = output::bar(targets.len() as u64 * args.episodes, style);
     let episodes = evaluation.stream(&policy, &bar)?;
     bar.finish_and_clear();
     let metric = Metric::of(&env)?;

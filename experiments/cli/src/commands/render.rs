@@ -6,7 +6,6 @@ use aaren_envs::{EnvSpec, describe};
 use aaren_format::{Regime, Target};
 use aaren_streaming::Policy;
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::evaluate::{environment_of, policy_path};
 use crate::film::{Format, PICTURES, Part, Recording};
@@ -110,8 +109,7 @@ pub fn run(args: &Args) -> Result<()> {
         fps: args.fps,
     };
     let style = "{wide_bar} timestep {pos} of at most {len}, {per_sec}, {eta} left";
-    let bar =
-        ProgressBar::new(steps).with_style(ProgressStyle::with_template(style).expect("a valid template"));
+    let bar = output::bar(steps, style);
     let recorded = recording.film(&args.out, &bar)?;
     bar.finish_and_clear();
     for (part, result) in recording.parts.iter().zip(&recorded.results) {

@@ -9,7 +9,6 @@ use aaren_runs::output;
 use aaren_spec::EpisodeResult;
 use aaren_streaming::{ActionSpace, Policy, quantise};
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{Args, files};
@@ -84,9 +83,8 @@ fn read(path: PathBuf) -> Result<Pair> {
 fn compare(group: &[Pair], args: &Args) -> Result<Vec<serde_json::Value>> {
     let header = group[0].float32.header();
     let targets = &header.target_returns;
-    let bar = ProgressBar::new(2 * group.len() as u64 * targets.len() as u64 * args.episodes).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} episodes").expect("a valid template"),
-    );
+    let episodes = 2 * group.len() as u64 * targets.len() as u64 * args.episodes;
+    let bar = output::bar(episodes, "{wide_bar} {pos}/{len} episodes");
     let (mut exact, mut rounded) = (Vec::new(), Vec::new());
     // Of each target return: equal choices, and all.
     let mut agreed = vec![(0, 0); targets.len()];

@@ -13,7 +13,7 @@ use std::time::Duration;
 use aaren_runs::output::{self, Event};
 use aaren_runs::{Interrupted, Open, Plan, dataset, interrupt};
 use anyhow::{Context, Result, bail};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar};
 
 use super::Args;
 use crate::refusal::Refusal;
@@ -52,7 +52,7 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
     let (total, count) = (queue.iter().map(|job| job.updates).sum(), queue.len());
     let bars = MultiProgress::new();
     let style = "{msg} {wide_bar} {human_pos}/{human_len} updates, {eta} left";
-    let whole = bars.add(ProgressBar::new(total).with_style(ProgressStyle::with_template(style)?));
+    let whole = bars.add(output::bar(total, style));
     let (mut running, mut ended, mut broken) = (Vec::<Running>::new(), Vec::new(), Vec::new());
     let (mut refused, mut passed_on) = (0, None);
     loop {
@@ -60,7 +60,8 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
             && running.len() < jobs
             && let Some(job) = queue.pop_front()
         {
-            let bar = bars.insert_before(&whole, ProgressBar::new(job.updates));
+            let style = "{prefix} {wide_bar} {human_pos}/{human_len} updates, {per_sec}, {eta} left";
+            let bar = bars.insert_before(&whole, output::bar(job.updates, style));
             running.push(Running::start(job, args, bar)?);
         }
         if running.is_empty() {
@@ -119,8 +120,6 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
 impl Running {
     /// Starts a process for a run: its own process group, so that a signal of the terminal comes only from us.
     fn start(job: Open, args: &Args, bar: ProgressBar) -> Result<Self> {
-        let style = "{prefix} {wide_bar} {human_pos}/{human_len} updates, {per_sec}, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style)?);
         bar.set_prefix(job.run.to_string());
         // The program that is running, though another one may stand at its path by now.
         let mut command = Command::new("/proc/self/exe");

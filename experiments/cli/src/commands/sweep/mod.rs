@@ -18,7 +18,6 @@ use aaren_statistics::{Estimate, ONE_SEED, Unit};
 use aaren_streaming::Policy;
 use anyhow::Result;
 use asked::Targets;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -121,8 +120,7 @@ pub fn run(args: &Args) -> Result<()> {
     let rollouts = args.rollout.len().max(1) * targets.as_ref().map_or(1, Vec::len);
     let episodes = rollouts * forms.len() * policies.len() * spec.seeds.len() * args.episodes as usize;
     let style = "{prefix} {wide_bar} {human_pos}/{human_len} episodes, {per_sec}, {eta} left";
-    let bar = ProgressBar::new(episodes as u64)
-        .with_style(ProgressStyle::with_template(style).expect("a valid template"));
+    let bar = output::bar(episodes as u64, style);
     let (mut cells, mut obeyed) = (Vec::new(), Vec::new());
     for (policy, look) in policies {
         bar.set_prefix(policy.name.clone());
