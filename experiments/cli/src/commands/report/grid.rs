@@ -1,6 +1,6 @@
 //! Scores, dataset × policy.
 
-use aaren_reports::{Asked, AskedColumns, Score, Summary, Swing, Table, published};
+use aaren_reports::{AskedColumns, PolicySummary, Score, Summary, Table, published};
 use aaren_spec::Cost;
 use aaren_statistics::{Estimate, ONE_SEED, Unit, mean};
 use anyhow::Result;
@@ -25,11 +25,13 @@ pub struct Grid {
 struct Cell {
     dataset: String,
     policy: String,
-    score: Score,
-    swing: Option<Swing>,
-    asked: Option<Asked>,
-    rollout: Option<Cost>,
-    updates_per_second: f64,
+    measured: PolicySummary,
+}
+
+impl Cell {
+    fn score(&self) -> &Score {
+        self.measured.targets[0].score()
+    }
 }
 
 impl Grid {
@@ -41,7 +43,6 @@ impl Grid {
             self.published.push((row.to_owned(), scores));
         }
         for (policy, measured) in summary.in_order() {
-            let score = measured.targets[0].score();
             if self.score(row, policy).is_some() {
                 let reason = format!("{policy} on {row} is in two summaries; give one of them");
                 return Err(Refusal(format!("{path}: {reason}")).into());
@@ -56,11 +57,7 @@ impl Grid {
             self.cells.push(Cell {
                 dataset: row.to_owned(),
                 policy: policy.to_owned(),
-                score: score.clone(),
-                swing: measured.swing.clone(),
-                asked: measured.asked.clone(),
-                rollout: measured.rollout.clone(),
-                updates_per_second: measured.updates_per_second,
+                measured: measured.clone(),
             });
         }
         Ok(())
@@ -73,7 +70,7 @@ impl Grid {
 
     fn score(&self, dataset: &str, policy: &str) -> Option<&Score> {
         let cell = self.cells.iter().find(|cell| cell.dataset == dataset && cell.policy == policy);
-        cell.map(|cell| &cell.score)
+        cell.map(Cell::score)
     }
 
     /// The mean over these datasets, of a policy that all of them have.
@@ -93,7 +90,7 @@ impl Grid {
         };
         for (dataset, _) in &self.datasets {
             let mut cells = self.cells.iter().filter(|cell| cell.dataset == *dataset);
-            let one_seed = cells.any(|cell| cell.score.estimate.over == Unit::Episodes);
+            let one_seed = cells.any(|cell| cell.score().estimate.over == Unit::Episodes);
             let name = if one_seed { format!("{dataset} ({ONE_SEED})") } else { dataset.clone() };
             // Errors are small numbers.
             let text =
@@ -105,7 +102,7 @@ impl Grid {
             return table;
         }
         table.rule();
-        let small = self.cells.iter().all(|cell| cell.score.estimate.mean.abs() <= 1.0);
+        let small = self.cells.iter().all(|cell| cell.score().estimate.mean.abs() <= 1.0);
         let decimals = if small { 2 } else { 1 };
         let mut settings: Vec<&Option<String>> = Vec::new();
         for (_, setting) in &self.datasets {
@@ -126,7 +123,8 @@ impl Grid {
 
     /// The columns of [`Grid::asked`].
     pub fn asked_columns(&self) -> AskedColumns {
-        AskedColumns::of(self.cells.iter().map(|it| (it.swing.as_ref(), it.asked.as_ref())))
+        let measured = self.cells.iter().map(|cell| &cell.measured);
+        AskedColumns::of(measured.map(|it| (it.swing.as_ref(), it.asked.as_ref())))
     }
 
     /// Asked against achieved, a row for each dataset and policy; `None` where nothing is known of it.
@@ -138,7 +136,7 @@ impl Grid {
         let mut table = Table::new(2, ["dataset".into(), "policy".into()].into_iter().chain(columns.heads()));
         for cell in &self.cells {
             let names = [cell.dataset.clone(), cell.policy.clone()].into_iter();
-            table.row(names.chain(columns.cells(cell.swing.as_ref(), cell.asked.as_ref())));
+            table.row(names.chain(columns.cells(cell.measured.swing.as_ref(), cell.measured.asked.as_ref())));
         }
         Some(table)
     }
@@ -148,8 +146,8 @@ impl Grid {
         let mut table =
             Table::new(2, ["policy", "roll-out", "state bytes", "scratch bytes", "µs/step", "updates/s"]);
         for policy in &self.policies {
-            let cells: Vec<&Cell> = self.cells.iter().filter(|cell| cell.policy == *policy).collect();
-            let costs: Vec<&Cost> = cells.iter().filter_map(|cell| cell.rollout.as_ref()).collect();
+            let cells = self.cells.iter().filter(|cell| cell.policy == *policy).map(|cell| &cell.measured);
+            let costs: Vec<&Cost> = cells.clone().filter_map(|measured| measured.rollout.as_ref()).collect();
             let mut rollouts: Vec<String> = Vec::new();
             for rollout in costs.iter().map(|cost| cost.regime.to_string()) {
                 if !rollouts.contains(&rollout) {
@@ -162,7 +160,7 @@ impl Grid {
                 range(costs.iter().map(|cost| cost.state_bytes as f64), 0),
                 range(costs.iter().filter_map(|cost| Some(cost.scratch_bytes? as f64)), 0),
                 range(costs.iter().map(|cost| cost.step_us_p50), 1),
-                range(cells.iter().map(|cell| cell.updates_per_second), 1),
+                range(cells.map(|measured| measured.updates_per_second), 1),
             ]);
         }
         table
@@ -190,8 +188,9 @@ impl Grid {
 
     /// Adds its rows, to the last digit.
     pub fn add_scores(&self, scale: &str, table: &mut Table) {
-        for Cell { dataset, policy, score, swing, asked, rollout, .. } in &self.cells {
-            let Score { estimate: Estimate { mean, ci95, .. }, per_seed, last, best } = score;
+        for cell in &self.cells {
+            let Cell { dataset, policy, measured: PolicySummary { swing, asked, rollout, .. } } = cell;
+            let Score { estimate: Estimate { mean, ci95, .. }, per_seed, last, best } = cell.score();
             let of_each_seed: Vec<String> = per_seed.iter().map(f64::to_string).collect();
             let cost = rollout.as_ref().map_or_else(
                 || [const { String::new() }; 4],
