@@ -80,11 +80,8 @@ pub(crate) fn holder() -> String {
 }
 
 fn host() -> String {
-    let mut name = [0_u8; 256];
-    // SAFETY: the length is that of the buffer, whose last byte stays zero.
-    let failed = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
-    let end = name.iter().position(|&byte| byte == 0).unwrap_or(0);
-    if failed != 0 { "this machine".into() } else { String::from_utf8_lossy(&name[..end]).into_owned() }
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.map_or_else(|_| "this machine".into(), |name| name.trim().to_owned())
 }
 
 #[cfg(test)]
