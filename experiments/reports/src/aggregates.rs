@@ -1,7 +1,7 @@
 //! Policies over several datasets (Agarwal et al. 2021), and beside the one that they are compared with.
 
 use super::comparison::difference_head;
-use super::{Kind, Paired, PolicySummary, Scale, Score, Summary, Table, Verdict, kind_of_agent, looks};
+use super::{Kind, Paired, PolicySummary, Scale, Score, Summary, Table, Verdict, looks};
 use crate::plot::{Axis, Dot, DotChart, Figure, Look, Row, Series};
 use aaren_statistics::{
     Estimate, interquartile_mean, mean, mean_difference, optimality_gap, over_sampled_datasets,
@@ -78,7 +78,7 @@ impl Aggregates {
         let mut names: Vec<(&str, Kind)> = Vec::new();
         for (name, policy, _) in datasets.iter().flat_map(|dataset| &dataset.policies) {
             if names.iter().all(|(other, _)| other != name) {
-                names.push((*name, kind_of_agent(&policy.agent)));
+                names.push((*name, policy.agent.encoder()));
             }
         }
         let looks = looks(&names.iter().map(|(_, kind)| *kind).collect::<Vec<_>>());

@@ -27,7 +27,7 @@ pub use aggregates::Aggregates;
 pub use asked::{Asked, AskedColumns, BestAsked, Swing};
 pub use comparison::{Comparison, Paired, Verdict};
 pub use error::Error;
-pub use looks::{Kind, cost_name, kind_of_agent, kind_of_file, looks, looks_of};
+pub use looks::{Kind, cost_name, kind_of_file, looks, looks_of};
 pub use metric::{Metric, Scale, lengths};
 pub use page::{Film, Overview, Section, page};
 pub use pictures::{Pictures, over_time};

@@ -1,17 +1,12 @@
 //! Colours, marks and dashes of policies, the same in every picture of an experiment.
 
-use aaren_format::{AgentConfig, EncoderKind, Header, Regime};
+use aaren_format::{EncoderKind, Header, Regime};
 use aaren_spec::{Cost, Spec};
 
 use crate::plot::Look;
 
 /// What decides a policy's colour: its encoder, if it has one.
 pub type Kind = Option<EncoderKind>;
-
-/// The kind of an agent.
-pub fn kind_of_agent(agent: &AgentConfig) -> Kind {
-    agent.encoder()
-}
 
 /// The kind of a policy file.
 pub fn kind_of_file(header: &Header) -> Kind {
@@ -38,7 +33,7 @@ pub fn looks(kinds: &[Kind]) -> Vec<Look> {
 
 /// A look for each policy of an experiment, in its order.
 pub fn looks_of(spec: &Spec) -> Vec<Look> {
-    looks(&spec.policies.iter().map(|policy| kind_of_agent(&policy.agent)).collect::<Vec<_>>())
+    looks(&spec.policies.iter().map(|policy| policy.agent.encoder()).collect::<Vec<_>>())
 }
 
 /// What a cost is called in a legend: by its memory too, unless that is all of the episode and the policy's own.

@@ -4,7 +4,7 @@ use aaren_spec::{Cost, CostPoint, Evaluated, RunResult};
 use aaren_statistics::mean;
 
 use crate::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
-use crate::{Kind, Metric, cost_name, kind_of_agent, looks};
+use crate::{Kind, Metric, cost_name, looks};
 
 /// What is drawn of an experiment, policy by policy.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Pictures {
         self.curves.push(self.curve(name, look, runs));
         self.losses.push(loss_curve(name, look, runs));
         for (index, &cost) in costs.iter().enumerate() {
-            let name = cost_name(cost, kind_of_agent(&runs[0].agent), index == 0);
+            let name = cost_name(cost, runs[0].agent.encoder(), index == 0);
             let look = Look { dash: look.dash + index, ..look };
             self.costs.push((look, name, cost.clone()));
         }

@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::metric::HELD_OUT;
 use crate::table::Table;
 use crate::{
-    Asked, AskedColumns, Comparison, Error, Kind, Metric, Pictures, PrimaryScores, Scale, Swing,
-    kind_of_agent, lengths,
+    Asked, AskedColumns, Comparison, Error, Kind, Metric, Pictures, PrimaryScores, Scale, Swing, lengths,
 };
 
 /// Everything that is kept of an experiment: `summary.json`.
@@ -167,7 +166,7 @@ impl Summary {
             experiment.runs.iter().filter(|run| run.policy == name).collect()
         };
         let kinds: Vec<Kind> = (experiment.policies.iter())
-            .map(|name| of_policy(name).first().and_then(|run| kind_of_agent(&run.agent)))
+            .map(|name| of_policy(name).first().and_then(|run| run.agent.encoder()))
             .collect();
         let mut policies = BTreeMap::new();
         let mut compared = Vec::new();
