@@ -158,6 +158,14 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// An error of the first of some keys that is there; of all entries together where none is.
+    pub fn refuse(&self, keys: &[&str], found: String, expected: &str, cure: Option<String>) -> Error {
+        match keys.iter().find_map(|key| self.get(key)) {
+            Some(field) => field.invalid_as(found, expected, cure.as_deref()),
+            None => self.invalid(found, expected, cure),
+        }
+    }
+
     /// An error of several entries together.
     pub fn invalid(&self, found: String, expected: &str, cure: Option<String>) -> Error {
         Error::Invalid {

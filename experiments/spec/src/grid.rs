@@ -51,11 +51,8 @@ impl Document {
             return Ok(None);
         }
         let count = axes.iter().try_fold(1_usize, |count, axis| count.checked_mul(axis.len()));
-        let place = fields.get("grid").or(fields.get("dataset")).or(fields.get("env"));
-        let invalid = |found: String, expected: &str| match place {
-            Some(field) => field.invalid_as(found, expected, None),
-            None => fields.invalid(found, expected, None),
-        };
+        let keys = ["grid", "dataset", "env"];
+        let invalid = |found, expected: &str| fields.refuse(&keys, found, expected, None);
         let Some(count) = count.filter(|&count| count <= MOST) else {
             let found =
                 count.map_or("more experiments than can be counted".into(), |n| format!("{n} experiments"));

@@ -56,10 +56,7 @@ impl PrimarySpec {
         policies: &[PolicySpec],
         all_seeds: &[u64],
     ) -> Result<(), Error> {
-        let refuse = |key: &str, found: String, expected: &str, cure: Option<String>| match section.get(key) {
-            Some(field) => field.invalid_as(found, expected, cure.as_deref()),
-            None => section.invalid(found, expected, cure),
-        };
+        let refuse = |key: &str, found, expected: &str, cure| section.refuse(&[key], found, expected, cure);
         let known: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
         for (key, name) in [("policy", &self.policy), ("against", &self.against)] {
             if !known.contains(&name.as_str()) {

@@ -186,21 +186,15 @@ impl Document {
         let root = root.fields().unwrap_or_else(|| Fields::none("", &self.root().place));
         let train_section = root.section("train");
         train.complete().map_err(|Invalid { found, expected, cure, .. }| {
-            match train_section.get("warmup") {
-                Some(field) => field.invalid_as(found, &expected, cure.as_deref()),
-                None => train_section.invalid(found, &expected, cure),
-            }
+            train_section.refuse(&["warmup"], found, &expected, cure)
         })?;
         evaluate.complete(train.updates, env.is_none());
         if let Some(target) = evaluate.overflowing() {
             let scale = evaluate.return_scale.unwrap_or(1.0);
             let found = format!("{scale:e} with a target return of {target:e}");
-            let section = root.section("evaluate");
             let expected = "a scale by which every target return stays within float32";
-            return Err(match section.get("return_scale").or(section.get("target_returns")) {
-                Some(field) => field.invalid_as(found, expected, None),
-                None => section.invalid(found, expected, None),
-            });
+            let keys = ["return_scale", "target_returns"];
+            return Err(root.section("evaluate").refuse(&keys, found, expected, None));
         }
         compare.complete(&env.id);
         let shared = Shared {
@@ -215,11 +209,7 @@ impl Document {
         if let Some(policy) = deaf.filter(|_| evaluate.asks_for_max()) {
             let found = format!("`max`, for the policy {}", policy.name);
             let expected = "returns: only a policy with `tokens: 1` and `return: head` predicts the most that can be had";
-            let section = root.section("evaluate");
-            return Err(match section.get("target_returns") {
-                Some(field) => field.invalid_as(found, expected, None),
-                None => section.invalid(found, expected, None),
-            });
+            return Err(root.section("evaluate").refuse(&["target_returns"], found, expected, None));
         }
         let dataset = match root.get("dataset") {
             Some(field) => dataset::find(&dataset, field, self)?,
