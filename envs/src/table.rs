@@ -10,7 +10,7 @@ use crate::mujoco::{
     Version, ant, half_cheetah, hopper, humanoid, humanoid_standup, inverted_double_pendulum,
     inverted_pendulum, pusher, reacher, swimmer, walker2d,
 };
-use crate::popgym::{Autoencode, CountRecall, Level, PositionOnlyCartPole, PositionOnlyPendulum, Repeat};
+use crate::popgym::{Autoencode, CountRecall, Level, PositionOnly, Repeat};
 use crate::rate_t_maze::RateTMaze;
 use crate::t_maze::TMaze;
 use crate::{Error, ReferenceScores};
@@ -104,24 +104,16 @@ pub(crate) static ENTRIES: &[Entry] = &[
     row("popgym-CountRecallEasy-v0", |id, kwargs| popgym(id, kwargs, CountRecall::new(Easy))),
     row("popgym-CountRecallMedium-v0", |id, kwargs| popgym(id, kwargs, CountRecall::new(Medium))),
     row("popgym-CountRecallHard-v0", |id, kwargs| popgym(id, kwargs, CountRecall::new(Hard))),
-    row("popgym-PositionOnlyCartPoleEasy-v0", |id, kwargs| {
-        popgym(id, kwargs, PositionOnlyCartPole::new(Easy))
-    }),
+    row("popgym-PositionOnlyCartPoleEasy-v0", |id, kwargs| popgym(id, kwargs, PositionOnly::cart_pole(Easy))),
     row("popgym-PositionOnlyCartPoleMedium-v0", |id, kwargs| {
-        popgym(id, kwargs, PositionOnlyCartPole::new(Medium))
+        popgym(id, kwargs, PositionOnly::cart_pole(Medium))
     }),
-    row("popgym-PositionOnlyCartPoleHard-v0", |id, kwargs| {
-        popgym(id, kwargs, PositionOnlyCartPole::new(Hard))
-    }),
-    row("popgym-PositionOnlyPendulumEasy-v0", |id, kwargs| {
-        popgym(id, kwargs, PositionOnlyPendulum::new(Easy))
-    }),
+    row("popgym-PositionOnlyCartPoleHard-v0", |id, kwargs| popgym(id, kwargs, PositionOnly::cart_pole(Hard))),
+    row("popgym-PositionOnlyPendulumEasy-v0", |id, kwargs| popgym(id, kwargs, PositionOnly::pendulum(Easy))),
     row("popgym-PositionOnlyPendulumMedium-v0", |id, kwargs| {
-        popgym(id, kwargs, PositionOnlyPendulum::new(Medium))
+        popgym(id, kwargs, PositionOnly::pendulum(Medium))
     }),
-    row("popgym-PositionOnlyPendulumHard-v0", |id, kwargs| {
-        popgym(id, kwargs, PositionOnlyPendulum::new(Hard))
-    }),
+    row("popgym-PositionOnlyPendulumHard-v0", |id, kwargs| popgym(id, kwargs, PositionOnly::pendulum(Hard))),
     row("popgym-RepeatFirstEasy-v0", |id, kwargs| popgym(id, kwargs, Repeat::first(Easy))),
     row("popgym-RepeatFirstMedium-v0", |id, kwargs| popgym(id, kwargs, Repeat::first(Medium))),
     row("popgym-RepeatFirstHard-v0", |id, kwargs| popgym(id, kwargs, Repeat::first(Hard))),

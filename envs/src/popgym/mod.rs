@@ -5,14 +5,12 @@
 mod autoencode;
 mod count_recall;
 mod deck;
-mod position_only_cart_pole;
-mod position_only_pendulum;
+mod position_only;
 mod repeat;
 
 pub(crate) use autoencode::Autoencode;
 pub(crate) use count_recall::CountRecall;
-pub(crate) use position_only_cart_pole::PositionOnlyCartPole;
-pub(crate) use position_only_pendulum::PositionOnlyPendulum;
+pub(crate) use position_only::PositionOnly;
 pub(crate) use repeat::Repeat;
 
 use crate::dynamics::Step;
