@@ -4,7 +4,6 @@
 
 mod network;
 mod popgym;
-mod rate_t_maze;
 mod t_maze;
 
 use std::path::Path;
@@ -31,7 +30,9 @@ trait Recipe: Sync {
     fn env(&self) -> EnvSpec;
 
     /// The parts of the dataset, in order: each ends with the episode that brings it so many transitions.
-    fn ends(&self, transitions: usize) -> Vec<usize>;
+    fn ends(&self, transitions: usize) -> Vec<usize> {
+        vec![transitions]
+    }
 
     /// Who acts in an episode of that part: anew for each, so that it may remember.
     fn behaviour(&self, part: usize) -> Box<dyn Behaviour + '_>;
@@ -50,17 +51,13 @@ fn find(name: &str) -> Result<Box<dyn Recipe>, Error> {
     if let Some(recipe) = popgym::find(name) {
         return Ok(Box::new(recipe));
     }
-    if let Some(recipe) = rate_t_maze::find(name) {
-        return Ok(Box::new(recipe));
-    }
     if let Some(recipe) = t_maze::find(name) {
         return Ok(Box::new(recipe));
     }
     if let Some(recipe) = network::find(name)? {
         return Ok(Box::new(recipe));
     }
-    let known =
-        format!("{}; {}; {}; {}", network::known(), popgym::known(), rate_t_maze::KNOWN, t_maze::KNOWN);
+    let known = format!("{}; {}; {}", network::known(), popgym::known(), t_maze::KNOWN);
     let near = nearest(name).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
     Err(Error::Recipe { name: name.to_owned(), near, known })
 }

@@ -85,10 +85,6 @@ impl Recipe for Popgym {
         EnvSpec::new(format!("popgym-{task}{level}-v0"))
     }
 
-    fn ends(&self, transitions: usize) -> Vec<usize> {
-        vec![transitions]
-    }
-
     fn behaviour(&self, _: usize) -> Box<dyn Behaviour> {
         let control = matches!(self.task, Task::CartPole | Task::Pendulum);
         let random = match self.quality {
