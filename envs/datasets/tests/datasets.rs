@@ -156,44 +156,6 @@ fn a_written_minari_folder_reads_back_the_same() {
     assert_eq!(read.actions(), made.actions());
 }
 
-/// Loads `dataset` with `file`, a part of it, cut short at every n-th byte and with single bits flipped: that is
-/// an error or a dataset.
-fn damage(dataset: &Path, file: &Path) {
-    let whole = std::fs::read(file).unwrap();
-    for kept in (0..whole.len()).step_by(whole.len() / 100 + 1) {
-        std::fs::write(file, &whole[..kept]).unwrap();
-        let _ = Dataset::load(dataset);
-    }
-    for bit in (0..8 * whole.len()).step_by(8 * whole.len() / 500 + 1) {
-        let mut bytes = whole.clone();
-        bytes[bit / 8] ^= 1 << (bit % 8);
-        std::fs::write(file, &bytes).unwrap();
-        let _ = Dataset::load(dataset);
-    }
-    std::fs::write(file, &whole).unwrap();
-    Dataset::load(dataset).unwrap();
-}
-
-#[test]
-fn damaged_files_never_panic() {
-    let made = Dataset::new("toy", transitions(&[NO, TERMINAL, NO, NO, TIMEOUT, NO]), 2, 1, false);
-    let d4rl = scratch("damaged.hdf5");
-    made.write_d4rl(&d4rl, &[]).unwrap();
-    damage(&d4rl, &d4rl);
-
-    let minari = scratch("damaged-v0");
-    let _ = std::fs::remove_dir_all(&minari);
-    made.write_minari(&minari, Some(&EnvSpec::new("MountainCarContinuous-v0")), &[]).unwrap();
-    damage(&minari, &minari.join("data/main_data.hdf5"));
-    damage(&minari, &minari.join("data/metadata.json"));
-
-    let (from, to) = (arrow("continuous").join("data/0/part-0.arrow"), scratch("damaged-arrow"));
-    let part = to.join("data/0/part-0.arrow");
-    std::fs::create_dir_all(part.parent().unwrap()).unwrap();
-    std::fs::copy(from, &part).unwrap();
-    damage(&to, &part);
-}
-
 /// A file of which the end is missing is said to be incomplete, not to lack what it holds.
 #[test]
 fn a_truncated_file_is_not_said_to_lack_a_dataset() {

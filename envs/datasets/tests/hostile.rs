@@ -246,9 +246,15 @@ fn minari_folders_in_arrow_form() {
     let metadata = std::fs::read_to_string(original.join("metadata.json")).unwrap();
     let one = metadata.replace(r#""total_episodes": 2"#, r#""total_episodes": 1"#);
     assert_ne!(one, metadata);
-    std::fs::write(folder.join("data").join("metadata.json"), one).unwrap();
     let path = episode.join("part-0.arrow");
     let files = ["0", "1"].map(|number| std::fs::read(original.join(number).join("part-0.arrow")).unwrap());
+    write(&path, &files[0]);
+    let metadata = folder.join("data").join("metadata.json");
+    fuzz("Minari metadata", &[one.clone().into_bytes()], |bytes| {
+        write(&metadata, bytes);
+        try_out(&folder)
+    });
+    write(&metadata, one.as_bytes());
     fuzz("Minari Arrow", &files, |bytes| {
         write(&path, bytes);
         try_out(&folder)
