@@ -42,7 +42,7 @@ fn actors_give_what_the_library_gives() {
             for (row, observation) in stored("observations").iter().enumerate() {
                 let what = format!("{} snapshot {index} row {row}", task.name);
                 let observation: Vec<f32> = observation.iter().map(|&x| x as f32).collect();
-                let distribution = snapshots.snapshots[index].1.distribution(&observation);
+                let distribution = snapshots.actors[index].distribution(&observation);
                 compared += 1;
                 if let Distribution::Categorical { logits } = &distribution {
                     assert_near(logits, &stored("logits")[row], 1e-12, &what);
@@ -72,7 +72,7 @@ fn replayed_policies_return_what_the_library_measured() {
     for task in &TASKS {
         let snapshots = task.snapshots().unwrap();
         for (quality, index) in [("medium", snapshots.medium), ("expert", snapshots.expert)] {
-            let snapshot = &snapshots.snapshots[index].0;
+            let snapshot = &snapshots.snapshots[index];
             let name = format!("{}-{quality}", task.name);
             let data = recipe::make(&name, 10_000, 7, |_| {}).unwrap().summary();
             let square_error = snapshot.return_std.powi(2) / snapshot.episodes as f64
@@ -87,7 +87,7 @@ fn replayed_policies_return_what_the_library_measured() {
                 snapshot.return_std
             );
         }
-        let score = |index: usize| snapshots.snapshots[index].0.return_mean;
+        let score = |index: usize| snapshots.snapshots[index].return_mean;
         assert!(score(0) < score(snapshots.medium) && score(snapshots.medium) < score(snapshots.expert));
     }
 }

@@ -87,17 +87,6 @@ impl Actor {
             Head::Categorical { logits } => Distribution::Categorical { logits: logits.apply(&features) },
         }
     }
-
-    /// Entries of an observation.
-    pub fn observation_size(&self) -> usize {
-        self.hidden[0].transposed.len() / self.hidden[0].bias.len()
-    }
-
-    /// Entries of an action, or number of choices.
-    pub fn action_size(&self) -> usize {
-        let (Head::SquashedGaussian { mean: last, .. } | Head::Categorical { logits: last }) = &self.head;
-        last.bias.len()
-    }
 }
 
 impl Distribution {

@@ -20,30 +20,22 @@ pub struct Snapshot {
     pub return_std: f64,
 }
 
-/// What the file says of the training.
-#[derive(Debug, Deserialize)]
-struct Training {
-    env: String,
-    algorithm: String,
-    steps: u64,
-    medium: usize,
-    expert: usize,
-    snapshots: Vec<Snapshot>,
-}
-
 /// Snapshots of one training, in order.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Snapshots {
+    /// The environment of the training.
+    pub env: String,
     /// What trained them: `SAC` or `PPO`.
     pub algorithm: String,
-    /// Environment steps of the whole training.
-    pub steps: u64,
     /// Index of the one about a third of the way to the expert.
     pub medium: usize,
     /// Index of the best.
     pub expert: usize,
-    /// Each with its policy.
-    pub snapshots: Vec<(Snapshot, Actor)>,
+    /// What the file says of each.
+    pub snapshots: Vec<Snapshot>,
+    /// The policy of each.
+    #[serde(skip)]
+    pub actors: Vec<Actor>,
 }
 
 impl Snapshots {
@@ -62,7 +54,7 @@ impl Snapshots {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
         let training = header.metadata().as_ref().and_then(|m| m.get("training"));
         let training = training.ok_or("no `training` among the metadata")?;
-        let training: Training = serde_json::from_str(training).map_err(|e| format!("`training`: {e}"))?;
+        let mut training: Self = serde_json::from_str(training).map_err(|e| format!("`training`: {e}"))?;
         if training.env != env {
             return Err(format!("a training in {}", training.env));
         }
@@ -71,14 +63,8 @@ impl Snapshots {
             return Err(format!("medium or expert are none of {count} snapshots"));
         }
         let file = File { tensors: SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?, count };
-        let actors = (0..count).map(|index| file.actor(index)).collect::<Result<Vec<_>, String>>()?;
-        Ok(Self {
-            algorithm: training.algorithm,
-            steps: training.steps,
-            medium: training.medium,
-            expert: training.expert,
-            snapshots: training.snapshots.into_iter().zip(actors).collect(),
-        })
+        training.actors = (0..count).map(|index| file.actor(index)).collect::<Result<_, _>>()?;
+        Ok(training)
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn find(name: &str) -> Result<Option<Replay>, Error> {
     let (medium, expert) = (snapshots.medium, snapshots.expert);
     let whole = |snapshot| vec![Part { snapshot, end: (1, 1) }];
     let replay = |last: usize| {
-        let steps = |index: usize| snapshots.snapshots[index].0.steps;
+        let steps = |index: usize| snapshots.snapshots[index].steps;
         (0..=last).map(|index| Part { snapshot: Some(index), end: (steps(index), steps(last)) }).collect()
     };
     let parts = match quality {
@@ -75,7 +75,7 @@ impl Recipe for Replay {
 
     fn behaviour(&self, part: usize) -> Box<dyn Behaviour + '_> {
         match self.parts[part].snapshot {
-            Some(index) => Box::new(&self.snapshots.snapshots[index].1),
+            Some(index) => Box::new(&self.snapshots.actors[index]),
             None => Box::new(Uniform),
         }
     }
@@ -84,7 +84,7 @@ impl Recipe for Replay {
         let steps: Vec<String> = self
             .parts
             .iter()
-            .filter_map(|part| Some(self.snapshots.snapshots[part.snapshot?].0.steps.to_string()))
+            .filter_map(|part| Some(self.snapshots.snapshots[part.snapshot?].steps.to_string()))
             .collect();
         let mut metadata = vec![("mujoco_version", aaren_envs::mujoco_version().to_owned())];
         if steps.is_empty() {
