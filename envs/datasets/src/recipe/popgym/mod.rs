@@ -20,28 +20,19 @@ use super::{Behaviour, Recipe, Uniform};
 /// Share of random actions of the control tasks' experts.
 const EXPERT_RANDOM: f64 = 0.01;
 
-const TASKS: [(&str, Task); 6] = [
-    ("autoencode", Task::Autoencode),
-    ("count-recall", Task::CountRecall),
-    ("position-only-cart-pole", Task::CartPole),
-    ("position-only-pendulum", Task::Pendulum),
-    ("repeat-first", Task::RepeatFirst),
-    ("repeat-previous", Task::RepeatPrevious),
+/// Each task's name here, and in the ids of its environments.
+const TASKS: [(&str, &str); 6] = [
+    ("autoencode", "Autoencode"),
+    ("count-recall", "CountRecall"),
+    ("position-only-cart-pole", "PositionOnlyCartPole"),
+    ("position-only-pendulum", "PositionOnlyPendulum"),
+    ("repeat-first", "RepeatFirst"),
+    ("repeat-previous", "RepeatPrevious"),
 ];
 
 const LEVELS: [&str; 3] = ["easy", "medium", "hard"];
 
 const QUALITIES: [&str; 3] = ["random", "mixed", "expert"];
-
-#[derive(Clone, Copy)]
-enum Task {
-    Autoencode,
-    CountRecall,
-    CartPole,
-    Pendulum,
-    RepeatFirst,
-    RepeatPrevious,
-}
 
 /// Each name.
 pub(super) fn names() -> impl Iterator<Item = String> {
@@ -57,48 +48,41 @@ pub(super) fn known() -> String {
 
 /// A task of POPGym and who plays it.
 pub(super) struct Popgym {
-    task: Task,
+    task: &'static str,
+    id: &'static str,
     level: usize,
     quality: &'static str,
 }
 
 pub(super) fn find(name: &str) -> Option<Popgym> {
     let rest = name.strip_prefix("popgym-")?;
-    let (name, task) = TASKS.into_iter().find(|(name, _)| rest.starts_with(&format!("{name}-")))?;
-    let (level, quality) = rest[name.len() + 1..].split_once('-')?;
+    let (task, id) = TASKS.into_iter().find(|(task, _)| rest.starts_with(&format!("{task}-")))?;
+    let (level, quality) = rest[task.len() + 1..].split_once('-')?;
     let level = LEVELS.iter().position(|&known| known == level)?;
     let quality = QUALITIES.into_iter().find(|&known| known == quality)?;
-    Some(Popgym { task, level, quality })
+    Some(Popgym { task, id, level, quality })
 }
 
 impl Recipe for Popgym {
     fn env(&self) -> EnvSpec {
-        let task = match self.task {
-            Task::Autoencode => "Autoencode",
-            Task::CountRecall => "CountRecall",
-            Task::CartPole => "PositionOnlyCartPole",
-            Task::Pendulum => "PositionOnlyPendulum",
-            Task::RepeatFirst => "RepeatFirst",
-            Task::RepeatPrevious => "RepeatPrevious",
-        };
         let level = ["Easy", "Medium", "Hard"][self.level];
-        EnvSpec::new(format!("popgym-{task}{level}-v0"))
+        EnvSpec::new(format!("popgym-{}{level}-v0", self.id))
     }
 
     fn behaviour(&self, _: usize) -> Box<dyn Behaviour> {
-        let control = matches!(self.task, Task::CartPole | Task::Pendulum);
+        let control = self.task.starts_with("position-only-");
         let random = match self.quality {
             "random" => return Box::new(Uniform),
             "mixed" => None,
             _ => Some(if control { EXPERT_RANDOM } else { 0.0 }),
         };
         let script: Box<dyn Behaviour> = match self.task {
-            Task::Autoencode => Box::new(cards::Autoencode::default()),
-            Task::CountRecall => Box::new(cards::CountRecall::default()),
-            Task::CartPole => Box::new(control::CartPole::default()),
-            Task::Pendulum => Box::new(control::Pendulum::default()),
-            Task::RepeatFirst => Box::new(cards::RepeatFirst::default()),
-            Task::RepeatPrevious => Box::new(cards::RepeatPrevious::new([4, 32, 64][self.level])),
+            "autoencode" => Box::new(cards::Autoencode::default()),
+            "count-recall" => Box::new(cards::CountRecall::default()),
+            "position-only-cart-pole" => Box::new(control::CartPole::default()),
+            "position-only-pendulum" => Box::new(control::Pendulum::default()),
+            "repeat-first" => Box::new(cards::RepeatFirst::default()),
+            _ => Box::new(cards::RepeatPrevious::new([4, 32, 64][self.level])),
         };
         Box::new(Mixed { script, random })
     }
