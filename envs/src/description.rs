@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use aaren_format::Spaces;
+use serde::Deserialize;
 
 use crate::{ActionSpace, EnvSpec, Environment, Error, make, python};
 
 /// The spaces of an environment, and how long its episodes are.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// A process of Python says all but what is skipped.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Description {
     /// The environment.
+    #[serde(skip, default = "nameless")]
     pub spec: EnvSpec,
     /// Entries of an observation.
     pub observation_size: usize,
@@ -18,8 +22,10 @@ pub struct Description {
     /// The most timesteps of an episode.
     pub max_episode_steps: usize,
     /// Where `observe: positions` hides entries of the observation, those that are left of it.
+    #[serde(skip)]
     pub observed: Option<Vec<usize>>,
     /// The least and the most that an episode can return, where that is known.
+    #[serde(skip)]
     pub return_range: Option<(f64, f64)>,
     /// Versions of the Python packages that decide what it does; none of an environment of this crate.
     pub versions: BTreeMap<String, String>,
@@ -34,19 +40,14 @@ pub struct Description {
 /// # Errors
 /// As [`make`]; [`Error::Python`] where Python cannot make it, [`Error::Stopped`].
 pub fn describe(spec: &EnvSpec) -> Result<Description, Error> {
-    let Some(its) = &spec.python else { return Ok(make(spec)?.describe()) };
-    let facts = python::facts(spec, its)?;
-    Ok(Description {
-        spec: spec.clone(),
-        observation_size: facts.observation_size,
-        action: facts.action,
-        max_episode_steps: facts.max_episode_steps,
-        observed: None,
-        return_range: None,
-        versions: facts.versions,
-        repeats: facts.repeats,
-        spaces: Some(facts.spaces),
-    })
+    match &spec.python {
+        Some(its) => python::describe(spec, its),
+        None => Ok(make(spec)?.describe()),
+    }
+}
+
+fn nameless() -> EnvSpec {
+    EnvSpec::new(EnvSpec::NONE)
 }
 
 impl Environment {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::python::Group;
-use crate::{ActionSpace, Camera, EnvSpec, Environment, Error, Picture, Step, make};
+use crate::{ActionSpace, Camera, Description, EnvSpec, Environment, Error, Picture, Step, make};
 
 /// Environments of one kind, stepped in parallel: those of this crate on rayon's threads, those of Python in as many
 /// processes as there are threads (in one where a thread of rayon's makes them); episodes start anew on their own.
@@ -16,6 +16,7 @@ use crate::{ActionSpace, Camera, EnvSpec, Environment, Error, Picture, Step, mak
 /// `i * size..(i + 1) * size`. Steps allocate nothing of their own.
 pub struct VectorEnv {
     stepped: Stepped,
+    description: Description,
     /// Number of the episode that each environment is in.
     episodes: Vec<u64>,
     started: u64,
@@ -28,7 +29,7 @@ enum Stepped {
     /// This process.
     Here(Vec<Environment>),
     /// Python.
-    There(Group),
+    There(Box<Group>),
 }
 
 impl std::fmt::Debug for VectorEnv {
@@ -56,18 +57,22 @@ impl VectorEnv {
 
     fn of(spec: &EnvSpec, count: usize, film: bool) -> Result<Self, Error> {
         let count = count.max(1);
-        let stepped = match &spec.python {
-            None => Stepped::Here((0..count).map(|_| make(spec)).collect::<Result<Vec<_>, _>>()?),
+        let (stepped, description) = match &spec.python {
+            None => {
+                let environments = (0..count).map(|_| make(spec)).collect::<Result<Vec<_>, _>>()?;
+                let description = environments[0].describe();
+                (Stepped::Here(environments), description)
+            }
             Some(python) => {
                 let alone = rayon::current_thread_index().is_some();
                 let workers = if alone { 1 } else { rayon::current_num_threads() };
-                Stepped::There(Group::new(spec, python, count, workers, film)?)
+                let group = Group::new(spec, python, count, workers, film)?;
+                let description = group.description.clone();
+                (Stepped::There(Box::new(group)), description)
             }
         };
-        let mut vector =
-            Self { stepped, episodes: vec![0; count], started: 0, seed: 0, final_observations: Vec::new() };
-        vector.final_observations = vec![0.0; count * vector.observation_size()];
-        Ok(vector)
+        let final_observations = vec![0.0; count * description.observation_size];
+        Ok(Self { stepped, description, episodes: vec![0; count], started: 0, seed: 0, final_observations })
     }
 
     /// How many environments.
@@ -77,26 +82,17 @@ impl VectorEnv {
 
     /// Entries of one environment's observation.
     pub fn observation_size(&self) -> usize {
-        match &self.stepped {
-            Stepped::Here(environments) => environments[0].observation_size(),
-            Stepped::There(group) => group.observation_size(),
-        }
+        self.description.observation_size
     }
 
     /// The actions that each environment takes.
     pub fn action_space(&self) -> &ActionSpace {
-        match &self.stepped {
-            Stepped::Here(environments) => environments[0].action_space(),
-            Stepped::There(group) => group.action_space(),
-        }
+        &self.description.action
     }
 
     /// The time limit of an episode.
     pub fn max_episode_steps(&self) -> usize {
-        match &self.stepped {
-            Stepped::Here(environments) => environments[0].max_episode_steps(),
-            Stepped::There(group) => group.max_episode_steps(),
-        }
+        self.description.max_episode_steps
     }
 
     /// Number of the episode that each environment is in.
@@ -221,7 +217,7 @@ impl VectorEnv {
     pub fn camera(&self, width: usize, height: usize) -> Result<Camera, Error> {
         match &self.stepped {
             Stepped::Here(environments) => Camera::new(&environments[0], width, height),
-            Stepped::There(group) => Camera::of_others(group.id(), width, height),
+            Stepped::There(_) => Camera::of_others(&self.description.spec.id, width, height),
         }
     }
 
@@ -237,7 +233,7 @@ impl VectorEnv {
         };
         let (height, width, rgb) = group.picture(index)?;
         let unfit = || Error::Picture {
-            id: group.id().to_owned(),
+            id: self.description.spec.id.clone(),
             reason: format!("found {} bytes for {width} × {height} pixels", rgb.len()),
         };
         camera.fit(height, width, &rgb).ok_or_else(unfit)

@@ -6,50 +6,34 @@
 mod pool;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use aaren_format::{PythonEnv, Spaces};
-use serde::Deserialize;
+use aaren_format::PythonEnv;
 
-use crate::{ActionSpace, EnvSpec, Error, Step};
+use crate::{ActionSpace, Description, EnvSpec, Error, Step};
 use pool::Lease;
 use worker::{Ask, Complaint, Trouble};
 
 pub use worker::stop_waiting_when;
 
-/// What a process says of its environment.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub(crate) struct Facts {
-    pub observation_size: usize,
-    pub action: ActionSpace,
-    pub max_episode_steps: usize,
-    pub versions: BTreeMap<String, String>,
-    /// Whether a seed decides where an episode starts.
-    pub repeats: bool,
-    pub spaces: Spaces,
-}
-
 /// What is known of an environment; asked once in a process.
-pub(crate) fn facts(spec: &EnvSpec, python: &PythonEnv) -> Result<Facts, Error> {
-    static KNOWN: Mutex<Vec<(EnvSpec, Facts)>> = Mutex::new(Vec::new());
+pub(crate) fn describe(spec: &EnvSpec, python: &PythonEnv) -> Result<Description, Error> {
+    static KNOWN: Mutex<Vec<Description>> = Mutex::new(Vec::new());
     // Held while Python starts: whoever else asks wants the same.
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, facts)) = known.iter().find(|(other, _)| other == spec) {
-        return Ok(facts.clone());
+    if let Some(description) = known.iter().find(|other| other.spec == *spec) {
+        return Ok(description.clone());
     }
-    let facts = pool::checked(spec, python)?;
-    known.push((spec.clone(), facts.clone()));
-    Ok(facts)
+    let description = pool::checked(spec, python)?;
+    known.push(description.clone());
+    Ok(description)
 }
 
 /// Environments of one kind in a few processes, each with as many of them as the next.
 pub(crate) struct Group {
     workers: Vec<Lease>,
     rows: Vec<Row>,
-    action: ActionSpace,
-    observation_size: usize,
-    max_episode_steps: usize,
+    pub description: Description,
 }
 
 /// One environment, and the episode that it is in.
@@ -71,7 +55,7 @@ impl Group {
         workers: usize,
         film: bool,
     ) -> Result<Self, Error> {
-        let of = facts(spec, python)?;
+        let description = describe(spec, python)?;
         let each = count.div_ceil(workers.clamp(1, count));
         let rows = (0..count).map(|index| Row {
             worker: index / each,
@@ -80,29 +64,7 @@ impl Group {
             elapsed: 0,
         });
         let workers = (0..count.div_ceil(each)).map(|_| Lease::new(spec, python, film));
-        Ok(Self {
-            workers: workers.collect::<Result<_, _>>()?,
-            rows: rows.collect(),
-            action: of.action,
-            observation_size: of.observation_size,
-            max_episode_steps: of.max_episode_steps,
-        })
-    }
-
-    pub fn id(&self) -> &str {
-        &self.workers[0].spec.id
-    }
-
-    pub fn observation_size(&self) -> usize {
-        self.observation_size
-    }
-
-    pub fn action_space(&self) -> &ActionSpace {
-        &self.action
-    }
-
-    pub fn max_episode_steps(&self) -> usize {
-        self.max_episode_steps
+        Ok(Self { workers: workers.collect::<Result<_, _>>()?, rows: rows.collect(), description })
     }
 
     /// Starts an episode in one environment.
@@ -133,9 +95,9 @@ impl Group {
         observations: &mut [f64],
         steps: &mut [Step],
     ) -> Result<(), Error> {
-        let width = self.action.entries();
+        let width = self.description.action.entries();
         let mut actions = actions.to_vec();
-        if let ActionSpace::Continuous { low, high } = &self.action {
+        if let ActionSpace::Continuous { low, high } = &self.description.action {
             // Rounding may lead out of the bounds, which some environments refuse.
             for row in actions.chunks_exact_mut(width) {
                 for (action, (low, high)) in row.iter_mut().zip(low.iter().zip(high)) {
@@ -205,7 +167,7 @@ impl Group {
         indices: std::ops::Range<usize>,
         mut take: impl FnMut(usize, &[f64], [f64; 2]),
     ) -> Result<(), Error> {
-        let size = self.observation_size;
+        let size = self.description.observation_size;
         let mut line = vec![0.0; size + 2];
         for worker in 0..self.workers.len() {
             let first = indices.start;

@@ -5,9 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use aaren_format::PythonEnv;
 
-use super::Facts;
 use super::worker::Worker;
-use crate::{EnvSpec, Error};
+use crate::{Description, EnvSpec, Error};
 
 /// Processes that are kept waiting, at most.
 const WAITING: usize = 32;
@@ -37,10 +36,10 @@ impl Lease {
 }
 
 /// What a new process says of its environment; it waits for work then.
-pub(super) fn checked(spec: &EnvSpec, python: &PythonEnv) -> Result<Facts, Error> {
-    let (worker, facts) = Worker::start(spec, python, false, true)?;
+pub(super) fn checked(spec: &EnvSpec, python: &PythonEnv) -> Result<Description, Error> {
+    let (worker, description) = Worker::start(spec, python, false, true)?;
     drop(Lease { worker: Some(worker), broken: false });
-    Ok(facts)
+    Ok(description)
 }
 
 impl Deref for Lease {

@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Facts;
-use crate::{EnvSpec, Error};
+use crate::{Description, EnvSpec, Error};
 use aaren_format::PythonEnv;
 
 /// What the process runs.
@@ -83,7 +82,7 @@ impl Worker {
         python: &PythonEnv,
         film: bool,
         check: bool,
-    ) -> Result<(Self, Facts), Error> {
+    ) -> Result<(Self, Description), Error> {
         let refused = |reason: String| Error::Python { id: spec.id.clone(), reason, refused: true };
         // The console script of the wheel names its own.
         let own = std::env::var("AAREN_PYTHON").ok().filter(|path| !path.is_empty());
@@ -118,10 +117,11 @@ impl Worker {
         let answer = worker.write().and_then(|()| worker.read());
         match answer {
             Ok(()) => {
-                let facts = serde_json::from_slice(&worker.buffer).map_err(|error| {
+                let said: Description = serde_json::from_slice(&worker.buffer).map_err(|error| {
                     refused(format!("{interpreter} answered what cannot be read: {error}"))
                 })?;
-                Ok((worker, facts))
+                let spec = worker.spec.clone();
+                Ok((worker, Description { spec, ..said }))
             }
             Err(Trouble::Stopped) => Err(Error::Stopped { id: worker.spec.id.clone() }),
             Err(Trouble::Said(Complaint { reason, cure, .. })) if cure.is_empty() => Err(refused(reason)),
