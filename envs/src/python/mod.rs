@@ -11,8 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use aaren_format::PythonEnv;
 
 use crate::{ActionSpace, Description, EnvSpec, Error, Step};
-use pool::Lease;
-use worker::{Ask, Complaint, Trouble};
+use worker::{Ask, Complaint, Trouble, Worker};
 
 pub use worker::stop_waiting_when;
 
@@ -31,7 +30,7 @@ pub(crate) fn describe(spec: &EnvSpec, python: &PythonEnv) -> Result<Description
 
 /// Environments of one kind in a few processes, each with as many of them as the next.
 pub(crate) struct Group {
-    workers: Vec<Lease>,
+    workers: Vec<Worker>,
     rows: Vec<Row>,
     pub description: Description,
 }
@@ -63,8 +62,12 @@ impl Group {
             seed: 0,
             elapsed: 0,
         });
-        let workers = (0..count.div_ceil(each)).map(|_| Lease::new(spec, python, film));
-        Ok(Self { workers: workers.collect::<Result<_, _>>()?, rows: rows.collect(), description })
+        // Where one cannot be started, those before it go back.
+        let mut group = Self { workers: Vec::new(), rows: rows.collect(), description };
+        for _ in 0..count.div_ceil(each) {
+            group.workers.push(pool::take(spec, python, film)?);
+        }
+        Ok(group)
     }
 
     /// Starts an episode in one environment.
@@ -150,7 +153,7 @@ impl Group {
             if mine.is_empty() {
                 continue;
             }
-            let process = &mut *self.workers[worker];
+            let process = &mut self.workers[worker];
             process.begin(ask, mine.iter().map(|&index| self.rows[index].row));
             mine.iter().for_each(|&index| each(index, &mut process.buffer));
             if let Err(trouble) = process.write() {
@@ -224,6 +227,12 @@ impl Group {
             }
         };
         Error::Python { id, reason, refused: false }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.workers.drain(..).for_each(pool::give_back);
     }
 }
 

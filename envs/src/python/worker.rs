@@ -47,6 +47,8 @@ pub(super) struct Worker {
     printed: Arc<Mutex<VecDeque<u8>>>,
     pub spec: EnvSpec,
     pub film: bool,
+    /// Whether it failed, and is not used any more.
+    pub broken: bool,
     /// The message that is being written, or the answer that was read.
     pub buffer: Vec<u8>,
 }
@@ -105,7 +107,7 @@ impl Worker {
         std::thread::spawn(move || keep(reader, &kept));
         socket.set_read_timeout(Some(TICK)).and(socket.set_write_timeout(Some(TICK))).map_err(unstarted)?;
         let (spec, buffer) = (spec.clone(), Vec::new());
-        let mut worker = Worker { child, socket, printed, spec, film, buffer };
+        let mut worker = Worker { child, socket, printed, spec, film, broken: false, buffer };
         let config = json!({
             "id": worker.spec.id, "kwargs": worker.spec.kwargs, "function": python.function, "import": python.import,
             "path": python.path, "max_episode_steps": python.max_episode_steps, "observe": python.observe,
