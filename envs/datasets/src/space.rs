@@ -161,7 +161,7 @@ impl Space {
     }
 }
 
-/// The numbers of nested lists; Python's JSON has an `Infinity`, which is read as text before.
+/// The numbers of nested lists; Python's JSON has an `Infinity`, which is read as `null` before.
 fn flat(json: &Value, numbers: &mut Vec<f32>) {
     match json {
         Value::Array(items) => items.iter().for_each(|item| flat(item, numbers)),
@@ -171,37 +171,16 @@ fn flat(json: &Value, numbers: &mut Vec<f32>) {
     }
 }
 
-/// Python's `json.dumps` writes infinities and NaN as words that JSON does not have: as text they can be read.
+/// Python's `json.dumps` writes infinities and NaN as words that JSON does not have: they are read as `null`.
 pub(crate) fn python_json(text: &str) -> Option<Value> {
     if let Ok(value) = serde_json::from_str(text) {
         return Some(value);
     }
-    let mut words = String::with_capacity(text.len());
-    let mut inside = false;
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let word =
-            ["-Infinity", "Infinity", "NaN"].into_iter().find(|word| !inside && rest.starts_with(word));
-        if let Some(word) = word {
-            words += &format!("\"{word}\"");
-            rest = &rest[word.len()..];
-            continue;
+    let mut text = text.to_owned();
+    for word in ["-Infinity", "Infinity", "NaN"] {
+        for before in ['[', ',', ':', ' '] {
+            text = text.replace(&format!("{before}{word}"), &format!("{before}null"));
         }
-        match c {
-            '\\' if inside => {
-                words.push(c);
-                rest = &rest[1..];
-                if let Some(next) = rest.chars().next() {
-                    words.push(next);
-                    rest = &rest[next.len_utf8()..];
-                }
-                continue;
-            }
-            '"' => inside = !inside,
-            _ => {}
-        }
-        words.push(c);
-        rest = &rest[c.len_utf8()..];
     }
-    serde_json::from_str(&words).ok()
+    serde_json::from_str(&text).ok()
 }
