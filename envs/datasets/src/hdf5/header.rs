@@ -1,6 +1,6 @@
 //! Superblocks and object headers: where a file begins, and the messages that describe its objects.
 
-use super::bytes::{Cursor, Fault, Result, Sizes, Source};
+use super::bytes::{Fault, Result, Sizes, Source};
 
 /// Kinds of messages.
 pub(super) const DATASPACE: u16 = 1;
@@ -98,67 +98,48 @@ fn elsewhere(source: &Source, message: &Message) -> Result<Message> {
 fn raw_messages(source: &Source, address: u64) -> Result<Vec<(Message, bool)>> {
     let start = source.structure(address, 16)?;
     let mut cursor = source.cursor(&start);
-    let mut messages = Vec::new();
-    if start.starts_with(b"OHDR") {
+    let newer = start.starts_with(b"OHDR");
+    // Bytes before a message's body, and the first chunk.
+    let (head, chunk) = if newer {
         cursor.skip(5)?;
         let flags = cursor.byte()?;
         let skipped = 6 + 16 * u64::from(flags >> 5 & 1) + 4 * u64::from(flags >> 4 & 1);
         let size_bytes = 1u64 << (flags & 3);
         let bytes = source.structure(address + skipped, size_bytes)?;
         let size = source.cursor(&bytes).number(size_bytes as usize)?;
-        let mut chunks = vec![(address + skipped + size_bytes, size)];
-        let mut first = true;
-        while let Some((address, size)) = chunks.pop() {
-            let bytes = source.structure(address, size)?;
-            let mut cursor = source.cursor(&bytes);
-            let mut end = 0;
-            if !first {
-                cursor.expect(b"OCHK")?;
-                end = 4;
-            }
-            first = false;
-            let head = 4 + 2 * usize::from(flags >> 2 & 1);
-            while cursor.left() >= end + head {
-                let (kind, size, its) = (cursor.byte()?, cursor.short()?, cursor.byte()?);
-                cursor.skip(head - 4)?;
-                take(source, &mut cursor, (kind.into(), size, its), &mut messages, &mut chunks)?;
-            }
+        (4 + 2 * usize::from(flags >> 2 & 1), (address + skipped + size_bytes, size))
+    } else {
+        if cursor.byte()? != 1 {
+            return Err(Fault::damaged("an object header of an unknown version"));
         }
-        return Ok(messages);
-    }
-    if cursor.byte()? != 1 {
-        return Err(Fault::damaged("an object header of an unknown version"));
-    }
-    cursor.skip(7)?;
-    let mut chunks = vec![(address + 16, u64::from(cursor.word()?))];
+        cursor.skip(7)?;
+        (8, (address + 16, u64::from(cursor.word()?)))
+    };
+    let (mut messages, mut chunks, mut first) = (Vec::new(), vec![chunk], true);
     while let Some((address, size)) = chunks.pop() {
         let bytes = source.structure(address, size)?;
         let mut cursor = source.cursor(&bytes);
-        while cursor.left() >= 8 {
-            let (kind, size, flags) = (cursor.short()?, cursor.short()?, cursor.byte()?);
-            cursor.skip(3)?;
-            take(source, &mut cursor, (kind as u16, size, flags), &mut messages, &mut chunks)?;
+        let mut end = 0;
+        if newer && !first {
+            cursor.expect(b"OCHK")?;
+            // A checksum.
+            end = 4;
+        }
+        first = false;
+        while cursor.left() >= end + head {
+            let kind = if newer { cursor.byte()?.into() } else { cursor.short()? as u16 };
+            let (size, flags) = (cursor.short()?, cursor.byte()?);
+            cursor.skip(if newer { head - 4 } else { 3 })?;
+            let body = cursor.take(size)?;
+            if kind == CONTINUATION {
+                let mut cursor = source.cursor(body);
+                chunks.insert(0, (cursor.place()?, cursor.length()?));
+            } else {
+                messages.push((Message { kind, body: body.to_vec() }, flags & 2 != 0));
+            }
         }
     }
     Ok(messages)
-}
-
-/// Takes a message of this kind, size and flags: where the header goes on, or one for the list.
-fn take(
-    source: &Source,
-    cursor: &mut Cursor,
-    (kind, size, flags): (u16, usize, u8),
-    messages: &mut Vec<(Message, bool)>,
-    chunks: &mut Vec<(u64, u64)>,
-) -> Result<()> {
-    let body = cursor.take(size)?;
-    if kind == CONTINUATION {
-        let mut cursor = source.cursor(body);
-        chunks.insert(0, (cursor.place()?, cursor.length()?));
-    } else {
-        messages.push((Message { kind, body: body.to_vec() }, flags & 2 != 0));
-    }
-    Ok(())
 }
 
 /// The body of the first message of a kind.
