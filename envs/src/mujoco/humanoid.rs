@@ -51,20 +51,19 @@ impl Body {
 
     /// In float64, as MuJoCo has the controls.
     fn control_cost(&self, simulation: &Simulation) -> f64 {
-        self.ctrl_cost_weight * squares(simulation.data().ctrl())
+        self.ctrl_cost_weight * squares(simulation.ctrl())
     }
 
     /// Positions, velocities, inertia and velocity of each body, forces of the actuators, external forces on each body.
     /// -v4 observes the world too, a body that never moves, and the forces on the root, which has no actuator.
     fn observation(&self, version: Version, simulation: &Simulation) -> impl Iterator<Item = f64> {
-        let data = simulation.data();
         let first = if version == Version::V4 { 0 } else { 1 };
         let state = [&simulation.qpos()[self.hidden()..], simulation.qvel()];
         let parts = [
-            (self.include_cinert_in_observation, data.cinert()[first..].as_flattened()),
-            (self.include_cvel_in_observation, data.cvel()[first..].as_flattened()),
-            (self.include_qfrc_actuator_in_observation, &data.qfrc_actuator()[6 * first..]),
-            (self.include_cfrc_ext_in_observation, data.cfrc_ext()[first..].as_flattened()),
+            (self.include_cinert_in_observation, simulation.cinert()[first..].as_flattened()),
+            (self.include_cvel_in_observation, simulation.cvel()[first..].as_flattened()),
+            (self.include_qfrc_actuator_in_observation, &simulation.qfrc_actuator()[6 * first..]),
+            (self.include_cfrc_ext_in_observation, simulation.cfrc_ext()[first..].as_flattened()),
         ];
         let parts = parts.into_iter().filter_map(|(included, entries)| included.then_some(entries));
         state.into_iter().chain(parts).flatten().copied()
@@ -77,7 +76,7 @@ fn squares(entries: &[f64]) -> f64 {
 
 /// What the external forces cost.
 fn contact_cost(weight: f64, range: Range, simulation: &Simulation) -> f64 {
-    range.clip(weight * squares(simulation.contact_forces()))
+    range.clip(weight * squares(simulation.cfrc_ext().as_flattened()))
 }
 
 /// Humanoid of Gymnasium (`envs/mujoco/humanoid_v4.py`, `humanoid_v5.py`): walk forward on two legs without falling.
@@ -126,8 +125,8 @@ pub(crate) fn humanoid(
 
 /// Forward coordinate of the centre of mass.
 fn centre(simulation: &Simulation) -> f64 {
-    let masses = simulation.masses();
-    let moments = masses.iter().zip(simulation.data().xipos()).map(|(mass, place)| mass * place[0]);
+    let masses = simulation.model().body_mass();
+    let moments = masses.iter().zip(simulation.xipos()).map(|(mass, place)| mass * place[0]);
     moments.sum::<f64>() / numpy_sum(masses.iter().copied())
 }
 
@@ -140,7 +139,8 @@ impl Task for Humanoid {
         let kwargs = &self.kwargs;
         let before = centre(simulation);
         simulation.step(action);
-        simulation.compute_contact_forces();
+        // What `mj_step` leaves out: the external forces.
+        simulation.rne_post_constraint();
         let velocity = (centre(simulation) - before) / simulation.dt();
         let healthy = kwargs.healthy_z_range.within(simulation.qpos()[2]);
         let terminates = kwargs.terminate_when_unhealthy;
@@ -203,7 +203,8 @@ impl Task for HumanoidStandup {
     fn step(&self, simulation: &mut Simulation, action: &[f32]) -> (f64, bool) {
         let kwargs = &self.kwargs;
         simulation.step(action);
-        simulation.compute_contact_forces();
+        // What `mj_step` leaves out: the external forces.
+        simulation.rne_post_constraint();
         let height = simulation.qpos()[2] / simulation.timestep();
         let impact = contact_cost(kwargs.impact_cost_weight, kwargs.impact_cost_range, simulation);
         (height - kwargs.body.control_cost(simulation) - impact + 1.0, false)

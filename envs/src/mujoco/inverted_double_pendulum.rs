@@ -61,7 +61,7 @@ impl Task for InvertedDoublePendulum {
 
     fn step(&self, simulation: &mut Simulation, action: &[f32]) -> (f64, bool) {
         simulation.step(action);
-        let [x, _, y] = simulation.data().site_xpos().first().copied().unwrap_or_default();
+        let [x, _, y] = simulation.site_xpos().first().copied().unwrap_or_default();
         let (v1, v2) = (simulation.qvel()[1], simulation.qvel()[2]);
         let place = 0.01 * square(x) + square(y - 2.0);
         let speed = 1e-3 * square(v1) + 5e-3 * square(v2);
@@ -74,8 +74,8 @@ impl Task for InvertedDoublePendulum {
     fn observation(&self, simulation: &Simulation) -> impl Iterator<Item = f64> {
         let (cart, angles) = simulation.qpos().split_at(1);
         let constraints = match self.version {
-            Version::V4 => simulation.data().qfrc_constraint(),
-            Version::V5 => &simulation.data().qfrc_constraint()[..1],
+            Version::V4 => simulation.qfrc_constraint(),
+            Version::V5 => &simulation.qfrc_constraint()[..1],
         };
         let turned = angles.iter().map(|x| x.sin()).chain(angles.iter().map(|x| x.cos()));
         let clipped = simulation.qvel().iter().chain(constraints).map(|x| x.clamp(-10.0, 10.0));

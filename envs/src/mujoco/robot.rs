@@ -1,6 +1,7 @@
 //! What all robots have in common.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::simulation::Simulation;
 use crate::ActionSpace;
@@ -104,7 +105,7 @@ impl<T: Task> Dynamics for Robot<T> {
 
     fn scene(&self) -> Option<Scene> {
         let (distance, lookat) = self.task.camera();
-        Some(Scene { model: self.simulation.model(), distance, lookat })
+        Some(Scene { model: Arc::clone(self.simulation.model()), distance, lookat })
     }
 }
 

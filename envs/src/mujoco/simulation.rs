@@ -1,6 +1,7 @@
 //! One MuJoCo simulation, stepped in Gymnasium's order.
 
 use std::num::NonZeroU32;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +18,21 @@ pub(crate) struct Simulation {
     frame_skip: u32,
     action_space: ActionSpace,
     path: PathBuf,
+}
+
+/// What MuJoCo computed.
+impl Deref for Simulation {
+    type Target = MjData<Arc<MjModel>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.data
+    }
+}
+
+impl DerefMut for Simulation {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.data
+    }
 }
 
 /// Version of the MuJoCo library in use.
@@ -40,21 +56,8 @@ impl Simulation {
         &self.action_space
     }
 
-    pub(super) fn model(&self) -> Arc<MjModel> {
-        Arc::clone(&self.model)
-    }
-
-    pub(super) fn qpos(&self) -> &[f64] {
-        self.data.qpos()
-    }
-
-    pub(super) fn qvel(&self) -> &[f64] {
-        self.data.qvel()
-    }
-
-    /// What MuJoCo computed.
-    pub(super) fn data(&self) -> &MjData<Arc<MjModel>> {
-        &self.data
+    pub(super) fn model(&self) -> &Arc<MjModel> {
+        &self.model
     }
 
     /// Seconds of one frame.
@@ -65,16 +68,6 @@ impl Simulation {
     /// Seconds of one environment step.
     pub(super) fn dt(&self) -> f64 {
         self.timestep() * f64::from(self.frame_skip)
-    }
-
-    /// Masses of the bodies in kg, the world included.
-    pub(super) fn masses(&self) -> &[f64] {
-        self.model.body_mass()
-    }
-
-    /// Number of bodies, the world included.
-    pub(super) fn bodies(&self) -> usize {
-        self.data.xpos().len()
     }
 
     /// Number of the body of that name.
@@ -109,17 +102,6 @@ impl Simulation {
         for _ in 0..self.frame_skip {
             self.data.step();
         }
-    }
-
-    /// What `mj_step` leaves out (`mj_rnePostConstraint`). Nothing else depends on it, so that tasks
-    /// without contact forces save the time.
-    pub(super) fn compute_contact_forces(&mut self) {
-        self.data.rne_post_constraint();
-    }
-
-    /// External torque and force on each body, 6 entries a body; zero after a reset, else as computed last.
-    pub(super) fn contact_forces(&self) -> &[f64] {
-        self.data.cfrc_ext().as_flattened()
     }
 
     /// Whether MuJoCo gave up on the state of this episode (it then starts over by itself).
