@@ -74,8 +74,9 @@ pub trait Dynamics: Send {
     /// Entries of an observation: always the same number, at least one.
     fn observation_size(&self) -> usize;
 
-    /// Where `observe: positions` hides entries of the whole observation, the indices of those that are left, increasing.
-    fn observed(&self) -> Option<Vec<usize>> {
+    /// The entries of an observation that `observe: positions` leaves, as they tell of no velocities, increasing; none
+    /// where it hides nothing.
+    fn positions(&self) -> Option<Vec<usize>> {
         None
     }
 

@@ -1,5 +1,7 @@
 //! One environment: its dynamics, its generator and its time limit.
 
+use std::cell::RefCell;
+
 use crate::drawing::Drawing;
 use crate::dynamics::{Dynamics, Scene, Step};
 use crate::numpy::Generator;
@@ -13,6 +15,13 @@ pub struct Environment {
     elapsed: usize,
     /// Gymnasium's `np_random`.
     random: Generator,
+    seen: Option<Seen>,
+}
+
+/// What `observe: positions` leaves of an observation.
+struct Seen {
+    entries: Vec<usize>,
+    whole: RefCell<Vec<f64>>,
 }
 
 impl std::fmt::Debug for Environment {
@@ -24,8 +33,14 @@ impl std::fmt::Debug for Environment {
 impl Environment {
     /// `spec` is what it is made of, for [`spec`](Self::spec) and for messages. After `time_limit` steps an episode is
     /// truncated, as by the wrapper that `gymnasium.make` puts around an environment; `None` leaves its end to the dynamics.
+    /// Where `spec` says `observe: positions`, those of [`Dynamics::positions`] are left of an observation.
     pub fn new(spec: EnvSpec, dynamics: Box<dyn Dynamics>, time_limit: Option<usize>) -> Self {
-        Self { spec, dynamics, time_limit, elapsed: 0, random: Generator::new(0) }
+        let hides = spec.kwargs.get("observe").is_some_and(|what| what == "positions");
+        let seen = dynamics.positions().filter(|_| hides).map(|entries| {
+            let whole = RefCell::new(vec![0.0; dynamics.observation_size()]);
+            Seen { entries, whole }
+        });
+        Self { spec, dynamics, time_limit, elapsed: 0, random: Generator::new(0), seen }
     }
 
     /// What made it.
@@ -35,12 +50,12 @@ impl Environment {
 
     /// Entries of an observation.
     pub fn observation_size(&self) -> usize {
-        self.dynamics.observation_size()
+        self.seen.as_ref().map_or_else(|| self.dynamics.observation_size(), |seen| seen.entries.len())
     }
 
     /// Where `observe: positions` hides entries of the observation, those that are left of it.
     pub fn observed(&self) -> Option<Vec<usize>> {
-        self.dynamics.observed()
+        self.seen.as_ref().map(|seen| seen.entries.clone())
     }
 
     /// The actions it takes.
@@ -107,9 +122,12 @@ impl Environment {
     /// # Panics
     /// If `observation` has not [`observation_size`](Self::observation_size) entries.
     pub fn observe(&self, observation: &mut [f64]) {
-        let (found, expected) = (observation.len(), self.dynamics.observation_size());
+        let (found, expected) = (observation.len(), self.observation_size());
         assert_eq!(found, expected, "{}: entries of the observation", self.spec.id);
-        self.dynamics.observe(observation);
+        let Some(Seen { entries, whole }) = &self.seen else { return self.dynamics.observe(observation) };
+        let mut whole = whole.borrow_mut();
+        self.dynamics.observe(&mut whole);
+        observation.iter_mut().zip(entries).for_each(|(out, &entry)| *out = whole[entry]);
     }
 
     /// The current state; `None` from a foreign environment, and from those whose episodes their seed decides

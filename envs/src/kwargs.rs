@@ -7,13 +7,17 @@ use serde_json::{Map, Value};
 use crate::{Error, nearest};
 
 /// What an observation holds. `positions` is ours: without velocities, the task needs a memory.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq)]
+/// [`Environment`](crate::Environment) hides them.
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Observe {
-    #[default]
+enum Observe {
     All,
     Positions,
 }
+
+/// Of an environment that takes none of its own.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct NoKwargs {}
 
 /// An interval; in JSON `[low, high]`, where `null` (YAML's `.inf` too) leaves an end open.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -70,8 +74,8 @@ pub(crate) fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D
     }
 }
 
-/// The `defaults` of environment `id` with its `kwargs` in their places. Of the fields of `K`, those are its arguments
-/// that are `taken`.
+/// The `defaults` of environment `id` with its `kwargs` in their places. Of the fields of `K` and `observe`, those are its
+/// arguments that are `taken`.
 pub(crate) fn parse<K: Serialize + DeserializeOwned>(
     id: &str,
     kwargs: Map<String, Value>,
@@ -82,6 +86,11 @@ pub(crate) fn parse<K: Serialize + DeserializeOwned>(
     let Ok(Value::Object(mut all)) = serde_json::to_value(defaults) else {
         return Err(fail("its default arguments are no map".into()));
     };
+    // Unless it is an argument of its own, with other values.
+    let observe = !all.contains_key("observe");
+    if observe {
+        all.insert("observe".into(), "all".into());
+    }
     for (key, value) in kwargs {
         let names = || all.keys().map(String::as_str).filter(|name| taken(name));
         if !names().any(|name| name == key) {
@@ -95,7 +104,12 @@ pub(crate) fn parse<K: Serialize + DeserializeOwned>(
         }
         // One by one, because serde does not say which key a value of a wrong type belongs to.
         all.insert(key.clone(), value);
-        K::deserialize(&Value::Object(all.clone())).map_err(|error| fail(format!("`{key}`: {error}")))?;
+        let fits = if observe && key == "observe" {
+            Observe::deserialize(&all[&key]).map(drop)
+        } else {
+            K::deserialize(&Value::Object(all.clone())).map(drop)
+        };
+        fits.map_err(|error| fail(format!("`{key}`: {error}")))?;
     }
     serde_json::from_value(Value::Object(all)).map_err(|error| fail(error.to_string()))
 }

@@ -51,7 +51,7 @@ impl Default for Kwargs {
 
 impl RateTMaze {
     pub(crate) fn new(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
-        let kwargs = parse(id, kwargs, &Kwargs::default(), |_| true)?;
+        let kwargs = parse(id, kwargs, &Kwargs::default(), |name| name != "observe")?;
         let corridor = kwargs.corridor.low as i64;
         let mut maze = Self {
             kwargs,

@@ -81,7 +81,7 @@ impl Default for Kwargs {
 
 impl TMaze {
     pub(crate) fn new(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
-        let kwargs = parse(id, kwargs, &Kwargs::default(), |_| true)?;
+        let kwargs = parse(id, kwargs, &Kwargs::default(), |name| name != "observe")?;
         let length = kwargs.corridor.low;
         Ok(Self { kwargs, action_space: ActionSpace::Discrete { choices: 3 }, cue: 1.0, length, position: 0 })
     }

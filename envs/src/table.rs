@@ -1,11 +1,10 @@
 //! The environments of this crate: what there is to know of each, in one row.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::classic_control::{Acrobot, CartPole, MountainCar, Pendulum};
 use crate::dynamics::Dynamics;
-use crate::kwargs::parse;
+use crate::kwargs::{NoKwargs, parse};
 use crate::mujoco::{
     Version, ant, half_cheetah, hopper, humanoid, humanoid_standup, inverted_double_pendulum,
     inverted_pendulum, pusher, reacher, swimmer, walker2d,
@@ -54,9 +53,7 @@ fn ending(dynamics: impl Dynamics + 'static) -> Result<Made, Error> {
 
 /// One of POPGym's, which take no arguments.
 fn popgym(id: &str, kwargs: Map<String, Value>, game: impl Dynamics + 'static) -> Result<Made, Error> {
-    #[derive(Serialize, Deserialize)]
-    struct NoKwargs {}
-    let NoKwargs {} = parse(id, kwargs, &NoKwargs {}, |_| true)?;
+    let NoKwargs {} = parse(id, kwargs, &NoKwargs {}, |name| name != "observe")?;
     ending(game)
 }
 

@@ -2,39 +2,30 @@
 
 use std::f64::consts::PI;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{entries, observe};
 use crate::drawing::{Drawing, Shape, colour};
 use crate::dynamics::{Dynamics, Step};
-use crate::kwargs::{Observe, parse};
+use crate::kwargs::{NoKwargs, parse};
 use crate::numpy::Generator;
 use crate::{ActionSpace, EnvState, Error};
 
 const DT: f64 = 0.2;
 const GRAVITY: f64 = 9.8;
 const MAX_VELOCITIES: [f64; 2] = [4.0 * PI, 9.0 * PI];
-/// Cosines and sines of the angles.
-const POSITIONS: [usize; 4] = [0, 1, 2, 3];
 
 /// Acrobot of Gymnasium (`envs/classic_control/acrobot.py`): swing two links up by the joint between them.
 pub(crate) struct Acrobot {
-    kwargs: Kwargs,
     action_space: ActionSpace,
     /// Both angles in rad (the second one relative to the first), both velocities in rad/s.
     state: [f64; 4],
 }
 
-#[derive(Default, Serialize, Deserialize)]
-struct Kwargs {
-    observe: Observe,
-}
-
 impl Acrobot {
     pub(crate) fn new(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
-        let kwargs = parse(id, kwargs, &Kwargs::default(), |_| true)?;
-        Ok(Self { kwargs, action_space: ActionSpace::Discrete { choices: 3 }, state: [0.0; 4] })
+        let NoKwargs {} = parse(id, kwargs, &NoKwargs {}, |_| true)?;
+        Ok(Self { action_space: ActionSpace::Discrete { choices: 3 }, state: [0.0; 4] })
     }
 }
 
@@ -90,11 +81,12 @@ fn single_cos_sin(angle: f32) -> [f32; 2] {
 
 impl Dynamics for Acrobot {
     fn observation_size(&self) -> usize {
-        if self.kwargs.observe == Observe::All { 6 } else { POSITIONS.len() }
+        6
     }
 
-    fn observed(&self) -> Option<Vec<usize>> {
-        (self.kwargs.observe == Observe::Positions).then(|| POSITIONS.to_vec())
+    fn positions(&self) -> Option<Vec<usize>> {
+        // Cosines and sines of the angles.
+        Some(vec![0, 1, 2, 3])
     }
 
     fn action_space(&self) -> &ActionSpace {
@@ -133,7 +125,7 @@ impl Dynamics for Acrobot {
         };
         let [[cos1, sin1], [cos2, sin2]] = [cos_sin(theta1), cos_sin(theta2)];
         let entries = [cos1, sin1, cos2, sin2, dtheta1, dtheta2];
-        observe(entries, &POSITIONS, self.kwargs.observe, observation);
+        observe(entries, observation);
     }
 
     fn state(&self) -> Option<EnvState> {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{entries, observe};
 use crate::drawing::{Drawing, Shape, colour};
 use crate::dynamics::{Dynamics, Step};
-use crate::kwargs::{Observe, parse};
+use crate::kwargs::parse;
 use crate::numpy::Generator;
 use crate::{ActionSpace, EnvState, Error};
 
@@ -20,8 +20,6 @@ const FORCE: f64 = 10.0;
 const DT: f64 = 0.02;
 const MAX_ANGLE: f64 = 12.0 * 2.0 * std::f64::consts::PI / 360.0;
 const MAX_POSITION: f64 = 2.4;
-/// Of the cart and of the pole.
-const POSITIONS: [usize; 2] = [0, 2];
 
 /// CartPole of Gymnasium (`envs/classic_control/cartpole.py`): keep the pole upright.
 pub(crate) struct CartPole {
@@ -37,7 +35,6 @@ pub(crate) struct CartPole {
 struct Kwargs {
     /// 0 for each step and -1 for the fall, instead of 1 for each step.
     sutton_barto_reward: bool,
-    observe: Observe,
 }
 
 impl CartPole {
@@ -49,18 +46,19 @@ impl CartPole {
         Self { kwargs, action_space: ActionSpace::Discrete { choices: 2 }, state: [0.0; 4], over: false }
     }
 
-    pub(crate) fn positions_only() -> Self {
-        Self::of(Kwargs { observe: Observe::Positions, ..Kwargs::default() })
+    pub(crate) fn usual() -> Self {
+        Self::of(Kwargs::default())
     }
 }
 
 impl Dynamics for CartPole {
     fn observation_size(&self) -> usize {
-        if self.kwargs.observe == Observe::All { 4 } else { POSITIONS.len() }
+        4
     }
 
-    fn observed(&self) -> Option<Vec<usize>> {
-        (self.kwargs.observe == Observe::Positions).then(|| POSITIONS.to_vec())
+    fn positions(&self) -> Option<Vec<usize>> {
+        // Of the cart and of the pole.
+        Some(vec![0, 2])
     }
 
     fn action_space(&self) -> &ActionSpace {
@@ -98,7 +96,7 @@ impl Dynamics for CartPole {
     }
 
     fn observe(&self, observation: &mut [f64]) {
-        observe(self.state, &POSITIONS, self.kwargs.observe, observation);
+        observe(self.state, observation);
     }
 
     fn state(&self) -> Option<EnvState> {

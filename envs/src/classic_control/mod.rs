@@ -12,17 +12,10 @@ pub(crate) use pendulum::Pendulum;
 
 use crate::EnvState;
 use crate::drawing::{Drawing, Shape, colour};
-use crate::kwargs::Observe;
 
-/// Writes the observation, which is float32 in Gymnasium; `positions` of its `entries` are no velocities.
-fn observe<const N: usize>(entries: [f64; N], positions: &[usize], what: Observe, observation: &mut [f64]) {
-    let single = entries.map(|x| f64::from(x as f32));
-    match what {
-        Observe::All => observation.copy_from_slice(&single),
-        Observe::Positions => {
-            observation.iter_mut().zip(positions).for_each(|(out, &index)| *out = single[index]);
-        }
-    }
+/// Writes the observation, which is float32 in Gymnasium.
+fn observe<const N: usize>(entries: [f64; N], observation: &mut [f64]) {
+    observation.copy_from_slice(&entries.map(|x| f64::from(x as f32)));
 }
 
 /// The `N` finite entries of a state.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{entries, observe, valley};
 use crate::drawing::Drawing;
 use crate::dynamics::{Dynamics, Step};
-use crate::kwargs::{Observe, parse};
+use crate::kwargs::parse;
 use crate::numpy::Generator;
 use crate::{ActionSpace, EnvState, Error};
 
@@ -33,7 +33,6 @@ pub(crate) struct MountainCar {
 #[derive(Default, Serialize, Deserialize)]
 struct Kwargs {
     goal_velocity: f64,
-    observe: Observe,
 }
 
 impl MountainCar {
@@ -69,11 +68,11 @@ impl MountainCar {
 
 impl Dynamics for MountainCar {
     fn observation_size(&self) -> usize {
-        if self.kwargs.observe == Observe::All { 2 } else { 1 }
+        2
     }
 
-    fn observed(&self) -> Option<Vec<usize>> {
-        (self.kwargs.observe == Observe::Positions).then(|| vec![0])
+    fn positions(&self) -> Option<Vec<usize>> {
+        Some(vec![0])
     }
 
     fn action_space(&self) -> &ActionSpace {
@@ -118,7 +117,7 @@ impl Dynamics for MountainCar {
     }
 
     fn observe(&self, observation: &mut [f64]) {
-        observe([self.position, self.velocity], &[0], self.kwargs.observe, observation);
+        observe([self.position, self.velocity], observation);
     }
 
     fn state(&self) -> Option<EnvState> {

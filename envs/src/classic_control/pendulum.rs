@@ -8,15 +8,13 @@ use serde_json::{Map, Value};
 use super::{entries, observe};
 use crate::drawing::{Drawing, Shape, colour};
 use crate::dynamics::{Dynamics, Step};
-use crate::kwargs::{Observe, parse};
+use crate::kwargs::parse;
 use crate::numpy::Generator;
 use crate::{ActionSpace, EnvState, Error};
 
 const MAX_SPEED: f64 = 8.0;
 const MAX_TORQUE: f32 = 2.0;
 const DT: f64 = 0.05;
-/// Cosine and sine of the angle.
-const POSITIONS: [usize; 2] = [0, 1];
 
 /// Pendulum of Gymnasium (`envs/classic_control/pendulum.py`): swing up and stay there.
 pub(crate) struct Pendulum {
@@ -29,12 +27,11 @@ pub(crate) struct Pendulum {
 #[derive(Serialize, Deserialize)]
 struct Kwargs {
     g: f64,
-    observe: Observe,
 }
 
 impl Default for Kwargs {
     fn default() -> Self {
-        Self { g: 10.0, observe: Observe::All }
+        Self { g: 10.0 }
     }
 }
 
@@ -48,18 +45,19 @@ impl Pendulum {
         Self { kwargs, action_space, state: [0.0; 2] }
     }
 
-    pub(crate) fn positions_only() -> Self {
-        Self::of(Kwargs { observe: Observe::Positions, ..Kwargs::default() })
+    pub(crate) fn usual() -> Self {
+        Self::of(Kwargs::default())
     }
 }
 
 impl Dynamics for Pendulum {
     fn observation_size(&self) -> usize {
-        if self.kwargs.observe == Observe::All { 3 } else { POSITIONS.len() }
+        3
     }
 
-    fn observed(&self) -> Option<Vec<usize>> {
-        (self.kwargs.observe == Observe::Positions).then(|| POSITIONS.to_vec())
+    fn positions(&self) -> Option<Vec<usize>> {
+        // Cosine and sine of the angle.
+        Some(vec![0, 1])
     }
 
     fn action_space(&self) -> &ActionSpace {
@@ -90,7 +88,7 @@ impl Dynamics for Pendulum {
 
     fn observe(&self, observation: &mut [f64]) {
         let [angle, velocity] = self.state;
-        observe([angle.cos(), angle.sin(), velocity], &POSITIONS, self.kwargs.observe, observation);
+        observe([angle.cos(), angle.sin(), velocity], observation);
     }
 
     fn state(&self) -> Option<EnvState> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::robot::{Robot, Task, Version, control_cost, healthy_reward, jitter, normal, numpy_sum};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{self, Range, parse, scale};
+use crate::kwargs::{Range, parse, scale};
 use crate::numpy::Generator;
 
 /// Ant of Gymnasium (`envs/mujoco/ant_v4.py`, `ant_v5.py`): walk forward on four legs.
@@ -106,13 +106,9 @@ pub(crate) fn ant(id: &str, version: Version, kwargs: Map<String, Value>) -> Res
         (_, Version::V4) => kwargs.use_contact_forces.then_some(0),
         (_, Version::V5) => kwargs.include_cfrc_ext_in_observation.then_some(1),
     };
-    let observe = match kwargs.observe {
-        Observe::Positions => kwargs::Observe::Positions,
-        Observe::All | Observe::D4rl => kwargs::Observe::All,
-    };
     let task = Ant { version, kwargs, main_body, observed_from };
     let positions = simulation.qpos().len() - task.hidden();
-    Ok(Robot::new(simulation, task, observe, positions..usize::MAX))
+    Ok(Robot::new(simulation, task, positions..usize::MAX))
 }
 
 impl Ant {

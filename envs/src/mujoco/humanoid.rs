@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::robot::{Robot, Task, Version, healthy_reward, jitter, numpy_sum};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{Observe, Range, parse, scale};
+use crate::kwargs::{Range, parse, scale};
 use crate::numpy::Generator;
 
 /// What both tasks share.
@@ -23,7 +23,6 @@ struct Body {
     include_cvel_in_observation: bool,
     include_qfrc_actuator_in_observation: bool,
     include_cfrc_ext_in_observation: bool,
-    observe: Observe,
 }
 
 const BODY: Body = Body {
@@ -35,7 +34,6 @@ const BODY: Body = Body {
     include_cvel_in_observation: true,
     include_qfrc_actuator_in_observation: true,
     include_cfrc_ext_in_observation: true,
-    observe: Observe::All,
 };
 
 impl Body {
@@ -119,8 +117,7 @@ pub(crate) fn humanoid(
     let kwargs = parse(id, kwargs, &HUMANOID, |name| version == Version::V5 || !only_v5(name))?;
     let simulation = Simulation::new(id, "humanoid.xml", kwargs.body.frame_skip)?;
     let positions = simulation.qpos().len() - kwargs.body.hidden();
-    let observe = kwargs.body.observe;
-    Ok(Robot::new(simulation, Humanoid { version, kwargs }, observe, positions..usize::MAX))
+    Ok(Robot::new(simulation, Humanoid { version, kwargs }, positions..usize::MAX))
 }
 
 /// Forward coordinate of the centre of mass.
@@ -191,8 +188,7 @@ pub(crate) fn humanoid_standup(
     let kwargs = parse(id, kwargs, &STANDUP, |name| version == Version::V5 || name == "observe")?;
     let simulation = Simulation::new(id, "humanoidstandup.xml", kwargs.body.frame_skip)?;
     let positions = simulation.qpos().len() - kwargs.body.hidden();
-    let observe = kwargs.body.observe;
-    Ok(Robot::new(simulation, HumanoidStandup { version, kwargs }, observe, positions..usize::MAX))
+    Ok(Robot::new(simulation, HumanoidStandup { version, kwargs }, positions..usize::MAX))
 }
 
 impl Task for HumanoidStandup {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::robot::{Robot, Task, Version, jitter, normal};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{Observe, parse, scale};
+use crate::kwargs::{parse, scale};
 use crate::numpy::Generator;
 
 /// InvertedDoublePendulum of Gymnasium (`envs/mujoco/inverted_double_pendulum_v4.py`, `inverted_double_pendulum_v5.py`):
@@ -26,15 +26,10 @@ struct Kwargs {
     healthy_reward: f64,
     #[serde(deserialize_with = "scale")]
     reset_noise_scale: f64,
-    observe: Observe,
 }
 
-const DEFAULTS: Kwargs = Kwargs {
-    frame_skip: NonZeroU32::new(5).unwrap(),
-    healthy_reward: 10.0,
-    reset_noise_scale: 0.1,
-    observe: Observe::All,
-};
+const DEFAULTS: Kwargs =
+    Kwargs { frame_skip: NonZeroU32::new(5).unwrap(), healthy_reward: 10.0, reset_noise_scale: 0.1 };
 
 pub(crate) fn inverted_double_pendulum(
     id: &str,
@@ -43,9 +38,8 @@ pub(crate) fn inverted_double_pendulum(
 ) -> Result<Robot<InvertedDoublePendulum>, Error> {
     let kwargs = parse(id, kwargs, &DEFAULTS, |name| version == Version::V5 || name == "observe")?;
     let simulation = Simulation::new(id, "inverted_double_pendulum.xml", kwargs.frame_skip)?;
-    let observe = kwargs.observe;
     // Forces of constraints tell of velocities.
-    Ok(Robot::new(simulation, InvertedDoublePendulum { version, kwargs }, observe, 5..usize::MAX))
+    Ok(Robot::new(simulation, InvertedDoublePendulum { version, kwargs }, 5..usize::MAX))
 }
 
 /// As NumPy squares a number: by `pow`, which rounds otherwise than a product now and then.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::robot::{Robot, Task, Version, jitter};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{Observe, parse, scale};
+use crate::kwargs::{parse, scale};
 use crate::numpy::Generator;
 
 /// The pole has fallen beyond this angle, in rad.
@@ -28,11 +28,9 @@ struct Kwargs {
     frame_skip: NonZeroU32,
     #[serde(deserialize_with = "scale")]
     reset_noise_scale: f64,
-    observe: Observe,
 }
 
-const DEFAULTS: Kwargs =
-    Kwargs { frame_skip: NonZeroU32::new(2).unwrap(), reset_noise_scale: 0.01, observe: Observe::All };
+const DEFAULTS: Kwargs = Kwargs { frame_skip: NonZeroU32::new(2).unwrap(), reset_noise_scale: 0.01 };
 
 pub(crate) fn inverted_pendulum(
     id: &str,
@@ -41,8 +39,7 @@ pub(crate) fn inverted_pendulum(
 ) -> Result<Robot<InvertedPendulum>, Error> {
     let kwargs = parse(id, kwargs, &DEFAULTS, |name| version == Version::V5 || name == "observe")?;
     let simulation = Simulation::new(id, "inverted_pendulum.xml", kwargs.frame_skip)?;
-    let observe = kwargs.observe;
-    Ok(Robot::new(simulation, InvertedPendulum { version, kwargs }, observe, 2..4))
+    Ok(Robot::new(simulation, InvertedPendulum { version, kwargs }, 2..4))
 }
 
 impl Task for InvertedPendulum {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::robot::{Robot, Task, Version, control_cost, healthy_reward, jitter, normal};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{Observe, Range, parse, scale};
+use crate::kwargs::{Range, parse, scale};
 use crate::numpy::Generator;
 
 /// A robot of Gymnasium's that moves in a plane and is paid for moving forward.
@@ -43,7 +43,6 @@ struct Kwargs {
     #[serde(deserialize_with = "scale")]
     reset_noise_scale: f64,
     exclude_current_positions_from_observation: bool,
-    observe: Observe,
 }
 
 /// Those of a robot that cannot fall.
@@ -58,7 +57,6 @@ const HALF_CHEETAH: Kwargs = Kwargs {
     healthy_angle_range: Range::WHOLE,
     reset_noise_scale: 0.1,
     exclude_current_positions_from_observation: true,
-    observe: Observe::All,
 };
 
 const SWIMMER: Kwargs =
@@ -142,10 +140,9 @@ fn planar(
     let of_version = |name: &str| version == Version::V5 || name != "frame_skip";
     let kwargs = parse(id, kwargs, defaults, |name| taken(name) && of_version(name))?;
     let simulation = Simulation::new(id, body.file, kwargs.frame_skip)?;
-    let observe = kwargs.observe;
     let task = Planar { body, version, kwargs };
     let positions = simulation.qpos().len() - task.hidden();
-    Ok(Robot::new(simulation, task, observe, positions..usize::MAX))
+    Ok(Robot::new(simulation, task, positions..usize::MAX))
 }
 
 impl Planar {

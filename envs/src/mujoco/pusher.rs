@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::robot::{Robot, Task, control_cost, difference, jitter, length};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{Observe, parse};
+use crate::kwargs::parse;
 use crate::numpy::Generator;
 
 /// Joints of the arm; the others are the object's and the goal's, two each.
@@ -31,7 +31,6 @@ struct Kwargs {
     reward_near_weight: f64,
     reward_dist_weight: f64,
     reward_control_weight: f64,
-    observe: Observe,
 }
 
 const DEFAULTS: Kwargs = Kwargs {
@@ -39,15 +38,13 @@ const DEFAULTS: Kwargs = Kwargs {
     reward_near_weight: 0.5,
     reward_dist_weight: 1.0,
     reward_control_weight: 0.1,
-    observe: Observe::All,
 };
 
 pub(crate) fn pusher(id: &str, kwargs: Map<String, Value>) -> Result<Robot<Pusher>, Error> {
     let kwargs = parse(id, kwargs, &DEFAULTS, |_| true)?;
     let simulation = Simulation::new(id, "pusher_v5.xml", kwargs.frame_skip)?;
     let [tip, object, goal] = simulation.named(id, ["tips_arm", "object", "goal"])?;
-    let observe = kwargs.observe;
-    Ok(Robot::new(simulation, Pusher { kwargs, tip, object, goal }, observe, JOINTS..2 * JOINTS))
+    Ok(Robot::new(simulation, Pusher { kwargs, tip, object, goal }, JOINTS..2 * JOINTS))
 }
 
 impl Task for Pusher {

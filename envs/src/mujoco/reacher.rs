@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::robot::{Robot, Task, Version, control_cost, difference, jitter, length};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{Observe, parse};
+use crate::kwargs::parse;
 use crate::numpy::Generator;
 
 /// Targets lie within this of the middle, in m.
@@ -30,15 +30,10 @@ struct Kwargs {
     frame_skip: NonZeroU32,
     reward_dist_weight: f64,
     reward_control_weight: f64,
-    observe: Observe,
 }
 
-const DEFAULTS: Kwargs = Kwargs {
-    frame_skip: NonZeroU32::new(2).unwrap(),
-    reward_dist_weight: 1.0,
-    reward_control_weight: 1.0,
-    observe: Observe::All,
-};
+const DEFAULTS: Kwargs =
+    Kwargs { frame_skip: NonZeroU32::new(2).unwrap(), reward_dist_weight: 1.0, reward_control_weight: 1.0 };
 
 pub(crate) fn reacher(
     id: &str,
@@ -48,8 +43,7 @@ pub(crate) fn reacher(
     let kwargs = parse(id, kwargs, &DEFAULTS, |name| version == Version::V5 || name == "observe")?;
     let simulation = Simulation::new(id, "reacher.xml", kwargs.frame_skip)?;
     let [tip, target] = simulation.named(id, ["fingertip", "target"])?;
-    let observe = kwargs.observe;
-    Ok(Robot::new(simulation, Reacher { version, kwargs, tip, target }, observe, 6..8))
+    Ok(Robot::new(simulation, Reacher { version, kwargs, tip, target }, 6..8))
 }
 
 impl Reacher {

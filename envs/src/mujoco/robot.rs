@@ -7,7 +7,6 @@ use super::simulation::Simulation;
 use crate::ActionSpace;
 use crate::EnvState;
 use crate::dynamics::{Dynamics, Scene, Step};
-use crate::kwargs::Observe;
 use crate::numpy::Generator;
 
 /// Which of Gymnasium's versions of an environment.
@@ -46,30 +45,24 @@ pub(crate) struct Robot<T> {
     task: T,
     /// Entries of the whole observation.
     entries: usize,
-    /// Those of them that are not observed.
-    hidden: Range<usize>,
+    /// Those of them that tell of velocities, as far as there are so many.
+    velocities: Range<usize>,
 }
 
 impl<T: Task> Robot<T> {
-    /// `observe: positions` hides these entries of an observation, as far as there are so many.
-    pub(super) fn new(simulation: Simulation, task: T, observe: Observe, velocities: Range<usize>) -> Self {
+    pub(super) fn new(simulation: Simulation, task: T, velocities: Range<usize>) -> Self {
         let entries = task.observation(&simulation).count();
-        let hidden = match observe {
-            Observe::All => 0..0,
-            Observe::Positions => velocities.start..velocities.end.min(entries),
-        };
-        Self { simulation, task, entries, hidden }
+        Self { simulation, task, entries, velocities }
     }
 }
 
 impl<T: Task> Dynamics for Robot<T> {
     fn observation_size(&self) -> usize {
-        self.entries - self.hidden.len()
+        self.entries
     }
 
-    fn observed(&self) -> Option<Vec<usize>> {
-        let left = || (0..self.entries).filter(|index| !self.hidden.contains(index)).collect();
-        (!self.hidden.is_empty()).then(left)
+    fn positions(&self) -> Option<Vec<usize>> {
+        Some((0..self.entries).filter(|index| !self.velocities.contains(index)).collect())
     }
 
     fn action_space(&self) -> &ActionSpace {
@@ -90,9 +83,8 @@ impl<T: Task> Dynamics for Robot<T> {
     }
 
     fn observe(&self, observation: &mut [f64]) {
-        let all = self.task.observation(&self.simulation).enumerate();
-        let seen = all.filter(|(index, _)| !self.hidden.contains(index));
-        observation.iter_mut().zip(seen).for_each(|(entry, (_, x))| *entry = x);
+        let entries = self.task.observation(&self.simulation);
+        observation.iter_mut().zip(entries).for_each(|(entry, x)| *entry = x);
     }
 
     fn state(&self) -> Option<EnvState> {

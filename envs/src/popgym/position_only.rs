@@ -14,6 +14,8 @@ const HALF_RANGE: f64 = 16.2736044 / 2.0;
 /// and 1.
 pub(crate) struct PositionOnly<D> {
     task: D,
+    /// Of the task's observation.
+    positions: Vec<usize>,
     longest: usize,
     elapsed: usize,
     /// From the task's reward and the longest episode.
@@ -24,7 +26,7 @@ impl PositionOnly<CartPole> {
     /// PositionOnlyCartPole of POPGym, worth 1 if the pole stays upright for the whole episode.
     pub(crate) fn cart_pole(level: Level) -> Self {
         let reward = |reward, longest| if reward == 0.0 { -1.0 } else { 1.0 / longest };
-        Self { task: CartPole::positions_only(), longest: level.of([200, 400, 600]), elapsed: 0, reward }
+        Self::new(CartPole::usual(), level.of([200, 400, 600]), reward)
     }
 }
 
@@ -32,13 +34,20 @@ impl PositionOnly<Pendulum> {
     /// PositionOnlyPendulum of POPGym. The harder, the shorter.
     pub(crate) fn pendulum(level: Level) -> Self {
         let reward = |reward, longest| (reward + HALF_RANGE) / HALF_RANGE / longest;
-        Self { task: Pendulum::positions_only(), longest: level.of([200, 150, 100]), elapsed: 0, reward }
+        Self::new(Pendulum::usual(), level.of([200, 150, 100]), reward)
+    }
+}
+
+impl<D: Dynamics> PositionOnly<D> {
+    fn new(task: D, longest: usize, reward: fn(f64, f64) -> f64) -> Self {
+        let positions = task.positions().unwrap_or_default();
+        Self { task, positions, longest, elapsed: 0, reward }
     }
 }
 
 impl<D: Dynamics> Dynamics for PositionOnly<D> {
     fn observation_size(&self) -> usize {
-        self.task.observation_size()
+        self.positions.len()
     }
 
     fn action_space(&self) -> &ActionSpace {
@@ -66,7 +75,9 @@ impl<D: Dynamics> Dynamics for PositionOnly<D> {
     }
 
     fn observe(&self, observation: &mut [f64]) {
-        self.task.observe(observation);
+        let mut whole = [0.0; 4];
+        self.task.observe(&mut whole[..self.task.observation_size()]);
+        observation.iter_mut().zip(&self.positions).for_each(|(out, &entry)| *out = whole[entry]);
     }
 
     fn state(&self) -> Option<EnvState> {
