@@ -16,24 +16,29 @@ pub(crate) fn load(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
     flat::dataset(&table, "CSV", reading)
 }
 
-/// Writes what [`load`] reads.
-pub(crate) fn write(dataset: &Dataset, path: &Path) -> Result<(), Error> {
-    let (size, columns) = (dataset.observation_size, dataset.action_size);
-    let names = (0..size).map(|entry| format!("observation_{entry}"));
-    let names = names.chain((0..columns).map(|entry| format!("action_{entry}")));
-    let mut text = names.collect::<Vec<_>>().join(",") + ",reward,terminated,truncated\n";
-    let ends = dataset.ends(End::Terminated).into_iter().zip(dataset.ends(End::Truncated));
-    let rows = dataset.observations.chunks_exact(size).zip(dataset.actions.chunks_exact(columns));
-    for (((observation, action), &reward), (terminated, truncated)) in rows.zip(&dataset.rewards).zip(ends) {
-        observation.iter().for_each(|&x| text += &(shown(x) + ","));
-        match dataset.discrete {
-            true => action.iter().for_each(|&choice| text += &format!("{choice:.0},")),
-            false => action.iter().for_each(|&x| text += &(shown(x) + ",")),
+impl Dataset {
+    /// Writes a table as text: `observation_0, …, action_0, …, reward, terminated, truncated`, exact in float32.
+    ///
+    /// # Errors
+    /// [`Error::Write`]; whatever stood at `path` before is then still there.
+    pub fn write_csv(&self, path: &Path) -> Result<(), Error> {
+        let (size, columns) = (self.observation_size, self.action_size);
+        let names = (0..size).map(|entry| format!("observation_{entry}"));
+        let names = names.chain((0..columns).map(|entry| format!("action_{entry}")));
+        let mut text = names.collect::<Vec<_>>().join(",") + ",reward,terminated,truncated\n";
+        let ends = self.ends(End::Terminated).into_iter().zip(self.ends(End::Truncated));
+        let rows = self.observations.chunks_exact(size).zip(self.actions.chunks_exact(columns));
+        for (((observation, action), &reward), (terminated, truncated)) in rows.zip(&self.rewards).zip(ends) {
+            observation.iter().for_each(|&x| text += &(shown(x) + ","));
+            match self.discrete {
+                true => action.iter().for_each(|&choice| text += &format!("{choice:.0},")),
+                false => action.iter().for_each(|&x| text += &(shown(x) + ",")),
+            }
+            let _ = writeln!(text, "{},{terminated},{truncated}", shown(reward));
         }
-        let _ = writeln!(text, "{},{terminated},{truncated}", shown(reward));
+        let fail = |e: std::io::Error| Error::Write { path: path.to_owned(), reason: e.to_string() };
+        crate::write_whole(path, text.as_bytes()).map_err(fail)
     }
-    let fail = |e: std::io::Error| Error::Write { path: path.to_owned(), reason: e.to_string() };
-    crate::write_whole(path, text.as_bytes()).map_err(fail)
 }
 
 /// The shortest decimal that is read as this number, with a point: a whole number would be a choice.

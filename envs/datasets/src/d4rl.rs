@@ -110,43 +110,50 @@ impl Hdf5 {
     }
 }
 
-pub(super) fn write(dataset: &Dataset, path: &Path, metadata: &[(&str, String)]) -> Result<(), Error> {
-    let fail = |reason: String| Error::Write { path: path.to_owned(), reason };
-    let rows = dataset.transitions() as u64;
-    let (size, columns) = (dataset.observation_size, dataset.action_size as u64);
-    let mut file = FileBuilder::new();
-    let mut matrix = |key: &str, data: &[f32], columns: u64| {
-        let shape = [rows, columns];
-        let chunk = [rows.min(16384), columns];
-        let node = file.create_dataset(key);
-        node.with_f32_data(data).with_shape(&shape).with_chunks(&chunk).with_deflate(4);
-    };
-    matrix("observations", &dataset.observations, size as u64);
-    if !dataset.discrete {
-        matrix("actions", &dataset.actions, columns);
+impl Dataset {
+    /// Writes the layout of D4RL, readable by h5py: `observations`, `actions`, `rewards`, `terminals`,
+    /// `timeouts`, `next_observations`, and `metadata/…` for each of `metadata`.
+    ///
+    /// # Errors
+    /// [`Error::Write`]; whatever stood at `path` before is then still there.
+    pub fn write_d4rl(&self, path: &Path, metadata: &[(&str, String)]) -> Result<(), Error> {
+        let fail = |reason: String| Error::Write { path: path.to_owned(), reason };
+        let rows = self.transitions() as u64;
+        let (size, columns) = (self.observation_size, self.action_size as u64);
+        let mut file = FileBuilder::new();
+        let mut matrix = |key: &str, data: &[f32], columns: u64| {
+            let shape = [rows, columns];
+            let chunk = [rows.min(16384), columns];
+            let node = file.create_dataset(key);
+            node.with_f32_data(data).with_shape(&shape).with_chunks(&chunk).with_deflate(4);
+        };
+        matrix("observations", &self.observations, size as u64);
+        if !self.discrete {
+            matrix("actions", &self.actions, columns);
+        }
+        // After the last observation of an episode the data hold none: it stands for its own successor.
+        let mut next = self.observations.clone();
+        for episode in &self.episodes {
+            let (first, end) = (episode.start * size, (episode.start + episode.length) * size);
+            next.copy_within(first + size..end, first);
+        }
+        matrix("next_observations", &next, size as u64);
+        if self.discrete {
+            let choices: Vec<i64> = self.actions.iter().map(|&choice| choice as i64).collect();
+            let shape = if columns == 1 { vec![rows] } else { vec![rows, columns] };
+            file.create_dataset("actions").with_i64_data(&choices).with_shape(&shape);
+        }
+        file.create_dataset("rewards").with_f32_data(&self.rewards).with_shape(&[rows]);
+        for (key, end) in [("terminals", End::Terminated), ("timeouts", End::Truncated)] {
+            file.create_dataset(key).with_u8_data(&self.ends(end)).with_shape(&[rows]);
+        }
+        let mut group = file.create_group("metadata");
+        for (key, value) in metadata {
+            group.create_dataset(key).with_strings(&[value]).map_err(|e| fail(e.to_string()))?;
+        }
+        let group = group.finish();
+        file.add_group(group);
+        let bytes = file.finish().map_err(|e| fail(e.to_string()))?;
+        crate::write_whole(path, &bytes).map_err(|e| fail(e.to_string()))
     }
-    // After the last observation of an episode the data hold none: it stands for its own successor.
-    let mut next = dataset.observations.clone();
-    for episode in &dataset.episodes {
-        let (first, end) = (episode.start * size, (episode.start + episode.length) * size);
-        next.copy_within(first + size..end, first);
-    }
-    matrix("next_observations", &next, size as u64);
-    if dataset.discrete {
-        let choices: Vec<i64> = dataset.actions.iter().map(|&choice| choice as i64).collect();
-        let shape = if columns == 1 { vec![rows] } else { vec![rows, columns] };
-        file.create_dataset("actions").with_i64_data(&choices).with_shape(&shape);
-    }
-    file.create_dataset("rewards").with_f32_data(&dataset.rewards).with_shape(&[rows]);
-    for (key, end) in [("terminals", End::Terminated), ("timeouts", End::Truncated)] {
-        file.create_dataset(key).with_u8_data(&dataset.ends(end)).with_shape(&[rows]);
-    }
-    let mut group = file.create_group("metadata");
-    for (key, value) in metadata {
-        group.create_dataset(key).with_strings(&[value]).map_err(|e| fail(e.to_string()))?;
-    }
-    let group = group.finish();
-    file.add_group(group);
-    let bytes = file.finish().map_err(|e| fail(e.to_string()))?;
-    crate::write_whole(path, &bytes).map_err(|e| fail(e.to_string()))
 }

@@ -1,4 +1,4 @@
-//! The forms of a dataset: which of them a path leads to, and how each is written.
+//! The forms of a dataset: which of them a path leads to.
 
 use std::path::Path;
 
@@ -109,79 +109,5 @@ impl Dataset {
             ));
         }
         Ok(dataset)
-    }
-
-    /// Writes the layout of D4RL, readable by h5py: `observations`, `actions`, `rewards`, `terminals`,
-    /// `timeouts`, `next_observations`, and `metadata/…` for each of `metadata`.
-    ///
-    /// # Errors
-    /// [`Error::Write`]; whatever stood at `path` before is then still there.
-    pub fn write_d4rl(&self, path: &Path, metadata: &[(&str, String)]) -> Result<(), Error> {
-        d4rl::write(self, path, metadata)
-    }
-
-    /// Writes a folder that the minari library (0.5.4) loads: its HDF5 form, observations and rewards as
-    /// float64, with the spaces and the specification of the environment `env`; without one with the spaces of the data.
-    ///
-    /// Minari holds one observation more than actions; a dataset holds none after the last action, so that
-    /// the last observation of each episode is there twice, which `description` says. An episode
-    /// that the data cut off has neither a termination nor a truncation.
-    ///
-    /// Minari finds a dataset by its place below `MINARI_DATASETS_PATH`, which is its id: `hopper/medium-v0`.
-    /// Outside of Minari's own folder the id is `folder` as given, or the last name of an absolute path.
-    /// Into `metadata.json` go also `metadata`, where `dataset_id` replaces it. Minari's own keys for them are `algorithm_name`, `author`, `author_email`,
-    /// `code_permalink`, `description`.
-    ///
-    /// # Errors
-    /// [`Error::Write`] where `folder` exists (it is never replaced), cannot be written, or the environment
-    /// is not of the sizes of these data; and those of [`describe`].
-    pub fn write_minari(
-        &self,
-        folder: &Path,
-        env: Option<&EnvSpec>,
-        metadata: &[(&str, String)],
-    ) -> Result<(), Error> {
-        minari::write(self, folder, env, metadata)
-    }
-
-    /// Whether Minari takes the name of a folder: `…-vN`.
-    ///
-    /// # Errors
-    /// [`Error::Name`] with a name that would do.
-    pub fn check_minari_name(folder: &Path) -> Result<(), Error> {
-        minari::id(folder).map(drop)
-    }
-
-    /// Writes NumPy's `.npz`, uncompressed: `observations actions rewards terminals timeouts`.
-    ///
-    /// # Errors
-    /// [`Error::Write`]; whatever stood at `path` before is then still there.
-    pub fn write_npz(&self, path: &Path) -> Result<(), Error> {
-        npz::write(self, path)
-    }
-
-    /// Writes a table as text: `observation_0, …, action_0, …, reward, terminated, truncated`, exact in float32.
-    ///
-    /// # Errors
-    /// [`Error::Write`]; whatever stood at `path` before is then still there.
-    pub fn write_csv(&self, path: &Path) -> Result<(), Error> {
-        csv::write(self, path)
-    }
-
-    /// Writes a Parquet file: `observations actions rewards terminals timeouts`, a list in each row of the first two.
-    ///
-    /// # Errors
-    /// [`Error::Write`]; whatever stood at `path` before is then still there.
-    pub fn write_parquet(&self, path: &Path) -> Result<(), Error> {
-        parquet::write(self, path)
-    }
-
-    /// Writes a folder in the layout of LeRobot 0.4 (v3.0), without pictures. These data have no rate: a second stands for a
-    /// timestep.
-    ///
-    /// # Errors
-    /// [`Error::Write`] where `folder` exists or cannot be written.
-    pub fn write_lerobot(&self, folder: &Path) -> Result<(), Error> {
-        lerobot::write(self, folder)
     }
 }

@@ -100,66 +100,74 @@ fn parquet_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::R
 /// The one task of a dataset that does not name any.
 const TASK: &str = "as recorded";
 
-/// Writes what [`load`] reads, one file of data, as `lerobot.datasets` (0.4) lays it out.
-pub(crate) fn write(dataset: &Dataset, folder: &Path) -> Result<(), Error> {
-    let fail = |reason: String| Error::Write { path: folder.to_owned(), reason };
-    let (rows, episodes) = (dataset.transitions(), &dataset.episodes);
-    let numbers = |of: &dyn Fn(usize, usize) -> i64| {
-        let all = episodes.iter().enumerate().flat_map(|(index, it)| (0..it.length).map(move |t| (index, t)));
-        Arc::new(all.map(|(index, t)| of(index, t)).collect::<Int64Array>()) as ArrayRef
-    };
-    let seconds = episodes.iter().flat_map(|it| (0..it.length).map(|t| t as f32)).collect::<Float32Array>();
-    // LeRobot keeps vectors of one entry as plain numbers.
-    let [states, actions] = parquet::vectors(dataset).map(|array| match array.as_fixed_size_list_opt() {
-        Some(list) if list.value_length() == 1 => list.values().clone(),
-        _ => array,
-    });
-    let action_type = if dataset.discrete { "int64" } else { "float32" };
-    let columns: [(&str, ArrayRef, &str, usize); 10] = [
-        ("observation.state", states, "float32", dataset.observation_size),
-        ("action", actions, action_type, dataset.action_size),
-        ("next.reward", Arc::new(Float32Array::from(dataset.rewards.clone())), "float32", 1),
-        ("next.done", parquet::flags(dataset, End::Terminated), "bool", 1),
-        ("next.truncated", parquet::flags(dataset, End::Truncated), "bool", 1),
-        ("timestamp", Arc::new(seconds), "float32", 1),
-        ("frame_index", numbers(&|_, t| t as i64), "int64", 1),
-        ("episode_index", numbers(&|index, _| index as i64), "int64", 1),
-        ("index", Arc::new(Int64Array::from_iter_values(0..rows as i64)), "int64", 1),
-        ("task_index", numbers(&|_, _| 0), "int64", 1),
-    ];
-    let features: Map<String, Value> = (columns.iter())
-        .map(|(name, _, kind, size)| {
-            ((*name).to_owned(), json!({"dtype": kind, "shape": [size], "names": null}))
+impl Dataset {
+    /// Writes a folder in the layout of LeRobot 0.4 (v3.0), as `lerobot.datasets` has it, with one file of data, without
+    /// pictures. These data have no rate: a second stands for a timestep.
+    ///
+    /// # Errors
+    /// [`Error::Write`] where `folder` exists or cannot be written.
+    pub fn write_lerobot(&self, folder: &Path) -> Result<(), Error> {
+        let fail = |reason: String| Error::Write { path: folder.to_owned(), reason };
+        let (rows, episodes) = (self.transitions(), &self.episodes);
+        let numbers = |of: &dyn Fn(usize, usize) -> i64| {
+            let all =
+                episodes.iter().enumerate().flat_map(|(index, it)| (0..it.length).map(move |t| (index, t)));
+            Arc::new(all.map(|(index, t)| of(index, t)).collect::<Int64Array>()) as ArrayRef
+        };
+        let seconds =
+            episodes.iter().flat_map(|it| (0..it.length).map(|t| t as f32)).collect::<Float32Array>();
+        // LeRobot keeps vectors of one entry as plain numbers.
+        let [states, actions] = parquet::vectors(self).map(|array| match array.as_fixed_size_list_opt() {
+            Some(list) if list.value_length() == 1 => list.values().clone(),
+            _ => array,
+        });
+        let action_type = if self.discrete { "int64" } else { "float32" };
+        let columns: [(&str, ArrayRef, &str, usize); 10] = [
+            ("observation.state", states, "float32", self.observation_size),
+            ("action", actions, action_type, self.action_size),
+            ("next.reward", Arc::new(Float32Array::from(self.rewards.clone())), "float32", 1),
+            ("next.done", parquet::flags(self, End::Terminated), "bool", 1),
+            ("next.truncated", parquet::flags(self, End::Truncated), "bool", 1),
+            ("timestamp", Arc::new(seconds), "float32", 1),
+            ("frame_index", numbers(&|_, t| t as i64), "int64", 1),
+            ("episode_index", numbers(&|index, _| index as i64), "int64", 1),
+            ("index", Arc::new(Int64Array::from_iter_values(0..rows as i64)), "int64", 1),
+            ("task_index", numbers(&|_, _| 0), "int64", 1),
+        ];
+        let features: Map<String, Value> = (columns.iter())
+            .map(|(name, _, kind, size)| {
+                ((*name).to_owned(), json!({"dtype": kind, "shape": [size], "names": null}))
+            })
+            .collect();
+        let info = json!({
+            "codebase_version": "v3.0", "robot_type": null, "total_episodes": episodes.len(), "total_frames": rows,
+            "total_tasks": 1, "chunks_size": 1000, "data_files_size_in_mb": 100, "video_files_size_in_mb": 500, "fps": 1,
+            "splits": {"train": format!("0:{}", episodes.len())},
+            "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet", "video_path": null,
+            "features": features,
+        });
+        let data = parquet::file(columns.map(|(name, array, ..)| (name.to_owned(), array)).into(), None);
+        let stats = json!({
+            "observation.state": statistics(&self.observations, self.observation_size),
+            "action": statistics(&self.actions, self.action_size),
+            "next.reward": statistics(&self.rewards, 1),
+        });
+        let files = [
+            ("data/chunk-000/file-000.parquet", data),
+            ("meta/tasks.parquet", tasks()),
+            ("meta/episodes/chunk-000/file-000.parquet", episodes_of(self)),
+        ];
+        folder_whole(folder, |temporary| {
+            for (name, bytes) in files {
+                let path = temporary.join(name);
+                fs::create_dir_all(path.parent().unwrap_or(temporary))?;
+                write_whole(&path, &bytes.map_err(io::Error::other)?)?;
+            }
+            write_whole(&temporary.join("meta/stats.json"), stats.to_string().as_bytes())?;
+            write_whole(&temporary.join("meta/info.json"), info.to_string().as_bytes())
         })
-        .collect();
-    let info = json!({
-        "codebase_version": "v3.0", "robot_type": null, "total_episodes": episodes.len(), "total_frames": rows,
-        "total_tasks": 1, "chunks_size": 1000, "data_files_size_in_mb": 100, "video_files_size_in_mb": 500, "fps": 1,
-        "splits": {"train": format!("0:{}", episodes.len())},
-        "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet", "video_path": null,
-        "features": features,
-    });
-    let data = parquet::file(columns.map(|(name, array, ..)| (name.to_owned(), array)).into(), None);
-    let stats = json!({
-        "observation.state": statistics(&dataset.observations, dataset.observation_size),
-        "action": statistics(&dataset.actions, dataset.action_size),
-        "next.reward": statistics(&dataset.rewards, 1),
-    });
-    let files = [
-        ("data/chunk-000/file-000.parquet", data),
-        ("meta/tasks.parquet", tasks()),
-        ("meta/episodes/chunk-000/file-000.parquet", episodes_of(dataset)),
-    ];
-    folder_whole(folder, |temporary| {
-        for (name, bytes) in files {
-            let path = temporary.join(name);
-            fs::create_dir_all(path.parent().unwrap_or(temporary))?;
-            write_whole(&path, &bytes.map_err(io::Error::other)?)?;
-        }
-        write_whole(&temporary.join("meta/stats.json"), stats.to_string().as_bytes())?;
-        write_whole(&temporary.join("meta/info.json"), info.to_string().as_bytes())
-    })
-    .map_err(|e| fail(e.to_string()))
+        .map_err(|e| fail(e.to_string()))
+    }
 }
 
 /// What LeRobot normalises with: over all rows, for each entry.

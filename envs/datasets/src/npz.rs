@@ -33,27 +33,32 @@ pub(crate) fn load(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
     flat::dataset(&archive, "NumPy npz", reading)
 }
 
-/// Writes what [`load`] reads.
-pub(crate) fn write(dataset: &Dataset, path: &Path) -> Result<(), Error> {
-    let floats = |data: &[f32]| data.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
-    let choices = || dataset.actions.iter().flat_map(|&choice| (choice as i64).to_le_bytes()).collect();
-    let (observation, action) = (dataset.observation_size, dataset.action_size);
-    let actions = match dataset.discrete {
-        true if action == 1 => array("<i8", dataset.transitions(), None, choices()),
-        true => array("<i8", dataset.transitions(), Some(action), choices()),
-        false => array("<f4", dataset.transitions(), Some(action), floats(&dataset.actions)),
-    };
-    let rows = dataset.transitions();
-    let members = [
-        ("observations", array("<f4", rows, Some(observation), floats(&dataset.observations))),
-        ("actions", actions),
-        ("rewards", array("<f4", rows, None, floats(&dataset.rewards))),
-        ("terminals", array("|b1", rows, None, dataset.ends(End::Terminated))),
-        ("timeouts", array("|b1", rows, None, dataset.ends(End::Truncated))),
-    ];
-    let fail = |reason: String| Error::Write { path: path.to_owned(), reason };
-    let bytes = packed(members).map_err(|e| fail(e.to_string()))?;
-    crate::write_whole(path, &bytes).map_err(|e| fail(e.to_string()))
+impl Dataset {
+    /// Writes NumPy's `.npz`, uncompressed: `observations actions rewards terminals timeouts`.
+    ///
+    /// # Errors
+    /// [`Error::Write`]; whatever stood at `path` before is then still there.
+    pub fn write_npz(&self, path: &Path) -> Result<(), Error> {
+        let floats = |data: &[f32]| data.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+        let choices = || self.actions.iter().flat_map(|&choice| (choice as i64).to_le_bytes()).collect();
+        let (observation, action) = (self.observation_size, self.action_size);
+        let actions = match self.discrete {
+            true if action == 1 => array("<i8", self.transitions(), None, choices()),
+            true => array("<i8", self.transitions(), Some(action), choices()),
+            false => array("<f4", self.transitions(), Some(action), floats(&self.actions)),
+        };
+        let rows = self.transitions();
+        let members = [
+            ("observations", array("<f4", rows, Some(observation), floats(&self.observations))),
+            ("actions", actions),
+            ("rewards", array("<f4", rows, None, floats(&self.rewards))),
+            ("terminals", array("|b1", rows, None, self.ends(End::Terminated))),
+            ("timeouts", array("|b1", rows, None, self.ends(End::Truncated))),
+        ];
+        let fail = |reason: String| Error::Write { path: path.to_owned(), reason };
+        let bytes = packed(members).map_err(|e| fail(e.to_string()))?;
+        crate::write_whole(path, &bytes).map_err(|e| fail(e.to_string()))
+    }
 }
 
 /// An array in NumPy's format, version 1.0, its data at a multiple of 64 bytes.

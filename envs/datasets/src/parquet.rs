@@ -100,20 +100,25 @@ fn without_panic<T>(read: impl FnOnce() -> T) -> Option<T> {
     outcome.ok()
 }
 
-/// Writes what [`load`] reads.
-pub(crate) fn write(dataset: &Dataset, path: &Path) -> Result<(), Error> {
-    let fail = |reason: String| Error::Write { path: path.to_owned(), reason };
-    let [observations, actions] = vectors(dataset);
-    let columns = [
-        ("observations", observations),
-        ("actions", actions),
-        ("rewards", Arc::new(Float32Array::from(dataset.rewards.clone())) as ArrayRef),
-        ("terminals", flags(dataset, End::Terminated)),
-        ("timeouts", flags(dataset, End::Truncated)),
-    ];
-    let bytes = file(columns.map(|(name, array)| (name.to_owned(), array)).into(), None);
-    let bytes = bytes.map_err(|e| fail(e.to_string()))?;
-    crate::write_whole(path, &bytes).map_err(|e| fail(e.to_string()))
+impl Dataset {
+    /// Writes a Parquet file: `observations actions rewards terminals timeouts`, a list in each row of the first two.
+    ///
+    /// # Errors
+    /// [`Error::Write`]; whatever stood at `path` before is then still there.
+    pub fn write_parquet(&self, path: &Path) -> Result<(), Error> {
+        let fail = |reason: String| Error::Write { path: path.to_owned(), reason };
+        let [observations, actions] = vectors(self);
+        let columns = [
+            ("observations", observations),
+            ("actions", actions),
+            ("rewards", Arc::new(Float32Array::from(self.rewards.clone())) as ArrayRef),
+            ("terminals", flags(self, End::Terminated)),
+            ("timeouts", flags(self, End::Truncated)),
+        ];
+        let bytes = file(columns.map(|(name, array)| (name.to_owned(), array)).into(), None);
+        let bytes = bytes.map_err(|e| fail(e.to_string()))?;
+        crate::write_whole(path, &bytes).map_err(|e| fail(e.to_string()))
+    }
 }
 
 /// Observations and actions, a list in each row; one column of choices as plain numbers.

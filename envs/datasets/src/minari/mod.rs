@@ -6,8 +6,6 @@ mod gymnasium;
 mod hdf5;
 mod write;
 
-pub(super) use write::{id, write};
-
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;

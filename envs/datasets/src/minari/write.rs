@@ -17,36 +17,61 @@ const VERSION: &str = "0.5.4";
 const FINAL_OBSERVATION: &str =
     "The final observation of each episode was not recorded: it repeats the one before the last action.";
 
-pub(crate) fn write(
-    dataset: &Dataset,
-    folder: &Path,
-    env: Option<&EnvSpec>,
-    metadata: &[(&str, String)],
-) -> Result<(), Error> {
-    let fail = |reason: String| Error::Write { path: folder.to_owned(), reason };
-    let environment = env.map(aaren_envs::describe).transpose()?;
-    let action = environment.as_ref().map_or_else(|| dataset.action_space(), |its| its.action.clone());
-    let kind = |observation, action, discrete| {
-        let kind = if discrete { "discrete" } else { "continuous" };
-        format!("observations of {observation} entries and {kind} actions of {action}")
-    };
-    if let Some(its) = &environment {
-        let expected = kind(its.observation_size, action.entries(), !action.choices().is_empty());
-        let found = kind(dataset.observation_size, dataset.action_size, dataset.discrete);
-        if found != expected {
-            return Err(fail(format!("found {found}; expected {expected}, as {} has", its.spec.id)));
+impl Dataset {
+    /// Writes a folder that the minari library (0.5.4) loads: its HDF5 form, observations and rewards as
+    /// float64, with the spaces and the specification of the environment `env`; without one with the spaces of the data.
+    ///
+    /// Minari holds one observation more than actions; a dataset holds none after the last action, so that
+    /// the last observation of each episode is there twice, which `description` says. An episode
+    /// that the data cut off has neither a termination nor a truncation.
+    ///
+    /// Minari finds a dataset by its place below `MINARI_DATASETS_PATH`, which is its id: `hopper/medium-v0`.
+    /// Outside of Minari's own folder the id is `folder` as given, or the last name of an absolute path.
+    /// Into `metadata.json` go also `metadata`, where `dataset_id` replaces it. Minari's own keys for them are `algorithm_name`, `author`, `author_email`,
+    /// `code_permalink`, `description`.
+    ///
+    /// # Errors
+    /// [`Error::Write`] where `folder` exists (it is never replaced), cannot be written, or the environment
+    /// is not of the sizes of these data; and those of [`aaren_envs::describe`].
+    pub fn write_minari(
+        &self,
+        folder: &Path,
+        env: Option<&EnvSpec>,
+        metadata: &[(&str, String)],
+    ) -> Result<(), Error> {
+        let fail = |reason: String| Error::Write { path: folder.to_owned(), reason };
+        let environment = env.map(aaren_envs::describe).transpose()?;
+        let action = environment.as_ref().map_or_else(|| self.action_space(), |its| its.action.clone());
+        let kind = |observation, action, discrete| {
+            let kind = if discrete { "discrete" } else { "continuous" };
+            format!("observations of {observation} entries and {kind} actions of {action}")
+        };
+        if let Some(its) = &environment {
+            let expected = kind(its.observation_size, action.entries(), !action.choices().is_empty());
+            let found = kind(self.observation_size, self.action_size, self.discrete);
+            if found != expected {
+                return Err(fail(format!("found {found}; expected {expected}, as {} has", its.spec.id)));
+            }
         }
+        let id = id(folder)?;
+        folder_whole(folder, |temporary| {
+            let bytes = hdf5(self).map_err(io::Error::other)?;
+            let metadata = describe(self, &id, (environment.as_ref(), &action), bytes.len(), metadata);
+            let data = temporary.join("data");
+            fs::create_dir(&data)?;
+            write_whole(&data.join(HDF5), &bytes)?;
+            write_whole(&data.join(METADATA), metadata.to_string().as_bytes())
+        })
+        .map_err(|e| fail(e.to_string()))
     }
-    let id = id(folder)?;
-    folder_whole(folder, |temporary| {
-        let bytes = hdf5(dataset).map_err(io::Error::other)?;
-        let metadata = describe(dataset, &id, (environment.as_ref(), &action), bytes.len(), metadata);
-        let data = temporary.join("data");
-        fs::create_dir(&data)?;
-        write_whole(&data.join(HDF5), &bytes)?;
-        write_whole(&data.join(METADATA), metadata.to_string().as_bytes())
-    })
-    .map_err(|e| fail(e.to_string()))
+
+    /// Whether Minari takes the name of a folder: `…-vN`.
+    ///
+    /// # Errors
+    /// [`Error::Name`] with a name that would do.
+    pub fn check_minari_name(folder: &Path) -> Result<(), Error> {
+        id(folder).map(drop)
+    }
 }
 
 fn hdf5(dataset: &Dataset) -> Result<Vec<u8>, hdf5_pure::Error> {
@@ -135,7 +160,7 @@ fn describe(
 
 /// The id of a folder, as the Minari library finds it: its path below Minari's own folder where it is there, else the
 /// path as it was given, for a `MINARI_DATASETS_PATH` that is the working directory; of an absolute path the last name.
-pub(crate) fn id(folder: &Path) -> Result<String, Error> {
+fn id(folder: &Path) -> Result<String, Error> {
     let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let root = std::path::absolute(minari_root()).unwrap_or_else(|_| minari_root());
     let inside = whole.starts_with(&root);
