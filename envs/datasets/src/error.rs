@@ -18,7 +18,7 @@ pub enum Error {
         /// All names.
         known: String,
     },
-    /// A dataset that is not there or cannot be opened.
+    /// A dataset that is not there, cannot be opened, or cannot have that name.
     #[error("dataset {path}: {reason}", path = path.display())]
     Open {
         /// The file or folder.
@@ -54,14 +54,6 @@ pub enum Error {
         /// Why, and what would help.
         reason: String,
     },
-    /// A dataset cannot have that name.
-    #[error("dataset {path}: {reason}", path = path.display())]
-    Name {
-        /// The file or folder.
-        path: PathBuf,
-        /// What is wrong with it, and what would do.
-        reason: String,
-    },
     /// Snapshots of a behaviour policy that are not what they should be.
     #[error("{}: {found}; expected {expected}", path.display())]
     Snapshots {
@@ -89,7 +81,7 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         match self {
             Error::Env(error) => error.is_refusal(),
-            Error::Recipe { .. } | Error::Open { .. } | Error::Content { .. } | Error::Name { .. } => true,
+            Error::Recipe { .. } | Error::Open { .. } | Error::Content { .. } => true,
             Error::Write { .. } | Error::Fetch { .. } | Error::Snapshots { .. } => false,
         }
     }

@@ -26,7 +26,7 @@ const MINARI_USER: &str = "farama-minari";
 /// in a later call; the name is given at the end. `progress` gets bytes done and bytes in all.
 ///
 /// # Errors
-/// [`Error::Fetch`] with the cure; [`Error::Open`] where the place is taken; those of [`Dataset::load`].
+/// [`Error::Fetch`] with the cure; [`Error::Open`] where the place is taken or nothing has that id; those of [`Dataset::load`].
 pub fn fetch(id: &str, folder: &Path, progress: &dyn Fn(u64, u64)) -> Result<PathBuf, Error> {
     let bare = offers::bare(id);
     let path = if offers::is_gym(bare) {
@@ -41,12 +41,12 @@ pub fn fetch(id: &str, folder: &Path, progress: &dyn Fn(u64, u64)) -> Result<Pat
         rename(&part, &path)?;
         path
     } else if let Some(instead) = offers::instead(bare).filter(|_| !bare.contains('/')) {
-        return Err(Error::Name { path: id.into(), reason: format!("not there to be fetched; {instead}") });
+        return Err(Error::Open { path: id.into(), reason: format!("not there to be fetched; {instead}") });
     } else if is_minari_id(id) {
         minari(id, progress, 0)?
     } else {
         let reason = "expected an id of D4RL (hopper-medium-v2) or of Minari (D4RL/pointmaze/umaze-v2, mujoco/hopper/medium-v0)";
-        return Err(Error::Name { path: id.into(), reason: reason.into() });
+        return Err(Error::Open { path: id.into(), reason: reason.into() });
     };
     Ok(path)
 }

@@ -68,7 +68,7 @@ impl Dataset {
     /// Whether Minari takes the name of a folder: `…-vN`.
     ///
     /// # Errors
-    /// [`Error::Name`] with a name that would do.
+    /// [`Error::Open`] with a name that would do.
     pub fn check_minari_name(folder: &Path) -> Result<(), Error> {
         id(folder).map(drop)
     }
@@ -186,7 +186,7 @@ fn id(folder: &Path) -> Result<String, Error> {
                 "found the name `{last}`; expected one that Minari takes, letters, digits, `-` and `_` with a version \
                  at the end: `{better}` (for D4RL, end the name in .hdf5)"
             );
-            Err(Error::Name { path: folder.to_owned(), reason })
+            Err(Error::Open { path: folder.to_owned(), reason })
         }
     }
 }
