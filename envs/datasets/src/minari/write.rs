@@ -8,7 +8,7 @@ use hdf5_pure::{AttrValue, EnumTypeBuilder, FileBuilder};
 use serde_json::{Map, Value};
 
 use super::{HDF5, METADATA, gymnasium};
-use crate::{Dataset, End, Episode, Error, folder_whole, is_minari_id, minari_root, write_whole};
+use crate::{Dataset, End, Error, folder_whole, is_minari_id, minari_root, write_whole};
 use aaren_envs::{ActionSpace, Description, EnvSpec};
 
 /// The version whose layout this is.
@@ -76,6 +76,8 @@ impl Dataset {
 
 fn hdf5(dataset: &Dataset) -> Result<Vec<u8>, hdf5_pure::Error> {
     let mut file = FileBuilder::new();
+    let ends =
+        [("terminations", dataset.ends(End::Terminated)), ("truncations", dataset.ends(End::Truncated))];
     for (number, episode) in dataset.episodes.iter().enumerate() {
         let rows = |data: &[f32], size: usize| -> Vec<f64> {
             let rows = &data[episode.start * size..(episode.start + episode.length) * size];
@@ -107,9 +109,9 @@ fn hdf5(dataset: &Dataset) -> Result<Vec<u8>, hdf5_pure::Error> {
         group.create_dataset("rewards").with_f64_data(&rows(&dataset.rewards, 1)).with_shape(&[steps]);
         // h5py's booleans.
         let boolean = EnumTypeBuilder::u8_based().u8_value("FALSE", 0).u8_value("TRUE", 1).build()?;
-        for (key, end) in [("terminations", End::Terminated), ("truncations", End::Truncated)] {
-            let flags = flags(episode, end);
-            group.create_dataset(key).with_enum_u8_data(boolean.clone(), &flags).with_shape(&[steps]);
+        for (key, flags) in &ends {
+            let flags = &flags[episode.start..episode.start + episode.length];
+            group.create_dataset(key).with_enum_u8_data(boolean.clone(), flags).with_shape(&[steps]);
         }
         // Minari's `EpisodeData` cannot be printed without it.
         let infos = group.create_group("infos").finish();
@@ -118,12 +120,6 @@ fn hdf5(dataset: &Dataset) -> Result<Vec<u8>, hdf5_pure::Error> {
         file.add_group(group);
     }
     file.finish()
-}
-
-fn flags(episode: &Episode, end: End) -> Vec<u8> {
-    let mut flags = vec![0; episode.length];
-    flags[episode.length - 1] = (episode.end == end).into();
-    flags
 }
 
 fn describe(
