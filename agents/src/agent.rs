@@ -40,14 +40,17 @@ pub trait Learner: Debug {
     /// Where it cannot be computed.
     fn step(&mut self, update: u64) -> Result<Metrics, Error>;
 
-    /// Everything that the next update depends on.
+    /// Everything that the next update depends on; the tensors are no copies.
     fn save(&self) -> Saved;
 
-    /// Goes on from what [`Learner::save`] gave.
+    /// Goes on from what [`Learner::save`] gave. By default its tensors are copied into those that are there; what else
+    /// it saves a learner takes up itself.
     ///
     /// # Errors
     /// [`Error::Format`] where the checkpoint does not hold it.
-    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error>;
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        checkpoint.restore(self.save().tensors)
+    }
 }
 
 /// What one update did. On a GPU the tensors are not read before they are asked for.

@@ -123,27 +123,16 @@ impl Checkpoint {
         })
     }
 
-    /// A tensor of that name and shape.
-    ///
-    /// # Errors
-    /// [`Error::Format`] where there is none.
-    pub fn tensor(&self, name: &str, shape: &[i64]) -> Result<&Tensor, Error> {
-        find_tensor(&self.saved.tensors, name, shape)
-            .map_err(|found| self.lacks(found, format!("{name} of shape {shape:?}")))
-    }
-
-    /// Copies into these tensors what was [added](Saved::add) with their names below `prefix`.
+    /// Copies into these tensors what was [added](Saved::add) with their names.
     ///
     /// # Errors
     /// [`Error::Format`] where one is missing or has another shape.
-    pub fn restore(
-        &self,
-        prefix: &str,
-        named: impl IntoIterator<Item = (String, Tensor)>,
-    ) -> Result<(), Error> {
+    pub fn restore(&self, named: impl IntoIterator<Item = (String, Tensor)>) -> Result<(), Error> {
         let _guard = tch::no_grad_guard();
         for (name, mut tensor) in named {
-            tensor.copy_(self.tensor(&format!("{prefix}{name}"), &tensor.size())?);
+            let shape = tensor.size();
+            let found = find_tensor(&self.saved.tensors, &name, &shape);
+            tensor.copy_(found.map_err(|found| self.lacks(found, format!("{name} of shape {shape:?}")))?);
         }
         Ok(())
     }

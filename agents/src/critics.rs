@@ -4,7 +4,7 @@ use aaren_encoders::Gradients;
 use aaren_format::Mlp;
 use tch::{Device, Kind, Tensor, nn};
 
-use crate::{AdamW, Checkpoint, Error, Layers, Saved, Task, named_parameters};
+use crate::{AdamW, Error, Layers, Saved, Task, named_parameters};
 
 /// Two critics Q(s, a) and a target of each that follows it slowly: clipped double Q-learning (Fujimoto et al. 2018,
 /// arXiv 1802.09477, §4.2). Observations are normalised, actions tokens.
@@ -53,13 +53,21 @@ impl Critics {
         one.minimum(&other)
     }
 
-    /// One update towards `expected` returns `[rows]`; the mean squared errors of both critics before it, summed up.
-    pub fn learn(&mut self, observations: &Tensor, actions: &Tensor, expected: &Tensor, rate: f64) -> Tensor {
+    /// One update, after `update` others, towards `expected` returns `[rows]`; the mean squared errors of both critics
+    /// before it, summed up.
+    pub fn learn(
+        &mut self,
+        update: u64,
+        observations: &Tensor,
+        actions: &Tensor,
+        expected: &Tensor,
+        rate: f64,
+    ) -> Tensor {
         let error = |critic| (values(critic, observations, actions) - expected).square().mean(None::<Kind>);
         let [one, other] = self.critics.each_ref().map(error);
         let loss = one + other;
         let gradients = Gradients::of_graph(&loss, &self.store.trainable_variables());
-        let _ = self.optimizer.update(&gradients, rate);
+        let _ = self.optimizer.update(update, &gradients, rate);
         loss.detach()
     }
 
@@ -73,16 +81,6 @@ impl Critics {
         saved.add("critic.", named_parameters(&self.store));
         saved.add("critic-target.", named_parameters(&self.target_store));
         saved.add("critic-optimizer.", self.optimizer.moments());
-    }
-
-    /// Goes on from what [`Critics::save`] added, after so many updates.
-    ///
-    /// # Errors
-    /// [`Error::Format`] where the checkpoint does not hold it.
-    pub fn restore(&mut self, checkpoint: &Checkpoint, updates: u64) -> Result<(), Error> {
-        checkpoint.restore("critic.", named_parameters(&self.store))?;
-        checkpoint.restore("critic-target.", named_parameters(&self.target_store))?;
-        self.optimizer.restore("critic-optimizer.", checkpoint, updates)
     }
 }
 

@@ -4,7 +4,7 @@ use aaren_encoders::Gradients;
 use tch::Tensor;
 
 use crate::optimizer::flatten;
-use crate::{AdamW, Checkpoint, Error, Metrics, Network, Saved, TrainConfig};
+use crate::{AdamW, Metrics, Network, Saved, TrainConfig};
 
 /// Descends one loss of one network by AdamW, with the schedule and the clipping of a [`TrainConfig`].
 #[derive(Debug)]
@@ -24,10 +24,10 @@ impl Descent {
         Self { optimizer, average, config: config.clone() }
     }
 
-    /// One step down the gradients of `loss`.
+    /// One step down the gradients of `loss`, after `update` others.
     pub fn step(&mut self, update: u64, loss: Tensor, gradients: &Gradients) -> Metrics {
         let learning_rate = self.config.learning_rate_at(update);
-        let gradient_norm = self.optimizer.update(gradients, learning_rate);
+        let gradient_norm = self.optimizer.update(update, gradients, learning_rate);
         if let Some(average) = &mut self.average {
             average.follow(&self.optimizer, update);
         }
@@ -39,24 +39,9 @@ impl Descent {
         let mut saved = Saved::default();
         saved.add("", network.named_parameters());
         saved.add("optimizer.", self.optimizer.moments());
-        saved.add("average.", self.averages());
+        let averages = self.average.iter().flat_map(|average| &average.named);
+        saved.add("average.", averages.map(|(name, tensor)| (name.clone(), tensor.shallow_clone())));
         saved
-    }
-
-    /// Goes on from what [`Descent::save`] gave.
-    ///
-    /// # Errors
-    /// [`Error::Format`] where the checkpoint does not hold it.
-    pub fn restore(&mut self, network: &dyn Network, checkpoint: &Checkpoint) -> Result<(), Error> {
-        checkpoint.restore("", network.named_parameters())?;
-        checkpoint.restore("average.", self.averages())?;
-        self.optimizer.restore("optimizer.", checkpoint, checkpoint.updates)
-    }
-
-    /// The averaged weights with their names.
-    fn averages(&self) -> impl Iterator<Item = (String, Tensor)> {
-        let named = self.average.iter().flat_map(|average| &average.named);
-        named.map(|(name, tensor)| (name.clone(), tensor.shallow_clone()))
     }
 }
 

@@ -4,8 +4,6 @@ use aaren_encoders::Gradients;
 use aaren_format::Schedule;
 use tch::{Device, Tensor};
 
-use crate::{Checkpoint, Error};
-
 /// Numbers that a processor updates together, so that they stay in its second-level cache meanwhile.
 const PIECE: i64 = 1 << 15;
 
@@ -28,14 +26,13 @@ pub fn learning_rate_factor(schedule: Schedule, update: u64, warmup: u64, update
 ///
 /// tch's optimisers can be neither saved nor fused. Here all parameters are views into one buffer, so
 /// that an update is a dozen passes over three vectors instead of a dozen small ones for each parameter,
-/// and the whole state is the two moments and the count.
+/// and the whole state is the two moments.
 #[derive(Debug)]
 pub struct AdamW {
     parameters: Vec<Tensor>,
     flat: Tensor,
     first: Tensor,
     second: Tensor,
-    updates: u64,
     weight_decay: f64,
     clip: f64,
 }
@@ -49,12 +46,12 @@ impl AdamW {
         let _guard = tch::no_grad_guard();
         let flat = flatten(parameters.iter_mut());
         let (first, second) = (flat.zeros_like(), flat.zeros_like());
-        Self { parameters, flat, first, second, updates: 0, weight_decay, clip }
+        Self { parameters, flat, first, second, weight_decay, clip }
     }
 
-    /// One update down the gradients. Returns their norm before clipping, unread, so that a GPU is not waited
-    /// for.
-    pub fn update(&mut self, gradients: &Gradients, learning_rate: f64) -> Tensor {
+    /// One update down the gradients, after `update` others. Returns their norm before clipping, unread, so that a GPU
+    /// is not waited for.
+    pub fn update(&mut self, update: u64, gradients: &Gradients, learning_rate: f64) -> Tensor {
         let _guard = tch::no_grad_guard();
         // A parameter that the loss does not depend on (Aaren's key bias) has no gradient.
         let gradients = self
@@ -65,9 +62,8 @@ impl AdamW {
         let norm = gradient.norm();
         let clipped = (self.clip / (&norm + 1e-6)).clamp_max(1.0);
 
-        self.updates += 1;
         let (beta1, beta2) = Self::BETAS;
-        let correction = |beta: f64| 1.0 - beta.powf(self.updates as f64);
+        let correction = |beta: f64| 1.0 - beta.powf((update + 1) as f64);
         // The corrections of both moments in one factor, and ε in its units: two passes less.
         let unit = correction(beta2).sqrt();
         let step = -learning_rate * unit / correction(beta1);
@@ -95,15 +91,6 @@ impl AdamW {
     /// First and second moments with their names, flat, in the order of the parameters.
     pub fn moments(&self) -> [(String, Tensor); 2] {
         [("first".into(), self.first.shallow_clone()), ("second".into(), self.second.shallow_clone())]
-    }
-
-    /// Takes up the moments that a checkpoint holds below `prefix`, after so many updates.
-    ///
-    /// # Errors
-    /// [`Error::Format`] where they are missing, or those of other parameters.
-    pub fn restore(&mut self, prefix: &str, checkpoint: &Checkpoint, updates: u64) -> Result<(), Error> {
-        self.updates = updates;
-        checkpoint.restore(prefix, self.moments())
     }
 }
 

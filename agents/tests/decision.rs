@@ -545,10 +545,10 @@ fn adamw_is_pytorchs() {
     let q = q.view([200, 200]).set_requires_grad(true);
     let mut optimizer = AdamW::new(vec![p.shallow_clone(), q.shallow_clone()], 0.01, 1.0);
     let mut norms = Vec::new();
-    for _ in 0..3 {
+    for update in 0..3 {
         let loss = p.pow_tensor_scalar(3).sum(Kind::Float) + q.square().sum(Kind::Float) * 0.01;
         let gradients = Gradients::of_graph(&loss, &[p.shallow_clone(), q.shallow_clone()]);
-        norms.push(optimizer.update(&gradients, 0.1).double_value(&[]));
+        norms.push(optimizer.update(update, &gradients, 0.1).double_value(&[]));
     }
     let found = Vec::<f32>::try_from(&p).unwrap();
     let of_q = [(0, 0), (100, 7), (199, 199)].map(|(i, j)| q.double_value(&[i, j]) as f32);

@@ -4,7 +4,7 @@ use aaren_datasets::Dataset;
 use aaren_encoders::Gradients;
 use aaren_format::CloningConfig;
 
-use crate::{Checkpoint, Descent, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved, TrainConfig};
+use crate::{Descent, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved, TrainConfig};
 
 /// Batches of transitions for a [`Perceptron`].
 #[derive(Debug)]
@@ -69,10 +69,6 @@ impl Learner for CloningLearner<'_> {
 
     fn save(&self) -> Saved {
         self.descent.save(&self.network)
-    }
-
-    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        self.descent.restore(&self.network, checkpoint)
     }
 }
 

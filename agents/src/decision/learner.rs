@@ -113,13 +113,8 @@ impl Learner for DecisionLearner<'_> {
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        self.descent.restore(&self.network, checkpoint)?;
-        let Some(Carried { chunks, state }) = &mut self.carried else { return Ok(()) };
-        let device = self.network.device();
-        *state = state.from_tensors(|index, tensor| {
-            let saved = checkpoint.tensor(&format!("carried.{index}"), &tensor.size())?;
-            Ok::<_, Error>(saved.to_device(device))
-        })?;
+        checkpoint.restore(self.save().tensors)?;
+        let Some(Carried { chunks, .. }) = &mut self.carried else { return Ok(()) };
         let places = serde_json::from_value(checkpoint.saved.json["chunks"].clone());
         let resumed = places.ok().and_then(|places| chunks.resume(places, self.windows.dataset()));
         resumed.ok_or_else(|| {

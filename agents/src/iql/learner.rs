@@ -9,8 +9,8 @@ use tch::{Device, Kind, Tensor, nn};
 
 use crate::sampler::Outcome;
 use crate::{
-    AdamW, Checkpoint, Critics, Error, Layers, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task,
-    TrainConfig, learning_rate_factor, named_parameters,
+    AdamW, Critics, Error, Layers, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task, TrainConfig,
+    learning_rate_factor, named_parameters,
 };
 
 /// The largest weight of an action.
@@ -123,7 +123,7 @@ impl Learner for IqlLearner<'_> {
         let weights = (difference.lt(0.0).to_kind(Kind::Float) - expectile).abs();
         let value_loss = (weights * difference.square()).mean(None::<Kind>);
         let gradients = Gradients::of_graph(&value_loss, &self.value_store.trainable_variables());
-        let _ = self.value_optimizer.update(&gradients, rate);
+        let _ = self.value_optimizer.update(update, &gradients, rate);
 
         // Equation 7: the policy imitates each action by its advantage.
         let advantages = (&worth - self.value(&observations)).detach();
@@ -133,12 +133,12 @@ impl Learner for IqlLearner<'_> {
         let parameters: Vec<Tensor> = parameters.into_iter().map(|(_, parameter)| parameter).collect();
         let gradients = Gradients::of_graph(&loss, &parameters);
         let learning_rate = rate * learning_rate_factor(Schedule::Cosine, update, 0, config.updates);
-        let gradient_norm = self.policy_optimizer.update(&gradients, learning_rate);
+        let gradient_norm = self.policy_optimizer.update(update, &gradients, learning_rate);
 
         // Equation 6: what an action is worth is its reward and the value of the state that it leads to.
         let after = (self.value(&next_observations) * goes_on * discount).detach();
         let critic_loss =
-            self.critics.learn(&observations, &actions, &(rewards * self.reward_scale + after), rate);
+            self.critics.learn(update, &observations, &actions, &(rewards * self.reward_scale + after), rate);
         self.critics.follow(polyak);
         let others = vec![
             ("gradient_norm", gradient_norm),
@@ -156,14 +156,5 @@ impl Learner for IqlLearner<'_> {
         saved.add("value-optimizer.", self.value_optimizer.moments());
         self.critics.save(&mut saved);
         saved
-    }
-
-    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        let updates = checkpoint.updates;
-        checkpoint.restore("", policy_parameters(&self.policy, &self.log_std))?;
-        self.policy_optimizer.restore("optimizer.", checkpoint, updates)?;
-        checkpoint.restore("value.", named_parameters(&self.value_store))?;
-        self.value_optimizer.restore("value-optimizer.", checkpoint, updates)?;
-        self.critics.restore(checkpoint, updates)
     }
 }

@@ -8,8 +8,7 @@ use tch::{Device, Kind, Tensor};
 use crate::critics::follow;
 use crate::sampler::Outcome;
 use crate::{
-    AdamW, Checkpoint, Critics, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task,
-    TrainConfig,
+    AdamW, Critics, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task, TrainConfig,
 };
 
 /// A policy, a target that follows it, and critics.
@@ -61,7 +60,8 @@ impl Learner for Td3BcLearner<'_> {
         let noise = (actions.randn_like() * policy_noise).clamp(-noise_clip, noise_clip);
         let next_actions = (self.target.forward(&next_observations, false).tanh() + noise).clamp(-1.0, 1.0);
         let after = self.critics.target(&next_observations, &next_actions) * goes_on * discount;
-        let loss = self.critics.learn(&observations, &actions, &(rewards + after).detach(), learning_rate);
+        let loss =
+            self.critics.learn(update, &observations, &actions, &(rewards + after).detach(), learning_rate);
         let mut others = Vec::new();
         if (update + 1).is_multiple_of(policy_delay) {
             // Equations 3 and 5 of TD3+BC.
@@ -71,7 +71,8 @@ impl Learner for Td3BcLearner<'_> {
             let imitation = (chosen - actions).square().mean(None::<Kind>);
             let policy_loss = imitation - lambda * worth.mean(None::<Kind>);
             let gradients = Gradients::of_graph(&policy_loss, &self.policy.store().trainable_variables());
-            let gradient_norm: Tensor = self.optimizer.update(&gradients, learning_rate);
+            let gradient_norm: Tensor =
+                self.optimizer.update(update / policy_delay, &gradients, learning_rate);
             self.critics.follow(polyak);
             follow(self.target.store(), self.policy.store(), polyak);
             others = vec![("gradient_norm", gradient_norm), ("policy_loss", policy_loss.detach())];
@@ -86,13 +87,5 @@ impl Learner for Td3BcLearner<'_> {
         saved.add("optimizer.", self.optimizer.moments());
         self.critics.save(&mut saved);
         saved
-    }
-
-    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        let updates = checkpoint.updates;
-        checkpoint.restore("", self.policy.named_parameters())?;
-        checkpoint.restore("target.", self.target.named_parameters())?;
-        self.optimizer.restore("optimizer.", checkpoint, updates / self.agent.policy_delay)?;
-        self.critics.restore(checkpoint, updates)
     }
 }

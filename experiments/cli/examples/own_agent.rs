@@ -9,8 +9,8 @@
 use std::process::ExitCode;
 
 use aaren_agents::{
-    Agent, AgentSettings, Checkpoint, Descent, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved,
-    Task, TrainConfig,
+    Agent, AgentSettings, Descent, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task,
+    TrainConfig,
 };
 use aaren_datasets::Dataset;
 use aaren_encoders::Gradients;
@@ -89,10 +89,6 @@ impl Learner for Weighted<'_> {
 
     fn save(&self) -> Saved {
         self.descent.save(&self.policy)
-    }
-
-    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        self.descent.restore(&self.policy, checkpoint)
     }
 }
 

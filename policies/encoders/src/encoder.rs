@@ -59,23 +59,6 @@ impl State {
         self.map(|tensor| tensor.index_select(0, rows))
     }
 
-    /// A state of the same layers from other tensors, in the order of [`State::tensors`].
-    ///
-    /// # Errors
-    /// The first error of `tensor`, which is asked for each tensor by its number and the one it replaces.
-    pub fn from_tensors<E>(
-        &self,
-        mut tensor: impl FnMut(usize, &Tensor) -> Result<Tensor, E>,
-    ) -> Result<State, E> {
-        let mut number = 0;
-        let mut next = |replaced: &Tensor| {
-            number += 1;
-            tensor(number - 1, replaced)
-        };
-        let layers = self.layers.iter().map(|layer| layer.iter().map(&mut next).collect());
-        Ok(State { layers: layers.collect::<Result<_, E>>()?, tokens: self.tokens })
-    }
-
     fn map(&self, f: impl Fn(&Tensor) -> Tensor) -> State {
         let layers = self.layers.iter().map(|layer| layer.iter().map(&f).collect());
         State { layers: layers.collect(), tokens: self.tokens }
