@@ -1,6 +1,6 @@
 //! Attention as an RNN.
 
-use aaren_format::{AarenSettings, Model, Recency};
+use aaren_format::{Model, Recency, Settings};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::{Mixed, Mixer};
@@ -39,13 +39,14 @@ enum Decay {
 }
 
 impl Aaren {
-    pub(crate) fn new(path: &nn::Path, model: &Model, settings: AarenSettings) -> Self {
-        let (width, heads) = (model.width as i64, settings.heads as i64);
+    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
+        let Settings { heads, recency, .. } = model.mixer.settings();
+        let (width, heads) = (model.width as i64, heads as i64);
         let linear = |name| linear(path / name, width, width);
         // λ = 0.05·{1, 2, 4, 8, …}: time constants of 20 tokens and less.
         let short = || raw(numbers(heads, path.device()).exp2() * 0.05);
         let spread = || spread(heads, path.device());
-        let recency = match settings.recency {
+        let recency = match recency {
             Recency::None => Decay::Never,
             Recency::Learned => Decay::Learned(path.var_copy("recency", &short())),
             Recency::Spread => Decay::Learned(path.var_copy("recency", &spread())),
@@ -275,7 +276,7 @@ fn prefix(state: &[Tensor]) -> Prefix {
 
 #[cfg(test)]
 mod tests {
-    use aaren_format::{Norm, Positions, Settings};
+    use aaren_format::{EncoderKind, Mixer as Mixing, Norm, Positions};
 
     use super::*;
 
@@ -286,10 +287,10 @@ mod tests {
         for recency in Recency::ALL {
             let store = nn::VarStore::new(Device::Cpu);
             let (positions, norm) = (Positions::Timestep, Norm::Post);
-            let settings = AarenSettings { heads: 2, recency, rotate: Settings::default().rotate, keys: 1 };
-            let mixer = aaren_format::Mixer::Aaren(settings);
+            let settings = Settings { heads: 2, recency, ..Settings::default() };
+            let mixer = Mixing::new(EncoderKind::Aaren, settings);
             let model = Model { width: 12, layers: 1, norm, past_actions: true, positions, mixer };
-            let layer = Aaren::new(&store.root(), &model, settings);
+            let layer = Aaren::new(&store.root(), &model);
             let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu)) * 3.0;
             let place = Place { before: 0, each: 1, begins: None };
             let (_, values) = layer.scores_and_values(&x);
@@ -312,11 +313,11 @@ mod tests {
         let (tokens, width, heads, each) = (37, 14, 2, 3);
         for (recency, rotate) in [(Recency::None, 1.0), (Recency::Gated, 1.0), (Recency::Learned, 0.5)] {
             let store = nn::VarStore::new(Device::Cpu);
-            let settings = AarenSettings { heads: 2, recency, rotate, keys: 1 };
-            let mixer = aaren_format::Mixer::Aaren(settings);
+            let settings = Settings { heads: 2, recency, rotate, keys: 1 };
+            let mixer = Mixing::new(EncoderKind::Aaren, settings);
             let (positions, norm) = (Positions::Rotary, Norm::Post);
             let model = Model { width: 14, layers: 1, norm, past_actions: true, positions, mixer };
-            let mut layer = Aaren::new(&store.root(), &model, settings);
+            let mut layer = Aaren::new(&store.root(), &model);
             layer.spread(20.0);
             let x = Tensor::randn([2, tokens, width], (Kind::Float, Device::Cpu)) * 2.0;
 

@@ -1,6 +1,6 @@
 //! Attention as an RNN with keys and queries: a state of many weighted sums, which the input reads.
 
-use aaren_format::{AarenSettings, Model};
+use aaren_format::{Model, Settings};
 use tch::{Kind, Tensor, nn};
 
 use super::Mixer;
@@ -26,11 +26,12 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
-    pub(crate) fn new(path: &nn::Path, model: &Model, settings: AarenSettings) -> Self {
-        let (width, entries) = (model.width as i64, settings.keys as i64);
-        let linear = |name| linear(path / name, width, settings.heads as i64 * entries);
+    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
+        let Settings { heads, keys, .. } = model.mixer.settings();
+        let (width, entries) = (model.width as i64, keys as i64);
+        let linear = |name| linear(path / name, width, heads as i64 * entries);
         Self {
-            scores: Aaren::new(path, model, settings),
+            scores: Aaren::new(path, model),
             keys: linear("token_key"),
             queries: linear("token_query"),
             entries,
@@ -171,7 +172,7 @@ impl Mixer for Keyed {
 
 #[cfg(test)]
 mod tests {
-    use aaren_format::{Norm, Positions, Recency};
+    use aaren_format::{EncoderKind, Mixer as Mixing, Norm, Positions, Recency};
     use tch::Device;
 
     use super::*;
@@ -189,11 +190,11 @@ mod tests {
             (Recency::Spread, Positions::Rotary),
         ] {
             let store = nn::VarStore::new(Device::Cpu);
-            let settings = AarenSettings { heads: 2, recency, rotate: 1.0, keys: 5 };
-            let mixer = aaren_format::Mixer::Aaren(settings);
+            let settings = Settings { heads: 2, recency, rotate: 1.0, keys: 5 };
+            let mixer = Mixing::new(EncoderKind::Aaren, settings);
             let model =
                 Model { width: 12, layers: 1, norm: Norm::Post, past_actions: true, positions, mixer };
-            let mut layer = Keyed::new(&store.root(), &model, settings);
+            let mut layer = Keyed::new(&store.root(), &model);
             layer.spread(30.0);
             let x = Tensor::randn([batch, tokens, width], (Kind::Float, Device::Cpu)) * 2.0;
 

@@ -13,7 +13,7 @@ mod transformer;
 
 use std::fmt::Debug;
 
-use aaren_format::{self as format, GruSettings, LstmSettings, MinGruSettings, Model};
+use aaren_format::{EncoderKind, Model};
 use tch::{Tensor, nn};
 
 use self::aaren::Aaren;
@@ -109,19 +109,15 @@ pub(crate) fn by_graph<'a, M: Mixer + ?Sized>(
 /// The mixer of a block, its parameters created under `path`.
 pub(crate) fn mixer(path: &nn::Path, model: &Model) -> Box<dyn Mixer> {
     let (width, units) = (model.width as i64, model.units() as i64);
-    match model.mixer {
-        format::Mixer::Aaren(settings) if settings.keys > 1 => {
-            Box::new(Keyed::new(&(path / "attention"), model, settings))
+    match model.encoder() {
+        EncoderKind::Aaren if model.mixer.settings().keys > 1 => {
+            Box::new(Keyed::new(&(path / "attention"), model))
         }
-        format::Mixer::Aaren(settings) => Box::new(Aaren::new(&(path / "attention"), model, settings)),
-        format::Mixer::Transformer(settings) => {
-            Box::new(CausalAttention::new(&(path / "attention"), model, settings))
-        }
-        format::Mixer::Gru(GruSettings) => Box::new(Gru::new(&(path / "gru"), width, units)),
-        format::Mixer::Lstm(LstmSettings) => Box::new(Lstm::new(&(path / "lstm"), width, units)),
-        format::Mixer::MinGru(MinGruSettings) => Box::new(MinGru::new(&(path / "mingru"), width, units)),
-        format::Mixer::GatedDelta(settings) => {
-            Box::new(GatedDelta::new(&(path / "attention"), model, settings))
-        }
+        EncoderKind::Aaren => Box::new(Aaren::new(&(path / "attention"), model)),
+        EncoderKind::Transformer => Box::new(CausalAttention::new(&(path / "attention"), model)),
+        EncoderKind::Gru => Box::new(Gru::new(&(path / "gru"), width, units)),
+        EncoderKind::Lstm => Box::new(Lstm::new(&(path / "lstm"), width, units)),
+        EncoderKind::MinGru => Box::new(MinGru::new(&(path / "mingru"), width, units)),
+        EncoderKind::GatedDelta => Box::new(GatedDelta::new(&(path / "attention"), model)),
     }
 }
