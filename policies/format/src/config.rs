@@ -146,7 +146,7 @@ pub struct Variation {
 }
 
 /// Settings that say nothing are not written: earlier runs do not have them.
-fn is_default<T: Default + PartialEq>(it: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(it: &T) -> bool {
     *it == T::default()
 }
 

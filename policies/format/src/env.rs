@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::config::is_default;
+
 /// Which environment, with which keyword arguments: in YAML `Hopper-v4` or `{id: Hopper-v4, kwargs: {…}}`; one of
 /// Python `{gymnasium: ID, import: MODULE, …}` or `{python: "module:function", …}`.
 ///
@@ -48,12 +50,6 @@ pub enum OfData {
     Check,
     /// They are used.
     Ignore,
-}
-
-impl OfData {
-    fn is_check(&self) -> bool {
-        *self == OfData::Check
-    }
 }
 
 /// An environment that a Python process steps.
@@ -116,7 +112,7 @@ struct Full {
     python: Option<String>,
     #[serde(default)]
     kwargs: Map<String, Value>,
-    #[serde(default, skip_serializing_if = "OfData::is_check")]
+    #[serde(default, skip_serializing_if = "is_default")]
     of_data: OfData,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     import: Vec<String>,

@@ -8,6 +8,7 @@ use alloc::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::config::is_default;
 use crate::error::one_line;
 use crate::{
     ActionSpace, AgentSettings, Context, Decision, DecisionConfig, EnvSpec, Error, Invalid, Layout, Mlp,
@@ -203,7 +204,7 @@ struct Flat {
     #[serde(with = "target_returns")]
     target_returns: Vec<f64>,
     /// Older files do not name it and hold float32.
-    #[serde(default, skip_serializing_if = "Weights::are_float32")]
+    #[serde(default, skip_serializing_if = "is_default")]
     weights: Weights,
 }
 

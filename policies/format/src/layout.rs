@@ -4,6 +4,8 @@ use alloc::format;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::is_default;
+use crate::words::words;
 use crate::{Bins, Invalid, values};
 
 /// Where the return-to-go enters a network that has one token for each timestep.
@@ -18,15 +20,7 @@ pub enum ReturnIn {
     Head,
 }
 
-impl ReturnIn {
-    /// Its name in YAML and JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            ReturnIn::Token => "token",
-            ReturnIn::Head => "head",
-        }
-    }
-}
+words!(ReturnIn: Token = "token", Head = "head");
 
 /// The tokens of a timestep: `tokens`, `return`, `return_rate` and `return_bins` in YAML and JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,12 +121,8 @@ struct Flat {
     return_in: Option<ReturnIn>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     return_rate: Option<bool>,
-    #[serde(default, deserialize_with = "values::bins", skip_serializing_if = "is_zero")]
+    #[serde(default, deserialize_with = "values::bins", skip_serializing_if = "is_default")]
     return_bins: usize,
-}
-
-fn is_zero(it: &usize) -> bool {
-    *it == 0
 }
 
 impl From<Layout> for Flat {

@@ -33,6 +33,7 @@ mod network;
 mod target;
 mod td3_bc;
 pub mod values;
+mod words;
 
 pub use action::ActionSpace;
 pub use bins::Bins;

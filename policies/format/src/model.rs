@@ -1,11 +1,12 @@
 //! The shape of a trajectory encoder.
 
 use alloc::format;
-use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
+use crate::config::is_default;
+use crate::words::words;
 
 /// How past tokens reach the present one: the part in which encoders differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,38 +27,30 @@ pub enum EncoderKind {
     GatedDelta,
 }
 
+words!(
+    EncoderKind: Aaren = "aaren",
+    Transformer = "transformer",
+    Gru = "gru",
+    Lstm = "lstm",
+    MinGru = "mingru",
+    GatedDelta = "gated-delta"
+);
+
 impl EncoderKind {
-    /// Every kind there is.
-    pub const ALL: [EncoderKind; 6] = [
-        EncoderKind::Aaren,
-        EncoderKind::Transformer,
-        EncoderKind::Gru,
-        EncoderKind::Lstm,
-        EncoderKind::MinGru,
-        EncoderKind::GatedDelta,
-    ];
-
-    /// All that differs between encoders beside their arithmetic: name, whether the state has one size, settings.
-    fn facts(self) -> (&'static str, bool, &'static [&'static str]) {
+    /// All else that differs between encoders beside their arithmetic: whether the state has one size, settings.
+    fn facts(self) -> (bool, &'static [&'static str]) {
         match self {
-            EncoderKind::Aaren => ("aaren", true, &["heads", "recency", "rotate", "keys"]),
-            EncoderKind::Transformer => ("transformer", false, &["heads", "rotate"]),
-            EncoderKind::Gru => ("gru", true, &[]),
-            EncoderKind::Lstm => ("lstm", true, &[]),
-            EncoderKind::MinGru => ("mingru", true, &[]),
-            EncoderKind::GatedDelta => ("gated-delta", true, &["heads", "rotate"]),
+            EncoderKind::Aaren => (true, &["heads", "recency", "rotate", "keys"]),
+            EncoderKind::Transformer => (false, &["heads", "rotate"]),
+            EncoderKind::Gru | EncoderKind::Lstm | EncoderKind::MinGru => (true, &[]),
+            EncoderKind::GatedDelta => (true, &["heads", "rotate"]),
         }
-    }
-
-    /// Its name in YAML and JSON.
-    pub fn name(self) -> &'static str {
-        self.facts().0
     }
 
     /// Whether its state has one size however long the episode: then it can be carried from chunk to chunk in
     /// training, and acts `unbounded` unless told otherwise.
     pub fn constant_state(self) -> bool {
-        self.facts().1
+        self.facts().0
     }
 
     /// Whether it can forget all before any token of a row, so that a training batch holds several episodes in one row.
@@ -79,13 +72,7 @@ impl EncoderKind {
 
     /// Whether a key of [`Settings`] means something for it.
     pub fn takes(self, setting: &str) -> bool {
-        self.facts().2.contains(&setting)
-    }
-}
-
-impl fmt::Display for EncoderKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        self.facts().1.contains(&setting)
     }
 }
 
@@ -118,26 +105,7 @@ pub enum Recency {
     Gated,
 }
 
-impl Recency {
-    /// Every form there is.
-    pub const ALL: [Recency; 4] = [Recency::None, Recency::Learned, Recency::Spread, Recency::Gated];
-
-    /// Its name in YAML and JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Recency::None => "none",
-            Recency::Learned => "learned",
-            Recency::Spread => "spread",
-            Recency::Gated => "gated",
-        }
-    }
-}
-
-impl fmt::Display for Recency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+words!(Recency: None = "none", Learned = "learned", Spread = "spread", Gated = "gated");
 
 /// How a policy knows when something was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,31 +126,7 @@ pub enum Positions {
     Alibi,
 }
 
-impl Positions {
-    /// Every form there is.
-    pub const ALL: [Positions; 4] =
-        [Positions::Timestep, Positions::None, Positions::Rotary, Positions::Alibi];
-
-    /// Its name in YAML and JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Positions::Timestep => "timestep",
-            Positions::None => "none",
-            Positions::Rotary => "rotary",
-            Positions::Alibi => "alibi",
-        }
-    }
-
-    fn is_default(&self) -> bool {
-        *self == Positions::default()
-    }
-}
-
-impl fmt::Display for Positions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+words!(Positions: Timestep = "timestep", None = "none", Rotary = "rotary", Alibi = "alibi");
 
 /// How numbers are kept: in training the arithmetic of an encoder, whose weights stay float32; in the
 /// streaming runtime its matrices.
@@ -196,15 +140,7 @@ pub enum Precision {
     Bfloat16,
 }
 
-impl Precision {
-    /// Its name in YAML and JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Precision::Float32 => "float32",
-            Precision::Bfloat16 => "bfloat16",
-        }
-    }
-}
+words!(Precision: Float32 = "float32", Bfloat16 = "bfloat16");
 
 /// How a policy file holds its matrices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,25 +154,7 @@ pub enum Weights {
     Int8,
 }
 
-impl Weights {
-    /// Its name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Weights::Float32 => "float32",
-            Weights::Int8 => "int8",
-        }
-    }
-
-    pub(crate) fn are_float32(&self) -> bool {
-        *self == Weights::Float32
-    }
-}
-
-impl fmt::Display for Weights {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+words!(Weights: Float32 = "float32", Int8 = "int8");
 
 /// An encoder with its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -323,7 +241,7 @@ struct Flat {
     recency: Recency,
     #[serde(default = "past_actions")]
     past_actions: bool,
-    #[serde(default, skip_serializing_if = "Positions::is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     positions: Positions,
     #[serde(default = "all_heads", skip_serializing_if = "are_all_heads")]
     rotate: f64,
