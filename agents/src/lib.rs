@@ -2,7 +2,7 @@
 //!
 //! An [`Agent`] is a struct of settings that builds a [`Learner`]: what owns networks, losses and optimisers, and does one
 //! update after the other. A [`Trainer`] drives any learner and writes a [`Checkpoint`] to go on from; a [`PolicyFile`]
-//! of its [`Network`] is what acts, in `aaren-streaming`. An agent is a folder:
+//! of its [`Network`] is what acts, in `aaren-streaming`. Each agent is a module of its own:
 //!
 //! * [`decision`]: reads a trajectory as tokens (return-to-go, state, action) and predicts actions.
 //! * [`behaviour_cloning`]: a multi-layer perceptron on the current observation.

@@ -1,14 +1,18 @@
-//! What behaviour cloning learns with: transitions of the best episodes, drawn uniformly.
+//! Behaviour cloning: a multi-layer perceptron maps the current observation to the action of the data. On the best
+//! part of the trajectories it is the %BC of the Decision Transformer paper (Chen et al. 2021, §5.1).
 
 use aaren_datasets::Dataset;
 use aaren_encoders::Gradients;
 use aaren_format::CloningConfig;
+use tch::Device;
 
-use crate::{Descent, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved, TrainConfig};
+use crate::{
+    Agent, Descent, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task, TrainConfig,
+};
 
-/// Batches of transitions for a [`Perceptron`].
+/// Batches of transitions of the best episodes, drawn uniformly, for a [`Perceptron`].
 #[derive(Debug)]
-pub(super) struct CloningLearner<'d> {
+struct CloningLearner<'d> {
     network: Perceptron,
     /// What the averaged weights act with.
     averaged: Option<Perceptron>,
@@ -18,21 +22,20 @@ pub(super) struct CloningLearner<'d> {
     batch: usize,
 }
 
-impl<'d> CloningLearner<'d> {
-    pub fn new(
-        agent: &CloningConfig,
-        network: Perceptron,
+impl Agent for CloningConfig {
+    fn learner<'d>(
+        &self,
+        task: &Task,
         dataset: &'d Dataset,
         config: &TrainConfig,
-    ) -> Result<Self, Error> {
-        let sampler = Sampler::new(dataset, network.task(), best(dataset, agent.top), config.seed);
-        let (mlp, device) = (agent.mlp(), network.device());
-        let averaged = (config.ema > 0.0)
-            .then(|| Perceptron::new(mlp, agent.dropout, network.task().clone(), device))
-            .transpose()?;
+        device: Device,
+    ) -> Result<Box<dyn Learner + 'd>, Error> {
+        let network = || Perceptron::new(self.mlp(), self.dropout, task.clone(), device);
+        let (network, averaged) = (network()?, (config.ema > 0.0).then(network).transpose()?);
+        let sampler = Sampler::new(dataset, task, best(dataset, self.top), config.seed);
         let descent = Descent::new(&network, averaged.as_ref().map(|it| it as &dyn Network), config);
-        let batch = config.batch.saturating_mul(agent.context_length.timesteps(dataset.longest_episode()));
-        Ok(Self { network, averaged, sampler, descent, batch })
+        let batch = config.batch.saturating_mul(self.context_length.timesteps(dataset.longest_episode()));
+        Ok(Box::new(CloningLearner { network, averaged, sampler, descent, batch }))
     }
 }
 

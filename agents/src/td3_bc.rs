@@ -1,19 +1,20 @@
-//! What TD3+BC learns with.
+//! TD3+BC (Fujimoto and Gu 2021, arXiv 2106.06860): the policy does what its critic values, and stays near the data. As in
+//! the authors' code, <https://github.com/sfujim/TD3_BC>.
 
 use aaren_datasets::Dataset;
 use aaren_encoders::Gradients;
-use aaren_format::Td3BcConfig;
+use aaren_format::{AgentSettings, Td3BcConfig};
 use tch::{Device, Kind, Tensor};
 
 use crate::critics::follow;
 use crate::sampler::Outcome;
 use crate::{
-    AdamW, Critics, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task, TrainConfig,
+    AdamW, Agent, Critics, Error, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task, TrainConfig,
 };
 
 /// A policy, a target that follows it, and critics.
 #[derive(Debug)]
-pub(super) struct Td3BcLearner<'d> {
+struct Td3BcLearner<'d> {
     agent: Td3BcConfig,
     config: TrainConfig,
     sampler: Sampler<'d>,
@@ -23,22 +24,24 @@ pub(super) struct Td3BcLearner<'d> {
     critics: Critics,
 }
 
-impl<'d> Td3BcLearner<'d> {
-    pub fn new(
-        agent: &Td3BcConfig,
+impl Agent for Td3BcConfig {
+    fn learner<'d>(
+        &self,
         task: &Task,
         dataset: &'d Dataset,
         config: &TrainConfig,
         device: Device,
-    ) -> Result<Self, Error> {
-        let network = || Perceptron::new(agent.mlp(), 0.0, task.clone(), device);
+    ) -> Result<Box<dyn Learner + 'd>, Error> {
+        task.check_continuous(Self::NAME)?;
+        let network = || Perceptron::new(self.mlp(), 0.0, task.clone(), device);
         let (policy, target) = (network()?, network()?);
         follow(target.store(), policy.store(), 1.0);
-        let critics = Critics::new(agent.mlp(), task, device)?;
+        let critics = Critics::new(self.mlp(), task, device)?;
         let parameters = policy.named_parameters().into_iter().map(|(_, parameter)| parameter).collect();
         let optimizer = AdamW::new(parameters, 0.0, f64::INFINITY);
         let sampler = Sampler::with_outcome(dataset, task, config.seed)?;
-        Ok(Self { agent: *agent, config: config.clone(), sampler, policy, target, optimizer, critics })
+        let (agent, config) = (*self, config.clone());
+        Ok(Box::new(Td3BcLearner { agent, config, sampler, policy, target, optimizer, critics }))
     }
 }
 

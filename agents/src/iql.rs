@@ -1,16 +1,17 @@
-//! What implicit Q-learning learns with.
+//! Implicit Q-learning (Kostrikov et al. 2021, arXiv 2110.06169): values of the actions in the data alone, and a policy
+//! that imitates those with an advantage. As in the authors' code, <https://github.com/ikostrikov/implicit_q_learning>.
 
 use std::f64::consts::TAU;
 
 use aaren_datasets::Dataset;
 use aaren_encoders::Gradients;
-use aaren_format::{IqlConfig, Schedule};
+use aaren_format::{AgentSettings, IqlConfig, Schedule};
 use tch::{Device, Kind, Tensor, nn};
 
 use crate::sampler::Outcome;
 use crate::{
-    AdamW, Critics, Error, Layers, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task, TrainConfig,
-    learning_rate_factor, named_parameters,
+    AdamW, Agent, Critics, Error, Layers, Learner, Metrics, Network, Perceptron, Sampler, Saved, Task,
+    TrainConfig, learning_rate_factor, named_parameters,
 };
 
 /// The largest weight of an action.
@@ -22,7 +23,7 @@ const RETURNS: f64 = 1000.0;
 
 /// A policy, a value of states, and critics.
 #[derive(Debug)]
-pub(super) struct IqlLearner<'d> {
+struct IqlLearner<'d> {
     agent: IqlConfig,
     config: TrainConfig,
     sampler: Sampler<'d>,
@@ -38,31 +39,32 @@ pub(super) struct IqlLearner<'d> {
     critics: Critics,
 }
 
-impl<'d> IqlLearner<'d> {
-    pub fn new(
-        agent: &IqlConfig,
+impl Agent for IqlConfig {
+    fn learner<'d>(
+        &self,
         task: &Task,
         dataset: &'d Dataset,
         config: &TrainConfig,
         device: Device,
-    ) -> Result<Self, Error> {
-        let policy = Perceptron::new(agent.mlp(), 0.0, task.clone(), device)?;
+    ) -> Result<Box<dyn Learner + 'd>, Error> {
+        task.check_continuous(Self::NAME)?;
+        let policy = Perceptron::new(self.mlp(), 0.0, task.clone(), device)?;
         let log_std =
             Tensor::zeros([task.action.size() as i64], (Kind::Float, device)).set_requires_grad(true);
         let mut value_store = nn::VarStore::new(Device::Cpu);
         let inputs = task.observation_size as i64;
-        let value = Layers::new(&value_store.root(), inputs, agent.mlp(), 1, 0.0)?;
+        let value = Layers::new(&value_store.root(), inputs, self.mlp(), 1, 0.0)?;
         value_store.set_device(device);
-        let critics = Critics::new(agent.mlp(), task, device)?;
+        let critics = Critics::new(self.mlp(), task, device)?;
         let adam = |parameters: Vec<(String, Tensor)>| {
             AdamW::new(parameters.into_iter().map(|(_, parameter)| parameter).collect(), 0.0, f64::INFINITY)
         };
         let policy_optimizer = adam(policy_parameters(&policy, &log_std));
         let value_optimizer = adam(named_parameters(&value_store));
         let sampler = Sampler::with_outcome(dataset, task, config.seed)?;
-        let reward_scale = if agent.normalise_rewards { reward_scale(dataset) } else { 1.0 };
-        Ok(Self {
-            agent: *agent,
+        let reward_scale = if self.normalise_rewards { reward_scale(dataset) } else { 1.0 };
+        Ok(Box::new(IqlLearner {
+            agent: *self,
             config: config.clone(),
             sampler,
             reward_scale,
@@ -73,9 +75,11 @@ impl<'d> IqlLearner<'d> {
             value,
             value_optimizer,
             critics,
-        })
+        }))
     }
+}
 
+impl IqlLearner<'_> {
     /// V(s) `[rows]`.
     fn value(&self, observations: &Tensor) -> Tensor {
         self.value.forward(observations, false).squeeze_dim(1)
