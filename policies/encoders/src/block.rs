@@ -53,7 +53,7 @@ impl Block {
             Norm::Post => self.mixer.seq(x, place, state, wanted),
             Norm::Pre => self.mixer.seq(&self.norm1.forward(x), place, state, wanted),
         };
-        (self.residual(&wanted.of(x, 1), &mixed, Some(dropout)), state)
+        (self.residual(&wanted.of(x, 1), &mixed, dropout), state)
     }
 
     fn mix<'a>(&'a self, x: &Tensor, place: Place, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
@@ -130,18 +130,9 @@ impl Block {
         }
     }
 
-    pub(crate) fn step(&self, x: &Tensor, place: Place, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
-        let (mixed, state) = match self.order {
-            Norm::Post => self.mixer.step(x, place, state),
-            Norm::Pre => self.mixer.step(&self.norm1.forward(x), place, state),
-        };
-        (self.residual(x, &mixed, None), state)
-    }
-
-    fn residual(&self, x: &Tensor, mixed: &Tensor, dropout: Option<&Dropout>) -> Tensor {
-        let drop = |x: Tensor| dropout.map_or_else(|| x.shallow_clone(), |dropout| dropout.apply(&x));
-        let x = x + drop(mixed.shallow_clone());
-        let mlp = |x: &Tensor| drop(x_linear(&x_linear(x, &self.up).gelu("none"), &self.down));
+    fn residual(&self, x: &Tensor, mixed: &Tensor, dropout: &Dropout) -> Tensor {
+        let x = x + dropout.apply(mixed);
+        let mlp = |x: &Tensor| dropout.apply(&x_linear(&x_linear(x, &self.up).gelu("none"), &self.down));
         match self.order {
             Norm::Post => {
                 let x = self.norm1.forward(&x);

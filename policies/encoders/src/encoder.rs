@@ -54,11 +54,6 @@ impl State {
         State { layers: (0..parts[0].layers.len()).map(layer).collect(), tokens: parts[0].tokens }
     }
 
-    /// The state of the chosen batch rows (an int64 tensor of indices).
-    pub fn select(&self, rows: &Tensor) -> State {
-        self.map(|tensor| tensor.index_select(0, rows))
-    }
-
     fn map(&self, f: impl Fn(&Tensor) -> Tensor) -> State {
         let layers = self.layers.iter().map(|layer| layer.iter().map(&f).collect());
         State { layers: layers.collect(), tokens: self.tokens }
@@ -149,18 +144,6 @@ impl Encoder {
         };
         let layers = state.layers.iter().zip(&empty.layers).map(forget).collect();
         Ok(State { layers, tokens: state.tokens })
-    }
-
-    /// One token `x` `[batch, width]`: its output and the state after it.
-    pub fn step(&self, x: &Tensor, state: &State) -> (Tensor, State) {
-        let (place, mut x) = (self.place(Some(state), None), x.shallow_clone());
-        let mut layers = Vec::with_capacity(self.blocks.len());
-        for (block, state) in self.blocks.iter().zip(&state.layers) {
-            let (y, after) = block.step(&x, place, state);
-            layers.push(after);
-            x = y;
-        }
-        (self.finish(x), Self::after(Some(state), 1, layers))
     }
 
     /// All prefix outputs of `x` `[batch, tokens, width]`, and the state after it.

@@ -8,7 +8,7 @@
 //! * **Transformer**: causal multi-head attention with a key/value cache.
 //!
 //! Each is an [`Encoder`] with one contract, after the RNN trait of tch and candle:
-//! [`Encoder::zero_state`], [`Encoder::step`], [`Encoder::seq`] and [`State::bytes`].
+//! [`Encoder::zero_state`], [`Encoder::seq`] and [`State::bytes`].
 
 #[cfg(feature = "ablation")]
 pub mod ablation;

@@ -125,8 +125,8 @@ fn steps_pieces_and_chosen_rows_equal_one_pass() {
 
         let mut state = encoder.zero_state(2);
         for t in 0..70 {
-            let (y, after) = encoder.step(&x.select(1, t), &state);
-            assert_close(&y, &whole.select(1, t), &what);
+            let (y, after) = encoder.seq(&x.narrow(1, t, 1), &state);
+            assert_close(&y, &whole.narrow(1, t, 1), &what);
             state = after;
         }
 
@@ -139,9 +139,8 @@ fn steps_pieces_and_chosen_rows_equal_one_pass() {
         assert_close(&chosen, &whole.slice(1, 1, None, 3), &what);
 
         // One row alone continues as it did in the batch.
-        let row = Tensor::from_slice(&[1i64]);
-        let (alone, _) = encoder.seq(&x.narrow(1, 33, 37).index_select(0, &row), &state.select(&row));
-        assert_close(&alone, &whole.narrow(1, 33, 37).index_select(0, &row), &what);
+        let (alone, _) = encoder.seq(&x.narrow(1, 33, 37).narrow(0, 1, 1), &state.rows(1, 1));
+        assert_close(&alone, &whole.narrow(1, 33, 37).narrow(0, 1, 1), &what);
     }
 }
 

@@ -228,20 +228,6 @@ impl Mixer for Aaren {
         self.graphed().into_iter().chain(layers).chain(self.phases.as_ref().map(Phases::parameter)).collect()
     }
 
-    /// The recurrence: the state turns, and the token enters.
-    fn step(&self, x: &Tensor, place: Place, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
-        let x = x.unsqueeze(1);
-        let (scores, values) = self.scores_and_values(&x);
-        let (scores, values) = (scores.squeeze_dim(2), values.squeeze_dim(1));
-        let decay = self.decay(&x).map(|decay| decay.squeeze_dim(-1));
-        let mut before = prefix(state);
-        if let Some(phases) = &self.phases {
-            before = turned(before, &phases.at(&place.since(1)));
-        }
-        let after = scan::recurrence(&scores, &values, decay.as_ref(), &before);
-        (x_linear(&after.output().view_as(&x.squeeze_dim(1)), &self.output), tensors(after))
-    }
-
     fn weights(&self, x: &Tensor, _: Place, at: &[i64]) -> Option<Tensor> {
         let (scores, _) = self.scores_and_values(x);
         let at = Tensor::from_slice(at).to_device(x.device());

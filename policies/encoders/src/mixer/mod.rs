@@ -66,12 +66,6 @@ pub(crate) trait Mixer: Debug {
     /// Everything that training changes.
     fn parameters(&self) -> Vec<&Tensor>;
 
-    /// One token `x` `[batch, width]`: its output and the state after it.
-    fn step(&self, x: &Tensor, place: Place, state: &[Tensor]) -> (Tensor, Vec<Tensor>) {
-        let (y, state) = self.seq(&x.unsqueeze(1), place, Some(state), Wanted::All);
-        (y.squeeze_dim(1), state)
-    }
-
     /// The weights `[batch, heads, tokens at, tokens]` with which [`Mixer::seq`] sums up `x` `[batch,
     /// tokens, width]` for the tokens `at`; `None` where it does something else.
     fn weights(&self, x: &Tensor, place: Place, at: &[i64]) -> Option<Tensor>;
