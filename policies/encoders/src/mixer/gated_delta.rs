@@ -153,9 +153,4 @@ impl Mixer for GatedDelta {
         let phases = self.phases.as_ref().map(Phases::parameter);
         layers.into_iter().flat_map(weights).chain(phases).collect()
     }
-
-    /// Shares may be negative: no attention to be shown.
-    fn weights(&self, _: &Tensor, _: Place, _: &[i64]) -> Option<Tensor> {
-        None
-    }
 }

@@ -112,8 +112,4 @@ impl Mixer for Gru {
     fn parameters(&self) -> Vec<&Tensor> {
         self.parameters.iter().chain(weights(&self.output)).collect()
     }
-
-    fn weights(&self, _: &Tensor, _: Place, _: &[i64]) -> Option<Tensor> {
-        None
-    }
 }

@@ -163,11 +163,6 @@ impl Mixer for Keyed {
         let layers = [&self.keys, &self.queries].into_iter().flat_map(weights);
         self.scores.parameters().into_iter().chain(layers).collect()
     }
-
-    /// Shares may be negative: no attention to be shown.
-    fn weights(&self, _: &Tensor, _: Place, _: &[i64]) -> Option<Tensor> {
-        None
-    }
 }
 
 #[cfg(test)]

@@ -51,8 +51,4 @@ impl Mixer for Lstm {
     fn parameters(&self) -> Vec<&Tensor> {
         self.parameters.iter().chain(weights(&self.output)).collect()
     }
-
-    fn weights(&self, _: &Tensor, _: Place, _: &[i64]) -> Option<Tensor> {
-        None
-    }
 }

@@ -102,8 +102,4 @@ impl Mixer for MinGru {
     fn parameters(&self) -> Vec<&Tensor> {
         [&self.input, &self.output].into_iter().flat_map(weights).collect()
     }
-
-    fn weights(&self, _: &Tensor, _: Place, _: &[i64]) -> Option<Tensor> {
-        None
-    }
 }

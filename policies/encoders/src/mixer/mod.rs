@@ -67,8 +67,10 @@ pub(crate) trait Mixer: Debug {
     fn parameters(&self) -> Vec<&Tensor>;
 
     /// The weights `[batch, heads, tokens at, tokens]` with which [`Mixer::seq`] sums up `x` `[batch,
-    /// tokens, width]` for the tokens `at`; `None` where it does something else.
-    fn weights(&self, x: &Tensor, place: Place, at: &[i64]) -> Option<Tensor>;
+    /// tokens, width]` for the tokens `at`; `None` where it does something else, or shares may be negative.
+    fn weights(&self, _x: &Tensor, _place: Place, _at: &[i64]) -> Option<Tensor> {
+        None
+    }
 }
 
 /// What a mixer made of tokens in training.
