@@ -110,7 +110,7 @@ impl DecisionNetwork {
         };
         let embed_norm = nn::layer_norm(&embed / "norm", vec![width], Default::default());
         let each = config.layout.tokens(config.model.past_actions) as i64;
-        let mut encoder = Encoder::new(&root, &config.model, config.dropout)?.timed(each, task.max_timesteps);
+        let mut encoder = Encoder::new(&root, &config.model, config.dropout, task.max_timesteps)?.timed(each);
         let Variation { band, frozen_scores, .. } = config.variation;
         if band > 0 {
             encoder = encoder.banded(band, each - 1 - config.layout.read_at() as i64);

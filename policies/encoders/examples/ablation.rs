@@ -94,7 +94,7 @@ impl Setting {
                 Settings { heads: 4, recency: self.recency, ..Settings::default() },
             ),
         };
-        let encoder = Encoder::new(&store.root(), &model, 0.1).expect("a possible model");
+        let encoder = Encoder::new(&store.root(), &model, 0.1, 1000).expect("a possible model");
         let parameters = store.trainable_variables();
         let tokens = 3 * self.timesteps;
         let x = Tensor::randn([self.rows, tokens, self.width as i64], (Kind::Float, Device::Cpu));

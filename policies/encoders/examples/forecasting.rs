@@ -143,7 +143,7 @@ impl Forecaster {
             embed: linear(path / "embed", channels, width),
             position: path.var("position", &[settings.input, width], small),
             norm: nn::layer_norm(path / "norm_in", vec![width], Default::default()),
-            encoder: Encoder::new(path, &model, settings.dropout).expect("a possible model"),
+            encoder: Encoder::new(path, &model, settings.dropout, 1000).expect("a possible model"),
             head: linear(path / "head", width, settings.horizon * channels),
             settings,
         }

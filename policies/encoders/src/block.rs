@@ -25,10 +25,10 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
+    pub(crate) fn new(path: &nn::Path, model: &Model, longest: usize) -> Self {
         let width = model.width as i64;
         Self {
-            mixer: mixer(path, model),
+            mixer: mixer(path, model, longest),
             norm1: nn::layer_norm(path / "norm1", vec![width], Default::default()),
             norm2: nn::layer_norm(path / "norm2", vec![width], Default::default()),
             up: linear(path / "mlp" / "up", width, 4 * width),

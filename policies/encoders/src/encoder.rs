@@ -72,19 +72,21 @@ pub struct Encoder {
 
 impl Encoder {
     /// Creates the parameters under `path`, as `blocks.N.…` (and `norm` for [`Norm::Pre`]). `dropout` is the
-    /// probability after attention and after the MLP, in training.
+    /// probability after attention and after the MLP, in training. The longest episode has `longest` timesteps: what turns
+    /// with [`Positions::Rotary`](aaren_format::Positions) begins with periods up to it.
     ///
     /// # Errors
     /// Where the configuration is impossible.
-    pub fn new(path: &nn::Path, model: &Model, dropout: f64) -> Result<Self, Error> {
+    pub fn new(path: &nn::Path, model: &Model, dropout: f64, longest: usize) -> Result<Self, Error> {
         model.check()?;
         if !(0.0..1.0).contains(&dropout) {
             return Err(Error::Dropout(dropout));
         }
         let blocks = path / "blocks";
+        let block = |layer| Block::new(&(&blocks / layer as i64), model, longest);
         Ok(Self {
             kind: model.encoder(),
-            blocks: (0..model.layers).map(|layer| Block::new(&(&blocks / layer as i64), model)).collect(),
+            blocks: (0..model.layers).map(block).collect(),
             norm: (model.norm == Norm::Pre)
                 .then(|| nn::layer_norm(path / "norm", vec![model.width as i64], Default::default())),
             dropout,
@@ -92,11 +94,9 @@ impl Encoder {
         })
     }
 
-    /// Tells it how many tokens a timestep has, one unless told, and how many timesteps the longest episode: what turns
-    /// with [`Positions::Rotary`](aaren_format::Positions) begins with periods up to it.
-    pub fn timed(mut self, tokens_each: i64, longest: usize) -> Self {
+    /// Tells it how many tokens a timestep has, one unless told.
+    pub fn timed(mut self, tokens_each: i64) -> Self {
         self.tokens_each = tokens_each;
-        self.blocks.iter_mut().for_each(|block| block.mixer.spread(longest as f64));
         self
     }
 

@@ -9,9 +9,6 @@ use tch::{Kind, Tensor, nn};
 
 use crate::wanted::Wanted;
 
-/// Timesteps over which periods are spread unless told otherwise.
-const LONGEST: f64 = 1000.0;
-
 /// Where tokens stand in time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'t> {
@@ -63,26 +60,17 @@ impl Place<'_> {
 pub(crate) struct Phases(Tensor);
 
 impl Phases {
-    /// Those of a layer, created under `path`; `None` where nothing turns.
-    pub(crate) fn new(path: &nn::Path, model: &Model) -> Option<Self> {
-        let heads = model.rotated_heads() as i64;
+    /// Those of a layer, created under `path`; `None` where nothing turns. Periods begin at 2 timesteps and go to `longest`,
+    /// each longer than the one before by one factor, alike for all heads.
+    pub(crate) fn new(path: &nn::Path, model: &Model, longest: usize) -> Option<Self> {
+        let (heads, pairs) = (model.rotated_heads() as i64, model.rotated_pairs() as i64);
         if heads == 0 {
             return None;
         }
-        let pairs = model.rotated_pairs() as i64;
-        let phases = path.zeros("phase", &[heads, pairs]);
-        let mut phases = Self(phases);
-        phases.spread(LONGEST);
-        Some(phases)
-    }
-
-    /// Periods from 2 timesteps to `longest`, each longer than the one before by one factor, alike for all heads.
-    pub(crate) fn spread(&mut self, longest: f64) {
-        let pairs = self.0.size()[1];
-        let place = Tensor::arange(pairs, (Kind::Double, self.0.device())) / (pairs - 1).max(1) as f64;
-        let period = (place * (longest / 2.0).max(1.0).ln()).exp() * 2.0;
-        let phases = (std::f64::consts::TAU / period).expand(self.0.size(), false);
-        tch::no_grad(|| self.0.copy_(&phases));
+        let place = Tensor::arange(pairs, (Kind::Double, path.device())) / (pairs - 1).max(1) as f64;
+        let period = (place * (longest as f64 / 2.0).max(1.0).ln()).exp() * 2.0;
+        let phases = (std::f64::consts::TAU / period).expand([heads, pairs], false);
+        Some(Self(path.var_copy("phase", &phases)))
     }
 
     pub(crate) fn parameter(&self) -> &Tensor {
@@ -169,6 +157,7 @@ pub(crate) fn by_head(x: &Tensor, heads: i64) -> Tensor {
 
 #[cfg(test)]
 mod tests {
+    use aaren_format::{EncoderKind, Mixer, Norm, Positions, Settings};
     use tch::{Device, nn};
 
     use super::*;
@@ -176,8 +165,10 @@ mod tests {
     #[test]
     fn periods_are_spread_from_two_timesteps_to_the_longest() {
         let store = nn::VarStore::new(Device::Cpu);
-        let mut phases = Phases(store.root().zeros("phase", &[3, 5]));
-        phases.spread(512.0);
+        let mixer = Mixer::new(EncoderKind::Aaren, Settings { heads: 3, ..Settings::default() });
+        let (positions, norm) = (Positions::Rotary, Norm::Post);
+        let model = Model { width: 30, layers: 1, norm, past_actions: true, positions, mixer };
+        let phases = Phases::new(&store.root(), &model, 512).unwrap();
         let periods = Vec::<f64>::try_from((std::f64::consts::TAU / phases.parameter()).view([-1])).unwrap();
         for (found, expected) in periods.iter().zip([2.0, 8.0, 32.0, 128.0, 512.0].repeat(3)) {
             assert!((found / expected - 1.0).abs() < 1e-5, "{periods:?}");

@@ -105,7 +105,7 @@ fn compare_with(
         format!("{model:?}, {tokens} tokens, {wanted:?}, carry {carry}, {precision:?}, default {default}");
     tch::manual_seed(7);
     let store = nn::VarStore::new(Device::Cpu);
-    let mut encoder = Encoder::new(&store.root(), model, 0.2).unwrap().timed(2, 30);
+    let mut encoder = Encoder::new(&store.root(), model, 0.2, 30).unwrap().timed(2);
     if model.norm == Norm::Pre && precision == Precision::Float32 {
         encoder = encoder.banded(9, 1);
     }
@@ -137,7 +137,7 @@ fn compare_with(
 
     if default {
         for block in &mut encoder.blocks {
-            let spare = mixer(&nn::VarStore::new(Device::Cpu).root(), model);
+            let spare = mixer(&nn::VarStore::new(Device::Cpu).root(), model, 30);
             let own = std::mem::replace(&mut block.mixer, spare);
             block.mixer = Box::new(Default(own));
         }

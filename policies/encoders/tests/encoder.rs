@@ -30,7 +30,7 @@ fn rotary(model: Model) -> Model {
 
 fn parameters(model: &Model) -> usize {
     let store = nn::VarStore::new(Device::Cpu);
-    Encoder::new(&store.root(), model, 0.1).unwrap();
+    Encoder::new(&store.root(), model, 0.1, 1000).unwrap();
     store.trainable_variables().iter().map(Tensor::numel).sum()
 }
 
@@ -60,7 +60,7 @@ fn recurrent_encoders_have_nearly_as_many_parameters_as_an_aaren() {
 #[test]
 fn a_gru_begins_as_pytorchs() {
     let store = nn::VarStore::new(Device::Cpu);
-    Encoder::new(&store.root(), &model(EncoderKind::Gru, 96, 1, 1), 0.1).unwrap();
+    Encoder::new(&store.root(), &model(EncoderKind::Gru, 96, 1, 1), 0.1, 1000).unwrap();
     let mut variables = store.variables();
     for (name, shape) in [
         ("weight_ih", &[192, 96][..]),
@@ -118,7 +118,7 @@ fn steps_pieces_and_chosen_rows_equal_one_pass() {
     let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu));
     for model in variants() {
         let store = nn::VarStore::new(Device::Cpu);
-        let encoder = Encoder::new(&store.root(), &model, 0.1).unwrap().timed(3, 40);
+        let encoder = Encoder::new(&store.root(), &model, 0.1, 40).unwrap().timed(3);
         let what = format!("{model:?}");
         let _guard = tch::no_grad_guard();
         let (whole, _) = encoder.forward(&x, None, None, Wanted::All, Pass::Inference);
@@ -154,7 +154,7 @@ fn bfloat16_and_dropout_change_little() {
     let weigh = Tensor::randn([4, 150, 32], (Kind::Float, Device::Cpu));
     for encoder in EncoderKind::ALL {
         let store = nn::VarStore::new(Device::Cpu);
-        let encoder = Encoder::new(&store.root(), &model(encoder, 32, 2, 2), 0.0).unwrap();
+        let encoder = Encoder::new(&store.root(), &model(encoder, 32, 2, 2), 0.0, 1000).unwrap();
         let run = |precision| {
             let (y, _) = encoder.forward(&x, None, None, Wanted::All, Pass::Training(precision));
             let loss = (&y * &weigh).sum(Kind::Float);
@@ -173,7 +173,7 @@ fn bfloat16_and_dropout_change_little() {
 
     let store = nn::VarStore::new(Device::Cpu);
     let pre = Model { norm: Norm::Pre, ..model(EncoderKind::Aaren, 32, 1, 1) };
-    let encoder = Encoder::new(&store.root(), &pre, 0.5).unwrap();
+    let encoder = Encoder::new(&store.root(), &pre, 0.5, 1000).unwrap();
     let pass = |pass| encoder.forward(&x, None, None, Wanted::All, pass).0;
     assert_eq!(pass(Pass::Inference), pass(Pass::Inference));
     let training = || pass(Pass::Training(Precision::Float32));
@@ -184,7 +184,7 @@ fn bfloat16_and_dropout_change_little() {
 fn aarens_state_is_constant_and_the_transformers_grows() {
     let bytes = |model: &Model, tokens: i64| {
         let store = nn::VarStore::new(Device::Cpu);
-        let encoder = Encoder::new(&store.root(), model, 0.1).unwrap();
+        let encoder = Encoder::new(&store.root(), model, 0.1, 1000).unwrap();
         let x = Tensor::randn([1, tokens, model.width as i64], (Kind::Float, Device::Cpu));
         encoder.seq(&x, &encoder.zero_state(1)).1.bytes()
     };
@@ -208,7 +208,7 @@ fn rows_that_forget_go_on_as_from_the_start_and_the_others_as_if_nothing_had_bee
     let x = Tensor::randn([3, 40, 12], (Kind::Float, Device::Cpu));
     for model in variants() {
         let store = nn::VarStore::new(Device::Cpu);
-        let encoder = Encoder::new(&store.root(), &model, 0.1).unwrap().timed(3, 40);
+        let encoder = Encoder::new(&store.root(), &model, 0.1, 40).unwrap().timed(3);
         let _guard = tch::no_grad_guard();
         // An episode ends with a timestep, of three tokens here.
         let (before, after) = (x.narrow(1, 0, 21), x.narrow(1, 21, 19));
@@ -243,7 +243,7 @@ fn episodes_that_share_a_row_are_those_run_apart() {
     let firsts: [&[i64]; 2] = [&[0, 9, 12, 60], &[0, 33, 66]];
     for model in variants().into_iter().filter(|model| model.encoder().resets()) {
         let store = nn::VarStore::new(Device::Cpu);
-        let encoder = Encoder::new(&store.root(), &model, 0.0).unwrap().timed(3, 40);
+        let encoder = Encoder::new(&store.root(), &model, 0.0, 40).unwrap().timed(3);
         let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu)).set_requires_grad(true);
         let weigh = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu));
         let before = tch::no_grad(|| encoder.seq(&x.narrow(1, 0, 21), &encoder.zero_state(2)).1);
@@ -295,7 +295,7 @@ fn episodes_that_share_a_row_are_those_run_apart() {
 fn impossible_configurations_are_refused() {
     let refused = |model: Model| {
         let store = nn::VarStore::new(Device::Cpu);
-        Encoder::new(&store.root(), &model, 0.1).unwrap_err().to_string()
+        Encoder::new(&store.root(), &model, 0.1, 1000).unwrap_err().to_string()
     };
     assert!(refused(model(EncoderKind::Aaren, 128, 3, 3)).contains("found 3 heads with width 128"));
     assert!(refused(model(EncoderKind::Aaren, 128, 0, 1)).contains("`model.layers`: found 0"));

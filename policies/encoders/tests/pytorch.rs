@@ -79,7 +79,7 @@ fn outputs(encoder: EncoderKind, recency: Recency) -> Vec<f64> {
         positions: Positions::Timestep,
         mixer,
     };
-    let encoder = Encoder::new(&store.root(), &model, 0.0).unwrap();
+    let encoder = Encoder::new(&store.root(), &model, 0.0, 1000).unwrap();
     let _guard = tch::no_grad_guard();
     let mut parameters: Vec<_> = store.variables().into_iter().collect();
     parameters.sort_by(|a, b| a.0.cmp(&b.0));

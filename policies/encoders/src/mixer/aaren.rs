@@ -39,7 +39,7 @@ enum Decay {
 }
 
 impl Aaren {
-    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
+    pub(crate) fn new(path: &nn::Path, model: &Model, longest: usize) -> Self {
         let Settings { heads, recency, .. } = model.mixer.settings();
         let (width, heads) = (model.width as i64, heads as i64);
         let linear = |name| linear(path / name, width, width);
@@ -63,7 +63,7 @@ impl Aaren {
             value: linear("value"),
             output: linear("output"),
             recency,
-            phases: Phases::new(path, model),
+            phases: Phases::new(path, model, longest),
             heads,
         }
     }
@@ -131,12 +131,6 @@ pub(super) fn spread(heads: i64, device: Device) -> Tensor {
 /// Its state is the [`Prefix`] so far: stabiliser, sum of weights, weighted sum of values, turned as they are at the
 /// timestep of the last token.
 impl Mixer for Aaren {
-    fn spread(&mut self, longest: f64) {
-        if let Some(phases) = &mut self.phases {
-            phases.spread(longest);
-        }
-    }
-
     /// Without keys every score is zero, whatever the query.
     fn freeze(&mut self) {
         let _ = tch::no_grad(|| self.key.ws.zero_()).set_requires_grad(false);
@@ -276,7 +270,7 @@ mod tests {
             let settings = Settings { heads: 2, recency, ..Settings::default() };
             let mixer = Mixing::new(EncoderKind::Aaren, settings);
             let model = Model { width: 12, layers: 1, norm, past_actions: true, positions, mixer };
-            let layer = Aaren::new(&store.root(), &model);
+            let layer = Aaren::new(&store.root(), &model, 70);
             let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu)) * 3.0;
             let place = Place { before: 0, each: 1, begins: None };
             let (_, values) = layer.scores_and_values(&x);
@@ -303,8 +297,7 @@ mod tests {
             let mixer = Mixing::new(EncoderKind::Aaren, settings);
             let (positions, norm) = (Positions::Rotary, Norm::Post);
             let model = Model { width: 14, layers: 1, norm, past_actions: true, positions, mixer };
-            let mut layer = Aaren::new(&store.root(), &model);
-            layer.spread(20.0);
+            let layer = Aaren::new(&store.root(), &model, 20);
             let x = Tensor::randn([2, tokens, width], (Kind::Float, Device::Cpu)) * 2.0;
 
             let named: Vec<_> = store.variables().into_iter().collect();

@@ -33,7 +33,7 @@ pub(crate) struct GatedDelta {
 }
 
 impl GatedDelta {
-    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
+    pub(crate) fn new(path: &nn::Path, model: &Model, longest: usize) -> Self {
         let (width, heads) = (model.width as i64, model.mixer.settings().heads as i64);
         let linear = |name, outputs| linear(path / name, width, outputs);
         let mut decay = linear("decay", heads);
@@ -45,7 +45,7 @@ impl GatedDelta {
             output: linear("output", width),
             decay,
             rate: linear("rate", heads),
-            phases: Phases::new(path, model),
+            phases: Phases::new(path, model, longest),
             heads,
         }
     }
@@ -92,12 +92,6 @@ impl Mixer for GatedDelta {
         let head_width = self.value.ws.size()[0] / self.heads;
         let options = (self.value.ws.kind(), self.value.ws.device());
         vec![Tensor::zeros([batch, self.heads, head_width, head_width], options)]
-    }
-
-    fn spread(&mut self, longest: f64) {
-        if let Some(phases) = &mut self.phases {
-            phases.spread(longest);
-        }
     }
 
     fn seq(

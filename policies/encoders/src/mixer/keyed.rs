@@ -26,12 +26,12 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
-    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
+    pub(crate) fn new(path: &nn::Path, model: &Model, longest: usize) -> Self {
         let Settings { heads, keys, .. } = model.mixer.settings();
         let (width, entries) = (model.width as i64, keys as i64);
         let linear = |name| linear(path / name, width, heads as i64 * entries);
         Self {
-            scores: Aaren::new(path, model),
+            scores: Aaren::new(path, model, longest),
             keys: linear("token_key"),
             queries: linear("token_query"),
             entries,
@@ -115,10 +115,6 @@ impl Mixer for Keyed {
         vec![state[0].shallow_clone(), weight, value]
     }
 
-    fn spread(&mut self, longest: f64) {
-        self.scores.spread(longest);
-    }
-
     fn seq(
         &self,
         x: &Tensor,
@@ -189,8 +185,7 @@ mod tests {
             let mixer = Mixing::new(EncoderKind::Aaren, settings);
             let model =
                 Model { width: 12, layers: 1, norm: Norm::Post, past_actions: true, positions, mixer };
-            let mut layer = Keyed::new(&store.root(), &model);
-            layer.spread(30.0);
+            let layer = Keyed::new(&store.root(), &model, 30);
             let x = Tensor::randn([batch, tokens, width], (Kind::Float, Device::Cpu)) * 2.0;
 
             let named: Vec<_> = store.variables().into_iter().collect();

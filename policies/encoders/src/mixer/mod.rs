@@ -35,9 +35,6 @@ pub(crate) trait Mixer: Debug {
     /// The state before any token.
     fn zero_state(&self, batch: i64) -> Vec<Tensor>;
 
-    /// Tells it how many timesteps the longest episode has, before it trains.
-    fn spread(&mut self, _longest: f64) {}
-
     /// Lets a token see the last so many timesteps only, its own among them, where the state grows with tokens. The last
     /// `_late` tokens of a timestep count to the next, with which they come.
     fn limit(&mut self, _timesteps: i64, _late: i64) {}
@@ -102,18 +99,18 @@ pub(crate) fn by_graph<'a, M: Mixer + ?Sized>(
     Mixed { outputs, state: state.iter().map(Tensor::detach).collect(), back: Box::new(back) }
 }
 
-/// The mixer of a block, its parameters created under `path`.
-pub(crate) fn mixer(path: &nn::Path, model: &Model) -> Box<dyn Mixer> {
+/// The mixer of a block, its parameters created under `path`; the longest episode has `longest` timesteps.
+pub(crate) fn mixer(path: &nn::Path, model: &Model, longest: usize) -> Box<dyn Mixer> {
     let (width, units) = (model.width as i64, model.units() as i64);
     match model.encoder() {
         EncoderKind::Aaren if model.mixer.settings().keys > 1 => {
-            Box::new(Keyed::new(&(path / "attention"), model))
+            Box::new(Keyed::new(&(path / "attention"), model, longest))
         }
-        EncoderKind::Aaren => Box::new(Aaren::new(&(path / "attention"), model)),
-        EncoderKind::Transformer => Box::new(CausalAttention::new(&(path / "attention"), model)),
+        EncoderKind::Aaren => Box::new(Aaren::new(&(path / "attention"), model, longest)),
+        EncoderKind::Transformer => Box::new(CausalAttention::new(&(path / "attention"), model, longest)),
         EncoderKind::Gru => Box::new(Gru::new(&(path / "gru"), width, units)),
         EncoderKind::Lstm => Box::new(Lstm::new(&(path / "lstm"), width, units)),
         EncoderKind::MinGru => Box::new(MinGru::new(&(path / "mingru"), width, units)),
-        EncoderKind::GatedDelta => Box::new(GatedDelta::new(&(path / "attention"), model)),
+        EncoderKind::GatedDelta => Box::new(GatedDelta::new(&(path / "attention"), model, longest)),
     }
 }

@@ -120,8 +120,7 @@ fn recurrences_are_those_of_their_papers() {
         let width = WIDTH as usize;
         let model =
             Model { width, layers: 1, norm: Norm::Post, past_actions: true, positions, mixer: mixing };
-        let mut layer = mixer(&store.root(), &model);
-        layer.spread(30.0);
+        let layer = mixer(&store.root(), &model, 30);
         let x = Tensor::randn([BATCH, TOKENS, WIDTH], (Number::Float, Device::Cpu)) * 2.0;
         let (names, ours): (Vec<String>, Vec<Tensor>) = store.variables().into_iter().unzip();
         let exact: Vec<Tensor> =

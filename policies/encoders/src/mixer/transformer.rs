@@ -25,7 +25,7 @@ pub(crate) struct CausalAttention {
 }
 
 impl CausalAttention {
-    pub(crate) fn new(path: &nn::Path, model: &Model) -> Self {
+    pub(crate) fn new(path: &nn::Path, model: &Model, longest: usize) -> Self {
         let width = model.width as i64;
         let linear = |name| linear(path / name, width, width);
         Self {
@@ -33,7 +33,7 @@ impl CausalAttention {
             key: linear("key"),
             value: linear("value"),
             output: linear("output"),
-            phases: Phases::new(path, model),
+            phases: Phases::new(path, model, longest),
             alibi: model.positions == Positions::Alibi,
             band: None,
             heads: model.mixer.settings().heads as i64,
@@ -67,12 +67,6 @@ fn known(place: Place, past: i64, tokens: i64) -> Tensor {
 /// Its state is the keys and the values of all tokens so far, each `[batch, heads, tokens, width of a head]`; keys are
 /// turned by their own timestep since the state was empty.
 impl Mixer for CausalAttention {
-    fn spread(&mut self, longest: f64) {
-        if let Some(phases) = &mut self.phases {
-            phases.spread(longest);
-        }
-    }
-
     fn limit(&mut self, timesteps: i64, late: i64) {
         self.band = Some((timesteps, late));
     }
@@ -217,7 +211,7 @@ mod tests {
         let mixer = Mixing::new(EncoderKind::Transformer, Settings { heads: 2, ..Settings::default() });
         let (positions, norm) = (Positions::Alibi, Norm::Post);
         let model = Model { width: 12, layers: 1, norm, past_actions: true, positions, mixer };
-        let mut layer = CausalAttention::new(&store.root(), &model);
+        let mut layer = CausalAttention::new(&store.root(), &model, 5);
         layer.limit(3, 0);
         let x = Tensor::randn([2, 9, 12], (Kind::Float, Device::Cpu)) * 3.0;
         let place = Place { before: 0, each: 2, begins: None };
