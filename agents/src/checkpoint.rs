@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::Tensor;
 
-use crate::tensors::{TensorBytes, find_tensor};
-use crate::{Error, file};
+use crate::Error;
+use crate::tensors::{TensorBytes, find_tensor, write};
 
 /// Everything a training run needs to go on as if it had not been interrupted.
 ///
@@ -78,7 +78,7 @@ impl Checkpoint {
         let header = serde_json::to_string(&header).expect("a header is plain JSON");
         let checksum = format!("{:08x}", tensors.checksum(&header));
         let metadata = [("aaren".into(), header), ("checksum".into(), checksum)];
-        file::write(path, &tensors.serialize(metadata.into()))
+        write(path, &tensors.serialize(metadata.into()))
     }
 
     /// Reads a checkpoint of the spec with hash `spec`.

@@ -8,12 +8,6 @@ pub enum Error {
     /// The encoder's configuration or the device.
     #[error(transparent)]
     Encoder(#[from] aaren_encoders::Error),
-    /// The environment.
-    #[error(transparent)]
-    Env(#[from] aaren_envs::Error),
-    /// The dataset.
-    #[error(transparent)]
-    Dataset(#[from] aaren_datasets::Error),
     /// The dataset does not fit the environment.
     #[error(
         "dataset {dataset} does not fit environment {env}: its {what} have {found} entries, the environment's have {expected}; choose the environment the data were made in"
@@ -138,11 +132,9 @@ impl Error {
     /// Whether the input was refused (exit status 2), rather than the work failed (1).
     pub fn is_refusal(&self) -> bool {
         match self {
-            Error::Encoder(error) => error.is_refusal(),
-            Error::Env(error) => error.is_refusal(),
-            Error::Dataset(error) => error.is_refusal(),
             Error::NonFinite { .. } | Error::Read { .. } | Error::Write { .. } => false,
-            Error::Dimension { .. }
+            Error::Encoder(_)
+            | Error::Dimension { .. }
             | Error::ActionKind { .. }
             | Error::ActionChoice { .. }
             | Error::Settings(_)

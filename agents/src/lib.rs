@@ -11,8 +11,6 @@
 //!
 //! [`register`] adds an agent of one's own. What agents share: a [`Sampler`] of transitions, the [`Perceptron`] that
 //! acts, a pair of [`Critics`], [`AdamW`] and, where there is one loss, [`Descent`].
-//!
-//! Beside them stands [`mod@file`]: files that are there whole or not at all.
 
 mod agent;
 pub mod behaviour_cloning;
@@ -21,7 +19,6 @@ mod critics;
 pub mod decision;
 mod descent;
 mod error;
-pub mod file;
 pub mod iql;
 mod optimizer;
 mod perceptron;

@@ -6,8 +6,8 @@ use aaren_format::{self as format, Decision, DecisionConfig, Header, Weights};
 use tch::{Device, Tensor};
 
 use crate::decision::DecisionNetwork;
-use crate::tensors::{TensorBytes, find_tensor};
-use crate::{Error, Network, Origin, Perceptron, Task, file};
+use crate::tensors::{TensorBytes, find_tensor, write};
+use crate::{Error, Network, Origin, Perceptron, Task};
 
 /// A trained policy: all that is needed to act, in one safetensors file.
 ///
@@ -60,7 +60,7 @@ impl PolicyFile {
     /// # Errors
     /// [`Error::Write`].
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        file::write(path, &self.to_bytes())
+        write(path, &self.to_bytes())
     }
 
     /// Reads a policy.

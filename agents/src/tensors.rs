@@ -1,9 +1,17 @@
 //! Named float32 tensors as bytes: what both checkpoints and policy files are made of.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use tch::{Device, Kind, Tensor};
+
+use crate::Error;
+
+/// [`aaren_datasets::write_whole`] with this crate's error.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    aaren_datasets::write_whole(path, bytes).map_err(|reason| Error::Write { path: path.to_owned(), reason })
+}
 
 /// The tensor of that name and shape.
 pub(crate) fn find_tensor<'t>(

@@ -90,7 +90,7 @@ impl Learner for DecisionLearner<'_> {
             }
             Some(Carried { chunks, state }) => {
                 let step = chunks.step(self.windows.dataset());
-                *state = network.forget(state, &Tensor::from_slice(&step.fresh).to_device(device))?;
+                *state = network.forget(state, &Tensor::from_slice(&step.fresh).to_device(device));
                 let batch = vary(self.windows.at(&step.starts, device), variation);
                 let (loss, after, gradients) = network.gradients(&batch, Some(state), precision);
                 *state = after.unwrap_or_else(|| state.detach());

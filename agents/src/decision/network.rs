@@ -320,8 +320,8 @@ impl DecisionNetwork {
     }
 
     /// [`Encoder::forget`].
-    pub(super) fn forget(&self, state: &State, rows: &Tensor) -> Result<State, Error> {
-        Ok(self.encoder.forget(state, rows)?)
+    pub(super) fn forget(&self, state: &State, rows: &Tensor) -> State {
+        self.encoder.forget(state, rows)
     }
 }
 

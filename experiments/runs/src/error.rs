@@ -107,13 +107,12 @@ impl Error {
     /// Whether the input was refused (exit status 2), rather than the work failed (1).
     pub fn is_refusal(&self) -> bool {
         match self.innermost() {
-            Error::Refused(_) | Error::Policy(_) => true,
+            Error::Refused(_) | Error::Policy(_) | Error::Encoder(_) => true,
             Error::Spec(error) => error.is_refusal(),
             Error::Dataset(error) => error.is_refusal(),
             Error::Recipe { source, .. } => source.is_refusal(),
             Error::Env(error) => error.is_refusal(),
             Error::Agent(error) => error.is_refusal(),
-            Error::Encoder(error) => error.is_refusal(),
             Error::NoLocks { .. }
             | Error::Io(_)
             | Error::Interrupted(_)

@@ -130,20 +130,16 @@ impl Encoder {
     }
 
     /// `state` with nothing in the given batch rows (an int64 tensor of indices): there it is again what it
-    /// was before any token. What comes next begins a timestep in all rows.
-    ///
-    /// # Errors
-    /// [`Error::Forget`] where a state grows with its tokens: its rows are of one length.
-    pub fn forget(&self, state: &State, rows: &Tensor) -> Result<State, Error> {
-        if !self.kind.constant_state() {
-            return Err(Error::Forget(self.kind));
-        }
+    /// was before any token. What comes next begins a timestep in all rows. Only where the state has one size: one that
+    /// grows with its tokens has rows of one length.
+    pub fn forget(&self, state: &State, rows: &Tensor) -> State {
+        debug_assert!(self.kind.constant_state(), "{} cannot reset some rows of its state", self.kind);
         let empty = self.zero_state(rows.size()[0]);
         let forget = |(layer, empty): (&Vec<Tensor>, &Vec<Tensor>)| {
             layer.iter().zip(empty).map(|(tensor, empty)| tensor.index_copy(0, rows, empty)).collect()
         };
         let layers = state.layers.iter().zip(&empty.layers).map(forget).collect();
-        Ok(State { layers, tokens: state.tokens })
+        State { layers, tokens: state.tokens }
     }
 
     /// All prefix outputs of `x` `[batch, tokens, width]`, and the state after it.

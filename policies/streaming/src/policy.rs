@@ -51,20 +51,10 @@ impl Policy {
     /// If the file cannot be read, or as [`from_bytes`](Self::from_bytes).
     #[cfg(feature = "std")]
     pub fn from_file(path: impl AsRef<std::path::Path>) -> Result<Policy, Error> {
-        Policy::from_file_with(path, Options::default())
-    }
-
-    /// Load a policy file in a chosen precision or for chosen instructions.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_file`](Self::from_file).
-    #[cfg(feature = "std")]
-    pub fn from_file_with(path: impl AsRef<std::path::Path>, options: Options) -> Result<Policy, Error> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let wrong = |source| Error::File { path: path.to_owned(), source: Box::new(source) };
-        Policy::from_bytes_with(&bytes, options).map_err(wrong)
+        Policy::from_bytes(&bytes).map_err(wrong)
     }
 
     /// Load a policy from the bytes of a policy file.

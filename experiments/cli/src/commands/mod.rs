@@ -187,6 +187,6 @@ fn refused(error: &anyhow::Error) -> bool {
         || says(error, aaren_agents::Error::is_refusal)
         || says(error, aaren_datasets::Error::is_refusal)
         || says(error, aaren_envs::Error::is_refusal)
-        || says(error, aaren_encoders::Error::is_refusal)
+        || says::<aaren_encoders::Error>(error, |_| true)
         || says::<aaren_streaming::Error>(error, |_| true)
 }
