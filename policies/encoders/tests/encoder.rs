@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use aaren_encoders::{Encoder, Pass, Wanted};
-use aaren_format::{EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency, Settings};
+use aaren_format::{AarenSettings, EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency, Settings};
 use tch::{Device, Kind, Tensor, nn};
 
 /// Taken by tests that draw: all draw from the one generator of libtorch.
@@ -15,8 +15,8 @@ fn model(encoder: EncoderKind, width: usize, layers: usize, heads: usize) -> Mod
 }
 
 fn with_recency(recency: Recency, model: Model) -> Model {
-    let mixer = Mixer::new(EncoderKind::Aaren, Settings { recency, ..model.mixer.settings() });
-    Model { mixer, ..model }
+    let Settings { heads, .. } = model.mixer.settings();
+    Model { mixer: Mixer::Aaren(AarenSettings { heads, recency, rotate: 1.0, keys: 1 }), ..model }
 }
 
 fn keyed(model: Model) -> Model {

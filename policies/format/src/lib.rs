@@ -48,7 +48,10 @@ pub use hash::fnv1a;
 pub use header::{FORMAT, Header, VERSION, check_scale};
 pub use iql::IqlConfig;
 pub use layout::{Layout, ReturnIn};
-pub use model::{EncoderKind, Mixer, Model, Norm, Positions, Precision, Recency, Settings, Weights};
+pub use model::{
+    AarenSettings, EncoderKind, GatedDeltaSettings, GruSettings, LstmSettings, MinGruSettings, Mixer, Model,
+    Norm, Positions, Precision, Recency, Settings, TransformerSettings, Weights,
+};
 pub use network::{Decision, Mlp, Network};
 pub use target::{Target, is_target, target_return, target_returns};
 pub use td3_bc::Td3BcConfig;

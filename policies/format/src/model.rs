@@ -156,29 +156,104 @@ pub enum Weights {
 
 words!(Weights: Float32 = "float32", Int8 = "int8");
 
-/// An encoder with its settings.
+/// An encoder with its own settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Mixer {
-    encoder: EncoderKind,
-    settings: Settings,
+pub enum Mixer {
+    /// See [`EncoderKind::Aaren`].
+    Aaren(AarenSettings),
+    /// See [`EncoderKind::Transformer`].
+    Transformer(TransformerSettings),
+    /// See [`EncoderKind::Gru`].
+    Gru(GruSettings),
+    /// See [`EncoderKind::Lstm`].
+    Lstm(LstmSettings),
+    /// See [`EncoderKind::MinGru`].
+    MinGru(MinGruSettings),
+    /// See [`EncoderKind::GatedDelta`].
+    GatedDelta(GatedDeltaSettings),
 }
 
-/// The settings of all encoders, as YAML and policy files spell them. What an encoder does not take stands there with
-/// its default.
+/// Settings of an Aaren.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// Heads of a block, each with a query and a recency, or a memory, of its own. Of Aaren, Transformer and the gated
-    /// delta rule; 1 by default.
+pub struct AarenSettings {
+    /// Attention heads of a block, each with a query and a recency of its own.
     pub heads: usize,
-    /// Whether a head forgets. Of Aaren; none by default.
+    /// Whether a head forgets.
     pub recency: Recency,
-    /// Share of the heads that turn with [`Positions::Rotary`], rounded up to heads, the first ones. Of Aaren,
-    /// Transformer and the gated delta rule; 1 by default.
+    /// Share of the heads that turn with [`Positions::Rotary`], rounded up to heads, the first ones.
     pub rotate: f64,
     /// Entries of each head's key and query. With 1 there are none: every token is added to one weighted sum of values,
     /// the paper's form. With n the state holds n such sums, one for each entry of the keys that tokens bring, and a query
     /// made of the input reads them: the matrix memory of an mLSTM (arXiv 2405.04517). Keys and queries then turn, not
-    /// values. Of Aaren; 1 by default.
+    /// values.
+    pub keys: usize,
+}
+
+/// Settings of a Transformer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TransformerSettings {
+    /// Attention heads of a block.
+    pub heads: usize,
+    /// As [`AarenSettings::rotate`].
+    pub rotate: f64,
+}
+
+/// A GRU has no settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GruSettings;
+
+impl GruSettings {
+    /// Units of the hidden state: ⅔ of the width, rounded. With its projection a GRU then has the 4 width²
+    /// weights of attention, and a block as many parameters as an Aaren's to within 5 % from a width of 5 on.
+    pub fn units(width: usize) -> usize {
+        (2 * width + 1) / 3
+    }
+}
+
+/// An LSTM has no settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LstmSettings;
+
+impl LstmSettings {
+    /// Units of the hidden state: 5/9 of the width, rounded; a block then has as many parameters as an Aaren's, as with
+    /// [`GruSettings::units`].
+    pub fn units(width: usize) -> usize {
+        (10 * width + 9) / 18
+    }
+}
+
+/// A minGRU has no settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinGruSettings;
+
+impl MinGruSettings {
+    /// Units of the hidden state: 4/3 of the width, rounded; a block then has as many parameters as an Aaren's, as with
+    /// [`GruSettings::units`].
+    pub fn units(width: usize) -> usize {
+        (8 * width + 3) / 6
+    }
+}
+
+/// Settings of the gated delta rule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GatedDeltaSettings {
+    /// Heads of a block, each with a memory of its own.
+    pub heads: usize,
+    /// As [`AarenSettings::rotate`], of queries and keys.
+    pub rotate: f64,
+}
+
+/// The settings of all encoders, flat as YAML and policy files spell them. What an encoder does not have stands
+/// there with its default.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Of Aaren, Transformer and the gated delta rule; 1 by default.
+    pub heads: usize,
+    /// Of Aaren; none by default.
+    pub recency: Recency,
+    /// Of Aaren, Transformer and the gated delta rule; 1 by default.
+    pub rotate: f64,
+    /// Of Aaren; 1 by default.
     pub keys: usize,
 }
 
@@ -190,25 +265,43 @@ impl Default for Settings {
 
 impl Mixer {
     /// That encoder, with what it takes of the settings; others are left out.
-    pub fn new(encoder: EncoderKind, settings: Settings) -> Self {
-        let left_out = Settings::default();
-        let settings = Settings {
-            heads: if encoder.takes("heads") { settings.heads } else { left_out.heads },
-            recency: if encoder.takes("recency") { settings.recency } else { left_out.recency },
-            rotate: if encoder.takes("rotate") { settings.rotate } else { left_out.rotate },
-            keys: if encoder.takes("keys") { settings.keys } else { left_out.keys },
-        };
-        Self { encoder, settings }
+    pub fn new(encoder: EncoderKind, Settings { heads, recency, rotate, keys }: Settings) -> Self {
+        match encoder {
+            EncoderKind::Aaren => Mixer::Aaren(AarenSettings { heads, recency, rotate, keys }),
+            EncoderKind::Transformer => Mixer::Transformer(TransformerSettings { heads, rotate }),
+            EncoderKind::Gru => Mixer::Gru(GruSettings),
+            EncoderKind::Lstm => Mixer::Lstm(LstmSettings),
+            EncoderKind::MinGru => Mixer::MinGru(MinGruSettings),
+            EncoderKind::GatedDelta => Mixer::GatedDelta(GatedDeltaSettings { heads, rotate }),
+        }
     }
 
     /// Which encoder it is.
     pub fn encoder(self) -> EncoderKind {
-        self.encoder
+        match self {
+            Mixer::Aaren(_) => EncoderKind::Aaren,
+            Mixer::Transformer(_) => EncoderKind::Transformer,
+            Mixer::Gru(_) => EncoderKind::Gru,
+            Mixer::Lstm(_) => EncoderKind::Lstm,
+            Mixer::MinGru(_) => EncoderKind::MinGru,
+            Mixer::GatedDelta(_) => EncoderKind::GatedDelta,
+        }
     }
 
-    /// Its settings.
+    /// Its settings, flat.
     pub fn settings(self) -> Settings {
-        self.settings
+        match self {
+            Mixer::Aaren(AarenSettings { heads, recency, rotate, keys }) => {
+                Settings { heads, recency, rotate, keys }
+            }
+            Mixer::Transformer(TransformerSettings { heads, rotate })
+            | Mixer::GatedDelta(GatedDeltaSettings { heads, rotate }) => {
+                Settings { heads, rotate, ..Settings::default() }
+            }
+            Mixer::Gru(GruSettings) | Mixer::Lstm(LstmSettings) | Mixer::MinGru(MinGruSettings) => {
+                Settings::default()
+            }
+        }
     }
 }
 
@@ -311,15 +404,13 @@ impl Model {
         self.mixer.encoder()
     }
 
-    /// Units of a recurrent encoder's hidden state, ⅔ (GRU), 5/9 (LSTM) or 4/3 (minGRU) of the width, rounded; the width of
-    /// others. With its projection such an encoder then has the 4 width² weights of attention, and a block as many
-    /// parameters as an Aaren's to within 5 % from a width of 5 on.
+    /// Units of a recurrent encoder's hidden state; the width of others.
     pub fn units(&self) -> usize {
-        match self.encoder() {
-            EncoderKind::Gru => (2 * self.width + 1) / 3,
-            EncoderKind::Lstm => (10 * self.width + 9) / 18,
-            EncoderKind::MinGru => (8 * self.width + 3) / 6,
-            EncoderKind::Aaren | EncoderKind::Transformer | EncoderKind::GatedDelta => self.width,
+        match self.mixer {
+            Mixer::Gru(_) => GruSettings::units(self.width),
+            Mixer::Lstm(_) => LstmSettings::units(self.width),
+            Mixer::MinGru(_) => MinGruSettings::units(self.width),
+            Mixer::Aaren(_) | Mixer::Transformer(_) | Mixer::GatedDelta(_) => self.width,
         }
     }
 

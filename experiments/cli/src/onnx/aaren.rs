@@ -1,6 +1,6 @@
 //! The recurrence of an Aaren.
 
-use aaren_format::{Model, Recency, Settings};
+use aaren_format::{AarenSettings, Recency};
 use anyhow::Result;
 use tch::{Kind, Tensor};
 
@@ -37,13 +37,12 @@ impl Aaren {
     pub(super) fn new(
         graph: &mut Graph,
         weights: &Weights,
-        model: &Model,
+        (width, AarenSettings { heads, recency, keys: entries, .. }): (usize, AarenSettings),
         block: &str,
         x: &Value,
         turns: Vec<Turn>,
     ) -> Result<Self> {
-        let Settings { heads, recency, keys: entries, .. } = model.mixer.settings();
-        let (heads, width, entries) = (heads as i64, model.width as i64, entries as i64);
+        let (heads, width, entries) = (heads as i64, width as i64, entries as i64);
         let part = |part: &str| format!("{block}.attention.{part}");
         let double = |name: &str| {
             Ok::<Tensor, anyhow::Error>(weight(weights, &part(name))?.detach().to_kind(Kind::Double))

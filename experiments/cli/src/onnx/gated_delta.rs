@@ -1,6 +1,6 @@
 //! The recurrence of the gated delta rule.
 
-use aaren_format::Model;
+use aaren_format::GatedDeltaSettings;
 use anyhow::Result;
 
 use super::graph::{Graph, Value, Weights};
@@ -23,7 +23,7 @@ impl GatedDelta {
     pub(super) fn new(
         graph: &mut Graph,
         weights: &Weights,
-        model: &Model,
+        (width, GatedDeltaSettings { heads, .. }): (usize, GatedDeltaSettings),
         block: &str,
         x: &Value,
         turns: Vec<Turn>,
@@ -35,8 +35,7 @@ impl GatedDelta {
         let [keep, rate] = [&decay, &rate].map(|x| graph.op("Sigmoid", &[x], &[]));
         let two = graph.floats(&[2.0]);
         let gates = [keep, graph.mul(&rate, &two)];
-        let heads = model.mixer.settings().heads;
-        let (heads, size) = (heads as i64, (model.width / heads) as i64);
+        let (heads, size) = (heads as i64, (width / heads) as i64);
         let shapes = [&[-1, heads, 1, size][..], &[-1, heads, size, 1], &[-1, heads, size, size], &[0, -1]];
         Ok(Self { projected, gates, turns, shapes: shapes.map(|shape| graph.ints(shape)) })
     }

@@ -1,6 +1,6 @@
 //! How past tokens reach the present ones: the recurrences of all encoders whose state has one size, a token at a time.
 
-use aaren_format::{EncoderKind, Model, Settings};
+use aaren_format::{Mixer, Model, Settings};
 use anyhow::Result;
 use tch::Kind;
 
@@ -33,17 +33,18 @@ impl States {
     /// [`Refusal`] for an encoder whose recurrence is not written here.
     pub(super) fn new(model: &Model) -> Result<Self> {
         let part = |name, entries: usize, empty| Part { name, entries: entries as i64, empty };
-        let Settings { heads, keys, .. } = model.mixer.settings();
-        let parts = match model.encoder() {
-            EncoderKind::Aaren => vec![
-                part("maxima", heads, f32::NEG_INFINITY),
-                part("sums", heads * keys, 0.0),
-                part("weighted", model.width * keys, 0.0),
+        let parts = match model.mixer {
+            Mixer::Aaren(settings) => vec![
+                part("maxima", settings.heads, f32::NEG_INFINITY),
+                part("sums", settings.heads * settings.keys, 0.0),
+                part("weighted", model.width * settings.keys, 0.0),
             ],
-            EncoderKind::Gru | EncoderKind::MinGru => vec![part("hidden", model.units(), 0.0)],
-            EncoderKind::Lstm => vec![part("hidden", model.units(), 0.0), part("cell", model.units(), 0.0)],
-            EncoderKind::GatedDelta => vec![part("memory", model.width * model.width / heads, 0.0)],
-            EncoderKind::Transformer => return Err(refused(model)),
+            Mixer::Gru(_) | Mixer::MinGru(_) => vec![part("hidden", model.units(), 0.0)],
+            Mixer::Lstm(_) => vec![part("hidden", model.units(), 0.0), part("cell", model.units(), 0.0)],
+            Mixer::GatedDelta(settings) => {
+                vec![part("memory", model.width * model.width / settings.heads, 0.0)]
+            }
+            Mixer::Transformer(_) => return Err(refused(model)),
         };
         Ok(Self { parts, layers: model.layers as i64 })
     }
@@ -95,35 +96,35 @@ impl Layer<'_> {
         before: Vec<Value>,
     ) -> Result<(Value, Vec<Value>)> {
         let Layer { weights, model, block, .. } = self;
-        let (seen, state, output) = match model.encoder() {
-            EncoderKind::Gru => {
+        let (seen, state, output) = match model.mixer {
+            Mixer::Gru(_) => {
                 let gates = Gates::new(graph, weights, block, "gru", x)?;
                 let (seen, state) = self.recur(graph, before, |graph, state, t| gates.gru(graph, state, t));
                 (seen, state, "gru.output")
             }
-            EncoderKind::Lstm => {
+            Mixer::Lstm(_) => {
                 let gates = Gates::new(graph, weights, block, "lstm", x)?;
                 let (seen, state) = self.recur(graph, before, |graph, state, t| gates.lstm(graph, state, t));
                 (seen, state, "lstm.output")
             }
-            EncoderKind::MinGru => {
+            Mixer::MinGru(_) => {
                 let unit = MinGru::new(graph, weights, block, x)?;
                 let (seen, state) = self.recur(graph, before, |graph, state, t| unit.token(graph, state, t));
                 (seen, state, "mingru.output")
             }
-            EncoderKind::GatedDelta => {
+            Mixer::GatedDelta(settings) => {
                 let turns = self.turns(graph)?;
-                let delta = GatedDelta::new(graph, weights, model, block, x, turns)?;
+                let delta = GatedDelta::new(graph, weights, (model.width, settings), block, x, turns)?;
                 let (seen, state) = self.recur(graph, before, |graph, state, t| delta.token(graph, state, t));
                 (seen, state, "attention.output")
             }
-            EncoderKind::Aaren => {
+            Mixer::Aaren(settings) => {
                 let turns = self.turns(graph)?;
-                let aaren = Aaren::new(graph, weights, model, block, x, turns)?;
+                let aaren = Aaren::new(graph, weights, (model.width, settings), block, x, turns)?;
                 let (seen, state) = self.recur(graph, before, |graph, state, t| aaren.token(graph, state, t));
                 (seen, state, "attention.output")
             }
-            EncoderKind::Transformer => return Err(refused(model)),
+            Mixer::Transformer(_) => return Err(refused(model)),
         };
         Ok((graph.layer(&seen, weights, &format!("{block}.{output}"))?, state))
     }

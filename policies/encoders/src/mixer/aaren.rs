@@ -1,6 +1,6 @@
 //! Attention as an RNN.
 
-use aaren_format::{Model, Recency, Settings};
+use aaren_format::{AarenSettings, Model, Recency};
 use tch::{Device, Kind, Tensor, nn, nn::Module};
 
 use super::{Mixed, Mixer};
@@ -39,14 +39,13 @@ enum Decay {
 }
 
 impl Aaren {
-    pub(crate) fn new(path: &nn::Path, model: &Model, longest: usize) -> Self {
-        let Settings { heads, recency, .. } = model.mixer.settings();
-        let (width, heads) = (model.width as i64, heads as i64);
+    pub(crate) fn new(path: &nn::Path, model: &Model, settings: AarenSettings, longest: usize) -> Self {
+        let (width, heads) = (model.width as i64, settings.heads as i64);
         let linear = |name| linear(path / name, width, width);
         // λ = 0.05·{1, 2, 4, 8, …}: time constants of 20 tokens and less.
         let short = || raw(numbers(heads, path.device()).exp2() * 0.05);
         let spread = || spread(heads, path.device());
-        let recency = match recency {
+        let recency = match settings.recency {
             Recency::None => Decay::Never,
             Recency::Learned => Decay::Learned(path.var_copy("recency", &short())),
             Recency::Spread => Decay::Learned(path.var_copy("recency", &spread())),
@@ -256,7 +255,7 @@ fn prefix(state: &[Tensor]) -> Prefix {
 
 #[cfg(test)]
 mod tests {
-    use aaren_format::{EncoderKind, Mixer as Mixing, Norm, Positions};
+    use aaren_format::{Norm, Positions, Settings};
 
     use super::*;
 
@@ -267,10 +266,10 @@ mod tests {
         for recency in Recency::ALL {
             let store = nn::VarStore::new(Device::Cpu);
             let (positions, norm) = (Positions::Timestep, Norm::Post);
-            let settings = Settings { heads: 2, recency, ..Settings::default() };
-            let mixer = Mixing::new(EncoderKind::Aaren, settings);
+            let settings = AarenSettings { heads: 2, recency, rotate: Settings::default().rotate, keys: 1 };
+            let mixer = aaren_format::Mixer::Aaren(settings);
             let model = Model { width: 12, layers: 1, norm, past_actions: true, positions, mixer };
-            let layer = Aaren::new(&store.root(), &model, 70);
+            let layer = Aaren::new(&store.root(), &model, settings, 70);
             let x = Tensor::randn([2, 70, 12], (Kind::Float, Device::Cpu)) * 3.0;
             let place = Place { before: 0, each: 1, begins: None };
             let (_, values) = layer.scores_and_values(&x);
@@ -293,11 +292,11 @@ mod tests {
         let (tokens, width, heads, each) = (37, 14, 2, 3);
         for (recency, rotate) in [(Recency::None, 1.0), (Recency::Gated, 1.0), (Recency::Learned, 0.5)] {
             let store = nn::VarStore::new(Device::Cpu);
-            let settings = Settings { heads: 2, recency, rotate, keys: 1 };
-            let mixer = Mixing::new(EncoderKind::Aaren, settings);
+            let settings = AarenSettings { heads: 2, recency, rotate, keys: 1 };
+            let mixer = aaren_format::Mixer::Aaren(settings);
             let (positions, norm) = (Positions::Rotary, Norm::Post);
             let model = Model { width: 14, layers: 1, norm, past_actions: true, positions, mixer };
-            let layer = Aaren::new(&store.root(), &model, 20);
+            let layer = Aaren::new(&store.root(), &model, settings, 20);
             let x = Tensor::randn([2, tokens, width], (Kind::Float, Device::Cpu)) * 2.0;
 
             let named: Vec<_> = store.variables().into_iter().collect();

@@ -1,6 +1,6 @@
 //! The gated delta rule.
 
-use aaren_format::Model;
+use aaren_format::{GatedDeltaSettings, Model};
 use tch::{Kind, Tensor, nn};
 
 use super::{Mixer, aaren};
@@ -33,8 +33,13 @@ pub(crate) struct GatedDelta {
 }
 
 impl GatedDelta {
-    pub(crate) fn new(path: &nn::Path, model: &Model, longest: usize) -> Self {
-        let (width, heads) = (model.width as i64, model.mixer.settings().heads as i64);
+    pub(crate) fn new(
+        path: &nn::Path,
+        model: &Model,
+        GatedDeltaSettings { heads, .. }: GatedDeltaSettings,
+        longest: usize,
+    ) -> Self {
+        let (width, heads) = (model.width as i64, heads as i64);
         let linear = |name, outputs| linear(path / name, width, outputs);
         let mut decay = linear("decay", heads);
         tch::no_grad(|| decay.bs.as_mut().map(|bias| bias.copy_(&aaren::spread(heads, path.device()))));

@@ -8,8 +8,7 @@ use crate::linear::{float, linear, weights, x_linear};
 use crate::rotation::Place;
 use crate::wanted::Wanted;
 
-/// A gated recurrent unit (Cho et al. 2014) of [`Model::units`](aaren_format::Model::units) units, and its projection back
-/// to the width.
+/// A gated recurrent unit (Cho et al. 2014) of [`GruSettings::units`](aaren_format::GruSettings) units, and its projection back to the width.
 ///
 /// Parameters are named, laid out and drawn as those of a layer of PyTorch's `nn.GRU`: gates r, z, n one
 /// after the other, all from U(−1/√units, 1/√units). Its recurrence runs in float32 whatever the

@@ -1,6 +1,6 @@
 //! Attention as an RNN with keys and queries: a state of many weighted sums, which the input reads.
 
-use aaren_format::{Model, Settings};
+use aaren_format::{AarenSettings, Model};
 use tch::{Kind, Tensor, nn};
 
 use super::Mixer;
@@ -26,12 +26,11 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
-    pub(crate) fn new(path: &nn::Path, model: &Model, longest: usize) -> Self {
-        let Settings { heads, keys, .. } = model.mixer.settings();
-        let (width, entries) = (model.width as i64, keys as i64);
-        let linear = |name| linear(path / name, width, heads as i64 * entries);
+    pub(crate) fn new(path: &nn::Path, model: &Model, settings: AarenSettings, longest: usize) -> Self {
+        let (width, entries) = (model.width as i64, settings.keys as i64);
+        let linear = |name| linear(path / name, width, settings.heads as i64 * entries);
         Self {
-            scores: Aaren::new(path, model, longest),
+            scores: Aaren::new(path, model, settings, longest),
             keys: linear("token_key"),
             queries: linear("token_query"),
             entries,
@@ -163,7 +162,7 @@ impl Mixer for Keyed {
 
 #[cfg(test)]
 mod tests {
-    use aaren_format::{EncoderKind, Mixer as Mixing, Norm, Positions, Recency};
+    use aaren_format::{Norm, Positions, Recency};
     use tch::Device;
 
     use super::*;
@@ -181,11 +180,11 @@ mod tests {
             (Recency::Spread, Positions::Rotary),
         ] {
             let store = nn::VarStore::new(Device::Cpu);
-            let settings = Settings { heads: 2, recency, rotate: 1.0, keys: 5 };
-            let mixer = Mixing::new(EncoderKind::Aaren, settings);
+            let settings = AarenSettings { heads: 2, recency, rotate: 1.0, keys: 5 };
+            let mixer = aaren_format::Mixer::Aaren(settings);
             let model =
                 Model { width: 12, layers: 1, norm: Norm::Post, past_actions: true, positions, mixer };
-            let layer = Keyed::new(&store.root(), &model, 30);
+            let layer = Keyed::new(&store.root(), &model, settings, 30);
             let x = Tensor::randn([batch, tokens, width], (Kind::Float, Device::Cpu)) * 2.0;
 
             let named: Vec<_> = store.variables().into_iter().collect();

@@ -7,7 +7,7 @@ use crate::linear::{float, linear, weights, x_linear};
 use crate::rotation::Place;
 use crate::wanted::Wanted;
 
-/// A long short-term memory (Hochreiter and Schmidhuber 1997) of [`Model::units`](aaren_format::Model::units)
+/// A long short-term memory (Hochreiter and Schmidhuber 1997) of [`LstmSettings::units`](aaren_format::LstmSettings)
 /// units, and its projection back to the width.
 ///
 /// Parameters are those of a layer of PyTorch's `nn.LSTM`, gates i, f, g, o; else as [`Gru`](super::gru::Gru).

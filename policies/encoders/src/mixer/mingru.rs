@@ -10,7 +10,7 @@ use crate::scan::{self, Prefix};
 use crate::wanted::Wanted;
 
 /// A minimal gated recurrent unit (Feng et al. 2024, arXiv 2410.01201) of
-/// [`Model::units`](aaren_format::Model::units) units, and its projection back to the width.
+/// [`MinGruSettings::units`](aaren_format::MinGruSettings) units, and its projection back to the width.
 ///
 /// h ← (1 − σ(z)) h + σ(z) g(c), z and c linear in the input, is a mean of all g(c) so far: each of weight σ(z), which every
 /// later token decays by ln(1 + eᶻ). So it is the scan of an Aaren with a head for each unit, whose weights sum to one.

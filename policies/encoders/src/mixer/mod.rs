@@ -13,7 +13,7 @@ mod transformer;
 
 use std::fmt::Debug;
 
-use aaren_format::{EncoderKind, Model};
+use aaren_format::{self as format, GruSettings, LstmSettings, MinGruSettings, Model};
 use tch::{Tensor, nn};
 
 use self::aaren::Aaren;
@@ -102,15 +102,21 @@ pub(crate) fn by_graph<'a, M: Mixer + ?Sized>(
 /// The mixer of a block, its parameters created under `path`; the longest episode has `longest` timesteps.
 pub(crate) fn mixer(path: &nn::Path, model: &Model, longest: usize) -> Box<dyn Mixer> {
     let (width, units) = (model.width as i64, model.units() as i64);
-    match model.encoder() {
-        EncoderKind::Aaren if model.mixer.settings().keys > 1 => {
-            Box::new(Keyed::new(&(path / "attention"), model, longest))
+    match model.mixer {
+        format::Mixer::Aaren(settings) if settings.keys > 1 => {
+            Box::new(Keyed::new(&(path / "attention"), model, settings, longest))
         }
-        EncoderKind::Aaren => Box::new(Aaren::new(&(path / "attention"), model, longest)),
-        EncoderKind::Transformer => Box::new(CausalAttention::new(&(path / "attention"), model, longest)),
-        EncoderKind::Gru => Box::new(Gru::new(&(path / "gru"), width, units)),
-        EncoderKind::Lstm => Box::new(Lstm::new(&(path / "lstm"), width, units)),
-        EncoderKind::MinGru => Box::new(MinGru::new(&(path / "mingru"), width, units)),
-        EncoderKind::GatedDelta => Box::new(GatedDelta::new(&(path / "attention"), model, longest)),
+        format::Mixer::Aaren(settings) => {
+            Box::new(Aaren::new(&(path / "attention"), model, settings, longest))
+        }
+        format::Mixer::Transformer(settings) => {
+            Box::new(CausalAttention::new(&(path / "attention"), model, settings, longest))
+        }
+        format::Mixer::Gru(GruSettings) => Box::new(Gru::new(&(path / "gru"), width, units)),
+        format::Mixer::Lstm(LstmSettings) => Box::new(Lstm::new(&(path / "lstm"), width, units)),
+        format::Mixer::MinGru(MinGruSettings) => Box::new(MinGru::new(&(path / "mingru"), width, units)),
+        format::Mixer::GatedDelta(settings) => {
+            Box::new(GatedDelta::new(&(path / "attention"), model, settings, longest))
+        }
     }
 }

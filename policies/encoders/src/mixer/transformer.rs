@@ -1,6 +1,6 @@
 //! Causal multi-head attention.
 
-use aaren_format::{Model, Positions};
+use aaren_format::{Model, Positions, TransformerSettings};
 use tch::{Kind, Tensor, nn};
 
 use super::{Mixed, Mixer, by_graph};
@@ -25,7 +25,7 @@ pub(crate) struct CausalAttention {
 }
 
 impl CausalAttention {
-    pub(crate) fn new(path: &nn::Path, model: &Model, longest: usize) -> Self {
+    pub(crate) fn new(path: &nn::Path, model: &Model, settings: TransformerSettings, longest: usize) -> Self {
         let width = model.width as i64;
         let linear = |name| linear(path / name, width, width);
         Self {
@@ -36,7 +36,7 @@ impl CausalAttention {
             phases: Phases::new(path, model, longest),
             alibi: model.positions == Positions::Alibi,
             band: None,
-            heads: model.mixer.settings().heads as i64,
+            heads: settings.heads as i64,
         }
     }
 
@@ -198,7 +198,7 @@ impl Mixer for CausalAttention {
 
 #[cfg(test)]
 mod tests {
-    use aaren_format::{EncoderKind, Mixer as Mixing, Norm, Settings};
+    use aaren_format::Norm;
     use tch::Device;
 
     use super::*;
@@ -208,10 +208,11 @@ mod tests {
         let _alone = crate::GENERATOR.lock();
         tch::manual_seed(4);
         let store = nn::VarStore::new(Device::Cpu);
-        let mixer = Mixing::new(EncoderKind::Transformer, Settings { heads: 2, ..Settings::default() });
+        let settings = TransformerSettings { heads: 2, rotate: 1.0 };
+        let mixer = aaren_format::Mixer::Transformer(settings);
         let (positions, norm) = (Positions::Alibi, Norm::Post);
         let model = Model { width: 12, layers: 1, norm, past_actions: true, positions, mixer };
-        let mut layer = CausalAttention::new(&store.root(), &model, 5);
+        let mut layer = CausalAttention::new(&store.root(), &model, settings, 5);
         layer.limit(3, 0);
         let x = Tensor::randn([2, 9, 12], (Kind::Float, Device::Cpu)) * 3.0;
         let place = Place { before: 0, each: 2, begins: None };

@@ -89,10 +89,9 @@ pub fn c_file(bytes: &[u8], name: &str) -> Result<CFile, Error> {
 /// What stands before all code: where it comes from, and what it needs.
 fn introduction(header: &Header, constant_bytes: usize) -> String {
     let aaren = |recency: &[Recency]| {
-        let is = |mixer: Mixer| {
-            mixer.encoder() == EncoderKind::Aaren && recency.contains(&mixer.settings().recency)
-        };
-        header.decision().is_some_and(|decision| is(decision.model.mixer))
+        let is =
+            |model: Model| matches!(model.mixer, Mixer::Aaren(aaren) if recency.contains(&aaren.recency));
+        header.decision().is_some_and(|decision| is(decision.model))
     };
     let keyed = header.decision().is_some_and(|decision| decision.model.mixer.settings().keys > 1);
     let rotated = header.decision().is_some_and(|decision| decision.model.rotated_heads() > 0);
