@@ -15,6 +15,9 @@ enum Observe {
     Positions,
 }
 
+/// Keyword arguments as they are given.
+pub(crate) type Arguments = Map<String, Value>;
+
 /// Of an environment that takes none of its own.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct NoKwargs {}
@@ -78,7 +81,7 @@ pub(crate) fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D
 /// arguments that are `taken`.
 pub(crate) fn parse<K: Serialize + DeserializeOwned>(
     id: &str,
-    kwargs: Map<String, Value>,
+    kwargs: Arguments,
     defaults: &K,
     taken: impl Fn(&str) -> bool,
 ) -> Result<K, Error> {

@@ -1,11 +1,10 @@
 //! RATE's T-maze.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::drawing::Drawing;
 use crate::dynamics::{Dynamics, Step};
-use crate::kwargs::parse;
+use crate::kwargs::{Arguments, parse};
 use crate::numpy::Generator;
 use crate::t_maze::{Corridor, maze};
 use crate::{ActionSpace, Error};
@@ -50,7 +49,7 @@ impl Default for Kwargs {
 }
 
 impl RateTMaze {
-    pub(crate) fn new(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
+    pub(crate) fn new(id: &str, kwargs: Arguments) -> Result<Self, Error> {
         let kwargs = parse(id, kwargs, &Kwargs::default(), |name| name != "observe")?;
         let corridor = kwargs.corridor.low as i64;
         let mut maze = Self {

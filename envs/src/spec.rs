@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use crate::table::{self, ENTRIES};
+use crate::table::{self, ENTRIES, Entry};
 use crate::{EnvSpec, Environment, Error, ReferenceScores, mujoco_version, nearest};
 
 /// The ids of the environments of this crate.
 pub fn ids() -> &'static [&'static str] {
-    static IDS: LazyLock<Vec<&str>> = LazyLock::new(|| ENTRIES.iter().map(|entry| entry.id).collect());
+    static IDS: LazyLock<Vec<&str>> =
+        LazyLock::new(|| ENTRIES.iter().flat_map(Entry::ids).map(|id| &*id.leak()).collect());
     &IDS
 }
 

@@ -1,11 +1,10 @@
 //! TMaze-v0, ours.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::drawing::{Drawing, Shape, colour};
 use crate::dynamics::{Dynamics, Step};
-use crate::kwargs::parse;
+use crate::kwargs::{Arguments, parse};
 use crate::numpy::Generator;
 use crate::{ActionSpace, EnvState, Error};
 
@@ -80,7 +79,7 @@ impl Default for Kwargs {
 }
 
 impl TMaze {
-    pub(crate) fn new(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
+    pub(crate) fn new(id: &str, kwargs: Arguments) -> Result<Self, Error> {
         let kwargs = parse(id, kwargs, &Kwargs::default(), |name| name != "observe")?;
         let length = kwargs.corridor.low;
         Ok(Self { kwargs, action_space: ActionSpace::Discrete { choices: 3 }, cue: 1.0, length, position: 0 })

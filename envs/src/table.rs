@@ -1,25 +1,25 @@
 //! The environments of this crate: what there is to know of each, in one row.
 
-use serde_json::{Map, Value};
-
 use crate::classic_control::{Acrobot, CartPole, MountainCar, Pendulum};
 use crate::dynamics::Dynamics;
-use crate::kwargs::{NoKwargs, parse};
+use crate::kwargs::{Arguments, NoKwargs, parse};
 use crate::mujoco::{
-    Version, ant, half_cheetah, hopper, humanoid, humanoid_standup, inverted_double_pendulum,
-    inverted_pendulum, pusher, reacher, swimmer, walker2d,
+    ant, half_cheetah, hopper, humanoid, humanoid_standup, inverted_double_pendulum, inverted_pendulum,
+    pusher, reacher, swimmer, walker2d,
 };
-use crate::popgym::{Autoencode, CountRecall, Level, PositionOnly, Repeat};
+use crate::popgym::{Autoencode, CountRecall, LEVELS, Level, PositionOnly, Repeat};
 use crate::rate_t_maze::RateTMaze;
 use crate::t_maze::TMaze;
 use crate::{Error, ReferenceScores};
 
-/// An environment of this crate.
+/// An environment of this crate, in all its versions or levels.
 pub(crate) struct Entry {
-    /// Gymnasium's id, or that of the package it is from.
-    pub(crate) id: &'static str,
-    /// From the id, for messages, and the keyword arguments.
-    pub(crate) make: fn(&str, Map<String, Value>) -> Result<Made, Error>,
+    /// Gymnasium's, or that of the package it is from.
+    name: &'static str,
+    /// What stands behind the name in each id.
+    variants: &'static [&'static str],
+    /// From the id, which says the variant, and the keyword arguments.
+    pub(crate) make: fn(&str, Arguments) -> Result<Made, Error>,
     /// D4RL's (`d4rl/infos.py`).
     pub(crate) references: Option<ReferenceScores>,
 }
@@ -27,13 +27,21 @@ pub(crate) struct Entry {
 /// The dynamics, and the time limit of the wrapper that `gymnasium.make` puts around them, where it does.
 pub(crate) type Made = (Box<dyn Dynamics>, Option<usize>);
 
-const fn row(id: &'static str, make: fn(&str, Map<String, Value>) -> Result<Made, Error>) -> Entry {
-    Entry { id, make, references: None }
+const fn row(
+    name: &'static str,
+    variants: &'static [&'static str],
+    make: fn(&str, Arguments) -> Result<Made, Error>,
+) -> Entry {
+    Entry { name, variants, make, references: None }
 }
 
 impl Entry {
     const fn scored(self, references: ReferenceScores) -> Entry {
         Entry { references: Some(references), ..self }
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = String> {
+        self.variants.iter().map(|variant| format!("{}{variant}", self.name))
     }
 }
 
@@ -52,71 +60,47 @@ fn ending(dynamics: impl Dynamics + 'static) -> Result<Made, Error> {
 }
 
 /// One of POPGym's, which take no arguments.
-fn popgym(id: &str, kwargs: Map<String, Value>, game: impl Dynamics + 'static) -> Result<Made, Error> {
+fn popgym<D: Dynamics + 'static>(id: &str, kwargs: Arguments, game: fn(Level) -> D) -> Result<Made, Error> {
     let NoKwargs {} = parse(id, kwargs, &NoKwargs {}, |name| name != "observe")?;
-    ending(game)
+    ending(game(Level::of_id(id)))
 }
 
-fn t_maze(id: &str, kwargs: Map<String, Value>) -> Result<Made, Error> {
+fn t_maze(id: &str, kwargs: Arguments) -> Result<Made, Error> {
     let maze = TMaze::new(id, kwargs)?;
     let limit = maze.time_limit();
     limited(maze, limit)
 }
 
-use Level::{Easy, Hard, Medium};
-use Version::{V4, V5};
+/// Of a robot.
+const V4_V5: &[&str] = &["-v4", "-v5"];
+/// Of what is there once.
+const ONE: &[&str] = &[""];
 
 pub(crate) static ENTRIES: &[Entry] = &[
-    row("Acrobot-v1", |id, kwargs| limited(Acrobot::new(id, kwargs)?, 500)),
-    row("Ant-v4", |id, kwargs| limited(ant(id, V4, kwargs)?, 1000)).scored(ANT),
-    row("Ant-v5", |id, kwargs| limited(ant(id, V5, kwargs)?, 1000)).scored(ANT),
-    row("CartPole-v1", |id, kwargs| limited(CartPole::new(id, kwargs)?, 500)),
-    row("HalfCheetah-v4", |id, kwargs| limited(half_cheetah(id, V4, kwargs)?, 1000)).scored(HALF_CHEETAH),
-    row("HalfCheetah-v5", |id, kwargs| limited(half_cheetah(id, V5, kwargs)?, 1000)).scored(HALF_CHEETAH),
-    row("Hopper-v4", |id, kwargs| limited(hopper(id, V4, kwargs)?, 1000)).scored(HOPPER),
-    row("Hopper-v5", |id, kwargs| limited(hopper(id, V5, kwargs)?, 1000)).scored(HOPPER),
-    row("Humanoid-v4", |id, kwargs| limited(humanoid(id, V4, kwargs)?, 1000)),
-    row("Humanoid-v5", |id, kwargs| limited(humanoid(id, V5, kwargs)?, 1000)),
-    row("HumanoidStandup-v4", |id, kwargs| limited(humanoid_standup(id, V4, kwargs)?, 1000)),
-    row("HumanoidStandup-v5", |id, kwargs| limited(humanoid_standup(id, V5, kwargs)?, 1000)),
-    row("InvertedDoublePendulum-v4", |id, kwargs| limited(inverted_double_pendulum(id, V4, kwargs)?, 1000)),
-    row("InvertedDoublePendulum-v5", |id, kwargs| limited(inverted_double_pendulum(id, V5, kwargs)?, 1000)),
-    row("InvertedPendulum-v4", |id, kwargs| limited(inverted_pendulum(id, V4, kwargs)?, 1000)),
-    row("InvertedPendulum-v5", |id, kwargs| limited(inverted_pendulum(id, V5, kwargs)?, 1000)),
-    row("MountainCar-v0", |id, kwargs| limited(MountainCar::discrete(id, kwargs)?, 200)),
-    row("MountainCarContinuous-v0", |id, kwargs| limited(MountainCar::continuous(id, kwargs)?, 999)),
-    row("Pendulum-v1", |id, kwargs| limited(Pendulum::new(id, kwargs)?, 200)),
-    row("Pusher-v5", |id, kwargs| limited(pusher(id, kwargs)?, 100)),
-    row("RateTMaze-v0", |id, kwargs| ending(RateTMaze::new(id, kwargs)?)),
-    row("Reacher-v4", |id, kwargs| limited(reacher(id, V4, kwargs)?, 50)),
-    row("Reacher-v5", |id, kwargs| limited(reacher(id, V5, kwargs)?, 50)),
-    row("Swimmer-v4", |id, kwargs| limited(swimmer(id, V4, kwargs)?, 1000)),
-    row("Swimmer-v5", |id, kwargs| limited(swimmer(id, V5, kwargs)?, 1000)),
-    row("TMaze-v0", t_maze),
-    row("Walker2d-v4", |id, kwargs| limited(walker2d(id, V4, kwargs)?, 1000)).scored(WALKER2D),
-    row("Walker2d-v5", |id, kwargs| limited(walker2d(id, V5, kwargs)?, 1000)).scored(WALKER2D),
-    row("popgym-AutoencodeEasy-v0", |id, kwargs| popgym(id, kwargs, Autoencode::new(Easy))),
-    row("popgym-AutoencodeMedium-v0", |id, kwargs| popgym(id, kwargs, Autoencode::new(Medium))),
-    row("popgym-AutoencodeHard-v0", |id, kwargs| popgym(id, kwargs, Autoencode::new(Hard))),
-    row("popgym-CountRecallEasy-v0", |id, kwargs| popgym(id, kwargs, CountRecall::new(Easy))),
-    row("popgym-CountRecallMedium-v0", |id, kwargs| popgym(id, kwargs, CountRecall::new(Medium))),
-    row("popgym-CountRecallHard-v0", |id, kwargs| popgym(id, kwargs, CountRecall::new(Hard))),
-    row("popgym-PositionOnlyCartPoleEasy-v0", |id, kwargs| popgym(id, kwargs, PositionOnly::cart_pole(Easy))),
-    row("popgym-PositionOnlyCartPoleMedium-v0", |id, kwargs| {
-        popgym(id, kwargs, PositionOnly::cart_pole(Medium))
-    }),
-    row("popgym-PositionOnlyCartPoleHard-v0", |id, kwargs| popgym(id, kwargs, PositionOnly::cart_pole(Hard))),
-    row("popgym-PositionOnlyPendulumEasy-v0", |id, kwargs| popgym(id, kwargs, PositionOnly::pendulum(Easy))),
-    row("popgym-PositionOnlyPendulumMedium-v0", |id, kwargs| {
-        popgym(id, kwargs, PositionOnly::pendulum(Medium))
-    }),
-    row("popgym-PositionOnlyPendulumHard-v0", |id, kwargs| popgym(id, kwargs, PositionOnly::pendulum(Hard))),
-    row("popgym-RepeatFirstEasy-v0", |id, kwargs| popgym(id, kwargs, Repeat::first(Easy))),
-    row("popgym-RepeatFirstMedium-v0", |id, kwargs| popgym(id, kwargs, Repeat::first(Medium))),
-    row("popgym-RepeatFirstHard-v0", |id, kwargs| popgym(id, kwargs, Repeat::first(Hard))),
-    row("popgym-RepeatPreviousEasy-v0", |id, kwargs| popgym(id, kwargs, Repeat::previous(Easy))),
-    row("popgym-RepeatPreviousMedium-v0", |id, kwargs| popgym(id, kwargs, Repeat::previous(Medium))),
-    row("popgym-RepeatPreviousHard-v0", |id, kwargs| popgym(id, kwargs, Repeat::previous(Hard))),
+    row("Acrobot-v1", ONE, |id, kwargs| limited(Acrobot::new(id, kwargs)?, 500)),
+    row("Ant", V4_V5, |id, kwargs| limited(ant(id, kwargs)?, 1000)).scored(ANT),
+    row("CartPole-v1", ONE, |id, kwargs| limited(CartPole::new(id, kwargs)?, 500)),
+    row("HalfCheetah", V4_V5, |id, kwargs| limited(half_cheetah(id, kwargs)?, 1000)).scored(HALF_CHEETAH),
+    row("Hopper", V4_V5, |id, kwargs| limited(hopper(id, kwargs)?, 1000)).scored(HOPPER),
+    row("Humanoid", V4_V5, |id, kwargs| limited(humanoid(id, kwargs)?, 1000)),
+    row("HumanoidStandup", V4_V5, |id, kwargs| limited(humanoid_standup(id, kwargs)?, 1000)),
+    row("InvertedDoublePendulum", V4_V5, |id, kwargs| limited(inverted_double_pendulum(id, kwargs)?, 1000)),
+    row("InvertedPendulum", V4_V5, |id, kwargs| limited(inverted_pendulum(id, kwargs)?, 1000)),
+    row("MountainCar-v0", ONE, |id, kwargs| limited(MountainCar::discrete(id, kwargs)?, 200)),
+    row("MountainCarContinuous-v0", ONE, |id, kwargs| limited(MountainCar::continuous(id, kwargs)?, 999)),
+    row("Pendulum-v1", ONE, |id, kwargs| limited(Pendulum::new(id, kwargs)?, 200)),
+    row("Pusher-v5", ONE, |id, kwargs| limited(pusher(id, kwargs)?, 100)),
+    row("RateTMaze-v0", ONE, |id, kwargs| ending(RateTMaze::new(id, kwargs)?)),
+    row("Reacher", V4_V5, |id, kwargs| limited(reacher(id, kwargs)?, 50)),
+    row("Swimmer", V4_V5, |id, kwargs| limited(swimmer(id, kwargs)?, 1000)),
+    row("TMaze-v0", ONE, t_maze),
+    row("Walker2d", V4_V5, |id, kwargs| limited(walker2d(id, kwargs)?, 1000)).scored(WALKER2D),
+    row("popgym-Autoencode", LEVELS, |id, kwargs| popgym(id, kwargs, Autoencode::new)),
+    row("popgym-CountRecall", LEVELS, |id, kwargs| popgym(id, kwargs, CountRecall::new)),
+    row("popgym-PositionOnlyCartPole", LEVELS, |id, kwargs| popgym(id, kwargs, PositionOnly::cart_pole)),
+    row("popgym-PositionOnlyPendulum", LEVELS, |id, kwargs| popgym(id, kwargs, PositionOnly::pendulum)),
+    row("popgym-RepeatFirst", LEVELS, |id, kwargs| popgym(id, kwargs, Repeat::first)),
+    row("popgym-RepeatPrevious", LEVELS, |id, kwargs| popgym(id, kwargs, Repeat::previous)),
 ];
 
 /// The environment of that id, or that a D4RL dataset of that name was made in, which is now called v4: such a name is a
@@ -129,7 +113,8 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
         Some("walker2d") => "Walker2d-v4",
         _ => name,
     };
-    ENTRIES.iter().find(|entry| entry.id == id)
+    let is = |entry: &&Entry| id.strip_prefix(entry.name).is_some_and(|rest| entry.variants.contains(&rest));
+    ENTRIES.iter().find(is)
 }
 
 /// The robot of a name such as `hopper-medium-v2`.

@@ -2,12 +2,10 @@
 
 use std::f64::consts::PI;
 
-use serde_json::{Map, Value};
-
 use super::{entries, observe};
 use crate::drawing::{Drawing, Shape, colour};
 use crate::dynamics::{Dynamics, Step};
-use crate::kwargs::{NoKwargs, parse};
+use crate::kwargs::{Arguments, NoKwargs, parse};
 use crate::numpy::Generator;
 use crate::{ActionSpace, EnvState, Error};
 
@@ -23,7 +21,7 @@ pub(crate) struct Acrobot {
 }
 
 impl Acrobot {
-    pub(crate) fn new(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
+    pub(crate) fn new(id: &str, kwargs: Arguments) -> Result<Self, Error> {
         let NoKwargs {} = parse(id, kwargs, &NoKwargs {}, |_| true)?;
         Ok(Self { action_space: ActionSpace::Discrete { choices: 3 }, state: [0.0; 4] })
     }

@@ -1,12 +1,11 @@
 //! CartPole-v1.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::{entries, observe};
 use crate::drawing::{Drawing, Shape, colour};
 use crate::dynamics::{Dynamics, Step};
-use crate::kwargs::parse;
+use crate::kwargs::{Arguments, parse};
 use crate::numpy::Generator;
 use crate::{ActionSpace, EnvState, Error};
 
@@ -38,7 +37,7 @@ struct Kwargs {
 }
 
 impl CartPole {
-    pub(crate) fn new(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
+    pub(crate) fn new(id: &str, kwargs: Arguments) -> Result<Self, Error> {
         Ok(Self::of(parse(id, kwargs, &Kwargs::default(), |_| true)?))
     }
 

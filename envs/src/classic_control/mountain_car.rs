@@ -1,12 +1,11 @@
 //! MountainCar-v0 and MountainCarContinuous-v0.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::{entries, observe, valley};
 use crate::drawing::Drawing;
 use crate::dynamics::{Dynamics, Step};
-use crate::kwargs::parse;
+use crate::kwargs::{Arguments, parse};
 use crate::numpy::Generator;
 use crate::{ActionSpace, EnvState, Error};
 
@@ -36,15 +35,15 @@ struct Kwargs {
 }
 
 impl MountainCar {
-    pub(crate) fn discrete(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
+    pub(crate) fn discrete(id: &str, kwargs: Arguments) -> Result<Self, Error> {
         Self::new(id, kwargs, ActionSpace::Discrete { choices: 3 })
     }
 
-    pub(crate) fn continuous(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
+    pub(crate) fn continuous(id: &str, kwargs: Arguments) -> Result<Self, Error> {
         Self::new(id, kwargs, ActionSpace::Continuous { low: vec![-1.0], high: vec![1.0] })
     }
 
-    fn new(id: &str, kwargs: Map<String, Value>, action_space: ActionSpace) -> Result<Self, Error> {
+    fn new(id: &str, kwargs: Arguments, action_space: ActionSpace) -> Result<Self, Error> {
         let kwargs = parse(id, kwargs, &Kwargs::default(), |_| true)?;
         Ok(Self { kwargs, action_space, position: -0.5, velocity: 0.0, single: false })
     }

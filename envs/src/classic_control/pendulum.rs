@@ -3,12 +3,11 @@
 use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::{entries, observe};
 use crate::drawing::{Drawing, Shape, colour};
 use crate::dynamics::{Dynamics, Step};
-use crate::kwargs::parse;
+use crate::kwargs::{Arguments, parse};
 use crate::numpy::Generator;
 use crate::{ActionSpace, EnvState, Error};
 
@@ -36,7 +35,7 @@ impl Default for Kwargs {
 }
 
 impl Pendulum {
-    pub(crate) fn new(id: &str, kwargs: Map<String, Value>) -> Result<Self, Error> {
+    pub(crate) fn new(id: &str, kwargs: Arguments) -> Result<Self, Error> {
         Ok(Self::of(parse(id, kwargs, &Kwargs::default(), |_| true)?))
     }
 

@@ -3,12 +3,11 @@
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::robot::{Robot, Task, Version, control_cost, healthy_reward, jitter, normal, numpy_sum};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{Range, parse, scale};
+use crate::kwargs::{Arguments, Range, parse, scale};
 use crate::numpy::Generator;
 
 /// Ant of Gymnasium (`envs/mujoco/ant_v4.py`, `ant_v5.py`): walk forward on four legs.
@@ -81,7 +80,8 @@ impl Default for Kwargs {
     }
 }
 
-pub(crate) fn ant(id: &str, version: Version, kwargs: Map<String, Value>) -> Result<Robot<Ant>, Error> {
+pub(crate) fn ant(id: &str, kwargs: Arguments) -> Result<Robot<Ant>, Error> {
+    let version = Version::of(id);
     let refused: &[&str] = match version {
         Version::V4 => {
             &["frame_skip", "forward_reward_weight", "main_body", "include_cfrc_ext_in_observation"]

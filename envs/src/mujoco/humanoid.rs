@@ -3,12 +3,11 @@
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::robot::{Robot, Task, Version, healthy_reward, jitter, numpy_sum};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{Range, parse, scale};
+use crate::kwargs::{Arguments, Range, parse, scale};
 use crate::numpy::Generator;
 
 /// What both tasks share.
@@ -107,11 +106,8 @@ const HUMANOID: HumanoidKwargs = HumanoidKwargs {
     body: BODY,
 };
 
-pub(crate) fn humanoid(
-    id: &str,
-    version: Version,
-    kwargs: Map<String, Value>,
-) -> Result<Robot<Humanoid>, Error> {
+pub(crate) fn humanoid(id: &str, kwargs: Arguments) -> Result<Robot<Humanoid>, Error> {
+    let version = Version::of(id);
     let only_v5 =
         |name: &str| name == "frame_skip" || name.starts_with("contact_cost") || name.starts_with("include");
     let kwargs = parse(id, kwargs, &HUMANOID, |name| version == Version::V5 || !only_v5(name))?;
@@ -180,11 +176,8 @@ const STANDUP: StandupKwargs = StandupKwargs {
     body: BODY,
 };
 
-pub(crate) fn humanoid_standup(
-    id: &str,
-    version: Version,
-    kwargs: Map<String, Value>,
-) -> Result<Robot<HumanoidStandup>, Error> {
+pub(crate) fn humanoid_standup(id: &str, kwargs: Arguments) -> Result<Robot<HumanoidStandup>, Error> {
+    let version = Version::of(id);
     let kwargs = parse(id, kwargs, &STANDUP, |name| version == Version::V5 || name == "observe")?;
     let simulation = Simulation::new(id, "humanoidstandup.xml", kwargs.body.frame_skip)?;
     let positions = simulation.qpos().len() - kwargs.body.hidden();

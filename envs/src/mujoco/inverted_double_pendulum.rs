@@ -3,12 +3,11 @@
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::robot::{Robot, Task, Version, jitter, normal};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{parse, scale};
+use crate::kwargs::{Arguments, parse, scale};
 use crate::numpy::Generator;
 
 /// InvertedDoublePendulum of Gymnasium (`envs/mujoco/inverted_double_pendulum_v4.py`, `inverted_double_pendulum_v5.py`):
@@ -33,9 +32,9 @@ const DEFAULTS: Kwargs =
 
 pub(crate) fn inverted_double_pendulum(
     id: &str,
-    version: Version,
-    kwargs: Map<String, Value>,
+    kwargs: Arguments,
 ) -> Result<Robot<InvertedDoublePendulum>, Error> {
+    let version = Version::of(id);
     let kwargs = parse(id, kwargs, &DEFAULTS, |name| version == Version::V5 || name == "observe")?;
     let simulation = Simulation::new(id, "inverted_double_pendulum.xml", kwargs.frame_skip)?;
     // Forces of constraints tell of velocities.

@@ -3,12 +3,11 @@
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::robot::{Robot, Task, Version, jitter};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{parse, scale};
+use crate::kwargs::{Arguments, parse, scale};
 use crate::numpy::Generator;
 
 /// The pole has fallen beyond this angle, in rad.
@@ -32,11 +31,8 @@ struct Kwargs {
 
 const DEFAULTS: Kwargs = Kwargs { frame_skip: NonZeroU32::new(2).unwrap(), reset_noise_scale: 0.01 };
 
-pub(crate) fn inverted_pendulum(
-    id: &str,
-    version: Version,
-    kwargs: Map<String, Value>,
-) -> Result<Robot<InvertedPendulum>, Error> {
+pub(crate) fn inverted_pendulum(id: &str, kwargs: Arguments) -> Result<Robot<InvertedPendulum>, Error> {
+    let version = Version::of(id);
     let kwargs = parse(id, kwargs, &DEFAULTS, |name| version == Version::V5 || name == "observe")?;
     let simulation = Simulation::new(id, "inverted_pendulum.xml", kwargs.frame_skip)?;
     Ok(Robot::new(simulation, InvertedPendulum { version, kwargs }, 2..4))

@@ -18,5 +18,4 @@ pub(crate) use inverted_pendulum::inverted_pendulum;
 pub(crate) use planar::{half_cheetah, hopper, swimmer, walker2d};
 pub(crate) use pusher::pusher;
 pub(crate) use reacher::reacher;
-pub(crate) use robot::Version;
 pub use simulation::{mujoco_models, mujoco_version};

@@ -3,12 +3,11 @@
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::robot::{Robot, Task, Version, control_cost, healthy_reward, jitter, normal};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::{Range, parse, scale};
+use crate::kwargs::{Arguments, Range, parse, scale};
 use crate::numpy::Generator;
 
 /// A robot of Gymnasium's that moves in a plane and is paid for moving forward.
@@ -84,44 +83,32 @@ const WALKER2D: Kwargs = Kwargs {
 /// HalfCheetah of Gymnasium (`envs/mujoco/half_cheetah_v4.py`, `half_cheetah_v5.py`): run forward.
 ///
 /// It never terminates; -v4 and -v5 behave alike.
-pub(crate) fn half_cheetah(
-    id: &str,
-    version: Version,
-    kwargs: Map<String, Value>,
-) -> Result<Robot<Planar>, Error> {
+pub(crate) fn half_cheetah(id: &str, kwargs: Arguments) -> Result<Robot<Planar>, Error> {
     let body = Body { file: "half_cheetah.xml", place: 1, normal: true, fastest: f64::INFINITY };
-    planar(id, body, version, kwargs, &HALF_CHEETAH, |name| !falls(name))
+    planar(id, body, kwargs, &HALF_CHEETAH, |name| !falls(name))
 }
 
 /// Hopper of Gymnasium (`envs/mujoco/hopper_v4.py`, `hopper_v5.py`): hop forward without falling.
-pub(crate) fn hopper(id: &str, version: Version, kwargs: Map<String, Value>) -> Result<Robot<Planar>, Error> {
+pub(crate) fn hopper(id: &str, kwargs: Arguments) -> Result<Robot<Planar>, Error> {
     let body = Body { file: "hopper.xml", place: 1, normal: false, fastest: 10.0 };
-    planar(id, body, version, kwargs, &HOPPER, |_| true)
+    planar(id, body, kwargs, &HOPPER, |_| true)
 }
 
 /// Swimmer of Gymnasium (`envs/mujoco/swimmer_v4.py`, `swimmer_v5.py`): swim forward with two joints.
 ///
 /// It never terminates; -v4 and -v5 behave alike.
-pub(crate) fn swimmer(
-    id: &str,
-    version: Version,
-    kwargs: Map<String, Value>,
-) -> Result<Robot<Planar>, Error> {
+pub(crate) fn swimmer(id: &str, kwargs: Arguments) -> Result<Robot<Planar>, Error> {
     let body = Body { file: "swimmer.xml", place: 2, normal: false, fastest: f64::INFINITY };
-    planar(id, body, version, kwargs, &SWIMMER, |name| !falls(name))
+    planar(id, body, kwargs, &SWIMMER, |name| !falls(name))
 }
 
 /// Walker2d of Gymnasium (`envs/mujoco/walker2d_v4.py`, `walker2d_v5.py`): walk forward without falling.
 ///
 /// -v5 has another model: in -v4 the right foot has half the friction of the left one.
-pub(crate) fn walker2d(
-    id: &str,
-    version: Version,
-    kwargs: Map<String, Value>,
-) -> Result<Robot<Planar>, Error> {
-    let file = if version == Version::V4 { "walker2d.xml" } else { "walker2d_v5.xml" };
+pub(crate) fn walker2d(id: &str, kwargs: Arguments) -> Result<Robot<Planar>, Error> {
+    let file = if Version::of(id) == Version::V4 { "walker2d.xml" } else { "walker2d_v5.xml" };
     let body = Body { file, place: 1, normal: false, fastest: 10.0 };
-    planar(id, body, version, kwargs, &WALKER2D, |name| name != "healthy_state_range")
+    planar(id, body, kwargs, &WALKER2D, |name| name != "healthy_state_range")
 }
 
 /// Whether an argument is one of a robot that can fall.
@@ -132,11 +119,11 @@ fn falls(name: &str) -> bool {
 fn planar(
     id: &str,
     body: Body,
-    version: Version,
-    kwargs: Map<String, Value>,
+    kwargs: Arguments,
     defaults: &Kwargs,
     taken: impl Fn(&str) -> bool,
 ) -> Result<Robot<Planar>, Error> {
+    let version = Version::of(id);
     let of_version = |name: &str| version == Version::V5 || name != "frame_skip";
     let kwargs = parse(id, kwargs, defaults, |name| taken(name) && of_version(name))?;
     let simulation = Simulation::new(id, body.file, kwargs.frame_skip)?;

@@ -3,12 +3,11 @@
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::robot::{Robot, Task, control_cost, difference, jitter, length};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::parse;
+use crate::kwargs::{Arguments, parse};
 use crate::numpy::Generator;
 
 /// Joints of the arm; the others are the object's and the goal's, two each.
@@ -40,7 +39,7 @@ const DEFAULTS: Kwargs = Kwargs {
     reward_control_weight: 0.1,
 };
 
-pub(crate) fn pusher(id: &str, kwargs: Map<String, Value>) -> Result<Robot<Pusher>, Error> {
+pub(crate) fn pusher(id: &str, kwargs: Arguments) -> Result<Robot<Pusher>, Error> {
     let kwargs = parse(id, kwargs, &DEFAULTS, |_| true)?;
     let simulation = Simulation::new(id, "pusher_v5.xml", kwargs.frame_skip)?;
     let [tip, object, goal] = simulation.named(id, ["tips_arm", "object", "goal"])?;

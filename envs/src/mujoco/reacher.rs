@@ -3,12 +3,11 @@
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::robot::{Robot, Task, Version, control_cost, difference, jitter, length};
 use super::simulation::Simulation;
 use crate::Error;
-use crate::kwargs::parse;
+use crate::kwargs::{Arguments, parse};
 use crate::numpy::Generator;
 
 /// Targets lie within this of the middle, in m.
@@ -35,11 +34,8 @@ struct Kwargs {
 const DEFAULTS: Kwargs =
     Kwargs { frame_skip: NonZeroU32::new(2).unwrap(), reward_dist_weight: 1.0, reward_control_weight: 1.0 };
 
-pub(crate) fn reacher(
-    id: &str,
-    version: Version,
-    kwargs: Map<String, Value>,
-) -> Result<Robot<Reacher>, Error> {
+pub(crate) fn reacher(id: &str, kwargs: Arguments) -> Result<Robot<Reacher>, Error> {
+    let version = Version::of(id);
     let kwargs = parse(id, kwargs, &DEFAULTS, |name| version == Version::V5 || name == "observe")?;
     let simulation = Simulation::new(id, "reacher.xml", kwargs.frame_skip)?;
     let [tip, target] = simulation.named(id, ["fingertip", "target"])?;

@@ -11,9 +11,16 @@ use crate::numpy::Generator;
 
 /// Which of Gymnasium's versions of an environment.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Version {
+pub(super) enum Version {
     V4,
     V5,
+}
+
+impl Version {
+    /// That of an id; a D4RL dataset, by whose name an environment goes too, is of -v4.
+    pub(super) fn of(id: &str) -> Self {
+        if id.ends_with("-v5") { Version::V5 } else { Version::V4 }
+    }
 }
 
 /// What distinguishes one robot's task from another's.

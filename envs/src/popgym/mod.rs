@@ -15,18 +15,22 @@ pub(crate) use repeat::Repeat;
 
 use crate::dynamics::Step;
 
-/// How hard a task is made.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Level {
-    Easy,
-    Medium,
-    Hard,
-}
+/// What the ids of POPGym's environments end in, from easy to hard.
+pub(crate) const LEVELS: &[&str] = &["Easy-v0", "Medium-v0", "Hard-v0"];
+
+/// How hard a task is made: one of [`LEVELS`].
+#[derive(Clone, Copy)]
+pub(crate) struct Level(usize);
 
 impl Level {
+    /// That of the environment with an id.
+    pub(crate) fn of_id(id: &str) -> Self {
+        Self(LEVELS.iter().position(|level| id.ends_with(level)).unwrap_or_default())
+    }
+
     /// The one of `[easy, medium, hard]` that is meant.
     fn of<T: Copy>(self, values: [T; 3]) -> T {
-        values[self as usize]
+        values[self.0]
     }
 }
 
