@@ -34,17 +34,6 @@ pub(super) fn load(path: &Path) -> Result<Arc<MjModel>, String> {
     Ok(model)
 }
 
-/// A contact that MuJoCo may have to find at any step.
-struct Pair {
-    geoms: [usize; 2],
-    condim: i32,
-    solref: [f64; 2],
-    solimp: [f64; 5],
-    friction: [f64; 5],
-    margin: f64,
-    gap: f64,
-}
-
 /// Gymnasium's model with less work, and the same numbers bit for bit.
 ///
 /// MuJoCo looks at every step for the bodies that are near each other, and splits what touches into islands.
@@ -61,18 +50,7 @@ fn compile(path: &Path) -> Result<MjModel, Box<dyn std::error::Error>> {
     if whole.ffi().ntree > 1 {
         return Ok(whole);
     }
-    for pair in pairs(&whole) {
-        let Pair { geoms: [one, two], condim, solref, solimp, friction, margin, gap } = pair;
-        let named = spec.add_pair();
-        named.set_geomname1(&format!("geom{one}"));
-        named.set_geomname2(&format!("geom{two}"));
-        named.set_condim(condim);
-        named.set_margin(margin);
-        named.set_gap(gap);
-        *named.solref_mut() = solref;
-        *named.solimp_mut() = solimp;
-        *named.friction_mut() = friction;
-    }
+    add_pairs(&mut spec, &whole);
     for geom in spec.geom_iter_mut() {
         geom.set_contype(0);
         geom.set_conaffinity(0);
@@ -83,13 +61,12 @@ fn compile(path: &Path) -> Result<MjModel, Box<dyn std::error::Error>> {
     Ok(model)
 }
 
-/// The pairs that MuJoCo's filters let through: by type and affinity, and of bodies that are neither one nor
+/// Names the pairs that MuJoCo's filters let through: by type and affinity, and of bodies that are neither one nor
 /// parent and child.
-fn pairs(model: &MjModel) -> Vec<Pair> {
+fn add_pairs(spec: &mut MjSpec, model: &MjModel) {
     let (types, affinities, body) = (model.geom_contype(), model.geom_conaffinity(), model.geom_bodyid());
     let weld = |body: i32| model.body_weldid()[body as usize];
     let parent = |body: i32| weld(model.body_parentid()[body as usize]);
-    let mut pairs = Vec::new();
     for two in 0..types.len() {
         for one in 0..two {
             let bodies = [weld(body[one]), weld(body[two])];
@@ -98,25 +75,22 @@ fn pairs(model: &MjModel) -> Vec<Pair> {
             if related || types[one] & affinities[two] == 0 && types[two] & affinities[one] == 0 {
                 continue;
             }
-            let larger = |of: &[f64]| of[one].max(of[two]);
             let mean = |a: f64, b: f64| 0.5 * a + 0.5 * b;
-            let friction = |direction: usize| {
-                model.geom_friction()[one][direction].max(model.geom_friction()[two][direction])
-            };
+            let frictions = model.geom_friction();
+            let friction = |direction: usize| frictions[one][direction].max(frictions[two][direction]);
             let [slide, spin, roll] = [friction(0), friction(1), friction(2)];
             let (solref, solimp) = (model.geom_solref(), model.geom_solimp());
-            pairs.push(Pair {
-                geoms: [one, two],
-                condim: model.geom_condim()[one].max(model.geom_condim()[two]),
-                solref: std::array::from_fn(|i| mean(solref[one][i], solref[two][i])),
-                solimp: std::array::from_fn(|i| mean(solimp[one][i], solimp[two][i])),
-                friction: [slide, slide, spin, roll, roll],
-                margin: model.geom_margin()[one] + model.geom_margin()[two],
-                gap: larger(model.geom_gap()),
-            });
+            let pair = spec.add_pair();
+            pair.set_geomname1(&format!("geom{one}"));
+            pair.set_geomname2(&format!("geom{two}"));
+            pair.set_condim(model.geom_condim()[one].max(model.geom_condim()[two]));
+            pair.set_margin(model.geom_margin()[one] + model.geom_margin()[two]);
+            pair.set_gap(model.geom_gap()[one].max(model.geom_gap()[two]));
+            *pair.solref_mut() = std::array::from_fn(|i| mean(solref[one][i], solref[two][i]));
+            *pair.solimp_mut() = std::array::from_fn(|i| mean(solimp[one][i], solimp[two][i]));
+            *pair.friction_mut() = [slide, slide, spin, roll, roll];
         }
     }
-    pairs
 }
 
 #[cfg(test)]
