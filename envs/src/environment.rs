@@ -2,15 +2,14 @@
 
 use std::cell::RefCell;
 
-use crate::drawing::Drawing;
-use crate::dynamics::{Dynamics, Scene, Step};
+use crate::dynamics::{Dynamics, Step};
 use crate::numpy::Generator;
 use crate::{ActionSpace, EnvSpec, EnvState, Error};
 
 /// An environment that behaves as Gymnasium's of the same id.
 pub struct Environment {
     spec: EnvSpec,
-    dynamics: Box<dyn Dynamics>,
+    pub(crate) dynamics: Box<dyn Dynamics>,
     time_limit: Option<usize>,
     elapsed: usize,
     /// Gymnasium's `np_random`.
@@ -134,16 +133,6 @@ impl Environment {
     /// (POPGym's, RATE's T-maze).
     pub fn state(&self) -> Option<EnvState> {
         self.dynamics.state()
-    }
-
-    /// What MuJoCo draws, where it does.
-    pub(crate) fn scene(&self) -> Option<Scene> {
-        self.dynamics.scene()
-    }
-
-    /// What it looks like, where it has a drawing.
-    pub(crate) fn drawing(&self) -> Option<Drawing> {
-        self.dynamics.drawing()
     }
 
     /// Starts an episode in `state` instead of in a random one.

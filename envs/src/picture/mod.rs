@@ -73,8 +73,10 @@ impl Camera {
     pub fn new(environment: &Environment, width: usize, height: usize) -> Result<Camera, Error> {
         check_size(&environment.spec().id, width, height)?;
         let fail = |reason| Error::Picture { id: environment.spec().id.clone(), reason };
-        let robot =
-            environment.scene().map(|scene| Robot::new(&scene, environment.state().as_ref(), width, height));
+        let robot = environment
+            .dynamics
+            .scene()
+            .map(|scene| Robot::new(&scene, environment.state().as_ref(), width, height));
         Ok(Camera { width, height, robot: robot.transpose().map_err(fail)? })
     }
 
@@ -99,14 +101,14 @@ impl Camera {
             Some(robot) => robot
                 .rgb(environment.state().as_ref())
                 .map_err(|reason| Error::Picture { id: environment.spec().id.clone(), reason })?,
-            None => environment.drawing().unwrap_or_else(|| bars(environment)).rgb(width, height),
+            None => environment.dynamics.drawing().unwrap_or_else(|| bars(environment)).rgb(width, height),
         };
         Ok(Picture { width, height, rgb })
     }
 }
 
 /// Refuses a picture that is too small or too large.
-pub(crate) fn check_size(id: &str, width: usize, height: usize) -> Result<(), Error> {
+fn check_size(id: &str, width: usize, height: usize) -> Result<(), Error> {
     if (16..=LARGEST).contains(&width) && (16..=LARGEST).contains(&height) {
         return Ok(());
     }
