@@ -1,10 +1,8 @@
 //! RATE's T-maze.
 
-use serde::{Deserialize, Serialize};
-
 use crate::drawing::Drawing;
 use crate::dynamics::{Dynamics, Step};
-use crate::kwargs::{Arguments, parse};
+use crate::kwargs::Arguments;
 use crate::numpy::Generator;
 use crate::t_maze::{Corridor, maze};
 use crate::{ActionSpace, Error};
@@ -24,9 +22,9 @@ const MOVES: [[i64; 2]; 4] = [[1, 0], [0, 1], [-1, 0], [0, -1]];
 /// Draws, in this order: the corridor's length where it is a range, uniformly, and the clue; the noise of each
 /// observation when it is made.
 pub(crate) struct RateTMaze {
-    kwargs: Kwargs,
+    corridor: Corridor,
     action_space: ActionSpace,
-    corridor: i64,
+    length: i64,
     goal: i64,
     x: i64,
     y: i64,
@@ -36,41 +34,26 @@ pub(crate) struct RateTMaze {
     observation: [f64; 4],
 }
 
-#[derive(Serialize, Deserialize)]
-struct Kwargs {
-    /// Steps from the start to the junction: a number, or the shortest and the longest `[low, high]`.
-    corridor: Corridor,
-}
-
-impl Default for Kwargs {
-    fn default() -> Self {
-        Self { corridor: Corridor { low: 148, high: 148 } }
-    }
-}
-
 impl RateTMaze {
     pub(crate) fn new(id: &str, kwargs: Arguments) -> Result<Self, Error> {
-        let kwargs = parse(id, kwargs, &Kwargs::default(), |name| name != "observe")?;
-        let corridor = kwargs.corridor.low as i64;
-        let mut maze = Self {
-            kwargs,
-            action_space: ActionSpace::Discrete { choices: MOVES.len() },
+        let corridor = Corridor::of(id, kwargs, 148)?;
+        Ok(Self {
             corridor,
+            action_space: ActionSpace::Discrete { choices: MOVES.len() },
+            length: corridor.low as i64,
             goal: 1,
             x: 0,
             y: 0,
             elapsed: 0,
             flagged: false,
-            observation: [0.0; 4],
-        };
-        maze.observation[1] = maze.goal as f64;
-        Ok(maze)
+            observation: [0.0, 1.0, 0.0, 0.0],
+        })
     }
 
     /// Makes the next observation.
     fn look(&mut self, random: &mut Generator) {
         let clue = if self.elapsed == 0 { self.goal } else { 0 };
-        let flag = self.x == self.corridor && !self.flagged;
+        let flag = self.x == self.length && !self.flagged;
         self.flagged |= flag;
         let noise = random.integers(-1, 2);
         self.observation = [self.y as f64, clue as f64, f64::from(flag), noise as f64];
@@ -87,7 +70,7 @@ impl Dynamics for RateTMaze {
     }
 
     fn longest_episode(&self) -> Option<usize> {
-        Some(self.kwargs.corridor.high + 2)
+        Some(self.corridor.high + 2)
     }
 
     fn return_range(&self, _steps: usize) -> Option<(f64, f64)> {
@@ -95,8 +78,8 @@ impl Dynamics for RateTMaze {
     }
 
     fn reset(&mut self, random: &mut Generator) {
-        let Corridor { low, high } = self.kwargs.corridor;
-        self.corridor = random.integers(low as i64, high as i64 + 1);
+        let Corridor { low, high } = self.corridor;
+        self.length = random.integers(low as i64, high as i64 + 1);
         self.goal = [-1, 1][random.integers(0, 2) as usize];
         (self.x, self.y, self.elapsed, self.flagged) = (0, 0, 0, false);
         self.look(random);
@@ -105,15 +88,15 @@ impl Dynamics for RateTMaze {
     fn step(&mut self, action: &[f32], random: &mut Generator) -> Step {
         let [dx, dy] = MOVES[action[0] as usize];
         let (x, y) = (self.x + dx, self.y + dy);
-        let corridor = y == 0 && (0..=self.corridor).contains(&x);
-        let arm = y.abs() == 1 && x == self.corridor;
+        let corridor = y == 0 && (0..=self.length).contains(&x);
+        let arm = y.abs() == 1 && x == self.length;
         if corridor || arm {
             (self.x, self.y) = (x, y);
         }
         self.elapsed += 1;
         self.look(random);
         let terminated = self.y != 0;
-        let truncated = self.elapsed >= self.corridor as usize + 2;
+        let truncated = self.elapsed >= self.length as usize + 2;
         Step { reward: f64::from(self.y == self.goal), terminated, truncated, unstable: false }
     }
 
@@ -123,6 +106,6 @@ impl Dynamics for RateTMaze {
 
     fn drawing(&self) -> Option<Drawing> {
         let at = [self.x as f64, self.y as f64];
-        Some(maze(self.corridor as f64, at, self.goal as f64, self.elapsed == 0))
+        Some(maze(self.length as f64, at, self.goal as f64, self.elapsed == 0))
     }
 }

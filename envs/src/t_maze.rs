@@ -21,21 +21,15 @@ const LEFT: f32 = 1.0;
 /// start (−1 left, 1 right; else 0), and whether this is the junction (1, else 0). The turn ends the episode,
 /// with reward 1 for the right one; every other reward is 0.
 pub(crate) struct TMaze {
-    kwargs: Kwargs,
+    corridor: Corridor,
     action_space: ActionSpace,
     cue: f64,
     length: usize,
     position: usize,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Kwargs {
-    /// Steps from the start to the junction: a number, or the shortest and the longest `[low, high]`, between
-    /// which each episode's is drawn, uniformly on a logarithmic scale.
-    corridor: Corridor,
-}
-
-/// Lengths of a corridor, from the shortest to the longest.
+/// Steps from the start to the junction: a number, or the shortest and the longest `[low, high]`, between which each
+/// episode's is drawn.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(try_from = "CorridorForm", into = "[usize; 2]")]
 pub(crate) struct Corridor {
@@ -72,22 +66,27 @@ impl From<Corridor> for [usize; 2] {
     }
 }
 
-impl Default for Kwargs {
-    fn default() -> Self {
-        Self { corridor: Corridor { low: 100, high: 100 } }
+impl Corridor {
+    /// The one argument of environment `id`, which usually is so `long`.
+    pub(crate) fn of(id: &str, kwargs: Arguments, long: usize) -> Result<Self, Error> {
+        #[derive(Serialize, Deserialize)]
+        struct Kwargs {
+            corridor: Corridor,
+        }
+        let usual = Kwargs { corridor: Corridor { low: long, high: long } };
+        parse(id, kwargs, &usual, |name| name != "observe").map(|kwargs| kwargs.corridor)
     }
 }
 
 impl TMaze {
     pub(crate) fn new(id: &str, kwargs: Arguments) -> Result<Self, Error> {
-        let kwargs = parse(id, kwargs, &Kwargs::default(), |name| name != "observe")?;
-        let length = kwargs.corridor.low;
-        Ok(Self { kwargs, action_space: ActionSpace::Discrete { choices: 3 }, cue: 1.0, length, position: 0 })
+        let (corridor, action_space) = (Corridor::of(id, kwargs, 100)?, ActionSpace::Discrete { choices: 3 });
+        Ok(Self { corridor, action_space, cue: 1.0, length: corridor.low, position: 0 })
     }
 
     /// Twice the steps that the longest corridor takes.
     pub(crate) fn time_limit(&self) -> usize {
-        2 * (self.kwargs.corridor.high + 1)
+        2 * (self.corridor.high + 1)
     }
 }
 
@@ -132,8 +131,9 @@ impl Dynamics for TMaze {
     }
 
     fn reset(&mut self, random: &mut Generator) {
-        let Corridor { low, high } = self.kwargs.corridor;
+        let Corridor { low, high } = self.corridor;
         self.cue = if random.integers(0, 2) == 1 { 1.0 } else { -1.0 };
+        // Uniformly on a logarithmic scale.
         let ends = [low as f64, (high + 1) as f64].map(f64::ln);
         let length = (ends[0] + random.random() * (ends[1] - ends[0])).exp();
         self.length = (length as usize).clamp(low, high);
