@@ -14,15 +14,8 @@ pub enum Error {
         nearest: Option<String>,
     },
     /// An environment of Gymnasium's that does not run on this version of MuJoCo.
-    #[error("env: {id} runs on MuJoCo before 3.0 only, and this is {found}; use {instead}")]
-    OldMujoco {
-        /// The environment.
-        id: &'static str,
-        /// MuJoCo's version here.
-        found: &'static str,
-        /// The id of the version that runs.
-        instead: &'static str,
-    },
+    #[error("env: Pusher-v4 runs on MuJoCo before 3.0 only, and this is {found}; use Pusher-v5", found = crate::mujoco_version())]
+    OldMujoco,
     /// No environment at all.
     #[error(
         "there is no environment: the policy was trained from data alone; `aaren evaluate --env ID` plays it"
@@ -97,7 +90,7 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         match self {
             Error::UnknownEnv { .. }
-            | Error::OldMujoco { .. }
+            | Error::OldMujoco
             | Error::NoEnv
             | Error::Kwargs { .. }
             | Error::State { .. }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use crate::table::{self, ENTRIES, Entry};
-use crate::{EnvSpec, Environment, Error, ReferenceScores, mujoco_version, nearest};
+use crate::{EnvSpec, Environment, Error, ReferenceScores, nearest};
 
 /// The ids of the environments of this crate.
 pub fn ids() -> &'static [&'static str] {
@@ -86,7 +86,7 @@ fn unknown(id: &str) -> Error {
     }
     // Gymnasium refuses it too (Farama-Foundation/Gymnasium#950).
     if id == "Pusher-v4" {
-        return Error::OldMujoco { id: "Pusher-v4", found: mujoco_version(), instead: "Pusher-v5" };
+        return Error::OldMujoco;
     }
     let others = registered_ids();
     let known = ids().iter().copied().chain(others.iter().map(String::as_str));
