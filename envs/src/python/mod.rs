@@ -206,16 +206,15 @@ impl Group {
         };
         let reason = match trouble {
             Trouble::Stopped => return Error::Stopped { id },
-            Trouble::Said(Complaint { kind, reason, cure, .. }) if kind == "render" => {
-                return Error::Picture { id, reason: format!("{reason}; {cure}") };
+            Trouble::Said(complaint) if complaint.kind == "render" => {
+                return Error::Picture { id, reason: complaint.with_cure() };
             }
             Trouble::Said(Complaint { row: Some(row), call, reason, .. }) => {
                 let at = self.rows.iter().find(|it| it.worker == worker && it.row == row);
                 let when = at.map_or(String::new(), |row| when(row.seed, row.elapsed));
                 format!("`{call}` {reason}{when}; mend it, and run the command again")
             }
-            Trouble::Said(Complaint { reason, cure, .. }) if cure.is_empty() => reason,
-            Trouble::Said(Complaint { reason, cure, .. }) => format!("{reason}; {cure}"),
+            Trouble::Said(complaint) => complaint.with_cure(),
             Trouble::Other(reason) => {
                 let mut mine = self.rows.iter().filter(|row| row.worker == worker);
                 let when = mine.next().map_or(String::new(), |row| when(row.seed, row.elapsed));

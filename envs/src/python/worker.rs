@@ -67,6 +67,12 @@ pub(super) struct Complaint {
     pub cure: String,
 }
 
+impl Complaint {
+    pub fn with_cure(self) -> String {
+        if self.cure.is_empty() { self.reason } else { format!("{}; {}", self.reason, self.cure) }
+    }
+}
+
 /// Why there is no answer.
 pub(super) enum Trouble {
     /// The process says.
@@ -126,8 +132,7 @@ impl Worker {
                 Ok((worker, Description { spec, ..said }))
             }
             Err(Trouble::Stopped) => Err(Error::Stopped { id: worker.spec.id.clone() }),
-            Err(Trouble::Said(Complaint { reason, cure, .. })) if cure.is_empty() => Err(refused(reason)),
-            Err(Trouble::Said(Complaint { reason, cure, .. })) => Err(refused(format!("{reason}; {cure}"))),
+            Err(Trouble::Said(complaint)) => Err(refused(complaint.with_cure())),
             Err(Trouble::Other(reason)) => Err(refused(format!(
                 "{interpreter} was started, and {reason}; is it a Python with gymnasium?"
             ))),
