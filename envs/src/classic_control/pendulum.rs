@@ -28,15 +28,11 @@ struct Kwargs {
     g: f64,
 }
 
-impl Default for Kwargs {
-    fn default() -> Self {
-        Self { g: 10.0 }
-    }
-}
+const DEFAULTS: Kwargs = Kwargs { g: 10.0 };
 
 impl Pendulum {
     pub(crate) fn new(id: &str, kwargs: Arguments) -> Result<Self, Error> {
-        Ok(Self::of(parse(id, kwargs, &Kwargs::default(), |_| true)?))
+        Ok(Self::of(parse(id, kwargs, &DEFAULTS, |_| true)?))
     }
 
     fn of(kwargs: Kwargs) -> Self {
@@ -45,7 +41,7 @@ impl Pendulum {
     }
 
     pub(crate) fn usual() -> Self {
-        Self::of(Kwargs::default())
+        Self::of(DEFAULTS)
     }
 }
 

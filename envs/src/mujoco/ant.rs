@@ -59,26 +59,22 @@ enum Observe {
     D4rl,
 }
 
-impl Default for Kwargs {
-    fn default() -> Self {
-        Self {
-            frame_skip: const { NonZeroU32::new(5).unwrap() },
-            forward_reward_weight: 1.0,
-            ctrl_cost_weight: 0.5,
-            use_contact_forces: false,
-            contact_cost_weight: 5e-4,
-            healthy_reward: 1.0,
-            main_body: Body::Number(1),
-            terminate_when_unhealthy: true,
-            healthy_z_range: Range { low: 0.2, high: 1.0 },
-            contact_force_range: Range { low: -1.0, high: 1.0 },
-            reset_noise_scale: 0.1,
-            exclude_current_positions_from_observation: true,
-            include_cfrc_ext_in_observation: true,
-            observe: Observe::All,
-        }
-    }
-}
+const DEFAULTS: Kwargs = Kwargs {
+    frame_skip: NonZeroU32::new(5).unwrap(),
+    forward_reward_weight: 1.0,
+    ctrl_cost_weight: 0.5,
+    use_contact_forces: false,
+    contact_cost_weight: 5e-4,
+    healthy_reward: 1.0,
+    main_body: Body::Number(1),
+    terminate_when_unhealthy: true,
+    healthy_z_range: Range { low: 0.2, high: 1.0 },
+    contact_force_range: Range { low: -1.0, high: 1.0 },
+    reset_noise_scale: 0.1,
+    exclude_current_positions_from_observation: true,
+    include_cfrc_ext_in_observation: true,
+    observe: Observe::All,
+};
 
 pub(crate) fn ant(id: &str, kwargs: Arguments) -> Result<Robot<Ant>, Error> {
     let version = Version::of(id);
@@ -88,7 +84,7 @@ pub(crate) fn ant(id: &str, kwargs: Arguments) -> Result<Robot<Ant>, Error> {
         }
         Version::V5 => &["use_contact_forces"],
     };
-    let kwargs = parse(id, kwargs, &Kwargs::default(), |name| !refused.contains(&name))?;
+    let kwargs = parse(id, kwargs, &DEFAULTS, |name| !refused.contains(&name))?;
     let simulation = Simulation::new(id, "ant.xml", kwargs.frame_skip)?;
     let main_body = match &kwargs.main_body {
         Body::Number(number) => Some(*number).filter(|&number| number < simulation.xpos().len()),
@@ -132,9 +128,9 @@ impl Task for Ant {
 
     fn step(&self, simulation: &mut Simulation, action: &[f32]) -> (f64, bool) {
         let kwargs = &self.kwargs;
-        let before = simulation.body_position(self.main_body)[0];
+        let before = simulation.xpos()[self.main_body][0];
         simulation.step(action);
-        let velocity = (simulation.body_position(self.main_body)[0] - before) / simulation.dt();
+        let velocity = (simulation.xpos()[self.main_body][0] - before) / simulation.dt();
         let charged = self.version == Version::V5 || kwargs.use_contact_forces;
         let mut cost = control_cost(kwargs.ctrl_cost_weight, action);
         if charged || self.observed_from.is_some() {

@@ -118,7 +118,7 @@ pub(crate) fn humanoid(id: &str, kwargs: Arguments) -> Result<Robot<Humanoid>, E
 
 /// Forward coordinate of the centre of mass.
 fn centre(simulation: &Simulation) -> f64 {
-    let masses = simulation.model().body_mass();
+    let masses = simulation.model.body_mass();
     let moments = masses.iter().zip(simulation.xipos()).map(|(mass, place)| mass * place[0]);
     moments.sum::<f64>() / numpy_sum(masses.iter().copied())
 }

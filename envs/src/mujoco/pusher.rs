@@ -63,8 +63,7 @@ impl Task for Pusher {
 
     fn step(&self, simulation: &mut Simulation, action: &[f32]) -> (f64, bool) {
         simulation.step(action);
-        let [tip, object, goal] =
-            [self.tip, self.object, self.goal].map(|body| simulation.body_position(body));
+        let [tip, object, goal] = [self.tip, self.object, self.goal].map(|body| simulation.xpos()[body]);
         let kwargs = &self.kwargs;
         let near = -length(difference(object, tip)) * kwargs.reward_near_weight;
         let far = -length(difference(object, goal)) * kwargs.reward_dist_weight;
@@ -73,9 +72,7 @@ impl Task for Pusher {
 
     fn observation(&self, simulation: &Simulation) -> impl Iterator<Item = f64> {
         let joints = simulation.qpos()[..JOINTS].iter().chain(&simulation.qvel()[..JOINTS]).copied();
-        joints.chain(
-            [self.tip, self.object, self.goal].into_iter().flat_map(|body| simulation.body_position(body)),
-        )
+        joints.chain([self.tip, self.object, self.goal].into_iter().flat_map(|body| simulation.xpos()[body]))
     }
 
     fn camera(&self) -> (Option<f64>, Option<[f64; 3]>) {

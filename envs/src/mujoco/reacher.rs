@@ -45,7 +45,7 @@ pub(crate) fn reacher(id: &str, kwargs: Arguments) -> Result<Robot<Reacher>, Err
 impl Reacher {
     /// From the target to the tip.
     fn gap(&self, simulation: &Simulation) -> [f64; 3] {
-        difference(simulation.body_position(self.tip), simulation.body_position(self.target))
+        difference(simulation.xpos()[self.tip], simulation.xpos()[self.target])
     }
 }
 

@@ -4,10 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::simulation::Simulation;
-use crate::ActionSpace;
-use crate::EnvState;
 use crate::dynamics::{Dynamics, Scene, Step};
 use crate::numpy::Generator;
+use crate::{ActionSpace, EnvState};
 
 /// Which of Gymnasium's versions of an environment.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,7 +72,7 @@ impl<T: Task> Dynamics for Robot<T> {
     }
 
     fn action_space(&self) -> &ActionSpace {
-        self.simulation.action_space()
+        &self.simulation.action_space
     }
 
     fn return_range(&self, steps: usize) -> Option<(f64, f64)> {
@@ -104,7 +103,7 @@ impl<T: Task> Dynamics for Robot<T> {
 
     fn scene(&self) -> Option<Scene> {
         let (distance, lookat) = self.task.camera();
-        Some(Scene { model: Arc::clone(self.simulation.model()), distance, lookat })
+        Some(Scene { model: Arc::clone(&self.simulation.model), distance, lookat })
     }
 }
 

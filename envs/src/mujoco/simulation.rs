@@ -14,13 +14,13 @@ use crate::{ActionSpace, EnvState, Error};
 /// A MuJoCo simulation in the order of Gymnasium's `MujocoEnv` (`envs/mujoco/mujoco_env.py`).
 pub(crate) struct Simulation {
     data: MjData<Arc<MjModel>>,
-    model: Arc<MjModel>,
+    pub(super) model: Arc<MjModel>,
     frame_skip: u32,
-    action_space: ActionSpace,
+    pub(super) action_space: ActionSpace,
     path: PathBuf,
 }
 
-/// What MuJoCo computed.
+/// What MuJoCo computed; places of bodies are as of the last frame's start, where it computes them.
 impl Deref for Simulation {
     type Target = MjData<Arc<MjModel>>;
 
@@ -52,14 +52,6 @@ impl Simulation {
         Ok(Self { data, model, frame_skip: frame_skip.get(), action_space, path })
     }
 
-    pub(super) fn action_space(&self) -> &ActionSpace {
-        &self.action_space
-    }
-
-    pub(super) fn model(&self) -> &Arc<MjModel> {
-        &self.model
-    }
-
     /// Seconds of one frame.
     pub(super) fn timestep(&self) -> f64 {
         self.model.opt().timestep
@@ -87,11 +79,6 @@ impl Simulation {
             })?;
         }
         Ok(bodies)
-    }
-
-    /// Cartesian position of a body as of the last frame's start, where MuJoCo computes it.
-    pub(super) fn body_position(&self, body: usize) -> [f64; 3] {
-        self.data.xpos()[body]
     }
 
     /// Controls, then the frames.
