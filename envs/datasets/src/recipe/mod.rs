@@ -35,17 +35,15 @@ trait Recipe: Sync {
     }
 
     /// Who acts in an episode of that part: anew for each, so that it may remember.
-    fn behaviour(&self, part: usize) -> Box<dyn Behaviour + '_>;
+    fn behaviour(&self, part: usize) -> Behaviour<'_>;
 
     /// What the file says of the behaviour.
     fn metadata(&self) -> Vec<(&'static str, String)>;
 }
 
-/// Who acts in an episode.
-trait Behaviour {
-    /// Writes an action of `space` for an observation; `random` belongs to this episode and to nothing else in it.
-    fn act(&mut self, observation: &[f32], space: &ActionSpace, random: &mut ChaCha8Rng, action: &mut [f32]);
-}
+/// Who acts in an episode: writes an action of the space for an observation; the generator belongs to this episode and to
+/// nothing else in it.
+type Behaviour<'r> = Box<dyn FnMut(&[f32], &ActionSpace, &mut ChaCha8Rng, &mut [f32]) + 'r>;
 
 fn find(name: &str) -> Result<Box<dyn Recipe>, Error> {
     if let Some(recipe) = popgym::find(name) {
@@ -133,7 +131,7 @@ fn fill(
             let batch = (end - all.rewards.len()).div_ceil(longest).min(BATCH);
             let made: Vec<Transitions> = (episode..episode + batch as u64)
                 .into_par_iter()
-                .map(|episode| record(&env, recipe.behaviour(part).as_mut(), seeds::data(seed, episode)))
+                .map(|episode| record(&env, recipe.behaviour(part), seeds::data(seed, episode)))
                 .collect::<Result<_, Error>>()?;
             made.into_iter().for_each(|one| append(&mut all, one));
             episode += batch as u64;
@@ -145,7 +143,7 @@ fn fill(
     Ok(Dataset::new(name, all, environment.observation_size(), space.entries(), discrete))
 }
 
-fn record(env: &EnvSpec, behaviour: &mut dyn Behaviour, seed: u64) -> Result<Transitions, Error> {
+fn record(env: &EnvSpec, mut behaviour: Behaviour, seed: u64) -> Result<Transitions, Error> {
     let mut environment = aaren_envs::make(env)?;
     let space = environment.action_space().clone();
     // Another generator than the environment's, so that nothing follows from the same seed.
@@ -158,7 +156,7 @@ fn record(env: &EnvSpec, behaviour: &mut dyn Behaviour, seed: u64) -> Result<Tra
         // What is recorded is what is acted upon.
         let recorded = episode.observations.len();
         episode.observations.extend(observation.iter().map(|&x| x as f32));
-        behaviour.act(&episode.observations[recorded..], &space, &mut random, &mut action);
+        behaviour(&episode.observations[recorded..], &space, &mut random, &mut action);
         episode.actions.extend_from_slice(&action);
         let step = environment.step(&action, &mut observation);
         episode.rewards.push(step.reward as f32);
@@ -179,20 +177,16 @@ fn append(all: &mut Transitions, episode: Transitions) {
 }
 
 /// Actions drawn uniformly.
-struct Uniform;
-
-impl Behaviour for Uniform {
-    fn act(&mut self, _: &[f32], space: &ActionSpace, random: &mut ChaCha8Rng, action: &mut [f32]) {
-        match space {
-            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
-                for (index, &choices) in action.iter_mut().zip(space.choices()) {
-                    *index = random.random_range(0..choices) as f32;
-                }
+fn uniform(_: &[f32], space: &ActionSpace, random: &mut ChaCha8Rng, action: &mut [f32]) {
+    match space {
+        ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
+            for (index, &choices) in action.iter_mut().zip(space.choices()) {
+                *index = random.random_range(0..choices) as f32;
             }
-            ActionSpace::Continuous { low, high } => {
-                for (a, (&low, &high)) in action.iter_mut().zip(low.iter().zip(high)) {
-                    *a = random.random_range(low..=high);
-                }
+        }
+        ActionSpace::Continuous { low, high } => {
+            for (a, (&low, &high)) in action.iter_mut().zip(low.iter().zip(high)) {
+                *a = random.random_range(low..=high);
             }
         }
     }

@@ -1,11 +1,10 @@
 //! `TASK-QUALITY`: snapshots of a trained network's policy, replayed as it acted in its training.
 
-use aaren_envs::{ActionSpace, EnvSpec};
-use rand_chacha::ChaCha8Rng;
+use aaren_envs::EnvSpec;
 
-use super::{Behaviour, Recipe, Uniform};
+use super::{Behaviour, Recipe, uniform};
 use crate::Error;
-use crate::behaviour::{Actor, Snapshots, TASKS, Task};
+use crate::behaviour::{Snapshots, TASKS, Task};
 
 /// What a recipe's name ends in, after the task and a `-`.
 const QUALITIES: [&str; 6] = ["random", "medium", "medium-replay", "full-replay", "medium-expert", "expert"];
@@ -73,11 +72,12 @@ impl Recipe for Replay {
         self.parts.iter().map(|part| end(part) as usize).collect()
     }
 
-    fn behaviour(&self, part: usize) -> Box<dyn Behaviour + '_> {
-        match self.parts[part].snapshot {
-            Some(index) => Box::new(&self.snapshots.actors[index]),
-            None => Box::new(Uniform),
-        }
+    fn behaviour(&self, part: usize) -> Behaviour<'_> {
+        let Some(index) = self.parts[part].snapshot else { return Box::new(uniform) };
+        let actor = &self.snapshots.actors[index];
+        Box::new(|observation, space, random, action| {
+            actor.distribution(observation).sample(space, random, action);
+        })
     }
 
     fn metadata(&self) -> Vec<(&'static str, String)> {
@@ -94,11 +94,5 @@ impl Recipe for Replay {
             metadata.push(("snapshots_after_steps", steps.join(" ")));
         }
         metadata
-    }
-}
-
-impl Behaviour for &Actor {
-    fn act(&mut self, observation: &[f32], space: &ActionSpace, random: &mut ChaCha8Rng, action: &mut [f32]) {
-        self.distribution(observation).sample(space, random, action);
     }
 }

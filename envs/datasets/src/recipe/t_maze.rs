@@ -3,9 +3,8 @@
 //! `rate-t-maze-T` and `rate-t-maze-S-T`: RATE's T-maze as its authors made their data: winning episodes only, with
 //! time limits up to T timesteps, or of S to T; a corridor is two steps shorter.
 
-use aaren_envs::{ActionSpace, EnvSpec};
+use aaren_envs::EnvSpec;
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use super::{Behaviour, Recipe};
@@ -49,40 +48,29 @@ impl Recipe for Maze {
         EnvSpec { kwargs, ..EnvSpec::new(if self.rate { "RateTMaze-v0" } else { "TMaze-v0" }) }
     }
 
-    fn behaviour(&self, _: usize) -> Box<dyn Behaviour> {
-        if self.rate { Box::new(Winner::default()) } else { Box::new(Walk) }
+    fn behaviour(&self, _: usize) -> Behaviour<'_> {
+        if !self.rate {
+            return Box::new(|observation, _, random, action| {
+                let junction = observation[1] == 1.0;
+                action[0] = if junction { random.random_range(1..=2u8).into() } else { 0.0 };
+            });
+        }
+        // Of the first observation.
+        let mut clue = None;
+        Box::new(move |observation, _, _, action| {
+            let clue = *clue.get_or_insert(observation[1]);
+            let junction = observation[2] == 1.0;
+            action[0] = match (junction, clue > 0.0) {
+                (false, _) => 0.0,
+                (true, true) => 1.0,
+                (true, false) => 3.0,
+            };
+        })
     }
 
     fn metadata(&self) -> Vec<(&'static str, String)> {
         let rate = "right to the junction, then the turn of the clue";
         let algorithm = if self.rate { rate } else { "forward, then a turn to either side" };
         vec![("algorithm", algorithm.to_owned())]
-    }
-}
-
-struct Walk;
-
-impl Behaviour for Walk {
-    fn act(&mut self, observation: &[f32], _: &ActionSpace, random: &mut ChaCha8Rng, action: &mut [f32]) {
-        let junction = observation[1] == 1.0;
-        action[0] = if junction { random.random_range(1..=2u8).into() } else { 0.0 };
-    }
-}
-
-/// Remembers the clue of RATE's maze.
-#[derive(Default)]
-struct Winner {
-    clue: Option<f32>,
-}
-
-impl Behaviour for Winner {
-    fn act(&mut self, observation: &[f32], _: &ActionSpace, _: &mut ChaCha8Rng, action: &mut [f32]) {
-        let clue = *self.clue.get_or_insert(observation[1]);
-        let junction = observation[2] == 1.0;
-        action[0] = match (junction, clue > 0.0) {
-            (false, _) => 0.0,
-            (true, true) => 1.0,
-            (true, false) => 3.0,
-        };
     }
 }

@@ -2,29 +2,22 @@
 
 use std::f64::consts::PI;
 
-use aaren_envs::ActionSpace;
-use rand_chacha::ChaCha8Rng;
-
-use super::Behaviour;
+use super::Script;
 
 /// Gains on the cart's position and velocity, and the pole's angle and velocity.
 const CART_POLE: [f64; 4] = [0.1, 0.2, 1.0, 0.25];
 
 /// Linear feedback: push to the side where the pole leans.
-#[derive(Default)]
-pub(super) struct CartPole {
-    last: Option<[f64; 2]>,
-}
-
-impl Behaviour for CartPole {
-    fn act(&mut self, observation: &[f32], _: &ActionSpace, _: &mut ChaCha8Rng, action: &mut [f32]) {
-        const DT: f64 = 0.02;
+pub(super) fn cart_pole() -> Script {
+    const DT: f64 = 0.02;
+    let mut last: Option<[f64; 2]> = None;
+    Box::new(move |observation| {
         let [x, angle] = [observation[0], observation[1]].map(f64::from);
-        let [last_x, last_angle] = self.last.replace([x, angle]).unwrap_or([x, angle]);
+        let [last_x, last_angle] = last.replace([x, angle]).unwrap_or([x, angle]);
         let state = [x, (x - last_x) / DT, angle, (angle - last_angle) / DT];
         let feedback: f64 = CART_POLE.iter().zip(state).map(|(gain, entry)| gain * entry).sum();
-        action[0] = if feedback > 0.0 { 1.0 } else { 0.0 };
-    }
+        if feedback > 0.0 { 1.0 } else { 0.0 }
+    })
 }
 
 /// Seconds of a step of the pendulum.
@@ -44,18 +37,14 @@ const AHEAD: usize = 80;
 /// by looking ahead: where a full torque for some steps and this rule afterwards costs less, it takes that torque
 /// (a rollout policy, Bertsekas 2019). On 600 starts a step-by-step dynamic program over a grid of states cost 137
 /// an episode, this 136, and the rule alone 148.
-#[derive(Default)]
-pub(super) struct Pendulum {
-    last: Option<f64>,
-}
-
-impl Behaviour for Pendulum {
-    fn act(&mut self, observation: &[f32], _: &ActionSpace, _: &mut ChaCha8Rng, action: &mut [f32]) {
+pub(super) fn pendulum() -> Script {
+    let mut last: Option<f64> = None;
+    Box::new(move |observation| {
         let angle = f64::from(observation[1]).atan2(f64::from(observation[0]));
-        let last = self.last.replace(angle).unwrap_or(angle);
+        let last = last.replace(angle).unwrap_or(angle);
         // The last step turned it by its velocity now.
-        action[0] = best(angle, wrap(angle - last) / DT) as f32;
-    }
+        best(angle, wrap(angle - last) / DT) as f32
+    })
 }
 
 /// The angle within ±π.

@@ -11,14 +11,16 @@
 mod cards;
 mod control;
 
-use aaren_envs::{ActionSpace, EnvSpec};
+use aaren_envs::EnvSpec;
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
-use super::{Behaviour, Recipe, Uniform};
+use super::{Behaviour, Recipe, uniform};
 
 /// Share of random actions of the control tasks' experts.
 const EXPERT_RANDOM: f64 = 0.01;
+
+/// Answers to observations, of one episode.
+type Script = Box<dyn FnMut(&[f32]) -> f32>;
 
 /// Each task's name here, and in the ids of its environments.
 const TASKS: [(&str, &str); 6] = [
@@ -69,22 +71,30 @@ impl Recipe for Popgym {
         EnvSpec::new(format!("popgym-{}{level}-v0", self.id))
     }
 
-    fn behaviour(&self, _: usize) -> Box<dyn Behaviour> {
+    fn behaviour(&self, _: usize) -> Behaviour<'_> {
         let control = self.task.starts_with("position-only-");
-        let random = match self.quality {
-            "random" => return Box::new(Uniform),
+        // The share of random actions, once it is known.
+        let mut share = match self.quality {
+            "random" => return Box::new(uniform),
             "mixed" => None,
             _ => Some(if control { EXPERT_RANDOM } else { 0.0 }),
         };
-        let script: Box<dyn Behaviour> = match self.task {
-            "autoencode" => Box::new(cards::Autoencode::default()),
-            "count-recall" => Box::new(cards::CountRecall::default()),
-            "position-only-cart-pole" => Box::new(control::CartPole::default()),
-            "position-only-pendulum" => Box::new(control::Pendulum::default()),
-            "repeat-first" => Box::new(cards::RepeatFirst::default()),
-            _ => Box::new(cards::RepeatPrevious::new([4, 32, 64][self.level])),
+        let mut script = match self.task {
+            "autoencode" => cards::autoencode(),
+            "count-recall" => cards::count_recall(),
+            "position-only-cart-pole" => control::cart_pole(),
+            "position-only-pendulum" => control::pendulum(),
+            "repeat-first" => cards::repeat_first(),
+            _ => cards::repeat_previous([4, 32, 64][self.level]),
         };
-        Box::new(Mixed { script, random })
+        Box::new(move |observation, space, random, action| {
+            let share = *share.get_or_insert_with(|| random.random());
+            // It takes note of what it sees in any case.
+            action[0] = script(observation);
+            if random.random::<f64>() < share {
+                uniform(observation, space, random, action);
+            }
+        })
     }
 
     fn metadata(&self) -> Vec<(&'static str, String)> {
@@ -97,22 +107,5 @@ impl Recipe for Popgym {
             _ => format!("a script with memory; in control tasks {EXPERT_RANDOM} of its actions are random"),
         };
         vec![("algorithm", algorithm)]
-    }
-}
-
-/// A script with a share of random actions, which it takes note of.
-struct Mixed {
-    script: Box<dyn Behaviour>,
-    /// That share, once it is known.
-    random: Option<f64>,
-}
-
-impl Behaviour for Mixed {
-    fn act(&mut self, observation: &[f32], space: &ActionSpace, random: &mut ChaCha8Rng, action: &mut [f32]) {
-        let share = *self.random.get_or_insert_with(|| random.random());
-        self.script.act(observation, space, random, action);
-        if random.random::<f64>() < share {
-            Uniform.act(observation, space, random, action);
-        }
     }
 }
