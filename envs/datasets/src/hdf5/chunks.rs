@@ -38,8 +38,14 @@ impl Node {
     pub(super) fn chunks(&self, source: &Source) -> Result<Vec<Chunk>> {
         let Layout::Chunked { edges, index, address } = &self.layout else { return Ok(Vec::new()) };
         let Some(address) = *address else { return Ok(Vec::new()) };
-        let whole = edges.iter().fold(self.kind.size as u64, |size, &edge| size.saturating_mul(edge));
-        let mut found = Found { source, node: self, edges, whole, all: Vec::new() };
+        let whole = self.chunk_bytes();
+        let mut order: Vec<usize> = (0..edges.len()).collect();
+        if matches!(index, Index::Extensible)
+            && let Some(growing) = self.most.iter().position(Option::is_none)
+        {
+            order[..=growing].rotate_right(1);
+        }
+        let mut found = Found { source, node: self, edges, whole, order, all: Vec::new() };
         match index {
             Index::Tree => found.tree(address, 0)?,
             Index::Single(stored) => {
@@ -47,13 +53,12 @@ impl Node {
                 found.all.push(Chunk { place: vec![0; edges.len()], address, size, mask });
             }
             Index::Implicit => {
-                let count = found.counts(false).iter().fold(1u64, |all, &count| all.saturating_mul(count));
+                let count = (0..edges.len()).fold(1u64, |all, axis| all.saturating_mul(found.count(axis)));
                 if count.saturating_mul(whole) > source.size {
                     return Err(Fault::damaged(format!("{count} chunks of {whole} bytes")));
                 }
                 for linear in 0..count {
-                    let at = address + linear * whole;
-                    found.add(linear, Some(at), whole, 0, false);
+                    found.add(linear, Some(address + linear * whole), whole, 0);
                 }
             }
             Index::Fixed => found.fixed(address)?,
@@ -84,6 +89,8 @@ struct Found<'n> {
     edges: &'n [u64],
     /// Bytes of a chunk as it is in memory.
     whole: u64,
+    /// The dimensions in the order of an array: the one that grows leads an extensible one's.
+    order: Vec<usize>,
     all: Vec<Chunk>,
 }
 
@@ -114,53 +121,36 @@ impl Found<'_> {
         Ok(())
     }
 
-    /// The dimension that grows, where it leads the order of an extensible array.
-    fn growing(&self) -> usize {
-        self.node.most.iter().position(Option::is_none).unwrap_or(0)
-    }
-
-    /// Chunks along each dimension at its largest, in the order of an array.
-    fn counts(&self, growing: bool) -> Vec<u64> {
-        let most = self.node.most.iter().zip(&self.node.shape).map(|(most, now)| most.unwrap_or(*now));
-        let mut counts: Vec<u64> = most.zip(self.edges).map(|(size, &edge)| size.div_ceil(edge)).collect();
-        if growing && !counts.is_empty() {
-            let its = counts.remove(self.growing());
-            counts.insert(0, its);
-        }
-        counts
+    /// Chunks along a dimension at its largest.
+    fn count(&self, axis: usize) -> u64 {
+        self.node.most[axis].unwrap_or(self.node.shape[axis]).div_ceil(self.edges[axis])
     }
 
     /// Adds the chunk at a place of an array.
-    fn add(&mut self, linear: u64, address: Option<u64>, size: u64, mask: u32, growing: bool) {
+    fn add(&mut self, linear: u64, address: Option<u64>, size: u64, mask: u32) {
         let Some(address) = address else { return };
-        let (mut rest, counts) = (linear, self.counts(growing));
-        let mut place = vec![0; counts.len()];
-        for (at, &count) in counts.iter().enumerate().skip(1).rev() {
-            let count = count.max(1);
-            place[at] = rest % count;
-            rest /= count;
+        let (mut rest, mut place) = (linear, vec![0; self.edges.len()]);
+        for &axis in self.order.iter().skip(1).rev() {
+            let count = self.count(axis).max(1);
+            (place[axis], rest) = (rest % count, rest / count);
         }
-        if let Some(first) = place.first_mut() {
-            *first = rest;
+        if let Some(&first) = self.order.first() {
+            place[first] = rest;
         }
-        if growing && !place.is_empty() {
-            let first = place.remove(0);
-            place.insert(self.growing(), first);
-        }
-        let place = place.iter().zip(self.edges).map(|(at, edge)| at.saturating_mul(*edge)).collect();
+        place.iter_mut().zip(self.edges).for_each(|(at, edge)| *at = at.saturating_mul(*edge));
         self.all.push(Chunk { place, address, size, mask });
     }
 
     /// Adds the chunks of some elements of an array, each of so many bytes.
-    fn elements(&mut self, bytes: &[u8], element: usize, first: u64, growing: bool) -> Result<()> {
-        for (index, element) in bytes.chunks_exact(element.max(1)).enumerate() {
+    fn elements(&mut self, bytes: &[u8], element: u64, first: u64) -> Result<()> {
+        for (index, element) in bytes.chunks_exact(element.max(1) as usize).enumerate() {
             let mut cursor = self.source.cursor(element);
             let address = cursor.address()?;
             let (size, mask) = match cursor.left().checked_sub(4) {
                 Some(size) if !self.node.filters.is_empty() => (cursor.number(size)?, cursor.word()?),
                 _ => (self.whole, 0),
             };
-            self.add(first + index as u64, address, size, mask, growing);
+            self.add(first + index as u64, address, size, mask);
         }
         Ok(())
     }
@@ -175,23 +165,13 @@ impl Found<'_> {
         let count = cursor.length()?;
         let Some(block) = cursor.address()? else { return Ok(()) };
         let page = 1u64.checked_shl(page_bits).unwrap_or(u64::MAX);
-        let prefix = 6 + sizes.offset as u64;
+        let array = Array { element, page, prefix: 6 + sizes.offset as u64 };
+        let at = block + array.prefix;
         if count <= page {
-            let bytes = self.source.structure(block + prefix, count.saturating_mul(element))?;
-            return self.elements(&bytes, element as usize, 0, false);
+            return self.block(at, &array, (0, count), None);
         }
-        let pages = count.div_ceil(page);
-        let written = self.source.structure(block + prefix, pages.div_ceil(8))?;
-        let mut at = block + prefix + written.len() as u64 + 4;
-        for number in 0..pages {
-            let here = page.min(count - number * page);
-            if written[number as usize / 8] & 0x80 >> (number % 8) != 0 {
-                let bytes = self.source.structure(at, here.saturating_mul(element))?;
-                self.elements(&bytes, element as usize, number * page, false)?;
-            }
-            at += page * element + 4;
-        }
-        Ok(())
+        let written = self.source.structure(at, count.div_ceil(page).div_ceil(8))?;
+        self.block(at + written.len() as u64, &array, (0, count), Some(&written))
     }
 
     fn extensible(&mut self, address: u64) -> Result<()> {
@@ -212,24 +192,22 @@ impl Found<'_> {
         if !sound || bits < u64::from(least.ilog2()) {
             return Err(Fault::damaged("an index of chunks without sizes"));
         }
-        let array = Array { element, page: 1 << page_bits, offset_bytes: (bits as usize).div_ceil(8) };
+        let at = block + 6 + offset as u64;
+        let array = Array { element, page: 1 << page_bits, prefix: 6 + offset as u64 + bits.div_ceil(8) };
         // How many data blocks each super block has, and how many elements each of those.
         let blocks = |number: u64| 1u64 << (number / 2).min(62);
         let held = |number: u64| least.saturating_mul(1 << number.div_ceil(2).min(40));
         let all = 1 + bits - u64::from(least.ilog2());
         let direct = (2 * u64::from(pointers.ilog2())).min(all);
-        let prefix = 6 + offset as u64;
-        let bytes = self.source.structure(block + prefix, in_index * element)?;
-        self.elements(&bytes, element as usize, 0, true)?;
-        let at = block + prefix + in_index * element;
+        self.block(at, &array, (0, in_index), None)?;
         let addresses = 2 * (pointers - 1) + (all - direct);
-        let bytes = self.source.structure(at, addresses * offset as u64)?;
+        let bytes = self.source.structure(at + in_index * element, addresses * offset as u64)?;
         let mut cursor = self.source.cursor(&bytes);
         let mut first = in_index;
         for number in 0..direct {
             for _ in 0..blocks(number) {
                 if let Some(block) = cursor.address()? {
-                    self.data_block(block, &array, first, held(number), None)?;
+                    self.block(block + array.prefix, &array, (first, held(number)), None)?;
                 }
                 first += held(number);
             }
@@ -252,52 +230,53 @@ impl Found<'_> {
         (blocks, held): (u64, u64),
     ) -> Result<()> {
         let offset = self.source.sizes.offset as u64;
-        let prefix = 6 + offset + array.offset_bytes as u64;
         let masks = if held > array.page { (held / array.page).div_ceil(8) } else { 0 };
-        let bytes = self.source.structure(block + prefix, blocks.saturating_mul(masks + offset))?;
+        let bytes = self.source.structure(block + array.prefix, blocks.saturating_mul(masks + offset))?;
         let (written, addresses) = bytes.split_at((blocks * masks) as usize);
         let mut cursor = self.source.cursor(addresses);
         for number in 0..blocks {
             let written = &written[(number * masks) as usize..][..masks as usize];
             if let Some(block) = cursor.address()? {
-                self.data_block(block, array, first, held, Some(written).filter(|_| masks > 0))?;
+                self.block(block + array.prefix, array, (first, held), Some(written).filter(|_| masks > 0))?;
             }
             first += held;
         }
         Ok(())
     }
 
-    /// `written` says which pages were, where it has several.
-    fn data_block(
+    /// Adds the chunks of a data block, whose elements begin at an address: in one run, or in pages, each with a checksum
+    /// behind it, of which some were `written`.
+    fn block(
         &mut self,
-        block: u64,
+        at: u64,
         array: &Array,
-        first: u64,
-        held: u64,
+        (first, count): (u64, u64),
         written: Option<&[u8]>,
     ) -> Result<()> {
-        let at = block + 6 + self.source.sizes.offset as u64 + array.offset_bytes as u64;
-        let element = array.element as usize;
         let Some(written) = written else {
-            let bytes = self.source.structure(at, held.saturating_mul(array.element))?;
-            return self.elements(&bytes, element, first, true);
+            let bytes = self.source.structure(at, count.saturating_mul(array.element))?;
+            return self.elements(&bytes, array.element, first);
         };
-        for page in 0..held / array.page {
-            if written[page as usize / 8] & 0x80 >> (page % 8) != 0 {
-                let at = at + 4 + page * (array.page * array.element + 4);
-                let bytes = self.source.structure(at, array.page * array.element)?;
-                self.elements(&bytes, element, first + page * array.page, true)?;
+        // After the checksum of the block's head.
+        let mut at = at + 4;
+        for number in 0..count.div_ceil(array.page) {
+            if written[number as usize / 8] & 0x80 >> (number % 8) != 0 {
+                let here = array.page.min(count - number * array.page);
+                let bytes = self.source.structure(at, here.saturating_mul(array.element))?;
+                self.elements(&bytes, array.element, first + number * array.page)?;
             }
+            at += array.page * array.element + 4;
         }
         Ok(())
     }
 }
 
-/// An extensible array.
+/// An array of fixed size, or one that grows.
 struct Array {
     /// Bytes of an element.
     element: u64,
     /// Elements of a page.
     page: u64,
-    offset_bytes: usize,
+    /// Bytes before what a block holds.
+    prefix: u64,
 }
