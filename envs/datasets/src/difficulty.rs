@@ -137,15 +137,9 @@ impl<'d> Actions<'d> {
     }
 }
 
-/// What the timestep leaves of the variance of choices: among n rows of which n_c are of choice c, the squared deviations
+/// What the timestep leaves of the variance of choices, of `counts` rows at each timestep and `used` in all: among n rows of which n_c are of choice c, the squared deviations
 /// of all entries sum up to n − Σ n_c²/n.
-fn choices_given_timestep(dataset: &Dataset, actions: &Actions) -> Option<f64> {
-    let longest = dataset.longest_episode();
-    let mut counts = vec![0usize; longest];
-    for episode in &dataset.episodes {
-        counts[..episode.length].iter_mut().for_each(|count| *count += 1);
-    }
-    let used = counts.iter().filter(|&&count| count > 1).sum::<usize>() as f64;
+fn choices_given_timestep(dataset: &Dataset, actions: &Actions, counts: &[usize], used: f64) -> Option<f64> {
     let (mut left, mut total) = (0.0, 0.0);
     for column in 0..dataset.action_size {
         let mut here: HashMap<(usize, u32), f64> = HashMap::new();
@@ -157,7 +151,7 @@ fn choices_given_timestep(dataset: &Dataset, actions: &Actions) -> Option<f64> {
                 *all.entry(choice).or_default() += 1.0;
             }
         }
-        let mut squares = vec![0.0; longest];
+        let mut squares = vec![0.0; counts.len()];
         here.into_iter().for_each(|((timestep, _), count)| squares[timestep] += count * count);
         for (&count, squares) in counts.iter().zip(squares).filter(|(count, _)| **count > 1) {
             let count = count as f64;
@@ -169,15 +163,16 @@ fn choices_given_timestep(dataset: &Dataset, actions: &Actions) -> Option<f64> {
 }
 
 fn left_given_timestep(dataset: &Dataset, actions: &Actions) -> Option<f64> {
-    if dataset.discrete {
-        return choices_given_timestep(dataset, actions);
-    }
-    let size = dataset.action_size;
     let longest = dataset.longest_episode();
     let mut counts = vec![0usize; longest];
     for episode in &dataset.episodes {
         counts[..episode.length].iter_mut().for_each(|count| *count += 1);
     }
+    let used = counts.iter().filter(|&&count| count > 1).sum::<usize>() as f64;
+    if dataset.discrete {
+        return choices_given_timestep(dataset, actions, &counts, used);
+    }
+    let size = dataset.action_size;
     // Means first, then squares around them: the difference of two large sums would lose what is asked for.
     let mut means = vec![0.0; longest * size];
     let mut row = Vec::new();
@@ -191,7 +186,6 @@ fn left_given_timestep(dataset: &Dataset, actions: &Actions) -> Option<f64> {
         }
     };
     let mut all = vec![0.0; size];
-    let used = counts.iter().filter(|&&count| count > 1).sum::<usize>() as f64;
     each(&mut |timestep, row| {
         for (entry, x) in row.iter().enumerate() {
             means[timestep * size + entry] += x / counts[timestep] as f64;
