@@ -109,8 +109,15 @@ impl Flat<'_> {
         names.iter().copied().find(|name| self.names.iter().any(|there| there == name))
     }
 
+    /// One that must be there.
     fn column(&self, name: &str) -> Result<Column, Error> {
+        self.check(name)?;
         self.source.tree(name)?.flatten(self.source.path(), name, None, None)
+    }
+
+    fn check(&self, name: &str) -> Result<(), Error> {
+        let there = self.names.iter().any(|there| there == name);
+        there.then_some(()).ok_or_else(|| self.missing(name, "a column of that name"))
     }
 
     fn scalar(&self, name: &str, rows: usize) -> Result<Column, Error> {
@@ -208,24 +215,16 @@ impl Flat<'_> {
 
     /// The columns that a user names.
     fn named(&self, columns: &Columns, reading: &Reading) -> Result<Found, Error> {
-        let beside =
-            |what: &str, names: &[String], space: Option<&Space>| {
-                let mut parts = Vec::new();
-                for name in names {
-                    parts.push((name.clone(), self.there(name)?));
-                }
-                Tree::Group(parts.into_iter().map(|(name, column)| (name, Tree::Leaf(column))).collect())
-                    .flatten(self.source.path(), what, space, None)
-            };
+        let beside = |what: &str, names: &[String], space: Option<&Space>| {
+            let parts = names.iter().map(|name| Ok((name.clone(), Tree::Leaf(self.column(name)?))));
+            let parts = Tree::Group(parts.collect::<Result<_, Error>>()?);
+            parts.flatten(self.source.path(), what, space, None)
+        };
         let observations = beside("columns.observation", &columns.observation, reading.spaces.0.as_ref())?;
         let actions = beside("columns.action", &columns.action, None)?;
         let (path, rows) = (self.source.path(), observations.rows);
         actions.expect(path, "columns.action", rows, false)?;
-        let one = |name: &String| {
-            let column = self.there(name)?;
-            column.expect(path, name, rows, true)?;
-            Ok::<_, Error>(column)
-        };
+        let one = |name: &String| self.scalar(name, rows);
         let flags = |name: &Option<String>| {
             let column = name.as_ref().map(one).transpose()?;
             Ok::<_, Error>(column.map_or_else(|| vec![false; rows], |column| column.flags().collect()))
@@ -234,9 +233,7 @@ impl Flat<'_> {
         let (terminals, mut timeouts) = (flags(&columns.terminal)?, flags(&columns.timeout)?);
         match &columns.episode {
             Some(name) => {
-                if !self.names.contains(name) {
-                    return Err(self.missing(name, "a column of that name"));
-                }
+                self.check(name)?;
                 let ends = self.changes(name, rows)?;
                 let all = timeouts.iter_mut().zip(ends).zip(&terminals);
                 all.for_each(|((timeout, end), terminal)| *timeout |= end && !terminal);
@@ -248,14 +245,6 @@ impl Flat<'_> {
             None => {}
         }
         Ok(Found { observations, actions, rewards, terminals, timeouts })
-    }
-
-    fn there(&self, name: &str) -> Result<Column, Error> {
-        if self.names.iter().any(|there| there == name) {
-            self.column(name)
-        } else {
-            Err(self.missing(name, "a column of that name"))
-        }
     }
 
     /// Where the value of a column changes, and the last row.
