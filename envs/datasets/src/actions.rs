@@ -3,17 +3,12 @@
 use aaren_envs::ActionSpace;
 
 use crate::Dataset;
+use crate::error::Fault;
 use crate::reading::Actions;
 use crate::space::Space;
 
 /// Whole numbers below this are exact in float32.
 pub(crate) const EXACT: f32 = 16_777_216.0;
-
-/// Why actions are not of an environment: what was found, and what was expected with the cure.
-pub(crate) struct Unfit {
-    pub(crate) found: String,
-    pub(crate) expected: String,
-}
 
 impl Dataset {
     /// Reads the actions as `asked`, else as an environment takes them, else as the data say.
@@ -21,7 +16,7 @@ impl Dataset {
         mut self,
         asked: Option<Actions>,
         env: Option<(&str, &ActionSpace)>,
-    ) -> Result<Self, Unfit> {
+    ) -> Result<Self, Fault> {
         let size = self.action_size;
         let one_hot = || size > 1 && self.actions.chunks_exact(size).all(is_one_hot);
         let kind = match (asked, env, &self.said.action_space) {
@@ -46,10 +41,7 @@ impl Dataset {
         if asked.is_none() && self.said.action_space.as_ref().is_some_and(Space::mixes_choices) {
             let expected = "Box, Discrete, MultiDiscrete or MultiBinary actions; `actions: continuous` takes the numbers \
                             as they are";
-            return Err(Unfit {
-                found: "a dictionary or tuple with choices".into(),
-                expected: expected.into(),
-            });
+            return Err(Fault::new("a dictionary or tuple with choices", expected));
         }
         self.fits(kind, asked, env)?;
         let start: Vec<f32> = match &self.said.action_space {
@@ -62,10 +54,8 @@ impl Dataset {
             Actions::Continuous => {}
             Actions::Discrete | Actions::MultiDiscrete => {
                 if kind == Actions::Discrete && size != 1 {
-                    return Err(self.unfit(
-                        "one column",
-                        "`actions: one-hot` or `actions: multi-discrete` reads several",
-                    ));
+                    let cure = "`actions: one-hot` or `actions: multi-discrete` reads several";
+                    return Err(self.unfit("one column", cure));
                 }
                 if start.iter().any(|&first| first != 0.0) {
                     for row in self.actions.chunks_exact_mut(size) {
@@ -78,11 +68,8 @@ impl Dataset {
                 }
                 // Beyond it float32 does not tell whole numbers apart.
                 if let Some(largest) = self.actions.iter().find(|choice| **choice >= EXACT) {
-                    let found = format!("choice {largest:.0}");
-                    return Err(Unfit {
-                        found,
-                        expected: format!("choices below {EXACT:.0}; number them from 0 on"),
-                    });
+                    let expected = format!("choices below {EXACT:.0}; number them from 0 on");
+                    return Err(Fault::new(format!("choice {largest:.0}"), expected));
                 }
                 if let Some(place) = self.actions.iter().position(|x| x.fract() != 0.0 || *x < 0.0) {
                     let start = start[place % size];
@@ -90,17 +77,14 @@ impl Dataset {
                     let expected = format!(
                         "choices, whole numbers from {start} on; `actions: continuous` reads vectors"
                     );
-                    return Err(Unfit { found: format!("{found} at transition {}", place / size), expected });
+                    return Err(Fault::new(format!("{found} at transition {}", place / size), expected));
                 }
             }
             Actions::OneHot => {
                 if let Some(place) = self.actions.chunks_exact(size).position(|row| !is_one_hot(row)) {
                     let row = &self.actions[place * size..][..size];
                     let found = format!("{row:?} at transition {place}");
-                    return Err(Unfit {
-                        found,
-                        expected: "one 1 and else zeros in each row, one-hot".into(),
-                    });
+                    return Err(Fault::new(found, "one 1 and else zeros in each row, one-hot"));
                 }
                 self.said.notes.push(format!(
                     "actions are read as one-hot, one of {size} choices (`actions: multi-discrete` or `continuous` reads them otherwise)"
@@ -129,19 +113,16 @@ impl Dataset {
                 let found = format!("choice {} in column {column}", most[column] - 1);
                 let expected =
                     format!("less than {}, as the data's own action space has", self.choices[column]);
-                return Err(Unfit { found, expected });
+                return Err(Fault::new(found, expected));
             }
         }
         Ok(self)
     }
 
-    fn unfit(&self, expected: &str, cure: &str) -> Unfit {
+    fn unfit(&self, expected: &str, cure: &str) -> Fault {
         let kind = if self.integer_actions { "whole numbers" } else { "floats" };
         let columns = if self.action_size == 1 { "column" } else { "columns" };
-        Unfit {
-            found: format!("{} {columns} of {kind}", self.action_size),
-            expected: format!("{expected}; {cure}"),
-        }
+        Fault::new(format!("{} {columns} of {kind}", self.action_size), format!("{expected}; {cure}"))
     }
 
     /// Whether actions of this kind and size are those that an environment takes.
@@ -150,7 +131,7 @@ impl Dataset {
         kind: Actions,
         asked: Option<Actions>,
         env: Option<(&str, &ActionSpace)>,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), Fault> {
         let Some((id, space)) = env else { return Ok(()) };
         let (size, other) = (self.action_size, "choose the environment of these data");
         let discrete = matches!(self.said.action_space, Some(Space::Discrete { .. }));
@@ -165,7 +146,7 @@ impl Dataset {
                 }
                 let cure = format!("{other}, or `actions: continuous` takes them as they are");
                 let expected = format!("vectors of {} entries, as {id} takes", low.len());
-                Err(Unfit { found: "discrete actions".into(), expected: format!("{expected}; {cure}") })
+                Err(Fault::new("discrete actions", format!("{expected}; {cure}")))
             }
             (ActionSpace::Discrete { .. }, Actions::Discrete) if size == 1 => Ok(()),
             (ActionSpace::Discrete { choices }, Actions::OneHot) if size == *choices => Ok(()),

@@ -66,6 +66,19 @@ pub enum Error {
     },
 }
 
+/// What stands somewhere in a file, and what should: an [`Error::Content`] that does not know where yet.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) found: String,
+    pub(crate) expected: String,
+}
+
+impl Fault {
+    pub(crate) fn new(found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { found: found.into(), expected: expected.into() }
+    }
+}
+
 impl Error {
     pub(crate) fn content(
         path: &Path,
@@ -75,6 +88,19 @@ impl Error {
     ) -> Self {
         let (path, key) = (path.to_owned(), key.to_owned());
         Self::Content { path, key, found: found.into(), expected: expected.into() }
+    }
+
+    /// Refuses a folder whose file at `path` says another number of episodes than were `found`.
+    pub(crate) fn check_episodes(path: &Path, said: Option<u64>, found: u64) -> Result<(), Self> {
+        match said {
+            Some(said) if said != found => {
+                let found = format!("{found} episodes in the folder");
+                let expected =
+                    format!("the {said} that its `total_episodes` says; is the download complete?");
+                Err(Self::content(path, "total_episodes", found, expected))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether the input was refused (exit status 2), rather than the work failed (1).

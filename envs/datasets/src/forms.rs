@@ -94,19 +94,14 @@ impl Dataset {
             return Err(Error::content(path, "observations", found, expected));
         }
         let takes = environment.as_ref().zip(env).map(|(its, env)| (env.id.as_str(), &its.action));
-        let refused =
-            |unfit: crate::actions::Unfit| Error::content(path, "actions", unfit.found, unfit.expected);
-        dataset = dataset.with_actions(reading.actions, takes).map_err(refused)?;
+        let fitting = dataset.with_actions(reading.actions, takes);
+        dataset = fitting.map_err(|fault| Error::content(path, "actions", fault.found, fault.expected))?;
         // Sums of finite rewards may overflow.
         if let Some(episode) = dataset.episodes.iter().position(|it| !(it.total_return as f32).is_finite()) {
             let found =
                 format!("a return of {:.1e} of episode {episode}", dataset.episodes[episode].total_return);
-            return Err(Error::content(
-                path,
-                "rewards",
-                found,
-                "returns within float32, up to 3.4e38; scale the rewards",
-            ));
+            let expected = "returns within float32, up to 3.4e38; scale the rewards";
+            return Err(Error::content(path, "rewards", found, expected));
         }
         Ok(dataset)
     }

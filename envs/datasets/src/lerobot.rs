@@ -69,19 +69,7 @@ pub(crate) fn load(folder: &Path, reading: &Reading) -> Result<Dataset, Error> {
             crate::hdf5::shown(&others)
         ));
     }
-    let (found, said) = (dataset.episodes.len() as u64, info_json["total_episodes"].as_u64());
-    if said.is_some_and(|said| said != found) {
-        let expected = format!(
-            "the {} that its `total_episodes` says; is the download complete?",
-            said.unwrap_or_default()
-        );
-        return Err(Error::content(
-            &info,
-            "total_episodes",
-            format!("{found} episodes in the folder"),
-            expected,
-        ));
-    }
+    Error::check_episodes(&info, info_json["total_episodes"].as_u64(), dataset.episodes.len() as u64)?;
     Ok(dataset)
 }
 
@@ -146,7 +134,7 @@ impl Dataset {
             "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet", "video_path": null,
             "features": features,
         });
-        let data = parquet::file(columns.map(|(name, array, ..)| (name.to_owned(), array)).into(), None);
+        let data = parquet::file(&columns.map(|(name, array, ..)| (name, array)), None);
         let stats = json!({
             "observation.state": statistics(&self.observations, self.observation_size),
             "action": statistics(&self.actions, self.action_size),
@@ -206,7 +194,7 @@ fn tasks() -> Result<Vec<u8>, arrow_schema::ArrowError> {
         ("task_index", Arc::new(Int64Array::from(vec![0]))),
         (INDEX, Arc::new(StringArray::from(vec![TASK]))),
     ];
-    parquet::file(columns.map(|(name, array)| (name.to_owned(), array)).into(), Some(pandas.to_string()))
+    parquet::file(&columns, Some(pandas.to_string()))
 }
 
 /// A row for each episode: where it lies.
@@ -232,5 +220,5 @@ fn episodes_of(dataset: &Dataset) -> Result<Vec<u8>, arrow_schema::ArrowError> {
         ("meta/episodes/chunk_index", numbers(&|_| 0)),
         ("meta/episodes/file_index", numbers(&|_| 0)),
     ];
-    parquet::file(columns.map(|(name, array)| (name.to_owned(), array)).into(), None)
+    parquet::file(&columns, None)
 }

@@ -115,7 +115,7 @@ impl Dataset {
             ("terminals", flags(self, End::Terminated)),
             ("timeouts", flags(self, End::Truncated)),
         ];
-        let bytes = file(columns.map(|(name, array)| (name.to_owned(), array)).into(), None);
+        let bytes = file(&columns, None);
         let bytes = bytes.map_err(|e| fail(e.to_string()))?;
         crate::write_whole(path, &bytes).map_err(|e| fail(e.to_string()))
     }
@@ -148,13 +148,14 @@ pub(crate) fn flags(dataset: &Dataset, end: End) -> ArrayRef {
 }
 
 /// A file of these columns, with what pandas wants to know of them.
-pub(crate) fn file(columns: Vec<(String, ArrayRef)>, pandas: Option<String>) -> Result<Vec<u8>, ArrowError> {
+pub(crate) fn file(columns: &[(&str, ArrayRef)], pandas: Option<String>) -> Result<Vec<u8>, ArrowError> {
     let fields: Vec<Field> =
-        columns.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), false)).collect();
+        columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), false)).collect();
     let metadata: std::collections::HashMap<_, _> =
         pandas.map(|json| ("pandas".to_owned(), json)).into_iter().collect();
     let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
-    let batch = RecordBatch::try_new(schema.clone(), columns.into_iter().map(|(_, array)| array).collect())?;
+    let batch =
+        RecordBatch::try_new(schema.clone(), columns.iter().map(|(_, array)| array.clone()).collect())?;
     let mut bytes = Vec::new();
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let mut writer = ArrowWriter::try_new(&mut bytes, schema, Some(properties))?;

@@ -5,18 +5,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// What cannot be read of a file, and what would have been.
-#[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) found: String,
-    pub(super) expected: String,
-}
+pub(super) use crate::error::Fault;
 
 impl Fault {
-    pub(super) fn new(found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { found: found.into(), expected: expected.into() }
-    }
-
     /// What no sound file holds.
     pub(super) fn damaged(found: impl Into<String>) -> Self {
         Self::new(found, "a whole HDF5 file; is the download complete?")

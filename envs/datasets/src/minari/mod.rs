@@ -97,19 +97,8 @@ fn episodes_of(
         "Minari HDF5" => hdf5::load(&hdf5, spaces, all)?,
         _ => arrow::load(&data, spaces, all)?,
     }
-    let found = all.episodes - before;
-    match metadata.episodes {
-        Some(said) if said != found => {
-            let expected = format!("the {said} that its `total_episodes` says; is the download complete?");
-            Err(Error::content(
-                &metadata.path,
-                "total_episodes",
-                format!("{found} episodes in the folder"),
-                expected,
-            ))
-        }
-        _ => Ok(format),
-    }
+    Error::check_episodes(&metadata.path, metadata.episodes, all.episodes - before)?;
+    Ok(format)
 }
 
 /// The dataset of an id, in the same tree as `folder` or where Minari keeps its own.
