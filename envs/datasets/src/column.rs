@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::Error;
 
 /// Numbers on their way to float32, and the first of them that float32 does not hold.
+#[derive(Clone)]
 pub(crate) struct Numbers {
     data: Vec<f32>,
     beyond: Option<(usize, f64)>,
@@ -42,15 +43,6 @@ impl Numbers {
         if !(value as f32).is_finite() && value.is_finite() && self.beyond.is_none() {
             self.beyond = Some((index, value));
         }
-    }
-
-    /// Whether one of them is not zero.
-    pub(crate) fn any(&self) -> bool {
-        self.data.iter().any(|&x| x != 0.0)
-    }
-
-    pub(crate) fn copied(&self) -> Self {
-        Self { data: self.data.clone(), beyond: self.beyond }
     }
 }
 
@@ -127,19 +119,9 @@ impl Column {
         self.data.truncate(self.rows * self.size);
         self
     }
-
-    /// Whether each row is an image: bytes in three dimensions, or in two large ones.
-    pub(crate) fn is_image(&self) -> bool {
-        self.bytes && image(&self.shape)
-    }
-
-    /// `3 × 4`, or the number of entries.
-    pub(crate) fn shown(&self) -> String {
-        shown(&self.shape)
-    }
 }
 
-/// Whether bytes of that shape are an image.
+/// Whether bytes of that shape are an image: of three dimensions, or of two large ones.
 pub(crate) fn image(shape: &[usize]) -> bool {
     match *shape {
         [_, _, _] => true,
@@ -149,9 +131,9 @@ pub(crate) fn image(shape: &[usize]) -> bool {
 }
 
 /// `3 × 4`; 1 for a single number.
-pub(crate) fn shown(shape: &[usize]) -> String {
+pub(crate) fn shown<N: ToString>(shape: &[N]) -> String {
     match shape {
         [] => "1".into(),
-        _ => shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "),
+        _ => shape.iter().map(N::to_string).collect::<Vec<_>>().join(" × "),
     }
 }

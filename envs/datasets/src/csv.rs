@@ -129,7 +129,7 @@ impl Csv {
                 "a number in each row",
             ));
         }
-        Column::new(&self.path, name, self.rows, &[], *integer, numbers.copied())
+        Column::new(&self.path, name, self.rows, &[], *integer, numbers.clone())
     }
 
     /// The columns `NAME_0, NAME_1, …`.

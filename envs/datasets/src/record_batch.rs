@@ -7,7 +7,7 @@ use arrow_array::types::{
     Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{AnyDictionaryArray, Array, RecordBatch};
+use arrow_array::{AnyDictionaryArray, Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 
 use crate::Error;
@@ -17,14 +17,14 @@ use crate::tree::{Tree, in_order};
 
 /// What a column of record batches holds: numbers, lists of them of one size, or structures of both by name.
 pub(crate) fn tree_of(path: &Path, key: &str, batches: &[RecordBatch]) -> Result<Tree, Error> {
-    let mut arrays = Vec::new();
-    for batch in batches {
-        let array = batch.column_by_name(key);
-        arrays.push(
-            array.ok_or_else(|| Error::content(path, key, "nothing", "a column of that name"))?.as_ref(),
-        );
-    }
+    let arrays = batches.iter().map(|batch| Ok(column(path, key, batch)?.as_ref()));
+    let arrays = arrays.collect::<Result<Vec<_>, Error>>()?;
     arrays_tree(path, key, &arrays, 0)
+}
+
+fn column<'b>(path: &Path, key: &str, batch: &'b RecordBatch) -> Result<&'b ArrayRef, Error> {
+    let found = batch.column_by_name(key);
+    found.ok_or_else(|| Error::content(path, key, "nothing", "a column of that name"))
 }
 
 /// What a column says in each row, as numbers that are equal where its values are: numbers, texts, times, dictionaries.
@@ -32,8 +32,7 @@ pub(crate) fn labels_of(path: &Path, key: &str, batches: &[RecordBatch]) -> Resu
     let mut known = Labels::default();
     let mut labels = Vec::new();
     for batch in batches {
-        let array = batch.column_by_name(key);
-        let array = array.ok_or_else(|| Error::content(path, key, "nothing", "a column of that name"))?;
+        let array = column(path, key, batch)?;
         if array.logical_null_count() > 0 {
             return Err(Error::content(path, key, "missing values", "a value in each row"));
         }
@@ -109,29 +108,20 @@ fn arrays_tree(path: &Path, key: &str, arrays: &[&dyn Array], depth: usize) -> R
     let rows = arrays.iter().map(|array| array.len()).sum();
     let mut numbers = Numbers::filled(0, 0.0);
     for array in arrays {
-        append(*array, &mut numbers).ok_or_else(|| {
-            Error::content(
-                path,
-                key,
-                "missing values or rows of several lengths",
-                "numbers in each row, always as many",
-            )
-        })?;
+        append(*array, &mut numbers).ok_or_else(|| uneven(path, key, "rows"))?;
     }
     let column = Column::new(path, key, rows, &shape, integer, numbers)?;
     Ok(Tree::Leaf(Column { bytes, ..column }))
 }
 
+fn uneven(path: &Path, key: &str, what: &str) -> Error {
+    let found = format!("missing values or {what} of several lengths");
+    Error::content(path, key, found, "numbers in each row, always as many")
+}
+
 /// Lists of any length, which must all be of one.
 fn lists(path: &Path, key: &str, arrays: &[&dyn Array], depth: usize) -> Result<Tree, Error> {
-    let uneven = || {
-        Error::content(
-            path,
-            key,
-            "missing values or lists of several lengths",
-            "numbers in each row, always as many",
-        )
-    };
+    let uneven = || uneven(path, key, "lists");
     let (mut edge, mut rows, mut values) = (None, 0, Vec::new());
     for array in arrays {
         let large = matches!(array.data_type(), DataType::LargeList(_));

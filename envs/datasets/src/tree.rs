@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::Error;
-use crate::column::Column;
+use crate::column::{Column, image, shown};
 use crate::space::Space;
 
 /// What a file holds at a key: one column, or several by name.
@@ -160,8 +160,8 @@ fn chosen(
 fn vector(path: &Path, key: &str, column: Column, space: Option<&Space>) -> Result<Column, Error> {
     // Arrow keeps the entries of an image flat: its space says what they are.
     let images = match space {
-        Some(Space::Images { shape }) => Some(crate::column::shown(shape)),
-        _ => column.is_image().then(|| column.shown()),
+        Some(Space::Images { shape }) => Some(shown(shape)),
+        _ => (column.bytes && image(&column.shape)).then(|| shown(&column.shape)),
     };
     if let Some(shape) = images {
         let found = format!("images, {shape} bytes a row");

@@ -23,7 +23,7 @@ use self::links::Link;
 pub(crate) use self::node::{Kind, Type};
 use self::node::{Layout, Node};
 use crate::Error;
-use crate::column::{Column, Numbers};
+use crate::column::{self, Column, Numbers};
 
 type Links = Rc<BTreeMap<String, Link>>;
 
@@ -173,7 +173,8 @@ impl Hdf5 {
         // What was never written takes no bytes, so that a few could claim any size.
         let most = written / node.kind.size.max(1) as u64 + UNWRITTEN * self.source.size + 65_536;
         let Some(entries) = node.entries().filter(|&entries| entries <= most) else {
-            let found = format!("{} entries in a file of {} bytes", show(&node.shape), self.source.size);
+            let found =
+                format!("{} entries in a file of {} bytes", column::shown(&node.shape), self.source.size);
             return Err(self.content(key, found, format!("at most {most}")));
         };
         let integer = node.kind.is_integer();
@@ -265,12 +266,12 @@ impl Hdf5 {
         }
         let node = self.node(key)?;
         if node.entries() != Some(1) {
-            return Err(self.content(key, format!("{} entries", show(&node.shape)), "one"));
+            return Err(self.content(key, format!("{} entries", column::shown(&node.shape)), "one"));
         }
         let mut numbers = Numbers::filled(1, 0.0);
         let chunks = self.at(key, self.chunks(&node))?;
         self.at(key, self.fill(&node, chunks, &mut numbers))?;
-        Ok(numbers.any())
+        Ok(numbers.get(0) != Some(0.0))
     }
 
     /// The text at a key, of a dataset with one entry; none where there is none.
@@ -350,11 +351,6 @@ fn place(node: &Node, edges: &[u64], at: &[u64], bytes: &[u8], numbers: &mut Num
             *place = 0;
         }
     }
-}
-
-/// `300 × 11`.
-fn show(shape: &[u64]) -> String {
-    shape.iter().map(u64::to_string).collect::<Vec<_>>().join(" × ")
 }
 
 /// Some names, of many.
