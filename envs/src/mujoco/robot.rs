@@ -94,11 +94,26 @@ impl<T: Task> Dynamics for Robot<T> {
     }
 
     fn state(&self) -> Option<EnvState> {
-        Some(self.simulation.state())
+        let (qpos, qvel) = (self.simulation.qpos().to_vec(), self.simulation.qvel().to_vec());
+        Some(EnvState::Mujoco { qpos, qvel })
     }
 
     fn set_state(&mut self, state: &EnvState) -> Result<(), String> {
-        self.simulation.set_state(state)
+        let EnvState::Mujoco { qpos, qvel } = state else {
+            return Err("expected qpos and qvel".into());
+        };
+        let (positions, velocities) = (self.simulation.qpos().len(), self.simulation.qvel().len());
+        if (qpos.len(), qvel.len()) != (positions, velocities) {
+            let (p, v) = (qpos.len(), qvel.len());
+            return Err(format!(
+                "found {p} entries in qpos and {v} in qvel, expected {positions} and {velocities}"
+            ));
+        }
+        self.simulation.start(|p, v| {
+            p.copy_from_slice(qpos);
+            v.copy_from_slice(qvel);
+        });
+        Ok(())
     }
 
     fn scene(&self) -> Option<Scene> {

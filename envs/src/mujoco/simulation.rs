@@ -9,7 +9,7 @@ use mujoco_rs::mujoco_c::mjtWarning;
 use mujoco_rs::wrappers::{MjData, MjModel, MjtObjBase};
 
 use super::model::load;
-use crate::{ActionSpace, EnvState, Error};
+use crate::{ActionSpace, Error};
 
 /// A MuJoCo simulation in the order of Gymnasium's `MujocoEnv` (`envs/mujoco/mujoco_env.py`).
 pub(crate) struct Simulation {
@@ -33,11 +33,6 @@ impl DerefMut for Simulation {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.data
     }
-}
-
-/// Version of the MuJoCo library in use.
-pub fn mujoco_version() -> &'static str {
-    mujoco_rs::mujoco_version()
 }
 
 impl Simulation {
@@ -102,28 +97,6 @@ impl Simulation {
         let warnings = &self.data.ffi().warning;
         bad.iter().any(|&kind| warnings[kind as usize].number > 0)
             || self.qpos().iter().chain(self.qvel()).any(|x| !x.is_finite())
-    }
-
-    pub(super) fn state(&self) -> EnvState {
-        EnvState::Mujoco { qpos: self.qpos().to_vec(), qvel: self.qvel().to_vec() }
-    }
-
-    pub(super) fn set_state(&mut self, state: &EnvState) -> Result<(), String> {
-        let EnvState::Mujoco { qpos, qvel } = state else {
-            return Err("expected qpos and qvel".into());
-        };
-        let (positions, velocities) = (self.qpos().len(), self.qvel().len());
-        if (qpos.len(), qvel.len()) != (positions, velocities) {
-            let (p, v) = (qpos.len(), qvel.len());
-            return Err(format!(
-                "found {p} entries in qpos and {v} in qvel, expected {positions} and {velocities}"
-            ));
-        }
-        self.start(|p, v| {
-            p.copy_from_slice(qpos);
-            v.copy_from_slice(qvel);
-        });
-        Ok(())
     }
 
     /// mj_resetData (which clears warm start, controls and warnings), the state, mj_forward.
