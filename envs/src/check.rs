@@ -40,19 +40,15 @@ struct Line {
 
 /// Where an episode starts.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 enum Start {
     State(EnvState),
-    Seed(Seed),
-}
-
-/// Where `reset(seed)` puts it; `null` is a reset without a seed.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Seed {
-    // So that it has to be there.
-    #[serde(deserialize_with = "Option::deserialize")]
-    seed: Option<u64>,
+    /// Where `reset(seed)` puts it; `null` is a reset without a seed.
+    Seed {
+        // So that it has to be there.
+        #[serde(deserialize_with = "Option::deserialize")]
+        seed: Option<u64>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -118,12 +114,8 @@ impl Replay {
             None => {
                 let expected = "the episode has no `state` to start in, such as {\"seed\": 0}";
                 match line.state.as_ref().ok_or(expected)? {
-                    Start::Seed(Seed { seed: Some(seed) }) => {
-                        self.environment.reset(*seed, &mut self.observation)
-                    }
-                    Start::Seed(Seed { seed: None }) => {
-                        self.environment.reset_unseeded(&mut self.observation)
-                    }
+                    Start::Seed { seed: Some(seed) } => self.environment.reset(*seed, &mut self.observation),
+                    Start::Seed { seed: None } => self.environment.reset_unseeded(&mut self.observation),
                     Start::State(state) => {
                         self.environment.set_state(state).map_err(|e| e.to_string())?;
                         self.environment.observe(&mut self.observation);

@@ -114,7 +114,7 @@ impl VectorEnv {
         self.episodes.iter_mut().enumerate().for_each(|(index, episode)| *episode = index as u64);
         let of_episode = |index: usize| seed.wrapping_add(index as u64);
         match &mut self.stepped {
-            Stepped::There(group) => group.reset_all(0..count, of_episode, observations),
+            Stepped::There(group) => group.reset(0..count, of_episode, observations),
             Stepped::Here(environments) => {
                 let rows = environments.iter_mut().zip(observations.chunks_exact_mut(size)).enumerate();
                 rows.for_each(|(index, (environment, row))| environment.reset(of_episode(index), row));
@@ -244,7 +244,7 @@ impl VectorEnv {
         self.started += 1;
         let seed = self.seed.wrapping_add(self.episodes[index]);
         match &mut self.stepped {
-            Stepped::There(group) => group.reset(index, seed, observation),
+            Stepped::There(group) => group.reset(index..index + 1, |_| seed, observation),
             Stepped::Here(environments) => {
                 environments[index].reset(seed, observation);
                 Ok(())

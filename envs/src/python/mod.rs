@@ -23,7 +23,8 @@ pub(crate) fn describe(spec: &EnvSpec, python: &PythonEnv) -> Result<Description
     if let Some(description) = known.iter().find(|other| other.spec == *spec) {
         return Ok(description.clone());
     }
-    let description = pool::checked(spec, python)?;
+    let (worker, description) = Worker::start(spec, python, false, true)?;
+    pool::give_back(worker);
     known.push(description.clone());
     Ok(description)
 }
@@ -70,13 +71,8 @@ impl Group {
         Ok(group)
     }
 
-    /// Starts an episode in one environment.
-    pub fn reset(&mut self, index: usize, seed: u64, observation: &mut [f64]) -> Result<(), Error> {
-        self.reset_all(index..index + 1, |_| seed, observation)
-    }
-
-    /// Starts an episode in several, from the seed of each index.
-    pub fn reset_all(
+    /// Starts an episode in several environments, from the seed of each index.
+    pub fn reset(
         &mut self,
         indices: std::ops::Range<usize>,
         seed: impl Fn(usize) -> u64,

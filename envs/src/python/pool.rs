@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use aaren_format::PythonEnv;
 
 use super::worker::Worker;
-use crate::{Description, EnvSpec, Error};
+use crate::{EnvSpec, Error};
 
 /// Processes that are kept waiting, at most.
 const WAITING: usize = 32;
@@ -23,13 +23,6 @@ pub(super) fn take(spec: &EnvSpec, python: &PythonEnv, film: bool) -> Result<Wor
         Some(worker) => Ok(worker),
         None => Ok(Worker::start(spec, python, film, false)?.0),
     }
-}
-
-/// What a new process says of its environment; it waits for work then.
-pub(super) fn checked(spec: &EnvSpec, python: &PythonEnv) -> Result<Description, Error> {
-    let (worker, description) = Worker::start(spec, python, false, true)?;
-    give_back(worker);
-    Ok(description)
 }
 
 /// Lets a process wait, where it is whole.
