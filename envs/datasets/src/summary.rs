@@ -53,9 +53,10 @@ pub struct DatasetSummary {
 /// Bins of [`DatasetSummary::return_histogram`].
 const BINS: usize = 30;
 
-impl DatasetSummary {
-    pub(crate) fn of(dataset: &Dataset) -> Self {
-        let episodes = &dataset.episodes;
+impl Dataset {
+    /// What the data hold, for a person to read.
+    pub fn summary(&self) -> DatasetSummary {
+        let episodes = &self.episodes;
         let count = episodes.len() as f64;
         let mean = episodes.iter().map(|e| e.total_return).sum::<f64>() / count;
         let variance = episodes.iter().map(|e| (e.total_return - mean).powi(2)).sum::<f64>() / count;
@@ -64,15 +65,15 @@ impl DatasetSummary {
         let lowest = returns().fold(f64::INFINITY, f64::min);
         let highest = returns().fold(f64::NEG_INFINITY, f64::max);
         let ended = |end| episodes.iter().filter(|e| e.end == end).count();
-        Self {
-            name: dataset.name.clone(),
-            format: dataset.format.into(),
+        DatasetSummary {
+            name: self.name.clone(),
+            format: self.format.into(),
             episodes: episodes.len(),
-            transitions: dataset.transitions(),
-            observation_size: dataset.observation_size,
-            action_size: dataset.action_size,
-            discrete: dataset.discrete,
-            choices: dataset.choices.clone(),
+            transitions: self.transitions(),
+            observation_size: self.observation_size,
+            action_size: self.action_size,
+            discrete: self.discrete,
+            choices: self.choices.clone(),
             return_mean: mean,
             return_std: variance.sqrt(),
             return_min: lowest,
@@ -97,13 +98,6 @@ fn histogram(values: impl Iterator<Item = f64>, lowest: f64, highest: f64) -> Ve
         counts[(((value - lowest) / width) as usize).min(last)] += 1;
     }
     counts
-}
-
-impl Dataset {
-    /// What the data hold, for a person to read.
-    pub fn summary(&self) -> DatasetSummary {
-        DatasetSummary::of(self)
-    }
 }
 
 impl fmt::Display for DatasetSummary {

@@ -9,8 +9,6 @@ mod snapshots;
 pub use actor::{Actor, Distribution};
 pub use snapshots::{Snapshot, Snapshots};
 
-use crate::Error;
-
 /// A task with trained behaviour policies.
 pub struct Task {
     /// Its name in the names of datasets, which for robots are D4RL's.
@@ -38,13 +36,3 @@ pub const TASKS: [Task; 5] = [
     task!("walker2d", "Walker2d-v4"),
     task!("ant", "Ant-v4"),
 ];
-
-impl Task {
-    /// The committed snapshots of its training, in order.
-    ///
-    /// # Errors
-    /// [`Error::Snapshots`] where they are no snapshots of this task.
-    pub fn snapshots(&self) -> Result<Snapshots, Error> {
-        Snapshots::read(self)
-    }
-}

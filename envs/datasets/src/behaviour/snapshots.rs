@@ -38,18 +38,24 @@ pub struct Snapshots {
     pub actors: Vec<Actor>,
 }
 
-impl Snapshots {
-    /// Of a task: tensors `hidden.0`, `hidden.1`, and `mean` and `log_std` or `logits`, each a `weight`
-    /// `[snapshots, entries after, entries before]` and a `bias` `[snapshots, entries after]`; `training` among the
-    /// metadata.
-    pub(super) fn read(task: &Task) -> Result<Self, Error> {
-        Self::parse(task.snapshots, task.env).map_err(|found| Error::Snapshots {
-            path: format!("{}.safetensors", task.name).into(),
+impl Task {
+    /// The committed snapshots of its training, in order.
+    ///
+    /// # Errors
+    /// [`Error::Snapshots`] where they are no snapshots of this task.
+    pub fn snapshots(&self) -> Result<Snapshots, Error> {
+        Snapshots::parse(self.snapshots, self.env).map_err(|found| Error::Snapshots {
+            path: format!("{}.safetensors", self.name).into(),
             found,
-            expected: format!("snapshots of a training in {}, as `make snapshots` writes them", task.env),
+            expected: format!("snapshots of a training in {}, as `make snapshots` writes them", self.env),
         })
     }
+}
 
+impl Snapshots {
+    /// Tensors `hidden.0`, `hidden.1`, and `mean` and `log_std` or `logits`, each a `weight`
+    /// `[snapshots, entries after, entries before]` and a `bias` `[snapshots, entries after]`; `training` among the
+    /// metadata.
     fn parse(bytes: &[u8], env: &str) -> Result<Self, String> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
         let training = header.metadata().as_ref().and_then(|m| m.get("training"));
