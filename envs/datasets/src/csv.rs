@@ -36,8 +36,7 @@ impl Dataset {
             }
             let _ = writeln!(text, "{},{terminated},{truncated}", shown(reward));
         }
-        let fail = |e: std::io::Error| Error::Write { path: path.to_owned(), reason: e.to_string() };
-        crate::write_whole(path, text.as_bytes()).map_err(fail)
+        crate::write_whole(path, text.as_bytes()).map_err(|e| Error::write(path, e))
     }
 }
 
@@ -61,12 +60,11 @@ struct Csv {
 
 /// The rows of a file.
 fn open(path: &Path) -> Result<::csv::Reader<File>, Error> {
-    let fail = |reason: String| Error::Open { path: path.to_owned(), reason };
     let mut first = String::new();
     let peek = File::open(path).map(std::io::BufReader::new);
     peek.and_then(|mut file| std::io::BufRead::read_line(&mut file, &mut first)).map_err(|e| {
         let cure = if e.kind() == std::io::ErrorKind::InvalidData { "; save it as UTF-8" } else { "" };
-        fail(format!("not a table as text ({e}){cure}"))
+        Error::open(path, format!("not a table as text ({e}){cure}"))
     })?;
     // The separator that the line of names has most of.
     let delimiter =
@@ -75,16 +73,16 @@ fn open(path: &Path) -> Result<::csv::Reader<File>, Error> {
         .delimiter(delimiter.unwrap_or(b','))
         .trim(::csv::Trim::All)
         .from_path(path);
-    reader.map_err(|e| fail(e.to_string()))
+    reader.map_err(|e| Error::open(path, e))
 }
 
 impl Csv {
     fn read(path: &Path) -> Result<Self, Error> {
-        let fail = |reason: String| Error::Open { path: path.to_owned(), reason };
+        let fail = |e: ::csv::Error| Error::open(path, e);
         let mut reader = open(path)?;
         let names: Vec<String> = reader
             .headers()
-            .map_err(|e| fail(e.to_string()))?
+            .map_err(fail)?
             .iter()
             .map(|name| name.trim_start_matches('\u{feff}').to_owned())
             .collect();
@@ -99,7 +97,7 @@ impl Csv {
         }
         let mut columns: Vec<_> = names.iter().map(|_| (Numbers::filled(0, 0.0), None, true)).collect();
         let (mut rows, mut line) = (0, ::csv::StringRecord::new());
-        while reader.read_record(&mut line).map_err(|e| fail(e.to_string()))? {
+        while reader.read_record(&mut line).map_err(fail)? {
             for (cell, (numbers, wrong, integer)) in line.iter().zip(&mut columns) {
                 let number = match cell {
                     "true" | "True" | "TRUE" => Some(1.0),
@@ -159,14 +157,13 @@ impl Source for Csv {
 
     /// The texts of the cells, which are not kept: the file is read again.
     fn labels(&self, name: &str) -> Result<Vec<u64>, Error> {
-        let fail = |reason: String| Error::Open { path: self.path.clone(), reason };
         let place = self.names.iter().position(|there| there == name);
         let place =
             place.ok_or_else(|| Error::content(&self.path, name, "nothing", "a column of that name"))?;
         let (mut known, mut labels, mut line) =
             (Labels::default(), Vec::with_capacity(self.rows), ::csv::StringRecord::new());
         let mut reader = open(&self.path)?;
-        while reader.read_record(&mut line).map_err(|e| fail(e.to_string()))? {
+        while reader.read_record(&mut line).map_err(|e| Error::open(&self.path, e))? {
             match line.get(place).unwrap_or_default() {
                 "" => {
                     let found = format!("an empty cell in line {}", labels.len() + 2);

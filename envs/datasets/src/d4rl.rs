@@ -117,7 +117,6 @@ impl Dataset {
     /// # Errors
     /// [`Error::Write`]; whatever stood at `path` before is then still there.
     pub fn write_d4rl(&self, path: &Path, metadata: &[(&str, String)]) -> Result<(), Error> {
-        let fail = |reason: String| Error::Write { path: path.to_owned(), reason };
         let rows = self.transitions() as u64;
         let (size, columns) = (self.observation_size, self.action_size as u64);
         let mut file = FileBuilder::new();
@@ -149,11 +148,11 @@ impl Dataset {
         }
         let mut group = file.create_group("metadata");
         for (key, value) in metadata {
-            group.create_dataset(key).with_strings(&[value]).map_err(|e| fail(e.to_string()))?;
+            group.create_dataset(key).with_strings(&[value]).map_err(|e| Error::write(path, e))?;
         }
         let group = group.finish();
         file.add_group(group);
-        let bytes = file.finish().map_err(|e| fail(e.to_string()))?;
-        crate::write_whole(path, &bytes).map_err(|e| fail(e.to_string()))
+        let bytes = file.finish().map_err(|e| Error::write(path, e))?;
+        crate::write_whole(path, &bytes).map_err(|e| Error::write(path, e))
     }
 }

@@ -137,8 +137,8 @@ impl<'d> Actions<'d> {
     }
 }
 
-/// What the timestep leaves of the variance of choices, of `counts` rows at each timestep and `used` in all: among n rows of which n_c are of choice c, the squared deviations
-/// of all entries sum up to n − Σ n_c²/n.
+/// What the timestep leaves of the variance of choices, of `counts` rows at each timestep and `used` in all: among n rows
+/// of which n_c are of choice c, the squared deviations of all entries sum up to n − Σ n_c²/n.
 fn choices_given_timestep(dataset: &Dataset, actions: &Actions, counts: &[usize], used: f64) -> Option<f64> {
     let (mut left, mut total) = (0.0, 0.0);
     for column in 0..dataset.action_size {

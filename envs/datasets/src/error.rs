@@ -80,6 +80,14 @@ impl Fault {
 }
 
 impl Error {
+    pub(crate) fn open(path: &Path, reason: impl ToString) -> Self {
+        Self::Open { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn write(path: &Path, reason: impl ToString) -> Self {
+        Self::Write { path: path.to_owned(), reason: reason.to_string() }
+    }
+
     pub(crate) fn content(
         path: &Path,
         key: &str,

@@ -41,12 +41,12 @@ pub fn fetch(id: &str, folder: &Path, progress: &dyn Fn(u64, u64)) -> Result<Pat
         rename(&part, &path)?;
         path
     } else if let Some(instead) = offers::instead(bare).filter(|_| !bare.contains('/')) {
-        return Err(Error::Open { path: id.into(), reason: format!("not there to be fetched; {instead}") });
+        return Err(Error::open(Path::new(id), format!("not there to be fetched; {instead}")));
     } else if is_minari_id(id) {
         minari(id, progress, 0)?
     } else {
         let reason = "expected an id of D4RL (hopper-medium-v2) or of Minari (D4RL/pointmaze/umaze-v2, mujoco/hopper/medium-v0)";
-        return Err(Error::Open { path: id.into(), reason: reason.into() });
+        return Err(Error::open(Path::new(id), reason));
     };
     Ok(path)
 }
@@ -64,7 +64,7 @@ fn minari(id: &str, progress: &dyn Fn(u64, u64), depth: usize) -> Result<PathBuf
     ));
     let mut files: Vec<(String, u64)> = Vec::new();
     while let Some(url) = page.take() {
-        let (head, body) = text(&url)?;
+        let [head, body] = printed(&["--dump-header", "/dev/stderr"], &url)?;
         let wrong = || failed(&url, "found no list of files, expected Hugging Face's; is the id right?");
         let list: Value = serde_json::from_str(&body).map_err(|_| wrong())?;
         for entry in list.as_array().ok_or_else(wrong)? {
@@ -80,17 +80,14 @@ fn minari(id: &str, progress: &dyn Fn(u64, u64), depth: usize) -> Result<PathBuf
         page = next_page(&head);
     }
     if files.is_empty() {
-        return Err(failed(
-            &format!("{endpoint}/datasets/{MINARI_USER}/{repository}"),
-            "found no files of that dataset",
-        ));
+        let what = format!("{endpoint}/datasets/{MINARI_USER}/{repository}");
+        return Err(failed(what, "found no files of that dataset"));
     }
     let total: u64 = files.iter().map(|(_, size)| size).sum();
     let mut before = 0;
     for (name, size) in &files {
         let to = part.join(name);
-        fs::create_dir_all(to.parent().unwrap_or(&part))
-            .map_err(|e| failed(&to.display().to_string(), &e.to_string()))?;
+        fs::create_dir_all(to.parent().unwrap_or(&part)).map_err(|e| failed(to.display(), e))?;
         let url = format!("{endpoint}/datasets/{MINARI_USER}/{repository}/resolve/main/{below}{slash}{name}");
         file(&url, &to, *size, &|done| progress(before + done, total))?;
         before += size;
@@ -114,8 +111,8 @@ fn endpoint(variable: &str, usual: &str) -> String {
     said.unwrap_or_else(|| usual.to_owned()).trim_end_matches('/').to_owned()
 }
 
-fn failed(what: &str, reason: &str) -> Error {
-    Error::Fetch { what: what.to_owned(), reason: reason.to_owned() }
+fn failed(what: impl ToString, reason: impl ToString) -> Error {
+    Error::Fetch { what: what.to_string(), reason: reason.to_string() }
 }
 
 /// Refuses what is there.
@@ -123,7 +120,7 @@ fn free(path: &Path) -> Result<(), Error> {
     if path.symlink_metadata().is_err() {
         return Ok(());
     }
-    Err(Error::Open { path: path.to_owned(), reason: "it exists already; remove it to fetch it anew".into() })
+    Err(Error::open(path, "it exists already; remove it to fetch it anew"))
 }
 
 /// The name under which a download is begun.
@@ -134,7 +131,7 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 fn rename(part: &Path, path: &Path) -> Result<(), Error> {
-    fs::rename(part, path).map_err(|e| failed(&path.display().to_string(), &e.to_string()))
+    fs::rename(part, path).map_err(|e| failed(path.display(), e))
 }
 
 fn curl(arguments: &[&str]) -> Command {
@@ -153,7 +150,7 @@ fn curl(arguments: &[&str]) -> Command {
 }
 
 fn not_started(error: &std::io::Error) -> Error {
-    failed("curl", &format!("{error}; install it (Debian: `apt install curl`)"))
+    failed("curl", format!("{error}; install it (Debian: `apt install curl`)"))
 }
 
 /// What curl says went wrong, on one line.
@@ -161,17 +158,15 @@ fn said(stderr: &[u8]) -> String {
     String::from_utf8_lossy(stderr).trim().trim_start_matches("curl: ").replace(char::is_control, " ")
 }
 
-/// Headers and body.
-fn text(url: &str) -> Result<(String, String), Error> {
-    let done = curl(&["--dump-header", "/dev/stderr", url]).output().map_err(|e| not_started(&e))?;
+/// What curl prints about an address, errors and output.
+fn printed(option: &[&str], url: &str) -> Result<[String; 2], Error> {
+    let done = curl(&[option, &[url]].concat()).output().map_err(|e| not_started(&e))?;
     if !done.status.success() {
+        // Headers come before it.
         let reason = said(&done.stderr).rsplit("  ").next().unwrap_or_default().to_owned();
-        return Err(failed(url, &format!("{reason}; is the id right, and the network there?")));
+        return Err(failed(url, format!("{reason}; is the id right, and the network there?")));
     }
-    Ok((
-        String::from_utf8_lossy(&done.stderr).into_owned(),
-        String::from_utf8_lossy(&done.stdout).into_owned(),
-    ))
+    Ok([done.stderr, done.stdout].map(|text| String::from_utf8_lossy(&text).into_owned()))
 }
 
 /// The address in a `Link` header with `rel="next"`.
@@ -186,11 +181,8 @@ fn next_page(head: &str) -> Option<String> {
 
 /// The length of a file that the server says.
 fn length(url: &str) -> Result<u64, Error> {
-    let done = curl(&["--head", url]).output().map_err(|e| not_started(&e))?;
-    if !done.status.success() {
-        return Err(failed(url, &format!("{}; is the id right, and the network there?", said(&done.stderr))));
-    }
-    let head = String::from_utf8_lossy(&done.stdout).to_lowercase();
+    let [_, head] = printed(&["--head"], url)?;
+    let head = head.to_lowercase();
     let said = head.lines().rev().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
     said.ok_or_else(|| failed(url, "the server does not say how long the file is"))
 }
@@ -204,12 +196,12 @@ fn file(url: &str, to: &Path, size: u64, progress: &dyn Fn(u64)) -> Result<(), E
         let before = here();
         if before > size {
             // Longer than it should be: another file, or a server that sent too much.
-            fs::remove_file(to).map_err(|e| failed(&place, &e.to_string()))?;
+            fs::remove_file(to).map_err(|e| failed(&place, e))?;
         }
         if idle == TRIES {
             let found =
                 format!("found {} bytes, expected {size} ({reason}); run the command again to go on", here());
-            return Err(failed(url, &found));
+            return Err(failed(url, found));
         }
         let mut child = curl(&["--continue-at", "-", "--output", &place, url])
             .stdout(Stdio::null())
@@ -225,11 +217,11 @@ fn file(url: &str, to: &Path, size: u64, progress: &dyn Fn(u64)) -> Result<(), E
             if done.status.success() { "the server sent another length".into() } else { said(&done.stderr) };
         // 33: the server cannot go on in the middle.
         if done.status.code() == Some(33) {
-            fs::remove_file(to).map_err(|e| failed(&place, &e.to_string()))?;
+            fs::remove_file(to).map_err(|e| failed(&place, e))?;
         }
         // 22: the server refuses the file.
         if done.status.code() == Some(22) {
-            return Err(failed(url, &format!("{reason}; is the id right?")));
+            return Err(failed(url, format!("{reason}; is the id right?")));
         }
         idle = if here() > before && here() <= size { 0 } else { idle + 1 };
     }

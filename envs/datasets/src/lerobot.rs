@@ -22,12 +22,11 @@ pub(crate) fn is_one(folder: &Path) -> bool {
 /// `columns`. Videos are left.
 pub(crate) fn load(folder: &Path, reading: &Reading) -> Result<Dataset, Error> {
     let info = folder.join("meta/info.json");
-    let fail = |reason: String| Error::Open { path: info.clone(), reason };
-    let text = fs::read(&info).map_err(|e| fail(e.to_string()))?;
+    let text = fs::read(&info).map_err(|e| Error::open(&info, e))?;
     let info_json: Value = serde_json::from_slice(&text)
-        .map_err(|e| fail(format!("not readable JSON ({e}); is the download complete?")))?;
+        .map_err(|e| Error::open(&info, format!("not readable JSON ({e}); is the download complete?")))?;
     let mut files = Vec::new();
-    parquet_files(&folder.join("data"), 0, &mut files).map_err(|e| fail(e.to_string()))?;
+    parquet_files(&folder.join("data"), 0, &mut files).map_err(|e| Error::open(&info, e))?;
     files.sort();
     let mut batches = Vec::new();
     for file in &files {
@@ -95,7 +94,6 @@ impl Dataset {
     /// # Errors
     /// [`Error::Write`] where `folder` exists or cannot be written.
     pub fn write_lerobot(&self, folder: &Path) -> Result<(), Error> {
-        let fail = |reason: String| Error::Write { path: folder.to_owned(), reason };
         let (rows, episodes) = (self.transitions(), &self.episodes);
         let numbers = |of: &dyn Fn(usize, usize) -> i64| {
             let all =
@@ -154,7 +152,7 @@ impl Dataset {
             write_whole(&temporary.join("meta/stats.json"), stats.to_string().as_bytes())?;
             write_whole(&temporary.join("meta/info.json"), info.to_string().as_bytes())
         })
-        .map_err(|e| fail(e.to_string()))
+        .map_err(|e| Error::write(folder, e))
     }
 }
 

@@ -21,14 +21,14 @@ pub(crate) fn load(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
     if archive.names.iter().any(|name| name.ends_with("data.pkl")) {
         let reason = "this is a PyTorch file, which holds pickled objects; write arrays in Python: \
                       `np.savez('data.npz', observations=…, actions=…, rewards=…, terminals=…, timeouts=…)`";
-        return Err(Error::Open { path: path.to_owned(), reason: reason.into() });
+        return Err(Error::open(path, reason));
     }
     if !archive.names.iter().any(|name| name.ends_with(".npy")) {
         let reason = format!(
             "this is a zip archive of {}; unpack it first: `unzip FILE`",
             crate::hdf5::shown(&archive.names)
         );
-        return Err(Error::Open { path: path.to_owned(), reason });
+        return Err(Error::open(path, reason));
     }
     flat::dataset(&archive, "NumPy npz", reading)
 }
@@ -55,9 +55,8 @@ impl Dataset {
             ("terminals", array("|b1", rows, None, self.ends(End::Terminated))),
             ("timeouts", array("|b1", rows, None, self.ends(End::Truncated))),
         ];
-        let fail = |reason: String| Error::Write { path: path.to_owned(), reason };
-        let bytes = packed(members).map_err(|e| fail(e.to_string()))?;
-        crate::write_whole(path, &bytes).map_err(|e| fail(e.to_string()))
+        let bytes = packed(members).map_err(|e| Error::write(path, e))?;
+        crate::write_whole(path, &bytes).map_err(|e| Error::write(path, e))
     }
 }
 
@@ -96,10 +95,7 @@ struct Archive {
 
 impl Archive {
     fn open(path: &Path) -> Result<Self, Error> {
-        let fail = |reason: String| Error::Open {
-            path: path.to_owned(),
-            reason: format!("{reason}; is the download complete?"),
-        };
+        let fail = |e: String| Error::open(path, e + "; is the download complete?");
         let file = File::open(path).map_err(|e| fail(e.to_string()))?;
         let size = file.metadata().map_err(|e| fail(e.to_string()))?.len();
         let members = ZipArchive::new(BufReader::new(file));

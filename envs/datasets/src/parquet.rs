@@ -64,7 +64,7 @@ pub(crate) fn batches(path: &Path, columns: Option<&[&str]>) -> Result<Vec<Recor
             }
             None => format!("not a readable Parquet file ({found}); is the download complete?"),
         };
-        Error::Open { path: path.to_owned(), reason: other.unwrap_or_else(unreadable) }
+        Error::open(path, other.unwrap_or_else(unreadable))
     };
     let file = File::open(path).map_err(|e| fail(&e))?;
     // The library panics on some damaged files.
@@ -106,7 +106,6 @@ impl Dataset {
     /// # Errors
     /// [`Error::Write`]; whatever stood at `path` before is then still there.
     pub fn write_parquet(&self, path: &Path) -> Result<(), Error> {
-        let fail = |reason: String| Error::Write { path: path.to_owned(), reason };
         let [observations, actions] = vectors(self);
         let columns = [
             ("observations", observations),
@@ -116,8 +115,8 @@ impl Dataset {
             ("timeouts", flags(self, End::Truncated)),
         ];
         let bytes = file(&columns, None);
-        let bytes = bytes.map_err(|e| fail(e.to_string()))?;
-        crate::write_whole(path, &bytes).map_err(|e| fail(e.to_string()))
+        let bytes = bytes.map_err(|e| Error::write(path, e))?;
+        crate::write_whole(path, &bytes).map_err(|e| Error::write(path, e))
     }
 }
 

@@ -54,12 +54,11 @@ const BLOCK: u64 = 1 << 20;
 
 impl Hdf5 {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let fail = |reason: String| Error::Open { path: path.to_owned(), reason };
-        let mut source = Source::open(path).map_err(|e| fail(e.to_string()))?;
+        let mut source = Source::open(path).map_err(|e| Error::open(path, e))?;
         let root = header::root(&mut source);
         let root = root.map_err(|_| {
             let other = crate::signature::other(path);
-            fail(other.unwrap_or("not a readable HDF5 file; is the download complete?").into())
+            Error::open(path, other.unwrap_or("not a readable HDF5 file; is the download complete?"))
         })?;
         Ok(Self { source, root, groups: RefCell::default(), path: path.to_owned() })
     }

@@ -18,7 +18,7 @@ use crate::record_batch::{shape, tree_of};
 /// `N/part-0.arrow` or `N/part-0.parquet` for each episode N: a row for each observation. The last row of the other
 /// columns is padding.
 pub(super) fn load(data: &Path, spaces: Spaces, episodes: &mut Episodes) -> Result<(), Error> {
-    let fail = |e: std::io::Error| Error::Open { path: data.to_owned(), reason: e.to_string() };
+    let fail = |e: std::io::Error| Error::open(data, e);
     let mut folders: Vec<(u64, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir(data).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
@@ -60,15 +60,12 @@ fn episode(path: &Path, batches: &[RecordBatch]) -> Result<Episode, Error> {
 
 /// The batches of an Arrow file, in the columns of [`KEYS`].
 fn read(path: &Path) -> Result<Vec<RecordBatch>, Error> {
-    let bytes = std::fs::read(path).map_err(|e| Error::Open {
-        path: path.to_owned(),
-        reason: format!("{e}; is the download complete?"),
-    })?;
+    let bytes = std::fs::read(path);
+    let bytes = bytes.map_err(|e| Error::open(path, format!("{e}; is the download complete?")))?;
     let broken = |e: ArrowError| {
         // Its messages run over several lines.
         let found = e.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        let reason = format!("not a readable Arrow file ({found}); is the download complete?");
-        Error::Open { path: path.to_owned(), reason }
+        Error::open(path, format!("not a readable Arrow file ({found}); is the download complete?"))
     };
     let file = Buffer::from_vec(bytes);
     let footer = footer(&file).map_err(broken)?;

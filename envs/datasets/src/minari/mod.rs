@@ -90,7 +90,7 @@ fn episodes_of(
         None => {
             let reason = "no data/main_data.hdf5 and no data/0/part-0.arrow in this folder; give a Minari dataset in its \
                           HDF5, Arrow or Parquet form, a LeRobot folder, or a D4RL .hdf5 file";
-            return Err(Error::Open { path: folder.to_owned(), reason: reason.into() });
+            return Err(Error::open(folder, reason));
         }
     };
     match format {
@@ -114,11 +114,10 @@ impl Metadata {
     fn read(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("data").join(METADATA);
         let Ok(bytes) = std::fs::read(&path) else { return Ok(Self { path, ..Self::default() }) };
-        let fail = |reason: String| Error::Open { path: path.clone(), reason };
         let text = String::from_utf8_lossy(&bytes);
         let metadata = python_json(&text).ok_or_else(|| {
             let other = crate::signature::other(&path);
-            fail(other.unwrap_or("not readable JSON; is the download complete?").into())
+            Error::open(&path, other.unwrap_or("not readable JSON; is the download complete?"))
         })?;
         let space =
             |key: &str| metadata[key].as_str().and_then(python_json).and_then(|json| Space::of_json(&json));

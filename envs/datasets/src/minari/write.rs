@@ -39,7 +39,6 @@ impl Dataset {
         env: Option<&EnvSpec>,
         metadata: &[(&str, String)],
     ) -> Result<(), Error> {
-        let fail = |reason: String| Error::Write { path: folder.to_owned(), reason };
         let environment = env.map(aaren_envs::describe).transpose()?;
         let action = environment.as_ref().map_or_else(|| self.action_space(), |its| its.action.clone());
         let kind = |observation, action, discrete| {
@@ -50,7 +49,8 @@ impl Dataset {
             let expected = kind(its.observation_size, action.entries(), !action.choices().is_empty());
             let found = kind(self.observation_size, self.action_size, self.discrete);
             if found != expected {
-                return Err(fail(format!("found {found}; expected {expected}, as {} has", its.spec.id)));
+                let reason = format!("found {found}; expected {expected}, as {} has", its.spec.id);
+                return Err(Error::write(folder, reason));
             }
         }
         let id = id(folder)?;
@@ -62,7 +62,7 @@ impl Dataset {
             write_whole(&data.join(HDF5), &bytes)?;
             write_whole(&data.join(METADATA), metadata.to_string().as_bytes())
         })
-        .map_err(|e| fail(e.to_string()))
+        .map_err(|e| Error::write(folder, e))
     }
 
     /// Whether Minari takes the name of a folder: `…-vN`.
@@ -182,7 +182,7 @@ fn id(folder: &Path) -> Result<String, Error> {
                 "found the name `{last}`; expected one that Minari takes, letters, digits, `-` and `_` with a version \
                  at the end: `{better}` (for D4RL, end the name in .hdf5)"
             );
-            Err(Error::Open { path: folder.to_owned(), reason })
+            Err(Error::open(folder, reason))
         }
     }
 }
