@@ -13,64 +13,49 @@ pub(crate) enum Tree {
     Group(Vec<(String, Tree)>),
 }
 
-/// Which of a dictionary's keys are observed, in this order; all in the order of their names unless given. A key within
-/// a key is `a.b`.
-pub(crate) type Observe<'o> = Option<&'o [String]>;
-
 impl Tree {
-    /// The vector that `gymnasium.spaces.flatten` makes of it, for each row.
+    /// The vector that `gymnasium.spaces.flatten` makes of it, for each row. `observe` says which of a dictionary's keys
+    /// are seen, in this order; all in the order of their names unless given. A key within a key is `a.b`.
     pub(crate) fn flatten(
         self,
         path: &Path,
         key: &str,
         space: Option<&Space>,
-        observe: Observe,
+        observe: Option<&[String]>,
     ) -> Result<Column, Error> {
         let mut parts = Vec::new();
-        match observe {
-            None => match self {
-                Tree::Leaf(column) => return vector(path, key, column, space),
-                group => {
-                    group.leaves(path, key, space, &mut parts)?;
-                    let whole = join(path, key, parts)?;
-                    // Columns beside one another may be one vector.
-                    return match space {
-                        Some(Space::Dict(_)) | None => Ok(whole),
-                        space => vector(path, key, whole, space),
-                    };
-                }
-            },
-            Some(wanted) if let (Tree::Leaf(column), Some(Space::Dict(_))) = (&self, space) => {
-                return chosen(path, key, column, space, wanted);
+        let Some(wanted) = observe else {
+            if let Tree::Leaf(column) = self {
+                return vector(path, key, column, space);
             }
-            Some(wanted) => {
-                for name in wanted {
-                    let (mut tree, mut at) = (&self, space);
-                    for part in name.split(['.', '/']) {
-                        let Tree::Group(children) = tree else {
-                            let found = "one vector of observations, without keys";
-                            return Err(Error::content(
-                                path,
-                                key,
-                                found,
-                                "a dictionary of them; remove `observe`",
-                            ));
-                        };
-                        let Some((_, child)) = children.iter().find(|(child, _)| child == part) else {
-                            let names: Vec<String> = children.iter().map(|(name, _)| name.clone()).collect();
-                            let found = format!("the keys {}", crate::hdf5::shown(&names));
-                            return Err(Error::content(
-                                path,
-                                key,
-                                found,
-                                format!("one of them where `observe` has `{name}`"),
-                            ));
-                        };
-                        (tree, at) = (child, at.and_then(|space| space.child(part)));
-                    }
-                    tree.leaves(path, &format!("{key}/{name}"), at, &mut parts)?;
-                }
+            self.leaves(path, key, space, &mut parts)?;
+            let whole = join(path, key, parts)?;
+            // Columns beside one another may be one vector.
+            return match space {
+                Some(Space::Dict(_)) | None => Ok(whole),
+                space => vector(path, key, whole, space),
+            };
+        };
+        if let (Tree::Leaf(column), Some(space @ Space::Dict(_))) = (&self, space) {
+            return chosen(path, key, column, space, wanted);
+        }
+        for name in wanted {
+            let (mut tree, mut at) = (&self, space);
+            for part in name.split(['.', '/']) {
+                let Tree::Group(children) = tree else {
+                    let found = "one vector of observations, without keys";
+                    let expected = "a dictionary of them; remove `observe`";
+                    return Err(Error::content(path, key, found, expected));
+                };
+                let Some((_, child)) = children.iter().find(|(child, _)| child == part) else {
+                    let names: Vec<String> = children.iter().map(|(name, _)| name.clone()).collect();
+                    let found = format!("the keys {}", crate::hdf5::shown(&names));
+                    let expected = format!("one of them where `observe` has `{name}`");
+                    return Err(Error::content(path, key, found, expected));
+                };
+                (tree, at) = (child, at.and_then(|space| space.child(part)));
             }
+            tree.leaves(path, &format!("{key}/{name}"), at, &mut parts)?;
         }
         join(path, key, parts)
     }
@@ -128,21 +113,15 @@ fn chosen(
     path: &Path,
     key: &str,
     column: &Column,
-    space: Option<&Space>,
+    space: &Space,
     wanted: &[String],
 ) -> Result<Column, Error> {
     let place = |name: &String| {
-        space.and_then(|space| space.place(name)).ok_or_else(|| {
-            Error::content(
-                path,
-                key,
-                format!("no key `{name}`"),
-                "keys of the environment's observations in `observe`",
-            )
-        })
+        let expected = "keys of the environment's observations in `observe`";
+        space.place(name).ok_or_else(|| Error::content(path, key, format!("no key `{name}`"), expected))
     };
     let places = wanted.iter().map(place).collect::<Result<Vec<_>, Error>>()?;
-    let (size, all) = (places.iter().map(|(_, size)| size).sum(), space.map_or(0, Space::flat_size));
+    let (size, all) = (places.iter().map(|(_, size)| size).sum(), space.flat_size());
     if column.size == size {
         return Ok(Column { shape: vec![size], ..column.clone() });
     }
