@@ -20,10 +20,6 @@ impl Numbers {
         Self { data, beyond }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.data.len()
-    }
-
     pub(crate) fn put(&mut self, index: usize, value: f64) {
         self.check(index, value);
         self.data[index] = value as f32;

@@ -178,26 +178,24 @@ impl Hdf5 {
         };
         let integer = node.kind.is_integer();
         let bytes = integer && node.kind.size == 1;
-        let mut numbers = Numbers::filled(entries as usize, 0.0);
-        self.at(key, self.fill(&node, chunks, &mut numbers))?;
+        let numbers = self.at(key, self.numbers(&node, chunks, entries as usize))?;
         Column::new(&self.path, key, rows, row, integer, numbers).map(|column| Column { bytes, ..column })
     }
 
-    fn fill(&self, node: &Node, chunks: Vec<Chunk>, numbers: &mut Numbers) -> bytes::Result<()> {
-        if let Some(fill) = &node.fill {
-            let mut value = 0.0;
-            node.kind.numbers(fill, |_, x| value = x);
-            *numbers = Numbers::filled(numbers.len(), value);
-        }
+    /// The entries of a dataset, which has so many.
+    fn numbers(&self, node: &Node, chunks: Vec<Chunk>, entries: usize) -> bytes::Result<Numbers> {
+        let mut unwritten = 0.0;
+        node.kind.numbers(node.fill.as_deref().unwrap_or_default(), |_, x| unwritten = x);
+        let mut numbers = Numbers::filled(entries, unwritten);
         match &node.layout {
             Layout::Compact(bytes) => {
-                self.complete(bytes.len() as u64, node, numbers)?;
+                self.complete(bytes.len() as u64, node, entries)?;
                 node.kind.numbers(bytes, |index, x| numbers.put(index, x));
             }
             Layout::Contiguous { address: None, .. } => {}
             Layout::Contiguous { address: Some(address), size } => {
-                self.complete(*size, node, numbers)?;
-                let size = (numbers.len() * node.kind.size) as u64;
+                self.complete(*size, node, entries)?;
+                let size = (entries * node.kind.size) as u64;
                 let block = BLOCK.next_multiple_of(node.kind.size as u64);
                 for start in (0..size).step_by(block as usize) {
                     let bytes = self.source.data(address + start, block.min(size - start))?;
@@ -207,16 +205,16 @@ impl Hdf5 {
             }
             Layout::Chunked { edges, .. } => {
                 for chunk in chunks {
-                    place(node, edges, &chunk.place, &self.unpacked(node, &chunk)?, numbers);
+                    place(node, edges, &chunk.place, &self.unpacked(node, &chunk)?, &mut numbers);
                 }
             }
         }
-        Ok(())
+        Ok(numbers)
     }
 
     /// Whether so many bytes are as many as the shape says.
-    fn complete(&self, size: u64, node: &Node, numbers: &Numbers) -> bytes::Result<()> {
-        let expected = (numbers.len() * node.kind.size) as u64;
+    fn complete(&self, size: u64, node: &Node, entries: usize) -> bytes::Result<()> {
+        let expected = (entries * node.kind.size) as u64;
         if size >= expected {
             return Ok(());
         }
@@ -267,9 +265,8 @@ impl Hdf5 {
         if node.entries() != Some(1) {
             return Err(self.content(key, format!("{} entries", column::shown(&node.shape)), "one"));
         }
-        let mut numbers = Numbers::filled(1, 0.0);
         let chunks = self.at(key, self.chunks(&node))?;
-        self.at(key, self.fill(&node, chunks, &mut numbers))?;
+        let numbers = self.at(key, self.numbers(&node, chunks, 1))?;
         Ok(numbers.get(0) != Some(0.0))
     }
 

@@ -259,23 +259,22 @@ fn fill(source: &Source, messages: &[Message]) -> Result<Option<Vec<u8>>> {
 fn layout(source: &Source, body: &[u8], rank: usize) -> Result<Layout> {
     let mut cursor = source.cursor(body);
     let version = cursor.byte()?;
+    // The edges of a chunk; the last number is the size of an entry.
     let edges = |cursor: &mut super::bytes::Cursor, count: usize, bytes: usize| {
         let mut edges = (0..count).map(|_| cursor.number(bytes)).collect::<Result<Vec<_>>>()?;
-        // The last is the size of an entry.
-        edges.pop();
+        let entry = edges.pop().unwrap_or_default();
         if edges.len() != rank || edges.contains(&0) {
             return Err(Fault::damaged(format!("chunks of shape {edges:?} for {rank} dimensions")));
         }
-        Ok(edges)
+        Ok((edges, entry))
     };
     if matches!(version, 1 | 2) {
         let count = usize::from(cursor.byte()?);
         let class = cursor.byte()?;
         cursor.skip(5)?;
         let address = if class == 0 { None } else { cursor.address()? };
-        let chunked = class == 2;
-        if chunked {
-            let edges = edges(&mut cursor, count, 4)?;
+        if class == 2 {
+            let (edges, _) = edges(&mut cursor, count, 4)?;
             return Ok(Layout::Chunked { edges, index: Index::Tree, address });
         }
         let sizes = (0..count).map(|_| Ok(u64::from(cursor.word()?))).collect::<Result<Vec<_>>>()?;
@@ -298,17 +297,12 @@ fn layout(source: &Source, body: &[u8], rank: usize) -> Result<Layout> {
         2 if version == 3 => {
             let count = usize::from(cursor.byte()?);
             let address = cursor.address()?;
-            Ok(Layout::Chunked { edges: edges(&mut cursor, count, 4)?, index: Index::Tree, address })
+            let (edges, _) = edges(&mut cursor, count, 4)?;
+            Ok(Layout::Chunked { edges, index: Index::Tree, address })
         }
         2 => {
             let (flags, count, bytes) = (cursor.byte()?, cursor.byte()?, cursor.byte()?);
-            let start = cursor.left();
-            let edges = edges(&mut cursor, count.into(), bytes.into())?;
-            let entry = {
-                let read = usize::from(count) * usize::from(bytes);
-                let all = &body[body.len() - start..];
-                source.cursor(&all[read - usize::from(bytes)..]).number(bytes.into())?
-            };
+            let (edges, entry) = edges(&mut cursor, count.into(), bytes.into())?;
             let chunk = edges.iter().fold(entry, |size, &edge| size.saturating_mul(edge));
             let index = match cursor.byte()? {
                 1 if flags & 2 != 0 => Index::Single(Some((cursor.length()?, cursor.word()?))),
