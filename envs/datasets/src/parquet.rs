@@ -127,16 +127,12 @@ pub(crate) fn vectors(dataset: &Dataset) -> [ArrayRef; 2] {
         Arc::new(FixedSizeListArray::new(item, size as i32, array, None)) as ArrayRef
     };
     let floats = |data: &[f32]| Arc::new(Float32Array::from(data.to_vec())) as ArrayRef;
-    let actions = match dataset.discrete {
-        true => {
-            Arc::new(dataset.actions.iter().map(|&choice| choice as i64).collect::<Int64Array>()) as ArrayRef
-        }
-        false => floats(&dataset.actions),
-    };
-    let actions = if dataset.discrete && dataset.action_size == 1 {
-        actions
-    } else {
-        list(actions, dataset.action_size)
+    let choices =
+        || Arc::new(dataset.actions.iter().map(|&choice| choice as i64).collect::<Int64Array>()) as ArrayRef;
+    let actions = match (dataset.discrete, dataset.action_size) {
+        (true, 1) => choices(),
+        (true, size) => list(choices(), size),
+        (false, size) => list(floats(&dataset.actions), size),
     };
     [list(floats(&dataset.observations), dataset.observation_size), actions]
 }

@@ -201,18 +201,9 @@ pub(crate) fn shape(
         DataType::Dictionary(_, item) if depth < 8 && item.is_primitive() => {
             shape(path, key, item, depth + 1)
         }
-        DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Decimal128(..) => {
-            Ok((Vec::new(), false))
-        }
-        DataType::Boolean
-        | DataType::Int8
-        | DataType::Int16
-        | DataType::Int32
-        | DataType::Int64
-        | DataType::UInt8
-        | DataType::UInt16
-        | DataType::UInt32
-        | DataType::UInt64 => Ok((Vec::new(), true)),
+        DataType::Decimal128(..) => Ok((Vec::new(), false)),
+        kind if kind.is_floating() => Ok((Vec::new(), false)),
+        kind if kind.is_integer() || *kind == DataType::Boolean => Ok((Vec::new(), true)),
         // A nested type carries names from the file.
         kind => {
             let found = format!("type {kind}").escape_debug().to_string();
