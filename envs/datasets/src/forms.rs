@@ -9,42 +9,38 @@ use crate::{Dataset, Error, Reading, Space, csv, d4rl, lerobot, minari, npz, par
 
 /// Reads a file or a folder by what it holds, not by its name.
 fn read(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
+    let fail = |reason: String| Error::open(path, reason);
     let metadata = std::fs::metadata(path).map_err(|e| {
         let known = "a D4RL .hdf5 file, a Minari or LeRobot folder, an .npz, .csv or .parquet file, or a recipe's name \
                      (`aaren data make --help`)";
-        Error::open(path, format!("{e}; give {known}"))
+        fail(format!("{e}; give {known}"))
     })?;
     if metadata.is_dir() {
         if lerobot::is_one(path) {
             return lerobot::load(path, reading);
         }
         return match folder(path) {
-            Some(what) => Err(Error::open(path, what)),
+            Some(what) => Err(fail(what)),
             None => minari::load(path, reading),
         };
     }
-    let first = beginning(path).map_err(|e| Error::open(path, e))?;
+    let first = beginning(path).map_err(|e| fail(e.to_string()))?;
     let name = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     match kind(&first, &name) {
         Kind::Hdf5 => d4rl::load(path, reading),
         Kind::Zip => npz::load(path, reading),
         Kind::Parquet => parquet::load(path, reading),
-        Kind::Other(what) => Err(Error::open(path, what)),
-        Kind::Unknown if first.is_empty() => {
-            Err(Error::open(path, "the file is empty; is the download complete?"))
-        }
+        Kind::Other(what) => Err(fail(what.into())),
+        Kind::Unknown if first.is_empty() => Err(fail("the file is empty; is the download complete?".into())),
         Kind::Unknown if ["csv", "tsv", "txt"].contains(&name.as_str()) => csv::load(path, reading),
         Kind::Unknown if first.iter().all(|&byte| byte >= b' ' || b"\t\r\n".contains(&byte)) => {
             let text = String::from_utf8_lossy(&first);
             let line: String = text.trim().lines().next().unwrap_or_default().chars().take(60).collect();
-            Err(Error::open(
-                path,
-                format!(
-                    "not a readable HDF5 file but text that begins with `{}`; download the file itself, or end the name of a \
+            Err(fail(format!(
+                "not a readable HDF5 file but text that begins with `{}`; download the file itself, or end the name of a \
                  table in .csv",
-                    line.escape_debug()
-                ),
-            ))
+                line.escape_debug()
+            )))
         }
         // The signature may stand behind a block of a user's own.
         Kind::Unknown => d4rl::load(path, reading),
