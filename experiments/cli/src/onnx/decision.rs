@@ -5,14 +5,14 @@ use aaren_format::{Decision, Layout, Norm, Positions, Regime};
 use anyhow::Result;
 
 use super::asked::Asked;
-use super::graph::{Graph, Value, Weights, gelu, weight};
+use super::graph::{Graph, Value};
 use super::{head, mixer};
 use crate::refusal::Refusal;
 
 /// `observation`, `return_to_go` (in the environment's units), `timestep` (from 0) and `state.…` → `action` and
 /// `next.…`; where a timestep is one token that holds what came before, `reward` too. Where the head alone hears what is
 /// asked for, an infinite `return_to_go` asks for the most that can be had. At timestep 0, and where a regime forgets, what the state holds does not matter.
-pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, task: &Task) -> Result<()> {
+pub(super) fn step(graph: &Graph, decision: &Decision, task: &Task) -> Result<()> {
     let Decision { model, layout, max_timesteps, context, return_scale, .. } = decision;
     let states = mixer::States::new(model)?;
     let forgets_every = match context.regime {
@@ -33,33 +33,26 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
     let zero = graph.ints(&[0]);
     let since = match forgets_every {
         None => timestep.clone(),
-        Some(timesteps) => {
-            let timesteps = graph.ints(&[timesteps]);
-            graph.op("Mod", &[&timestep, &timesteps], &[])
-        }
+        Some(timesteps) => graph.op("Mod", &[&timestep, &graph.ints(&[timesteps])]),
     };
     // `[n, 1]`, to choose between rows of states.
-    let begins = graph.op("Equal", &[&since, &zero], &[]);
-    let begins = graph.unsqueeze(&begins, 1);
+    let begins = graph.unsqueeze(&graph.op("Equal", &[&since, &zero]), 1);
 
     let table = match model.positions {
-        Positions::Timestep => Some(graph.tensor(weight(weights, "embed.timestep.weight")?)),
+        Positions::Timestep => Some(graph.tensor(graph.weight("embed.timestep.weight")?)),
         Positions::None | Positions::Rotary | Positions::Alibi => None,
     };
     let asked = Asked::new(graph, decision, &timestep);
-    let embedded = |graph: &mut Graph, x: &Value, name: &str, timestep: &Value| -> Result<Value> {
-        let mut token = graph.layer(x, weights, name)?;
+    let embedded = |x: &Value, name: &str, timestep: &Value| -> Result<Value> {
+        let mut token = graph.layer(x, name)?;
         if let Some(table) = &table {
-            let last = graph.ints(&[*max_timesteps as i64 - 1]);
-            let known = graph.op("Min", &[timestep, &last], &[]);
-            let time = graph.op("Gather", &[table, &known], &[]);
-            token = graph.add(&token, &time);
+            let known = graph.op("Min", &[timestep, &graph.ints(&[*max_timesteps as i64 - 1])]);
+            token = graph.add(&token, &graph.op("Gather", &[table, &known]));
         }
-        graph.norm(&token, weights, "embed.norm")
+        graph.norm(&token, "embed.norm")
     };
     let scale = graph.floats(&[*return_scale as f32]);
-    let scaled = graph.op("Div", &[&return_to_go, &scale], &[]);
-    let scaled = graph.unsqueeze(&scaled, 1);
+    let scaled = graph.unsqueeze(&graph.op("Div", &[&return_to_go, &scale]), 1);
     let action = model.past_actions.then(|| graph.input("state.action", &[actions]));
     let mut tokens = Vec::new();
     if *layout != Layout::Separate {
@@ -70,25 +63,22 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
         if let Some(action) = &action {
             let reward = graph.input("reward", &[]);
             let share = graph.floats(&[(*max_timesteps as f64 / return_scale) as f32]);
-            let reward = graph.mul(&reward, &share);
-            let reward = graph.unsqueeze(&reward, 1);
+            let reward = graph.unsqueeze(&graph.mul(&reward, &share), 1);
             // At an episode's start nothing came before.
             let past = graph.concat(&[reward, action.clone()]);
-            let (first, none) = (graph.op("Equal", &[&timestep, &zero], &[]), graph.floats(&[0.0]));
+            let (first, none) = (graph.op("Equal", &[&timestep, &zero]), graph.floats(&[0.0]));
             let first = graph.unsqueeze(&first, 1);
-            inputs.push(graph.op("Where", &[&first, &none, &past], &[]));
+            inputs.push(graph.op("Where", &[&first, &none, &past]));
         }
-        let token = graph.concat(&inputs);
-        tokens.push(embedded(graph, &token, "embed.token", &timestep)?);
+        tokens.push(embedded(&graph.concat(&inputs), "embed.token", &timestep)?);
     } else if let Some(action) = &action {
-        let one = graph.ints(&[1]);
-        let before = graph.sub(&timestep, &one);
-        let before = graph.op("Max", &[&before, &zero], &[]);
-        tokens.push(embedded(graph, action, "embed.action", &before)?);
+        let before = graph.sub(&timestep, &graph.ints(&[1]));
+        let before = graph.op("Max", &[&before, &zero]);
+        tokens.push(embedded(action, "embed.action", &before)?);
     }
     if *layout == Layout::Separate {
-        tokens.push(embedded(graph, &scaled, "embed.return", &timestep)?);
-        tokens.push(embedded(graph, &observation, "embed.state", &timestep)?);
+        tokens.push(embedded(&scaled, "embed.return", &timestep)?);
+        tokens.push(embedded(&observation, "embed.state", &timestep)?);
     }
 
     let last = tokens.len() - 1;
@@ -99,12 +89,12 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
         let block = format!("blocks.{n}");
         let part = |part: &str| format!("{block}.{part}");
         let input = match model.norm {
-            Norm::Pre => graph.norm(&x, weights, &part("norm1"))?,
+            Norm::Pre => graph.norm(&x, &part("norm1"))?,
             Norm::Post => x.clone(),
         };
         let before = before.iter().map(|part| graph.row(part, n)).collect();
         let layer = mixer::Layer {
-            weights,
+            graph,
             model,
             states: &states,
             block: &block,
@@ -112,7 +102,7 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
             begins: &begins,
             since: &since,
         };
-        let (mixed, state) = layer.mix(graph, &input, before)?;
+        let (mixed, state) = layer.mix(&input, before)?;
         after.push(state);
         x = graph.add(&x, &mixed);
         if n + 1 == model.layers {
@@ -120,24 +110,22 @@ pub(super) fn step(graph: &mut Graph, weights: &Weights, decision: &Decision, ta
             x = graph.row(&x, last);
         }
         let input = match model.norm {
-            Norm::Pre => graph.norm(&x, weights, &part("norm2"))?,
+            Norm::Pre => graph.norm(&x, &part("norm2"))?,
             Norm::Post => {
-                x = graph.norm(&x, weights, &part("norm1"))?;
+                x = graph.norm(&x, &part("norm1"))?;
                 x.clone()
             }
         };
-        let hidden = graph.layer(&input, weights, &part("mlp.up"))?;
-        let hidden = gelu(graph, &hidden);
-        let out = graph.layer(&hidden, weights, &part("mlp.down"))?;
-        x = graph.add(&x, &out);
+        let hidden = graph.gelu(&graph.layer(&input, &part("mlp.up"))?);
+        x = graph.add(&x, &graph.layer(&hidden, &part("mlp.down"))?);
         if model.norm == Norm::Post {
-            x = graph.norm(&x, weights, &part("norm2"))?;
+            x = graph.norm(&x, &part("norm2"))?;
         }
     }
     if model.norm == Norm::Pre {
-        x = graph.norm(&x, weights, "norm")?;
+        x = graph.norm(&x, "norm")?;
     }
-    let out = asked.read(graph, weights, decision, &x, &return_to_go, &scaled)?;
+    let out = asked.read(graph, decision, &x, &return_to_go, &scaled)?;
     let token = head::action(graph, task, &out, decision.guidance);
     if model.past_actions {
         graph.output("next.action", &token, "float32", &[actions]);

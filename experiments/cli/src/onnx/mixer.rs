@@ -6,10 +6,10 @@ use tch::Kind;
 
 use super::aaren::Aaren;
 use super::gated_delta::GatedDelta;
-use super::graph::{Graph, Value, Weights, weight};
+use super::graph::{Graph, Value};
 use super::proto::{DOUBLE, FLOAT};
-use super::recurrent::{Gates, MinGru};
-use super::turn::Turn;
+use super::recurrent::{Gates, min_gru};
+use super::turn::Turns;
 use crate::refusal::Refusal;
 
 /// The parts of a state: `state.NAME` goes in and `next.NAME` comes out, `[n, layers, entries]`.
@@ -50,7 +50,7 @@ impl States {
     }
 
     /// Takes the state in.
-    pub(super) fn take_in(&self, graph: &mut Graph) -> Vec<Value> {
+    pub(super) fn take_in(&self, graph: &Graph) -> Vec<Value> {
         let input = |Part { name, entries, .. }: &Part| {
             graph.input(&format!("state.{name}"), &[self.layers, *entries])
         };
@@ -58,11 +58,10 @@ impl States {
     }
 
     /// Gives the state out, from the parts of every layer.
-    pub(super) fn give_out(&self, graph: &mut Graph, layers: &[Vec<Value>]) {
+    pub(super) fn give_out(&self, graph: &Graph, layers: &[Vec<Value>]) {
         for (index, Part { name, entries, .. }) in self.parts.iter().enumerate() {
             let rows: Vec<Value> = layers.iter().map(|layer| layer[index].clone()).collect();
-            let stacked = graph.stack(&rows);
-            graph.output(&format!("next.{name}"), &stacked, "float32", &[self.layers, *entries]);
+            graph.output(&format!("next.{name}"), &graph.stack(&rows), "float32", &[self.layers, *entries]);
         }
     }
 }
@@ -74,7 +73,7 @@ fn refused(model: &Model) -> anyhow::Error {
 
 /// A layer's mixer, and when its state begins.
 pub(super) struct Layer<'l> {
-    pub(super) weights: &'l Weights,
+    pub(super) graph: &'l Graph,
     pub(super) model: &'l Model,
     pub(super) states: &'l States,
     /// `blocks.N`.
@@ -89,52 +88,41 @@ pub(super) struct Layer<'l> {
 
 impl Layer<'_> {
     /// Outputs `[n, tokens, width]` for inputs `x` of that shape, and the state after them.
-    pub(super) fn mix(
-        &self,
-        graph: &mut Graph,
-        x: &Value,
-        before: Vec<Value>,
-    ) -> Result<(Value, Vec<Value>)> {
-        let Layer { weights, model, block, .. } = self;
-        let (seen, state, output) = match model.mixer {
+    pub(super) fn mix(&self, x: &Value, before: Vec<Value>) -> Result<(Value, Vec<Value>)> {
+        let Layer { graph, model, block, .. } = *self;
+        let ((seen, state), output) = match model.mixer {
             Mixer::Gru(_) => {
-                let gates = Gates::new(graph, weights, block, "gru", x)?;
-                let (seen, state) = self.recur(graph, before, |graph, state, t| gates.gru(graph, state, t));
-                (seen, state, "gru.output")
+                let gates = Gates::new(graph, block, "gru", x)?;
+                (self.recur(before, |state, t| gates.gru(state, t)), "gru.output")
             }
             Mixer::Lstm(_) => {
-                let gates = Gates::new(graph, weights, block, "lstm", x)?;
-                let (seen, state) = self.recur(graph, before, |graph, state, t| gates.lstm(graph, state, t));
-                (seen, state, "lstm.output")
+                let gates = Gates::new(graph, block, "lstm", x)?;
+                (self.recur(before, |state, t| gates.lstm(state, t)), "lstm.output")
             }
             Mixer::MinGru(_) => {
-                let unit = MinGru::new(graph, weights, block, x)?;
-                let (seen, state) = self.recur(graph, before, |graph, state, t| unit.token(graph, state, t));
-                (seen, state, "mingru.output")
+                let gates = graph.layer(x, &format!("{block}.mingru.input"))?;
+                (self.recur(before, |state, t| min_gru(graph, &gates, state, t)), "mingru.output")
             }
             Mixer::GatedDelta(settings) => {
-                let turns = self.turns(graph)?;
-                let delta = GatedDelta::new(graph, weights, (model.width, settings), block, x, turns)?;
-                let (seen, state) = self.recur(graph, before, |graph, state, t| delta.token(graph, state, t));
-                (seen, state, "attention.output")
+                let delta = GatedDelta::new(graph, (model.width, settings), block, x, self.turns()?)?;
+                (self.recur(before, |state, t| delta.token(state, t)), "attention.output")
             }
             Mixer::Aaren(settings) => {
-                let turns = self.turns(graph)?;
-                let aaren = Aaren::new(graph, weights, (model.width, settings), block, x, turns)?;
-                let (seen, state) = self.recur(graph, before, |graph, state, t| aaren.token(graph, state, t));
-                (seen, state, "attention.output")
+                let aaren = Aaren::new(graph, (model.width, settings), block, x, self.turns()?)?;
+                (self.recur(before, |state, t| aaren.token(state, t)), "attention.output")
             }
             Mixer::Transformer(_) => return Err(refused(model)),
         };
-        Ok((graph.layer(&seen, weights, &format!("{block}.{output}"))?, state))
+        Ok((graph.layer(&seen, &format!("{block}.{output}"))?, state))
     }
 
     /// How each token turns; nothing where none does.
-    fn turns(&self, graph: &mut Graph) -> Result<Vec<Turn>> {
+    fn turns(&self) -> Result<Turns<'_>> {
+        let graph = self.graph;
         if self.model.rotated_heads() == 0 {
-            return Ok(Vec::new());
+            return Ok(Turns { graph, width: 0, of_tokens: Vec::new() });
         }
-        let phases = weight(self.weights, &format!("{}.attention.phase", self.block))?;
+        let phases = graph.weight(&format!("{}.attention.phase", self.block))?;
         let (heads, pairs) = phases.size2()?;
         let phases = Vec::<f64>::try_from(phases.detach().to_kind(Kind::Double).view([-1]))?;
         let Settings { heads: all, keys, .. } = self.model.mixer.settings();
@@ -152,41 +140,37 @@ impl Layer<'_> {
         let whole = graph.doubles(&[std::f64::consts::TAU]);
         let last = graph.cast(self.since, DOUBLE);
         let one = graph.doubles(&[1.0]);
-        let turn = |t: usize, graph: &mut Graph| {
+        let turn = |t: usize| {
             // The first of three is the action of the timestep before.
             let before = t == 0 && self.tokens == 3;
             let time = if before { graph.sub(&last, &one) } else { last.clone() };
-            let time = graph.unsqueeze(&time, 1);
-            let turns = graph.mul(&time, &by_channel);
-            let full = graph.op("Floor", &[&turns], &[]);
-            let part = graph.sub(&turns, &full);
-            let angle = graph.mul(&part, &whole);
-            let angle = graph.cast(&angle, FLOAT);
-            let [cos, sin] = ["Cos", "Sin"].map(|operator| graph.op(operator, &[&angle], &[]));
-            Turn { cos, sin, width: width as i64 }
+            let turns = graph.mul(&graph.unsqueeze(&time, 1), &by_channel);
+            let part = graph.sub(&turns, &graph.op("Floor", &[&turns]));
+            let angle = graph.cast(&graph.mul(&part, &whole), FLOAT);
+            ["Cos", "Sin"].map(|operator| graph.op(operator, &[&angle]))
         };
-        Ok((0..self.tokens).map(|t| turn(t, graph)).collect())
+        Ok(Turns { graph, width: width as i64, of_tokens: (0..self.tokens).map(turn).collect() })
     }
 
     /// Token by token: what each sees `[n, tokens, …]`, and the state after the last.
     fn recur(
         &self,
-        graph: &mut Graph,
         before: Vec<Value>,
-        token: impl Fn(&mut Graph, &[Value], usize) -> (Value, Vec<Value>),
+        token: impl Fn(&[Value], usize) -> (Value, Vec<Value>),
     ) -> (Value, Vec<Value>) {
+        let graph = self.graph;
         let empty: Vec<Value> = self.states.parts.iter().map(|part| graph.floats(&[part.empty])).collect();
-        let begin = |graph: &mut Graph, state: Vec<Value>| -> Vec<Value> {
+        let begin = |state: Vec<Value>| -> Vec<Value> {
             let parts = empty.iter().zip(state);
-            parts.map(|(empty, part)| graph.op("Where", &[self.begins, empty, &part], &[])).collect()
+            parts.map(|(empty, part)| graph.op("Where", &[self.begins, empty, &part])).collect()
         };
-        let mut state = begin(graph, before);
+        let mut state = begin(before);
         let mut seen = Vec::new();
         for t in 0..self.tokens {
-            let (saw, after) = token(graph, &state, t);
+            let (saw, after) = token(&state, t);
             seen.push(saw);
             // The first of three is the action of the timestep before: where there is none, nothing was seen.
-            state = if t == 0 && self.tokens == 3 { begin(graph, after) } else { after };
+            state = if t == 0 && self.tokens == 3 { begin(after) } else { after };
         }
         (graph.stack(&seen), state)
     }

@@ -21,7 +21,7 @@ use aaren_format::{Mlp, Network};
 use anyhow::Result;
 use tch::Device;
 
-use self::graph::{Graph, Weights};
+use self::graph::Graph;
 use self::head::Heads;
 pub use self::proto::Port;
 
@@ -43,23 +43,22 @@ pub struct Step {
 /// # Errors
 /// [`Refusal`](crate::Refusal) where a step of it has no form of constant size, and where the file lacks a tensor.
 pub fn step(file: &PolicyFile, path: &Path) -> Result<Step> {
-    let (task, mut graph) = (file.task(path)?, Graph::default());
-    let weights = file.network(path, Device::Cpu)?.named_parameters().into_iter().collect();
+    let (task, network) = (file.task(path)?, file.network(path, Device::Cpu)?);
+    let graph = Graph::new(network.named_parameters().into_iter().collect());
     match &file.header.network {
-        Network::Decision(decision) => decision::step(&mut graph, &weights, decision, &task)?,
-        Network::Perceptron(mlp) => perceptron(&mut graph, &weights, mlp, &task)?,
+        Network::Decision(decision) => decision::step(&graph, decision, &task)?,
+        Network::Perceptron(mlp) => perceptron(&graph, mlp, &task)?,
     }
     Ok(graph.finish(&file.header))
 }
 
 /// `observation` → `action`, without a state.
-fn perceptron(graph: &mut Graph, weights: &Weights, mlp: &Mlp, task: &Task) -> Result<()> {
+fn perceptron(graph: &Graph, mlp: &Mlp, task: &Task) -> Result<()> {
     let mut x = head::observation(graph, task);
     for layer in 0..mlp.layers {
-        x = graph.layer(&x, weights, &format!("mlp.{layer}"))?;
-        x = graph.op("Relu", &[&x], &[]);
+        x = graph.op("Relu", &[&graph.layer(&x, &format!("mlp.{layer}"))?]);
     }
-    let out = graph.layer(&x, weights, "head")?;
+    let out = graph.layer(&x, "head")?;
     head::action(graph, task, &Heads { asked: out, free: None }, 1.0);
     Ok(())
 }

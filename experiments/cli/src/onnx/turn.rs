@@ -1,26 +1,25 @@
 //! The rotation of channels that tells timesteps.
 
 use super::graph::{Graph, Value};
-use super::proto::Number;
 
-/// Cosine and sine of each channel, `[n, width]`.
-pub(super) struct Turn {
-    pub(super) cos: Value,
-    pub(super) sin: Value,
+/// How the tokens of a step turn.
+pub(super) struct Turns<'g> {
+    pub(super) graph: &'g Graph,
     pub(super) width: i64,
+    /// Cosine and sine of each channel, `[n, width]`, token by token; nothing where none turns.
+    pub(super) of_tokens: Vec<[Value; 2]>,
 }
 
-impl Turn {
-    /// `x` `[n, width]` turned on, or back.
-    pub(super) fn apply(&self, graph: &mut Graph, x: &Value, on: bool) -> Value {
-        let width = self.width;
+impl Turns<'_> {
+    /// `x` `[n, width]` turned on, or back, as a token turns.
+    pub(super) fn apply(&self, t: usize, x: Value, on: bool) -> Value {
+        let Some([cos, sin]) = self.of_tokens.get(t) else { return x };
+        let (graph, width) = (self.graph, self.width);
         let sign = if on { 1.0 } else { -1.0 };
         let other: Vec<i64> = (0..width).map(|i| if i ^ 1 < width { i ^ 1 } else { i }).collect();
         let signs: Vec<f32> = (0..width).map(|i| if i % 2 == 0 { -sign } else { sign }).collect();
         let (other, signs) = (graph.ints(&other), graph.floats(&signs));
-        let other = graph.op("Gather", &[x, &other], &[("axis", Number::Int(1))]);
-        let other = graph.mul(&other, &signs);
-        let (own, other) = (graph.mul(x, &self.cos), graph.mul(&other, &self.sin));
-        graph.add(&own, &other)
+        let other = graph.mul(&graph.columns(&x, &other), &signs);
+        graph.add(&graph.mul(&x, cos), &graph.mul(&other, sin))
     }
 }
