@@ -13,7 +13,7 @@ pub fn protocol(spec: &Spec, policy: &PolicySpec, dataset: &DatasetSummary) -> P
         episodes = 1;
     }
     Protocol {
-        rollout: policy.rollout(),
+        rollout: policy.agent.regime(),
         target_returns,
         episodes,
         // What cannot be free acts as asked.

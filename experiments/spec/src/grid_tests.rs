@@ -1,17 +1,12 @@
 //! Documents that describe several experiments.
 
-use std::path::Path;
-
 use aaren_format::ContextLength;
 
-use super::tests::decision;
+use super::tests::{MINIMAL, assert_says, decision, document, load};
 use super::*;
 
-const HEAD: &str = "env: Hopper-v4\ndataset: hopper-medium\n";
-
 fn cells(text: &str, overrides: &[&str]) -> Result<Option<(String, Vec<Cell>)>, Error> {
-    let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    Document::parse(Path::new("x.yaml"), text, &overrides)?.cells()
+    document(text, overrides)?.cells()
 }
 
 fn specs(text: &str) -> Vec<Spec> {
@@ -20,24 +15,24 @@ fn specs(text: &str) -> Vec<Spec> {
     cells.iter().map(|cell| cell.document.spec().unwrap()).collect()
 }
 
-/// The message that refuses `text`, as a grid or in the first of its cells.
+/// The message that refuses `text`, as a grid or in the first of its cells that is refused.
 fn refusal(text: &str, overrides: &[&str]) -> String {
-    match cells(text, overrides) {
-        Err(error) => error.to_string(),
-        Ok(Some((_, cells))) => cells[0].document.spec().unwrap_err().to_string(),
-        Ok(None) => panic!("no grid: {text}"),
-    }
+    let refused = match cells(text, overrides) {
+        Err(error) => Some(error),
+        Ok(grid) => grid.expect("a grid").1.iter().find_map(|cell| cell.document.spec().err()),
+    };
+    refused.unwrap_or_else(|| panic!("accepted: {text}")).to_string()
 }
 
 #[test]
 fn one_experiment_is_no_grid() {
-    assert!(cells(HEAD, &[]).unwrap().is_none());
+    assert!(cells(MINIMAL, &[]).unwrap().is_none());
 }
 
 #[test]
 fn a_grid_is_the_product_of_its_keys_in_their_order() {
     let text = format!(
-        "{HEAD}train: {{updates: 50}}\ngrid: {{train.learning_rate: [3e-4, 1e-3], context: {{train: [20, 100]}}}}\n"
+        "{MINIMAL}train: {{updates: 50}}\ngrid: {{train.learning_rate: [3e-4, 1e-3], context: {{train: [20, 100]}}}}\n"
     );
     let cells_of_it = specs(&text);
     let found: Vec<_> = cells_of_it
@@ -63,7 +58,7 @@ fn a_grid_is_the_product_of_its_keys_in_their_order() {
     assert_eq!(cells[1].varied, varied.map(|(key, value)| (key.to_owned(), value.to_owned())));
     // What was written of a cell is one experiment.
     for spec in cells_of_it {
-        assert_eq!(Document::parse(Path::new("y.yaml"), &spec.to_yaml(), &[]).unwrap().spec().unwrap(), spec);
+        assert_eq!(load(&spec.to_yaml(), &[]).unwrap(), spec);
     }
 }
 
@@ -126,10 +121,7 @@ fn refusals_name_the_place_in_the_grid() {
             &["x.yaml:3: `grid`: found 1100 experiments, expected at most 1000"]),
     ];
     for (text, parts) in cases {
-        let message = refusal(&format!("{HEAD}{text}\n"), &[]);
-        for part in *parts {
-            assert!(message.contains(part), "{part:?} is not in {message}");
-        }
+        assert_says(&refusal(&format!("{MINIMAL}{text}\n"), &[]), parts);
     }
     #[rustfmt::skip]
     let heads: &[(&str, &[&str])] = &[
@@ -141,32 +133,17 @@ fn refusals_name_the_place_in_the_grid() {
         ("env: Hopper-v4\ndataset:\n  - hopper-medium\n  - ./nowhere.hdf5", &["x.yaml:4: `dataset`", "nowhere.hdf5`, which cannot be opened"]),
     ];
     for (text, parts) in heads {
-        let message = match cells(&format!("{text}\n"), &[]) {
-            Err(error) => error.to_string(),
-            Ok(found) => {
-                found.unwrap().1.iter().find_map(|cell| cell.document.spec().err()).unwrap().to_string()
-            }
-        };
-        for part in *parts {
-            assert!(message.contains(part), "{part:?} is not in {message}");
-        }
+        assert_says(&refusal(&format!("{text}\n"), &[]), parts);
     }
-    let message = refusal(&format!("{HEAD}grid: {{train.batch: [8, 16]}}\n"), &["train.batch=4"]);
-    assert!(
-        message.contains(
-            "--set train.batch=4: `train.batch`: found `4`, expected nothing, as `grid` at x.yaml:3"
-        ),
-        "{message}"
-    );
-    assert!(message.contains("--set 'grid={train.batch: [4]}'"), "{message}");
+    let parts = [
+        "--set train.batch=4: `train.batch`: found `4`, expected nothing, as `grid` at x.yaml:3",
+        "--set 'grid={train.batch: [4]}'",
+    ];
+    assert_says(&refusal(&format!("{MINIMAL}grid: {{train.batch: [8, 16]}}\n"), &["train.batch=4"]), &parts);
     // Where one experiment is asked for.
-    let document =
-        Document::parse(Path::new("x.yaml"), &format!("{HEAD}grid: {{train.batch: [8]}}\n"), &[]).unwrap();
-    let message = document.spec().unwrap_err().to_string();
-    assert!(
-        message.contains("x.yaml:3: `grid`: found several experiments, expected one experiment here"),
-        "{message}"
-    );
+    let error = load(&format!("{MINIMAL}grid: {{train.batch: [8]}}\n"), &[]).unwrap_err();
+    let parts = ["x.yaml:3: `grid`: found several experiments, expected one experiment here"];
+    assert_says(&error.to_string(), &parts);
 }
 
 /// One endpoint over all cells of the grid, or over those that it names.
@@ -211,9 +188,6 @@ fn a_primary_endpoint_is_over_the_experiments_of_its_grid() {
             &["x.yaml:4: `primary`: found no `datasets`, beside the settings of `grid`", "`--dry-run` lists"],
         ),
     ] {
-        let message = cells(&text, &[]).unwrap_err().to_string();
-        for part in parts {
-            assert!(message.contains(part), "{part:?} is not in {message}");
-        }
+        assert_says(&cells(&text, &[]).unwrap_err().to_string(), parts);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aaren_format::{AgentConfig, DecisionConfig, Precision, Regime};
+use aaren_format::{AgentConfig, DecisionConfig, Precision};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -22,13 +22,6 @@ pub struct PolicySpec {
     pub learning_rate: f64,
     /// Arithmetic of its encoder in training; float32 where it has none.
     pub precision: Precision,
-}
-
-impl PolicySpec {
-    /// What it remembers of its episode when it acts.
-    pub fn rollout(&self) -> Regime {
-        self.agent.regime()
-    }
 }
 
 /// An entry of `policies` with everything written out.

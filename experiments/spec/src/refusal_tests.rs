@@ -1,7 +1,6 @@
 //! What is refused, and how the message puts it.
 
-use super::tests::{MINIMAL, load};
-use super::*;
+use super::tests::{MINIMAL, assert_says, load, load_file};
 
 /// The message that refuses `text`.
 fn refusal(text: &str, overrides: &[&str]) -> String {
@@ -196,10 +195,8 @@ fn refusals_name_place_key_found_expected_and_cure() {
     ];
     for (text, parts) in cases {
         let message = refusal(&format!("{MINIMAL}{text}\n"), &[]);
-        assert!(message.contains("x.yaml:"), "no place in {message}");
-        for part in *parts {
-            assert!(message.contains(part), "{part:?} is not in\n  {message}\nfor\n{text}");
-        }
+        assert_says(&message, &["x.yaml:"]);
+        assert_says(&message, parts);
         assert!(!message.contains('\n') && message.chars().count() < 600, "not one short line: {message}");
     }
 }
@@ -249,10 +246,7 @@ fn required_keys_and_other_documents() {
         ("env: {gymnasium: A, interpeter: b}\ndataset: hopper-medium", &["did you mean `interpreter`?"]),
     ];
     for (text, parts) in cases {
-        let message = refusal(text, &[]);
-        for part in *parts {
-            assert!(message.contains(part), "{part:?} is not in\n  {message}\nfor\n{text}");
-        }
+        assert_says(&refusal(text, &[]), parts);
     }
 }
 
@@ -272,10 +266,7 @@ fn refusals_of_overrides_name_the_override() {
         ("dataset=no/such.hdf5", &["--set dataset=no/such.hdf5: `dataset`: found `no/such.hdf5`"]),
     ];
     for (text, parts) in cases {
-        let message = refusal(&format!("{MINIMAL}policies: [aaren]\n"), &[text]);
-        for part in *parts {
-            assert!(message.contains(part), "{part:?} is not in\n  {message}\nfor --set {text}");
-        }
+        assert_says(&refusal(&format!("{MINIMAL}policies: [aaren]\n"), &[text]), parts);
     }
 }
 
@@ -285,12 +276,12 @@ fn files_that_are_no_experiment() {
     let file = folder.path().join("x.yaml");
     let refused = |bytes: &[u8]| {
         std::fs::write(&file, bytes).unwrap();
-        Spec::load(&file, &[]).unwrap_err().to_string()
+        load_file(&file, &[]).unwrap_err().to_string()
     };
     assert!(refused(b"env: A\nname: \xff\n").contains("is not UTF-8 text (line 2)"));
     assert!(refused(&vec![b'#'; (1 << 20) + 1]).contains("is larger than 1 MiB"));
     assert!(refused(b"env: \0\ndataset: hopper-medium\x07\n").contains("x.yaml:"));
-    let message = Spec::load(folder.path(), &[]).unwrap_err().to_string();
+    let message = load_file(folder.path(), &[]).unwrap_err().to_string();
     assert!(message.contains("cannot be read"), "{message}");
 }
 

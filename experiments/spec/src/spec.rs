@@ -92,20 +92,10 @@ struct File {
 }
 
 impl Spec {
-    /// Reads an experiment file, applies `--set` overrides such as `train.updates=500`, and checks all.
-    ///
-    /// Relative paths in the file are relative to the file, paths in an override to the working directory.
-    ///
-    /// # Errors
-    /// The first thing wrong, as one message that names its place and the cure.
-    pub fn load(path: &Path, overrides: &[String]) -> Result<Spec, Error> {
-        Document::read(path, overrides)?.spec()
-    }
-
     /// Reads the `spec.yaml` of a results folder. Its dataset may be gone: the policies are there.
     ///
     /// # Errors
-    /// As [`Spec::load`].
+    /// As [`Document::spec`].
     pub fn left(path: &Path) -> Result<Spec, Error> {
         Document::left(path)?.spec()
     }
@@ -162,8 +152,10 @@ impl Spec {
 impl Document {
     /// Checks the document and fills in every default.
     ///
+    /// Relative paths in the file are relative to the file, paths in an override to the working directory.
+    ///
     /// # Errors
-    /// As [`Spec::load`].
+    /// The first thing wrong, as one message that names its place and the cure.
     pub fn spec(&self) -> Result<Spec, Error> {
         let root = Field { path: String::new(), node: self.root() };
         grid::check_none(&root)?;

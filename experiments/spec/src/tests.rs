@@ -13,9 +13,23 @@ use super::*;
 
 pub(super) const MINIMAL: &str = "env: Hopper-v4\ndataset: hopper-medium\n";
 
-pub(super) fn load(text: &str, overrides: &[&str]) -> Result<Spec, Error> {
+pub(super) fn document(text: &str, overrides: &[&str]) -> Result<Document, Error> {
     let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
-    Document::parse(Path::new("x.yaml"), text, &overrides)?.spec()
+    Document::parse(Path::new("x.yaml"), text, &overrides)
+}
+
+pub(super) fn load(text: &str, overrides: &[&str]) -> Result<Spec, Error> {
+    document(text, overrides)?.spec()
+}
+
+pub(super) fn load_file(path: &Path, overrides: &[String]) -> Result<Spec, Error> {
+    Document::read(path, overrides)?.spec()
+}
+
+/// The message has all these parts.
+#[track_caller]
+pub(super) fn assert_says(message: &str, parts: &[&str]) {
+    parts.iter().for_each(|part| assert!(message.contains(part), "{part:?} is not in\n  {message}"));
 }
 
 /// The settings of a policy that is known to be a decision agent.
@@ -130,27 +144,24 @@ fn paths_are_relative_to_where_they_are_written() {
     std::fs::write(&file, "env: Hopper-v4\ndataset: ../hopper.hdf5\n").unwrap();
     let expected = DatasetSource::Path(data.join("hopper.hdf5").canonicalize().unwrap());
 
-    let spec = Spec::load(&file, &[]).unwrap();
+    let spec = load_file(&file, &[]).unwrap();
     assert_eq!((spec.name.as_str(), &spec.dataset), ("a", &expected));
 
     // The working directory of a test is the crate's folder.
-    let here = Spec::load(&file, &["dataset=Cargo.toml".into()]).unwrap();
+    let here = load_file(&file, &["dataset=Cargo.toml".into()]).unwrap();
     assert_eq!(here.dataset, DatasetSource::Path(Path::new("Cargo.toml").canonicalize().unwrap()));
 
     // The effective spec stands in another folder and finds the same file.
     let effective = folder.path().join("spec.yaml");
     std::fs::write(&effective, spec.to_yaml()).unwrap();
-    assert_eq!(Spec::load(&effective, &[]).unwrap(), spec);
+    assert_eq!(load_file(&effective, &[]).unwrap(), spec);
 
     std::fs::write(&file, "env: Hopper-v4\ndataset: ../hoper.hdf5\n").unwrap();
-    let message = Spec::load(&file, &[]).unwrap_err().to_string();
-    for part in
-        ["a.yaml:2: `dataset`", "hoper.hdf5`, which cannot be opened", "did you mean", "hopper.hdf5`?"]
-    {
-        assert!(message.contains(part), "{part:?} is not in {message}");
-    }
-    let message = Spec::load(&data.join("experiments/aa.yaml"), &[]).unwrap_err().to_string();
-    assert!(message.contains("aa.yaml: cannot be read") && message.contains("a.yaml`?"), "{message}");
+    let refused = |file: &Path| load_file(file, &[]).unwrap_err().to_string();
+    let parts =
+        ["a.yaml:2: `dataset`", "hoper.hdf5`, which cannot be opened", "did you mean", "hopper.hdf5`?"];
+    assert_says(&refused(&file), &parts);
+    assert_says(&refused(&data.join("experiments/aa.yaml")), &["aa.yaml: cannot be read", "a.yaml`?"]);
 }
 
 #[test]
@@ -161,7 +172,7 @@ fn the_example_of_the_readme_loads() {
     std::fs::write(folder.path().join("data/hopper-medium-expert.hdf5"), "").unwrap();
     let file = folder.path().join("experiments/hopper-medium-expert.yaml");
     std::fs::write(&file, EXAMPLE).unwrap();
-    let spec = Spec::load(&file, &[]).unwrap();
+    let spec = load_file(&file, &[]).unwrap();
     let names: Vec<&str> = spec.policies.iter().map(|policy| policy.name.as_str()).collect();
     assert_eq!(names, ["aaren", "aaren-recency", "transformer"]);
     assert_eq!(
@@ -187,13 +198,24 @@ train: {updates: 10000, batch: 64, learning_rate: 1.0e-4, weight_decay: 1.0e-4, 
 evaluate: {every: 2500, episodes: 20, target_returns: [3600, 1800], return_scale: 1000}
 ";
 
+fn fingerprint(text: &str, overrides: &[&str], policy: usize) -> Fingerprint {
+    let spec = load(text, overrides).unwrap();
+    spec.fingerprint(&spec.policies[policy], spec.seeds[0])
+}
+
+/// Some overrides leave the fingerprint of a policy as it is, others change it.
+fn assert_fingerprint(text: &str, policy: usize, indifferent: &[&str], decisive: &[&str]) {
+    let base = fingerprint(text, &[], policy);
+    for set in indifferent {
+        assert_eq!(fingerprint(text, &[set], policy), base, "{set}");
+    }
+    for set in decisive {
+        assert_ne!(fingerprint(text, &[set], policy).hash(), base.hash(), "{set}");
+    }
+}
+
 #[test]
 fn a_fingerprint_covers_what_determines_training() {
-    let of = |overrides: &[&str]| {
-        let spec = load(MINIMAL, overrides).unwrap();
-        spec.fingerprint(&spec.policies[0], spec.seeds[0])
-    };
-    let base = of(&[]);
     let indifferent = [
         "train.threads=2",
         "train.device=cuda",
@@ -203,9 +225,6 @@ fn a_fingerprint_covers_what_determines_training() {
         "context.rollout={reset: 9}",
         "name=y",
     ];
-    for text in indifferent {
-        assert_eq!(of(&[text]), base, "{text}");
-    }
     let decisive = [
         "train.batch=8",
         "train.learning_rate=0.5",
@@ -217,9 +236,9 @@ fn a_fingerprint_covers_what_determines_training() {
         "seeds=[1]",
         "env=Hopper-v5",
     ];
-    for text in decisive {
-        assert_ne!(of(&[text]).hash(), base.hash(), "{text}");
-    }
+    assert_fingerprint(MINIMAL, 0, &indifferent, &decisive);
+    let of = |overrides: &[&str]| fingerprint(MINIMAL, overrides, 0);
+    let base = of(&[]);
     for (key, value) in [("precision", "bfloat16"), ("learning_rate", "0.5"), ("batch", "3")] {
         let own = of(&[&format!("policies=[{{aaren: {{{key}: {value}}}}}]")]);
         let shared = of(&[&format!("train.{key}={value}")]);
@@ -256,8 +275,7 @@ evaluate: {target_returns: [1], return_scale: 10}
 
 #[test]
 fn errors_after_loading_point_to_the_line() {
-    let document =
-        Document::parse(Path::new("x.yaml"), "env:\n  id: Hopper-v4\ndataset: hopper-medium\n", &[]).unwrap();
+    let document = document("env:\n  id: Hopper-v4\ndataset: hopper-medium\n", &[]).unwrap();
     assert_eq!(document.place("dataset").to_string(), "x.yaml:3");
     assert_eq!(document.place("env.id").to_string(), "x.yaml:2");
 }
@@ -285,13 +303,7 @@ fn tokens_past_actions_and_returns_follow_from_each_other() {
     assert_eq!([0, 1].map(in_head), [false, true]);
     assert_eq!(load(&spec.to_yaml(), &[]).unwrap(), spec);
     // What decides training is in the fingerprint; how a policy is played is not.
-    let fingerprint =
-        |set: &str| load(&text, &[set]).map(|spec| spec.fingerprint(&spec.policies[1], 0)).unwrap();
-    let base = fingerprint("train.updates=5000");
-    for indifferent in ["evaluate.guidance=2", "train.ema=0.995"] {
-        assert_eq!(fingerprint(indifferent), base, "{indifferent}");
-    }
-    for decisive in [
+    let decisive = [
         "model.return=token",
         "model.return_rate=false",
         "model.return_bins=8",
@@ -302,9 +314,8 @@ fn tokens_past_actions_and_returns_follow_from_each_other() {
         "train.ema=0.9",
         "train.ema=0",
         "evaluate.return_scale=1000",
-    ] {
-        assert_ne!(fingerprint(decisive), base, "{decisive}");
-    }
+    ];
+    assert_fingerprint(&text, 1, &["evaluate.guidance=2", "train.ema=0.995"], &decisive);
 }
 
 #[test]
@@ -368,7 +379,7 @@ fn an_agent_of_another_program_is_registered() {
     let [a, b] = spec.policies.as_slice() else { panic!("{:?}", spec.policies) };
     // It shares no keys, and brings its own batch and learning rate.
     assert_eq!(a.agent.read::<Nearest>().unwrap(), Nearest { neighbours: 3, width: 7 });
-    assert_eq!((a.batch, a.learning_rate, a.rollout()), (256, 3e-4, Regime::Reset(1)));
+    assert_eq!((a.batch, a.learning_rate, a.agent.regime()), (256, 3e-4, Regime::Reset(1)));
     assert_eq!(b.agent.read::<Nearest>().unwrap(), Nearest { neighbours: 9, width: 2 });
     assert_eq!((b.batch, b.learning_rate), (5, 3e-4));
     assert_eq!(load(&spec.to_yaml(), &[]).unwrap(), spec);
@@ -383,19 +394,12 @@ fn an_agent_of_another_program_is_registered() {
         ("neighbour: 2", ["unknown key `policies[0].a.neighbour`", "did you mean `neighbours`?"]),
     ] {
         let text = format!("{MINIMAL}policies: [a: {{agent: nearest, {entry}}}]\n");
-        let message = load(&text, &[]).unwrap_err().to_string();
-        parts.iter().for_each(|part| assert!(message.contains(part), "{part:?} is not in {message}"));
+        assert_says(&load(&text, &[]).unwrap_err().to_string(), &parts);
     }
     // What of `train` means nothing to it does not belong to its fingerprint.
-    let fingerprint =
-        |set: &str| load(&text, &[set]).map(|spec| spec.fingerprint(&spec.policies[0], 0)).unwrap();
-    let base = fingerprint("train.updates=5000");
-    for indifferent in ["train.clip=9", "train.weight_decay=0.5", "train.batch=3", "model.width=9"] {
-        assert_eq!(fingerprint(indifferent), base, "{indifferent}");
-    }
-    for decisive in ["train.updates=9", "policies=[{a: {agent: nearest, neighbours: 4}}]"] {
-        assert_ne!(fingerprint(decisive), base, "{decisive}");
-    }
+    let indifferent = ["train.clip=9", "train.weight_decay=0.5", "train.batch=3", "model.width=9"];
+    let decisive = ["train.updates=9", "policies=[{a: {agent: nearest, neighbours: 4}}]"];
+    assert_fingerprint(&text, 0, &indifferent, &decisive);
 }
 
 /// Warm-up and evaluations are in proportion to a policy's own updates, and decide its fingerprint as shared ones do.
@@ -415,37 +419,32 @@ fn a_policy_has_updates_of_its_own() {
 #[test]
 fn settings_reach_the_encoders_that_they_are_for() {
     for encoder in EncoderKind::ALL {
-        let shared = format!(
-            "{MINIMAL}policies: [{encoder}]\nmodel: {{recency: learned}}\ncontext: {{train: 9, carry: true, rollout: unbounded}}"
-        );
-        let spec = load(&shared, &[]).unwrap();
-        let policy = decision(&spec.policies[0]);
-        assert_eq!((spec.policies[0].name.as_str(), policy.model.encoder()), (encoder.name(), encoder));
+        let shared = |sections: &str| {
+            let spec = load(&format!("{MINIMAL}policies: [{encoder}]\n{sections}"), &[]).unwrap();
+            assert_eq!(spec.policies[0].name, encoder.name());
+            decision(&spec.policies[0])
+        };
+        let policy =
+            shared("model: {recency: learned}\ncontext: {train: 9, carry: true, rollout: unbounded}");
+        assert_eq!(policy.model.encoder(), encoder);
         assert_eq!(policy.model.mixer.settings().recency == Recency::Learned, encoder.takes("recency"));
         assert_eq!(policy.carry, encoder.constant_state());
         let whole = if encoder.constant_state() { Regime::Unbounded } else { Regime::Window(9) };
         assert_eq!(policy.context.regime, whole);
-        let without = load(&format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: 9}}"), &[]).unwrap();
-        assert_eq!(regime(&without.policies[0]), whole);
-        let sliding =
-            format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: 9, rollout: {{sliding: 4}}}}");
+        assert_eq!(shared("context: {train: 9}").context.regime, whole);
         let slides = if encoder.constant_state() { whole } else { Regime::Sliding(4) };
-        assert_eq!(regime(&load(&sliding, &[]).unwrap().policies[0]), slides);
-        let banded = format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: 9, band: 4}}");
-        let banded = load(&banded, &[]).unwrap();
-        assert_eq!(regime(&banded.policies[0]), slides);
-        assert_eq!(decision(&banded.policies[0]).variation.band > 0, !encoder.constant_state());
-        let own = format!("{MINIMAL}policies: [mine: {{encoder: {encoder}, rollout: {{sliding: 4}}}}]");
-        assert_eq!(load(&own, &[]).is_ok(), !encoder.constant_state());
-        let episodes =
-            load(&format!("{MINIMAL}policies: [{encoder}]\ncontext: {{train: episode}}"), &[]).unwrap();
-        let DecisionConfig { context, start, .. } = decision(&episodes.policies[0]);
+        assert_eq!(shared("context: {train: 9, rollout: {sliding: 4}}").context.regime, slides);
+        let banded = shared("context: {train: 9, band: 4}");
+        assert_eq!(banded.context.regime, slides);
+        assert_eq!(banded.variation.band > 0, !encoder.constant_state());
+        let DecisionConfig { context, start, .. } = shared("context: {train: episode}");
         assert_eq!((context.context_length, start), (ContextLength::Episode, Start::Episode));
         assert_eq!(context.regime, Regime::Unbounded);
         for (own, taken) in [
             ("heads: 4", encoder.takes("heads")),
             ("recency: learned", encoder.takes("recency")),
             ("carry: true", encoder.constant_state()),
+            ("rollout: {sliding: 4}", !encoder.constant_state()),
         ] {
             let own = format!("{MINIMAL}policies: [mine: {{encoder: {encoder}, {own}}}]");
             assert_eq!(load(&own, &[]).is_ok(), taken, "{own}");
@@ -490,7 +489,7 @@ fn a_primary_endpoint_is_completed_and_changes_no_fingerprint() {
     let text =
         "dataset: hopper-medium\nprimary: {policy: aaren, against: transformer, endpoint: mean, margin: 2}";
     let message = load(text, &[]).unwrap_err().to_string();
-    assert!(message.contains("x.yaml:2: `primary`: found an experiment without an environment"), "{message}");
+    assert_says(&message, &["x.yaml:2: `primary`: found an experiment without an environment"]);
 }
 
 /// What a new key costs: a field of a struct that derives `Deserialize`.
@@ -511,7 +510,7 @@ fn a_key_is_a_field() {
     }
 
     let read = |text: &str| {
-        let document = Document::parse(Path::new("x.yaml"), text, &[])?;
+        let document = document(text, &[])?;
         Field { path: String::new(), node: document.root() }.read::<Section>()
     };
     let text = "momentum: 0.5\nworkers: 3\nnested:\n  norm: pre\n  pairs: [[a, 1], [b, 2]]";
@@ -592,8 +591,6 @@ fn columns_of_a_command_are_those_of_a_yaml() {
     assert_eq!((columns.action, columns.episode), (vec!["u".into()], Some("run".into())));
     assert_eq!((columns.reward, columns.terminal, columns.timeout), (None, None, None));
     let refused = |text: &str| table_columns(text).unwrap_err().to_string();
-    let found = refused("{observation: [x], actoin: u}");
-    assert!(found.contains("actoin") && found.contains("did you mean `action`?"), "{found}");
-    let found = refused("none");
-    assert!(found.contains("found the text `none`, expected a map such as"), "{found}");
+    assert_says(&refused("{observation: [x], actoin: u}"), &["actoin", "did you mean `action`?"]);
+    assert_says(&refused("none"), &["found the text `none`, expected a map such as"]);
 }
