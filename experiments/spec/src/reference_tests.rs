@@ -176,7 +176,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn table(page: &mut String, keys: &[Key]) {
+fn table<'k>(page: &mut String, keys: impl IntoIterator<Item = &'k Key>) {
     page.push_str("| key | value | default | meaning |\n|---|---|---|---|\n");
     for Key { name, about, expected, default, encoders } in keys {
         let default = default.as_ref().map_or("–".into(), shown);
@@ -185,6 +185,16 @@ fn table(page: &mut String, keys: &[Key]) {
     }
     page.push('\n');
 }
+
+/// How a range is told in words, and what JSON Schema calls its type and its ends.
+const RANGES: [(&str, &str, [&str; 2]); 6] = [
+    ("a whole number", "integer", ["minimum", "maximum"]),
+    ("a number above", "number", ["exclusiveMinimum", "exclusiveMaximum"]),
+    ("a number, 0 or more", "number", ["minimum", "maximum"]),
+    ("a probability", "number", ["minimum", "exclusiveMaximum"]),
+    ("a share", "number", ["exclusiveMinimum", "maximum"]),
+    ("a discount", "number", ["minimum", "maximum"]),
+];
 
 /// What JSON Schema says of a value that is expected in these words.
 fn schema(Key { about, expected, default, encoders, .. }: &Key) -> Value {
@@ -195,13 +205,6 @@ fn schema(Key { about, expected, default, encoders, .. }: &Key) -> Value {
         schema.insert("default".into(), default.clone());
     }
     let numbers: Vec<f64> = expected.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
-    let mut bounds = |of: &str, bounds: &[(&str, f64)]| {
-        schema.insert("type".into(), json!(of));
-        for (bound, value) in bounds {
-            let value = if of == "integer" { json!(*value as u64) } else { json!(value) };
-            schema.insert((*bound).into(), value);
-        }
-    };
     let words: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
     match (expected.as_str(), numbers.as_slice()) {
         (text, _) if text.contains("or `episode`") => {
@@ -211,31 +214,21 @@ fn schema(Key { about, expected, default, encoders, .. }: &Key) -> Value {
             let some = json!({"type": "integer", "minimum": *least as u64, "maximum": *most as u64});
             schema.insert("anyOf".into(), json!([{"const": *none as u64}, some]));
         }
-        (text, [least, most]) if text.starts_with("a whole number from") => {
-            bounds("integer", &[("minimum", *least), ("maximum", *most)]);
-        }
-        (text, [least]) if text.starts_with("a whole number") => bounds("integer", &[("minimum", *least)]),
-        ("a number above 0", _) => bounds("number", &[("exclusiveMinimum", 0.0)]),
-        ("a number, 0 or more", _) => bounds("number", &[("minimum", 0.0)]),
-        (text, [least, most]) if text.starts_with("a number above") => {
-            bounds("number", &[("exclusiveMinimum", *least), ("exclusiveMaximum", *most)]);
-        }
-        (text, _) if text.starts_with("a probability") => {
-            bounds("number", &[("minimum", 0.0), ("exclusiveMaximum", 1.0)]);
-        }
-        (text, _) if text.starts_with("a share") => {
-            bounds("number", &[("exclusiveMinimum", 0.0), ("maximum", 1.0)]);
-        }
-        (text, [least, most]) if text.starts_with("a discount") => {
-            bounds("number", &[("minimum", *least), ("maximum", *most)]);
-        }
         (text, _) if text.starts_with("one of") => {
             schema.insert("enum".into(), json!(words));
         }
-        ("`true` or `false`", _) => bounds("boolean", &[]),
-        (text, _) => {
-            // Said in words only: a name, a list, a roll-out, a device.
-            assert!(!text.starts_with("a whole"), "{text}: what does a schema say of it?");
+        ("`true` or `false`", _) => {
+            schema.insert("type".into(), json!("boolean"));
+        }
+        (text, numbers) => {
+            // Else it is said in words only: a name, a list, a roll-out, a device.
+            if let Some((_, of, ends)) = RANGES.iter().find(|(words, ..)| text.starts_with(words)) {
+                schema.insert("type".into(), json!(of));
+                for (end, value) in ends.iter().zip(numbers) {
+                    let value = if *of == "integer" { json!(*value as u64) } else { json!(value) };
+                    schema.insert((*end).into(), value);
+                }
+            }
         }
     }
     Value::Object(schema)
@@ -270,7 +263,7 @@ experiment](../guides/experiment.md), [Run a grid](../guides/grids.md). For comp
 ";
 
 /// What the keys of the top level are, that have no value of one kind.
-const TOP: [(&str, &str); 11] = [
+const TOP: [(&str, &str); 5] = [
     (
         "env",
         "an id such as `Hopper-v4`, or `{id: …, kwargs: {…}}`, or one of Python, `{gymnasium: …, import: …}` or `{python: \"module:function\"}`; a list makes a grid",
@@ -281,12 +274,6 @@ const TOP: [(&str, &str); 11] = [
         "a file or folder in a form that is read (D4RL, Minari, npz, LeRobot, CSV, Parquet, …), the id of a Minari dataset, or a recipe's name; a list makes a grid",
     ),
     ("policies", "a list of names, or of names with a map"),
-    ("model", "a map"),
-    ("context", "a map"),
-    ("train", "a map"),
-    ("evaluate", "a map"),
-    ("compare", "a map"),
-    ("primary", "a map"),
     ("grid", "a map of lists"),
 ];
 
@@ -294,20 +281,6 @@ const TOP: [(&str, &str); 11] = [
 fn reference_of_the_yaml_is_what_the_program_says() {
     let written = serde_json::to_value(load(MINIMAL, &[]).unwrap()).unwrap();
     let decision = &written["policies"][0]["aaren"];
-    let spec = include_str!("spec.rs");
-    let (mut about, file) = (comments(spec, "Spec"), comments(spec, "File"));
-    about.extend(file.into_iter().filter(|(_, text)| !text.is_empty()));
-    about.insert("grid".into(), "Each key adds one axis: an experiment is run for every combination.".into());
-    let names = keys_in(&format!("{MINIMAL}\"?\": 1\n")).into_iter();
-    let top = names.chain(["grid".to_owned()]).map(|name| {
-        let said = TOP.iter().find(|(key, _)| *key == name).map(|(_, said)| (*said).to_owned());
-        let expected = said.unwrap_or_else(|| expected(&format!("{MINIMAL}{name}: \"?\"\n")));
-        let default = (name == "seeds").then(|| json!([0]));
-        let about = about.get(&name).cloned().unwrap_or_default();
-        assert!(!about.is_empty(), "{name} has no comment in spec.rs");
-        Key { name, about, expected, default, encoders: None }
-    });
-    let top: Vec<Key> = top.collect();
     let sections = [
         ("model", section("model", include_str!("model.rs"), "ModelSection", decision)),
         ("context", section("context", include_str!("context.rs"), "ContextSection", decision)),
@@ -316,6 +289,21 @@ fn reference_of_the_yaml_is_what_the_program_says() {
         ("compare", section("compare", include_str!("compare.rs"), "CompareSpec", &written["compare"])),
         ("primary", primary()),
     ];
+    let spec = include_str!("spec.rs");
+    let (mut about, file) = (comments(spec, "Spec"), comments(spec, "File"));
+    about.extend(file.into_iter().filter(|(_, text)| !text.is_empty()));
+    about.insert("grid".into(), "Each key adds one axis: an experiment is run for every combination.".into());
+    let names = keys_in(&format!("{MINIMAL}\"?\": 1\n")).into_iter();
+    let top = names.chain(["grid".to_owned()]).map(|name| {
+        let said = TOP.iter().find(|(key, _)| *key == name).map(|(_, said)| *said);
+        let said = said.or(sections.iter().any(|(section, _)| *section == name).then_some("a map"));
+        let expected = said.map_or_else(|| expected(&format!("{MINIMAL}{name}: \"?\"\n")), ToOwned::to_owned);
+        let default = (name == "seeds").then(|| json!([0]));
+        let about = about.get(&name).cloned().unwrap_or_default();
+        assert!(!about.is_empty(), "{name} has no comment in spec.rs");
+        Key { name, about, expected, default, encoders: None }
+    });
+    let top: Vec<Key> = top.collect();
     let entry = include_str!("entry.rs");
     let own = (entry, "Own");
     let of_decision = [
@@ -354,16 +342,8 @@ fn reference_of_the_yaml_is_what_the_program_says() {
             // What the sections have already is not said again.
             let own: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
             assert!(sections.iter().all(|key| own.contains(&key.name.as_str())));
-            let more = keys.iter().filter(|key| sections.iter().all(|other| other.name != key.name));
-            let mut rows = String::new();
-            for key in more {
-                let mut one = String::new();
-                table(&mut one, std::slice::from_ref(key));
-                rows += one.lines().nth(2).unwrap();
-                rows.push('\n');
-            }
-            page.push_str("Every key of `model` and `context`, and:\n\n| key | value | default | meaning |\n|---|---|---|---|\n");
-            page += &(rows + "\n");
+            page.push_str("Every key of `model` and `context`, and:\n\n");
+            table(&mut page, keys.iter().filter(|key| sections.iter().all(|other| other.name != key.name)));
         } else {
             table(&mut page, keys);
         }
