@@ -26,7 +26,7 @@ impl fmt::Display for Place {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
-    #[error("{}: {reason}; expected a YAML file that describes an experiment{}", path.display(), Cure(cure))]
+    #[error("{}: {reason}; expected a YAML file that describes an experiment{}", path.display(), added(cure))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -76,7 +76,7 @@ pub enum Error {
         expected: String,
     },
     /// A value of the wrong type, or one that cannot be.
-    #[error("{place}: `{key}`: found {found}, expected {expected}{}", Cure(cure))]
+    #[error("{place}: `{key}`: found {found}, expected {expected}{}", added(cure))]
     Invalid {
         /// Where.
         place: Place,
@@ -93,7 +93,7 @@ pub enum Error {
     #[error(
         "{}: it was made with other settings (hash {found}, now {expected}){}; restore the YAML, or choose another --results folder",
         path.display(),
-        Differences(differences)
+        told(differences)
     )]
     OtherSettings {
         /// The policy or the checkpoint.
@@ -140,26 +140,18 @@ impl Error {
     }
 }
 
-struct Differences<'a>(&'a [String]);
-
-impl fmt::Display for Differences<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            [] => Ok(()),
-            some => write!(f, ", which differ in {}", some.join("; ")),
-        }
+/// What differs, as the end of a clause.
+fn told(differences: &[String]) -> String {
+    if differences.is_empty() {
+        String::new()
+    } else {
+        format!(", which differ in {}", differences.join("; "))
     }
 }
 
-struct Cure<'a>(&'a Option<String>);
-
-impl fmt::Display for Cure<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(cure) => write!(f, "; {cure}"),
-            None => Ok(()),
-        }
-    }
+/// A cure, as the end of a message.
+fn added(cure: &Option<String>) -> String {
+    cure.as_ref().map_or_else(String::new, |cure| format!("; {cure}"))
 }
 
 /// Whether a character is invisible, or looks like a space without being one.
@@ -189,17 +181,14 @@ pub(super) fn character(c: char) -> String {
 /// `text` on one line and short enough for a message, whatever a stranger put into it.
 pub(super) fn brief(text: &str) -> String {
     const LONGEST: usize = 60;
-    let mut short: String = text
-        .chars()
-        .take(LONGEST)
-        .flat_map(|c| {
-            let printable = !c.is_control() && !is_invisible(c);
-            printable
-                .then_some(c)
-                .into_iter()
-                .chain((!printable).then(|| c.escape_default()).into_iter().flatten())
-        })
-        .collect();
+    let mut short = String::new();
+    for c in text.chars().take(LONGEST) {
+        if c.is_control() || is_invisible(c) {
+            short.extend(c.escape_default());
+        } else {
+            short.push(c);
+        }
+    }
     if text.chars().nth(LONGEST).is_some() {
         short.push('…');
     }
