@@ -6,6 +6,7 @@ use aaren_format::{Layout, Target, values};
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::result::is_one;
 use super::values::{ANY, Distinct, UNSAID, distinct, whole};
 
 /// Roll-outs of one policy.
@@ -119,10 +120,6 @@ fn write_scale<S: Serializer>(scale: &Option<f64>, serializer: S) -> Result<S::O
 
 fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     values::number(deserializer, "a finite number", |_| true)
-}
-
-fn is_one(it: &f64) -> bool {
-    *it == 1.0
 }
 
 fn write_targets<S: Serializer>(targets: &Option<Vec<f64>>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -79,7 +79,7 @@ fn one() -> f64 {
     1.0
 }
 
-fn is_one(it: &f64) -> bool {
+pub(crate) fn is_one(it: &f64) -> bool {
     *it == 1.0
 }
 
