@@ -6,7 +6,7 @@ use aaren_datasets::recipe;
 use aaren_envs::describe;
 use aaren_spec::{DatasetSource, Document, ExperimentFolder, RunFolder, Spec, make_folder, write_if_new};
 
-use crate::part::{self, Part};
+use crate::part::Part;
 use crate::parts::{Outcome, Parts};
 use crate::ready::{self, Ready};
 use crate::run::Run;
@@ -45,19 +45,11 @@ pub enum Doing {
 }
 
 impl Experiment {
-    /// Reads an experiment's file, with overrides such as `train.updates=500`.
-    ///
-    /// # Errors
-    /// The first thing wrong with it, with its place and the cure.
-    pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        Self::of(Document::read(path, overrides)?)
-    }
-
     /// An experiment from its text. Relative paths in it are relative to the working directory, and `name` is
     /// required.
     ///
     /// # Errors
-    /// As [`Experiment::read`].
+    /// The first thing wrong with it, with its place and the cure.
     pub fn from_yaml(text: &str) -> Result<Self> {
         Self::of(Document::parse(Path::new(""), text, &[])?)
     }
@@ -81,31 +73,21 @@ impl Experiment {
     /// Trains and evaluates every policy × seed, in a folder below `results`; what is done already is not done again,
     /// and what was played in another way than the spec says is played anew.
     ///
-    /// # Errors
-    /// Where the experiment does not fit its data, or something cannot be read or written; a run that diverges
-    /// is no error, but one of [`Outcome::failed`].
-    pub fn run(&self, results: &Path) -> Result<Outcome> {
-        self.run_only(results, &[])
-    }
-
-    /// As [`Experiment::run`], for the runs of some parts only; no parts mean all.
-    ///
     /// Any number of processes may be at work in one results folder, on one machine or on several that share a file
     /// system: each run is done by one of them.
     ///
     /// # Errors
-    /// As [`Experiment::run`], and for a part that the experiment does not have.
-    pub fn run_only(&self, results: &Path, only: &[Part]) -> Result<Outcome> {
-        self.perform(results, only, Doing::Train { threads: None })
+    /// Where the experiment does not fit its data, or something cannot be read or written; a run that diverges
+    /// is no error, but one of [`Outcome::failed`].
+    pub fn run(&self, results: &Path) -> Result<Outcome> {
+        self.perform(results, &[], Doing::Train { threads: None })
     }
 
+    /// Does what is to be done with the runs of some parts; no parts mean all.
     pub(crate) fn perform(&self, results: &Path, only: &[Part], doing: Doing) -> Result<Outcome> {
-        part::check_all(only, &[&self.spec])?;
         let ready = Ready::new(&self.document, &self.spec, results, self.folder(results));
         let runs = ready.runs();
-        let asked = |run: &Run| {
-            only.is_empty() || only.iter().any(|part| part.contains_run(&run.policy.name, run.seed))
-        };
+        let asked = |run: &Run| self.part(&run.policy.name, run.seed).is_among(only);
         let mut parts = Parts::of(&ready, &runs, asked);
         if let Doing::Train { threads } = doing {
             self.write_spec(results)?;
@@ -118,14 +100,12 @@ impl Experiment {
     /// What the report will refuse: a primary endpoint that is not the one that runs began with.
     pub(crate) fn changed_endpoint(&self, results: &Path) -> Option<String> {
         let now = self.spec.primary.as_ref()?;
-        let is_over = |run: &Part| {
-            let found = run.find(&self.spec);
-            found.is_some_and(|(policy, seed)| now.is_over(&self.spec.name, &policy.name, seed))
-        };
-        let what = self.parts().filter(is_over).find_map(|run| {
-            let differences = now.differences(self.run_folder(results, &run)?.primary()?.as_ref());
-            (!differences.is_empty())
-                .then(|| format!("changed after {run} began with {}", differences.join("; ")))
+        let mut over = self.runs().filter(|&(policy, seed)| now.is_over(&self.spec.name, policy, seed));
+        let what = over.find_map(|(policy, seed)| {
+            let began_with = self.folder(results).run(policy, seed).primary()?;
+            let differences = now.differences(began_with.as_ref()).join("; ");
+            let run = self.part(policy, seed);
+            (!differences.is_empty()).then(|| format!("changed after {run} began with {differences}"))
         })?;
         Some(format!(
             "{}: `primary`: {what}; `aaren report` will refuse it: put that back, or remove `primary`, and all results are \
@@ -154,20 +134,19 @@ impl Experiment {
     }
 
     /// Every policy × seed, in the order of the spec.
-    pub fn parts(&self) -> impl Iterator<Item = Part> {
-        let (policies, seeds) = (&self.spec.policies, &self.spec.seeds);
-        policies.iter().flat_map(move |policy| seeds.iter().map(move |&seed| self.part(&policy.name, seed)))
+    fn runs(&self) -> impl Iterator<Item = (&str, u64)> {
+        let Spec { policies, seeds, .. } = &self.spec;
+        policies.iter().flat_map(move |policy| seeds.iter().map(move |&seed| (policy.name.as_str(), seed)))
+    }
+
+    /// The same as parts.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> {
+        self.runs().map(|(policy, seed)| self.part(policy, seed))
     }
 
     /// One of its runs; in a grid with the experiment's name.
     pub(crate) fn part(&self, policy: &str, seed: u64) -> Part {
         Part::run(self.grid.as_ref().map(|_| self.spec.name.as_str()), policy, seed)
-    }
-
-    /// The folder of one of its runs below `results`.
-    fn run_folder(&self, results: &Path, run: &Part) -> Option<RunFolder> {
-        let (policy, seed) = run.find(&self.spec)?;
-        Some(self.folder(results).run(&policy.name, seed))
     }
 
     /// Those of its runs that are to be done: not trained, or not played as the spec says. Of these the ones of some parts

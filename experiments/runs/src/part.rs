@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aaren_spec::{PolicySpec, Spec, nearest};
+use aaren_spec::{Spec, nearest};
 
 use crate::Error;
 
@@ -36,18 +36,6 @@ impl Part {
         self.experiment.as_ref().is_none_or(|own| other.experiment.as_ref() == Some(own))
             && self.policy == other.policy
             && self.seed.is_none_or(|own| other.seed == Some(own))
-    }
-
-    /// The first run of an experiment that belongs to it.
-    pub(crate) fn find<'s>(&self, spec: &'s Spec) -> Option<(&'s PolicySpec, u64)> {
-        let policy = spec.policies.iter().find(|policy| policy.name == self.policy)?;
-        let seed = spec.seeds.iter().find(|&&seed| self.contains_run(&self.policy, seed))?;
-        Some((policy, *seed))
-    }
-
-    /// The same within its experiment.
-    pub(crate) fn contains_run(&self, policy: &str, seed: u64) -> bool {
-        self.policy == policy && self.seed.is_none_or(|own| own == seed)
     }
 }
 

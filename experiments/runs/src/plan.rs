@@ -69,12 +69,6 @@ impl Plan {
         })
     }
 
-    /// The runs that are asked for, each with its experiment; no parts mean all.
-    pub fn runs<'p>(&'p self, only: &'p [Part]) -> impl Iterator<Item = (&'p Experiment, Part)> {
-        let of = |experiment: &'p Experiment| experiment.parts().map(move |run| (experiment, run));
-        self.experiments.iter().flat_map(of).filter(move |(_, run)| run.is_among(only))
-    }
-
     /// Writes what a report has to know, before anything is done: the specs, and what a grid varies.
     pub fn write(&self, results: &Path) -> Result<()> {
         for experiment in &self.experiments {
