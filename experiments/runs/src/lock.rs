@@ -33,8 +33,7 @@ pub fn claim(path: &Path) -> Result<Claim> {
         }
         Err(TryLockError::Error(error)) => return Err(not_locked(path, error)),
     }
-    taken(&mut file, path).map_err(Error::at(path.display()))?;
-    Ok(Claim::Ours(file))
+    taken(file, path).map_err(Error::at(path.display()))
 }
 
 /// Claims the lock at `path`, waiting for its holder; `waiting` is called if that takes time.
@@ -44,10 +43,9 @@ pub fn wait_for(path: &Path, waiting: impl FnOnce(&str)) -> Result<Claim> {
         ours => return Ok(ours),
     };
     waiting(&holder);
-    let mut file = open(path).map_err(Error::at(path.display()))?;
+    let file = open(path).map_err(Error::at(path.display()))?;
     file.lock().map_err(|error| not_locked(path, error))?;
-    taken(&mut file, path).map_err(Error::at(path.display()))?;
-    Ok(Claim::Ours(file))
+    taken(file, path).map_err(Error::at(path.display()))
 }
 
 /// Why a file cannot be locked: for want of a lock manager, of the call, or of either in its file system.
@@ -66,12 +64,13 @@ fn open(path: &Path) -> std::io::Result<File> {
 }
 
 /// Says in a lock that was just taken who holds it, and looks at what its last holder left.
-fn taken(file: &mut File, path: &Path) -> std::io::Result<()> {
+fn taken(mut file: File, path: &Path) -> std::io::Result<Claim> {
     file.set_len(0)?;
     file.write_all(holder().as_bytes())?;
     // An NFS client may remember for a while that a file was not there, and so miss what the last holder made on
     // another machine: opening the folder makes it ask.
-    path.parent().map_or(Ok(()), |folder| folder.read_dir().map(drop))
+    path.parent().map_or(Ok(()), |folder| folder.read_dir().map(drop))?;
+    Ok(Claim::Ours(file))
 }
 
 /// This process, as it says of itself in what it holds.
