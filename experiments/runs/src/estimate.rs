@@ -1,5 +1,6 @@
 //! How long the runs of an experiment will take.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use aaren_agents::{Task, Trainer};
@@ -65,7 +66,7 @@ pub fn estimate(
     let (spec, folder) = (&experiment.spec, experiment.folder(results));
     let ready = Ready::new(&experiment.document, spec, results, folder.clone());
     let mut estimates = Vec::new();
-    let mut known: Vec<(&str, Option<f64>)> = Vec::new();
+    let mut known: HashMap<&str, Option<f64>> = HashMap::new();
     for run in ready.runs() {
         let part = experiment.part(&run.policy.name, run.seed);
         if !part.is_among(only) {
@@ -96,11 +97,8 @@ pub fn estimate(
             estimates.push(Estimate { done: 0, shared: true, ..estimate });
             continue;
         }
-        let name = run.policy.name.as_str();
-        if !known.iter().any(|(other, _)| *other == name) {
-            known.push((name, rate_of(&folder, run.policy, &spec.seeds)));
-        }
-        let before = known.iter().find(|(other, _)| *other == name).and_then(|(_, rate)| *rate);
+        let of_policy = known.entry(&run.policy.name);
+        let before = *of_policy.or_insert_with(|| rate_of(&folder, run.policy, &spec.seeds));
         estimate.from_metrics = before.is_some();
         estimate.rate = Some(match before {
             Some(rate) => rate,
