@@ -90,20 +90,24 @@ impl Sample {
 
     /// Mean over the seeds with its interval; the mean of an empty sample is NaN.
     pub fn estimate(&self) -> Estimate {
+        let Estimate { mean, mut ci95, over } = self.by_student();
+        if self.successes() {
+            let count = self.seeds.iter().map(|seed| distinct(seed).len()).sum::<usize>() as f64;
+            let exact = Some(clopper_pearson(mean * count, count));
+            ci95 = if over == Unit::Episodes { exact } else { hull(ci95, exact) };
+        }
+        Estimate { mean, ci95: within(ci95, mean, self.range), over }
+    }
+
+    /// With Student's t over the seeds, or for one seed over its distinct episodes.
+    fn by_student(&self) -> Estimate {
         let per_seed = self.per_seed();
-        let center = mean(&per_seed);
-        let distinct: Vec<Vec<f64>> = self.seeds.iter().map(|seed| distinct(seed)).collect();
-        let (over, units) = match distinct.as_slice() {
-            [episodes] => (Unit::Episodes, episodes),
-            _ => (Unit::Seeds, &per_seed),
+        let mean = mean(&per_seed);
+        let (over, units) = match self.seeds.as_slice() {
+            [episodes] => (Unit::Episodes, distinct(episodes)),
+            _ => (Unit::Seeds, per_seed),
         };
-        let count: usize = distinct.iter().map(Vec::len).sum();
-        let exact = self.successes().then(|| clopper_pearson(center * count as f64, count as f64));
-        let ci95 = match (exact, over) {
-            (Some(exact), Unit::Episodes) => Some(exact),
-            (exact, _) => hull(student(center, units), exact),
-        };
-        Estimate { mean: center, ci95: within(ci95, center, self.range), over }
+        Estimate { mean, ci95: student(mean, &units), over }
     }
 
     /// Mean of this less the other's, paired by seed, or for one seed by episode; `None` where the two do not have
@@ -123,17 +127,11 @@ impl Sample {
         };
         let range = (self.range.0 - other.range.1, self.range.1 - other.range.0);
         let paired = Sample { seeds: self.seeds.iter().zip(&other.seeds).map(pair).collect(), range };
-        let per_seed = paired.per_seed();
-        let center = mean(&per_seed);
-        let (over, units) = match paired.seeds.as_slice() {
-            [seed] => (Unit::Episodes, distinct(seed)),
-            _ => (Unit::Seeds, per_seed),
-        };
-        let mut ci95 = student(center, &units);
+        let Estimate { mean, mut ci95, over } = paired.by_student();
         if self.successes() && other.successes() {
             ci95 = hull(ci95, newcombe(&self.estimate(), &other.estimate()));
         }
-        Some(Estimate { mean: center, ci95: within(ci95, center, range), over })
+        Some(Estimate { mean, ci95: within(ci95, mean, range), over })
     }
 
     fn successes(&self) -> bool {
