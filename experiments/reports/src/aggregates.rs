@@ -1,7 +1,7 @@
 //! Policies over several datasets (Agarwal et al. 2021), and beside the one that they are compared with.
 
 use super::comparison::difference_head;
-use super::{Kind, Paired, PolicySummary, Scale, Score, Summary, Table, Verdict, looks};
+use super::{Kind, Paired, Scale, Summary, Table, Verdict, looks};
 use crate::plot::{Axis, Dot, DotChart, Figure, Look, Row, Series};
 use aaren_statistics::{
     Estimate, interquartile_mean, mean, mean_difference, optimality_gap, over_sampled_datasets,
@@ -34,13 +34,8 @@ struct Entry {
     differences: Option<Vec<Paired>>,
 }
 
-/// What stands of one dataset, of one summary or several.
-#[derive(Default)]
-struct Dataset<'s> {
-    name: &'s str,
-    policies: Vec<(&'s str, &'s PolicySummary, &'s Score)>,
-    differences: Vec<(&'s str, &'s Paired)>,
-}
+/// The name of a dataset, and the summaries, one or several, that are of it.
+type Dataset<'s> = (&'s str, Vec<&'s Summary>);
 
 impl Aggregates {
     /// Of summaries with the names of their datasets. All their scores are of this scale; a single summary's may be of
@@ -49,16 +44,10 @@ impl Aggregates {
         let mut left_out = Vec::new();
         let mut datasets: Vec<Dataset> = Vec::new();
         for (name, summary) in summaries {
-            let place = datasets.iter().position(|dataset| dataset.name == name).unwrap_or_else(|| {
-                datasets.push(Dataset { name, ..Dataset::default() });
-                datasets.len() - 1
-            });
-            let policies = summary.in_order().into_iter().zip(summary.scores());
-            datasets[place]
-                .policies
-                .extend(policies.map(|((name, policy), (_, score))| (name, policy, score)));
-            let compared = summary.comparison.iter().flat_map(|comparison| &comparison.policies);
-            datasets[place].differences.extend(compared.map(|(name, paired)| (name.as_str(), paired)));
+            match datasets.iter_mut().find(|(other, _)| other == name) {
+                Some((_, of_it)) => of_it.push(summary),
+                None => datasets.push((name, vec![summary])),
+            }
         }
         let one = |values: Vec<Option<String>>| {
             let first = values.first().cloned().flatten();
@@ -76,16 +65,17 @@ impl Aggregates {
         }
 
         let mut names: Vec<(&str, Kind)> = Vec::new();
-        for (name, policy, _) in datasets.iter().flat_map(|dataset| &dataset.policies) {
-            if names.iter().all(|(other, _)| other != name) {
-                names.push((*name, policy.agent.encoder()));
+        let of_all = datasets.iter().flat_map(|(_, of_it)| of_it);
+        for (name, policy) in of_all.flat_map(|summary| summary.in_order()) {
+            if names.iter().all(|(other, _)| *other != name) {
+                names.push((name, policy.agent.encoder()));
             }
         }
         let looks = looks(&names.iter().map(|(_, kind)| *kind).collect::<Vec<_>>());
         let mut policies = Vec::new();
         for ((name, _), look) in names.into_iter().zip(looks) {
-            let in_dataset = |dataset: &Dataset| {
-                let (.., score) = dataset.policies.iter().find(|(other, ..)| *other == name)?;
+            let in_dataset = |(_, of_it): &Dataset| {
+                let score = of_it.iter().find_map(|summary| summary.policies.get(name))?.targets[0].score();
                 Some((score.per_seed.clone(), score.estimate))
             };
             let Some(of_datasets) = datasets.iter().map(in_dataset).collect::<Option<Vec<_>>>() else {
@@ -94,16 +84,15 @@ impl Aggregates {
                 left_out.push(format!("{name}: not in {lacking} of {} datasets", datasets.len()));
                 continue;
             };
-            let difference = |dataset: &Dataset| {
-                let (_, paired) = dataset.differences.iter().find(|(other, _)| *other == name)?;
-                Some((*paired).clone())
+            let difference = |(_, of_it): &Dataset| {
+                of_it.iter().find_map(|summary| summary.comparison.as_ref()?.policies.get(name)).cloned()
             };
             let differences =
                 datasets.iter().map(difference).collect::<Option<_>>().filter(|_| with.is_some());
             let (scores, means) = of_datasets.into_iter().unzip();
             policies.push(Entry { name: name.into(), look, scores, means, differences });
         }
-        let datasets = datasets.iter().map(|dataset| dataset.name.to_owned()).collect();
+        let datasets = datasets.iter().map(|(name, _)| (*name).to_owned()).collect();
         Self { datasets, scale, policies, with, margin, left_out }
     }
 
