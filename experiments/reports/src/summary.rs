@@ -316,13 +316,6 @@ impl Summary {
         }
     }
 
-    /// Sizes and scores only.
-    pub fn score_table(&self) -> Table {
-        let mut table = Table::new(1, self.score_heads());
-        self.in_order().into_iter().for_each(|(name, policy)| table.row(self.score_cells(name, policy)));
-        table
-    }
-
     fn score_heads(&self) -> Vec<String> {
         let mut score = self.metric().to_owned();
         if self.scores().any(|(_, score)| score.estimate.over == Unit::Episodes) {
