@@ -16,6 +16,9 @@ const DATASET: &str = r#"{"name": "waves", "format": "D4RL HDF5", "episodes": 2,
 const DIFFICULTY: &str = r#"{"left_given_timestep": null, "left_given_last_actions": null, "left_given_observation": null,
     "returns": {"low": 6.0, "high": 60.0, "counts": [1, 1]}, "episodes": 2, "starts_of_evaluation": 0}"#;
 
+/// Ours, then theirs, seed by seed.
+const SCORES: [&[f64]; 2] = [&[10.0, 12.0, 14.0], &[9.0, 10.0, 11.0]];
+
 fn endpoint(datasets: &[&str], seeds: &[u64]) -> PrimarySpec {
     PrimarySpec {
         policy: "ours".into(),
@@ -97,7 +100,7 @@ fn refusal(experiments: &[ExperimentResult]) -> String {
 fn the_endpoint_is_over_its_datasets_and_seeds() {
     let fixed = endpoint(&["a", "b"], &[0, 1, 2]);
     let experiments = [
-        experiment("a", Some(&fixed), [&[10.0, 12.0, 14.0], &[9.0, 10.0, 11.0]]),
+        experiment("a", Some(&fixed), SCORES),
         experiment("b", Some(&fixed), [&[1.0, 2.0, 4.0], &[1.0, 0.0, 3.0]]),
         // Beside them, and none of the endpoint's.
         experiment("c", Some(&fixed), [&[90.0, 90.0, 91.0], &[0.0, 0.0, 0.0]]),
@@ -152,8 +155,7 @@ fn a_probability_is_judged_from_one_half() {
 fn an_endpoint_changed_after_its_first_run_is_refused() {
     let then = PrimarySpec { margin: 5.0, ..endpoint(&["a"], &[0, 1, 2]) };
     let now = endpoint(&["a"], &[0, 1, 2]);
-    let scores: [&[f64]; 2] = [&[10.0, 12.0, 14.0], &[9.0, 10.0, 11.0]];
-    let mut changed = experiment("a", Some(&now), scores);
+    let mut changed = experiment("a", Some(&now), SCORES);
     changed.runs[4].primary = Some(then);
     let message = refusal(&[changed.clone()]);
     assert!(
@@ -175,14 +177,13 @@ fn an_endpoint_changed_after_its_first_run_is_refused() {
 #[test]
 fn experiments_of_one_endpoint_fix_the_same_and_are_of_one_scale() {
     let fixed = endpoint(&["a", "b"], &[0, 1, 2]);
-    let scores: [&[f64]; 2] = [&[10.0, 12.0, 14.0], &[9.0, 10.0, 11.0]];
     let other = PrimarySpec { margin: 1.0, ..fixed.clone() };
-    let (a, b) = (experiment("a", Some(&fixed), scores), experiment("b", Some(&other), scores));
+    let (a, b) = (experiment("a", Some(&fixed), SCORES), experiment("b", Some(&other), SCORES));
     assert!(refusal(&[a.clone(), b]).contains("b: primary: found another endpoint than that of a"));
     assert!(
-        refusal(&[a.clone(), experiment("b", None, scores)]).contains("b: primary: found another endpoint")
+        refusal(&[a.clone(), experiment("b", None, SCORES)]).contains("b: primary: found another endpoint")
     );
-    let mut b = experiment("b", Some(&fixed), scores);
+    let mut b = experiment("b", Some(&fixed), SCORES);
     b.runs.iter_mut().for_each(|run| run.return_range = Some((0.0, 1000.0)));
     assert!(refusal(&[a, b]).contains("found scores of another scale"));
 }
@@ -232,7 +233,7 @@ fn returns_of_no_known_range_are_not_averaged() {
     let of = |datasets: &[&str]| {
         let fixed = endpoint(datasets, &[0, 1, 2]);
         let unknown = |name: &&str| {
-            let mut it = experiment(name, Some(&fixed), [&[10.0, 12.0, 14.0], &[9.0, 10.0, 11.0]]);
+            let mut it = experiment(name, Some(&fixed), SCORES);
             it.runs.iter_mut().for_each(|run| run.return_range = None);
             it
         };
@@ -248,7 +249,7 @@ fn returns_of_no_known_range_are_not_averaged() {
 fn an_endpoint_that_was_removed_is_remembered() {
     let then = endpoint(&["a"], &[0, 1, 2]);
     let dropped = |change: fn(&mut ExperimentResult)| {
-        let mut it = experiment("a", Some(&then), [&[10.0, 12.0, 14.0], &[9.0, 10.0, 11.0]]);
+        let mut it = experiment("a", Some(&then), SCORES);
         change(&mut it);
         Summary::new(&it).unwrap().unwrap().0.dropped_primary
     };

@@ -3,17 +3,14 @@
 use proptest::prelude::*;
 use roxmltree::Document;
 
-use super::axis::{Domain, Scale, Tick};
+use super::axis::{Domain, Scale};
 use super::style::WIDTH;
 use super::svg::text_width;
 use super::*;
 
-fn labels(ticks: Vec<Tick>) -> Vec<String> {
-    ticks.into_iter().filter_map(|tick| tick.label).collect()
-}
-
 fn ticks(scale: Scale, low: f64, high: f64) -> Vec<String> {
-    labels(Domain::covering(scale, [low, high].into_iter()).ticks(5))
+    let ticks = Domain::covering(scale, [low, high].into_iter()).ticks(5);
+    ticks.into_iter().filter_map(|tick| tick.label).collect()
 }
 
 #[test]
