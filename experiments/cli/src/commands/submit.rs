@@ -3,7 +3,7 @@
 //! The task of a run is sent SIGTERM before its time limit, saves, and queues again. What is submitted is one shell
 //! script, the same that `--print` shows.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -69,22 +69,22 @@ pub fn run(args: &Args) -> Result<()> {
         if !open.is_empty() {
             experiment.check_data(results)?;
         }
-        let task = |open: Open| Task { run: open.run.to_string(), checkpoint: open.folder.checkpoint() };
-        tasks.extend(open.into_iter().map(task));
+        tasks.extend(open);
     }
     let folder = plan.folder(&args.selection.results);
     if tasks.is_empty() {
         output::note(format_args!("every run is done; `aaren report {}` reports them", folder.display()));
         return Ok(());
     }
-    let command = Commands::new(args)?;
+    let program = quoted(std::env::current_exe().context("this program's own path")?.as_os_str());
     if args.local {
         for task in &tasks {
-            output::print(format_args!("{} --only {} --one-thread", command.run, shell(&task.run)))?;
+            let run = shell(&task.run.to_string());
+            output::print(format_args!("{} --only {run} --one-thread", command(args, &program)))?;
         }
         return Ok(());
     }
-    let script = script(args, &plan.name, &folder, &tasks, &command)?;
+    let script = script(args, &plan.name, &folder, &tasks, &program)?;
     if args.print {
         return Ok(output::print(script.trim_end())?);
     }
@@ -106,31 +106,11 @@ fn submit(script: &str) -> Result<()> {
     Ok(())
 }
 
-/// One task of the array.
-struct Task {
-    run: String,
-    checkpoint: PathBuf,
-}
-
-/// This program's commands, for a shell in this folder.
-struct Commands {
-    program: String,
-    run: String,
-}
-
-impl Commands {
-    fn new(args: &Args) -> Result<Self> {
-        let program = quoted(std::env::current_exe().context("this program's own path")?.as_os_str());
-        let mut run = format!(
-            "{program} run {} --results {}",
-            path(&args.selection.experiment),
-            path(&args.selection.results)
-        );
-        for set in &args.selection.overrides {
-            run += &format!(" --set {}", shell(set));
-        }
-        Ok(Self { program, run })
-    }
+/// This program's command for a run, but for which one, for a shell in this folder.
+fn command(args: &Args, program: &str) -> String {
+    let Selection { experiment, results, overrides, .. } = &args.selection;
+    let sets: String = overrides.iter().map(|set| format!(" --set {}", shell(set))).collect();
+    format!("{program} run {} --results {}{sets}", path(experiment), path(results))
 }
 
 fn shell(text: &str) -> String {
@@ -141,8 +121,8 @@ fn path(path: &Path) -> String {
     quoted(path.as_os_str())
 }
 
-/// `#SBATCH` lines: these options where they have a value and are not given again, then those that are given.
-fn options(own: &[(&str, Option<String>)], given: &[&String]) -> String {
+/// `#SBATCH` lines: options of ours where they have a value and are not given again, then those that are given.
+fn options(own: [(&str, Option<String>); 9], given: &[&String]) -> String {
     let again = |name: &str| given.iter().any(|given| given.split('=').next() == Some(name));
     let own = own.iter().filter(|(name, _)| !again(name));
     let own = own.filter_map(|(name, value)| Some(format!("{name}={}", shell(value.as_ref()?))));
@@ -170,37 +150,29 @@ fn log(folder: &Path, pattern: &str) -> Result<String> {
 }
 
 /// What submits the arrays and the report.
-fn script(args: &Args, name: &str, folder: &Path, tasks: &[Task], command: &Commands) -> Result<String> {
+fn script(args: &Args, name: &str, folder: &Path, tasks: &[Open], program: &str) -> Result<String> {
     let here = std::env::current_dir().context("the working directory")?;
     let here = here.to_str().context("the working directory is no UTF-8 text")?;
     let logs = folder.join("slurm");
     let at_root = Path::new(here).join(&logs);
-    let array = options(
-        &[
-            ("--job-name", Some(name.to_owned())),
+    let options = |name: String, pattern: &str, is_report: bool| {
+        let own = [
+            ("--job-name", Some(name)),
             ("--chdir", Some(here.to_owned())),
-            ("--output", Some(log(&at_root, "%A_%a.log")?)),
-            ("--open-mode", Some("append".into())),
-            ("--signal", Some(format!("B:TERM@{SAVE_SECONDS}"))),
+            ("--output", Some(log(&at_root, pattern)?)),
+            ("--open-mode", Some("append".into()).filter(|_| !is_report)),
+            ("--signal", Some(format!("B:TERM@{SAVE_SECONDS}")).filter(|_| !is_report)),
             ("--partition", args.partition.clone()),
             ("--time", args.time.clone()),
-            ("--gres", args.gres.clone()),
+            ("--gres", args.gres.clone().filter(|_| !is_report)),
             ("--mem", args.mem.clone()),
-        ],
-        &args.sbatch.iter().collect::<Vec<_>>(),
-    );
-    let report = options(
-        &[
-            ("--job-name", Some(format!("{name}-report"))),
-            ("--chdir", Some(here.to_owned())),
-            ("--output", Some(log(&at_root, "%j-report.log")?)),
-            ("--partition", args.partition.clone()),
-            ("--time", args.time.clone()),
-            ("--mem", args.mem.clone()),
-        ],
-        &args.sbatch.iter().filter(|given| of_report(given)).collect::<Vec<_>>(),
-    );
-    let lines = |line: &dyn Fn(&Task) -> String| -> String {
+        ];
+        let given = args.sbatch.iter().filter(|given| !is_report || of_report(given));
+        anyhow::Ok(options(own, &given.collect::<Vec<_>>()))
+    };
+    let array = options(name.to_owned(), "%A_%a.log", false)?;
+    let report = options(format!("{name}-report"), "%j-report.log", true)?;
+    let lines = |line: &dyn Fn(&Open) -> String| -> String {
         tasks.iter().map(|task| format!("  {}\n", line(task))).collect()
     };
     Ok(format!(
@@ -315,10 +287,9 @@ echo "submitted: job ${{arrays[*]}}, tasks: {count}; job ${{jobs[-1]}}, their re
 "#,
         here = shell(here),
         logs = path(&logs),
-        runs = lines(&|task| shell(&task.run)),
-        checkpoints = lines(&|task| path(&task.checkpoint)),
-        command = command.run,
-        program = command.program,
+        runs = lines(&|task| shell(&task.run.to_string())),
+        checkpoints = lines(&|task| path(&task.folder.checkpoint())),
+        command = command(args, program),
         folder = path(folder),
         count = tasks.len(),
         largest = if own_array(args) { "${#all_runs[@]}" } else { "$(max_array_size)" },
