@@ -9,9 +9,7 @@ use anyhow::{Context, Result};
 use tch::Device;
 
 use super::Row;
-use aaren_runs::cost::grown;
-use aaren_runs::cost::peak_reset;
-use aaren_runs::cost::release_freed_memory;
+use aaren_runs::cost::{grown, peak_reset, release_freed_memory};
 use aaren_runs::stand_in::{dataset, hopper};
 use aaren_statistics::percentile;
 

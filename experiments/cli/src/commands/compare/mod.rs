@@ -88,9 +88,9 @@ pub fn run(args: &Args) -> Result<()> {
     std::fs::create_dir_all(&compared.folder).with_context(|| compared.folder.display().to_string())?;
     report.write(&compared.folder)?;
     if args.json {
-        output::print(report.json())?;
+        output::print(report.json)?;
     } else {
-        output::print(report.summary())?;
+        output::print(report.summary)?;
         output::print(format_args!("written to {}", compared.folder.display()))?;
     }
     Ok(())

@@ -14,9 +14,9 @@ use aaren_spec::{Cost, CostPoint};
 
 /// The files of a comparison.
 pub struct Report {
-    json: Value,
+    pub json: Value,
     markdown: String,
-    summary: String,
+    pub summary: String,
     figures: Vec<(&'static str, String)>,
 }
 
@@ -70,14 +70,6 @@ impl Report {
             aaren_spec::write(&folder.join(name), svg.as_bytes())?;
         }
         Ok(())
-    }
-
-    pub fn json(&self) -> String {
-        self.json.to_string()
-    }
-
-    pub fn summary(&self) -> &str {
-        &self.summary
     }
 }
 

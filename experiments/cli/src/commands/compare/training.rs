@@ -11,9 +11,7 @@ use std::path::Path;
 use tch::Device;
 
 use super::Compared;
-use aaren_runs::cost::grown;
-use aaren_runs::cost::peak_reset;
-use aaren_runs::cost::release_freed_memory;
+use aaren_runs::cost::{grown, peak_reset, release_freed_memory};
 use aaren_runs::measure;
 use aaren_runs::stand_in::{dataset, trainer};
 use aaren_statistics::percentile;

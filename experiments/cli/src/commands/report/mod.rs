@@ -91,11 +91,10 @@ impl Part {
 
     fn take(&mut self, row: String, varied: Option<String>, summary: Summary, path: &Path) -> Result<()> {
         self.grid.take(&row, varied.as_deref(), &summary, &path.display().to_string())?;
-        let place = self.settings.iter().position(|setting| setting.varied == varied).unwrap_or_else(|| {
-            self.settings.push(Setting { varied, summaries: Vec::new() });
-            self.settings.len() - 1
-        });
-        self.settings[place].summaries.push((row, summary));
+        match self.settings.iter_mut().find(|setting| setting.varied == varied) {
+            Some(setting) => setting.summaries.push((row, summary)),
+            None => self.settings.push(Setting { varied, summaries: vec![(row, summary)] }),
+        }
         Ok(())
     }
 }
