@@ -187,11 +187,12 @@ fn table<'k>(page: &mut String, keys: impl IntoIterator<Item = &'k Key>) {
 }
 
 /// How a range is told in words, and what JSON Schema calls its type and its ends.
-const RANGES: [(&str, &str, [&str; 2]); 6] = [
+const RANGES: [(&str, &str, [&str; 2]); 7] = [
     ("a whole number", "integer", ["minimum", "maximum"]),
     ("a number above", "number", ["exclusiveMinimum", "exclusiveMaximum"]),
     ("a number, 0 or more", "number", ["minimum", "maximum"]),
     ("a probability", "number", ["minimum", "exclusiveMaximum"]),
+    ("a share of the episodes", "number", ["minimum", "exclusiveMaximum"]),
     ("a share", "number", ["exclusiveMinimum", "maximum"]),
     ("a discount", "number", ["minimum", "maximum"]),
 ];

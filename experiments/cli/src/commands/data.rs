@@ -269,9 +269,11 @@ fn make(name: &str, out: Option<&Path>, transitions: usize, seed: u64, json: boo
     };
     bar.finish_and_clear();
     show(&dataset, None, json)?;
-    if let (false, Some(scores)) = (json, reference_scores(name)) {
-        let score = scores.normalised(dataset.summary().return_mean);
-        output::print(format_args!("score         {score:.1} (normalised)"))?;
+    if !json {
+        if let Some(scores) = reference_scores(name) {
+            let score = scores.normalised(dataset.summary().return_mean);
+            output::print(format_args!("score         {score:.1} (normalised)"))?;
+        }
         output::print(format_args!("written to    {}", path.display()))?;
     }
     Ok(())
