@@ -429,12 +429,6 @@ impl Writer<'_> {
                     matrices.push(self.matrix(&name(part), matrix));
                 }
             }
-            EncoderKind::MinGru => {
-                let mingru::Parts { input, output } = mingru::Parts::read(&self.file, &block, model)?;
-                matrices.extend(
-                    [("input", &input), ("output", &output)].map(|(part, m)| self.matrix(&name(part), m)),
-                );
-            }
             EncoderKind::GatedDelta => {
                 let gated_delta::Parts { projections, gates } =
                     gated_delta::Parts::read(&self.file, &block, model)?;

@@ -1,9 +1,9 @@
-//! Recurrent units with gates of their input and of their hidden state, and their projection back to the width.
+//! Recurrent units with gates of their input and, mostly, of their hidden state, and their projection back to the width.
 
 use alloc::format;
 use core::marker::PhantomData;
 
-use aaren_format::{Model, Precision};
+use aaren_format::{EncoderKind, Model, Precision};
 
 use super::Mix;
 use crate::Error;
@@ -23,16 +23,17 @@ pub(crate) trait Cell {
     /// Vectors of the state; the hidden one is the first.
     const VECTORS: usize;
 
-    /// The state after a token, from what the gates get of the input and of the hidden state, one gate after the other.
+    /// The state after a token, from what the gates get of the input and of the hidden state, one gate after the other;
+    /// of the hidden state nothing where they do not see it.
     fn update<L: Lanes>(state: &mut [f32], of_input: &[f32], of_hidden: &[f32]);
 }
 
-/// One layer as its file holds it, as PyTorch lays it out.
+/// One layer as its file holds it; what sees the hidden state as PyTorch lays it out.
 pub(crate) struct Parts {
     /// `[gates · units, width]`.
     pub(crate) input: Matrix,
-    /// `[gates · units, units]`.
-    pub(crate) hidden: Matrix,
+    /// `[gates · units, units]`; `None` where gates see the input only.
+    pub(crate) hidden: Option<Matrix>,
     /// `[width, units]`.
     pub(crate) output: Matrix,
 }
@@ -40,20 +41,26 @@ pub(crate) struct Parts {
 impl Parts {
     pub(crate) fn read(file: &File<'_>, block: &str, model: &Model, gates: usize) -> Result<Parts, Error> {
         let (width, units, cell) = (model.width, model.units(), model.encoder().name());
+        let linear =
+            |part: &str, outputs, inputs| file.matrix(&format!("{block}.{cell}.{part}"), outputs, inputs);
         let part = |part: &str, inputs: usize| -> Result<Matrix, Error> {
             let name = |what: &str| format!("{block}.{cell}.{what}_{part}");
             let weight = file.table(&name("weight"), &name("scale"), gates * units, inputs)?;
             Ok(Matrix { weight, bias: file.tensor(&name("bias"), &[gates * units])? })
         };
-        let (input, hidden) = (part("ih", width)?, part("hh", units)?);
-        Ok(Parts { input, hidden, output: file.matrix(&format!("{block}.{cell}.output"), width, units)? })
+        let (input, hidden) = match model.encoder() {
+            EncoderKind::MinGru => (linear("input", gates * units, width)?, None),
+            _ => (part("ih", width)?, Some(part("hh", units)?)),
+        };
+        Ok(Parts { input, hidden, output: linear("output", width, units)? })
     }
 }
 
 /// One layer's parameters.
 pub(crate) struct Recurrent<C> {
     input: Linear,
-    hidden: Linear,
+    /// `None` where gates see the input only.
+    hidden: Option<Linear>,
     output: Linear,
     units: usize,
     width: usize,
@@ -69,21 +76,22 @@ impl<C: Cell> Mix for Recurrent<C> {
         precision: Precision,
     ) -> Result<Self, Error> {
         let Parts { input, hidden, output } = Parts::read(file, block, model, C::GATES)?;
-        let [input, hidden, output] = [input, hidden, output].map(|matrix| Linear::new(&matrix, precision));
+        let [input, output] = [input, output].map(|matrix| Linear::new(&matrix, precision));
+        let hidden = hidden.map(|matrix| Linear::new(&matrix, precision));
         Ok(Recurrent { input, hidden, output, units: model.units(), width: model.width, cell: PhantomData })
     }
 
     fn linears(&self) -> impl Iterator<Item = &Linear> {
-        [&self.input, &self.hidden, &self.output].into_iter()
+        [&self.input, &self.output].into_iter().chain(&self.hidden)
     }
 
     fn memory(&self) -> Memory {
         Memory { fixed: alloc::vec![0.0; C::VECTORS * self.units], cache: Cache::new(0) }
     }
 
-    /// Both halves of every gate, and the new hidden state.
+    /// What every gate gets, and the new hidden state.
     fn scratch(&self) -> usize {
-        (2 * C::GATES + 1) * self.units
+        self.input.outputs() + self.hidden.as_ref().map_or(0, Linear::outputs) + self.units
     }
 
     #[inline(always)]
@@ -99,7 +107,7 @@ impl<C: Cell> Mix for Recurrent<C> {
         let units = self.units;
         let (tokens, outputs) = (x.len() / self.width, y.len() / self.width);
         let (of_input, rest) = scratch.split_at_mut(tokens * C::GATES * units);
-        let (of_hidden, rest) = rest.split_at_mut(C::GATES * units);
+        let (of_hidden, rest) = rest.split_at_mut(self.hidden.as_ref().map_or(0, Linear::outputs));
         let seen = &mut rest[..outputs * units];
         self.input.apply::<L>(x, tokens, of_input);
 
@@ -109,7 +117,9 @@ impl<C: Cell> Mix for Recurrent<C> {
             let State { incoming, layers, .. } = state.as_mut();
             let fixed = &mut layers[n].fixed;
             for (t, of_input) in of_input.by_ref().take(*incoming).enumerate() {
-                self.hidden.apply::<L>(&fixed[..units], 1, of_hidden);
+                if let Some(hidden) = &self.hidden {
+                    hidden.apply::<L>(&fixed[..units], 1, of_hidden);
+                }
                 C::update::<L>(fixed, of_input, of_hidden);
                 if t >= wanted.from(*incoming)
                     && let Some(seen) = seen_rows.next()
