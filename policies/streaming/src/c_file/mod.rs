@@ -17,6 +17,7 @@ use crate::head::Joint;
 use crate::matrix::{Matrix, Weight};
 use crate::mixer::recurrent::{self, Cell};
 use crate::mixer::{aaren, gated_delta, gru, lstm, mingru};
+use crate::norm::LayerNorm;
 use crate::rotation::Phases;
 use crate::{Error, Policy};
 
@@ -161,6 +162,14 @@ struct Writer<'a> {
     /// Members of `name_state`.
     state: String,
     sizes: String,
+}
+
+/// What a layer holds, by its type in C.
+enum Part {
+    Matrix(Matrix),
+    Floats(Vec<f32>),
+    Doubles(Vec<f64>),
+    Norm(LayerNorm),
 }
 
 impl Writer<'_> {
@@ -368,38 +377,26 @@ impl Writer<'_> {
             let times = self.matrix("timesteps", &Matrix { weight: times, bias: Vec::new() });
             let _ = writeln!(self.constants, "static const name_matrix name_embed_timestep = {times};");
         }
-        let embed_norm = self.norm("embed.norm", "embed", width)?;
+        let embed_norm = self.file.norm("embed.norm", width)?;
+        let embed_norm = self.norm("embed", &embed_norm);
         let _ = writeln!(self.constants, "static const name_norm name_embed_norm = {embed_norm};");
 
-        let members = match model.encoder() {
-            EncoderKind::Gru | EncoderKind::Lstm => "input, hidden, output",
-            EncoderKind::MinGru => "input, output",
-            EncoderKind::GatedDelta => "query, key, value, output",
-            EncoderKind::Aaren | EncoderKind::Transformer if heads > 1 || rotated > 0 || keys > 1 => {
-                "value, output"
-            }
-            EncoderKind::Aaren | EncoderKind::Transformer => "value",
-        };
-        let (pointers, decays) = match (model.encoder(), recency) {
-            (EncoderKind::Aaren, Recency::Gated) => ("    const float *score, *gate, *gate_bias;\n", ""),
-            (EncoderKind::Aaren, _) => ("    const float *score;\n", "    const double *decay;\n"),
-            (EncoderKind::GatedDelta, _) => ("    const float *gate, *gate_bias;\n", ""),
-            _ => ("", ""),
-        };
-        let turns = if rotated > 0 { "    const double *turns;\n" } else { "" };
-        let addresses = if keys > 1 { "    const float *address, *address_bias;\n" } else { "" };
-        let mut all = Vec::new();
+        let (mut members, mut all) = (Vec::new(), Vec::new());
         for n in 0..layers {
-            all.push(self.layer(n, model)?);
+            let (declared, values): (Vec<String>, Vec<String>) = self.layer(n, model)?.into_iter().unzip();
+            members = declared;
+            all.push(format!("{{{}}}", values.join(", ")));
         }
         let _ = writeln!(
             self.constants,
-            "typedef struct {{\n    name_matrix {members}, up, down;\n{pointers}{decays}{turns}{addresses}    name_norm norm1, norm2;\n\
-             }} name_layer;\nstatic const name_layer name_layers[NAME_LAYERS] = {{\n    {},\n}};",
+            "typedef struct {{\n    {};\n}} name_layer;\n\
+             static const name_layer name_layers[NAME_LAYERS] = {{\n    {},\n}};",
+            members.join(";\n    "),
             all.join(",\n    ")
         );
         if model.norm == Norm::Pre {
-            let last = self.norm("norm", "last", width)?;
+            let last = self.file.norm("norm", width)?;
+            let last = self.norm("last", &last);
             let _ = writeln!(self.constants, "static const name_norm name_last_norm = {last};");
         }
         self.state += "    uint64_t tokens;\n    float memory[NAME_LAYERS][NAME_MEMORY];\n    float x[NAME_EACH * \
@@ -410,75 +407,67 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The initialiser of a `name_layer`, its members in their order.
-    fn layer(&mut self, n: usize, model: &Model) -> Result<String, Error> {
+    /// The members of a `name_layer` in their order: declaration and initialiser.
+    fn layer(&mut self, n: usize, model: &Model) -> Result<Vec<(String, String)>, Error> {
         let (width, block) = (model.width, format!("blocks.{n}"));
-        let name = |part: &str| format!("layer{n}_{part}");
-        let mut matrices = Vec::new();
-        let mut pointers = Vec::new();
+        let mut parts = Vec::new();
         match model.encoder() {
-            EncoderKind::Gru | EncoderKind::Lstm => {
-                let gates = if model.encoder() == EncoderKind::Gru {
-                    gru::GruCell::GATES
-                } else {
-                    lstm::LstmCell::GATES
+            kind @ (EncoderKind::Gru | EncoderKind::Lstm | EncoderKind::MinGru) => {
+                let gates = match kind {
+                    EncoderKind::Gru => gru::GruCell::GATES,
+                    EncoderKind::Lstm => lstm::LstmCell::GATES,
+                    _ => mingru::MinGruCell::GATES,
                 };
                 let recurrent::Parts { input, hidden, output } =
                     recurrent::Parts::read(&self.file, &block, model, gates)?;
-                for (part, matrix) in [("input", &input), ("hidden", &hidden), ("output", &output)] {
-                    matrices.push(self.matrix(&name(part), matrix));
-                }
+                parts.push(("input", Part::Matrix(input)));
+                parts.extend(hidden.map(|hidden| ("hidden", Part::Matrix(hidden))));
+                parts.push(("output", Part::Matrix(output)));
             }
             EncoderKind::GatedDelta => {
-                let gated_delta::Parts { projections, gates } =
+                let gated_delta::Parts { projections, gates: (weight, bias) } =
                     gated_delta::Parts::read(&self.file, &block, model)?;
-                for (part, matrix) in ["query", "key", "value", "output"].into_iter().zip(&projections) {
-                    matrices.push(self.matrix(&name(part), matrix));
-                }
-                pointers.push(self.floats(&name("gate"), &gates.0));
-                pointers.push(self.floats(&name("gate_bias"), &gates.1));
-                if let Some(turns) = Phases::turns(&self.file, &block, model)? {
-                    pointers.push(self.doubles(&name("turns"), &turns));
-                }
+                parts.extend(
+                    ["query", "key", "value", "output"].into_iter().zip(projections.map(Part::Matrix)),
+                );
+                parts.extend([("gate", Part::Floats(weight)), ("gate_bias", Part::Floats(bias))]);
             }
             EncoderKind::Aaren | EncoderKind::Transformer => {
                 let aaren::Parts { value, score, recency, output, addresses } =
                     aaren::Parts::read(&self.file, &block, model)?;
-                matrices.push(self.matrix(&name("value"), &value));
-                if let Some(output) = output {
-                    matrices.push(self.matrix(&name("output"), &output));
-                }
-                pointers.push(self.floats(&name("score"), &score));
-                let decay: Vec<f64> = match recency {
+                parts.push(("value", Part::Matrix(value)));
+                parts.extend(output.map(|output| ("output", Part::Matrix(output))));
+                parts.push(("score", Part::Floats(score)));
+                parts.extend(match recency {
                     aaren::Decay::Gated(weight, bias) => {
-                        pointers.push(self.floats(&name("gate"), &weight));
-                        pointers.push(self.floats(&name("gate_bias"), &bias));
-                        Vec::new()
+                        alloc::vec![("gate", Part::Floats(weight)), ("gate_bias", Part::Floats(bias))]
                     }
-                    aaren::Decay::Fixed(raw) => raw.into_iter().map(aaren::softplus).collect(),
-                    aaren::Decay::None => alloc::vec![0.0; model.mixer.settings().heads],
-                };
-                if !decay.is_empty() {
-                    pointers.push(self.doubles(&name("decay"), &decay));
-                }
-                if let Some(turns) = Phases::turns(&self.file, &block, model)? {
-                    pointers.push(self.doubles(&name("turns"), &turns));
-                }
+                    aaren::Decay::Fixed(decay) => alloc::vec![("decay", Part::Doubles(decay))],
+                });
                 if let Some((weight, bias)) = addresses {
-                    pointers.push(self.floats(&name("address"), &weight));
-                    pointers.push(self.floats(&name("address_bias"), &bias));
+                    parts.extend([("address", Part::Floats(weight)), ("address_bias", Part::Floats(bias))]);
                 }
             }
         }
+        parts.extend(Phases::turns(&self.file, &block, model)?.map(|turns| ("turns", Part::Doubles(turns))));
         for (part, outputs, inputs) in [("up", 4 * width, width), ("down", width, 4 * width)] {
             let matrix = self.file.matrix(&format!("{block}.mlp.{part}"), outputs, inputs)?;
-            matrices.push(self.matrix(&name(part), &matrix));
+            parts.push((part, Part::Matrix(matrix)));
         }
-        for norm in ["norm1", "norm2"] {
-            pointers.push(self.norm(&format!("{block}.{norm}"), &name(norm), width)?);
+        for part in ["norm1", "norm2"] {
+            parts.push((part, Part::Norm(self.file.norm(&format!("{block}.{part}"), width)?)));
         }
-        matrices.extend(pointers);
-        Ok(format!("{{{}}}", matrices.join(", ")))
+        let member = |(part, it): (&str, Part)| {
+            let name = format!("layer{n}_{part}");
+            let (kind, value) = match it {
+                Part::Matrix(matrix) => ("name_matrix ", self.matrix(&name, &matrix)),
+                Part::Floats(floats) => ("const float *", self.floats(&name, &floats)),
+                Part::Doubles(doubles) => ("const double *", self.doubles(&name, &doubles)),
+                Part::Norm(norm) => ("name_norm ", self.norm(&name, &norm)),
+            };
+            (format!("{kind}{part}"), value)
+        };
+        Ok(parts.into_iter().map(member).collect())
     }
 
     fn size(&mut self, name: &str, size: usize, what: &str) {
@@ -490,11 +479,10 @@ impl Writer<'_> {
         let _ = writeln!(self.sizes, "#define NAME_{name} {x:e}");
     }
 
-    fn norm(&mut self, tensor: &str, name: &str, width: usize) -> Result<String, Error> {
-        let norm = self.file.norm(tensor, width)?;
+    fn norm(&mut self, name: &str, norm: &LayerNorm) -> String {
         let gain = self.floats(&format!("{name}_gain"), &norm.gain);
         let bias = self.floats(&format!("{name}_shift"), &norm.bias);
-        Ok(format!("{{{gain}, {bias}}}"))
+        format!("{{{gain}, {bias}}}")
     }
 
     /// Writes a matrix; its initialiser.

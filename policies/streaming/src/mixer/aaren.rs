@@ -42,10 +42,8 @@ pub(crate) struct Parts {
 
 /// By how much the maximum of a head falls at every token.
 pub(crate) enum Decay {
-    /// Zero.
-    None,
-    /// softplus of a number of each head.
-    Fixed(Vec<f32>),
+    /// By a number of each head: softplus of the file's, or zero without recency.
+    Fixed(Vec<f64>),
     /// softplus of a product with the token: weight `[heads, width]` and bias `[heads]`.
     Gated(Vec<f32>, Vec<f32>),
 }
@@ -74,8 +72,11 @@ impl Parts {
             }
         };
         let recency = match recency {
-            Recency::None => Decay::None,
-            Recency::Learned | Recency::Spread => Decay::Fixed(file.tensor(&name("recency"), &[heads])?),
+            Recency::None => Decay::Fixed(alloc::vec![0.0; heads]),
+            Recency::Learned | Recency::Spread => {
+                let raw = file.tensor(&name("recency"), &[heads])?;
+                Decay::Fixed(raw.into_iter().map(softplus).collect())
+            }
             Recency::Gated => {
                 let (weight, bias) = file.weight_and_bias(&name("gate"), heads, width)?;
                 Decay::Gated(weight, bias)
@@ -148,8 +149,7 @@ impl Mix for Aaren {
         let Parts { value, score: mut rows, recency, output, addresses } = Parts::read(file, block, model)?;
         let mut biases = alloc::vec![0.0; heads];
         let decay = match recency {
-            Decay::None => Some(alloc::vec![0.0; heads]),
-            Decay::Fixed(raw) => Some(raw.into_iter().map(softplus).collect()),
+            Decay::Fixed(decay) => Some(decay),
             Decay::Gated(weight, bias) => {
                 rows.extend(weight);
                 biases.extend(bias);
@@ -345,7 +345,7 @@ fn lowered(m: f32, decay: f64, s: f32) -> (f32, Shrink) {
     (maximum, Shrink::by(decayed - f64::from(maximum)))
 }
 
-pub(crate) fn softplus(raw: f32) -> f64 {
+fn softplus(raw: f32) -> f64 {
     let raw = f64::from(raw);
     raw.max(0.0) + libm::log1p(libm::exp(-raw.abs()))
 }
