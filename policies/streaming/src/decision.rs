@@ -31,6 +31,10 @@ pub(crate) struct Decision {
     /// Returns-to-go are divided by this.
     pub(crate) return_scale: f64,
     pub(crate) constant_state: bool,
+    /// Whether a timestep's tokens hold the action before it.
+    pub(crate) past_actions: bool,
+    /// Tokens of a timestep: return-to-go, state and, unless the past goes without, action; or one.
+    tokens_each: u64,
 }
 
 /// From a timestep's inputs to its tokens.
@@ -104,22 +108,9 @@ impl Decision {
             joint,
             return_scale: agent.return_scale,
             constant_state,
+            past_actions: agent.model.past_actions,
+            tokens_each: tokens_each as u64,
         })
-    }
-
-    /// Whether a timestep's tokens hold the action before it.
-    pub(crate) fn past_actions(&self) -> bool {
-        match &self.embedding.inputs {
-            Inputs::Separate { action, .. } => action.is_some(),
-            Inputs::Joint { .. } => self.joint.is_some_and(|joint| joint.past_actions),
-        }
-    }
-
-    /// Tokens of a timestep: return-to-go, state and, unless the past goes without, action; or one.
-    #[inline(always)]
-    fn tokens_each(&self) -> u64 {
-        let past_actions = matches!(&self.embedding.inputs, Inputs::Separate { action: Some(_), .. });
-        self.layout.tokens(past_actions) as u64
     }
 
     /// Tokens of a timestep up to the one at which its action is read.
@@ -129,7 +120,7 @@ impl Decision {
     }
 
     /// The tokens that an episode's state still lacks, up to this timestep's state. They are numbered from
-    /// the episode's start, timestep by timestep in the order of [`tokens_each`](Self::tokens_each).
+    /// the episode's start, timestep by timestep in the order of `tokens_each`.
     fn tokens_to_come(&self, episode: &Episode, regime: Regime) -> Range<u64> {
         let first = match regime {
             Regime::Unbounded => 0,
@@ -138,14 +129,14 @@ impl Decision {
             // Its state counts the episode's tokens, those dropped too.
             Regime::Sliding(_) => 0,
         };
-        let each = self.tokens_each();
+        let each = self.tokens_each;
         each * first + episode.state.tokens..each * episode.timestep + self.tokens_to_act()
     }
 
     /// Drops what slides out of an episode's state when its timestep comes.
     fn slide(&self, episode: &mut Episode, regime: Regime) {
         let Regime::Sliding(length) = regime else { return };
-        let first = self.tokens_each() * (episode.timestep + 1).saturating_sub(length as u64);
+        let first = self.tokens_each * (episode.timestep + 1).saturating_sub(length as u64);
         // Where only this timestep is kept, not even the action before it comes.
         episode.state.tokens = episode.state.tokens.max(first);
         let kept = episode.state.tokens - first;
@@ -161,7 +152,7 @@ impl Decision {
             Regime::Reset(_) => 0,
         };
         // The last timestep's action, if it is a token, comes with the next one.
-        let each = self.tokens_each();
+        let each = self.tokens_each;
         since.checked_mul(each).map(|tokens| tokens.saturating_sub(each - self.tokens_to_act()))
     }
 
@@ -169,7 +160,7 @@ impl Decision {
     pub(crate) fn held(&self, regime: Regime, tokens: u64) -> u64 {
         match regime {
             Regime::Sliding(length) => {
-                let each = self.tokens_each();
+                let each = self.tokens_each;
                 let most = each.saturating_mul(length as u64);
                 tokens.min(most.saturating_sub(each - self.tokens_to_act()))
             }
@@ -183,7 +174,7 @@ impl Decision {
             Regime::Window(timesteps) => timesteps.min(CHUNK),
             Regime::Unbounded | Regime::Sliding(_) | Regime::Reset(_) => episodes,
         };
-        let mut scratch = self.encoder.scratch(self.tokens_each() as usize * timesteps);
+        let mut scratch = self.encoder.scratch(self.tokens_each as usize * timesteps);
         scratch.head = alloc::vec![0.0; self.head.scratch()];
         scratch
     }
@@ -203,7 +194,7 @@ impl Decision {
     /// The embedding of an episode's token, numbered as in [`tokens_to_come`](Self::tokens_to_come).
     #[inline(always)]
     fn embed<L: Lanes>(&self, episode: &Episode, token: u64, x: &mut [f32]) {
-        let (embedding, each) = (&self.embedding, self.tokens_each());
+        let (embedding, each) = (&self.embedding, self.tokens_each);
         let timestep = token / each;
         let row = episode.row(timestep);
         let (linear, input) = match &embedding.inputs {
@@ -246,7 +237,7 @@ impl Kernel for Push<'_> {
                 let (mut row, mut complete) = (0, true);
                 for episode in &mut *group {
                     let tokens = decision.tokens_to_come(episode, regime);
-                    let end = tokens.end.min(tokens.start + decision.tokens_each() * CHUNK as u64);
+                    let end = tokens.end.min(tokens.start + decision.tokens_each * CHUNK as u64);
                     complete &= end == tokens.end;
                     episode.state.incoming = (end - tokens.start) as usize;
                     for token in tokens.start..end {

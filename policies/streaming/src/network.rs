@@ -38,46 +38,43 @@ impl Network {
         }
     }
 
+    fn decision(&self) -> Option<&Decision> {
+        match self {
+            Network::Decision(decision) => Some(decision),
+            Network::Perceptron(_) => None,
+        }
+    }
+
     /// Whether its state has one size however long the episode.
     pub(crate) fn constant_state(&self) -> bool {
-        match self {
-            Network::Decision(decision) => decision.constant_state,
-            Network::Perceptron(_) => true,
-        }
+        self.decision().is_none_or(|decision| decision.constant_state)
     }
 
     /// The state before an episode.
     pub(crate) fn zero_state(&self) -> State {
-        match self {
-            Network::Decision(decision) => decision.encoder.zero_state(),
-            Network::Perceptron(_) => State::default(),
-        }
+        self.decision().map_or_else(State::default, |decision| decision.encoder.zero_state())
     }
 
     /// Make `state` that before an episode.
     pub(crate) fn clear(&self, state: &mut State) {
-        match self {
-            Network::Decision(decision) => decision.encoder.clear(state),
-            Network::Perceptron(_) => {}
+        if let Some(decision) = self.decision() {
+            decision.encoder.clear(state);
         }
     }
 
     /// A return-to-go as its input.
     pub(crate) fn return_input(&self, return_to_go: f64) -> f32 {
-        match self {
+        match self.decision() {
             // The most that can be had is known to the head alone.
-            Network::Decision(_) if return_to_go == f64::INFINITY => 0.0,
-            Network::Decision(decision) => (return_to_go / decision.return_scale) as f32,
-            Network::Perceptron(_) => 0.0,
+            Some(_) if return_to_go == f64::INFINITY => 0.0,
+            Some(decision) => (return_to_go / decision.return_scale) as f32,
+            None => 0.0,
         }
     }
 
     /// What a timestep's token holds, where it is one.
     pub(crate) fn joint(&self) -> Option<Joint> {
-        match self {
-            Network::Decision(decision) => decision.joint,
-            Network::Perceptron(_) => None,
-        }
+        self.decision().and_then(|decision| decision.joint)
     }
 
     /// Numbers of an episode's row before its action.
@@ -96,12 +93,9 @@ impl Network {
         }
     }
 
-    /// Whether the last action is a token of the next timestep.
+    /// Whether the last action is told at the next timestep.
     pub(crate) fn past_actions(&self) -> bool {
-        match self {
-            Network::Decision(decision) => decision.past_actions(),
-            Network::Perceptron(_) => false,
-        }
+        self.decision().is_some_and(|decision| decision.past_actions)
     }
 
     /// Whether it computes its state anew at every timestep, from the inputs of a window.
@@ -111,18 +105,12 @@ impl Network {
 
     /// Tokens in the state that is kept after so many timesteps; `None` beyond all numbers.
     pub(crate) fn tokens(&self, regime: Regime, timestep: u64) -> Option<u64> {
-        match self {
-            Network::Decision(decision) => decision.tokens(regime, timestep),
-            Network::Perceptron(_) => Some(0),
-        }
+        self.decision().map_or(Some(0), |decision| decision.tokens(regime, timestep))
     }
 
     /// Those of them that a state's caches hold.
     pub(crate) fn held(&self, regime: Regime, tokens: u64) -> u64 {
-        match self {
-            Network::Decision(decision) => decision.held(regime, tokens),
-            Network::Perceptron(_) => tokens,
-        }
+        self.decision().map_or(tokens, |decision| decision.held(regime, tokens))
     }
 
     /// Working memory for so many episodes at once.
