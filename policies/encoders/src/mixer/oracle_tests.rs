@@ -1,25 +1,29 @@
 //! Recurrences as their papers write them, token by token in float64: values, and the gradients of all parameters through
 //! libtorch's graph of them.
 
-use aaren_format::{EncoderKind, Mixer as Kind, Model, Norm, Positions, Settings};
+use aaren_format::{self as format, EncoderKind, Model, Norm, Positions, Recency, Settings};
 use tch::{Device, Kind as Number, Tensor, nn};
 
-use super::mixer;
+use super::{Mixer, mixer};
 use crate::rotation::Place;
 use crate::wanted::Wanted;
 
 const BATCH: i64 = 2;
 const TOKENS: i64 = 150;
-const WIDTH: i64 = 12;
+/// With heads of an odd width: one channel is left of the pairs that turn.
+const WIDTH: i64 = 14;
 const HEADS: i64 = 2;
+const SIZE: i64 = WIDTH / HEADS;
+const KEYS: i64 = 5;
 const EACH: i64 = 3;
 
-/// A layer's parameters in float64.
+/// A layer's parameters.
 struct Layer(Vec<(String, Tensor)>);
 
 impl Layer {
     fn find(&self, name: &str) -> Option<&Tensor> {
-        self.0.iter().find(|(other, _)| other.ends_with(name)).map(|(_, tensor)| tensor)
+        let named = |other: &str| other.split_once('.').is_some_and(|(_, part)| part == name);
+        self.0.iter().find(|(other, _)| named(other)).map(|(_, tensor)| tensor)
     }
 
     fn get(&self, name: &str) -> &Tensor {
@@ -33,6 +37,75 @@ impl Layer {
     fn zeros(&self, shape: &[i64]) -> Tensor {
         Tensor::zeros(shape, (Number::Double, Device::Cpu))
     }
+
+    /// `x` `[batch, heads, rows, channels]`, its pairs of channels turned by so many timesteps where some turn.
+    fn turned(&self, x: &Tensor, timesteps: f64) -> Tensor {
+        let Some(phases) = self.find("phase") else { return x.shallow_clone() };
+        let (heads, pairs) = phases.size2().unwrap();
+        let still = self.zeros(&[HEADS - heads, pairs]);
+        let angle = (Tensor::cat(&[phases, &still], 0) * timesteps).unsqueeze(1);
+        let pair = x.narrow(3, 0, 2 * pairs).unflatten(3, [pairs, 2]);
+        let (even, odd, cos, sin) = (pair.select(4, 0), pair.select(4, 1), angle.cos(), angle.sin());
+        let turned = Tensor::stack(&[&even * &cos - &odd * &sin, &even * &sin + &odd * &cos], 4);
+        Tensor::cat(&[turned.flatten(3, 4), x.narrow(3, 2 * pairs, x.size()[3] - 2 * pairs)], 3)
+    }
+
+    /// e^s and e^−λ of the scores and decays of an Aaren's tokens, `[batch, tokens, heads, 1, 1]`.
+    fn weights(&self, x: &Tensor) -> [Tensor; 2] {
+        let query = self.linear(self.get("query_token"), "query").view([HEADS, SIZE]);
+        // The keys' bias moves all scores alike.
+        let keys = x.matmul(&self.get("key.weight").tr()).view([BATCH, TOKENS, HEADS, SIZE]);
+        let scores = (keys * query).sum_dim_intlist(-1, false, None::<Number>) / (SIZE as f64).sqrt();
+        let decay = match (self.find("gate.weight"), self.find("recency")) {
+            (Some(_), _) => self.linear(x, "gate").softplus(),
+            (None, Some(raw)) => raw.softplus().expand(scores.size(), false),
+            (None, None) => scores.zeros_like(),
+        };
+        [scores.exp(), (-decay).exp()].map(|x| x.unsqueeze(-1).unsqueeze(-1))
+    }
+}
+
+/// arXiv 2405.13956, §3, without a stabiliser; what is remembered fades, and with rotation it turns at each timestep.
+fn aaren(layer: &Layer, x: &Tensor) -> Tensor {
+    let [weights, keep] = layer.weights(x);
+    let values = layer.linear(x, "value").view([BATCH, TOKENS, HEADS, 1, SIZE]);
+    let (mut u, mut w) = (layer.zeros(&[BATCH, HEADS, 1, 1]), layer.zeros(&[BATCH, HEADS, 1, SIZE]));
+    let tokens: Vec<Tensor> = (0..TOKENS)
+        .map(|t| {
+            let [weight, keep, value] = [&weights, &keep, &values].map(|x| x.select(1, t));
+            if t > 0 && t % EACH == 0 {
+                w = layer.turned(&w, 1.0);
+            }
+            u = &u * &keep + &weight;
+            w = &w * keep + weight * value;
+            (&w / &u).reshape([BATCH, WIDTH])
+        })
+        .collect();
+    layer.linear(&Tensor::stack(&tokens, 1), "output")
+}
+
+/// arXiv 2405.04517, equations 19 to 27, without a stabiliser; with rotation the keys that are remembered turn back at each
+/// timestep.
+fn keyed(layer: &Layer, x: &Tensor) -> Tensor {
+    let [weights, keep] = layer.weights(x);
+    let rows = |name: &str| layer.linear(x, name).view([BATCH, TOKENS, HEADS, 1, -1]);
+    let (keys, queries, values) =
+        (rows("token_key") / (KEYS as f64).sqrt(), rows("token_query"), rows("value"));
+    let (mut u, mut w) = (layer.zeros(&[BATCH, HEADS, 1, KEYS]), layer.zeros(&[BATCH, HEADS, SIZE, KEYS]));
+    let tokens: Vec<Tensor> = (0..TOKENS)
+        .map(|t| {
+            let at = |x: &Tensor| x.select(1, t);
+            if t > 0 && t % EACH == 0 {
+                (u, w) = (layer.turned(&u, -1.0), layer.turned(&w, -1.0));
+            }
+            let add = at(&weights) * at(&keys);
+            u = &u * at(&keep) + &add;
+            w = &w * at(&keep) + at(&values).transpose(2, 3) * add;
+            let read = at(&queries).transpose(2, 3);
+            (w.matmul(&read) / u.matmul(&read).abs().clamp_min(1.0)).reshape([BATCH, WIDTH])
+        })
+        .collect();
+    layer.linear(&Tensor::stack(&tokens, 1), "output")
 }
 
 /// PyTorch's documentation of `nn.LSTM`.
@@ -73,13 +146,12 @@ fn mingru(layer: &Layer, x: &Tensor) -> Tensor {
 /// arXiv 2412.06464, equation 10, S `[batch, heads, values, keys]`; with rotation the keys that S holds turn back at each
 /// timestep.
 fn gated_delta(layer: &Layer, x: &Tensor) -> Tensor {
-    let size = WIDTH / HEADS;
-    let mut s = layer.zeros(&[BATCH, HEADS, size, size]);
-    let eye = Tensor::eye(size, (Number::Double, Device::Cpu));
+    let mut s = layer.zeros(&[BATCH, HEADS, SIZE, SIZE]);
+    let eye = Tensor::eye(SIZE, (Number::Double, Device::Cpu));
     let tokens: Vec<Tensor> = (0..TOKENS)
         .map(|t| {
             let x = x.select(1, t);
-            let column = |name: &str| layer.linear(&x, name).view([BATCH, HEADS, size, 1]);
+            let column = |name: &str| layer.linear(&x, name).view([BATCH, HEADS, SIZE, 1]);
             let unit = |name: &str| {
                 let x = column(name).silu();
                 let squares = (&x * &x).sum_dim_intlist(2, true, None::<Number>);
@@ -88,11 +160,8 @@ fn gated_delta(layer: &Layer, x: &Tensor) -> Tensor {
             let (q, k, v) = (unit("query"), unit("key"), column("value"));
             let gate = |name: &str| layer.linear(&x, name).view([BATCH, HEADS, 1, 1]);
             let (alpha, beta) = ((-gate("decay")).sigmoid(), gate("rate").sigmoid() * 2.0);
-            if let (Some(phases), true) = (layer.find("phase"), t > 0 && t % EACH == 0) {
-                let pair = s.unflatten(3, [size / 2, 2]);
-                let (even, odd) = (pair.select(4, 0), pair.select(4, 1));
-                let (cos, sin) = (phases.cos().unsqueeze(1), phases.sin().unsqueeze(1));
-                s = Tensor::stack(&[&even * &cos + &odd * &sin, &odd * &cos - &even * &sin], 4).flatten(3, 4);
+            if t > 0 && t % EACH == 0 {
+                s = layer.turned(&s, -1.0);
             }
             let back = k.transpose(2, 3);
             s = alpha * s.matmul(&(&eye - &beta * k.matmul(&back))) + beta * v.matmul(&back);
@@ -104,44 +173,93 @@ fn gated_delta(layer: &Layer, x: &Tensor) -> Tensor {
 
 type Oracle = fn(&Layer, &Tensor) -> Tensor;
 
+const PLAIN: Settings = Settings { heads: HEADS as usize, recency: Recency::None, rotate: 1.0, keys: 1 };
+
+/// A mixer, its parameters, the same in float64, and tokens for it.
+fn made(
+    encoder: EncoderKind,
+    settings: Settings,
+    positions: Positions,
+) -> (Box<dyn Mixer>, Layer, Layer, Tensor) {
+    let store = nn::VarStore::new(Device::Cpu);
+    let mixing = format::Mixer::new(encoder, settings);
+    let width = WIDTH as usize;
+    let model = Model { width, layers: 1, norm: Norm::Post, past_actions: true, positions, mixer: mixing };
+    let layer = mixer(&store.root(), &model, 30);
+    let own: Vec<(String, Tensor)> = store.variables().into_iter().collect();
+    let double = |tensor: &Tensor| tensor.to_kind(Number::Double).detach().set_requires_grad(true);
+    let exact = own.iter().map(|(name, tensor)| (name.clone(), double(tensor))).collect();
+    let x = Tensor::randn([BATCH, TOKENS, WIDTH], (Number::Float, Device::Cpu)) * 2.0;
+    (layer, Layer(own), Layer(exact), x)
+}
+
+/// The largest difference, as a share of the largest number.
+fn off(found: &Tensor, expected: &Tensor) -> f64 {
+    let largest = |x: &Tensor| x.abs().max().double_value(&[]);
+    largest(&(found.to_kind(Number::Double) - expected)) / largest(expected)
+}
+
+#[test]
+fn weights_are_those_that_values_are_summed_with() {
+    let _alone = crate::GENERATOR.lock();
+    tch::manual_seed(3);
+    let aarens = Recency::ALL.map(|recency| (EncoderKind::Aaren, recency, Positions::Timestep));
+    let transformer = (EncoderKind::Transformer, Recency::None, Positions::Alibi);
+    for (encoder, recency, positions) in aarens.into_iter().chain([transformer]) {
+        let (mut layer, _, double, x) = made(encoder, Settings { recency, ..PLAIN }, positions);
+        layer.limit(3, 0);
+        let (place, at) = (Place { before: 0, each: EACH, begins: None }, [0, 1, 33, TOKENS - 1]);
+        let values = double.linear(&x.to_kind(Number::Double), "value").view([BATCH, TOKENS, HEADS, SIZE]);
+        let weights = layer.weights(&x, place, &at).unwrap().to_kind(Number::Double);
+        let mixed = weights.matmul(&values.transpose(1, 2)).transpose(1, 2).reshape([BATCH, -1, WIDTH]);
+        let found = layer.seq(&x, place, None, Wanted::All).0.index_select(1, &Tensor::from_slice(&at));
+        let off = off(&found, &double.linear(&mixed, "output"));
+        assert!(off < 1e-5, "{encoder}, {recency:?}: off by {off:e}");
+    }
+}
+
 #[test]
 fn recurrences_are_those_of_their_papers() {
     let _alone = crate::GENERATOR.lock();
     tch::manual_seed(9);
-    let cases: [(EncoderKind, Positions, Oracle); 4] = [
-        (EncoderKind::Lstm, Positions::Timestep, lstm),
-        (EncoderKind::MinGru, Positions::Timestep, mingru),
-        (EncoderKind::GatedDelta, Positions::Timestep, gated_delta),
-        (EncoderKind::GatedDelta, Positions::Rotary, gated_delta),
+    let of = |recency, rotate, keys| Settings { recency, rotate, keys, ..PLAIN };
+    let cases: [(EncoderKind, Settings, Positions, Oracle); 10] = [
+        (EncoderKind::Lstm, PLAIN, Positions::Timestep, lstm),
+        (EncoderKind::MinGru, PLAIN, Positions::Timestep, mingru),
+        (EncoderKind::GatedDelta, PLAIN, Positions::Timestep, gated_delta),
+        (EncoderKind::GatedDelta, PLAIN, Positions::Rotary, gated_delta),
+        (EncoderKind::Aaren, of(Recency::None, 1.0, 1), Positions::Rotary, aaren),
+        (EncoderKind::Aaren, of(Recency::Gated, 1.0, 1), Positions::Rotary, aaren),
+        (EncoderKind::Aaren, of(Recency::Learned, 0.5, 1), Positions::Rotary, aaren),
+        (EncoderKind::Aaren, of(Recency::None, 1.0, KEYS as usize), Positions::Timestep, keyed),
+        (EncoderKind::Aaren, of(Recency::Gated, 1.0, KEYS as usize), Positions::Rotary, keyed),
+        (EncoderKind::Aaren, of(Recency::Spread, 1.0, KEYS as usize), Positions::Rotary, keyed),
     ];
-    for (encoder, positions, oracle) in cases {
-        let store = nn::VarStore::new(Device::Cpu);
-        let mixing = Kind::new(encoder, Settings { heads: HEADS as usize, ..Settings::default() });
-        let width = WIDTH as usize;
-        let model =
-            Model { width, layers: 1, norm: Norm::Post, past_actions: true, positions, mixer: mixing };
-        let layer = mixer(&store.root(), &model, 30);
-        let x = Tensor::randn([BATCH, TOKENS, WIDTH], (Number::Float, Device::Cpu)) * 2.0;
-        let (names, ours): (Vec<String>, Vec<Tensor>) = store.variables().into_iter().unzip();
-        let exact: Vec<Tensor> =
-            ours.iter().map(|p| p.to_kind(Number::Double).detach().set_requires_grad(true)).collect();
-        let double = Layer(names.iter().cloned().zip(exact.iter().map(Tensor::shallow_clone)).collect());
+    for (encoder, settings, positions, oracle) in cases {
+        let (layer, own, double, x) = made(encoder, settings, positions);
         let expected = oracle(&double, &x.to_kind(Number::Double));
-        let found = layer.seq(&x, Place { before: 0, each: EACH, begins: None }, None, Wanted::All).0;
+        let place = Place { before: 0, each: EACH, begins: None };
+        let found = layer.seq(&x, place, None, Wanted::All).0;
         let check = |what: &str, found: &Tensor, expected: &Tensor, tolerance: f64| {
-            let largest = |x: Tensor| x.abs().max().double_value(&[]);
-            let off = largest(found.to_kind(Number::Double) - expected) / largest(expected.shallow_clone());
-            assert!(off < tolerance, "{encoder}, {positions}: {what} is off by {off:e}");
+            let off = off(found, expected);
+            assert!(off < tolerance, "{encoder}, {settings:?}, {positions}: {what} is off by {off:e}");
         };
-        check("the output", &found, &expected, 1e-5);
+        check("the output", &found, &expected, 2e-5);
+        let state = layer.seq(&x.narrow(1, 0, 11), place, None, Wanted::All).1;
+        let (later, rest) = (Place { before: 11, ..place }, |x: &Tensor| x.narrow(1, 11, TOKENS - 11));
+        let after = layer.seq(&rest(&x), later, Some(&state), Wanted::All).0;
+        check("what comes after a state", &after, &rest(&expected), 2e-5);
         let flow = found.randn_like();
-        let back = |y: &Tensor, leaves: &[Tensor]| {
-            Tensor::run_backward(&[(y * &flow).sum(None::<Number>)], leaves, false, false)
+        let back = |y: &Tensor, layer: &Layer| {
+            let leaves: Vec<&Tensor> = layer.0.iter().map(|(_, leaf)| leaf).collect();
+            Tensor::run_backward(&[(y * &flow).sum(None::<Number>)], &leaves, false, false)
         };
-        for (name, (found, expected)) in
-            names.iter().zip(back(&found, &ours).iter().zip(&back(&expected, &exact)))
-        {
-            check(&format!("the gradient of {name}"), found, expected, 1e-4);
+        let (ours, oracles) = (back(&found, &own), back(&expected, &double));
+        for ((name, _), (found, expected)) in own.0.iter().zip(ours.iter().zip(&oracles)) {
+            // The keys' bias of an Aaren plays no part.
+            if found.defined() || expected.defined() {
+                check(&format!("the gradient of {name}"), found, expected, 1e-4);
+            }
         }
     }
 }

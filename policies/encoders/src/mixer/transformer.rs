@@ -195,33 +195,3 @@ impl Mixer for CausalAttention {
         Some(scores.masked_fill(&future, f64::NEG_INFINITY).softmax(-1, None::<Kind>))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use aaren_format::Norm;
-    use tch::Device;
-
-    use super::*;
-
-    #[test]
-    fn the_weights_are_those_that_values_are_summed_with() {
-        let _alone = crate::GENERATOR.lock();
-        tch::manual_seed(4);
-        let store = nn::VarStore::new(Device::Cpu);
-        let settings = TransformerSettings { heads: 2, rotate: 1.0 };
-        let mixer = aaren_format::Mixer::Transformer(settings);
-        let (positions, norm) = (Positions::Alibi, Norm::Post);
-        let model = Model { width: 12, layers: 1, norm, past_actions: true, positions, mixer };
-        let mut layer = CausalAttention::new(&store.root(), &model, settings, 5);
-        layer.limit(3, 0);
-        let x = Tensor::randn([2, 9, 12], (Kind::Float, Device::Cpu)) * 3.0;
-        let place = Place { before: 0, each: 2, begins: None };
-        let (expected, state) = layer.seq(&x, place, None, Wanted::All);
-        let at = [0, 5, 8];
-        let mixed =
-            layer.weights(&x, place, &at).unwrap().matmul(&state[1]).transpose(1, 2).reshape([2, -1, 12]);
-        let expected = expected.index_select(1, &Tensor::from_slice(&at));
-        let off = (x_linear(&mixed, &layer.output) - expected).abs().max().double_value(&[]);
-        assert!(off < 1e-5, "off by {off:e}");
-    }
-}
