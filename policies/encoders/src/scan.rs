@@ -101,21 +101,18 @@ pub fn hillis_steele(
 }
 
 impl Prefix {
+    /// What `f` makes of its parts.
+    pub(crate) fn map(&self, f: impl Fn(&Tensor) -> Tensor) -> Prefix {
+        Prefix { max: f(&self.max), weight: f(&self.weight), value: f(&self.value) }
+    }
+
     /// Entry `index` along the third axis (tokens or chunks).
     fn select(&self, index: i64) -> Prefix {
-        Prefix {
-            max: self.max.select(2, index),
-            weight: self.weight.select(2, index),
-            value: self.value.select(2, index),
-        }
+        self.map(|part| part.select(2, index))
     }
 
     fn narrow(&self, start: i64, length: i64) -> Prefix {
-        Prefix {
-            max: self.max.narrow(2, start, length),
-            weight: self.weight.narrow(2, start, length),
-            value: self.value.narrow(2, start, length),
-        }
+        self.map(|part| part.narrow(2, start, length))
     }
 
     fn cat(first: &Prefix, second: &Prefix) -> Prefix {
@@ -298,15 +295,9 @@ impl Chunks {
     fn before_each(&self, state: Option<&Prefix>) -> Prefix {
         let (batch, heads, _, _) = self.relative.size4().expect("scores are [batch, heads, chunks, chunk]");
         let options = (self.relative.kind(), self.relative.device());
-        let unsqueezed = |state: &Prefix| Prefix {
-            max: state.max.unsqueeze(2),
-            weight: state.weight.unsqueeze(2),
-            value: state.value.unsqueeze(2),
-        };
-        let first = || match state {
-            Some(state) => unsqueezed(state),
-            None => unsqueezed(&Prefix::empty(batch, heads, self.values.size()[4], options)),
-        };
+        let unsqueezed = |state: &Prefix| state.map(|part| part.unsqueeze(2));
+        let empty = || unsqueezed(&Prefix::empty(batch, heads, self.values.size()[4], options));
+        let first = || state.map_or_else(empty, unsqueezed);
         // Each chunk but the last, seen from its own last token.
         let full = self.count - 1;
         if full == 0 {

@@ -53,8 +53,7 @@ pub(super) fn scan(
         let (y, after) = chunked(&s.transpose(1, 2), &split, decay.as_ref(), before);
         (wanted.of(&y, 2).transpose(1, 2).reshape([batch, -1, values.size()[2]]), after)
     });
-    let Prefix { max, weight, value } = after;
-    let after = Prefix { max: max.detach(), weight: weight.detach(), value: value.detach() };
+    let after = after.map(Tensor::detach);
     let outputs = y.detach().contiguous();
     let back = move |dy: Tensor| match &d {
         Some(d) => {

@@ -238,11 +238,7 @@ mod tests {
             let whole = decay.as_ref().map(|decay| decay.expand([batch, tokens, heads], false).contiguous());
             let d = leaf(&whole.unwrap_or_else(|| scores.zeros_like()));
             let double = |x: &Tensor| x.to_kind(Kind::Double);
-            let state = Prefix {
-                max: double(&before.max),
-                weight: double(&before.weight),
-                value: double(&before.value),
-            };
+            let state = before.map(double);
             let split = v.view([batch, tokens, heads, head_width]).transpose(1, 2);
             let (outputs, expected_after) =
                 chunked(&s.transpose(1, 2), &split, Some(&d.transpose(1, 2)), Some(&state));
