@@ -9,20 +9,23 @@ use super::element::{Buffer, Element, Kernel, add_scaled, dot, fma, for_kind, lo
 
 /// `x + keep · branch`; `keep` is dropout's mask, or nothing.
 pub(crate) fn residual<'a>(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> (Tensor, BackToBoth<'a>) {
-    ablated!(Norm, super::plain::residual(x, branch, keep));
     let y = sum(x, branch, keep);
     let keep = keep.map(Tensor::shallow_clone);
     let back = move |dy: &[&Tensor], _: &mut Gradients| {
-        let dy = dy.iter().skip(1).fold(dy[0].shallow_clone(), |sum, dy| sum + *dy);
+        let dy = summed(dy);
         let branch = keep.map_or_else(|| dy.shallow_clone(), |keep| &dy * keep.view_as(&dy));
         (dy, branch)
     };
     (y, Box::new(back))
 }
 
+/// All gradients that reach an output.
+pub(super) fn summed(dy: &[&Tensor]) -> Tensor {
+    dy.iter().skip(1).fold(dy[0].shallow_clone(), |sum, dy| sum + *dy)
+}
+
 /// LayerNorm of `x`.
 pub(crate) fn norm<'a>(x: &Tensor, norm: &'a nn::LayerNorm) -> (Tensor, Back<'a>) {
-    ablated!(Norm, super::plain::norm(x, norm));
     let (y, back) = normal(x.shallow_clone(), None, norm);
     (y, Box::new(move |dy, gradients| back(&[&dy], gradients).0))
 }
@@ -34,12 +37,12 @@ pub(crate) fn residual_norm<'a>(
     keep: Option<&Tensor>,
     norm: &'a nn::LayerNorm,
 ) -> (Tensor, BackToBoth<'a>) {
-    ablated!(Norm, super::plain::residual_norm(x, branch, keep, norm));
     normal(sum(x, branch, keep), keep.map(Tensor::shallow_clone), norm)
 }
 
 /// LayerNorm of a sum whose second part was multiplied by `keep`.
 fn normal<'a>(x: Tensor, keep: Option<Tensor>, norm: &'a nn::LayerNorm) -> (Tensor, BackToBoth<'a>) {
+    ablated!(Norm, super::plain::normal(&x, keep, norm));
     let (weight, bias) = norm_weights(norm);
     let width = weight.numel() as i64;
     let rows = x.numel() as i64 / width;
@@ -80,6 +83,7 @@ fn normal<'a>(x: Tensor, keep: Option<Tensor>, norm: &'a nn::LayerNorm) -> (Tens
 
 /// `x + keep · branch`.
 fn sum(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> Tensor {
+    ablated!(Norm, super::plain::sum(x, branch, keep));
     let mut y = Buffer::new(&x.size(), x.kind());
     for_kind!(x.kind(), E => run(Add::<E> {
         y: y.slice_mut(),

@@ -3,7 +3,8 @@
 use tch::{Kind, Tensor, nn};
 
 use super::Gradients;
-use super::back::{Back, BackThroughAttention, BackThroughScan, BackToBoth, ScanFlow, norm_weights};
+use super::back::{BackThroughAttention, BackThroughScan, BackToBoth, ScanFlow, norm_weights};
+use super::norm::summed;
 use crate::linear::float;
 use crate::scan::{Prefix, chunked};
 use crate::wanted::Wanted;
@@ -68,29 +69,18 @@ pub(super) fn scan(
     (outputs, after, Box::new(back))
 }
 
-fn summed(dy: &[&Tensor]) -> Tensor {
-    dy.iter().skip(1).fold(dy[0].shallow_clone(), |sum, dy| sum + *dy)
-}
-
-fn added(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> Tensor {
+pub(super) fn sum(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> Tensor {
     match keep {
         Some(keep) => x + branch * keep.view_as(branch),
         None => x + branch,
     }
 }
 
-pub(super) fn residual<'a>(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -> (Tensor, BackToBoth<'a>) {
-    let y = added(x, branch, keep);
-    let keep = keep.map(Tensor::shallow_clone);
-    let back = move |dy: &[&Tensor], _: &mut Gradients| {
-        let dy = summed(dy);
-        let branch = keep.map_or_else(|| dy.shallow_clone(), |keep| &dy * keep.view_as(&dy));
-        (dy, branch)
-    };
-    (y, Box::new(back))
-}
-
-pub(super) fn norm<'a>(x: &Tensor, norm: &'a nn::LayerNorm) -> (Tensor, Back<'a>) {
+pub(super) fn normal<'a>(
+    x: &Tensor,
+    keep: Option<Tensor>,
+    norm: &'a nn::LayerNorm,
+) -> (Tensor, BackToBoth<'a>) {
     let (weight, bias) = norm_weights(norm);
     let (x, w, b) = (leaf(x), leaf(weight), leaf(bias));
     let kind = x.kind();
@@ -98,27 +88,12 @@ pub(super) fn norm<'a>(x: &Tensor, norm: &'a nn::LayerNorm) -> (Tensor, Back<'a>
         x.layer_norm(weight.size(), Some(&w.to_kind(kind)), Some(&b.to_kind(kind)), 1e-5, false)
     });
     let outputs = y.detach().contiguous();
-    let back = move |dy: Tensor, gradients: &mut Gradients| {
-        let [dx, dw, db] = flow(&y, &dy, [&x, &w, &b]);
+    let back = move |dy: &[&Tensor], gradients: &mut Gradients| {
+        let [dx, dw, db] = flow(&y, &summed(dy), [&x, &w, &b]);
         gradients.add(weight, dw);
         gradients.add(bias, db);
-        dx
-    };
-    (outputs, Box::new(back))
-}
-
-pub(super) fn residual_norm<'a>(
-    x: &Tensor,
-    branch: &Tensor,
-    keep: Option<&Tensor>,
-    layer: &'a nn::LayerNorm,
-) -> (Tensor, BackToBoth<'a>) {
-    let (y, norm_back) = norm(&added(x, branch, keep), layer);
-    let keep = keep.map(Tensor::shallow_clone);
-    let back = move |dy: &[&Tensor], gradients: &mut Gradients| {
-        let dx = norm_back(summed(dy), gradients);
         let branch = keep.map_or_else(|| dx.shallow_clone(), |keep| &dx * keep.view_as(&dx));
         (dx, branch)
     };
-    (y, Box::new(back))
+    (outputs, Box::new(back))
 }
