@@ -1,7 +1,7 @@
 //! Causal multi-head attention.
 
 use aaren_format::{Model, Positions, TransformerSettings};
-use tch::{Kind, Tensor, nn};
+use tch::{Device, Kind, Tensor, nn};
 
 use super::{Mixed, Mixer, by_graph};
 use crate::fused::{self, Gradients};
@@ -38,6 +38,27 @@ impl CausalAttention {
             band: None,
             heads: settings.heads as i64,
         }
+    }
+
+    /// Logarithms, but for one summand, of the weights `[batch, heads, queries, keys]` that queries `[batch, heads, queries,
+    /// width of a head]`, those `at` places among `tokens` tokens, give to keys `[batch, heads, keys, width of a head]`, those
+    /// of the past and then of these tokens: −∞ where a query does not see a key.
+    fn scores(&self, query: &Tensor, key: &Tensor, at: &Tensor, place: Place, tokens: i64) -> Tensor {
+        let (past, device) = (key.size()[2] - tokens, key.device());
+        let mut scores = query.matmul(&key.transpose(2, 3)) / (key.size()[3] as f64).sqrt();
+        if tokens > 1 {
+            let future = Tensor::arange(past + tokens, (Kind::Int64, device));
+            let future = future.gt_tensor(&(at.unsqueeze(1) + past));
+            scores = scores.masked_fill(&future, f64::NEG_INFINITY);
+        }
+        if let Some(gone) = self.gone(place, past, tokens) {
+            scores = scores.masked_fill(&gone.index_select(0, at), f64::NEG_INFINITY);
+        }
+        if self.alibi {
+            let times = place.absolute(tokens).index_select(0, &at.to_device(Device::Cpu));
+            scores = float(&scores) - self.slopes(&times, &known(place, past, tokens)).to_device(device);
+        }
+        scores
     }
 
     /// Which keys, of `past` tokens and of these, each of `tokens` tokens no longer sees, `[tokens, keys]`; its own timestep
@@ -89,36 +110,19 @@ impl Mixer for CausalAttention {
         let split = |x: Tensor| by_head(&x, self.heads);
         let mut query = split(x_linear(&wanted.of(x, 1).contiguous(), &self.query));
         let mut key = split(x_linear(x, &self.key));
-        let times = place.absolute(tokens);
         if let Some(phases) = &self.phases {
-            let turn = phases.at(&times);
+            let turn = phases.at(&place.absolute(tokens));
             (query, key) = (turn.of(wanted).on(&query), turn.on(&key));
         }
         let [query, mut key, mut value] =
             [query, key, split(x_linear(x, &self.value))].map(|x| x.transpose(1, 2));
-        let mut past = 0;
         if let Some(state) = state {
-            past = state[0].size()[2];
             key = Tensor::cat(&[&state[0], &key], 2);
             value = Tensor::cat(&[&state[1], &value], 2);
         }
         // Dense masked softmax: on a CPU several times faster than the fused kernel at these sizes.
-        let scale = ((width / self.heads) as f64).sqrt();
-        let mut scores = query.matmul(&key.transpose(2, 3)) / scale;
-        if tokens > 1 {
-            let options = (Kind::Int64, x.device());
-            let at = wanted.of(&Tensor::arange(tokens, options), 0).unsqueeze(1) + past;
-            let future = Tensor::arange(past + tokens, options).gt_tensor(&at);
-            scores = scores.masked_fill(&future, f64::NEG_INFINITY);
-        }
-        if let Some(gone) = self.gone(place, past, tokens) {
-            scores = scores.masked_fill(&wanted.of(&gone, 0), f64::NEG_INFINITY);
-        }
-        if self.alibi {
-            let of = known(place, past, tokens);
-            let falls = self.slopes(&wanted.of(&times, 0), &of).to_device(x.device());
-            scores = float(&scores) - falls;
-        }
+        let at = wanted.of(&Tensor::arange(tokens, (Kind::Int64, x.device())), 0);
+        let scores = self.scores(&query, &key, &at, place, tokens);
         let mixed = float(&scores).softmax(-1, None::<Kind>).to_kind(value.kind()).matmul(&value);
         let mixed = mixed.transpose(1, 2).reshape([batch, -1, width]);
         (x_linear(&mixed, &self.output), vec![key, value])
@@ -171,27 +175,15 @@ impl Mixer for CausalAttention {
     }
 
     fn weights(&self, x: &Tensor, place: Place, at: &[i64]) -> Option<Tensor> {
-        let (_, tokens, width) = x.size3().expect("x is [batch, tokens, width]");
-        let at = Tensor::from_slice(at).to_device(x.device());
+        let (tokens, at) = (x.size()[1], Tensor::from_slice(at).to_device(x.device()));
         let [mut query, mut key] =
             [&self.query, &self.key].map(|layer| by_head(&x_linear(x, layer), self.heads));
-        let times = place.absolute(tokens);
         if let Some(phases) = &self.phases {
-            let turn = phases.at(&times);
+            let turn = phases.at(&place.absolute(tokens));
             (query, key) = (turn.on(&query), turn.on(&key));
         }
         let query = query.index_select(1, &at).transpose(1, 2);
-        let mut scores = query.matmul(&key.transpose(1, 2).transpose(2, 3));
-        let future = Tensor::arange(tokens, (Kind::Int64, x.device())).gt_tensor(&at.unsqueeze(1));
-        let scale = ((width / self.heads) as f64).sqrt();
-        scores /= scale;
-        if self.alibi {
-            let falls = self.slopes(&times, &times).to_device(x.device());
-            scores -= falls.index_select(1, &at);
-        }
-        if let Some(gone) = self.gone(place, 0, tokens) {
-            scores = scores.masked_fill(&gone.index_select(0, &at), f64::NEG_INFINITY);
-        }
-        Some(scores.masked_fill(&future, f64::NEG_INFINITY).softmax(-1, None::<Kind>))
+        let scores = self.scores(&query, &key.transpose(1, 2), &at, place, tokens);
+        Some(scores.softmax(-1, None::<Kind>))
     }
 }
