@@ -122,10 +122,7 @@ impl Mixer for GatedDelta {
         let left = -place.reset(Some(decay.shallow_clone()), &decay).unwrap_or(decay);
         let rates = gate(&self.rate).sigmoid() * 2.0;
         let [queries, keys, values] = [queries, keys, of(&self.value)].map(|x| x.transpose(1, 2));
-        let mut memory = match state {
-            Some(state) => state[0].shallow_clone(),
-            None => self.zero_state(batch).remove(0),
-        };
+        let mut memory = self.before(x, state).remove(0);
         let mut outputs = Vec::new();
         for start in (0..tokens).step_by(CHUNK as usize) {
             let part = |x: &Tensor| x.narrow(2, start, CHUNK.min(tokens - start));

@@ -135,10 +135,7 @@ impl Mixer for Keyed {
         let age = decay.map(|decay| decay.expand(scores.size(), false).cumsum(-1, Kind::Double));
         let [keys, queries, values] = [keys, queries, float(&values)].map(|x| x.transpose(1, 2));
         let all = Tokens { scores, age, keys, queries, values };
-        let mut state = match state {
-            Some(state) => state.iter().map(Tensor::shallow_clone).collect(),
-            None => self.zero_state(batch),
-        };
+        let mut state = self.before(x, state);
         let mut outputs = Vec::new();
         for start in (0..tokens).step_by(CHUNK as usize) {
             let (chunk, after) = all.narrow(start, CHUNK.min(tokens - start)).after(&state);

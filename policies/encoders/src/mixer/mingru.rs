@@ -49,10 +49,7 @@ impl MinGru {
 
     /// A hidden state `[batch, units]` as one token of weight one.
     fn prefix(&self, x: &Tensor, state: Option<&[Tensor]>) -> Prefix {
-        let hidden = match state {
-            Some(state) => state[0].shallow_clone(),
-            None => self.zero_state(x.size()[0]).remove(0),
-        };
+        let hidden = self.before(x, state).remove(0);
         Prefix { max: hidden.zeros_like(), weight: hidden.ones_like(), value: hidden.unsqueeze(-1) }
     }
 }

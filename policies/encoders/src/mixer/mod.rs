@@ -35,6 +35,12 @@ pub(crate) trait Mixer: Debug {
     /// The state before any token.
     fn zero_state(&self, batch: i64) -> Vec<Tensor>;
 
+    /// `state`, or that before any token of a batch `x`.
+    fn before(&self, x: &Tensor, state: Option<&[Tensor]>) -> Vec<Tensor> {
+        let empty = || self.zero_state(x.size()[0]);
+        state.map_or_else(empty, |state| state.iter().map(Tensor::shallow_clone).collect())
+    }
+
     /// Lets a token see the last so many timesteps only, its own among them, where the state grows with tokens. The last
     /// `_late` tokens of a timestep count to the next, with which they come.
     fn limit(&mut self, _timesteps: i64, _late: i64) {}
