@@ -18,7 +18,7 @@ use tch::{Tensor, nn};
 
 use self::aaren::Aaren;
 use self::gated_delta::GatedDelta;
-use self::gru::Gru;
+use self::gru::{Gru, Unit};
 use self::keyed::Keyed;
 use self::lstm::Lstm;
 use self::mingru::MinGru;
@@ -118,8 +118,8 @@ pub(crate) fn mixer(path: &nn::Path, model: &Model, longest: usize) -> Box<dyn M
         format::Mixer::Transformer(settings) => {
             Box::new(CausalAttention::new(&(path / "attention"), model, settings, longest))
         }
-        format::Mixer::Gru(GruSettings) => Box::new(Gru::new(&(path / "gru"), width, units)),
-        format::Mixer::Lstm(LstmSettings) => Box::new(Lstm::new(&(path / "lstm"), width, units)),
+        format::Mixer::Gru(GruSettings) => Box::new(Gru(Unit::new(&(path / "gru"), 3, width, units))),
+        format::Mixer::Lstm(LstmSettings) => Box::new(Lstm(Unit::new(&(path / "lstm"), 4, width, units))),
         format::Mixer::MinGru(MinGruSettings) => Box::new(MinGru::new(&(path / "mingru"), width, units)),
         format::Mixer::GatedDelta(settings) => {
             Box::new(GatedDelta::new(&(path / "attention"), model, settings, longest))
