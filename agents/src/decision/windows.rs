@@ -154,15 +154,12 @@ impl<'d> Windows<'d> {
         let bins = Bins::new(self.layout.bins(), self.task.return_range, self.task.return_scale);
         let past_size = if self.past { 1 + action_size } else { 0 };
         let share = self.task.max_timesteps as f64 / self.task.return_scale;
-        let mut returns = Vec::with_capacity(rows * steps);
-        let mut asked = Vec::with_capacity(rows * steps * asked_size);
-        let mut past = Vec::with_capacity(rows * steps * past_size);
-        let mut states = Vec::with_capacity(rows * steps * observation_size);
-        let mut actions = Vec::with_capacity(rows * steps * action_size);
+        let sizes = [1, asked_size, past_size, observation_size, action_size, 1];
+        let mut columns = sizes.map(|size| Vec::<f32>::with_capacity(rows * steps * size));
         let mut timesteps = Vec::with_capacity(rows * steps);
-        let mut mask = Vec::with_capacity(rows * steps);
-        let columns = self.dataset.action_size();
-        for row in places {
+        let entries = self.dataset.action_size();
+        for (n, row) in places.iter().enumerate() {
+            let [returns, asked, past, states, actions, mask] = &mut columns;
             let transitions = row.iter().flat_map(|&window| starts[window]..starts[window] + lengths[window]);
             for index in transitions {
                 let episode = &self.dataset.episodes()[self.episode_of[index] as usize];
@@ -176,41 +173,31 @@ impl<'d> Windows<'d> {
                     past.resize(past.len() + past_size, 0.0);
                 } else if self.past {
                     past.push((f64::from(self.dataset.rewards()[index - 1]) * share) as f32);
-                    let action = &self.dataset.actions()[(index - 1) * columns..][..columns];
-                    self.task.action.push_token(action, &mut past);
+                    let action = &self.dataset.actions()[(index - 1) * entries..][..entries];
+                    self.task.action.push_token(action, past);
                 }
                 let observation =
                     &self.dataset.observations()[index * observation_size..][..observation_size];
-                self.task.push_normalised(observation, &mut states);
-                let action = &self.dataset.actions()[index * columns..][..columns];
-                self.task.action.push_token(action, &mut actions);
+                self.task.push_normalised(observation, states);
+                let action = &self.dataset.actions()[index * entries..][..entries];
+                self.task.action.push_token(action, actions);
                 timesteps.push((index - episode.start) as i64);
-                mask.push(1.0f32);
+                mask.push(1.0);
             }
-            let padding = steps - long(row);
-            returns.resize(returns.len() + padding, 0.0);
-            asked.resize(asked.len() + padding * asked_size, 0.0);
-            past.resize(past.len() + padding * past_size, 0.0);
-            states.resize(states.len() + padding * observation_size, 0.0);
-            actions.resize(actions.len() + padding * action_size, 0.0);
-            timesteps.resize(timesteps.len() + padding, 0);
-            mask.resize(mask.len() + padding, 0.0);
+            // Padding.
+            let end = (n + 1) * steps;
+            columns.iter_mut().zip(sizes).for_each(|(column, size)| column.resize(end * size, 0.0));
+            timesteps.resize(end, 0);
         }
-        let tensor = |data: &[f32], columns: usize| {
-            Tensor::from_slice(data).view([rows as i64, steps as i64, columns as i64]).to_device(device)
+        let [rows_of_batch, steps] = [rows, steps].map(|n| n as i64);
+        let tensor = |column: usize| {
+            let shape = [rows_of_batch, steps, sizes[column] as i64];
+            Tensor::from_slice(&columns[column]).view(shape).to_device(device)
         };
-        Batch {
-            returns: tensor(&returns, 1),
-            asked: tensor(&asked, asked_size),
-            states: tensor(&states, observation_size),
-            actions: tensor(&actions, action_size),
-            past: tensor(&past, past_size),
-            timesteps: Tensor::from_slice(&timesteps).view([rows as i64, steps as i64]).to_device(device),
-            mask: Tensor::from_slice(&mask).view([rows as i64, steps as i64]).to_device(device),
-            begins: (rows < starts.len()).then(|| {
-                Tensor::from_slice(&timesteps).view([rows as i64, steps as i64]).eq(0).to_device(device)
-            }),
-        }
+        let [returns, asked, past, states, actions, mask] = std::array::from_fn(tensor);
+        let timesteps = Tensor::from_slice(&timesteps).view([rows_of_batch, steps]).to_device(device);
+        let begins = (rows < starts.len()).then(|| timesteps.eq(0));
+        Batch { returns, asked, states, actions, past, timesteps, mask: mask.squeeze_dim(-1), begins }
     }
 }
 
