@@ -73,15 +73,4 @@ impl Head {
         let weight = (above.lt(0.0).to_kind(Kind::Float) - EXPECTILE).abs();
         Some(weight * above.square())
     }
-
-    /// Its weights and biases.
-    pub fn parameters(&self) -> impl Iterator<Item = &Tensor> {
-        let layers = match self {
-            Head::Plain(linear) => vec![linear],
-            Head::Asked { hidden, asked, film, output, most_hidden, most } => {
-                vec![hidden, asked, film, output, most_hidden, most]
-            }
-        };
-        layers.into_iter().flat_map(|layer| [Some(&layer.ws), layer.bs.as_ref()]).flatten()
-    }
 }

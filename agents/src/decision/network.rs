@@ -33,18 +33,6 @@ enum Embedding {
     Joint(nn::Linear),
 }
 
-impl Embedding {
-    fn layers(&self) -> impl Iterator<Item = &nn::Linear> {
-        let layers = match self {
-            Embedding::Separate { returns, states, actions } => {
-                [Some(returns), Some(states), actions.as_ref()]
-            }
-            Embedding::Joint(token) => [Some(token), None, None],
-        };
-        layers.into_iter().flatten()
-    }
-}
-
 /// What is minimised: their sum.
 #[derive(Debug)]
 pub struct Losses {
@@ -300,18 +288,13 @@ impl DecisionNetwork {
         let outputs = outputs.set_requires_grad(true);
         let loss = self.losses(&outputs, &batch, &real);
         let mut gradients = Gradients::default();
-        gradients.add_graph(&loss.total(), [&outputs].into_iter().chain(self.head.parameters()));
+        // Of all of them the head's are in this graph, the embeddings' in that of the tokens.
+        let parameters = self.store.trainable_variables();
+        gradients.add_graph(&loss.total(), [&outputs].into_iter().chain(&parameters));
         let to_outputs = gradients.take(&outputs);
         let to_tokens = back(&to_outputs, &mut gradients);
-        gradients.add_flow(&tokens, &to_tokens, self.embeddings());
+        gradients.add_flow(&tokens, &to_tokens, &parameters);
         (loss.detach(), after, gradients)
-    }
-
-    /// The parameters of the tokens.
-    fn embeddings(&self) -> impl Iterator<Item = &Tensor> {
-        let linear = self.embed.layers().flat_map(|layer| [Some(&layer.ws), layer.bs.as_ref()]);
-        let norm = [self.embed_norm.ws.as_ref(), self.embed_norm.bs.as_ref()];
-        linear.chain(norm).flatten().chain(self.embed_timestep.as_ref().map(|embed| &embed.ws))
     }
 
     /// The encoder's state before any token.
