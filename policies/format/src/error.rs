@@ -1,5 +1,6 @@
 //! The errors of a policy's description.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
@@ -28,6 +29,12 @@ impl Invalid {
             return Ok(());
         }
         Err(Invalid { key, found: one_line(&found), expected: expected.to_string(), cure: None })
+    }
+
+    /// Passes a size from 1 to `most`.
+    pub(crate) fn unless_size(key: &'static str, size: usize, most: usize) -> Result<(), Invalid> {
+        let expected = format!("a whole number from 1 to {most}");
+        Invalid::unless((1..=most).contains(&size), key, size, expected)
     }
 }
 

@@ -438,18 +438,9 @@ impl Model {
     pub fn check(&self) -> Result<(), Invalid> {
         let Model { width, layers, mixer, .. } = *self;
         let heads = mixer.settings().heads;
-        for (key, size, most) in [
-            ("model.width", width, Self::WIDEST),
-            ("model.layers", layers, Self::DEEPEST),
-            ("model.heads", heads, Self::WIDEST),
-        ] {
-            Invalid::unless(
-                (1..=most).contains(&size),
-                key,
-                size,
-                format!("a whole number from 1 to {most}"),
-            )?;
-        }
+        Invalid::unless_size("model.width", width, Self::WIDEST)?;
+        Invalid::unless_size("model.layers", layers, Self::DEEPEST)?;
+        Invalid::unless_size("model.heads", heads, Self::WIDEST)?;
         if width % heads != 0 {
             let divisors = (1..=width).filter(|divisor| width % divisor == 0);
             let nearest = divisors.min_by_key(|divisor| divisor.abs_diff(heads));
@@ -466,8 +457,7 @@ impl Model {
     fn check_positions(&self) -> Result<(), Invalid> {
         let (encoder, positions) = (self.encoder(), self.positions);
         let Settings { heads, rotate, keys, .. } = self.mixer.settings();
-        let expected = format!("a whole number from 1 to {}", Self::KEYS);
-        Invalid::unless((1..=Self::KEYS).contains(&keys), "model.keys", keys, expected)?;
+        Invalid::unless_size("model.keys", keys, Self::KEYS)?;
         if !encoder.knows(positions) {
             let (expected, cure) = match (positions, encoder) {
                 (Positions::Alibi, EncoderKind::Aaren) => (

@@ -144,11 +144,7 @@ impl Mlp {
     /// # Errors
     /// The first key that does not fit.
     pub fn check(&self) -> Result<(), Invalid> {
-        let sizes =
-            [("model.width", self.width, Model::WIDEST), ("model.layers", self.layers, Model::DEEPEST)];
-        sizes.into_iter().try_for_each(|(key, size, most)| {
-            let expected = format!("a whole number from 1 to {most}");
-            Invalid::unless((1..=most).contains(&size), key, size, expected)
-        })
+        Invalid::unless_size("model.width", self.width, Model::WIDEST)?;
+        Invalid::unless_size("model.layers", self.layers, Model::DEEPEST)
     }
 }
