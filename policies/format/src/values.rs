@@ -1,5 +1,6 @@
 //! Numbers with their ranges, for `#[serde(deserialize_with = "…")]`: each says what it expects.
 
+use alloc::format;
 use core::fmt;
 
 use serde::Deserializer;
@@ -14,9 +15,14 @@ where
     D: Deserializer<'de>,
     N: TryFrom<u64>,
 {
-    let whole = Whole { least: LEAST, most: MOST };
-    let number = deserializer.deserialize_u64(&whole)?;
-    N::try_from(number).map_err(|_| D::Error::invalid_value(Unexpected::Unsigned(number), &&whole))
+    let expected = match (LEAST, MOST) {
+        (0, ANY..) => "a whole number, 0 or more".into(),
+        (least, ANY..) => format!("a whole number of at least {least}"),
+        (least, most) => format!("a whole number from {least} to {most}"),
+    };
+    let whole = Number { expected: &expected, valid: |number| (LEAST..=MOST).contains(&number) };
+    let number = deserializer.deserialize_u64(whole)?;
+    N::try_from(number).map_err(|_| D::Error::invalid_value(Unexpected::Unsigned(number), &expected.as_str()))
 }
 
 /// The same where there is no default.
@@ -32,46 +38,9 @@ where
 
 /// A number of bins, or 0 for none: a single one would tell nothing.
 pub fn bins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    struct Bins;
-
-    impl Visitor<'_> for Bins {
-        type Value = usize;
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str("0, or a whole number from 2 to 256")
-        }
-
-        fn visit_u64<E: Error>(self, number: u64) -> Result<usize, E> {
-            let valid = number == 0 || (2..=256).contains(&number);
-            valid
-                .then_some(number as usize)
-                .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
-        }
-    }
-
-    deserializer.deserialize_u64(Bins)
-}
-
-struct Whole {
-    least: u64,
-    most: u64,
-}
-
-impl Visitor<'_> for &Whole {
-    type Value = u64;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match (self.least, self.most) {
-            (0, ANY..) => f.write_str("a whole number, 0 or more"),
-            (least, ANY..) => write!(f, "a whole number of at least {least}"),
-            (least, most) => write!(f, "a whole number from {least} to {most}"),
-        }
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<u64, E> {
-        let valid = (self.least..=self.most).contains(&number);
-        valid.then_some(number).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
-    }
+    let valid = |bins: u64| bins == 0 || (2..=256).contains(&bins);
+    let number = Number { expected: "0, or a whole number from 2 to 256", valid };
+    deserializer.deserialize_u64(number).map(|bins| bins as usize)
 }
 
 /// A finite number above 0.
@@ -118,12 +87,26 @@ pub fn number<'de, D: Deserializer<'de>>(
     deserializer.deserialize_f64(Number { expected, valid })
 }
 
-struct Number {
-    expected: &'static str,
-    valid: fn(f64) -> bool,
+/// A number for which `valid` holds; `expected` says when.
+struct Number<'e, N> {
+    expected: &'e str,
+    valid: fn(N) -> bool,
 }
 
-impl Visitor<'_> for Number {
+impl Visitor<'_> for Number<'_, u64> {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<u64, E> {
+        let valid = (self.valid)(number);
+        valid.then_some(number).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+    }
+}
+
+impl Visitor<'_> for Number<'_, f64> {
     type Value = f64;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
