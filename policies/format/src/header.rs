@@ -137,18 +137,14 @@ impl Header {
 /// # Errors
 /// The tensor that holds an unusable number.
 pub fn check_scale(mean: &[f32], std: &[f32]) -> Result<(), Invalid> {
-    if let Some((index, found)) = mean.iter().enumerate().find(|(_, x)| !x.is_finite()) {
-        Invalid::unless(false, "observation.mean", format!("{found} at {index}"), "finite numbers")?;
-    }
-    match std.iter().enumerate().find(|(_, x)| !(x.is_finite() && **x > 0.0)) {
-        None => Ok(()),
-        Some((index, found)) => Invalid::unless(
-            false,
-            "observation.std",
-            format!("{found} at {index}"),
-            "a positive number for each entry",
-        ),
-    }
+    let check = |key, numbers: &[f32], usable: fn(f32) -> bool, expected| {
+        let unusable = numbers.iter().position(|&number| !usable(number));
+        unusable.map_or(Ok(()), |index| {
+            Invalid::unless(false, key, format!("{} at {index}", numbers[index]), expected)
+        })
+    };
+    check("observation.mean", mean, f32::is_finite, "finite numbers")?;
+    check("observation.std", std, |x| x.is_finite() && x > 0.0, "a positive number for each entry")
 }
 
 #[derive(Deserialize)]
@@ -210,7 +206,11 @@ struct Flat {
 
 impl Serialize for Header {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut flat = Flat {
+        let (decision, mlp) = match self.network {
+            Network::Decision(ref decision) => (Some(decision), None),
+            Network::Perceptron(mlp) => (None, Some(mlp)),
+        };
+        let flat = Flat {
             format: FORMAT.into(),
             version: VERSION,
             agent: Some(self.agent.clone()).filter(|agent| agent != DecisionConfig::NAME),
@@ -220,35 +220,21 @@ impl Serialize for Header {
             fingerprint: self.fingerprint.clone(),
             dataset: self.dataset.clone(),
             env: self.env.clone(),
-            model: None,
-            mlp: None,
+            model: decision.map(|it| Shape { model: it.model, layout: it.layout }),
+            mlp,
             observation_size: self.observation_size,
-            max_timesteps: None,
+            max_timesteps: decision.map(|it| it.max_timesteps),
             action: self.action.clone(),
-            context: None,
-            return_scale: None,
-            return_range: None,
-            return_dropout: None,
-            band: None,
-            guidance: None,
+            context: decision.map(|it| it.context),
+            return_scale: decision.map(|it| it.return_scale),
+            return_range: decision.filter(|it| it.layout.bins() > 0).map(|it| it.return_range),
+            // As usual: files from before these could be said do not say them.
+            return_dropout: decision.map(|it| it.return_dropout).filter(|dropout| *dropout != 0.0),
+            band: decision.map(|it| it.band).filter(|band| *band != 0),
+            guidance: decision.map(|it| it.guidance).filter(|guidance| *guidance != 1.0),
             target_returns: self.target_returns.clone(),
             weights: self.weights,
         };
-        match &self.network {
-            Network::Decision(decision) => {
-                let Decision { model, layout, max_timesteps, context, return_scale, .. } = *decision;
-                flat.model = Some(Shape { model, layout });
-                flat.max_timesteps = Some(max_timesteps);
-                flat.context = Some(context);
-                flat.return_scale = Some(return_scale);
-                flat.return_range = Some(decision.return_range).filter(|_| layout.bins() > 0);
-                // As usual: files from before these could be said do not say them.
-                flat.return_dropout = Some(decision.return_dropout).filter(|dropout| *dropout != 0.0);
-                flat.band = Some(decision.band).filter(|band| *band != 0);
-                flat.guidance = Some(decision.guidance).filter(|guidance| *guidance != 1.0);
-            }
-            Network::Perceptron(mlp) => flat.mlp = Some(*mlp),
-        }
         flat.serialize(serializer)
     }
 }
