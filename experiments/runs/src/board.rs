@@ -10,7 +10,7 @@ use tensorboard_proto::event::Event;
 use tensorboard_rs::record_writer::RecordWriter;
 use tensorboard_rs::summary::scalar;
 
-use super::metrics::Record;
+use super::record::Record;
 
 /// An event file that grows.
 ///

@@ -28,6 +28,7 @@ mod play;
 mod protocol;
 pub mod provenance;
 mod ready;
+mod record;
 mod run;
 pub mod stand_in;
 pub mod threads;

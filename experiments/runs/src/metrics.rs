@@ -5,19 +5,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use aaren_spec::{RunFolder, write};
-use serde::{Deserialize, Serialize};
 
 use super::board::Board;
+use super::record::Record;
 use crate::{Error, Result, output};
-
-/// One line of `metrics.jsonl`: scalars by name after so many updates.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Record {
-    /// Updates done.
-    pub update: u64,
-    /// Values by their TensorBoard tag.
-    pub values: Vec<(String, f64)>,
-}
 
 /// Writes both files, of which TensorBoard's is derived: it is written anew from `metrics.jsonl` when a
 /// run continues, so that neither holds a record twice or one that was made after the checkpoint.

@@ -10,8 +10,9 @@ use indicatif::ProgressBar;
 
 use crate::evaluation::Evaluation;
 use crate::interrupt::{self, Interrupted};
-use crate::metrics::{self, Metrics, Record};
+use crate::metrics::{self, Metrics};
 use crate::protocol::differences;
+use crate::record::Record;
 use crate::run::Run;
 use crate::{Error, Result, held_out, output, provenance};
 

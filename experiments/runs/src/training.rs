@@ -11,8 +11,9 @@ use tch::Device;
 
 use crate::checkpoint::Progress;
 use crate::interrupt::{self, Interrupted};
-use crate::metrics::{self, Metrics, Record};
+use crate::metrics::{self, Metrics};
 use crate::protocol::targets;
+use crate::record::Record;
 use crate::run::Run;
 use crate::trainer::Data;
 use crate::{Error, Result, output, provenance};

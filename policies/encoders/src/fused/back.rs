@@ -31,3 +31,8 @@ pub(crate) type BackThroughScan = Box<dyn FnOnce(Tensor) -> ScanFlow>;
 pub(super) fn norm_weights(norm: &nn::LayerNorm) -> (&Tensor, &Tensor) {
     norm.ws.as_ref().zip(norm.bs.as_ref()).expect("norms here have weights")
 }
+
+/// All gradients that reach an output.
+pub(super) fn summed(dy: &[&Tensor]) -> Tensor {
+    dy.iter().skip(1).fold(dy[0].shallow_clone(), |sum, dy| sum + *dy)
+}

@@ -4,7 +4,7 @@ use tch::{Kind, Tensor, nn};
 
 use super::Gradients;
 use super::ablated;
-use super::back::{Back, BackToBoth, norm_weights};
+use super::back::{Back, BackToBoth, norm_weights, summed};
 use super::element::{Buffer, Element, Kernel, add_scaled, dot, fma, for_kind, load, run, slice, total};
 
 /// `x + keep · branch`; `keep` is dropout's mask, or nothing.
@@ -17,11 +17,6 @@ pub(crate) fn residual<'a>(x: &Tensor, branch: &Tensor, keep: Option<&Tensor>) -
         (dy, branch)
     };
     (y, Box::new(back))
-}
-
-/// All gradients that reach an output.
-pub(super) fn summed(dy: &[&Tensor]) -> Tensor {
-    dy.iter().skip(1).fold(dy[0].shallow_clone(), |sum, dy| sum + *dy)
 }
 
 /// LayerNorm of `x`.

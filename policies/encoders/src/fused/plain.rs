@@ -3,8 +3,7 @@
 use tch::{Kind, Tensor, nn};
 
 use super::Gradients;
-use super::back::{BackThroughAttention, BackThroughScan, BackToBoth, ScanFlow, norm_weights};
-use super::norm::summed;
+use super::back::{BackThroughAttention, BackThroughScan, BackToBoth, ScanFlow, norm_weights, summed};
 use crate::linear::float;
 use crate::scan::{Prefix, chunked};
 use crate::wanted::Wanted;
