@@ -38,8 +38,8 @@ pub struct Rounding {
 /// The policy file with its matrices rounded to int8, one scale for each row: those of the encoder or of the hidden
 /// layers, and the embeddings of timesteps.
 ///
-/// Norms, biases, heads, an Aaren's scores, gates, keys and queries, the gates of the delta rule, and the projections of observation, action and return-to-go
-/// stay float32. Query and key of an Aaren are folded into its scores before anything is rounded, and a single head's
+/// Norms, biases, heads, an Aaren's scores, gates, keys and queries, the gates of the delta rule, and the projections of
+/// observation, action and return-to-go stay float32. Query and key of an Aaren are folded into its scores before anything is rounded, and a single head's
 /// output projection into its values, as they are whenever a policy is loaded: the file holds what a step reads, and
 /// [`Policy`] acts from it; libtorch does not. The result is loaded once, so that it is known to be whole.
 ///
