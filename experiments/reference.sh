@@ -153,12 +153,13 @@ print(*(f"--only {run}" for run in left))' "$to")
             ;;
         esac
         ;;
-    agents | asked-total | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate | asked-full | asked-full-rivals | asked-speed | asked-speed-transformer | asked-unseen)
+    agents | asked-total | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate | asked-edge | asked-full | asked-full-rivals | asked-speed | asked-speed-transformer | asked-unseen)
         command="aaren run $yaml --jobs 2"
         options=
         case $part in
         asked) options="--only aaren --only aaren-rate --only aaren-bins --only bc-10 --target-return --episodes 20" ;;
         asked-speed | asked-speed-transformer) options="--target-return --episodes 20" ;;
+        asked-edge) options="--target-return 2500,3000,3300,3500,3700,3900,4100 --episodes 40" ;;
         esac
         [ -z "$options" ] || command="$command; for each of its experiments: aaren sweep results/$part/NAME $options"
         $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
