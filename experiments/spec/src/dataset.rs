@@ -21,6 +21,10 @@ pub enum DatasetSource {
     Recipe(String),
 }
 
+/// The mixtures of behaviour that a recipe's name ends in, after the task and a `-`.
+pub const QUALITIES: &[&str] =
+    &["random", "mixed", "medium-replay", "full-replay", "medium-expert", "medium", "expert"];
+
 impl fmt::Display for DatasetSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -41,10 +45,10 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
     values::text(deserializer, "a path or a recipe's name", |text| Ok(text.into()))
 }
 
-/// The dataset that `text` at `field` names: a recipe's name is that recipe, everything else a path (`./hopper-medium`
-/// names the folder).
+/// The dataset that `text` at `field` names: a word `TASK-QUALITY`, `t-maze-L` or
+/// `rate-t-maze-T` is a recipe, everything else a path (`./hopper-medium` names the folder).
 pub(super) fn find(text: &str, field: &Field, document: &Document) -> Result<DatasetSource, Error> {
-    if recipe::env(text).is_ok() {
+    if is_recipe(text) {
         return Ok(DatasetSource::Recipe(text.into()));
     }
     let folder = match &field.node.place {
@@ -77,4 +81,17 @@ pub(super) fn find(text: &str, field: &Field, document: &Document) -> Result<Dat
             ))
         }
     }
+}
+
+fn is_recipe(text: &str) -> bool {
+    if let Some(lengths) = text.strip_prefix("rate-").unwrap_or(text).strip_prefix("t-maze-") {
+        return lengths.chars().all(|c| c.is_ascii_digit() || c == '-');
+    }
+    let is_task = |task: &str| {
+        task.starts_with(|c: char| c.is_ascii_lowercase())
+            && task.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
+    QUALITIES.iter().any(|quality| {
+        text.strip_suffix(quality).and_then(|rest| rest.strip_suffix('-')).is_some_and(is_task)
+    })
 }

@@ -180,7 +180,7 @@ prop_compose! {
     fn spec()(
         name in "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", id in "[a-zA-Z0-9/:=*' -]{1,20}[a-zé→]",
         kwargs in prop::collection::btree_map(text(), json(), 0..4),
-        dataset in prop::sample::select(&["hopper-medium", "walker2d-full-replay", "t-maze-5-20", "rate-t-maze-30"][..]),
+        dataset in "[a-z][a-z0-9-]{0,9}-(random|medium|medium-replay|medium-expert|expert)",
         policies in (1usize..4).prop_flat_map(|count| (0..count).map(policy).collect::<Vec<_>>()),
         seeds in prop::collection::hash_set(any::<u64>(), 1..4), train in train(),
         every in 1u64.., episodes in 1usize..1000, return_scale in 1e-3..1e6,
@@ -201,7 +201,7 @@ prop_compose! {
         Spec {
             primary,
             name, env: EnvSpec { kwargs: kwargs.into_iter().collect(), ..EnvSpec::new(id) },
-            dataset: DatasetSource::Recipe(dataset.into()), observe: None, actions: None, columns: None, policies,
+            dataset: DatasetSource::Recipe(dataset), observe: None, actions: None, columns: None, policies,
             seeds: seeds.into_iter().collect(), train,
             evaluate: EvaluateSpec {
                 every, episodes, guidance, hold_out: None,
