@@ -26,7 +26,7 @@ use indicatif::{ProgressBar, ProgressStyle};
   aaren compare --int8 results/hopper/aaren-seed0")]
 pub struct Args {
     /// An experiment (its trained policies if there are any, else untrained ones of the same shape), or folders of
-    /// runs.
+    /// runs or policy files.
     #[arg(required = true, value_name = "EXPERIMENT.yaml|RUN_DIR")]
     pub of: Vec<PathBuf>,
     /// Override a key of the experiment, as KEY=YAML; repeatable.
@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> Result<()> {
     let device = open_device(args.device)?;
     tch::set_num_threads(1);
     let compared = match args.of.as_slice() {
-        [yaml] if yaml.is_file() => of_experiment(yaml, args)?,
+        [yaml] if yaml.is_file() && !is_policy(yaml) => of_experiment(yaml, args)?,
         folders => of_runs(folders, args)?,
     };
     let bar = ProgressBar::new_spinner()
@@ -120,7 +120,7 @@ fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
 /// The policies in folders of runs, or of experiments.
 fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
     let mut found: Vec<(PathBuf, PolicyFile)> = Vec::new();
-    for path in files(folders, "an experiment's YAML or folders of finished runs")? {
+    for path in files(folders, "one experiment's YAML, or policy files or folders of finished runs")? {
         let file = PolicyFile::load(&path)?;
         match found.iter().find(|(_, other)| other.header.policy == file.header.policy) {
             // Seeds of a policy cost the same.
@@ -151,7 +151,7 @@ fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
 fn files(of: &[PathBuf], give: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in of {
-        if path.extension().is_some_and(|extension| extension == "safetensors") {
+        if is_policy(path) {
             files.push(path.clone());
             continue;
         }
@@ -165,6 +165,10 @@ fn files(of: &[PathBuf], give: &str) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
+}
+
+fn is_policy(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "safetensors")
 }
 
 /// What acting with a policy costs depends on.
