@@ -170,7 +170,7 @@ fn markdown(compared: &Compared, costs: &[Cost], training: &[TrainingCost]) -> S
         "The policies have their initial weights, which changes no cost."
     };
     let mut text = format!(
-        "# {}: memory and time\n\n{weights} One thread; a step is one environment step (three tokens). Percentiles are \
+        "# {}: memory and time\n\n{weights} One thread; a step is one environment step. Percentiles are \
          over the steps just before the timestep, of several episodes in turns. State bytes must be kept from step to step; \
          scratch bytes are a step's working memory, of which the next needs nothing.\n\n",
         compared.name,
