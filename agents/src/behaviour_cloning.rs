@@ -34,7 +34,8 @@ impl Agent for CloningConfig {
         let (network, averaged) = (network()?, (config.ema > 0.0).then(network).transpose()?);
         let sampler = Sampler::new(dataset, task, best(dataset, self.top), config.seed);
         let descent = Descent::new(&network, averaged.as_ref().map(|it| it as &dyn Network), config);
-        let batch = config.batch.saturating_mul(self.context_length.timesteps(dataset.longest_episode()));
+        let longest = dataset.longest_episode();
+        let batch = config.batch.saturating_mul(self.context_length.timesteps(longest).min(longest));
         Ok(Box::new(CloningLearner { network, averaged, sampler, descent, batch }))
     }
 }

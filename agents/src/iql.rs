@@ -88,10 +88,20 @@ impl IqlLearner<'_> {
     /// log π(a | s) `[rows]` of a normal distribution around tanh of the head's output.
     fn log_probability(&self, observations: &Tensor, actions: &Tensor) -> Tensor {
         let mean = self.policy.forward(observations, false).tanh();
-        let log_std = self.log_std.clamp(LOG_STD.0, LOG_STD.1);
-        let off = (actions - mean) / log_std.exp();
-        (off.square() * -0.5 - log_std - 0.5 * TAU.ln()).sum_dim_intlist(-1, false, None::<Kind>)
+        log_density(&(actions - mean), &self.log_std)
     }
+}
+
+/// Of a normal distribution at so far from its mean `[rows, size]`.
+fn log_density(off: &Tensor, log_std: &Tensor) -> Tensor {
+    let log_std = log_std.clamp(LOG_STD.0, LOG_STD.1);
+    let off = off / log_std.exp();
+    (off.square() * -0.5 - log_std - 0.5 * TAU.ln()).sum_dim_intlist(-1, false, None::<Kind>)
+}
+
+/// How much actions with these advantages count.
+fn imitation_weights(advantages: &Tensor, temperature: f64) -> Tensor {
+    (advantages * temperature).exp().clamp_max(LARGEST_WEIGHT)
 }
 
 /// All that the policy is trained by.
@@ -131,8 +141,9 @@ impl Learner for IqlLearner<'_> {
 
         // Equation 7: the policy imitates each action by its advantage.
         let advantages = (&worth - self.value(&observations)).detach();
-        let weights = (advantages * temperature).exp().clamp_max(LARGEST_WEIGHT);
-        let loss = -(weights * self.log_probability(&observations, &actions)).mean(None::<Kind>);
+        let loss = -(imitation_weights(&advantages, temperature)
+            * self.log_probability(&observations, &actions))
+        .mean(None::<Kind>);
         let parameters = policy_parameters(&self.policy, &self.log_std);
         let parameters: Vec<Tensor> = parameters.into_iter().map(|(_, parameter)| parameter).collect();
         let gradients = Gradients::of_graph(&loss, &parameters);
@@ -160,5 +171,26 @@ impl Learner for IqlLearner<'_> {
         saved.add("value-optimizer.", self.value_optimizer.moments());
         self.critics.save(&mut saved);
         saved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As in the authors' code: e³ of an advantage of 1 at temperature 3, and never above 100; log σ from −5 to 2.
+    #[test]
+    fn advantages_and_deviations_are_bounded() {
+        let weights = imitation_weights(&Tensor::from_slice(&[-1.0, 0.0, 1.0, 1.6, 50.0]), 3.0);
+        let expected = Tensor::from_slice(&[0.049787068367863944, 1.0, 20.085536923187668, 100.0, 100.0]);
+        assert!((weights - expected).abs().max().double_value(&[]) < 1e-12);
+        let density = |log_std: f64| {
+            log_density(&Tensor::from_slice(&[0.5]).view([1, 1]), &Tensor::from_slice(&[log_std]))
+                .double_value(&[0])
+        };
+        // scipy.stats.norm(0, e²).logpdf(0.5)
+        assert!((density(2.0) - -2.9212279880657643).abs() < 1e-9, "{}", density(2.0));
+        assert!(density(9.0) == density(2.0) && density(1.9) != density(2.0));
+        assert!(density(-9.0) == density(-5.0) && density(-4.9) != density(-5.0));
     }
 }

@@ -44,12 +44,6 @@ impl PolicyFile {
         Self { header, tensors }
     }
 
-    /// Trainable parameters of its network.
-    pub fn parameters(&self) -> usize {
-        let weights = self.tensors.iter().filter(|(name, _)| !name.starts_with("observation."));
-        weights.map(|(_, tensor)| tensor.numel()).sum()
-    }
-
     /// The bytes of the file; equal weights and headers give equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         TensorBytes::new(&self.tensors).serialize([("aaren".into(), self.header.to_json())].into())

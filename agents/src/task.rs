@@ -101,12 +101,11 @@ impl Task {
         let rows = || dataset.actions().chunks_exact(found);
         match rows().position(|action| !self.action.takes(action)) {
             Some(index) if dataset.discrete() => {
-                let row = rows().nth(index).unwrap_or_default().iter().zip(self.action.choices());
-                let (found, choices) = row
-                    .clone()
-                    .find(|&(found, choices)| *found >= *choices as f32)
-                    .or(row.clone().next())
-                    .map_or((0.0, 0), |(found, choices)| (*found, *choices));
+                let mut row = rows().nth(index).unwrap_or_default().iter().zip(self.action.choices());
+                let wrong = row.find(|&(&found, &choices)| {
+                    !(0.0..choices as f32).contains(&found) || found.fract() != 0.0
+                });
+                let (found, choices) = wrong.map_or((0.0, 0), |(found, choices)| (*found, *choices));
                 Err(Error::ActionChoice { dataset: name, index, found, choices })
             }
             _ => Ok(()),

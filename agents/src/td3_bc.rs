@@ -45,6 +45,11 @@ impl Agent for Td3BcConfig {
     }
 }
 
+/// Actions with noise of at most `clip`, as actions are bounded.
+fn smoothed(actions: &Tensor, noise: &Tensor, clip: f64) -> Tensor {
+    (actions + noise.clamp(-clip, clip)).clamp(-1.0, 1.0)
+}
+
 impl Learner for Td3BcLearner<'_> {
     fn network(&self) -> &dyn Network {
         &self.policy
@@ -60,8 +65,8 @@ impl Learner for Td3BcLearner<'_> {
         let Outcome { rewards, next_observations, goes_on } = self.sampler.outcome(&transitions, device);
 
         // TD3: what an action is worth, where its successor is smoothed by noise (Fujimoto et al. 2018, §5.3).
-        let noise = (actions.randn_like() * policy_noise).clamp(-noise_clip, noise_clip);
-        let next_actions = (self.target.forward(&next_observations, false).tanh() + noise).clamp(-1.0, 1.0);
+        let next_actions = self.target.forward(&next_observations, false).tanh();
+        let next_actions = smoothed(&next_actions, &(actions.randn_like() * policy_noise), noise_clip);
         let after = self.critics.target(&next_observations, &next_actions) * goes_on * discount;
         let loss =
             self.critics.learn(update, &observations, &actions, &(rewards + after).detach(), learning_rate);
@@ -90,5 +95,18 @@ impl Learner for Td3BcLearner<'_> {
         saved.add("optimizer.", self.optimizer.moments());
         self.critics.save(&mut saved);
         saved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_clipped_and_actions_stay_bounded() {
+        let (actions, noise) =
+            (Tensor::from_slice(&[0.0, 0.0, 0.0, 0.9]), Tensor::from_slice(&[0.3, 0.7, -9.0, 0.4]));
+        let expected = Tensor::from_slice(&[0.3, 0.5, -0.5, 1.0]);
+        assert_eq!(smoothed(&actions, &noise, 0.5), expected);
     }
 }

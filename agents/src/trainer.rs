@@ -79,7 +79,10 @@ impl<'d> Trainer<'d> {
     /// be known only now, and a checkpoint must be one to go on from.
     pub fn checkpoint(&self, spec: &str, progress: serde_json::Value) -> Result<Checkpoint, Error> {
         let saved = self.learner.save();
-        if saved.tensors.iter().any(|(_, tensor)| tensor.isfinite().all().int64_value(&[]) == 0) {
+        // Before its first token an Aaren carries maxima of −∞.
+        let mut finite =
+            saved.tensors.iter().map(|(_, tensor)| tensor.isfinite().all().int64_value(&[]) != 0);
+        if self.done > 0 && !finite.all(|finite| finite) {
             let (what, update) = ("state to save".into(), self.done.saturating_sub(1));
             return Err(Error::NonFinite {
                 update,

@@ -490,6 +490,17 @@ fn resumed_is_straight(agent: &AgentConfig) {
     (0..12).for_each(|_| drop(straight.update().unwrap()));
 
     let path = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("resume.safetensors");
+    // One that is stopped before its first update has something to go on from too.
+    trainer().checkpoint("spec", serde_json::json!({})).unwrap().save(&path).unwrap();
+    let mut begun = trainer();
+    begun.restore(&Checkpoint::load(&path, "spec").unwrap()).unwrap();
+    (0..12).for_each(|_| drop(begun.update().unwrap()));
+    assert!(
+        bytes(&straight) == bytes(&begun),
+        "{}: a checkpoint of no updates changed the weights",
+        agent.name
+    );
+
     let mut first = trainer();
     (0..5).for_each(|_| drop(first.update().unwrap()));
     first.checkpoint("spec", serde_json::json!({"seconds": 1})).unwrap().save(&path).unwrap();

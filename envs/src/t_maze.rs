@@ -38,7 +38,7 @@ pub(crate) struct Corridor {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a length, or the shortest and the longest `[low, high]`")]
 enum CorridorForm {
     Length(usize),
     Range(usize, usize),

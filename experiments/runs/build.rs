@@ -7,7 +7,7 @@ use std::process::Command;
 mod rpath;
 
 /// What the program is built from: a change of it makes the tree dirty.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "agents",
     "envs",
     "policies/format",
@@ -16,6 +16,7 @@ const SOURCES: [&str; 12] = [
     "experiments/spec",
     "experiments/runs",
     "experiments/reports",
+    "experiments/statistics",
     "experiments/cli",
     "experiments/bench",
     "Cargo.toml",

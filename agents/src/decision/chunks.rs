@@ -122,15 +122,25 @@ mod tests {
         };
         let dataset = Dataset::new("toy", transitions, 1, 1, false);
         let mut chunks = Chunks::new(&dataset, 3, 5, 1);
-        let mut resumed = Chunks::new(&dataset, 3, 5, 1);
         let steps: Vec<Step> = (0..60)
             .map(|_| {
+                let mut resumed = Chunks::new(&dataset, 3, 5, 1);
                 resumed.resume(chunks.places(), &dataset).unwrap();
                 let step = chunks.step(&dataset);
-                assert_eq!(resumed.step(&dataset).starts, step.starts);
+                let again = resumed.step(&dataset);
+                assert_eq!((&again.starts, &again.fresh), (&step.starts, &step.fresh));
                 step
             })
             .collect();
+        let refused = |change: fn(&mut Vec<Place>)| {
+            let mut places = chunks.places();
+            change(&mut places);
+            Chunks::new(&dataset, 3, 5, 1).resume(places, &dataset).is_none()
+        };
+        assert!(!refused(|_| ()));
+        assert!(refused(|places| drop(places.pop())));
+        assert!(refused(|places| places[1].next = places[1].end));
+        assert!(refused(|places| places[1].end += if places[1].end == 20 { 1 } else { 3 }));
         let mut seen = vec![0; count];
         for row in 0..3 {
             let mut expected = None;

@@ -90,8 +90,8 @@ fn a_card_says_what_the_files_of_the_run_say() {
     assert!(code == Some(1) && message.contains("card: it exists already"), "{message}");
     assert_eq!(fs::read_to_string(folder.join("README.md")).unwrap(), readme);
     for (run, reason) in [
-        ("results/tiny", "results/tiny is not done (no checkpoint yet)"),
-        ("results/tiny/gru", "gru-seed0 is not done (no checkpoint yet)"),
+        ("results/tiny", "results/tiny: is not done (no checkpoint yet)"),
+        ("results/tiny/gru", "gru-seed0: is not done (no checkpoint yet)"),
         ("results/none/aaren", "is no folder"),
     ] {
         let (code, message) = card(&experiment, run, "none");

@@ -160,6 +160,14 @@ fn a_checkpoint_of_other_settings_or_data_is_refused() {
     assert!(refused(&[]).contains("checkpoint.safetensors: its checksum is "));
     fs::write(&checkpoint, good).unwrap();
     experiment.finish("results");
+
+    // Nor is a further seed trained on other data than those that are done; target returns are the spec's.
+    common::toy(121, 3, 1).write_d4rl(&path, &[]).unwrap();
+    let message = refused(&["--set", "seeds=[0, 1]"]);
+    assert!(
+        message.contains("dataset pendulum: found other content than aaren seed 0 was trained on"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -220,6 +220,31 @@ fn a_part_that_cannot_finish_is_written_down() {
     assert_same(&experiment.outcome("results"), &experiment.outcome("straight"));
 }
 
+/// Who acts with the weights of a training that failed has failed, for other processes too.
+#[test]
+fn a_shared_training_that_fails_is_written_down_for_all() {
+    let sliding = "[transformer, {sliding: {encoder: transformer, rollout: {sliding: 5}}}]";
+    let experiment = Experiment::new(&YAML.replace("[aaren, transformer]", sliding));
+    let mut child = experiment.command("results", &["--only", "transformer"]).spawn().unwrap();
+    let checkpoint = experiment.file("results", "transformer-seed0", "checkpoint.safetensors");
+    assert!(wait_until(&mut child, || checkpoint.exists()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    edit_checkpoint(&checkpoint, |name, floats| {
+        if !name.starts_with("optimizer.") {
+            floats.fill(3e38);
+        }
+    });
+    let (code, message) = experiment.run("results", &[]);
+    assert_eq!(code, Some(1), "{message}");
+    assert!(message.contains("did not finish: transformer seed 0, sliding seed 0"), "{message}");
+    let reason = fs::read_to_string(experiment.file("results", "sliding-seed0", "failure.txt")).unwrap();
+    assert!(
+        reason.starts_with("transformer seed 0 cannot be trained, whose weights it acts with\n"),
+        "{reason}"
+    );
+}
+
 /// Policies that differ in their roll-out only are trained once, and evaluated as if each had been.
 #[test]
 fn a_training_is_shared_by_its_roll_outs() {

@@ -146,6 +146,9 @@ mod tests {
         assert_eq!(verdict(-1.9, 9.0), Verdict::NonInferior);
         assert_eq!(verdict(-1.9, -0.5), Verdict::NonInferior);
         assert_eq!(verdict(-2.0, 9.0), Verdict::Undecided);
+        // An end of the interval at the bound itself decides nothing.
+        assert_eq!(verdict(0.0, 9.0), Verdict::NonInferior);
+        assert_eq!(verdict(-9.0, -2.0), Verdict::Undecided);
         assert_eq!(verdict(-9.0, -2.1), Verdict::Inferior);
         assert_eq!(Verdict::of(&Estimate { mean: 0.0, ci95: None, over: Unit::Seeds }, 2.0), None);
     }

@@ -27,6 +27,19 @@ pub enum Error {
         /// What is wrong, and the cure.
         what: String,
     },
+    /// Policies that learned from different data do not compare.
+    #[error(
+        "{experiment}: {run} was trained on other data than {other}; give changed data another name, or remove the folders of \
+         the older runs and run `aaren run` again"
+    )]
+    Data {
+        /// Name of the experiment.
+        experiment: String,
+        /// One of the runs.
+        run: String,
+        /// The other.
+        other: String,
+    },
     /// Scores that were not made under one protocol do not compare.
     #[error("{experiment}: {what}; run `aaren run` again, which plays all policies under one protocol")]
     Protocols {
@@ -43,7 +56,9 @@ impl Error {
         match self {
             Error::Spec(error) => error.is_refusal(),
             Error::Env(error) => error.is_refusal(),
-            Error::Summary { .. } | Error::Primary { .. } | Error::Protocols { .. } => true,
+            Error::Summary { .. } | Error::Primary { .. } | Error::Data { .. } | Error::Protocols { .. } => {
+                true
+            }
         }
     }
 }

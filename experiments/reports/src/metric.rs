@@ -148,3 +148,15 @@ where
     let of_seed = |episodes: E| episodes.into_iter().map(sample).collect();
     Sample { seeds: seeds.into_iter().map(of_seed).collect(), range }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_errors_less_is_better() {
+        let metric = |held_out| Metric { held_out, references: None, returns: (0.0, 1.0) };
+        assert_eq!(metric(true).better(0.1, 0.2), 0.1);
+        assert_eq!(metric(false).better(0.1, 0.2), 0.2);
+    }
+}

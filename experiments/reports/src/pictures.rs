@@ -48,9 +48,11 @@ impl Pictures {
     fn curve(&self, name: &str, look: Look, runs: &[&RunResult]) -> Series {
         let (mut points, mut band) = (Vec::new(), Vec::new());
         let of_runs: Vec<Vec<&Evaluated>> = runs.iter().map(|run| played_alike(run)).collect();
-        for (index, evaluated) in of_runs[0].iter().enumerate() {
-            let of_all = of_runs.iter().filter_map(|evaluations| evaluations.get(index));
-            let sample = self.metric.sample(of_all.map(|evaluated| evaluated.of_target(self.target)));
+        for evaluated in &of_runs[0] {
+            // Of what all runs evaluated: `evaluate.every` may have been another for some.
+            let of_all = of_runs.iter().map(|run| run.iter().find(|it| it.update == evaluated.update));
+            let Some(of_all) = of_all.collect::<Option<Vec<_>>>() else { continue };
+            let sample = self.metric.sample(of_all.iter().map(|evaluated| evaluated.of_target(self.target)));
             let estimate = sample.estimate();
             points.push((evaluated.update as f64, estimate.mean));
             band.push(estimate.ci95.unwrap_or((estimate.mean, estimate.mean)));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use aaren_spec::{Endpoint, ExperimentResult, PrimarySpec, RunResult};
 use aaren_statistics::{
-    Estimate, Sample, mean, mean_difference, over_sampled_datasets, probability_of_improvement, share_above,
+    Estimate, Sample, Unit, mean, mean_difference, over_sampled_datasets, probability_above, share_above,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,9 @@ pub struct PrimaryScores {
     pub policy: Vec<f64>,
     /// The same of the policy that it is compared with.
     pub against: Vec<f64>,
+    /// The mean difference, paired by training seed; none where a run is missing, and in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Estimate>,
     /// Those of its runs that are not done.
     pub missing: Vec<String>,
     /// Those of its runs that began with another endpoint, or with none, each with what differs.
@@ -37,7 +40,7 @@ impl PrimaryScores {
             return None;
         }
         let (mut missing, mut changed) = (Vec::new(), Vec::new());
-        let mut scores = |policy: &str| -> Vec<f64> {
+        let mut scores = |policy: &str| -> Vec<Sample> {
             let of_seed = |&seed: &u64| {
                 let run = experiment.runs.iter().find(|run| run.policy == policy && run.seed == seed);
                 let Some(run) = run else {
@@ -48,12 +51,22 @@ impl PrimaryScores {
                 if !differences.is_empty() {
                     changed.push(format!("{policy} seed {seed} began with {}", differences.join("; ")));
                 }
-                Some(mean(&sample(run).per_seed()))
+                Some(sample(run))
             };
             endpoint.seeds.iter().filter_map(of_seed).collect()
         };
-        let (policy, against) = (scores(&endpoint.policy), scores(&endpoint.against));
-        Some(PrimaryScores { policy, against, missing, changed, endpoint })
+        let samples = [scores(&endpoint.policy), scores(&endpoint.against)];
+        let [policy, against] =
+            samples.each_ref().map(|runs| runs.iter().flat_map(Sample::per_seed).collect());
+        let [ours, theirs] = samples.map(|runs| {
+            runs.into_iter().reduce(|mut all, run| {
+                all.seeds.extend(run.seeds);
+                all
+            })
+        });
+        let difference =
+            ours.zip(theirs).and_then(|(ours, theirs)| ours.less(&theirs)).filter(|_| missing.is_empty());
+        Some(PrimaryScores { policy, against, difference, missing, changed, endpoint })
     }
 }
 
@@ -167,11 +180,14 @@ impl PrimaryResult {
         let strata = |pick: fn(&PrimaryScores) -> &Vec<f64>| -> Vec<Vec<f64>> {
             scores.iter().map(|(_, here)| pick(here).clone()).collect()
         };
+        // Of one dataset as in its summary, where success rates have intervals of their own.
+        let of_one = match scores {
+            [(_, one)] => one.difference.filter(|it| it.over == Unit::Seeds),
+            _ => None,
+        };
         let fixed = match self.endpoint.endpoint {
-            Endpoint::Mean => mean_difference(&differences),
-            Endpoint::Probability => {
-                probability_of_improvement(&strata(|it| &it.policy), &strata(|it| &it.against))
-            }
+            Endpoint::Mean => of_one.unwrap_or_else(|| mean_difference(&differences)),
+            Endpoint::Probability => probability_above(&strata(|it| &it.policy), &strata(|it| &it.against)),
         };
         let mut sampled = over_sampled_datasets(&of_each);
         if self.endpoint.endpoint == Endpoint::Probability {

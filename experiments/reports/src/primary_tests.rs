@@ -68,6 +68,7 @@ fn experiment(name: &str, primary: Option<&PrimarySpec>, scores: [&[f64]; 2]) ->
     ExperimentResult {
         name: name.into(),
         policies: vec!["ours".into(), "theirs".into()],
+        transformer: None,
         seeds: vec![0, 1, 2],
         batch: 1,
         margin: None,
@@ -186,6 +187,69 @@ fn experiments_of_one_endpoint_fix_the_same_and_are_of_one_scale() {
     let mut b = experiment("b", Some(&fixed), SCORES);
     b.runs.iter_mut().for_each(|run| run.return_range = Some((0.0, 1000.0)));
     assert!(refusal(&[a, b]).contains("found scores of another scale"));
+}
+
+/// Success rates that do not vary from training to training are not known to the digit.
+#[test]
+fn an_endpoint_over_one_dataset_has_the_interval_of_its_summary() {
+    let of = |ours: &[f64], datasets: &[&str]| {
+        let fixed = PrimarySpec { margin: 0.02, ..endpoint(datasets, &[0, 1, 2]) };
+        let each = |name: &&str| experiment(name, Some(&fixed), [ours, &[1.0, 1.0, 1.0]]);
+        let result = all(&datasets.iter().map(each).collect::<Vec<_>>()).unwrap().remove(0);
+        (result.estimates.unwrap()[0], result.verdicts()[0])
+    };
+    let (estimate, verdict) = of(&[1.0, 1.0, 1.0], &["a"]);
+    assert!(estimate.mean == 0.0 && estimate.ci95.unwrap().0 < -0.1, "{estimate:?}");
+    assert_eq!(verdict, Some(Verdict::Undecided));
+    // Over several there is no width to take from such runs.
+    let (estimate, verdict) = of(&[1.0, 1.0, 1.0], &["a", "b"]);
+    assert_eq!((estimate.mean, estimate.ci95, verdict), (0.0, None, None));
+}
+
+/// Scores of two protocols, or of two datasets under one name, are not averaged.
+#[test]
+fn runs_of_another_protocol_or_of_other_data_are_refused() {
+    let refused = |change: fn(&mut RunResult)| {
+        let mut it = experiment("a", None, SCORES);
+        let free = [("tokens", 1.into()), ("return", "head".into()), ("return_dropout", 0.2.into())];
+        for run in &mut it.runs {
+            run.agent.settings.extend(free.clone().map(|(key, value)| (key.to_owned(), value)));
+            assert!(run.agent.can_be_free());
+        }
+        change(&mut it.runs[1]);
+        Summary::new(&it).map(|_| ()).unwrap_err().to_string()
+    };
+    let message = refused(|run| run.evaluations[0].protocol.target_returns = vec![2.0]);
+    assert!(
+        message.contains(
+            "ours seed 1 was played with other target returns than the runs before it (ours seed 0)"
+        ),
+        "{message}"
+    );
+    let message = refused(|run| run.evaluations[0].protocol.episodes = 2);
+    assert!(message.contains("other numbers of episodes"), "{message}");
+    let message = refused(|run| run.evaluations[0].protocol.rollout = Regime::Window(3));
+    assert!(message.contains("other roll-outs"), "{message}");
+    let message = refused(|run| run.evaluations[0].protocol.guidance = 2.0);
+    assert!(message.contains("other guidance"), "{message}");
+    let message = refused(|run| run.data = 7);
+    assert!(
+        message.contains(
+            "ours seed 1 was trained on other data than ours seed 0; give changed data another name"
+        ),
+        "{message}"
+    );
+}
+
+/// Whoever is compared with is fixed, whether it finished or not.
+#[test]
+fn without_the_transformers_runs_there_is_no_comparison() {
+    let mut it = experiment("a", None, SCORES);
+    assert_eq!(summary(&it).comparison.unwrap().with, "ours");
+    it.transformer = Some("theirs".into());
+    assert_eq!(summary(&it).comparison.unwrap().with, "theirs");
+    it.runs.retain(|run| run.policy == "ours");
+    assert!(summary(&it).comparison.is_none());
 }
 
 /// Nobody looks at an endpoint before its last run is done.

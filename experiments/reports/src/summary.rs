@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aaren_datasets::{DatasetSummary, Difficulty};
-use aaren_format::{AgentConfig, EncoderKind, EnvSpec, Target, target_return, target_returns};
+use aaren_format::{AgentConfig, EnvSpec, Target, target_return, target_returns};
 use aaren_spec::{
     Cost, EpisodeResult, ExperimentFolder, ExperimentResult, Provenance, RunResult, write_if_new,
 };
@@ -111,6 +111,9 @@ pub struct Protocol {
     pub env: EnvSpec,
     /// What was learned from.
     pub dataset: DatasetSummary,
+    /// Checksum of the dataset's content; absent from older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<u32>,
     /// How hard that is to imitate; absent from older files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difficulty: Option<Difficulty>,
@@ -120,6 +123,9 @@ pub struct Protocol {
     /// Returns asked for.
     #[serde(with = "target_returns")]
     pub target_returns: Vec<f64>,
+    /// How much an asked return counts; absent where it means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<f64>,
     /// Where windows are padded.
     pub padding: String,
     /// How windows are drawn.
@@ -182,11 +188,11 @@ impl Summary {
             compared.push((name.as_str(), seeds, metric.sample(of_last(&runs, targets[0]))));
             policies.insert(name.clone(), PolicySummary::new(place, metric, &targets, &runs, &costs));
         }
-        let with = kinds.iter().position(|kind| *kind == Some(EncoderKind::Transformer)).unwrap_or(0);
+        let with = experiment.transformer.as_ref().unwrap_or(&experiment.policies[0]);
         let samples = compared.iter().map(|(name, seeds, sample)| (*name, seeds.as_slice(), sample));
         // Of errors less is better: a margin is of scores.
         let margin = experiment.margin.filter(|_| !first.env.is_none());
-        let comparison = Comparison::new(&experiment.policies[with], metric.name(), margin, samples)
+        let comparison = Comparison::new(with, metric.name(), margin, samples)
             .filter(|comparison| !comparison.policies.is_empty());
         let primary = PrimaryScores::new(experiment, |run| metric.sample(of_last(&[run], targets[0])));
         let began_with_one = |run: &RunResult| {
@@ -197,9 +203,13 @@ impl Summary {
         let protocol = Protocol {
             env: first.env.clone(),
             dataset: first.dataset.clone(),
+            data: Some(first.data),
             difficulty: Some(first.difficulty.clone()),
             return_range: metric.return_range(),
             target_returns: targets,
+            guidance: (experiment.runs.iter())
+                .find(|run| run.agent.can_be_free())
+                .and_then(|run| Some(run.protocol()?.guidance)),
             padding: "right, masked".into(),
             sampling: "windows start at transitions drawn uniformly (trajectories by length), with context.start: episode where episodes drawn uniformly do; with context.carry chunk after chunk of episodes drawn uniformly; behaviour cloning draws transitions uniformly".into(),
             updates: first.updates,
@@ -416,16 +426,25 @@ fn one_protocol(experiment: &ExperimentResult) -> Result<(Vec<f64>, usize), Erro
             first = Some(run);
             continue;
         };
-        let of_policy = experiment.runs.iter().find(|other| other.policy == run.policy);
-        let rollout = of_policy.and_then(RunResult::protocol).map(|protocol| protocol.rollout);
+        let other = format!("{} seed {}", before.policy, before.seed);
+        // Without target returns of its own, an experiment asks for those of the data: this is to be told first.
+        if run.data != before.data {
+            return Err(Error::Data { experiment: experiment.name.clone(), run: name, other });
+        }
+        let find = |of: &dyn Fn(&RunResult) -> bool| {
+            experiment.runs.iter().find(|other| of(other)).and_then(RunResult::protocol)
+        };
+        let of_policy = find(&|other| other.policy == run.policy);
+        // For others guidance means nothing.
+        let guided = find(&|other| other.agent.can_be_free()).filter(|_| run.agent.can_be_free());
         let there = before.protocol().unwrap_or(protocol);
         let what = [
             ("target returns", there.target_returns == protocol.target_returns),
             ("numbers of episodes", there.episodes == protocol.episodes),
-            ("roll-outs", rollout == Some(protocol.rollout)),
+            ("roll-outs", of_policy.is_some_and(|there| there.rollout == protocol.rollout)),
+            ("guidance", guided.is_none_or(|there| there.guidance == protocol.guidance)),
         ];
         if let Some((what, _)) = what.iter().find(|(_, same)| !same) {
-            let other = format!("{} seed {}", before.policy, before.seed);
             return Err(differ(format!(
                 "{name} was played with other {what} than the runs before it ({other})"
             )));

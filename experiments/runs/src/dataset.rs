@@ -70,7 +70,10 @@ pub fn checksum(dataset: &Dataset) -> u32 {
             hasher.update(&bytes);
         }
     }
-    dataset.episodes().iter().for_each(|episode| hasher.update(&(episode.start as u64).to_le_bytes()));
+    for episode in dataset.episodes() {
+        hasher.update(&(episode.start as u64).to_le_bytes());
+        hasher.update(&[episode.end as u8]);
+    }
     hasher.finalize()
 }
 
@@ -79,6 +82,25 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
     use super::*;
+
+    /// Agents that learn values go on from a time limit, and not from an end.
+    #[test]
+    fn how_an_episode_ends_is_part_of_the_content() {
+        let of = |ends: [bool; 2]| {
+            let [terminal, timeout] = ends.map(|it| vec![false, it]);
+            let transitions = aaren_datasets::Transitions {
+                observations: vec![0.5; 2],
+                actions: vec![0.5; 2],
+                rewards: vec![1.0; 2],
+                terminals: terminal,
+                timeouts: timeout,
+            };
+            checksum(&Dataset::new("toy", transitions, 1, 1, false))
+        };
+        assert_ne!(of([true, false]), of([false, true]));
+        assert_ne!(of([true, false]), of([false, false]));
+        assert_eq!(of([true, false]), of([true, false]));
+    }
 
     /// Locks of files opened twice are as those of two processes.
     #[test]

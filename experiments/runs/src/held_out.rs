@@ -66,3 +66,18 @@ fn difference(space: &ActionSpace, given: &[f32], taken: &[f32]) -> f64 {
     };
     sum / given.len() as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entries of continuous actions count as if they went from −1 to 1; choices are right or wrong.
+    #[test]
+    fn an_error_is_of_actions_scaled_to_their_bounds() {
+        let continuous = ActionSpace::Continuous { low: vec![-1.0, -2.0], high: vec![1.0, 2.0] };
+        assert_eq!(difference(&continuous, &[0.5, 1.0], &[0.0, 0.0]), 0.25);
+        assert_eq!(difference(&continuous, &[1.0, 2.0], &[-1.0, -2.0]), 4.0);
+        let choices = ActionSpace::MultiDiscrete { choices: vec![3, 2] };
+        assert_eq!(difference(&choices, &[2.0, 1.0], &[1.0, 1.0]), 0.5);
+    }
+}

@@ -5,7 +5,7 @@ use aaren_spec::{ExperimentFolder, RunResult, RunState};
 
 use crate::ready::Ready;
 use crate::run::Run;
-use crate::{Result, lock, output};
+use crate::{Error, Result, lock, output};
 
 /// How far a run is, as far as this process knows.
 enum Standing {
@@ -80,9 +80,15 @@ impl<'r> Parts<'r> {
     /// Brings a run to its end unless it is there or being done; whether there was anything to do.
     fn attempt(&self, index: usize, threads: Option<usize>) -> Result<(Standing, bool)> {
         let run = &self.runs[index];
-        // What is done needs no lock: the policy is the last thing that a run writes.
+        // What is done needs no lock: the result is the last thing that a run writes.
         if let Some(result) = run.result()? {
-            run.write_spec()?;
+            // What decides nothing may have changed, such as a margin. Of several processes one writes it.
+            if !run.has_spec() {
+                let claim = run.claim()?;
+                if let lock::Claim::Ours(_) = claim {
+                    run.write_spec()?;
+                }
+            }
             return Ok((Standing::Done(Box::new(result)), false));
         }
         let _claim = match run.claim()? {
@@ -91,7 +97,10 @@ impl<'r> Parts<'r> {
         };
         let done = match run.left()? {
             Some(left) if run.is_played(&left) => return Ok((Standing::Done(Box::new(left)), false)),
-            Some(left) => run.play_anew(left),
+            Some(left) => {
+                run.forget_failure()?;
+                run.play_anew(left)
+            }
             // What failed before may be tried again, but not what another process has just tried.
             None if self.just_failed(index) => return Ok((Standing::Failed, false)),
             None => {
@@ -100,7 +109,12 @@ impl<'r> Parts<'r> {
                     None => self.train(run, threads),
                     Some(source) => match self.learn(source, threads) {
                         Ok(true) => run.take_over(&self.runs[source]),
-                        Ok(false) => return Ok((Standing::Failed, false)),
+                        Ok(false) => {
+                            let source = &self.runs[source];
+                            let reason = format!("{source} cannot be trained, whose weights it acts with");
+                            run.remember_failure(&Error::Refused(reason))?;
+                            return Ok((Standing::Failed, false));
+                        }
                         Err(error) => Err(error),
                     },
                 }
@@ -119,7 +133,18 @@ impl<'r> Parts<'r> {
     }
 
     fn train(&self, run: &Run, threads: Option<usize>) -> Result<RunResult> {
-        run.execute(self.ready.data()?, self.ready.device()?, threads)
+        let data = self.ready.data()?;
+        let done = |other: &&Run| matches!(other.state(), Ok(RunState::Done));
+        if let Some(other) = self.runs.iter().find(done)
+            && other.folder.data().is_some_and(|then| then != data.checksum)
+        {
+            return Err(Error::Refused(format!(
+                "dataset {}: found other content than {other} was trained on, which is done; restore the dataset, or choose \
+                 another --results folder",
+                data.dataset.name(),
+            )));
+        }
+        run.execute(data, self.ready.device()?, threads)
     }
 
     /// Whether a run failed since this process began.

@@ -59,26 +59,32 @@ impl Run<'_> {
     /// Plays a trained policy, and those of its earlier evaluations that are kept, and writes what they came to.
     fn play(&self, mut file: PolicyFile, mut result: RunResult, mut metrics: Metrics) -> Result<RunResult> {
         let protocol = self.protocol(&result.dataset);
-        file.header.policy.clone_from(&self.policy.name);
-        file.header.target_returns.clone_from(&protocol.target_returns);
-        if let Network::Decision(decision) = &mut file.header.network {
-            decision.context.regime = protocol.rollout;
-            decision.guidance = protocol.guidance;
-        }
+        let as_played = |file: &mut PolicyFile| {
+            file.header.policy.clone_from(&self.policy.name);
+            file.header.target_returns.clone_from(&protocol.target_returns);
+            if let Network::Decision(decision) = &mut file.header.network {
+                decision.context.regime = protocol.rollout;
+                decision.guidance = protocol.guidance;
+            }
+        };
+        as_played(&mut file);
         let bar = ProgressBar::hidden();
         let earlier = self.folder.kept_updates().into_iter().filter(|&update| update < result.updates);
         if self.spec.evaluate.keep == Keep::All {
             self.keep(&file, result.updates)?;
         }
+        // The simulation is today's; the weights are of the program that trained them.
+        result.provenance.mujoco = provenance::here().mujoco;
         result.provenance.python = provenance::of_python(self.spec)?;
         for update in earlier.chain([result.updates]) {
-            let bytes = match update == result.updates {
-                true => file.to_bytes(),
-                false => {
-                    let path = self.folder.kept(update);
-                    std::fs::read(&path).map_err(Error::at(path.display()))?
-                }
-            };
+            let mut kept = None;
+            if update != result.updates {
+                let mut earlier = PolicyFile::load(&self.folder.kept(update))?;
+                as_played(&mut earlier);
+                self.keep(&earlier, update)?;
+                kept = Some(earlier);
+            }
+            let bytes = kept.as_ref().unwrap_or(&file).to_bytes();
             let evaluated =
                 self.evaluate(update, &bytes, &protocol, None).map_err(|source| Error::Evaluation {
                     update,

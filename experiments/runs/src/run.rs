@@ -103,11 +103,19 @@ impl Run<'_> {
         }
     }
 
+    /// Its part of the spec.
+    fn spec_text(&self) -> String {
+        Spec { dataset: self.dataset.clone(), ..self.spec.single(self.policy, self.seed) }.to_yaml()
+    }
+
+    /// Whether its part of the spec stands in its folder.
+    pub fn has_spec(&self) -> bool {
+        std::fs::read_to_string(self.folder.spec()).is_ok_and(|there| there == self.spec_text())
+    }
+
     /// Writes its part of the spec into its folder.
     pub fn write_spec(&self) -> Result<()> {
-        let spec = Spec { dataset: self.dataset.clone(), ..self.spec.single(self.policy, self.seed) };
-        let text = spec.to_yaml();
-        Ok(write_if_new(&self.folder.spec(), &text)?)
+        Ok(write_if_new(&self.folder.spec(), &self.spec_text())?)
     }
 
     /// Keeps the policy of the evaluation after so many updates.
@@ -117,11 +125,11 @@ impl Run<'_> {
         Ok(file.save(&self.folder.kept(update))?)
     }
 
-    /// Writes what a run leaves: the policy comes last, which says that all is there.
+    /// Writes what a run leaves. The result comes last: it says how the policy was played, and that all is there.
     pub(crate) fn leave(&self, file: &PolicyFile, result: RunResult) -> Result<RunResult> {
         self.write_evaluations(&result.evaluations)?;
-        result.write(&self.folder.result())?;
         file.save(&self.folder.policy())?;
+        result.write(&self.folder.result())?;
         Ok(result)
     }
 

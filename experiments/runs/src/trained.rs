@@ -54,9 +54,9 @@ impl Trained {
         update.map_or_else(|| run.policy(), |update| run.kept(update))
     }
 
-    /// The updates after which the policies of all runs are kept, in order.
-    pub fn kept_updates(&self) -> Vec<u64> {
-        let runs = self.spec.policies.iter().flat_map(|policy| {
+    /// The updates after which all runs of `policies` keep one, in order.
+    pub fn kept_updates<'p>(&self, policies: impl Iterator<Item = &'p PolicySpec>) -> Vec<u64> {
+        let runs = policies.flat_map(|policy| {
             self.spec.seeds.iter().map(|&seed| self.folder.run(&policy.name, seed).kept_updates())
         });
         runs.reduce(|common, run| common.into_iter().filter(|update| run.contains(update)).collect())

@@ -121,7 +121,7 @@ impl Document {
 
     /// Applies `KEY.PATH=VALUE`, the value in YAML.
     fn set(&mut self, text: &str) -> Result<(), Error> {
-        let place = Place::Override(text.into());
+        let place = Place::Override(format!("--set {text}").into());
         let invalid = |key: &str, found: String, expected: &str, cure: Option<String>| Error::Invalid {
             place: place.clone(),
             key: brief(key),

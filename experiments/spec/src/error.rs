@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub enum Place {
     /// A line, counted from 1, of the experiment file.
     Line(Arc<Path>, usize),
-    /// A `--set KEY=VALUE` of the command line.
+    /// An option of the command line, such as `--set KEY=VALUE`.
     Override(Arc<str>),
 }
 
@@ -17,7 +17,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Line(path, line) => write!(f, "{}:{line}", path.display()),
-            Place::Override(text) => write!(f, "--set {}", brief(text)),
+            Place::Override(text) => write!(f, "{}", brief(text)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aaren_format::EncoderKind;
 use serde::Deserialize;
 
 use crate::{Cost, Costs, Error, ExperimentFolder, PrimarySpec, RunFolder, RunResult, RunState, Spec};
@@ -13,6 +14,8 @@ pub struct ExperimentResult {
     pub name: String,
     /// Its policies, in order.
     pub policies: Vec<String>,
+    /// The first of them that is a Transformer: with it the others are compared, finished or not.
+    pub transformer: Option<String>,
     /// Its training seeds.
     pub seeds: Vec<u64>,
     /// Windows per update, where a policy does not have its own.
@@ -35,6 +38,9 @@ impl ExperimentResult {
         Self {
             name: spec.name.clone(),
             policies: spec.policies.iter().map(|policy| policy.name.clone()).collect(),
+            transformer: (spec.policies.iter())
+                .find(|policy| policy.agent.encoder() == Some(EncoderKind::Transformer))
+                .map(|policy| policy.name.clone()),
             seeds: spec.seeds.clone(),
             batch: spec.train.batch,
             margin: spec.compare.margin,
@@ -77,6 +83,11 @@ impl ExperimentResult {
         let text = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
         let Outline { name, policies, seeds, train, compare, primary } =
             serde_yaml::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        let transformer = (policies.iter().flatten())
+            .find(|(_, settings)| {
+                settings.get("encoder").is_some_and(|it| *it == *EncoderKind::Transformer.name())
+            })
+            .map(|(name, _)| name.clone());
         let policies: Vec<String> = policies.into_iter().flat_map(BTreeMap::into_keys).collect();
         let (mut runs, mut unfinished) = (Vec::new(), Vec::new());
         for policy in &policies {
@@ -92,6 +103,7 @@ impl ExperimentResult {
         Ok(Self {
             name,
             policies,
+            transformer,
             seeds,
             batch: train.batch,
             margin: compare.margin,

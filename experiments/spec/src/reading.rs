@@ -1,16 +1,17 @@
 //! `observe`, `actions` and `columns`: how the file of a dataset is read.
 
 use std::fmt;
-use std::path::Path;
 
 use aaren_datasets::{Actions, Columns};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::error::Place;
 use super::field::Field;
+use super::node::Node;
 use super::values::{text, words};
-use crate::{Document, Error};
+use crate::Error;
 
 /// Keys of observations, at least one.
 pub(super) fn observe<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
@@ -69,12 +70,10 @@ pub(super) fn columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 /// [`Error::Invalid`] and its like, with what is expected.
 pub fn table_columns(text: &str) -> Result<Option<Columns>, Error> {
     #[derive(Deserialize)]
-    struct Only {
-        #[serde(deserialize_with = "columns")]
-        columns: Option<Columns>,
-    }
-    let document = Document::parse(Path::new(""), "columns: none", &[format!("columns={text}")])?;
-    let Only { columns } = Field { path: String::new(), node: document.root() }.read()?;
+    struct Only(#[serde(deserialize_with = "columns")] Option<Columns>);
+    let place = Place::Override(format!("--columns {text}").into());
+    let node = Node::parse(text, &|_| place.clone())?;
+    let Only(columns) = Field { path: "columns".into(), node: &node }.read()?;
     Ok(columns)
 }
 

@@ -208,6 +208,12 @@ fn a_cure_is_one() {
     assert_eq!(message, "x.yaml:3: `model.width`: found `1e12`, expected a whole number from 1 to 65536");
     let message = refusal(&format!("{MINIMAL}train: {{updates: 0.0}}"), &[]);
     assert_eq!(message, "x.yaml:3: `train.updates`: found `0.0`, expected a whole number of at least 1");
+    for number in ["0.0", "1e300"] {
+        let message = refusal(&format!("{MINIMAL}context: {{train: {number}}}"), &[]);
+        assert!(message.contains("`context.train`: found") && !message.contains("write"), "{message}");
+    }
+    let message = refusal(&format!("{MINIMAL}context: {{train: 20.0}}"), &[]);
+    assert!(message.contains("write `20`"), "{message}");
 }
 
 #[test]

@@ -591,6 +591,12 @@ fn columns_of_a_command_are_those_of_a_yaml() {
     assert_eq!((columns.action, columns.episode), (vec!["u".into()], Some("run".into())));
     assert_eq!((columns.reward, columns.terminal, columns.timeout), (None, None, None));
     let refused = |text: &str| table_columns(text).unwrap_err().to_string();
-    assert_says(&refused("{observation: [x], actoin: u}"), &["actoin", "did you mean `action`?"]);
-    assert_says(&refused("none"), &["found the text `none`, expected a map such as"]);
+    assert_says(
+        &refused("{observation: [x], actoin: u}"),
+        &["--columns {observation", "actoin", "did you mean `action`?"],
+    );
+    assert_says(
+        &refused("none"),
+        &["--columns none: `columns`: found the text `none`, expected a map such as"],
+    );
 }

@@ -9,7 +9,7 @@ mod coverage_tests;
 
 pub use aggregate::{
     interquartile_mean, mean_difference, optimality_gap, over_sampled_datasets, performance_profile,
-    probability_of_improvement, share_above,
+    probability_above, probability_of_improvement, share_above,
 };
 pub use interval::{Episode, Estimate, ONE_SEED, Sample, Unit};
 

@@ -30,7 +30,7 @@ impl Dropout {
         calls: usize,
         pass: Pass,
     ) -> Self {
-        let dropped = (probability * 32768.0).round() as i64;
+        let dropped = ((probability * 32768.0).round() as i64).min(32767);
         let draw = || {
             let elements = elements + calls as i64 * STRIDE;
             let mut draws = Tensor::empty([(elements + 3) / 4], (Kind::Int64, device));
@@ -84,6 +84,9 @@ mod tests {
                 let mean = y.mean(Kind::Float).double_value(&[]);
                 assert!((mean - 1.0).abs() < error / (1.0 - probability), "{probability}: a mean of {mean}");
             }
+            // Next to 1 nearly nothing is left, and all of it finite.
+            let most = Dropout::new(ELEMENTS, (Kind::Float, Device::Cpu), 0.99999, 1, pass);
+            assert!(most.apply(&x).isfinite().all().int64_value(&[]) == 1);
             let outside = Dropout::new(ELEMENTS, (Kind::Float, Device::Cpu), probability, 2, Pass::Inference);
             assert_eq!(outside.apply(&x), x);
         }

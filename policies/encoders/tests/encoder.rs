@@ -44,6 +44,18 @@ fn an_aaren_layer_has_one_width_more_parameters_than_its_twin() {
     assert_eq!(parameters(&with_recency(Recency::Gated, aaren)), 3_152_896 + 8 * 513);
 }
 
+/// However many heads share the width, what training begins with is finite.
+#[test]
+fn every_initial_parameter_is_finite() {
+    for recency in [Recency::Learned, Recency::Spread, Recency::Gated] {
+        let store = nn::VarStore::new(Device::Cpu);
+        let model = with_recency(recency, model(EncoderKind::Aaren, 64, 1, 64));
+        Encoder::new(&store.root(), &model, 0.1, 1000).unwrap();
+        let finite = |parameter: &Tensor| parameter.isfinite().all().int64_value(&[]) == 1;
+        assert!(store.trainable_variables().iter().all(finite), "{recency:?}");
+    }
+}
+
 #[test]
 fn recurrent_encoders_have_nearly_as_many_parameters_as_an_aaren() {
     let others = EncoderKind::ALL.into_iter().filter(|encoder| encoder.constant_state());

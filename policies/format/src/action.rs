@@ -97,26 +97,6 @@ impl ActionSpace {
         }
     }
 
-    /// The environment's action for a token, or for the logits of one.
-    pub fn action(&self, token: &[f32]) -> Vec<f32> {
-        match self {
-            ActionSpace::Continuous { low, high } => {
-                let bounds = low.iter().zip(high);
-                token.iter().zip(bounds).map(|(a, (l, h))| (l + h) / 2.0 + (h - l) / 2.0 * a).collect()
-            }
-            ActionSpace::Discrete { .. } | ActionSpace::MultiDiscrete { .. } => {
-                let mut rest = token;
-                let best = self.choices().iter().map(|&choices| {
-                    let (column, after) = rest.split_at(choices.min(rest.len()));
-                    rest = after;
-                    let best = column.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-                    best.map_or(0.0, |(choice, _)| choice as f32)
-                });
-                best.collect()
-            }
-        }
-    }
-
     /// Checks that there is an action, and that each lower bound is finite and below its upper bound.
     ///
     /// # Errors

@@ -25,7 +25,9 @@ impl Bins {
     /// bin at that end.
     pub fn tell(&self, return_to_go: f32, shares: &mut [f32]) {
         let last = self.count.saturating_sub(1) as f32;
-        let place = ((return_to_go - self.lowest) * self.density).clamp(0.0, last);
+        // The difference may be infinite.
+        let place = if self.density > 0.0 { (return_to_go - self.lowest) * self.density } else { 0.0 };
+        let place = place.clamp(0.0, last);
         for (bin, share) in shares.iter_mut().enumerate() {
             *share = (1.0 - (place - bin as f32).abs()).max(0.0);
         }
@@ -76,7 +78,7 @@ mod tests {
         }
     }
 
-    /// However the data lie, shares are numbers.
+    /// However the data lie, shares are those of one place.
     #[test]
     fn one_return_and_huge_returns_are_told_too() {
         let most = f64::from(f32::MAX);
@@ -86,6 +88,7 @@ mod tests {
                 let mut shares = [f32::NAN; 4];
                 bins.tell(return_to_go, &mut shares);
                 assert!(shares.iter().all(|share| (0.0..=1.0).contains(share)), "{range:?}: {shares:?}");
+                assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{range:?}: {shares:?}");
             }
         }
         // Data of a single return ask for nothing else: all is told as the first bin.

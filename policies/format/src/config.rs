@@ -130,7 +130,8 @@ pub struct Variation {
     /// Share of the windows that ask for no return, from 0 to below 1. With `tokens: 1` only.
     #[serde(skip_serializing_if = "is_default")]
     pub return_dropout: f64,
-    /// Standard deviation of the normal noise on normalised observations and on past actions, 0 or more.
+    /// Standard deviation of the normal noise on normalised observations, and with `tokens: 1` on past actions and rewards, 0
+    /// or more.
     #[serde(skip_serializing_if = "is_default")]
     pub history_noise: f64,
     /// Whether a window has a length drawn uniformly from 1 to the context length, instead of the context length.
@@ -219,7 +220,7 @@ pub enum Start {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
-    /// A half cosine from the learning rate to zero at the last update.
+    /// A half cosine from the learning rate to zero after the last update.
     Cosine,
     /// The same learning rate throughout.
     Constant,

@@ -185,7 +185,8 @@ impl<'de> Deserialize<'de> for ContextLength {
             fn visit_f64<E: de::Error>(self, number: f64) -> Result<ContextLength, E> {
                 let whole = number as u64;
                 let expected = format!("{}; write `{whole}`", ContextLength::EXPECTED);
-                let expected = if whole as f64 == number { &expected } else { ContextLength::EXPECTED };
+                let can_be = whole as f64 == number && (1..=ContextLength::LONGEST as u64).contains(&whole);
+                let expected = if can_be { &expected } else { ContextLength::EXPECTED };
                 Err(E::invalid_value(de::Unexpected::Float(number), &expected))
             }
 

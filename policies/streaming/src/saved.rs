@@ -13,7 +13,8 @@ impl Stream {
     /// The stream as bytes: the episode so far, as much of it as the regime needs.
     ///
     /// All numbers little-endian: magic, policy fingerprint, regime, timestep, return-to-go, tokens
-    /// in the state, then the window's or the last timestep's inputs and the encoder's state.
+    /// in the state, then the window's or the last timestep's inputs and the encoder's state. What
+    /// [`set_guidance`](Self::set_guidance) set is not in them.
     pub fn save(&self) -> Vec<u8> {
         self.episode.save(self.policy.weights(), self.regime)
     }
@@ -199,7 +200,9 @@ impl Episode {
         let floats: Vec<f32> =
             floats.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         // An Aaren that has seen no token has maxima of −∞.
-        if floats.iter().any(|x| x.is_nan() || (*x == f32::INFINITY) || (tokens > 0 && x.is_infinite())) {
+        let (seen, state) = floats.split_at(inputs);
+        let fits = |x: &f32| x.is_finite() || (tokens == 0 && *x == f32::NEG_INFINITY);
+        if !seen.iter().all(|x| x.is_finite()) || !state.iter().all(fits) {
             return Err(mismatch(&"a number that is not finite", &"finite numbers"));
         }
         Ok(Saved { timestep, return_to_go, tokens, held: held as usize, floats, inputs })

@@ -472,12 +472,32 @@ fn a_saved_state_is_checked() {
             Policy::from_bytes(&Config::new("aaren", 32, 2, 2).fixture(1).bytes()).unwrap().stream().save(),
         );
         wrong.push(policy.stream_with(Regime::Reset(3)).unwrap().save());
+        // Inputs that no stream takes, beside no state at all.
+        let mut window = policy.stream_with(Regime::Window(3)).unwrap();
+        steps(&mut window, 0, 2);
+        let mut infinite = window.save();
+        assert!(window.restore(&infinite).is_ok());
+        let last = infinite.len() - 4;
+        infinite[last..].copy_from_slice(&f32::NEG_INFINITY.to_le_bytes());
+        assert!(matches!(window.restore(&infinite), Err(Error::Saved { .. })));
         for (i, bytes) in wrong.iter().enumerate() {
             assert!(matches!(stream.restore(bytes), Err(Error::Saved { .. })), "case {i}");
         }
         saved
     };
     assert_eq!(stream.save(), expected, "a refused restore changes nothing");
+}
+
+/// As `numpy.argmax` and `torch.argmax` have it on a CPU.
+#[test]
+fn of_equal_logits_the_first_is_chosen() {
+    let mut fixture = Config { discrete: true, actions: 3, ..Config::new("gru", 8, 1, 1) }.fixture(0);
+    fixture.tensor("head.weight").fill(0.0);
+    for (bias, expected) in [([0.0, 0.0, 0.0], 0.0), ([-1.0, 2.0, 2.0], 1.0)] {
+        fixture.tensor("head.bias").copy_from_slice(&bias);
+        let policy = Policy::from_bytes(&fixture.bytes()).unwrap();
+        assert_eq!(policy.stream().act(&[0.0; 11], 0.0).unwrap(), [expected]);
+    }
 }
 
 #[test]

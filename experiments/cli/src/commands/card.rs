@@ -74,7 +74,7 @@ impl Card {
         };
         let state = run.state_as_it_stands();
         if state != RunState::Done {
-            return Err(no_run(path, &format!("{} is not done ({state})", run.path().display())));
+            return Err(no_run(run.path(), &format!("is not done ({state})")));
         }
         let mut summary = Summary::read(&experiment.summary()).context("the summary beside the run")?;
         let policy = Policy::from_file(run.policy())?;
@@ -121,20 +121,21 @@ impl Card {
         let targets = &self.summary.protocol.target_returns;
         let (env, regime, seed) = (&header.env, header.regime(), header.seed);
         let evaluation = Evaluation { env, regime, targets, episodes: 1, seed, guidance: None };
-        let (name, size) = if ffmpeg_starts() {
-            ("replay.mp4", SIZES[0])
-        } else {
-            output::note(
-                "ffmpeg cannot be started: replay.gif instead of replay.mp4; `apt install ffmpeg`, or name one in AAREN_FFMPEG",
-            );
-            ("replay.gif", SIZES[1])
-        };
+        let film = ffmpeg_starts();
+        let (name, size) = if film { ("replay.mp4", SIZES[0]) } else { ("replay.gif", SIZES[1]) };
         let (seed, longest) = (evaluation.episode_seed(0), describe(env)?.max_episode_steps as u64);
         let every = if longest == usize::MAX as u64 { 1 } else { longest.div_ceil(PICTURES) };
         let parts = vec![Part { policy: &self.policy, evaluation }];
         let recording = Recording { parts, episode: 0, steps: longest, every, size, fps: 30 };
         match recording.film(&folder.join(name), &ProgressBar::hidden()) {
-            Ok(mut recorded) => Ok(Some(Replay { name, result: recorded.results.remove(0), seed })),
+            Ok(mut recorded) => {
+                if !film {
+                    output::note(
+                        "ffmpeg cannot be started: replay.gif instead of replay.mp4; `apt install ffmpeg`, or name one in AAREN_FFMPEG",
+                    );
+                }
+                Ok(Some(Replay { name, result: recorded.results.remove(0), seed }))
+            }
             Err(error) => match error.downcast::<aaren_envs::Error>() {
                 Ok(error @ aaren_envs::Error::Picture { .. }) => {
                     output::note(format_args!("no replay: {error}"));

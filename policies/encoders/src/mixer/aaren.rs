@@ -42,8 +42,8 @@ impl Aaren {
     pub(crate) fn new(path: &nn::Path, model: &Model, settings: AarenSettings, longest: usize) -> Self {
         let (width, heads) = (model.width as i64, settings.heads as i64);
         let linear = |name| linear(path / name, width, width);
-        // λ = 0.05·{1, 2, 4, 8, …}: time constants of 20 tokens and less.
-        let short = || raw(numbers(heads, path.device()).exp2() * 0.05);
+        // λ = 0.05·{1, 2, 4, 8, …}: time constants of 20 tokens and less. Beyond 64 nothing of a token is left to the next.
+        let short = || raw((numbers(heads, path.device()).exp2() * 0.05).clamp_max(64.0));
         let spread = || spread(heads, path.device());
         let recency = match settings.recency {
             Recency::None => Decay::Never,

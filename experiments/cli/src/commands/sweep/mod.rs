@@ -107,7 +107,7 @@ pub fn run(args: &Args) -> Result<()> {
     let trained = Trained::open(&args.experiment)?;
     let spec = &trained.spec;
     let policies = chosen(&trained, &args.only)?;
-    let forms = if args.kept { kept(&trained)? } else { forms(&spec.env, args.vary.as_ref())? };
+    let forms = if args.kept { kept(&trained, &policies)? } else { forms(&spec.env, args.vary.as_ref())? };
     let metric = Metric::of(&spec.env)?;
     let data = asked::data(&trained)?;
     let targets = args.target_return.as_ref().map(|targets| targets.of(&data));
@@ -256,9 +256,9 @@ fn forms(env: &EnvSpec, vary: Option<&Vary>) -> Result<Vec<Form>> {
     vary.values.iter().map(form).collect()
 }
 
-/// The updates after which the policies of all runs are kept.
-fn kept(trained: &Trained) -> Result<Vec<Form>> {
-    let updates = trained.kept_updates();
+/// The updates after which all runs of these policies keep one.
+fn kept(trained: &Trained, policies: &[(&PolicySpec, Look)]) -> Result<Vec<Form>> {
+    let updates = trained.kept_updates(policies.iter().map(|(policy, _)| *policy));
     if updates.is_empty() {
         let reason = "no policies of evaluations in it; train with `evaluate: {keep: all}`";
         return Err(Refusal(format!("{}: {reason}", trained.folder.path().display())).into());
