@@ -543,6 +543,11 @@ fn resumed_is_straight(agent: &AgentConfig) {
         bytes[at + 10] = b'2';
     };
     assert!(damaged(&seconds).contains("checksum"));
+    let version = |bytes: &mut Vec<u8>| {
+        let at = bytes.windows(10).position(|part| part == br#"version\":"#).unwrap();
+        bytes[at + 10] = b'9';
+    };
+    assert!(damaged(&version).contains("its format is aaren-checkpoint version 9"));
     assert!(damaged(&|bytes| bytes.truncate(last)).contains("not a safetensors file"));
     assert!(Checkpoint::load(&path, "other").unwrap_err().to_string().contains("made with other settings"));
 }
@@ -581,4 +586,28 @@ fn a_dataset_of_other_dimensions_is_refused() {
         message.contains("toy") && message.contains("have 3 entries, the environment's have 11"),
         "{message}"
     );
+    let of = |choices: usize, actions: &[f32]| {
+        let transitions = Transitions {
+            observations: vec![0.0; OBSERVATIONS * actions.len()],
+            actions: actions.to_vec(),
+            rewards: vec![0.0; actions.len()],
+            terminals: vec![false; actions.len()],
+            timeouts: vec![false; actions.len()],
+        };
+        let data = Dataset::new("toy", transitions, OBSERVATIONS, 1, true);
+        let fit = Task { action: ActionSpace::Discrete { choices }, ..task() }.check_fit(&data);
+        fit.err().map(|error| error.to_string())
+    };
+    assert_eq!(of(3, &[0.0, 2.0]), None);
+    let message = of(3, &[0.0, 2.0, 3.0]).unwrap();
+    assert!(
+        message.contains("action 3 at transition 2 is not one of the environment's 3 choices (0 to 2)"),
+        "{message}"
+    );
+    assert!(of(3, &[0.5]).unwrap().contains("action 0.5 at transition 0"));
+    let kind = Task { action: ActionSpace::Discrete { choices: 2 }, ..task() }
+        .check_fit(&data)
+        .unwrap_err()
+        .to_string();
+    assert!(kind.contains("its actions are continuous, the environment's are discrete"), "{kind}");
 }

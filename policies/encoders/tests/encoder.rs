@@ -303,6 +303,8 @@ fn impossible_configurations_are_refused() {
     };
     assert!(refused(model(EncoderKind::Aaren, 128, 3, 3)).contains("found 3 heads with width 128"));
     assert!(refused(model(EncoderKind::Aaren, 128, 0, 1)).contains("`model.layers`: found 0"));
+    let store = nn::VarStore::new(Device::Cpu);
+    assert!(Encoder::new(&store.root(), &model(EncoderKind::Aaren, 8, 1, 1), 1.0, 1000).is_err());
 }
 
 /// Where there is no GPU; where there is one, it opens.

@@ -217,3 +217,22 @@ pub(super) fn run<K: Kernel>(kernel: K) {
     }
     kernel.run::<false>();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both roundings of a multiplication and an addition, against float64.
+    #[test]
+    fn the_exponential_is_right_to_2e_7() {
+        for step in -87_300..=88_300 {
+            let x = step as f32 / 1000.0;
+            let expected = f64::from(x).exp();
+            for found in [exp::<true>(x), exp::<false>(x)] {
+                let off = (f64::from(found) / expected - 1.0).abs();
+                assert!(off < 2e-7, "e^{x}: {found}, off by {off:e}");
+            }
+        }
+        assert_eq!((exp::<true>(-1e9), exp::<true>(1e9)), (exp::<true>(-87.33), exp::<true>(88.37)));
+    }
+}
