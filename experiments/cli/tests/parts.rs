@@ -220,6 +220,29 @@ fn a_part_that_cannot_finish_is_written_down() {
     assert_same(&experiment.outcome("results"), &experiment.outcome("straight"));
 }
 
+/// Who waits for another process's training ends at the first signal, and loses nothing.
+#[test]
+fn a_signal_ends_the_waiting_for_a_shared_training() {
+    let sliding = "[transformer, {sliding: {encoder: transformer, rollout: {sliding: 5}}}]";
+    let experiment = Experiment::new(&YAML.replace("[aaren, transformer]", sliding));
+    let lock = experiment.file("results", "transformer-seed0", ".lock");
+    fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    let held = fs::File::create(&lock).unwrap();
+    held.lock().unwrap();
+    let mut child = experiment.command("results", &["--only", "sliding"]).spawn().unwrap();
+    let its_own = experiment.file("results", "sliding-seed0", ".lock");
+    assert!(wait_until(&mut child, || its_own.exists()));
+    std::thread::sleep(Duration::from_millis(500));
+    send(&child, libc::SIGTERM);
+    let (code, message) = outcome(child.wait_with_output().unwrap());
+    assert!(
+        code == Some(143) && message.contains("stopped by SIGTERM while it waited for"),
+        "{code:?} {message}"
+    );
+    drop(held);
+    experiment.finish("results");
+}
+
 /// Who acts with the weights of a training that failed has failed, for other processes too.
 #[test]
 fn a_shared_training_that_fails_is_written_down_for_all() {

@@ -115,6 +115,12 @@ fn the_script_is_an_array_and_a_report_after_it() {
     assert!(!report.contains("gpu:1") && !report.contains("TERM"), "{report}");
     assert!(report.contains("aaren report 'my 100 %j/tiny' --out 'my 100 %j/tiny'\n"), "{report}");
 
+    // Whatever a folder is called, it is a word of the script, and never a part of it.
+    let odd = submit(&experiment, &["--print", "--results", "o$x`y\"'z"]).unwrap();
+    let (submitted, good, said) = jobs(&experiment, &odd);
+    assert!(good && submitted.len() == 4 && said.contains("logs in o$x`y\"'z/tiny/slurm"), "{said}");
+    submitted[2..].iter().for_each(|job| check(job.split_once('\n').unwrap().1));
+
     let plain = submit(&experiment, &["--print"]).unwrap();
     check(&plain);
     assert!(plain.contains("#SBATCH --signal=B:TERM@120\n"), "{plain}");
@@ -125,6 +131,19 @@ fn the_script_is_an_array_and_a_report_after_it() {
     assert!(refused.contains("there is no policy `gru`"), "{refused}");
     let refused = submit(&experiment, &["--print", "--results", r"r\j"]).unwrap_err();
     assert!(refused.contains("found a backslash"), "{refused}");
+}
+
+/// Who acts with the weights of another run has that one's checkpoint: what tells whether a task got on.
+#[test]
+fn a_shared_training_has_one_checkpoint() {
+    let sliding = "[transformer, {sliding: {encoder: transformer, rollout: {sliding: 5}}}]";
+    let experiment = Experiment::new(&YAML.replace("[aaren, transformer]", sliding));
+    let script = submit(&experiment, &["--print"]).unwrap();
+    assert_eq!(
+        script.matches("  results/tiny/transformer-seed0/checkpoint.safetensors\n").count(),
+        2,
+        "{script}"
+    );
 }
 
 #[test]

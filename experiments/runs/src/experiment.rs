@@ -1,6 +1,6 @@
 //! Runs an experiment: every policy × seed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aaren_datasets::recipe;
 use aaren_envs::describe;
@@ -28,6 +28,8 @@ pub struct Open {
     pub run: Part,
     /// Its folder.
     pub folder: RunFolder,
+    /// The checkpoint of its training, which may be that of another run.
+    pub checkpoint: PathBuf,
     /// How many updates it has in all.
     pub updates: u64,
 }
@@ -157,10 +159,13 @@ impl Experiment {
     pub fn open(&self, results: &Path, only: &[Part]) -> Result<Vec<Open>> {
         let ready = Ready::new(&self.document, &self.spec, results, self.folder(results));
         let mut open = Vec::new();
-        for run in ready.runs() {
+        let runs = ready.runs();
+        for run in &runs {
             let part = self.part(&run.policy.name, run.seed);
             if run.result()?.is_none() && part.is_among(only) {
-                open.push(Open { run: part, folder: run.folder, updates: run.policy.updates });
+                let (folder, updates) = (run.folder.clone(), run.policy.updates);
+                let checkpoint = run.source.map_or(&folder, |source| &runs[source].folder).checkpoint();
+                open.push(Open { run: part, folder, checkpoint, updates });
             }
         }
         Ok(open)

@@ -9,7 +9,9 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
+use crate::interrupt::{self, Interrupted};
 use crate::{Error, Result};
 
 /// What came of asking for a lock.
@@ -38,14 +40,25 @@ pub fn claim(path: &Path) -> Result<Claim> {
 
 /// Claims the lock at `path`, waiting for its holder; `waiting` is called if that takes time.
 pub fn wait_for(path: &Path, waiting: impl FnOnce(&str)) -> Result<Claim> {
-    let holder = match claim(path)? {
-        Claim::Others(holder) => holder,
-        ours => return Ok(ours),
-    };
-    waiting(&holder);
-    let file = open(path).map_err(Error::at(path.display()))?;
-    file.lock().map_err(|error| not_locked(path, error))?;
-    taken(file, path).map_err(Error::at(path.display()))
+    let mut waiting = Some(waiting);
+    loop {
+        let holder = match claim(path)? {
+            Claim::Others(holder) => holder,
+            ours => return Ok(ours),
+        };
+        if let Some(signal) = interrupt::signal() {
+            return Err(Interrupted {
+                signal,
+                done: format!("while it waited for {holder}; nothing is lost"),
+            }
+            .into());
+        }
+        if let Some(waiting) = waiting.take() {
+            waiting(&holder);
+        }
+        // The kernel's own waiting would go on after a signal.
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Why a file cannot be locked: for want of a lock manager, of the call, or of either in its file system.

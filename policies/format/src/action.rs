@@ -80,6 +80,11 @@ impl ActionSpace {
         }
     }
 
+    /// Whether actions of the one are actions of the other, but for their bounds.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.kind() == other.kind() && self.size() == other.size() && self.choices() == other.choices()
+    }
+
     /// Appends the token of one action of the environment.
     pub fn push_token(&self, action: &[f32], token: &mut Vec<f32>) {
         match self {
@@ -123,5 +128,30 @@ impl ActionSpace {
                 })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::ActionSpace::{self, Continuous, Discrete, MultiDiscrete};
+
+    #[test]
+    fn actions_are_alike_by_kind_size_and_choices() {
+        let torque = |bound: f32| Continuous { low: vec![-bound; 2], high: vec![bound; 2] };
+        let all: [ActionSpace; 5] = [
+            torque(1.0),
+            Discrete { choices: 2 },
+            Discrete { choices: 4 },
+            MultiDiscrete { choices: vec![2, 2] },
+            MultiDiscrete { choices: vec![1, 3] },
+        ];
+        for (i, one) in all.iter().enumerate() {
+            for (j, other) in all.iter().enumerate() {
+                assert_eq!(one.is_like(other), i == j, "{i} and {j}");
+            }
+        }
+        assert!(torque(1.0).is_like(&torque(2.0)));
     }
 }

@@ -10,7 +10,7 @@ use aaren_format::Target;
 use aaren_reports::{Summary, TargetSummary};
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::output;
-use aaren_spec::{EpisodeResult, ExperimentFolder, RunFolder, RunResult, RunState};
+use aaren_spec::{EpisodeResult, RunFolder, RunResult, RunState};
 use aaren_streaming::Policy;
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
@@ -63,7 +63,7 @@ struct Replay {
 
 impl Card {
     fn of(path: &Path) -> Result<Self> {
-        let experiment = ExperimentFolder::at(path.parent().unwrap_or(Path::new("")));
+        let experiment = RunFolder::at(path).experiment();
         let name = path.file_name().and_then(|name| name.to_str());
         let run = match (path.is_dir(), name) {
             (true, _) => RunFolder::at(path),

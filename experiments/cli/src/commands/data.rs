@@ -80,7 +80,7 @@ Examples:
     Convert {
         /// A file or a folder (D4RL's HDF5, Minari, LeRobot, npz, CSV, Parquet), or the id of a Minari dataset here.
         dataset: String,
-        /// The file or folder to write; the last two names of a Minari folder are the dataset's id.
+        /// The file or folder to write; the id of a Minari folder is its path below Minari's own folder, else the path as given.
         out: PathBuf,
         /// What to write, where the name does not say it.
         #[arg(long, value_enum)]

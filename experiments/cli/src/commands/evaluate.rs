@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::refusal::Refusal;
 use aaren_envs::{EnvSpec, describe};
-use aaren_format::{Header, Regime, Target};
+use aaren_format::{ActionSpace, Header, Regime, Target};
 use aaren_reports::{INTERVAL, Metric, lengths};
 use aaren_runs::evaluation::Evaluation;
 use aaren_runs::output;
@@ -127,17 +127,24 @@ struct Seeded<'e> {
 pub(super) fn environment_of(asked: Option<&str>, header: &Header) -> Result<EnvSpec> {
     let env = asked.map_or_else(|| Ok(header.env.clone()), aaren_spec::environment)?;
     let environment = describe(&env)?;
-    if environment.observation_size != header.observation_size
-        || environment.action.size() != header.action.size()
+    if environment.observation_size != header.observation_size || !environment.action.is_like(&header.action)
     {
         let (found, expected) = (environment.observation_size, header.observation_size);
         return Err(Refusal(format!(
             "--env {}: its observations have {found} entries and its actions {}, the policy's {expected} and {}; choose an environment of the same shape",
-            env.id, environment.action.size(), header.action.size()
+            env.id, actions(&environment.action), actions(&header.action)
         ))
         .into());
     }
     Ok(env)
+}
+
+/// The shape of actions, in words.
+pub(super) fn actions(space: &ActionSpace) -> String {
+    match space.choices() {
+        [] => format!("{} (continuous)", space.size()),
+        choices => format!("{choices:?} choices"),
+    }
 }
 
 /// A policy's file, given itself or by its run's folder.

@@ -25,8 +25,8 @@ anything. A Transformer and roll-outs in a window have no such step, and are
 refused.
 
 --int8 writes a policy file whose matrices are bytes with one scale for each
-row, a quarter of the size. Rust, C and Python act from it. Compare returns
-before you rely on it: aaren compare --int8.
+row, a third to a half of the size. Rust, C and Python act from it. Compare
+returns before you rely on it: aaren compare --int8.
 
 --c writes a C99 header that needs nothing else, float32 or int8 as the file
 is: NAME_state, NAME_reset and NAME_act. A Transformer is refused.")]

@@ -20,7 +20,7 @@ their progress on standard error.
 | 0 | done |
 | 1 | the work failed, or a part of it did not finish |
 | 2 | the arguments, the experiment or its data were refused |
-| 128 + N | ended by signal N, with everything saved |
+| 128 + N | ended by signal N: with everything saved, or at once by a second one |
 
 ";
 

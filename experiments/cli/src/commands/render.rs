@@ -47,7 +47,7 @@ pub struct Args {
     /// Largest number of timesteps; unless given, the whole episode.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: Option<u64>,
-    /// Timesteps between two frames; unless given, so many that the film has at most 250 frames.
+    /// Timesteps between two frames; unless given, so many that the film has at most 250 frames and the last.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub every: Option<u64>,
     /// Width and height of each policy's picture, in pixels.

@@ -76,6 +76,12 @@ pub fn run(args: &Args) -> Result<()> {
         output::note(format_args!("every run is done; `aaren report {}` reports them", folder.display()));
         return Ok(());
     }
+    for (option, path) in [("", &args.selection.experiment), ("--results ", &args.selection.results)] {
+        if path.to_str().is_none() {
+            let expected = "expected a path in UTF-8, as a script can name it";
+            return Err(Refusal(format!("{option}{}: {expected}", path.display())).into());
+        }
+    }
     let program = quoted(std::env::current_exe().context("this program's own path")?.as_os_str());
     if args.local {
         for task in &tasks {
@@ -280,15 +286,15 @@ submit --dependency="afterany$(printf ':%s' "${{arrays[@]}}")" <<'REPORT'
 #!/bin/bash
 {report}{program} report {folder} --out {folder}
 status=$?
-[ "$status" -eq 0 ] || echo "the tasks' logs are in {logs}" >&2
+[ "$status" -eq 0 ] || echo "the tasks' logs are in "{logs} >&2
 exit "$status"
 REPORT
-echo "submitted: job ${{arrays[*]}}, tasks: {count}; job ${{jobs[-1]}}, their report; logs in {logs}"
+echo "submitted: job ${{arrays[*]}}, tasks: {count}; job ${{jobs[-1]}}, their report; logs in "{logs}
 "#,
         here = shell(here),
         logs = path(&logs),
         runs = lines(&|task| shell(&task.run.to_string())),
-        checkpoints = lines(&|task| path(&task.folder.checkpoint())),
+        checkpoints = lines(&|task| path(&task.checkpoint)),
         command = command(args, program),
         folder = path(folder),
         count = tasks.len(),

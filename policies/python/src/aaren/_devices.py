@@ -6,7 +6,7 @@ from aaren import _library
 
 
 def quantise(data: bytes) -> bytes:
-    """A policy file with its matrices rounded to int8, one scale for each row: a quarter of the bytes.
+    """A policy file with its matrices rounded to int8, one scale for each row: a third to a half of the bytes.
 
     Args:
         data: the bytes of a `policy.safetensors`.

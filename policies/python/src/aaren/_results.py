@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -208,7 +209,7 @@ def results(folder: str | os.PathLike[str]) -> Results:
     try:
         summary = json.loads(_read(path))
         targets = tuple(_targets(summary))
-        asked = summary["protocol"]["target_returns"][0]
+        asked = _target(summary["protocol"]["target_returns"][0])
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise Error(f"{path}: is not what `aaren run` writes ({type(error).__name__}: {error})") from error
     policies = {one.policy: one for one in targets if one.target_return == asked}
@@ -228,7 +229,7 @@ def _targets(summary: dict[str, Any]) -> Iterable[PolicySummary]:
         for target in policy["targets"]:
             yield PolicySummary(
                 policy=name,
-                target_return=target["target_return"],
+                target_return=_target(target["target_return"]),
                 normalised_score=_score(target["normalised_score"]) if target["normalised_score"] else None,
                 raw_return=_score(target["raw_return"]),
                 parameters=policy["parameters"],
@@ -236,6 +237,11 @@ def _targets(summary: dict[str, Any]) -> Iterable[PolicySummary]:
                 state_bytes=cost.get("state_bytes"),
                 step_us=cost.get("step_us_p50"),
             )
+
+
+def _target(asked: float | str) -> float:
+    """What is asked for; `max`, the most that can be had, is infinity."""
+    return math.inf if asked == "max" else float(asked)
 
 
 def _score(score: dict[str, Any]) -> Score:
@@ -253,6 +259,8 @@ def _of(run: Run) -> dict[str, Any]:
 
 
 def _number(text: str) -> float:
+    if text == "max":
+        return math.inf
     try:
         return int(text)
     except ValueError:

@@ -58,8 +58,8 @@ def run(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=None if own_bars else subprocess.PIPE,
-        # In a terminal both get the interrupt; a notebook sends it to Python only.
-        start_new_session=not own_bars,
+        # A terminal would interrupt both, and a second interrupt ends the command before it has saved.
+        start_new_session=True,
     )
     told = ""
     try:
@@ -103,7 +103,7 @@ def _show(lines: IO[bytes], progress: bool) -> str:
                 sys.stderr.flush()
                 bar = True
             continue
-        text = str(event.get("note", event.get("evaluated", text)))
+        text = str(next((event[kind] for kind in ("note", "warned", "evaluated") if kind in event), text))
         if text.strip():
             last = text.removeprefix("error: ")
         if progress:

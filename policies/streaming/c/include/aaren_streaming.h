@@ -38,7 +38,7 @@ double aaren_target_return(const aaren_policy *policy);
  * capacity, so that a first call with NULL and 0 asks for the size. 0 on failure. */
 size_t aaren_header(const aaren_policy *policy, char *text, size_t capacity);
 
-/* The bytes of a policy file with its matrices rounded to int8, a quarter of the size, into `capacity`
+/* The bytes of a policy file with its matrices rounded to int8, a third to a half of the size, into `capacity`
  * bytes at `rounded`, with sizes as in aaren_header. 0 on failure. */
 size_t aaren_quantise(const uint8_t *bytes, size_t length, uint8_t *rounded, size_t capacity);
 

@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long, default_value = "results")]
     pub results: PathBuf,
     /// Compare returns instead: play the same episodes with each policy and with its matrices rounded to int8.
-    #[arg(long, conflicts_with_all = ["overrides", "device"])]
+    #[arg(long, conflicts_with_all = ["overrides", "device", "results"])]
     pub int8: bool,
     /// With --int8: episodes for each target return.
     #[arg(long, default_value_t = 100, requires = "int8", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
@@ -119,6 +119,11 @@ fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
 
 /// The policies in folders of runs, or of experiments.
 fn of_runs(folders: &[PathBuf], args: &Args) -> Result<Compared> {
+    if let Some(set) = args.overrides.first() {
+        let expected =
+            "expected the YAML of an experiment beside it: a trained policy's settings are in its file";
+        bail!(Refusal(format!("--set {set}: {expected}")));
+    }
     let mut found: Vec<(PathBuf, PolicyFile)> = Vec::new();
     for path in files(folders, "one experiment's YAML, or policy files or folders of finished runs")? {
         let file = PolicyFile::load(&path)?;

@@ -89,8 +89,13 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
             let known = passed_on.is_some() || one.job.folder.failure().is_file();
             if !status.success() && !known {
                 refused += usize::from(status.code() == Some(2));
-                output::beside(&bars, || output::note(format_args!("{}: {}", one.job.run, one.last)));
-                broken.push(format!("{} ({})", one.job.run, one.last));
+                // Who was killed, or panicked, has said nothing of it.
+                let last = match status.code() {
+                    None | Some(101) => format!("{status}; its last words: {}", one.last),
+                    _ => one.last,
+                };
+                output::beside(&bars, || output::note(format_args!("{}: {last}", one.job.run)));
+                broken.push(format!("{} ({last})", one.job.run));
             }
         }
         running = still;

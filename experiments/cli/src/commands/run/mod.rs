@@ -57,7 +57,8 @@ pub fn run(args: &Args) -> Result<()> {
     if args.dry_run {
         return dry_run::list(&plan, args);
     }
-    if !args.events {
+    // A child of --jobs leaves it to its parent.
+    if !(args.events && args.one_thread) {
         plan.say_changed_endpoint(&args.selection.results);
     }
     let mut doing = Doing::Train { threads: args.one_thread.then_some(1) };

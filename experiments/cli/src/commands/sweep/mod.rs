@@ -5,9 +5,10 @@ mod asked;
 
 use std::path::PathBuf;
 
+use super::evaluate::actions;
 use crate::refusal::Refusal;
 use aaren_agents::PolicyFile;
-use aaren_envs::{EnvSpec, describe};
+use aaren_envs::{Description, EnvSpec, describe};
 use aaren_format::{Regime, Target};
 use aaren_reports::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
 use aaren_reports::{Asked, INTERVAL, Metric, Table, lengths, looks_of, training_seeds};
@@ -49,7 +50,8 @@ pub struct Args {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub episodes: u64,
     /// Target returns: one; several, to draw achieved over asked; or none after the option, which is `data`, nine from the
-    /// lowest to the highest return of the data. Unless given, the first one of the experiment.
+    /// lowest to the highest return of the data. Several that begin with a minus need `=`: --target-return=-400,-200. Unless
+    /// given, the first one of the experiment.
     #[arg(
         long, value_name = "A,B,…", num_args = 0..=1, default_missing_value = Targets::DATA,
         allow_negative_numbers = true, value_parser = asked::parse_targets
@@ -241,14 +243,18 @@ fn chosen<'t>(trained: &'t Trained, names: &[String]) -> Result<Vec<(&'t PolicyS
 /// The forms of the environment, each with its value; each is made once, so that a bad one is refused at once.
 fn forms(env: &EnvSpec, vary: Option<&Vary>) -> Result<Vec<Form>> {
     let Some(vary) = vary else { return Ok(vec![Form { value: None, env: env.clone(), update: None }]) };
-    let size = describe(env)?.observation_size;
+    let trained = describe(env)?;
     let form = |&value: &f64| {
         let mut form = env.clone();
         let number = if value.fract() == 0.0 { Value::from(value as i64) } else { Value::from(value) };
         form.kwargs.insert(vary.key.clone(), number);
-        let found = describe(&form)?.observation_size;
-        if found != size {
-            let reason = format!("its observations have {found} entries, the policies' {size}");
+        let found = describe(&form)?;
+        if found.observation_size != trained.observation_size || !found.action.is_like(&trained.action) {
+            let shape = |it: &Description| (it.observation_size, actions(&it.action));
+            let ((found, acts), (size, act)) = (shape(&found), shape(&trained));
+            let reason = format!(
+                "its observations have {found} entries and its actions {acts}, the policies' {size} and {act}"
+            );
             return Err(Refusal(format!("--vary {}={value}: {reason}", vary.key)).into());
         }
         Ok(Form { value: Some(value), env: form, update: None })
