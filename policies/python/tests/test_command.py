@@ -4,6 +4,7 @@ The libraries here are folders of a few bytes: none of them is imported or loade
 """
 
 import ast
+import fcntl
 import json
 import os
 import re
@@ -12,6 +13,8 @@ import stat
 import subprocess
 import sys
 import sysconfig
+import termios
+import time
 from pathlib import Path
 
 import aaren
@@ -177,6 +180,45 @@ def test_an_own_build_is_started_as_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     environment = {"AAREN": str(PROGRAM), "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-S", "-m", "aaren", "--version"], env=environment, capture_output=True, text=True)
     assert re.fullmatch(r"aaren \d+\.\d+\.\d+ \(libtorch 2\.13\.0, MuJoCo 3\.17\.0\)\n", done.stdout), done.stderr
+
+
+def test_an_interrupt_of_a_terminal_reaches_the_command_through_python_alone(tmp_path: Path) -> None:
+    """The first one has it save, a second one ends it at once: the terminal must not send one of its own."""
+    command = tmp_path / "aaren"
+    command.write_text(
+        f"""#!{sys.executable}
+import os, pathlib, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+pathlib.Path(sys.argv[0] + ".ready").touch()
+sent = signal.sigtimedwait([signal.SIGINT], 20)
+pathlib.Path(sys.argv[0] + ".said").write_text(f"{{os.getsid(0) == os.getpid()}} {{sent.si_pid == os.getppid()}}")
+sys.exit(130)
+"""
+    )
+    command.chmod(0o755)
+    ours, theirs = os.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import aaren; aaren.run('x.yaml')"],
+        env={**os.environ, "AAREN": str(command)},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    deadline = time.monotonic() + 20
+    while not Path(f"{command}.ready").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.write(ours, b"\x03")
+    said = b""
+    try:
+        while part := os.read(ours, 4096):
+            said += part
+    except OSError:
+        pass  # Of a terminal that nobody has open any more.
+    assert child.wait(20) != 0 and b"KeyboardInterrupt" in said, said
+    assert Path(f"{command}.said").read_text() == "True True"
 
 
 def test_the_demo_is_in_the_command_unless_a_file_has_its_name(tmp_path: Path) -> None:
