@@ -163,30 +163,38 @@ impl Flat<'_> {
         if let Some(name) = done {
             notes.push(format!("`{name}` are read as ends by the task, not by a time limit"));
         }
-        let episodes = self.first(EPISODES).filter(|_| timeouts.is_none());
+        let episodes = self.first(EPISODES);
         let ended = match (&timeouts, episodes) {
-            (Some(_), _) => None,
-            (None, Some(name)) => Some(self.changes(name, rows)?),
+            // A recording that was stopped has no flag; labels that cannot be read say nothing more than the flags.
+            (Some(timeouts), Some(name)) => {
+                let terminals = terminals.as_deref().unwrap_or_default();
+                let mut known = timeouts.clone();
+                known.iter_mut().zip(terminals).for_each(|(known, terminal)| *known |= terminal);
+                // The last episode may be unfinished.
+                known.last_mut().into_iter().for_each(|last| *last = true);
+                let labels = self.labels(name, rows).ok();
+                labels.map(|labels| self.changes(name, &labels, &known)).transpose()?
+            }
+            (Some(_), None) => None,
+            (None, Some(name)) => Some(self.changes(name, &self.labels(name, rows)?, &vec![false; rows])?),
             (None, None) => match self.flags(ENDS, rows)? {
                 Some(ends) => Some(ends),
                 None => self.jumps(&observations, notes)?,
             },
         };
         let any_terminal = terminals.as_ref().is_some_and(|flags| flags.contains(&true));
+        if timeouts.is_none() && ended.is_none() && !any_terminal {
+            let expected = "`timeouts`, `episode_terminals`, `next_observations` or a column `episode`, which tell \
+                            where episodes end";
+            return Err(self.missing("timeouts", expected));
+        }
         let mut terminals = terminals.unwrap_or_else(|| vec![false; rows]);
-        let mut timeouts = match (timeouts, ended) {
-            (Some(timeouts), _) => timeouts,
-            (None, Some(ends)) => {
-                ends.iter().zip(&terminals).map(|(end, terminal)| *end && !terminal).collect()
-            }
-            (None, None) if any_terminal => vec![false; rows],
-            (None, None) => {
-                let expected = "`timeouts`, `episode_terminals`, `next_observations` or a column `episode`, which tell \
-                                where episodes end";
-                return Err(self.missing("timeouts", expected));
-            }
-        };
-        let ogbench = rewarded.is_none() && episodes.is_none() && any_terminal && !timeouts.contains(&true);
+        let mut timeouts = timeouts.unwrap_or_else(|| vec![false; rows]);
+        let all = timeouts.iter_mut().zip(ended.into_iter().flatten()).zip(&terminals);
+        all.for_each(|((timeout, end), terminal)| *timeout |= end && !terminal);
+        // OGBench's files have no other column that tells of ends.
+        let told = [TIMEOUTS, ENDS, NEXT, EPISODES].iter().any(|names| self.first(names).is_some());
+        let ogbench = rewarded.is_none() && any_terminal && !told;
         let mut rewards = rewards;
         if ogbench {
             notes.push(
@@ -234,7 +242,7 @@ impl Flat<'_> {
         match &columns.episode {
             Some(name) => {
                 self.check(name)?;
-                let ends = self.changes(name, rows)?;
+                let ends = self.changes(name, &self.labels(name, rows)?, &vec![false; rows])?;
                 let all = timeouts.iter_mut().zip(ends).zip(&terminals);
                 all.for_each(|((timeout, end), terminal)| *timeout |= end && !terminal);
             }
@@ -247,19 +255,26 @@ impl Flat<'_> {
         Ok(Found { observations, actions, rewards, terminals, timeouts })
     }
 
-    /// Where the value of a column changes, and the last row.
-    fn changes(&self, name: &str, rows: usize) -> Result<Vec<bool>, Error> {
+    /// What a column says in each row.
+    fn labels(&self, name: &str, rows: usize) -> Result<Vec<u64>, Error> {
         let labels = self.source.labels(name)?;
         if labels.len() != rows {
             let expected = format!("{rows}, as the other keys have");
             return Err(Error::content(self.source.path(), name, format!("{} rows", labels.len()), expected));
         }
+        Ok(labels)
+    }
+
+    /// Where the labels of a column change, and the last row; not where an end is `known`.
+    fn changes(&self, name: &str, labels: &[u64], known: &[bool]) -> Result<Vec<bool>, Error> {
         let mut seen = HashSet::new();
-        let mut ends: Vec<bool> = labels.windows(2).map(|two| two[0] != two[1]).collect();
-        ends.push(true);
-        ends.truncate(rows);
-        for (row, _) in ends.iter().enumerate().filter(|(_, end)| **end) {
-            if !seen.insert(labels[row]) {
+        let mut ends = vec![false; labels.len()];
+        for (row, label) in labels.iter().enumerate() {
+            if labels.get(row + 1) == Some(label) {
+                continue;
+            }
+            ends[row] = !known[row];
+            if !seen.insert(label) && ends[row] {
                 let found = format!("an episode again at row {row}, after others");
                 return Err(Error::content(
                     self.source.path(),

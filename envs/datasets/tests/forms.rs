@@ -12,7 +12,11 @@ fn form(name: &str) -> PathBuf {
 }
 
 fn load(name: &str) -> Dataset {
-    Dataset::load(&form(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    load_path(&form(name))
+}
+
+fn load_path(path: &Path) -> Dataset {
+    Dataset::load(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Row i: observation [i, i/4], action [(i % 5 − 2) / 4], reward i; episodes of 4, 3 and 5 rows.
@@ -111,6 +115,61 @@ fn arrays_and_tables() {
     assert_eq!(ogbench.observations().iter().step_by(2).copied().collect::<Vec<_>>(), kept);
     let lengths: Vec<_> = ogbench.episodes().iter().map(|it| (it.length, it.end)).collect();
     assert_eq!(lengths, [(3, End::Truncated), (2, End::Truncated), (4, End::Truncated)]);
+}
+
+/// A table of these columns and rows.
+fn table(name: &str, text: &str) -> Result<Dataset, aaren_datasets::Error> {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    Dataset::load(&path)
+}
+
+fn ends(dataset: &Dataset) -> Vec<(usize, End)> {
+    dataset.episodes().iter().map(|it| (it.length, it.end)).collect()
+}
+
+/// A recording that is stopped sets no flag; the number of its episode tells.
+#[test]
+fn an_episode_without_flags_ends_where_its_number_does() {
+    let header = "observation,action,reward,terminated,truncated,episode\n";
+    let read = |rows: &str| table("numbered.csv", &format!("{header}{}", rows.replace(' ', "\n")));
+    let stopped =
+        read("0,0.5,1,0,0,0 1,0.5,1,0,0,0 2,0.5,1,0,0,0 3,0.5,1,0,0,1 4,0.5,1,1,0,1 5,0.5,1,0,0,2").unwrap();
+    let expected = [(3, End::Truncated), (2, End::Terminated), (1, End::Unfinished)];
+    assert_eq!(ends(&stopped), expected);
+    assert_eq!(stopped.returns_to_go(), [3.0, 2.0, 1.0, 2.0, 1.0, 1.0]);
+    // A LeRobot folder is counted, and keeps what was unfinished.
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("unfinished-lerobot");
+    let _ = std::fs::remove_dir_all(&folder);
+    stopped.write_lerobot(&folder).unwrap();
+    assert_eq!(ends(&load_path(&folder)), expected);
+    // Tables one behind another, each with a number 0, where flags tell; without numbers, too.
+    let again = read("0,0.5,1,1,0,0 1,0.5,1,0,1,1 2,0.5,1,0,0,0 3,0.5,1,0,0,0").unwrap();
+    assert_eq!(ends(&again), [(1, End::Terminated), (1, End::Truncated), (2, End::Unfinished)]);
+    let none = read("0,0.5,1,0,1, 1,0.5,1,0,0, 2,0.5,1,1,0,").unwrap();
+    assert_eq!(ends(&none), [(1, End::Truncated), (2, End::Terminated)]);
+    let message = read("0,0.5,1,0,0,0 1,0.5,1,0,0,1 2,0.5,1,0,0,0 3,0.5,1,0,0,1").unwrap_err().to_string();
+    assert!(message.contains("an episode again at row 2") && message.contains("sort the table"), "{message}");
+}
+
+/// Only where nothing else tells of ends are they OGBench's, whose last rows are no transitions.
+#[test]
+fn last_rows_are_transitions_where_a_file_says_how_episodes_end() {
+    let rows = |beside: [&str; 4]| -> String {
+        let row = |i: usize| format!("{i},0.5,{},{}\n", i % 2, beside[i]);
+        (0..4).map(row).collect()
+    };
+    for (name, beside) in [
+        ("truncated", ["0"; 4]),
+        ("episode_terminals", ["0", "1", "0", "1"]),
+        ("next_observations", ["1", "9", "3", "9"]),
+        ("episode", ["0", "0", "1", "1"]),
+    ] {
+        let text = format!("observation,action,terminated,{name}\n{}", rows(beside));
+        let dataset = table("no-rewards.csv", &text).unwrap();
+        assert_eq!(dataset.observations(), [0.0, 1.0, 2.0, 3.0], "{name}");
+        assert_eq!(ends(&dataset), [(2, End::Terminated), (2, End::Terminated)], "{name}");
+    }
 }
 
 /// One-hot of `index` among `n`.
