@@ -159,9 +159,10 @@ fn record(env: &EnvSpec, mut behaviour: Behaviour, seed: u64) -> Result<Transiti
         behaviour(&episode.observations[recorded..], &space, &mut random, &mut action);
         episode.actions.extend_from_slice(&action);
         let step = environment.step(&action, &mut observation);
-        episode.rewards.push(step.reward as f32);
+        // Where the simulation blew up, the reward is of no state of the task.
+        episode.rewards.push(if step.unstable { 0.0 } else { step.reward as f32 });
         episode.terminals.push(step.terminated);
-        episode.timeouts.push(step.truncated && !step.terminated);
+        episode.timeouts.push(step.done() && !step.terminated);
         if step.done() {
             return Ok(episode);
         }
@@ -210,5 +211,49 @@ mod tests {
             let asked = meant.map(|meant| format!("recipe {slip}; did you mean {meant}? known are"));
             assert!(message.contains(&asked.unwrap_or(format!("recipe {slip}; known are"))), "{message}");
         }
+    }
+
+    /// Blows up at the third step of each episode.
+    struct Breaks(usize, ActionSpace);
+
+    impl aaren_envs::Dynamics for Breaks {
+        fn observation_size(&self) -> usize {
+            1
+        }
+
+        fn action_space(&self) -> &ActionSpace {
+            &self.1
+        }
+
+        fn reset(&mut self, _: &mut aaren_envs::Generator) {
+            self.0 = 0;
+        }
+
+        fn step(&mut self, _: &[f32], _: &mut aaren_envs::Generator) -> aaren_envs::Step {
+            self.0 += 1;
+            let reward = if self.0 == 3 { f64::NAN } else { 1.0 };
+            aaren_envs::Step { reward, ..aaren_envs::Step::default() }
+        }
+
+        fn observe(&self, observation: &mut [f64]) {
+            observation[0] = self.0 as f64;
+        }
+    }
+
+    #[test]
+    fn an_episode_that_blows_up_ends_there() {
+        aaren_envs::register("Breaks-v0", |spec| {
+            let dynamics = Breaks(0, ActionSpace::Discrete { choices: 2 });
+            Ok(aaren_envs::Environment::new(spec.clone(), Box::new(dynamics), Some(9)))
+        });
+        let env = EnvSpec::new("Breaks-v0");
+        let mut all = Transitions::default();
+        for seed in 0..2 {
+            append(&mut all, record(&env, Box::new(uniform), seed).unwrap());
+        }
+        let dataset = Dataset::new("breaks", all, 1, 1, true);
+        assert_eq!(dataset.rewards(), [1.0, 1.0, 0.0, 1.0, 1.0, 0.0]);
+        let ends: Vec<_> = dataset.episodes().iter().map(|it| (it.length, it.end)).collect();
+        assert_eq!(ends, [(3, crate::End::Truncated); 2]);
     }
 }
