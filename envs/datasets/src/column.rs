@@ -80,7 +80,7 @@ impl Column {
             let found = format!("{} entries", data.len());
             return Err(Error::content(path, key, found, format!("{rows} × {size}")));
         }
-        let largest = beyond.filter(|(index, _)| !data[*index].is_finite());
+        let largest = beyond.filter(|(index, _)| data.get(*index).is_some_and(|x| !x.is_finite()));
         if let Some((index, value)) = largest {
             let found = format!("{value:e} at row {}", index / size.max(1));
             return Err(Error::content(path, key, found, "numbers within float32, up to 3.4e38"));

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aaren_damaged_files::{Measuring, fuzz, peak};
-use aaren_datasets::Dataset;
-use aaren_datasets::Transitions;
+use aaren_datasets::{Dataset, End, Transitions};
 use arrow_ipc::{Field, FieldArgs, Footer, FooterArgs, Schema, SchemaArgs, Struct_, Struct_Args, Type};
 use flatbuffers::FlatBufferBuilder;
 use hdf5_pure::{Datatype, DatatypeByteOrder, FileBuilder, FixedPointLayout};
@@ -90,7 +89,13 @@ fn minari_folders() {
         file.add_group(group);
     }
     let h5py = include_bytes!("files/minari.hdf5").to_vec();
-    fuzz("Minari HDF5", &[h5py.clone(), h5py, file.finish().unwrap()], |bytes| {
+    let ours = file.finish().unwrap();
+    write(&path, &ours);
+    // An episode that was cut off ends where the next one begins.
+    let ends: Vec<_> =
+        Dataset::load(&folder).unwrap().episodes().iter().map(|it| (it.length, it.end)).collect();
+    assert_eq!(ends, [(12, End::Truncated), (5, End::Unfinished)]);
+    fuzz("Minari HDF5", &[h5py.clone(), h5py, ours], |bytes| {
         write(&path, bytes);
         try_out(&folder)
     });
@@ -188,6 +193,44 @@ fn small_files_that_unfold() {
     let length = (footer.len() as u32).to_le_bytes();
     let message = refused(&arrow_folder("unfolds", &[footer, &length, b"ARROW1"].concat()));
     assert!(message.contains("Too many tables"), "{message}");
+}
+
+/// The only place of these bytes.
+fn only(bytes: &[u8], wanted: &[u8]) -> usize {
+    let places = bytes.windows(wanted.len()).enumerate().filter(|(_, found)| *found == wanted);
+    let places: Vec<usize> = places.map(|(place, _)| place).collect();
+    let [place] = places[..] else { panic!("{}: {places:?}", String::from_utf8_lossy(wanted)) };
+    place
+}
+
+/// A fill value that float32 does not hold, of no rows; text without a width where a flag is expected.
+#[test]
+fn hdf5_of_nothing() {
+    let path = scratch("nothing.hdf5");
+    let mut file = FileBuilder::new();
+    for (name, shape) in [("observations", &[0, 2][..]), ("actions", &[0, 1]), ("rewards", &[0])] {
+        file.create_dataset(name).with_f64_data(&[]).with_shape(shape).with_fill_value(1e300);
+    }
+    file.create_dataset("timeouts").with_u8_data(&[]).with_shape(&[0]);
+    write(&path, &file.finish().unwrap());
+    let message = refused(&path);
+    assert!(message.contains("found no transitions"), "{message}");
+
+    let mut file = FileBuilder::new();
+    file.create_dataset("observations_0").with_f64_data(&[0.5]).with_shape(&[1, 1]);
+    file.create_dataset("actions_0").with_f64_data(&[0.5]).with_shape(&[1, 1]);
+    file.create_dataset("rewards_0").with_f64_data(&[0.5]).with_shape(&[1]);
+    file.create_dataset("terminated_0").with_ascii_strings_sized(&["true"], 0x77).unwrap().with_shape(&[]);
+    let bytes = file.finish().unwrap();
+    let kind = [0x13, 1, 0, 0, 0x77, 0, 0, 0];
+    let place = only(&bytes, &kind);
+    for width in [0, 0x77] {
+        let mut bytes = bytes.clone();
+        bytes[place + 4] = width;
+        write(&path, &bytes);
+        let message = refused(&path);
+        assert!(message.contains("terminated_0: found text; expected a number or a boolean"), "{message}");
+    }
 }
 
 /// A file of `tests/forms`.

@@ -265,6 +265,9 @@ impl Hdf5 {
         if node.entries() != Some(1) {
             return Err(self.content(key, format!("{} entries", column::shown(&node.shape)), "one"));
         }
+        if !node.kind.is_number() {
+            return Err(self.content(key, "text", "a number or a boolean"));
+        }
         let chunks = self.at(key, self.chunks(&node))?;
         let numbers = self.at(key, self.numbers(&node, chunks, 1))?;
         Ok(numbers.get(0) != Some(0.0))
