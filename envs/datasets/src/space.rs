@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::column::image;
 
+/// Entries of the vector of a space, at most: a line of JSON could claim any number.
+const MOST: usize = 1 << 22;
+
 /// A space of Gymnasium.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Space {
@@ -46,9 +49,9 @@ pub enum Space {
 }
 
 impl Space {
-    /// Of the JSON that Minari writes; none for what is no space.
+    /// Of the JSON that Minari writes; none for what is no space, or one of more entries than any vector has.
     pub fn of_json(json: &Value) -> Option<Self> {
-        let size = |key: &str| json[key].as_u64().and_then(|size| usize::try_from(size).ok());
+        let size = |key: &str| json[key].as_u64().and_then(|size| few(usize::try_from(size).ok()?));
         let edges = |shape: &Value| {
             let edge = |edge: &Value| usize::try_from(edge.as_u64()?).ok();
             shape.as_array()?.iter().map(edge).collect::<Option<Vec<usize>>>()
@@ -57,11 +60,17 @@ impl Space {
             |shape: &Value| edges(shape)?.into_iter().try_fold(1usize, |size, edge| size.checked_mul(edge));
         Some(match json["type"].as_str()? {
             "Box" if json["dtype"] == "uint8" && edges(&json["shape"]).is_some_and(|it| image(&it)) => {
+                // Its entries are counted, though nothing is made of them.
+                product(&json["shape"]).filter(|&size| size <= u32::MAX as usize)?;
                 Space::Images { shape: edges(&json["shape"])? }
             }
             "Box" => {
                 let listed = |key: &str| json[key].as_array().map(Vec::len);
-                let size = product(&json["shape"]).or_else(|| listed("low")).or_else(|| listed("high"))?;
+                let shape = match json["shape"].is_array() {
+                    true => product(&json["shape"]),
+                    false => listed("low").or_else(|| listed("high")),
+                };
+                let size = few(shape?)?;
                 let bound = |key: &str| {
                     let mut numbers = Vec::new();
                     flat(&json[key], &mut numbers);
@@ -81,27 +90,44 @@ impl Space {
                 }
                 let start: Vec<i64> = start.iter().map(|&first| first as i64).collect();
                 let start = if start.len() == nvec.len() { start } else { vec![0; nvec.len()] };
-                Space::MultiDiscrete { nvec: nvec.iter().map(|&n| n as usize).collect(), start }
+                let nvec: Vec<usize> = nvec.iter().map(|&n| n as usize).collect();
+                few(nvec.iter().fold(0, |sum: usize, &n| sum.saturating_add(n)))?;
+                Space::MultiDiscrete { nvec, start }
             }
-            "MultiBinary" => Space::MultiBinary { n: size("n").or_else(|| product(&json["n"]))? },
+            "MultiBinary" => Space::MultiBinary { n: few(size("n").or_else(|| product(&json["n"]))?)? },
             "Dict" => {
                 let named = |(name, space): (&str, &Value)| Some((name.to_owned(), Self::of_json(space)?));
                 // A map is in the order of the names, as `gymnasium.spaces.Dict` sorts them.
-                let all: Option<_> = match &json["subspaces"] {
+                match &json["subspaces"] {
                     Value::Array(pairs) => {
-                        pairs.iter().map(|pair| named((pair[0].as_str()?, &pair[1]))).collect()
+                        Self::together(pairs.iter().map(|pair| named((pair[0].as_str()?, &pair[1]))))?
                     }
-                    map => map.as_object()?.iter().map(|(name, space)| named((name, space))).collect(),
-                };
-                Space::Dict(all?)
+                    map => {
+                        let map = map.as_object()?.iter();
+                        Self::together(map.map(|(name, space)| named((name, space))))?
+                    }
+                }
             }
             "Tuple" => {
                 let all = json["subspaces"].as_array()?.iter().enumerate();
                 let all = all.map(|(index, space)| Some((format!("_index_{index}"), Self::of_json(space)?)));
-                Space::Dict(all.collect::<Option<_>>()?)
+                Self::together(all)?
             }
             other => Space::Other(other.to_owned()),
         })
+    }
+
+    /// Spaces beside one another, of few entries in all but for images.
+    fn together(children: impl Iterator<Item = Option<(String, Self)>>) -> Option<Self> {
+        let (mut all, mut entries) = (Vec::new(), 0);
+        for child in children {
+            let (name, space) = child?;
+            if !matches!(space, Space::Images { .. }) {
+                entries = few(entries + space.flat_size())?;
+            }
+            all.push((name, space));
+        }
+        Some(Space::Dict(all))
     }
 
     /// As the action space of a policy; none where a policy has no such head.
@@ -159,6 +185,10 @@ impl Space {
             _ => None,
         }
     }
+}
+
+fn few(entries: usize) -> Option<usize> {
+    (entries <= MOST).then_some(entries)
 }
 
 /// The numbers of nested lists; Python's JSON has an `Infinity`, which is read as `null` before.

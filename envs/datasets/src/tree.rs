@@ -166,7 +166,14 @@ fn vector(path: &Path, key: &str, column: Column, space: Option<&Space>) -> Resu
         ));
     }
     let size = nvec.iter().sum::<usize>();
-    let mut data = vec![0.0; column.rows * size];
+    let mut data = Vec::new();
+    let entries = column.rows.checked_mul(size).filter(|&entries| data.try_reserve_exact(entries).is_ok());
+    let Some(entries) = entries else {
+        let found = format!("{} rows of {size} choices", column.rows);
+        let expected = "as many as fit into memory one-hot; choose other keys with `observe`";
+        return Err(Error::content(path, key, found, expected));
+    };
+    data.resize(entries, 0.0);
     for (row, choices) in data.chunks_exact_mut(size.max(1)).zip(column.data.chunks_exact(column.size)) {
         let mut first = 0;
         for ((&choice, &n), &start) in choices.iter().zip(&nvec).zip(&start) {
@@ -204,4 +211,18 @@ fn join(path: &Path, key: &str, mut parts: Vec<(String, Column)>) -> Result<Colu
     }
     let integer = parts.iter().all(|(_, part)| part.integer);
     Ok(Column { rows, shape: vec![size], size, integer, bytes: false, data })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_choices_than_memory_are_refused() {
+        let rows = 1 << 22;
+        let column = Column { rows, size: 1, data: vec![0.0; rows], ..Column::default() };
+        let space = Space::Discrete { n: 1 << 24, start: 0 };
+        let error = vector(Path::new("x"), "observations", column, Some(&space)).unwrap_err().to_string();
+        assert!(error.contains("found 4194304 rows of 16777216 choices"), "{error}");
+    }
 }

@@ -233,6 +233,43 @@ fn hdf5_of_nothing() {
     }
 }
 
+/// A line of `metadata.json` claims any number of entries.
+#[test]
+fn spaces_of_any_size() {
+    let episode = include_bytes!("minari-arrow/continuous-v0/data/0/part-0.arrow");
+    let folder = arrow_folder("spaces", episode);
+    let path = folder.join("data").join("metadata.json");
+    for space in [
+        r#"{"type": "Box", "shape": [1000000000000], "low": 0, "high": 1}"#,
+        r#"{"type": "Box", "shape": [4294967296, 4294967296], "low": [0], "high": [1]}"#,
+        r#"{"type": "Discrete", "n": 1000000000000}"#,
+        r#"{"type": "MultiBinary", "n": 1000000000000000}"#,
+        r#"{"type": "MultiBinary", "n": [1000000000, 1000000]}"#,
+        r#"{"type": "MultiDiscrete", "nvec": [1e30, 1e30]}"#,
+        r#"{"type": "Box", "dtype": "uint8", "shape": [4294967296, 4294967296, 3]}"#,
+    ] {
+        for key in ["observation_space", "action_space"] {
+            let tuple = format!(r#"{{"type": "Tuple", "subspaces": [{space}, {space}]}}"#);
+            for space in [space, &tuple] {
+                let metadata = serde_json::json!({"data_format": "arrow", key: space});
+                write(&path, metadata.to_string().as_bytes());
+                let (outcome, held) = peak(|| try_out(&folder));
+                outcome.unwrap_or_else(|error| panic!("{space}: {error}"));
+                assert!(held < 1 << 20, "{held} bytes of memory: {space}");
+            }
+        }
+    }
+    let many = vec![r#"{"type": "Box", "shape": [4000000], "low": 0, "high": 1}"#; 50].join(", ");
+    let space = format!(r#"{{"type": "Tuple", "subspaces": [{many}]}}"#);
+    write(
+        &path,
+        serde_json::json!({"data_format": "arrow", "observation_space": space}).to_string().as_bytes(),
+    );
+    let (outcome, held) = peak(|| try_out(&folder));
+    outcome.unwrap();
+    assert!(held < 100 << 20, "{held} bytes of memory");
+}
+
 /// A file of `tests/forms`.
 fn form(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/forms").join(name)).unwrap()
