@@ -279,6 +279,20 @@ fn what_goes_wrong_in_an_episode_is_told_in_one_sentence() {
     }
 }
 
+/// Where one of several processes fails, what the others answered meanwhile is no answer to whoever asks next.
+#[test]
+fn no_answer_is_left_unread() {
+    let spec = line(json!({"fault": "raise", "seed": 40}));
+    fault(&spec, 2);
+    let found = |spec: &EnvSpec| {
+        let mut vector = VectorEnv::new(spec, 2).unwrap();
+        let mut observations = [0.0; 4];
+        vector.reset(90, &mut observations).unwrap();
+        observations
+    };
+    assert_eq!(found(&spec), found(&line(json!({}))));
+}
+
 #[test]
 fn one_that_hangs_is_given_up_after_its_timeout() {
     let mut spec = line(json!({"fault": "hang"}));
@@ -312,6 +326,20 @@ fn python_draws_what_it_steps() {
     assert!(matches!(error, Error::Picture { .. }), "{error}");
 }
 
+/// Waits until none of these processes, a line each, is alive.
+fn until_ended(pids: &str) {
+    let alive = |pid: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // A zombie has ended.
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    let since = Instant::now();
+    while pids.lines().any(alive) {
+        assert!(since.elapsed() < Duration::from_secs(60), "{pids}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Hangs with a child that hangs.
 #[test]
 #[ignore = "run by the other test, in a process of its own"]
@@ -343,15 +371,6 @@ fn a_child_ends_with_its_parent_even_where_that_is_killed() {
     let pids = std::fs::read_to_string(&note).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    let alive = |pid: &str| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // A zombie has ended.
-        !stat.is_empty() && !stat.contains(") Z ")
-    };
-    let since = Instant::now();
-    while pids.lines().any(alive) {
-        assert!(since.elapsed() < Duration::from_secs(60), "{pids}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_ended(&pids);
     std::fs::remove_dir_all(&folder).unwrap();
 }

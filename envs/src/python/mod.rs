@@ -176,6 +176,11 @@ impl Group {
                 continue;
             }
             self.answer(ask, worker)?;
+            let (found, expected) = (self.workers[worker].buffer.len(), mine.len() * line.len() * 8);
+            if found != expected {
+                let reason = format!("{found} bytes were answered, where {expected} are expected");
+                return Err(self.failed(ask, worker, Trouble::Other(reason)));
+            }
             let mut numbers = self.workers[worker].buffer.as_chunks::<8>().0.iter();
             for index in mine {
                 for (entry, bytes) in line.iter_mut().zip(numbers.by_ref()) {
@@ -191,9 +196,9 @@ impl Group {
         self.workers[worker].read().map_err(|trouble| self.failed(ask, worker, trouble))
     }
 
-    /// The error of a process that did not answer, which is not used any more.
+    /// The error of a process that did not answer. None is used any more: others may have answered what nobody reads.
     fn failed(&mut self, ask: Ask, worker: usize, trouble: Trouble) -> Error {
-        self.workers[worker].broken = true;
+        self.workers.iter_mut().for_each(|worker| worker.broken = true);
         let id = self.workers[worker].spec.id.clone();
         let call = match ask {
             Ask::Reset => "reset",

@@ -1,6 +1,7 @@
 """Environments for tests: a point on a line, and one of each space."""
 
 import os
+import subprocess
 import sys
 import time
 
@@ -10,16 +11,20 @@ from gymnasium import spaces
 
 
 class Line(gymnasium.Env):
-    """A point that an action pushes; noise from the seed. At step `at` of an episode it does what `fault` says,
-    or the file that there may be."""
+    """A point that an action pushes; noise from the seed. At step `at` of an episode, of that `seed` alone if there is
+    one, it does what `fault` says, or the file that there may be. With `child` it starts a process and writes its number
+    there."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
 
-    def __init__(self, fault=None, at=3, size=2, note=None, fault_file=None, render_mode=None):
+    def __init__(self, fault=None, at=3, size=2, note=None, fault_file=None, seed=None, child=None, render_mode=None):
         self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float64)
         self.action_space = spaces.Box(-0.5, 0.7, (1,), np.float32)
         self.fault, self.at, self.size, self.render_mode = fault, at, size, render_mode
-        self.fault_file = fault_file
+        self.fault_file, self.seed = fault_file, seed
+        if child is not None:
+            with open(child, "a") as file:
+                file.write(f"{subprocess.Popen(['sleep', '1000']).pid}\n")
         if note is not None:
             with open(note, "a") as file:
                 file.write(f"{os.getpid()}\n")
@@ -37,7 +42,7 @@ class Line(gymnasium.Env):
         super().reset(seed=seed)
         if self.fault == "reset":
             raise ValueError("no room")
-        self.where, self.steps = self.np_random.standard_normal(), 0
+        self.where, self.steps, self.seeded = self.np_random.standard_normal(), 0, seed
         return (self.observation() if self.fault != "unseeded" else np.random.rand(self.size)), {}
 
     def step(self, action):
@@ -49,7 +54,7 @@ class Line(gymnasium.Env):
             print("printed by step " * 1000)
             os.write(1, b"\0\1\2\3" * 100)
             assert sys.stdin.read() == ""
-        if self.steps == self.at:
+        if self.steps == self.at and self.seed in (None, self.seeded):
             if self.fault == "raise":
                 {}["the key"]
             if self.fault == "exit":
@@ -103,6 +108,8 @@ class Kind(gymnasium.Env):
             "discrete": spaces.Discrete(3, start=5),
             "binary": spaces.MultiBinary(2),
             "matrix": spaces.Box(-2, 2, (2, 1), np.float64),
+            "narrow": spaces.Box(-0.1, 0.1, (1,), np.float64),
+            "several": spaces.MultiDiscrete([3, 2], start=[5, -1]),
             "endless": spaces.Box(-np.inf, np.inf, (1,), np.float32),
             "text": spaces.Text(3),
         }[action]
