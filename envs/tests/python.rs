@@ -159,6 +159,9 @@ fn actions_come_as_their_space_has_them() {
         ("discrete", vec![2.0], 7.0),
         ("matrix", vec![0.5, -1.25], -0.75),
         ("matrix", vec![2.0000002, 0.0], 2.0),
+        // The float32 next to 0.1 is above it.
+        ("narrow", vec![1.0], 0.1),
+        ("several", vec![2.0, 1.0], 7.0),
     ] {
         let kwargs = json!({"observation": "discrete", "action": kind});
         let spec = spec(json!({"python": "tiny:Kind", "kwargs": kwargs, "max_episode_steps": 9}));

@@ -224,8 +224,9 @@ class Action:
                 raise Refusal("space", f"its actions are {space}, without finite bounds", "wrap the environment in gymnasium.wrappers.RescaleAction, or give its space the bounds")
             self.described = {"kind": "continuous", "low": low.tolist(), "high": high.tolist()}
             plain = space.dtype == np.float32 and len(space.shape) == 1
-            # A copy, as an environment may keep or change it.
-            self.of = (lambda row: row.copy()) if plain else (lambda row: row.astype(space.dtype).reshape(space.shape))
+            # A copy, as an environment may keep or change it; the float32 next to a bound may be outside of it.
+            clipped = lambda row: np.clip(row.astype(space.dtype).reshape(space.shape), space.low, space.high)
+            self.of = (lambda row: row.copy()) if plain else clipped
         elif isinstance(space, spaces.Discrete):
             self.described = {"kind": "discrete", "choices": int(space.n)}
             start, number = int(space.start), np.int64
