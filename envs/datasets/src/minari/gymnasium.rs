@@ -32,9 +32,14 @@ pub(super) fn action_space(space: &ActionSpace) -> String {
     .to_string()
 }
 
-/// What `gymnasium.make` takes; none for an environment that is not Gymnasium's.
+/// What `gymnasium.make` takes; none for an environment that is not Gymnasium's, or that hides what Gymnasium's shows.
 pub(super) fn env_spec(environment: &Description) -> Option<String> {
     let id = &environment.spec.id;
+    let mut kwargs = environment.spec.kwargs.clone();
+    kwargs.remove("max_episode_steps");
+    if kwargs.remove("observe").is_some_and(|what| what != "all") {
+        return None;
+    }
     let spec = json!({
         "id": id,
         "entry_point": format!("gymnasium.envs.{}", entry_point(id)?),
@@ -43,7 +48,7 @@ pub(super) fn env_spec(environment: &Description) -> Option<String> {
         "max_episode_steps": environment.max_episode_steps,
         "order_enforce": true,
         "disable_env_checker": false,
-        "kwargs": {},
+        "kwargs": kwargs,
         "additional_wrappers": [],
         "vector_entry_point": null,
     });
@@ -81,6 +86,22 @@ fn entry_point(id: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_environment_keeps_its_arguments() {
+        let spec = |id: &str, kwargs: serde_json::Value| {
+            let kwargs = kwargs.as_object().unwrap().clone();
+            env_spec(
+                &aaren_envs::describe(&aaren_envs::EnvSpec { kwargs, ..aaren_envs::EnvSpec::new(id) })
+                    .unwrap(),
+            )
+        };
+        let read = |text: Option<String>| serde_json::from_str::<serde_json::Value>(&text.unwrap()).unwrap();
+        let its = read(spec("Pendulum-v1", json!({"g": 9.5, "max_episode_steps": 50})));
+        assert_eq!((&its["kwargs"], &its["max_episode_steps"]), (&json!({"g": 9.5}), &json!(50)));
+        assert_eq!(read(spec("CartPole-v1", json!({"observe": "all"})))["kwargs"], json!({}));
+        assert_eq!(spec("CartPole-v1", json!({"observe": "positions"})), None);
+    }
 
     /// As `gymnasium.registry[id].entry_point`.
     #[test]
