@@ -37,7 +37,7 @@ pub fn fetch(id: &str, folder: &Path, progress: &dyn Fn(u64, u64)) -> Result<Pat
         let size = length(&url)?;
         let part = beside(&path);
         file(&url, &part, size, &|done| progress(done, size))?;
-        Dataset::load(&part)?;
+        check(&part)?;
         rename(&part, &path)?;
         path
     } else if let Some(instead) = offers::instead(bare).filter(|_| !bare.contains('/')) {
@@ -97,13 +97,28 @@ fn minari(id: &str, progress: &dyn Fn(u64, u64), depth: usize) -> Result<PathBuf
         .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
     let combined = metadata.as_ref().and_then(|metadata| metadata["combined_datasets"].as_array());
     for other in combined.into_iter().flatten().filter_map(Value::as_str) {
+        // It becomes a path and an address.
+        if !is_minari_id(other) {
+            let (place, found) = (part.join("data/metadata.json"), format!("`{}`", other.escape_debug()));
+            let expected = "ids of Minari's such as D4RL/pen/human-v2; ask whoever made the dataset";
+            return Err(Error::content(&place, "combined_datasets", found, expected));
+        }
         if depth < 4 && !minari_root().join(other).exists() {
             minari(other, progress, depth + 1)?;
         }
     }
-    Dataset::load(&part)?;
+    check(&part)?;
     rename(&part, &path)?;
     Ok(path)
+}
+
+/// Whether a whole download can be read; what cannot is not kept, so that the next call fetches it anew.
+fn check(part: &Path) -> Result<(), Error> {
+    let read = Dataset::load(part).map(drop);
+    if read.is_err() {
+        let _ = if part.is_dir() { fs::remove_dir_all(part) } else { fs::remove_file(part) };
+    }
+    read
 }
 
 fn endpoint(variable: &str, usual: &str) -> String {
@@ -227,4 +242,17 @@ fn file(url: &str, to: &Path, size: u64, progress: &dyn Fn(u64)) -> Result<(), E
     }
     progress(size);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_not_the_one_before() {
+        let head =
+            "HTTP/2 200\r\nLink: <https://x/a?p=1>; rel=\"prev\", <https://x/a?p=3>; rel=\"next\"\r\n\r\n";
+        assert_eq!(next_page(head).as_deref(), Some("https://x/a?p=3"));
+        assert_eq!(next_page("HTTP/2 200\r\nlink: <https://x/a>; rel=\"prev\"\r\n\r\n"), None);
+    }
 }

@@ -166,3 +166,36 @@ fn a_minari_dataset_by_its_id() {
         .unwrap();
     assert_eq!(Dataset::load(&found).unwrap().episodes().len(), 2);
 }
+
+#[test]
+fn a_part_that_cannot_be_read_is_fetched_anew() {
+    let bytes = std::fs::read(form("plain-earliest.hdf5")).unwrap();
+    let server = serve(vec![(HOPPER.into(), bytes.clone())], Manner::Cuts(1 << 20));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hopper-medium-v2.hdf5.part"), vec![7; bytes.len()]).unwrap();
+    let get = || at(&server, folder.path(), || fetch("hopper-medium-v2", folder.path(), &|_, _| ()));
+    let message = get().unwrap_err().to_string();
+    assert!(message.contains("not a readable HDF5 file"), "{message}");
+    assert_eq!(std::fs::read(get().unwrap()).unwrap(), bytes);
+}
+
+#[test]
+fn a_combined_dataset_leads_nowhere_else() {
+    let metadata = r#"{"combined_datasets": ["../../elsewhere"]}"#;
+    let list =
+        format!(r#"[{{"type": "file", "path": "both-v0/data/metadata.json", "size": {}}}]"#, metadata.len());
+    let server = serve(
+        vec![
+            ("/api/datasets/farama-minari/forms/tree/main/both-v0?recursive=true".into(), list.into()),
+            ("/datasets/farama-minari/forms/resolve/main/both-v0/data/metadata.json".into(), metadata.into()),
+        ],
+        Manner::Cuts(1 << 20),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let error = at(&server, folder.path(), || fetch("forms/both-v0", folder.path(), &|_, _| ())).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.contains("combined_datasets: found `../../elsewhere`; expected ids of Minari's"),
+        "{message}"
+    );
+}
