@@ -9,6 +9,9 @@ use crate::hdf5::Hdf5;
 use crate::tree::{Tree, in_order};
 use crate::{Dataset, End, Error, Reading, Transitions};
 
+/// Keys of a dictionary, those within others too, at most.
+const MOST_KEYS: usize = 4096;
+
 /// `observations actions rewards terminals timeouts`, a row for each transition, in the root or in the only group that
 /// has them.
 pub(super) fn load(path: &Path, reading: &Reading) -> Result<Dataset, Error> {
@@ -52,7 +55,7 @@ impl Source for Group {
     }
 
     fn tree(&self, name: &str) -> Result<Tree, Error> {
-        self.file.tree(&format!("{}{name}", self.group), 0)
+        self.file.tree(&format!("{}{name}", self.group))
     }
 }
 
@@ -65,7 +68,7 @@ fn by_episode(path: &Path, file: &Hdf5, reading: &Reading) -> Result<Dataset, Er
         if !file.has(&key("observations"))? {
             break;
         }
-        let tree = file.tree(&key("observations"), 0)?;
+        let tree = file.tree(&key("observations"))?;
         let observations =
             tree.flatten(path, &key("observations"), reading.spaces.0.as_ref(), reading.observe.as_deref())?;
         let (actions, rewards) = (file.read(&key("actions"))?, file.read(&key("rewards"))?);
@@ -97,13 +100,23 @@ fn by_episode(path: &Path, file: &Hdf5, reading: &Reading) -> Result<Dataset, Er
 
 impl Hdf5 {
     /// What is at a key: a column, or a group of them.
-    pub(crate) fn tree(&self, key: &str, depth: usize) -> Result<Tree, Error> {
+    pub(crate) fn tree(&self, key: &str) -> Result<Tree, Error> {
+        self.below(key, 0, &mut 0)
+    }
+
+    /// The tree at a key; `found` counts its keys, as groups that share theirs would unfold without end.
+    fn below(&self, key: &str, depth: usize, found: &mut usize) -> Result<Tree, Error> {
+        *found += 1;
+        if *found > MOST_KEYS {
+            let expected = format!("a dictionary of at most {MOST_KEYS} keys");
+            return Err(self.content(key, "groups within groups that name one another's keys", expected));
+        }
         let Some(names) = self.names(key)? else { return Ok(Tree::Leaf(self.read(key)?)) };
         if depth > 8 {
             return Err(self.content(key, "groups within groups", "a dictionary of at most 8 levels"));
         }
         let children = in_order(names).into_iter().map(|name| {
-            let tree = self.tree(&format!("{key}/{name}"), depth + 1)?;
+            let tree = self.below(&format!("{key}/{name}"), depth + 1, found)?;
             Ok((name, tree))
         });
         Ok(Tree::Group(children.collect::<Result<_, Error>>()?))

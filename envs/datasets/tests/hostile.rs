@@ -233,6 +233,41 @@ fn hdf5_of_nothing() {
     }
 }
 
+/// Nine groups of ten keys, each of which is the next group: 10⁹ columns.
+#[test]
+fn groups_that_share_their_keys() {
+    let path = scratch("shared.hdf5");
+    let mut file = FileBuilder::new();
+    let name = |level: usize| if level == 0 { "observations".into() } else { format!("group_{level}") };
+    for level in 0..9 {
+        let mut group = file.create_group(&name(level));
+        for key in 0..10 {
+            group.create_dataset(&format!("key_{level}{key}")).with_f64_data(&[0.5]).with_shape(&[1]);
+        }
+        let group = group.finish();
+        file.add_group(group);
+    }
+    for name in ["actions", "rewards", "timeouts"] {
+        file.create_dataset(name).with_f64_data(&[1.0]).with_shape(&[1]);
+    }
+    let mut bytes = file.finish().unwrap();
+    // An address stands behind the name of what it leads to.
+    let behind = |bytes: &[u8], name: &str| only(bytes, name.as_bytes()) + name.len();
+    for level in 0..8 {
+        let place = behind(&bytes, &name(level + 1));
+        let next: [u8; 8] = bytes[place..place + 8].try_into().unwrap();
+        for key in 0..10 {
+            let place = behind(&bytes, &format!("key_{level}{key}"));
+            bytes[place..place + 8].copy_from_slice(&next);
+        }
+    }
+    write(&path, &bytes);
+    let (outcome, held) = peak(|| try_out(&path).map_err(|error| error.to_string()));
+    let message = outcome.unwrap_err();
+    assert!(message.contains("expected a dictionary of at most 4096 keys"), "{message}");
+    assert!(held < 4 << 20, "{held} bytes of memory");
+}
+
 /// A line of `metadata.json` claims any number of entries.
 #[test]
 fn spaces_of_any_size() {

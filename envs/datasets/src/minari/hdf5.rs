@@ -17,8 +17,8 @@ pub(super) fn load(path: &Path, spaces: Spaces, episodes: &mut Episodes) -> Resu
         let group = format!("episode_{number}/");
         let key = |name: &str| format!("{group}{name}");
         let episode = Episode {
-            observations: file.tree(&key("observations"), 0)?,
-            actions: file.tree(&key("actions"), 0)?,
+            observations: file.tree(&key("observations"))?,
+            actions: file.tree(&key("actions"))?,
             rewards: file.read(&key("rewards"))?,
             terminations: file.read(&key("terminations"))?,
             truncations: file.read(&key("truncations"))?,
