@@ -14,6 +14,7 @@ use arrow_array::{ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Int6
 use arrow_schema::{ArrowError, Field, Schema};
 
 use crate::flat::{self, Source};
+use crate::hdf5::LARGEST_RATIO;
 use crate::record_batch::{labels_of, tree_of};
 use crate::tree::Tree;
 use crate::{Dataset, End, Error, Reading};
@@ -67,6 +68,7 @@ pub(crate) fn batches(path: &Path, columns: Option<&[&str]>) -> Result<Vec<Recor
         Error::open(path, other.unwrap_or_else(unreadable))
     };
     let file = File::open(path).map_err(|e| fail(&e))?;
+    let size = file.metadata().map_err(|e| fail(&e))?.len();
     // The library panics on some damaged files.
     let read = without_panic(|| {
         let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| e.to_string())?;
@@ -77,7 +79,18 @@ pub(crate) fn batches(path: &Path, columns: Option<&[&str]>) -> Result<Vec<Recor
             .collect();
         let mask = ProjectionMask::roots(reader.parquet_schema(), wanted);
         let parts = reader.with_projection(mask).build().map_err(|e| e.to_string())?;
-        parts.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())
+        // A run of equal values takes a few bytes, so that they could claim any number of rows.
+        let most = LARGEST_RATIO * size + 65_536;
+        let (mut all, mut entries) = (Vec::new(), 0);
+        for part in parts {
+            let batch = part.map_err(|e| e.to_string())?;
+            entries += (batch.num_rows() * batch.num_columns()) as u64;
+            if entries > most {
+                return Err(format!("more than {most} entries in {size} bytes"));
+            }
+            all.push(batch);
+        }
+        Ok(all)
     });
     read.unwrap_or_else(|| Err("its parts contradict one another".into())).map_err(|e| fail(&e))
 }

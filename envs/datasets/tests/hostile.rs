@@ -268,6 +268,32 @@ fn groups_that_share_their_keys() {
     assert!(held < 4 << 20, "{held} bytes of memory");
 }
 
+/// One value for all rows takes a few bytes, whatever their number.
+#[test]
+fn parquet_of_any_number_of_rows() {
+    let path = scratch("rows.parquet");
+    let column =
+        std::sync::Arc::new(arrow_array::Float64Array::from(vec![0.5; 1 << 23])) as arrow_array::ArrayRef;
+    let batch = arrow_array::RecordBatch::try_from_iter([("observations", column)]).unwrap();
+    let properties = parquet::file::properties::WriterProperties::builder()
+        .set_data_page_row_count_limit(1 << 24)
+        .set_write_batch_size(1 << 24)
+        .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
+        .build();
+    let mut bytes = Vec::new();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    drop(batch);
+    assert!(bytes.len() < 2000, "{} bytes", bytes.len());
+    write(&path, &bytes);
+    let (outcome, held) = peak(|| try_out(&path).map_err(|error| error.to_string()));
+    let message = outcome.unwrap_err();
+    assert!(message.contains(&format!("entries in {} bytes", bytes.len())), "{message}");
+    assert!(held < 32 << 20, "{held} bytes of memory");
+}
+
 /// A line of `metadata.json` claims any number of entries.
 #[test]
 fn spaces_of_any_size() {

@@ -1,4 +1,4 @@
-//! The filters of chunks: deflate, shuffle, LZF, scale-offset and Fletcher's checksum; others are named.
+//! The filters of chunks: deflate, shuffle, LZF and Fletcher's checksum; others are named.
 
 use std::io::Read;
 
@@ -36,7 +36,7 @@ const FLETCHER32: u16 = 3;
 const LZF: u16 = 32000;
 
 /// Deflate packs at most 1032 bytes into one.
-pub(super) const LARGEST_RATIO: u64 = 1032;
+pub(crate) const LARGEST_RATIO: u64 = 1032;
 
 impl Filter {
     pub(super) fn all(source: &Source, body: &[u8]) -> Result<Vec<Self>> {

@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use self::bytes::{DEEPEST, Fault, Source};
 use self::chunks::Chunk;
-use self::filters::LARGEST_RATIO;
+pub(crate) use self::filters::LARGEST_RATIO;
 use self::links::Link;
 pub(crate) use self::node::{Kind, Type};
 use self::node::{Layout, Node};
