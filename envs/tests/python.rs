@@ -296,6 +296,20 @@ fn no_answer_is_left_unread() {
     assert_eq!(found(&spec), found(&line(json!({}))));
 }
 
+/// What an environment starts ends with it.
+#[test]
+fn children_of_an_environment_end_with_it() {
+    let note = std::env::temp_dir().join(format!("aaren-envs-child-{}", std::process::id()));
+    let spec = line(json!({"fault": "raise", "child": note}));
+    fault(&spec, 1);
+    let spec = line(json!({"fault": "die", "child": note}));
+    fault(&spec, 1);
+    let pids = std::fs::read_to_string(&note).unwrap();
+    std::fs::remove_file(&note).unwrap();
+    assert_eq!(pids.lines().count(), 2);
+    until_ended(&pids);
+}
+
 #[test]
 fn one_that_hangs_is_given_up_after_its_timeout() {
     let mut spec = line(json!({"fault": "hang"}));

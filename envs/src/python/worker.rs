@@ -49,6 +49,8 @@ pub(super) struct Worker {
     pub film: bool,
     /// Whether it failed, and is not used any more.
     pub broken: bool,
+    /// Whether it ended and was waited for, after which its number may be another's.
+    reaped: bool,
     /// The message that is being written, or the answer that was read.
     pub buffer: Vec<u8>,
 }
@@ -113,7 +115,7 @@ impl Worker {
         std::thread::spawn(move || keep(reader, &kept));
         socket.set_read_timeout(Some(TICK)).and(socket.set_write_timeout(Some(TICK))).map_err(unstarted)?;
         let (spec, buffer) = (spec.clone(), Vec::new());
-        let mut worker = Worker { child, socket, printed, spec, film, broken: false, buffer };
+        let mut worker = Worker { child, socket, printed, spec, film, broken: false, reaped: false, buffer };
         let config = json!({
             "id": worker.spec.id, "kwargs": worker.spec.kwargs, "function": python.function, "import": python.import,
             "path": python.path, "max_episode_steps": python.max_episode_steps, "observe": python.observe,
@@ -212,12 +214,24 @@ impl Worker {
     fn end(&mut self) -> String {
         for _ in 0..40 {
             match self.child.try_wait() {
-                Ok(Some(status)) => return format!("{}{}", ended(status), self.said()),
+                Ok(Some(status)) => {
+                    self.kill_group();
+                    self.reaped = true;
+                    return format!("{}{}", ended(status), self.said());
+                }
                 Ok(None) => std::thread::sleep(TICK),
                 Err(_) => break,
             }
         }
         format!("closed its connection{}", self.said())
+    }
+
+    /// Kills it, and what its environments started.
+    fn kill_group(&self) {
+        if !self.reaped {
+            // SAFETY: a system call without memory; the group has the number of the process that leads it.
+            unsafe { libc::kill(-(self.child.id() as i32), libc::SIGKILL) };
+        }
     }
 
     /// The last line that it printed.
@@ -236,7 +250,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         // It would end by itself, unless it hangs.
-        let _ = self.child.kill();
+        self.kill_group();
         let _ = self.child.wait();
     }
 }
