@@ -13,7 +13,7 @@ use crate::{ActionSpace, Camera, Description, EnvSpec, Environment, Error, Pictu
 /// an evaluation that waits for all of these is not biased towards short ones.
 ///
 /// Everything per environment lies one after the other: environment `i` has the entries
-/// `i * size..(i + 1) * size`. Steps allocate nothing of their own.
+/// `i * size..(i + 1) * size`. Steps of environments of this crate allocate nothing of their own.
 pub struct VectorEnv {
     stepped: Stepped,
     description: Description,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, Float32Array, Int64Array, StringArray};
+use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray};
 use serde_json::{Map, Value, json};
 
 use crate::flat;
@@ -28,9 +28,19 @@ pub(crate) fn load(folder: &Path, reading: &Reading) -> Result<Dataset, Error> {
     let mut files = Vec::new();
     parquet_files(&folder.join("data"), 0, &mut files).map_err(|e| Error::open(&info, e))?;
     files.sort();
-    let mut batches = Vec::new();
+    let mut batches: Vec<RecordBatch> = Vec::new();
     for file in &files {
-        batches.extend(parquet::batches(file, None)?);
+        let its = parquet::batches(file, None)?;
+        let columns = |all: &[RecordBatch]| all.first().map(RecordBatch::num_columns);
+        if !batches.is_empty() && columns(&its).is_some_and(|found| Some(found) != columns(&batches)) {
+            return Err(Error::content(
+                file,
+                "columns",
+                "others than the files before",
+                "the same in all files",
+            ));
+        }
+        batches.extend(its);
     }
     if batches.is_empty() {
         return Err(Error::content(
@@ -39,12 +49,6 @@ pub(crate) fn load(folder: &Path, reading: &Reading) -> Result<Dataset, Error> {
             "no Parquet files",
             "data/chunk-000/file-000.parquet; is the download complete?",
         ));
-    }
-    let schema = batches[0].schema();
-    if let Some((file, _)) =
-        files.iter().zip(&batches).find(|(_, batch)| batch.schema().fields().len() != schema.fields().len())
-    {
-        return Err(Error::content(file, "columns", "others than the files before", "the same in all files"));
     }
     let mut dataset = flat::dataset(&Batches { path: folder.to_owned(), batches }, "LeRobot", reading)?;
     let features = info_json["features"].as_object();

@@ -172,6 +172,25 @@ fn last_rows_are_transitions_where_a_file_says_how_episodes_end() {
     }
 }
 
+/// Files of one folder with other columns: the file is named, however many rows those before it have.
+#[test]
+fn a_file_of_lerobot_with_other_columns_is_named() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("columns-lerobot");
+    let _ = std::fs::remove_dir_all(&folder);
+    let rows = 3000;
+    let transitions = aaren_datasets::Transitions {
+        observations: (0..rows).map(|row| row as f32).collect(),
+        actions: vec![0.5; rows],
+        rewards: vec![1.0; rows],
+        terminals: vec![false; rows],
+        timeouts: (0..rows).map(|row| row + 1 == rows).collect(),
+    };
+    Dataset::new("long", transitions, 1, 1, false).write_lerobot(&folder).unwrap();
+    load("plain.npz").write_parquet(&folder.join("data/chunk-000/file-001.parquet")).unwrap();
+    let message = Dataset::load(&folder).unwrap_err().to_string();
+    assert!(message.contains("file-001.parquet, columns: found others than the files before"), "{message}");
+}
+
 /// One-hot of `index` among `n`.
 fn one_hot(index: usize, n: usize) -> impl Iterator<Item = f32> {
     (0..n).map(move |i| f32::from(i == index))
@@ -394,6 +413,9 @@ fn spaces_say_what_numbers_mean() {
     let dataset = Dataset::load_for(&flat, &reading(None, bounds), None).unwrap();
     let expected = aaren_envs::ActionSpace::Continuous { low: vec![-9.0], high: vec![9.0] };
     assert_eq!(dataset.action_space(), expected);
+    let few = space(json!({"type": "Discrete", "n": 2, "start": 5}));
+    let message = Dataset::load_for(&flat, &reading(None, few), None).unwrap_err().to_string();
+    assert!(message.contains("found choice 2 in column 0; expected less than 2"), "{message}");
     let narrow = space(json!({"type": "Discrete", "n": 2, "start": 3}));
     let message = Dataset::load_for(&flat, &reading(narrow, None), None).unwrap_err().to_string();
     assert!(message.contains("found 5; expected choices from 3 to 4"), "{message}");

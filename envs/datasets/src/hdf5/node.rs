@@ -93,9 +93,15 @@ impl Node {
             return Err(Fault::new(found, super::rewrite("with its data inside", false)));
         }
         let filters = find(messages, FILTERS).map(|body| Filter::all(source, body)).transpose()?;
-        let rank = shape.len();
+        let (rank, body) = (shape.len(), part(LAYOUT, "a layout")?);
+        if matches!(body, [4 | 5, 2, flags, ..] if flags & 1 != 0)
+            && filters.as_ref().is_some_and(|all| !all.is_empty())
+        {
+            let found = "compressed chunks whose last ones are not compressed";
+            return Err(Fault::new(found, super::rewrite("compressed with gzip", false)));
+        }
         Ok(Self {
-            layout: layout(source, part(LAYOUT, "a layout")?, rank)?,
+            layout: layout(source, body, rank)?,
             shape,
             most,
             kind,
