@@ -193,3 +193,12 @@ fn velocities_are_left_out_where_the_environment_hides_them() {
     let again = some.observed_in(&env("positions")).unwrap();
     assert_eq!(again.observation_size(), 2);
 }
+
+#[test]
+fn of_what_is_set_aside_and_what_is_kept_neither_is_nothing() {
+    for (share, aside) in [(0.01, 1), (0.5, 2), (0.99, 2), (1.0, 2)] {
+        let made = Dataset::new("toy", transitions(&[TERMINAL, TIMEOUT, TERMINAL]), 2, 1, false);
+        let (kept, held) = made.set_aside(share);
+        assert_eq!((kept.episodes().len(), held.unwrap().episodes().len()), (3 - aside, aside), "{share}");
+    }
+}

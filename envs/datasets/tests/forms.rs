@@ -172,6 +172,83 @@ fn last_rows_are_transitions_where_a_file_says_how_episodes_end() {
     }
 }
 
+/// A flag of the user's names tells of time limits, not of the task's ends.
+#[test]
+fn flags_by_names_of_ones_own() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("flags.csv");
+    std::fs::write(&path, "a,u,r,ended,late\n0,0.5,1,0,0\n1,0.5,1,0,1\n2,0.5,1,1,0\n").unwrap();
+    let said = |name: &str| Some(name.to_owned());
+    let columns = Columns {
+        observation: vec!["a".into()],
+        action: vec!["u".into()],
+        reward: said("r"),
+        episode: None,
+        terminal: said("ended"),
+        timeout: said("late"),
+    };
+    let reading = Reading { columns: Some(columns), ..Reading::default() };
+    let dataset = Dataset::load_for(&path, &reading, None).unwrap();
+    assert_eq!(ends(&dataset), [(2, End::Truncated), (1, End::Terminated)]);
+}
+
+/// h5py's `userblock_size`; and columns in the only group that has them.
+#[test]
+fn hdf5_behind_other_bytes_and_in_a_group() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("group.hdf5");
+    for before in [0, 512, 1024, 2048] {
+        let mut file = hdf5_pure::FileBuilder::new();
+        file.with_userblock(before);
+        file.create_dataset("notes").with_f64_data(&[1.0]).with_shape(&[1]);
+        let mut group = file.create_group("data");
+        for name in ["observations", "actions", "rewards", "terminals"] {
+            group.create_dataset(name).with_f64_data(&[0.5, 1.0]).with_shape(&[2]);
+        }
+        let group = group.finish();
+        file.add_group(group);
+        std::fs::write(&path, file.finish().unwrap()).unwrap();
+        assert_eq!(load_path(&path).observations(), [0.5, 1.0], "{before}");
+    }
+}
+
+/// polars and others write lists with offsets of 64 bits.
+#[test]
+fn large_lists() {
+    use arrow_array::{ArrayRef, Float32Array, LargeListArray, RecordBatch};
+    let numbers = |numbers: &[f32]| std::sync::Arc::new(Float32Array::from(numbers.to_vec())) as ArrayRef;
+    let item = std::sync::Arc::new(arrow_schema::Field::new("item", arrow_schema::DataType::Float32, false));
+    let offsets = arrow_buffer::OffsetBuffer::from_lengths([2, 2]);
+    let lists = LargeListArray::new(item, offsets, numbers(&[0.5, 1.5, 2.5, 3.5]), None);
+    let columns = [
+        ("observations", std::sync::Arc::new(lists) as ArrayRef),
+        ("actions", numbers(&[0.25, 0.75])),
+        ("rewards", numbers(&[1.0, 2.0])),
+        ("timeouts", numbers(&[0.0, 1.0])),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("large.parquet");
+    std::fs::write(&path, bytes).unwrap();
+    let dataset = load_path(&path);
+    assert_eq!((dataset.observation_size(), dataset.observations()), (2, &[0.5, 1.5, 2.5, 3.5][..]));
+}
+
+#[test]
+fn a_combined_dataset_is_all_of_its_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["one-v0", "other-v0"] {
+        load("plain.npz").write_minari(&folder.path().join(part), None, &[]).unwrap();
+    }
+    let data = folder.path().join("both-v0/data");
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::write(data.join("metadata.json"), r#"{"combined_datasets": ["one-v0", "other-v0"]}"#).unwrap();
+    let both = load_path(&folder.path().join("both-v0"));
+    let one: Vec<f32> = (0..12).map(|row| row as f32).collect();
+    assert_eq!(both.rewards(), [one.clone(), one].concat());
+}
+
 /// Files of one folder with other columns: the file is named, however many rows those before it have.
 #[test]
 fn a_file_of_lerobot_with_other_columns_is_named() {

@@ -294,6 +294,23 @@ fn parquet_of_any_number_of_rows() {
     assert!(held < 32 << 20, "{held} bytes of memory");
 }
 
+/// Chunks at the edge of a dataset that a flag of its layout leaves unfiltered.
+#[test]
+fn hdf5_with_unfiltered_edges() {
+    let mut bytes = form("packed-latest.hdf5");
+    // A chunked layout of version 5 without flags, of edges 5 and 2 and entries of 4 bytes.
+    let layout = [5, 2, 0, 3, 1, 5, 2, 4];
+    let place = only(&bytes, &layout);
+    bytes[place + 2] = 1;
+    let path = scratch("edges.hdf5");
+    write(&path, &bytes);
+    let message = refused(&path);
+    assert!(
+        message.contains("observations: found compressed chunks whose last ones are not compressed"),
+        "{message}"
+    );
+}
+
 /// A line of `metadata.json` claims any number of entries.
 #[test]
 fn spaces_of_any_size() {
