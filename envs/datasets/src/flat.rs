@@ -54,8 +54,8 @@ pub(crate) fn holds_all(names: &[String]) -> bool {
     [OBSERVATIONS, ACTIONS, REWARDS].iter().all(|all| names.iter().any(|name| all.contains(&name.as_str())))
 }
 
-/// A dataset of these columns. Episodes end at terminals and timeouts; without timeouts where an episode's number
-/// changes, at d3rlpy's `episode_terminals`, or where `next_observations` are not the next row's observations.
+/// A dataset of these columns. Episodes end at terminals and timeouts, and where an episode's number changes; without
+/// both at d3rlpy's `episode_terminals`, or where `next_observations` are not the next row's observations.
 pub(crate) fn dataset(
     source: &dyn Source,
     format: &'static str,
