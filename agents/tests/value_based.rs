@@ -53,8 +53,12 @@ fn config() -> TrainConfig {
     }
 }
 
+/// Libtorch's generator is one for the whole process: tests that draw from it take turns.
+static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// Holds three updates to what `oracle/value_based.py` wrote.
 fn equals_the_oracle(agent: &impl Agent, oracle: &str) {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let (data, oracle): (_, Value) = (dataset(), serde_json::from_str(oracle).unwrap());
     let sampler = Sampler::with_outcome(&data, &task(), config().seed).unwrap();
     for (update, draws) in oracle["draws"].as_array().unwrap().iter().enumerate() {
