@@ -124,16 +124,26 @@ fn a_signal_saves_and_says_how_to_continue() {
         (libc::SIGHUP, "SIGHUP", 129),
         (libc::SIGHUP, "SIGHUP", 129),
     ];
+    let mut tries = 0;
     for (place, (signal, name, code)) in signals.into_iter().enumerate() {
-        let results = format!("it's {name} {place}");
-        let mut child = experiment.command(&results, &[]).spawn().unwrap();
-        let metrics = experiment.file(&results, RUNS[0], "metrics.jsonl");
-        assert!(wait_until(&mut child, || fs::metadata(&metrics).is_ok_and(|file| file.len() > 0)));
-        send(&child, signal);
-        if place == 3 {
+        tries += 1;
+        let mut results = format!("it's {name} {tries}");
+        let (status, message) = loop {
+            let mut child = experiment.command(&results, &[]).spawn().unwrap();
+            let metrics = experiment.file(&results, RUNS[0], "metrics.jsonl");
+            assert!(wait_until(&mut child, || fs::metadata(&metrics).is_ok_and(|file| file.len() > 0)));
             send(&child, signal);
-        }
-        let (status, message) = outcome(child.wait_with_output().unwrap());
+            if place == 3 {
+                send(&child, signal);
+            }
+            let ended = outcome(child.wait_with_output().unwrap());
+            // Beside a load the run may be over first.
+            if ended.0 != Some(0) || tries > 20 {
+                break ended;
+            }
+            tries += 1;
+            results = format!("it's {name} {tries}");
+        };
         assert_eq!(status, Some(code), "{message}");
         assert!(message.contains(&format!("stopped by {name} after update ")), "{message}");
         assert!(message.contains("/tiny/aaren-seed0/checkpoint.safetensors holds everything"), "{message}");
