@@ -172,8 +172,15 @@ impl Flat<'_> {
                 known.iter_mut().zip(terminals).for_each(|(known, terminal)| *known |= terminal);
                 // The last episode may be unfinished.
                 known.last_mut().into_iter().for_each(|last| *last = true);
-                let labels = self.labels(name, rows).ok();
-                labels.map(|labels| self.changes(name, &labels, &known)).transpose()?
+                match self.labels(name, rows) {
+                    Ok(labels) => Some(self.changes(name, &labels, &known)?),
+                    Err(error) => {
+                        notes.push(format!(
+                            "episodes end at their flags alone, as `{name}` cannot be read: {error}"
+                        ));
+                        None
+                    }
+                }
             }
             (Some(_), None) => None,
             (None, Some(name)) => Some(self.changes(name, &self.labels(name, rows)?, &vec![false; rows])?),

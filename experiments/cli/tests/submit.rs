@@ -129,6 +129,8 @@ fn the_script_is_an_array_and_a_report_after_it() {
     assert!(refused.contains("expected options of sbatch such as --account=lab"), "{refused}");
     let refused = submit(&experiment, &["--print", "--only", "gru"]).unwrap_err();
     assert!(refused.contains("there is no policy `gru`"), "{refused}");
+    let refused = submit(&experiment, &["--print", "--results", "r\nj"]).unwrap_err();
+    assert!(refused.contains("expected a path in UTF-8 on one line"), "{refused}");
     let refused = submit(&experiment, &["--print", "--results", r"r\j"]).unwrap_err();
     assert!(refused.contains("found a backslash"), "{refused}");
 }

@@ -45,7 +45,7 @@ impl Run<'_> {
         if progress.data != data.checksum {
             return Err(Error::Refused(format!(
                 "dataset {}: found content of checksum {:08x}, expected {:08x}, which {shown} was trained \
-                 on; restore the dataset, or choose another --results folder",
+                 on; restore the dataset, or the version of aaren that trained it, or choose another --results folder",
                 data.dataset.name(),
                 data.checksum,
                 progress.data,

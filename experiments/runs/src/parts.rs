@@ -139,8 +139,8 @@ impl<'r> Parts<'r> {
             && other.folder.data().is_some_and(|then| then != data.checksum)
         {
             return Err(Error::Refused(format!(
-                "dataset {}: found other content than {other} was trained on, which is done; restore the dataset, or choose \
-                 another --results folder",
+                "dataset {}: found other content than {other} was trained on, which is done; restore the dataset, or the \
+                 version of aaren that trained it, or choose another --results folder",
                 data.dataset.name(),
             )));
         }

@@ -70,13 +70,14 @@ pub fn share_above(x: &[f64], y: &[f64]) -> f64 {
 }
 
 /// The mean over datasets of one number of each, the datasets taken as a random sample of those that there could be:
-/// Student's t over them. The runs' noise is in the numbers already. No interval for one dataset.
+/// Student's t over them. The runs' noise is in the numbers already. No interval for one dataset, or for datasets that do not vary.
 ///
 /// Beside the intervals of the other functions, for which the datasets are fixed, this one says what to expect of
 /// another dataset of the kind.
 pub fn over_sampled_datasets(of_each: &[f64]) -> Estimate {
     let center = mean(of_each);
-    Estimate { mean: center, ci95: student(center, of_each), over: Unit::Datasets }
+    let ci95 = student(center, of_each).filter(|(low, high)| high > low);
+    Estimate { mean: center, ci95, over: Unit::Datasets }
 }
 
 /// The share of all runs above each threshold.
@@ -212,6 +213,7 @@ mod tests {
             1e-8,
         );
         assert_eq!(over_sampled_datasets(&means[..1]).ci95, None);
+        assert_eq!(over_sampled_datasets(&[1.0, 1.0]).ci95, None);
         // Wider than over the same datasets as they are where these differ by more than their runs do.
         let apart = [vec![0.0, 0.1], vec![10.0, 10.1], vec![20.0, 20.1]];
         let (low, high) = over_sampled_datasets(&apart.each_ref().map(|runs| mean(runs))).ci95.unwrap();

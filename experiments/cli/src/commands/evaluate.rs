@@ -143,7 +143,7 @@ pub(super) fn environment_of(asked: Option<&str>, header: &Header) -> Result<Env
 pub(super) fn actions(space: &ActionSpace) -> String {
     match space.choices() {
         [] => format!("{} (continuous)", space.size()),
-        choices => format!("{choices:?} choices"),
+        choices => format!("{choices:?} choices ({})", space.kind()),
     }
 }
 

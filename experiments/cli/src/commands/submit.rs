@@ -77,8 +77,8 @@ pub fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     for (option, path) in [("", &args.selection.experiment), ("--results ", &args.selection.results)] {
-        if path.to_str().is_none() {
-            let expected = "expected a path in UTF-8, as a script can name it";
+        if path.to_str().is_none_or(|path| path.contains(char::is_control)) {
+            let expected = "expected a path in UTF-8 on one line, as a script can name it";
             return Err(Refusal(format!("{option}{}: {expected}", path.display())).into());
         }
     }
@@ -158,7 +158,8 @@ fn log(folder: &Path, pattern: &str) -> Result<String> {
 /// What submits the arrays and the report.
 fn script(args: &Args, name: &str, folder: &Path, tasks: &[Open], program: &str) -> Result<String> {
     let here = std::env::current_dir().context("the working directory")?;
-    let here = here.to_str().context("the working directory is no UTF-8 text")?;
+    let here = here.to_str().filter(|here| !here.contains(char::is_control));
+    let here = here.context("the working directory: expected a path in UTF-8 on one line")?;
     let logs = folder.join("slurm");
     let at_root = Path::new(here).join(&logs);
     let options = |name: String, pattern: &str, is_report: bool| {

@@ -90,10 +90,8 @@ pub fn run(plan: &Plan, args: &Args, jobs: usize) -> Result<Vec<String>> {
             if !status.success() && !known {
                 refused += usize::from(status.code() == Some(2));
                 // Who was killed, or panicked, has said nothing of it.
-                let last = match status.code() {
-                    None | Some(101) => format!("{status}; its last words: {}", one.last),
-                    _ => one.last,
-                };
+                let said = !matches!(status.code(), None | Some(101));
+                let last = if said { one.last } else { status.to_string() };
                 output::beside(&bars, || output::note(format_args!("{}: {last}", one.job.run)));
                 broken.push(format!("{} ({last})", one.job.run));
             }
