@@ -148,6 +148,7 @@ fn an_episode_without_flags_ends_where_its_number_does() {
     assert_eq!(ends(&again), [(1, End::Terminated), (1, End::Truncated), (2, End::Unfinished)]);
     let none = read("0,0.5,1,0,1, 1,0.5,1,0,0, 2,0.5,1,1,0,").unwrap();
     assert_eq!(ends(&none), [(1, End::Truncated), (2, End::Terminated)]);
+    assert!(none.findings(None).iter().any(|note| note.contains("as `episode` cannot be read")));
     let message = read("0,0.5,1,0,0,0 1,0.5,1,0,0,1 2,0.5,1,0,0,0 3,0.5,1,0,0,1").unwrap_err().to_string();
     assert!(message.contains("an episode again at row 2") && message.contains("sort the table"), "{message}");
 }
