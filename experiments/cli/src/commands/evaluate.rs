@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::refusal::Refusal;
-use aaren_envs::{EnvSpec, describe};
+use aaren_envs::{Description, EnvSpec, describe};
 use aaren_format::{ActionSpace, Header, Regime, Target};
 use aaren_reports::{INTERVAL, Metric, lengths};
 use aaren_runs::evaluation::Evaluation;
@@ -126,25 +126,28 @@ struct Seeded<'e> {
 /// The environment that a policy acts in: the one that is asked for, else that of its training.
 pub(super) fn environment_of(asked: Option<&str>, header: &Header) -> Result<EnvSpec> {
     let env = asked.map_or_else(|| Ok(header.env.clone()), aaren_spec::environment)?;
-    let environment = describe(&env)?;
-    if environment.observation_size != header.observation_size || !environment.action.is_like(&header.action)
-    {
-        let (found, expected) = (environment.observation_size, header.observation_size);
-        return Err(Refusal(format!(
-            "--env {}: its observations have {found} entries and its actions {}, the policy's {expected} and {}; choose an environment of the same shape",
-            env.id, actions(&environment.action), actions(&header.action)
-        ))
-        .into());
+    if let Some(other) = other_shape(&describe(&env)?, header.observation_size, &header.action) {
+        return Err(
+            Refusal(format!("--env {}: {other}; choose an environment of the same shape", env.id)).into()
+        );
     }
     Ok(env)
 }
 
-/// The shape of actions, in words.
-pub(super) fn actions(space: &ActionSpace) -> String {
-    match space.choices() {
+/// How an environment's observations and actions differ from those of a policy, where they do.
+pub(super) fn other_shape(found: &Description, entries: usize, action: &ActionSpace) -> Option<String> {
+    let actions = |space: &ActionSpace| match space.choices() {
         [] => format!("{} (continuous)", space.size()),
         choices => format!("{choices:?} choices ({})", space.kind()),
-    }
+    };
+    (found.observation_size != entries || !found.action.is_like(action)).then(|| {
+        format!(
+            "its observations have {} entries and its actions {}, the policy's {entries} and {}",
+            found.observation_size,
+            actions(&found.action),
+            actions(action)
+        )
+    })
 }
 
 /// A policy's file, given itself or by its run's folder.

@@ -5,10 +5,10 @@ mod asked;
 
 use std::path::PathBuf;
 
-use super::evaluate::actions;
+use super::evaluate::other_shape;
 use crate::refusal::Refusal;
 use aaren_agents::PolicyFile;
-use aaren_envs::{Description, EnvSpec, describe};
+use aaren_envs::{EnvSpec, describe};
 use aaren_format::{Regime, Target};
 use aaren_reports::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
 use aaren_reports::{Asked, INTERVAL, Metric, Table, lengths, looks_of, training_seeds};
@@ -248,14 +248,8 @@ fn forms(env: &EnvSpec, vary: Option<&Vary>) -> Result<Vec<Form>> {
         let mut form = env.clone();
         let number = if value.fract() == 0.0 { Value::from(value as i64) } else { Value::from(value) };
         form.kwargs.insert(vary.key.clone(), number);
-        let found = describe(&form)?;
-        if found.observation_size != trained.observation_size || !found.action.is_like(&trained.action) {
-            let shape = |it: &Description| (it.observation_size, actions(&it.action));
-            let ((found, acts), (size, act)) = (shape(&found), shape(&trained));
-            let reason = format!(
-                "its observations have {found} entries and its actions {acts}, the policies' {size} and {act}"
-            );
-            return Err(Refusal(format!("--vary {}={value}: {reason}", vary.key)).into());
+        if let Some(other) = other_shape(&describe(&form)?, trained.observation_size, &trained.action) {
+            return Err(Refusal(format!("--vary {}={value}: {other}", vary.key)).into());
         }
         Ok(Form { value: Some(value), env: form, update: None })
     };
