@@ -81,7 +81,7 @@ $(STAMP):
 
 # `make -j2 snapshots` trains two at once, each on one core; a training that was stopped goes on where it was. The
 # trainings lie in target/snapshots; only the chosen actors are committed.
-TASKS := cartpole hopper halfcheetah walker2d ant hopper-1 halfcheetah-1 walker2d-1
+TASKS := cartpole hopper halfcheetah walker2d ant hopper-1 halfcheetah-1 walker2d-1 ant-1
 
 snapshots: $(TASKS:%=snapshots-%)
 

@@ -62,7 +62,7 @@ TASKS = {
     "ant": Task("Ant-v4", "SAC", 665_600, 10_240, 2_048, -325.6, 3879.7),
 }
 # Trained once more, for data that no choice of settings has seen.
-TASKS |= {f"{robot}-1": replace(TASKS[robot], seed=1) for robot in ("hopper", "halfcheetah", "walker2d")}
+TASKS |= {f"{robot}-1": replace(TASKS[robot], seed=1) for robot in ("hopper", "halfcheetah", "walker2d", "ant")}
 SAC_SETTINGS = {
     "learning_rate": 3e-4,
     "qf_learning_rate": 1e-3,
