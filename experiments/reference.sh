@@ -7,7 +7,7 @@
 # select, learning-rate, learning-rate-bc-10, regimes-seen and agents need a D4RL file of Hopper-v4 medium-expert data, at
 # data/hopper-medium-expert.hdf5; those that begin with asked need Walker2d-v4's too, at
 # data/walker2d-medium-expert.hdf5
-# popgym, learning-rate, agents, asked, asked-full, asked-full-rivals, asked-total, asked-speed, positions, positions-t-maze and
+# popgym, learning-rate, agents, asked, asked-full, asked-full-rivals, asked-total, asked-speed, positions, positions-rest, positions-t-maze and
 # grid-gru take an hour and more, grid hours: where a grid is stopped, the experiments that are whole are kept, and the next time
 # only the others are run. What is to be made anew is removed first.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
@@ -92,7 +92,7 @@ for part in $parts; do
         [ "$stopped" != 0 ] || swept select-forms hopper-medium-expert "$memories"
         $aaren report "$to" --out "$to"
         ;;
-    grid | grid-gru | popgym | popgym-sliding | asked-settings | asked-warmup | asked-cloning | asked-forms | asked-forms-again | positions-search | positions | positions-t-maze | hidden-forms | hidden-windows | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
+    grid | grid-gru | popgym | popgym-sliding | asked-settings | asked-warmup | asked-cloning | asked-forms | asked-forms-again | positions-search | positions | positions-rest | positions-t-maze | hidden-forms | hidden-windows | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
         command="aaren run $yaml --jobs 2"
         left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
