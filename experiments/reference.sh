@@ -22,6 +22,7 @@ for part in $parts; do
     fi
     case $part in
     select) yaml=experiments/select/forms.yaml ;;
+    positions-costs) yaml=experiments/memory/positions.yaml ;;
     *) yaml=$(find experiments -name "$part.yaml") ;;
     esac
     sources=$(git ls-tree HEAD agents envs policies experiments/spec experiments/runs experiments/reports experiments/statistics experiments/cli Cargo.lock $yaml | git hash-object --stdin | cut -c1-12)
@@ -231,6 +232,13 @@ print(*(f"--only {run}" for run in left))' "$to")
         done
         .deps/wheel/bin/python policies/streaming/devices/onnx_latency.py "$work"/latency/*.onnx > "$work/onnx-128.md"
         mv "$work/onnx-128.md" "$to"
+        ;;
+    positions-costs)
+        # On an idle machine, minutes; untrained policies cost the same.
+        task="--set dataset=popgym-repeat-previous-medium-expert --set env=popgym-RepeatPreviousMedium-v0"
+        command="aaren compare $yaml $task"
+        $aaren compare $yaml $task --results "$work/costs"
+        cp "$work"/costs/positions/* "$to"
         ;;
     forecasting)
         command="cargo run --release -p aaren-encoders --example forecasting -- ETTh1.csv"
