@@ -73,6 +73,7 @@ fn the_script_is_an_array_and_a_report_after_it() {
         "--print",
         "--",
         "--account=lab",
+        "--comment=two words",
         "--signal=B:TERM@60",
     ];
     let script = submit(&experiment, &[&resources[..], &others].concat()).unwrap();
@@ -93,6 +94,7 @@ fn the_script_is_an_array_and_a_report_after_it() {
         "#SBATCH --gres=gpu:1",
         "#SBATCH --mem=4G",
         "#SBATCH --account=lab",
+        "#SBATCH --comment='two words'",
         "#SBATCH --signal=B:TERM@60",
         "#SBATCH --requeue",
         "    timeout 10 scontrol requeue \"$task\" && break",

@@ -132,7 +132,10 @@ fn options(own: [(&str, Option<String>); 9], given: &[&String]) -> String {
     let again = |name: &str| given.iter().any(|given| given.split('=').next() == Some(name));
     let own = own.iter().filter(|(name, _)| !again(name));
     let own = own.filter_map(|(name, value)| Some(format!("{name}={}", shell(value.as_ref()?))));
-    let given = given.iter().map(|option| option.to_string());
+    let given = given.iter().map(|option| match option.split_once('=') {
+        Some((name, value)) => format!("{name}={}", shell(value)),
+        None => option.to_string(),
+    });
     own.chain(given).map(|option| format!("#SBATCH {option}\n")).collect()
 }
 
@@ -144,8 +147,7 @@ fn of_report(option: &str) -> bool {
 }
 
 /// The name of a log as Slurm reads it: `pattern` in a folder, from the root, as Slurm also replaces what stands in
-/// the name
-/// of the working directory.
+/// the name of the working directory.
 fn log(folder: &Path, pattern: &str) -> Result<String> {
     let folder = folder.display().to_string();
     if folder.contains('\\') {
