@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+import spaces as own
 from aaren import Policy
 from conftest import PROGRAM, Trained, run_aaren
+from test_spaces import SMALL, environment
 
 STEPS = 1000
 
@@ -57,7 +59,7 @@ def compare(policy: Policy, session: onnxruntime.InferenceSession, rows: int) ->
         found = dict(zip((port.name for port in session.get_outputs()), session.run(None, given), strict=True))
         state = {name: found[name.replace("state.", "next.")] for name in state}
         if policy.discrete:
-            agreed += int((found["action"] == expected).sum())
+            agreed += int(np.reshape(found["action"] == expected, (rows, -1)).all(1).sum())
         else:
             worst = max(worst, float(np.abs(found["action"] - expected).max()))
         rewards = rng.normal(size=rows) * 0.3
@@ -86,6 +88,18 @@ def test_choices_agree_over_a_thousand_steps(cart_pole: dict[str, Trained], name
     run = cart_pole[name]
     session, _ = export(run.policy, tmp_path / "step.onnx")
     assert compare(Policy.load(run.policy), session, rows=3) < 2e-3
+
+
+def test_several_choices_at_once_agree_over_a_thousand_steps(tmp_path: Path) -> None:
+    own.collect("dict", tmp_path / "data.hdf5")
+    (tmp_path / "tiny.yaml").write_text(f"env: {environment('dict')}\ndataset: data.hdf5\n{SMALL}")
+    policies = "policies=[aaren: {past_actions: true}]"
+    run_aaren("run", "tiny.yaml", "--set", policies, cwd=tmp_path)
+    file = tmp_path / "results/tiny/aaren-seed0/policy.safetensors"
+    session, said = export(file, tmp_path / "step.onnx")
+    action = next(port for port in said["ports"]["outputs"] if port["name"] == "action")
+    assert action["shape"] == [2]
+    assert compare(Policy.load(file), session, rows=3) < 2e-3
 
 
 def test_the_demos_policy_agrees(demo: Path, tmp_path: Path) -> None:
