@@ -175,7 +175,7 @@ print(*(f"--only {run}" for run in left))' "$to")
         done
         $aaren report "$to" --out "$to"
         ;;
-    precision | hidden-velocities | regimes)
+    precision | hidden-velocities | regimes | positions-whole)
         command="aaren run $yaml --jobs 2"
         $aaren run $yaml --jobs 2 --results "$work"
         keep
