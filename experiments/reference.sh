@@ -7,9 +7,9 @@
 # select, learning-rate, learning-rate-bc-10, regimes-seen and agents need a D4RL file of Hopper-v4 medium-expert data, at
 # data/hopper-medium-expert.hdf5; those that begin with asked need Walker2d-v4's too, at
 # data/walker2d-medium-expert.hdf5
-# popgym, learning-rate, agents, asked, asked-full, asked-full-rivals, asked-total, asked-speed, positions, positions-rest, positions-t-maze and
-# grid-gru take an hour and more, grid hours: where a grid is stopped, the experiments that are whole are kept, and the next time
-# only the others are run. What is to be made anew is removed first.
+# popgym, learning-rate, agents, asked, asked-full, asked-full-rivals, asked-total, asked-speed, positions, positions-rest,
+# positions-t-maze and grid-gru take an hour and more, grid hours: where a grid is stopped, the experiments that are whole are
+# kept, and the next time only the others are run. What is to be made anew is removed first.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
 # made at once.
 set -eu
@@ -238,7 +238,8 @@ print(*(f"--only {run}" for run in left))' "$to")
         task="--set dataset=popgym-repeat-previous-medium-expert --set env=popgym-RepeatPreviousMedium-v0"
         command="aaren compare $yaml $task"
         $aaren compare $yaml $task --results "$work/costs"
-        cp "$work"/costs/positions/* "$to"
+        cp "$work/costs/positions/compare.json" "$to"
+        text "$work/costs/positions/compare.md" > "$to/compare.md"
         ;;
     forecasting)
         command="cargo run --release -p aaren-encoders --example forecasting -- ETTh1.csv"

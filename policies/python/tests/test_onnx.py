@@ -59,7 +59,7 @@ def compare(policy: Policy, session: onnxruntime.InferenceSession, rows: int) ->
         found = dict(zip((port.name for port in session.get_outputs()), session.run(None, given), strict=True))
         state = {name: found[name.replace("state.", "next.")] for name in state}
         if policy.discrete:
-            agreed += int(np.reshape(found["action"] == expected, (rows, -1)).all(1).sum())
+            agreed += int((found["action"] == expected).sum())
         else:
             worst = max(worst, float(np.abs(found["action"] - expected).max()))
         rewards = rng.normal(size=rows) * 0.3
@@ -99,7 +99,8 @@ def test_several_choices_at_once_agree_over_a_thousand_steps(tmp_path: Path) -> 
     session, said = export(file, tmp_path / "step.onnx")
     action = next(port for port in said["ports"]["outputs"] if port["name"] == "action")
     assert action["shape"] == [2]
-    assert compare(Policy.load(file), session, rows=3) < 2e-3
+    # The largest difference of an index: all choices are the same.
+    assert compare(Policy.load(file), session, rows=3) == 0.0
 
 
 def test_the_demos_policy_agrees(demo: Path, tmp_path: Path) -> None:
