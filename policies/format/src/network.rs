@@ -4,7 +4,7 @@ use alloc::format;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bins, Context, Invalid, Layout, Model, Positions, Regime};
+use crate::{Bins, Context, ContextLength, Invalid, Layout, Model, Positions, Regime};
 
 /// The network of a policy: it says how the policy acts, whichever agent trained it.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,6 +96,8 @@ impl Decision {
         self.model.check()?;
         self.context.check(self.model.encoder())?;
         Invalid::unless(self.max_timesteps > 0, "max_timesteps", self.max_timesteps, "at least 1")?;
+        let longest = ContextLength::LONGEST;
+        Invalid::unless(self.band <= longest, "band", self.band, format!("at most {longest} timesteps"))?;
         let scale = self.return_scale;
         Invalid::unless(scale.is_finite() && scale > 0.0, "return_scale", scale, "a positive number")?;
         let [low, high] = self.return_range;

@@ -153,6 +153,16 @@ fn bins_without_a_range_of_returns_are_refused() {
 }
 
 #[test]
+fn a_band_that_no_training_has_is_refused() {
+    let mut f = small("transformer");
+    f.header["band"] = json!(1_000_000);
+    try_out(&f.bytes()).unwrap();
+    f.header["band"] = json!(1_000_001);
+    let message = try_out(&f.bytes()).unwrap_err();
+    assert!(message.contains("`band`: found 1000001, expected at most 1000000 timesteps"), "{message}");
+}
+
+#[test]
 fn a_header_that_multiplies_sizes_gets_no_memory_for_them() {
     // Long observations and long episodes: a window over both would hold their product.
     let config = Config {
