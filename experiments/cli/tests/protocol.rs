@@ -105,6 +105,51 @@ fn a_copied_folder_is_what_the_original_was_and_its_report_needs_no_data() {
     assert!(experiment.path("copied/tiny/scores.svg").is_file());
 }
 
+/// An endpoint is also of how its policies act, and one that gives way to another leaves a trace.
+#[test]
+fn a_played_endpoint_is_the_one_that_was_fixed() {
+    let experiment = Experiment::new(&YAML.replace("updates: 60", "updates: 5"));
+    let path = experiment.path("tiny.yaml");
+    let yaml = fs::read_to_string(&path).unwrap()
+        + "primary: {policy: aaren, against: transformer, endpoint: mean, margin: 2}\n";
+    fs::write(&path, &yaml).unwrap();
+    let run = |arguments: &[&str]| experiment.run("results", arguments).1;
+    let report = || {
+        let mut report = std::process::Command::new(env!("CARGO_BIN_EXE_aaren"));
+        report.current_dir(experiment.path("")).args(["report", "results/tiny"]);
+        let output = report.output().unwrap();
+        let text = [&*output.stdout, &*output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    run(&[]);
+    let message = run(&["--set", "context.rollout={reset: 1}"]);
+    assert!(message.contains("its `primary` endpoint fixed how it is played"), "{message}");
+    let (code, message) = report();
+    assert!(
+        code == Some(2)
+            && message.contains("aaren seed 0 was played with roll-out reset 1 instead of unbounded"),
+        "{message}"
+    );
+    run(&[]);
+    let another = "Runs began with another `primary` endpoint";
+    let (code, message) = report();
+    assert!(code == Some(0) && message.contains("## Primary endpoint"), "{message}");
+    assert!(!message.contains(another), "{message}");
+    // The same policies under other names, judged the other way round.
+    let renamed = yaml
+        .replace("[aaren, transformer]", "[other: {encoder: aaren}, rival: {encoder: transformer}]")
+        .replace("policy: aaren, against: transformer", "policy: rival, against: other");
+    fs::write(&path, renamed).unwrap();
+    run(&[]);
+    let (code, message) = report();
+    assert!(code == Some(0) && message.contains(another), "{message}");
+    // A run by itself decides nothing, and denies nothing.
+    let mut report = std::process::Command::new(env!("CARGO_BIN_EXE_aaren"));
+    report.current_dir(experiment.path("")).args(["report", "results/tiny/other-seed0"]);
+    let message = String::from_utf8(report.output().unwrap().stdout).unwrap();
+    assert!(message.contains("single runs decide nothing"), "{message}");
+}
+
 /// Before anything more is trained, `run` says what the report will refuse.
 #[test]
 fn an_endpoint_that_is_changed_later_is_told_at_once() {

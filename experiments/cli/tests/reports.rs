@@ -82,6 +82,59 @@ fn a_grid_is_run_to_its_end_for_nobody() {
     assert_eq!(code, Some(0), "{message}");
 }
 
+/// Folders by other spellings of their paths are the same folders, and nothing is written to where the user stands.
+#[test]
+fn a_report_lies_beside_its_experiments_however_they_are_spelled() {
+    let experiment = Experiment::new(&YAML.replace("updates: 60", "updates: 5"));
+    for name in ["one", "two"] {
+        let file = format!("{name}.hdf5");
+        fs::copy(experiment.path("pendulum.hdf5"), experiment.path(&file)).unwrap();
+        let [name, data] = [format!("name={name}"), format!("dataset={file}")];
+        let (code, message) = experiment.run("results", &["--set", &name, "--set", &data]);
+        assert_eq!(code, Some(0), "{message}");
+    }
+    fs::write(experiment.path("report.md"), "my notes").unwrap();
+    symlink("results/two", experiment.path("link")).unwrap();
+    let absolute = experiment.path("results/two").display().to_string();
+    for other in ["./results/two", "results/../results/two", &absolute, "link"] {
+        let report = experiment.path("results/report.md");
+        let _ = fs::remove_file(&report);
+        let (code, text, message) = experiment.aaren(&["report", "results/one", other]);
+        assert_eq!(code, Some(0), "{message}");
+        assert!(text.contains("written to results: "), "{other}: {text}");
+        assert!(report.is_file());
+    }
+    assert_eq!(fs::read_to_string(experiment.path("report.md")).unwrap(), "my notes");
+    // A sweep leaves an earlier one alone where it is told to.
+    let (code, _, message) = experiment.aaren(&["sweep", "results/one", "--episodes", "1"]);
+    assert_eq!(code, Some(0), "{message}");
+    let before = fs::read(experiment.path("results/one/sweep.json")).unwrap();
+    let other = ["sweep", "results/one", "--episodes", "1", "--rollout", "reset:1", "--out", "elsewhere"];
+    let (code, _, message) = experiment.aaren(&other);
+    assert_eq!(code, Some(0), "{message}");
+    assert!(fs::read(experiment.path("results/one/sweep.json")).unwrap() == before);
+    assert!(experiment.path("elsewhere/sweep.svg").is_file());
+}
+
+/// Who shares a report shares what it is not of.
+#[test]
+fn a_report_names_the_runs_that_failed() {
+    let experiment = Experiment::new(&YAML.replace("updates: 60", "updates: 5"));
+    experiment.finish("results");
+    let gone = experiment.path(&format!("results/tiny/{}", RUNS[1]));
+    fs::remove_dir_all(&gone).unwrap();
+    fs::create_dir(&gone).unwrap();
+    fs::write(gone.join("failure.txt"), "the loss is NaN\n").unwrap();
+    let (code, text, message) = experiment.aaren(&["report", "results/tiny"]);
+    assert_eq!(code, Some(1), "{message}");
+    let said = "Not done, and in no number here: tiny: transformer seed 0: ";
+    assert!(text.contains(said) && text.contains("the loss is NaN"), "{text}");
+    for file in ["report.md", "summary.md"] {
+        let text = fs::read_to_string(experiment.path(&format!("results/tiny/{file}"))).unwrap();
+        assert!(text.contains("transformer seed 0: "), "{file}: {text}");
+    }
+}
+
 #[test]
 fn data_under_another_name_go_on_and_other_data_do_not() {
     let experiment = Experiment::new(YAML);

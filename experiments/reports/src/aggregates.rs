@@ -59,7 +59,11 @@ impl Aggregates {
         let margin =
             margins.first().copied().flatten().filter(|_| margins.windows(2).all(|two| two[0] == two[1]));
         if with.is_none() && comparisons().any(|it| it.is_some()) {
-            left_out.push("differences: the experiments compare with different policies".into());
+            let why = match comparisons().all(|it| it.is_some()) {
+                true => "the experiments compare with different policies",
+                false => "somewhere the policy that others are compared with is not done, or alone",
+            };
+            left_out.push(format!("differences: {why}"));
         } else if margin.is_none() && margins.iter().any(Option::is_some) {
             left_out.push("non-inferiority: the experiments fixed different margins".into());
         }
@@ -157,7 +161,8 @@ impl Aggregates {
         let mut text = format!(
             "{over}. Interquartile mean, optimality gap, probability that a run is above one of the other policy, and profile: \
              Agarwal et al. 2021, with 95 % percentile-bootstrap intervals, the runs of each dataset resampled; of few runs \
-             they are too narrow. Differences are paired by training seed and episode, their intervals Student's t."
+             they are too narrow. Differences are paired by training seed and episode, their intervals Student's t, of success rates \
+             never narrower than the rates' own allow (Newcombe 1998; over datasets Zou and Donner 2008)."
         );
         if self.datasets.len() > 1 {
             text += " Intervals are of these datasets, as the verdicts are; taken as a sample of datasets that there could \
@@ -234,6 +239,10 @@ fn over_sample(differences: &[Paired]) -> Estimate {
 fn over_datasets(differences: &[Paired]) -> Estimate {
     match differences {
         [one] => one.difference,
-        several => mean_difference(&several.iter().map(|it| it.per_seed.clone()).collect::<Vec<_>>()),
+        several => {
+            let (alone, runs): (Vec<_>, Vec<_>) =
+                several.iter().map(|it| (it.difference.ci95, it.per_seed.clone())).unzip();
+            mean_difference(&runs, &alone)
+        }
     }
 }

@@ -99,7 +99,9 @@ impl Comparison {
             || [none(), none()],
             |it| {
                 let one = || if it.difference.over == Unit::Episodes { NO_VERDICT.into() } else { none() };
-                [it.difference.to_string(), it.verdict.map_or_else(one, |verdict| verdict.to_string())]
+                // Older summaries have verdicts of one seed.
+                let verdict = it.verdict.filter(|_| it.difference.over != Unit::Episodes);
+                [it.difference.to_string(), verdict.map_or_else(one, |verdict| verdict.to_string())]
             },
         )
     }
@@ -166,13 +168,16 @@ mod tests {
         assert!(comparison.policies["a"].difference.ci95.is_some_and(|(low, _)| low > 39.0));
         assert_eq!(comparison.policies["a"].verdict, None);
         assert_eq!(comparison.cells("a"), ["40.0 ± 0.0".to_owned(), "one seed: no verdict".into()]);
-        // Of two trainings the same difference has one.
+        // Two trainings with differences of 40 and 41 have one; with the same difference they do not say how others differ.
         let twice =
-            |sample: &Sample| Sample { seeds: [&*sample.seeds, &*sample.seeds].concat(), ..sample.clone() };
-        let (ours, theirs) = (twice(&ours), twice(&theirs));
-        let policies = [("b", &[0, 1][..], &theirs), ("a", &[0, 1][..], &ours)];
-        let comparison = Comparison::new("b", "return", Some(2.0), policies.into_iter()).unwrap();
-        assert_eq!(comparison.policies["a"].verdict, Some(Verdict::Better));
+            |one: &Sample, other: Sample| Sample { seeds: [&*one.seeds, &*other.seeds].concat(), ..other };
+        let both = |other: f64| {
+            let (ours, theirs) = (twice(&ours, sample(other)), twice(&theirs, sample(50.0)));
+            let policies = [("b", &[0, 1][..], &theirs), ("a", &[0, 1][..], &ours)];
+            Comparison::new("b", "return", Some(2.0), policies.into_iter()).unwrap()
+        };
+        assert_eq!(both(91.0).policies["a"].verdict, Some(Verdict::Better));
+        assert_eq!(both(90.0).policies["a"].verdict, None);
     }
 
     /// A policy whose seed 1 diverged is paired over the others, not with its neighbour's seed.

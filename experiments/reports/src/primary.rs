@@ -25,7 +25,7 @@ pub struct PrimaryScores {
     pub difference: Option<Estimate>,
     /// Those of its runs that are not done.
     pub missing: Vec<String>,
-    /// Those of its runs that began with another endpoint, or with none, each with what differs.
+    /// Those of its runs that began with another endpoint or with none, or were to be played otherwise, each with what differs.
     pub changed: Vec<String>,
 }
 
@@ -47,9 +47,14 @@ impl PrimaryScores {
                     missing.push(format!("{policy} seed {seed}"));
                     return None;
                 };
-                let differences = endpoint.differences(run.primary.as_ref());
+                let then = run.primary.as_ref();
+                let differences = endpoint.differences(&experiment.name, then);
                 if !differences.is_empty() {
                     changed.push(format!("{policy} seed {seed} began with {}", differences.join("; ")));
+                } else if let Some(how) =
+                    then.zip(run.protocol()).and_then(|(then, now)| then.played_otherwise(now))
+                {
+                    changed.push(format!("{policy} seed {seed} was played with {how}"));
                 }
                 Some(sample(run))
             };
@@ -77,6 +82,8 @@ pub struct PrimaryResult {
     pub endpoint: PrimarySpec,
     /// What its scores are of.
     pub metric: &'static str,
+    /// Decimals that its estimates are printed with: two where scores are shares, or lie as near to each other.
+    decimals: usize,
     /// Runs of it that are not done, by experiment. While there are any it is not estimated.
     pub missing: Vec<String>,
     /// Its estimate over its datasets as they are, and over them as a sample of those that there could be.
@@ -97,7 +104,10 @@ impl PrimaryResult {
         let mut found = Vec::new();
         for (folder, summary) in summaries {
             let Some(primary) = &summary.primary else { continue };
-            if seen.contains(&(folder, &primary.endpoint)) {
+            let same = |(other, endpoint): &(&PathBuf, &PrimarySpec)| {
+                *other == folder && endpoint.unlike(&primary.endpoint).is_empty()
+            };
+            if seen.iter().any(same) {
                 continue;
             }
             seen.push((folder, &primary.endpoint));
@@ -113,10 +123,10 @@ impl PrimaryResult {
         let mut scale: Option<Option<Scale>> = None;
         for name in &endpoint.datasets {
             let Some(summary) = beside.iter().find(|summary| summary.name == *name) else {
-                missing.push(format!("{name}: all"));
+                missing.push(format!("{name}: not reported here"));
                 continue;
             };
-            let here = summary.primary.as_ref().filter(|here| here.endpoint == *endpoint);
+            let here = summary.primary.as_ref().filter(|here| here.endpoint.unlike(endpoint).is_empty());
             let Some(here) = here else {
                 let what = format!(
                     "found another endpoint than that of {first}, which is over both; expected one endpoint for all of \
@@ -154,9 +164,19 @@ impl PrimaryResult {
             Some(Scale::Normalised) => "normalised score",
             _ => "return",
         };
+        let small = match scale.flatten() {
+            Some(Scale::Normalised) => false,
+            Some(Scale::Returns(least, most)) => most - least <= 2.0,
+            None => {
+                let mut all = scores.iter().flat_map(|(_, here)| here.policy.iter().chain(&here.against));
+                all.all(|score: &f64| score.abs() <= 1.0)
+            }
+        };
+        let decimals = if small || endpoint.endpoint == Endpoint::Probability { 2 } else { 1 };
         let mut result = PrimaryResult {
             endpoint: endpoint.clone(),
             metric,
+            decimals,
             missing,
             estimates: None,
             of_each: Vec::new(),
@@ -180,13 +200,14 @@ impl PrimaryResult {
         let strata = |pick: fn(&PrimaryScores) -> &Vec<f64>| -> Vec<Vec<f64>> {
             scores.iter().map(|(_, here)| pick(here).clone()).collect()
         };
+        let alone: Vec<_> = scores.iter().map(|(_, here)| here.difference.and_then(|it| it.ci95)).collect();
         // Of one dataset as in its summary, where success rates have intervals of their own.
         let of_one = match scores {
             [(_, one)] => one.difference.filter(|it| it.over == Unit::Seeds),
             _ => None,
         };
         let fixed = match self.endpoint.endpoint {
-            Endpoint::Mean => of_one.unwrap_or_else(|| mean_difference(&differences)),
+            Endpoint::Mean => of_one.unwrap_or_else(|| mean_difference(&differences, &alone)),
             Endpoint::Probability => probability_above(&strata(|it| &it.policy), &strata(|it| &it.against)),
         };
         let mut sampled = over_sampled_datasets(&of_each);
@@ -226,9 +247,8 @@ impl PrimaryResult {
                 () if self.endpoint.seeds.len() == 1 => crate::comparison::NO_VERDICT,
                 () => "no interval",
             };
-            let decimals = if self.endpoint.endpoint == Endpoint::Mean { 1 } else { 2 };
             let verdict = verdict.map_or(why.to_owned(), |verdict| verdict.to_string());
-            table.row([over.to_owned(), estimate.text(decimals), verdict]);
+            table.row([over.to_owned(), estimate.text(self.decimals), verdict]);
         }
         Some(table)
     }

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use aaren_format::{EnvSpec, Precision, Regime};
-use aaren_spec::{Endpoint, EpisodeResult, Evaluated, ExperimentResult, PrimarySpec, Protocol, RunResult};
+use aaren_spec::{
+    Began, Endpoint, EpisodeResult, Evaluated, ExperimentResult, FixedPrimary, PrimarySpec, Protocol,
+    RunResult,
+};
 
 use crate::{Error, PrimaryResult, Summary, Verdict};
 
@@ -30,9 +33,17 @@ fn endpoint(datasets: &[&str], seeds: &[u64]) -> PrimarySpec {
     }
 }
 
+fn played() -> Protocol {
+    Protocol { rollout: Regime::Unbounded, target_returns: vec![1.0], episodes: 1, guidance: 1.0 }
+}
+
+/// An endpoint as a run remembers it.
+fn fixed(endpoint: &PrimarySpec) -> FixedPrimary {
+    FixedPrimary { endpoint: endpoint.clone(), experiment: None, protocol: Some(played()) }
+}
+
 fn run(policy: &str, seed: u64, score: f64, began_with: Option<&PrimarySpec>) -> RunResult {
-    let protocol =
-        Protocol { rollout: Regime::Unbounded, target_returns: vec![1.0], episodes: 1, guidance: 1.0 };
+    let protocol = played();
     let episode = EpisodeResult { total_return: score, ..EpisodeResult::new(1.0, 0) };
     RunResult {
         policy: policy.into(),
@@ -54,7 +65,7 @@ fn run(policy: &str, seed: u64, score: f64, began_with: Option<&PrimarySpec>) ->
         data: 0,
         evaluations: vec![Evaluated { update: 1, protocol, episodes: vec![episode], held_out: None }],
         losses: vec![(1, 1.0)],
-        primary: began_with.cloned(),
+        primary: began_with.map(fixed),
         provenance: serde_json::from_str(r#"{"aaren": "", "commit": "", "mujoco": ""}"#).unwrap(),
     }
 }
@@ -65,6 +76,10 @@ fn experiment(name: &str, primary: Option<&PrimarySpec>, scores: [&[f64]; 2]) ->
         let scores = (0..).zip(scores);
         scores.map(move |(seed, &score)| run(policy, seed, score, primary))
     });
+    let runs: Vec<_> = runs.collect();
+    let began = runs.iter().filter_map(|run| {
+        Some(Began { policy: run.policy.clone(), seed: run.seed, primary: run.primary.clone()? })
+    });
     ExperimentResult {
         name: name.into(),
         policies: vec!["ours".into(), "theirs".into()],
@@ -73,8 +88,9 @@ fn experiment(name: &str, primary: Option<&PrimarySpec>, scores: [&[f64]; 2]) ->
         batch: 1,
         margin: None,
         primary: primary.cloned(),
-        runs: runs.collect(),
         unfinished: Vec::new(),
+        began: began.collect(),
+        runs,
         costs: Vec::new(),
     }
 }
@@ -157,7 +173,7 @@ fn an_endpoint_changed_after_its_first_run_is_refused() {
     let then = PrimarySpec { margin: 5.0, ..endpoint(&["a"], &[0, 1, 2]) };
     let now = endpoint(&["a"], &[0, 1, 2]);
     let mut changed = experiment("a", Some(&now), SCORES);
-    changed.runs[4].primary = Some(then);
+    changed.runs[4].primary = Some(fixed(&then));
     let message = refusal(&[changed.clone()]);
     assert!(
         message.starts_with("a: primary: found an endpoint that was changed after its first run"),
@@ -167,10 +183,27 @@ fn an_endpoint_changed_after_its_first_run_is_refused() {
     // One that was added when there were results already.
     changed.runs[4].primary = None;
     assert!(refusal(&[changed.clone()]).contains("theirs seed 1 began with no `primary`"));
+    // What is compared is how the policies act, too: as the first of the runs was to be played.
+    changed.runs[4].primary = Some(fixed(&now));
+    assert!(all(&[changed.clone()]).is_ok());
+    for run in changed.runs.iter_mut().filter(|run| run.policy == "theirs") {
+        run.evaluations[0].protocol.rollout = Regime::Reset(1);
+    }
+    let message = refusal(&[changed.clone()]);
+    assert!(
+        message.contains("theirs seed 0 was played with roll-out reset 1 instead of unbounded"),
+        "{message}"
+    );
+    for run in &mut changed.runs {
+        // Older files do not say how they were to be played.
+        run.primary.as_mut().unwrap().protocol = None;
+    }
+    assert!(all(&[changed.clone()]).is_ok());
+    changed.runs.iter_mut().for_each(|run| run.evaluations[0].protocol = played());
     // Runs that are none of its own may be of any time.
     changed.primary = Some(PrimarySpec { seeds: vec![0, 2], ..now });
     for run in &mut changed.runs {
-        run.primary = if run.seed == 1 { None } else { changed.primary.clone() };
+        run.primary = changed.primary.as_ref().map(fixed).filter(|_| run.seed != 1);
     }
     assert!(all(&[changed]).is_ok());
 }
@@ -201,9 +234,13 @@ fn an_endpoint_over_one_dataset_has_the_interval_of_its_summary() {
     let (estimate, verdict) = of(&[1.0, 1.0, 1.0], &["a"]);
     assert!(estimate.mean == 0.0 && estimate.ci95.unwrap().0 < -0.1, "{estimate:?}");
     assert_eq!(verdict, Some(Verdict::Undecided));
-    // Over several there is no width to take from such runs.
+    // So it is over several.
     let (estimate, verdict) = of(&[1.0, 1.0, 1.0], &["a", "b"]);
-    assert_eq!((estimate.mean, estimate.ci95, verdict), (0.0, None, None));
+    assert!(estimate.mean == 0.0 && estimate.ci95.unwrap().0 < -0.1, "{estimate:?}");
+    assert_eq!(verdict, Some(Verdict::Undecided));
+    // What is no rate has no width where trainings agree.
+    let (estimate, verdict) = of(&[1.5, 1.5, 1.5], &["a"]);
+    assert_eq!((estimate.mean, estimate.ci95, verdict), (0.5, None, None));
 }
 
 /// Scores of two protocols, or of two datasets under one name, are not averaged.
@@ -258,10 +295,14 @@ fn an_endpoint_is_not_estimated_before_all_of_its_runs_are_done() {
     let fixed = endpoint(&["a", "b"], &[0, 1, 2]);
     let a = experiment("a", Some(&fixed), [&[10.0, 12.0], &[9.0, 10.0, 11.0]]);
     let result = all(&[a]).unwrap().remove(0);
-    assert_eq!(result.missing, ["a: ours seed 2", "b: all"]);
+    assert_eq!(result.missing, ["a: ours seed 2", "b: not reported here"]);
     assert!(result.estimates.is_none() && result.table().is_none());
     assert_eq!(result.verdicts(), [None, None]);
-    assert!(result.about().ends_with("runs are missing: a: ours seed 2, b: all."), "{}", result.about());
+    assert!(
+        result.about().ends_with("runs are missing: a: ours seed 2, b: not reported here."),
+        "{}",
+        result.about()
+    );
 }
 
 #[test]
@@ -288,7 +329,10 @@ fn folders_are_told_apart() {
     let found = PrimaryResult::all(&[("one".into(), &a), ("one".into(), &b), ("two".into(), &none)]).unwrap();
     assert_eq!(found.iter().map(|it| it.missing.len()).collect::<Vec<_>>(), [0]);
     let found = PrimaryResult::all(&[("one".into(), &a), ("two".into(), &b)]).unwrap();
-    assert_eq!(found.iter().map(|it| &it.missing[..]).collect::<Vec<_>>(), [["b: all"], ["a: all"]]);
+    assert_eq!(
+        found.iter().map(|it| &it.missing[..]).collect::<Vec<_>>(),
+        [["b: not reported here"], ["a: not reported here"]]
+    );
 }
 
 /// Nobody knows what the mean of two returns is worth that may be of any size.
@@ -321,8 +365,27 @@ fn an_endpoint_that_was_removed_is_remembered() {
     assert!(!dropped(|_| ()));
     assert!(!dropped(|it| {
         it.primary = None;
-        it.runs.iter_mut().for_each(|run| run.primary = None);
+        it.began.clear();
     }));
+    // One in its place does not hide it, nor do other names of the policies, of the experiment, or other seeds.
+    assert!(dropped(|it| it.primary = Some(PrimarySpec { margin: 3.0, ..endpoint(&["a"], &[0]) })));
+    assert!(dropped(|it| it.began.iter_mut().for_each(|began| {
+        began.primary.endpoint.policy = "renamed".into();
+        began.primary.endpoint.against = "ours".into();
+        began.policy = "renamed".into();
+    })));
+    let renamed = |it: &mut ExperimentResult| {
+        it.name = "b".into();
+        it.began.iter_mut().for_each(|began| began.primary.experiment = Some("a".into()));
+    };
+    let was_renamed = |primary: Option<PrimarySpec>| {
+        let mut it = experiment("a", Some(&then), SCORES);
+        renamed(&mut it);
+        it.primary = primary;
+        Summary::new(&it).unwrap().unwrap().0.dropped_primary
+    };
+    assert!(was_renamed(None));
+    assert!(!was_renamed(Some(endpoint(&["b"], &[0, 1, 2]))));
 }
 
 /// Each target's return stands beside the episodes' lengths where some ended early.

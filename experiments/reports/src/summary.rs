@@ -6,7 +6,7 @@ use std::path::Path;
 use aaren_datasets::{DatasetSummary, Difficulty};
 use aaren_format::{AgentConfig, EnvSpec, Target, target_return, target_returns};
 use aaren_spec::{
-    Cost, EpisodeResult, ExperimentFolder, ExperimentResult, Provenance, RunResult, write_if_new,
+    Began, Cost, EpisodeResult, ExperimentFolder, ExperimentResult, Provenance, RunResult, write_if_new,
 };
 use aaren_statistics::{Estimate, ONE_SEED, Sample, Unit, mean};
 use serde::{Deserialize, Serialize};
@@ -29,9 +29,12 @@ pub struct Summary {
     /// What this experiment brings to the comparison that decides, where one is fixed that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary: Option<PrimaryScores>,
-    /// Whether runs began with a comparison that was to decide, and that is no longer fixed.
+    /// Whether runs in its folder began with a comparison that was to decide, and that is no longer fixed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dropped_primary: bool,
+    /// The runs that are not done, and so in no number here, each with what is known of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<String>,
     /// How it was measured.
     pub protocol: Protocol,
 }
@@ -195,11 +198,12 @@ impl Summary {
         let comparison = Comparison::new(with, metric.name(), margin, samples)
             .filter(|comparison| !comparison.policies.is_empty());
         let primary = PrimaryScores::new(experiment, |run| metric.sample(of_last(&[run], targets[0])));
-        let began_with_one = |run: &RunResult| {
-            let then = run.primary.as_ref();
-            then.is_some_and(|then| then.is_over(&experiment.name, &run.policy, run.seed))
+        let other_than_now = |began: &Began| {
+            let now = experiment.primary.as_ref();
+            began.primary.was_over(&experiment.name, &began.policy, began.seed)
+                && now.is_none_or(|now| !now.differences(&experiment.name, Some(&began.primary)).is_empty())
         };
-        let dropped = primary.is_none() && experiment.runs.iter().any(began_with_one);
+        let dropped = experiment.began.iter().any(other_than_now);
         let protocol = Protocol {
             env: first.env.clone(),
             dataset: first.dataset.clone(),
@@ -222,7 +226,9 @@ impl Summary {
             provenance: first.provenance.clone(),
         };
         let name = experiment.name.clone();
-        let summary = Self { name, policies, comparison, primary, dropped_primary: dropped, protocol };
+        let unfinished = experiment.unfinished.clone();
+        let summary =
+            Self { name, policies, comparison, primary, dropped_primary: dropped, unfinished, protocol };
         Ok(Some((summary, pictures)))
     }
 
@@ -233,7 +239,13 @@ impl Summary {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let wrong = |reason: String| Error::Summary { path: path.to_owned(), reason };
         let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-        serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
+        let summary: Self = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let targets = summary.protocol.target_returns.len();
+        let whole = |policy: &PolicySummary| policy.targets.len() == targets;
+        match targets > 0 && !summary.policies.is_empty() && summary.policies.values().all(whole) {
+            true => Ok(summary),
+            false => Err(wrong("it holds no policy, or not each at every target return".into())),
+        }
     }
 
     /// Writes it, its table, and its pictures, where they are not there already.
@@ -400,8 +412,12 @@ impl Summary {
         let columns = self.asked_columns();
         let about = if columns.is_empty() { String::new() } else { format!(" {}", columns.about()) };
         let targets = self.target_table().map_or_else(String::new, |table| table.to_markdown() + "\n");
+        let unfinished = match self.unfinished.as_slice() {
+            [] => String::new(),
+            runs => format!("Not done, and in no number here: {}.\n\n", runs.join("; ")),
+        };
         format!(
-            "# {}\n\n{}\n{targets}![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
+            "# {}\n\n{}\n{unfinished}{targets}![Learning curves](learning_curves.svg) ![Training loss](loss.svg)\n\n![Scores](scores.svg)\n\n\
              ![Memory](memory.svg) ![Latency](latency.svg)\n\n\
              Scores are of the last update, {asked}; intervals: {INTERVAL}. Differences are paired by \
              training seed and episode. State bytes (what must be kept from step to step), scratch bytes (a step's working \

@@ -1,7 +1,7 @@
 //! What a run keeps to go on from: a checkpoint, and beside the weights how far it is.
 
 use aaren_agents::{Checkpoint, Trainer};
-use aaren_spec::{Evaluated, PrimarySpec};
+use aaren_spec::{Evaluated, FixedPrimary};
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Metrics;
@@ -24,7 +24,7 @@ pub struct Progress {
     data: u32,
     /// The primary endpoint that was fixed when it began.
     #[serde(default)]
-    pub primary: Option<PrimarySpec>,
+    pub primary: Option<FixedPrimary>,
 }
 
 impl Run<'_> {
@@ -32,7 +32,11 @@ impl Run<'_> {
     pub(crate) fn resume(&self, trainer: &mut Trainer, data: &Data) -> Result<Progress> {
         let path = self.folder.checkpoint();
         if !path.exists() {
-            let primary = self.spec.primary.clone();
+            let primary = self.spec.primary.clone().map(|endpoint| FixedPrimary {
+                endpoint,
+                experiment: Some(self.spec.name.clone()),
+                protocol: Some(self.protocol(&data.summary)),
+            });
             return Ok(Progress { data: data.checksum, primary, ..Progress::default() });
         }
         let checkpoint = Checkpoint::load(&path, &self.fingerprint.hash())?;

@@ -105,7 +105,7 @@ impl Experiment {
         let mut over = self.runs().filter(|&(policy, seed)| now.is_over(&self.spec.name, policy, seed));
         let what = over.find_map(|(policy, seed)| {
             let began_with = self.folder(results).run(policy, seed).primary()?;
-            let differences = now.differences(began_with.as_ref()).join("; ");
+            let differences = now.differences(&self.spec.name, began_with.as_ref()).join("; ");
             let run = self.part(policy, seed);
             (!differences.is_empty()).then(|| format!("changed after {run} began with {differences}"))
         })?;

@@ -44,7 +44,7 @@ pub use part::Part;
 pub use parts::Outcome;
 pub use plan::Plan;
 pub use ready::claim;
-pub use trained::Trained;
+pub use trained::{Trained, write_findings};
 
 /// Makes an agent of one's own known: what learns, and its keys in YAML. Its policies act wherever the network that they
 /// are does.

@@ -4,14 +4,13 @@ use aaren_agents::PolicyFile;
 use aaren_datasets::Dataset;
 use aaren_envs::reference_scores;
 use aaren_format::{Network, Target};
-use aaren_spec::{Evaluated, Keep, Protocol, RunResult};
+use aaren_spec::{Evaluated, FixedPrimary, Keep, Protocol, RunResult};
 use aaren_streaming::Policy;
 use indicatif::ProgressBar;
 
 use crate::evaluation::Evaluation;
 use crate::interrupt::{self, Interrupted};
 use crate::metrics::{self, Metrics};
-use crate::protocol::differences;
 use crate::record::Record;
 use crate::run::Run;
 use crate::{Error, Result, held_out, output, provenance};
@@ -35,6 +34,9 @@ impl Run<'_> {
             policy: self.policy.name.clone(),
             agent: self.policy.agent.clone(),
             evaluations: Vec::new(),
+            primary: learned
+                .primary
+                .map(|fixed| FixedPrimary { protocol: Some(self.protocol(&learned.dataset)), ..fixed }),
             ..learned
         };
         self.play(file, result, metrics)
@@ -48,8 +50,14 @@ impl Run<'_> {
             )));
         }
         let (now, then) = (self.protocol(&left.dataset), left.protocol());
-        let differences = then.map_or("nothing".into(), |then| differences(then, &now));
-        output::note(format_args!("{self}: trained already, evaluated again: {differences}"));
+        let differences = then.map_or("nothing".into(), |then| then.differences(&now));
+        let fixed =
+            left.primary.as_ref().filter(|it| it.was_over(&self.spec.name, &self.policy.name, self.seed));
+        let refused = match fixed.and_then(|fixed| fixed.played_otherwise(&now)) {
+            Some(_) => "; its `primary` endpoint fixed how it is played: `aaren report` will refuse it",
+            None => "",
+        };
+        output::note(format_args!("{self}: trained already, evaluated again: {differences}{refused}"));
         self.write_spec()?;
         let metrics = Metrics::open(&self.folder, left.updates, None)?;
         let result = RunResult { agent: self.policy.agent.clone(), evaluations: Vec::new(), ..left };

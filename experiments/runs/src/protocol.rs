@@ -1,7 +1,6 @@
 //! How a policy is played: its roll-out, the returns that it is asked for, and how many episodes.
 
 use aaren_datasets::DatasetSummary;
-use aaren_format::Target;
 use aaren_spec::{PolicySpec, Protocol, Spec};
 
 /// How a policy is to be played.
@@ -38,21 +37,6 @@ fn of_data(best: f64, worst: f64) -> Vec<f64> {
         half if half > 0.0 && half >= worst => vec![cut(best), half],
         _ => vec![cut(best)],
     }
-}
-
-/// What differs between two protocols, in words.
-pub fn differences(then: &Protocol, now: &Protocol) -> String {
-    let shown = |&target: &f64| Target(target).to_string();
-    let list = |targets: &[f64]| targets.iter().map(shown).collect::<Vec<_>>().join(", ");
-    let sides = [
-        ("roll-out", then.rollout.to_string(), now.rollout.to_string()),
-        ("target returns", list(&then.target_returns), list(&now.target_returns)),
-        ("episodes", then.episodes.to_string(), now.episodes.to_string()),
-        ("guidance", then.guidance.to_string(), now.guidance.to_string()),
-    ];
-    let differ = sides.into_iter().filter(|(_, then, now)| then != now);
-    let said: Vec<_> = differ.map(|(what, then, now)| format!("{what} {now} instead of {then}")).collect();
-    said.join(", ")
 }
 
 #[cfg(test)]

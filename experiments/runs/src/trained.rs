@@ -63,17 +63,17 @@ impl Trained {
             .unwrap_or_default()
     }
 
-    /// Writes what was found out about them into the folder, as NAME.json, NAME.md and NAME.svg.
-    pub fn write(&self, name: &str, json: &Value, markdown: &str, picture: &str) -> Result<()> {
-        let json = format!("{json:#}\n");
-        for (kind, text) in [("json", json.as_str()), ("md", markdown), ("svg", picture)] {
-            write(&self.folder.path().join(format!("{name}.{kind}")), text.as_bytes())?;
-        }
-        Ok(())
-    }
-
     /// What they were trained on.
     pub fn dataset(&self) -> Result<Dataset> {
         dataset::of_experiment(&self.spec, &self.folder.results()).map_err(Error::at("dataset"))
     }
+}
+
+/// Writes what was found out about trained policies into a folder, as NAME.json, NAME.md and NAME.svg.
+pub fn write_findings(folder: &Path, name: &str, json: &Value, markdown: &str, picture: &str) -> Result<()> {
+    let json = format!("{json:#}\n");
+    for (kind, text) in [("json", json.as_str()), ("md", markdown), ("svg", picture)] {
+        write(&folder.join(format!("{name}.{kind}")), text.as_bytes())?;
+    }
+    Ok(())
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use aaren_format::EncoderKind;
 use serde::Deserialize;
 
-use crate::{Cost, Costs, Error, ExperimentFolder, PrimarySpec, RunFolder, RunResult, RunState, Spec};
+use crate::{
+    Cost, Costs, Error, ExperimentFolder, FixedPrimary, PrimarySpec, RunFolder, RunResult, RunState, Spec,
+};
 
 /// All that a report needs of an experiment.
 #[derive(Clone, Debug)]
@@ -28,13 +30,35 @@ pub struct ExperimentResult {
     pub runs: Vec<RunResult>,
     /// Those that are not, each with what is known of it.
     pub unfinished: Vec<String>,
+    /// The endpoints that all runs in its folder began with, also those that its YAML names no more.
+    pub began: Vec<Began>,
     /// What it costs to act with the policies.
     pub costs: Vec<Cost>,
 }
 
+/// The endpoint that a run began with.
+#[derive(Clone, Debug)]
+pub struct Began {
+    /// Name of the run's policy.
+    pub policy: String,
+    /// Its training seed.
+    pub seed: u64,
+    /// The endpoint.
+    pub primary: FixedPrimary,
+}
+
 impl ExperimentResult {
-    /// Of an experiment whose runs left these results.
-    pub fn new(spec: &Spec, runs: Vec<RunResult>, costs: Vec<Cost>) -> Self {
+    /// Of an experiment in this folder whose runs left these results.
+    pub fn new(spec: &Spec, folder: &ExperimentFolder, runs: Vec<RunResult>, costs: Vec<Cost>) -> Self {
+        let is_done =
+            |policy: &str, seed: u64| runs.iter().any(|run| run.policy == policy && run.seed == seed);
+        let all =
+            spec.policies.iter().flat_map(|policy| spec.seeds.iter().map(move |&seed| (&*policy.name, seed)));
+        let unfinished = all.filter(|&(policy, seed)| !is_done(policy, seed)).map(|(policy, seed)| {
+            let state = folder.run(policy, seed).state_as_it_stands();
+            format!("{policy} seed {seed}: {state}")
+        });
+        let unfinished = unfinished.collect();
         Self {
             name: spec.name.clone(),
             policies: spec.policies.iter().map(|policy| policy.name.clone()).collect(),
@@ -46,7 +70,8 @@ impl ExperimentResult {
             margin: spec.compare.margin,
             primary: spec.primary.clone(),
             runs,
-            unfinished: Vec::new(),
+            unfinished,
+            began: began(folder),
             costs,
         }
     }
@@ -110,6 +135,7 @@ impl ExperimentResult {
             primary,
             runs,
             unfinished,
+            began: began(folder),
             costs,
         })
     }
@@ -120,13 +146,24 @@ impl ExperimentResult {
     /// As [`ExperimentResult::read`].
     pub fn read_run(run: &RunFolder) -> Result<Self, Error> {
         let mut all = Self::read(&run.experiment())?;
-        let run = RunResult::read(&run.result())?;
+        let run = RunResult { primary: None, ..RunResult::read(&run.result())? };
         all.policies = vec![run.policy.clone()];
         all.costs.retain(|cost| cost.policy == run.policy);
         all.seeds = vec![run.seed];
+        // A single run decides nothing.
         all.primary = None;
+        all.began.clear();
         all.unfinished.clear();
         all.runs = vec![run];
         Ok(all)
     }
+}
+
+/// The endpoints that the runs in an experiment's folder began with.
+fn began(folder: &ExperimentFolder) -> Vec<Began> {
+    let found = folder.runs_there().into_iter().filter_map(|(policy, seed)| {
+        let primary = folder.run(&policy, seed).primary()??;
+        Some(Began { policy, seed, primary })
+    });
+    found.collect()
 }

@@ -86,6 +86,19 @@ impl ExperimentFolder {
         self.0.join(".lock")
     }
 
+    /// The policy and the seed of every run whose folder is there, in the order of their names.
+    pub fn runs_there(&self) -> Vec<(String, u64)> {
+        let mut found: Vec<_> = (std::fs::read_dir(&self.0).into_iter().flatten().flatten())
+            .filter_map(|inside| {
+                let name = inside.file_name();
+                let (policy, seed) = name.to_str()?.rsplit_once("-seed")?;
+                Some((policy.to_owned(), seed.parse().ok()?))
+            })
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
     /// The folder of one run.
     pub fn run(&self, policy: &str, seed: u64) -> RunFolder {
         RunFolder(self.0.join(format!("{policy}-seed{seed}")))

@@ -10,6 +10,7 @@ use super::nearest;
 use super::policy::PolicySpec;
 use super::values::seeds;
 use super::values::{Distinct, distinct, not_negative, text};
+use crate::Protocol;
 
 /// The confirmatory endpoint of an experiment or a grid. Whatever else a report shows is exploratory.
 ///
@@ -35,6 +36,39 @@ pub struct PrimarySpec {
     /// Training seeds that it is over; all of them unless given.
     #[serde(default, deserialize_with = "seeds")]
     pub seeds: Vec<u64>,
+}
+
+/// The endpoint that stood in the YAML when a run began, and how the run's policy was to be played.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FixedPrimary {
+    /// The endpoint.
+    #[serde(flatten)]
+    pub endpoint: PrimarySpec,
+    /// The name that the run's experiment had; absent from older files, as the next is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
+    /// How the policy was to be played.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+}
+
+impl FixedPrimary {
+    /// Whether the endpoint was over this run of an experiment that has this name now.
+    pub fn was_over(&self, experiment: &str, policy: &str, seed: u64) -> bool {
+        self.endpoint.is_over(self.experiment.as_deref().unwrap_or(experiment), policy, seed)
+    }
+
+    /// What differs between how the policy was to be played and how it was, in words, as far as the endpoint goes: its score is
+    /// that of the first target return.
+    pub fn played_otherwise(&self, now: &Protocol) -> Option<String> {
+        let first = |protocol: &Protocol| {
+            let mut protocol = protocol.clone();
+            protocol.target_returns.truncate(1);
+            protocol
+        };
+        let differences = first(self.protocol.as_ref()?).differences(&first(now));
+        Some(differences).filter(|differences| !differences.is_empty())
+    }
 }
 
 /// What a primary endpoint estimates, datasets counting alike.
@@ -93,9 +127,21 @@ impl PrimarySpec {
             && self.seeds.contains(&seed)
     }
 
-    /// What differs from the endpoint that it was when a run began, one `key: then, now here` each; empty if the two are equal.
-    pub fn differences(&self, then: Option<&PrimarySpec>) -> Vec<String> {
+    /// What differs from the endpoint that it was when a run of the experiment that is now called so began, one `key: then, now
+    /// here` each; empty if the two are equal.
+    pub fn differences(&self, experiment: &str, then: Option<&FixedPrimary>) -> Vec<String> {
         let Some(then) = then else { return vec!["no `primary`".into()] };
+        let mut as_named_now = then.endpoint.clone();
+        for dataset in &mut as_named_now.datasets {
+            if Some(&*dataset) == then.experiment.as_ref() {
+                experiment.clone_into(dataset);
+            }
+        }
+        self.unlike(&as_named_now)
+    }
+
+    /// What differs between the two; the order of seeds and datasets means nothing.
+    pub fn unlike(&self, then: &PrimarySpec) -> Vec<String> {
         let fields = |endpoint: &PrimarySpec| {
             let mut endpoint = endpoint.clone();
             endpoint.seeds.sort_unstable();

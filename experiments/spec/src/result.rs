@@ -5,11 +5,11 @@ use std::path::Path;
 
 use aaren_datasets::{DatasetSummary, Difficulty};
 use aaren_envs::{EnvSpec, ReferenceScores, Step};
-use aaren_format::{AgentConfig, Precision, Regime, target_return, target_returns};
+use aaren_format::{AgentConfig, Precision, Regime, Target, target_return, target_returns};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, PrimarySpec, write};
+use crate::{Error, FixedPrimary, write};
 
 /// A finished run: what was trained, and every episode that it played.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ pub struct RunResult {
     pub losses: Vec<(u64, f64)>,
     /// The primary endpoint that the YAML had fixed when the run began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub primary: Option<PrimarySpec>,
+    pub primary: Option<FixedPrimary>,
     /// What made it.
     pub provenance: Provenance,
 }
@@ -72,6 +72,24 @@ pub struct Protocol {
     /// How much an asked return counts.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub guidance: f64,
+}
+
+impl Protocol {
+    /// What is other `now`, in words.
+    pub fn differences(&self, now: &Protocol) -> String {
+        let shown = |&target: &f64| Target(target).to_string();
+        let list = |targets: &[f64]| targets.iter().map(shown).collect::<Vec<_>>().join(", ");
+        let sides = [
+            ("roll-out", self.rollout.to_string(), now.rollout.to_string()),
+            ("target returns", list(&self.target_returns), list(&now.target_returns)),
+            ("episodes", self.episodes.to_string(), now.episodes.to_string()),
+            ("guidance", self.guidance.to_string(), now.guidance.to_string()),
+        ];
+        let differ = sides.into_iter().filter(|(_, then, now)| then != now);
+        let said: Vec<_> =
+            differ.map(|(what, then, now)| format!("{what} {now} instead of {then}")).collect();
+        said.join(", ")
+    }
 }
 
 /// Files from before it could be said.

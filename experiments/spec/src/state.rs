@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::{DatasetSource, Error, Fingerprint, PrimarySpec, RunFolder, RunResult, Spec};
+use crate::{DatasetSource, Error, Fingerprint, FixedPrimary, RunFolder, RunResult, Spec};
 
 /// How far a run is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl RunFolder {
     }
 
     /// The primary endpoint that it began with, if any; `None` where it has not begun.
-    pub fn primary(&self) -> Option<Option<PrimarySpec>> {
+    pub fn primary(&self) -> Option<Option<FixedPrimary>> {
         let of_checkpoint = Said::read(&self.checkpoint()).and_then(|said| Some(said.progress?.primary));
         of_checkpoint.or_else(|| Some(RunResult::read(&self.result()).ok()?.primary))
     }
@@ -138,7 +138,7 @@ struct Said {
 struct Progress {
     /// Checksum of the dataset.
     data: Option<u32>,
-    primary: Option<PrimarySpec>,
+    primary: Option<FixedPrimary>,
 }
 
 impl Said {

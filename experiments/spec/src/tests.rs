@@ -475,11 +475,11 @@ fn a_primary_endpoint_is_completed_and_changes_no_fingerprint() {
     // A run's own part has one policy only, so that there is nothing to compare.
     assert_eq!(load(&with.single(policy, 3).to_yaml(), &[]).unwrap().primary, None);
     let then = PrimarySpec { margin: 0.2, seeds: vec![3], ..primary.clone() };
-    assert_eq!(primary.differences(Some(&then)), ["margin: 0.2, now 0.1", "seeds: [3], now [3,4]"]);
-    assert!(primary.differences(Some(&primary)).is_empty());
-    assert_eq!(primary.differences(None), ["no `primary`"]);
+    assert_eq!(primary.unlike(&then), ["margin: 0.2, now 0.1", "seeds: [3], now [3,4]"]);
+    assert!(primary.unlike(&primary).is_empty());
+    assert_eq!(primary.differences("x", None), ["no `primary`"]);
     // The order in which seeds are written is none of its.
-    assert!(primary.differences(Some(&PrimarySpec { seeds: vec![4, 3], ..primary.clone() })).is_empty());
+    assert!(primary.unlike(&PrimarySpec { seeds: vec![4, 3], ..primary.clone() }).is_empty());
     assert!(
         primary.is_over("x", "aaren", 4)
             && !primary.is_over("x", "aaren", 5)

@@ -6,7 +6,7 @@
 //! fixed. With few runs such an interval covers less often than it says (`coverage_tests.rs`: how often); Student's t of
 //! [`mean_difference`] does not have that fault.
 
-use super::interval::{student, t_quantile};
+use super::interval::{hull, student, t_quantile};
 use super::random::SplitMix64;
 use super::{Estimate, Unit, mean, percentile_of_sorted, sorted};
 
@@ -95,20 +95,39 @@ pub fn performance_profile(scores: &Strata, thresholds: &[f64]) -> Vec<Estimate>
 /// Mean over datasets of the mean of each stratum of differences, with Student's t over the runs: datasets count
 /// alike, and have each its own variance (degrees of freedom by Welch and Satterthwaite). No interval where a
 /// dataset has a single run, or where no runs vary: how others would is then unknown.
-pub fn mean_difference(differences: &Strata) -> Estimate {
+///
+/// `alone` are the intervals of the strata by themselves, as [`Sample::less`](crate::Sample::less) gives them. Where one is wider
+/// than Student's t of its stratum, as of success rates that hardly vary from run to run, the interval is never narrower than
+/// what follows from these (Zou and Donner 2008, “Construction of confidence limits about effect measures”, eq. 4; the other
+/// strata with 1.96 standard errors).
+pub fn mean_difference(differences: &Strata, alone: &[Option<(f64, f64)>]) -> Estimate {
+    const Z: f64 = 1.959963984540054;
     let datasets = differences.len() as f64;
     let center = mean(&differences.iter().map(|stratum| mean(stratum)).collect::<Vec<_>>());
     let (mut variance, mut squares) = (0.0, 0.0);
-    for stratum in differences {
+    // Squares of the distances to both ends, and whether they come from an interval that is wider than Student's t.
+    let (mut ends, mut wider) = ([0.0; 2], false);
+    for (place, stratum) in differences.iter().enumerate() {
         let (n, middle) = (stratum.len() as f64, mean(stratum));
         let of_mean =
             stratum.iter().map(|x| (x - middle).powi(2)).sum::<f64>() / (n - 1.0) / n / datasets.powi(2);
         variance += of_mean;
         squares += of_mean.powi(2) / (n - 1.0);
+        let error = of_mean.sqrt();
+        let (low, high) = alone.get(place).copied().flatten().unwrap_or((middle, middle));
+        let student = t_quantile(n - 1.0).map_or(0.0, |t| t * error);
+        for (end, distance) in ends.iter_mut().zip([middle - low, high - middle]) {
+            let distance = distance / datasets;
+            let beyond = distance > student * (1.0 + 1e-9);
+            wider |= beyond;
+            *end += if beyond { distance } else { Z * error }.powi(2);
+        }
     }
-    let enough = differences.iter().all(|stratum| stratum.len() > 1) && variance > 0.0;
     let half = t_quantile(variance.powi(2) / squares).map(|t| t * variance.sqrt());
-    let ci95 = half.filter(|_| enough).map(|half| (center - half, center + half));
+    let by_student = half.filter(|_| variance > 0.0).map(|half| (center - half, center + half));
+    let by_each = wider.then(|| (center - ends[0].sqrt(), center + ends[1].sqrt()));
+    let enough = differences.iter().all(|stratum| stratum.len() > 1);
+    let ci95 = hull(by_student, by_each).filter(|_| enough);
     Estimate { mean: center, ci95, over: Unit::Seeds }
 }
 
@@ -188,13 +207,32 @@ mod tests {
         let less = |(x, y): (&Vec<f64>, &Vec<f64>)| x.iter().zip(y).map(|(x, y)| x - y).collect();
         let differences: Vec<Vec<f64>> = x().iter().zip(&y()).map(less).collect();
         assert_estimate(
-            mean_difference(&differences),
+            mean_difference(&differences, &[]),
             5.041666666666667,
             (-7.2147852894, 17.2981186228),
             1e-8,
         );
-        assert_eq!(mean_difference(&[vec![1.0, 2.0], vec![3.0]]).ci95, None);
-        assert_eq!(mean_difference(&[vec![1.0, 1.0], vec![3.0, 3.0]]).ci95, None);
+        assert_eq!(mean_difference(&[vec![1.0, 2.0], vec![3.0]], &[]).ci95, None);
+        assert_eq!(mean_difference(&[vec![1.0, 1.0], vec![3.0, 3.0]], &[]).ci95, None);
+    }
+
+    /// Success rates of 30/30 and 27/30, and of 30/30 and 30/30, in runs that agree: with `l, u` Newcombe's ends of each
+    /// difference d, `m - ((d - l)**2).sum()**.5 / 2, m + ((u - d)**2).sum()**.5 / 2`. Intervals no wider than Student's t of
+    /// their runs change nothing.
+    #[test]
+    fn success_rates_that_agree_are_not_known_to_the_digit() {
+        let rates = [
+            Some((-0.04003485853139968, 0.26528845047420824)),
+            Some((-0.11570330822202779, 0.11570330822202779)),
+        ];
+        let agreed = mean_difference(&[vec![0.1; 3], vec![0.0; 3]], &rates);
+        assert_estimate(agreed, 0.05, (-0.04082540550065093, 0.1508805325542128), 1e-12);
+        // An episode of many that was lost is no measure of what others would lose.
+        let one = mean_difference(&[vec![0.1; 3], vec![0.0, 0.0, 0.0005]], &rates);
+        assert!(one.ci95.unwrap().0 < -0.03, "{one:?}");
+        let varied = [vec![0.1, 0.3, 0.2], vec![0.0, 0.2, 0.1]];
+        let narrow = [Some((0.1, 0.3)), Some((0.05, 0.15))];
+        assert_eq!(mean_difference(&varied, &narrow), mean_difference(&varied, &[]));
     }
 
     /// `m.mean() ± t * m.std(ddof=1) / 3**.5` of the means by dataset of the differences above, `[2.7, 2.075, 10.35]`, and
@@ -217,7 +255,7 @@ mod tests {
         // Wider than over the same datasets as they are where these differ by more than their runs do.
         let apart = [vec![0.0, 0.1], vec![10.0, 10.1], vec![20.0, 20.1]];
         let (low, high) = over_sampled_datasets(&apart.each_ref().map(|runs| mean(runs))).ci95.unwrap();
-        let (fixed_low, fixed_high) = mean_difference(&apart).ci95.unwrap();
+        let (fixed_low, fixed_high) = mean_difference(&apart, &[]).ci95.unwrap();
         assert!(low < fixed_low - 10.0 && high > fixed_high + 10.0);
     }
 

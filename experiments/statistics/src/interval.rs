@@ -111,7 +111,7 @@ impl Sample {
     }
 
     /// Mean of this less the other's, paired by seed, or for one seed by episode; `None` where the two do not have
-    /// as many seeds and episodes. Between success rates the interval is never narrower than Newcombe's (1998,
+    /// as many seeds and episodes, and no interval where the differences of all seeds are the same. Between success rates the interval is never narrower than Newcombe's (1998,
     /// method 10) of their own intervals.
     pub fn less(&self, other: &Sample) -> Option<Estimate> {
         let lengths = |sample: &Sample| sample.seeds.iter().map(Vec::len).collect::<Vec<_>>();
@@ -128,6 +128,8 @@ impl Sample {
         let range = (self.range.0 - other.range.1, self.range.1 - other.range.0);
         let paired = Sample { seeds: self.seeds.iter().zip(&other.seeds).map(pair).collect(), range };
         let Estimate { mean, mut ci95, over } = paired.by_student();
+        // Trainings that agree to the digit do not say how others would differ.
+        ci95 = ci95.filter(|(low, high)| high > low || over == Unit::Episodes);
         if self.successes() && other.successes() {
             ci95 = hull(ci95, newcombe(&self.estimate(), &other.estimate()));
         }
@@ -184,7 +186,7 @@ fn newcombe(a: &Estimate, b: &Estimate) -> Option<(f64, f64)> {
 }
 
 /// The least interval that holds both.
-fn hull(a: Option<(f64, f64)>, b: Option<(f64, f64)>) -> Option<(f64, f64)> {
+pub(super) fn hull(a: Option<(f64, f64)>, b: Option<(f64, f64)>) -> Option<(f64, f64)> {
     let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
     Some((a.0.min(b.0), a.1.max(b.1)))
 }
@@ -307,8 +309,11 @@ pub(super) mod tests {
         let (a, b) = (by_seed(&[10.0, 20.0], range), by_seed(&[20.0, 10.0], range));
         assert_eq!(a.less(&b).unwrap().ci95, Some((-10.0, 10.0)));
         // Rates beside what is none have no interval of rates.
-        let (all, half) = (by_seed(&[1.0, 1.0], SHARE), by_seed(&[0.5, 0.5], SHARE));
-        assert_eq!(all.less(&half).unwrap().ci95, Some((0.5, 0.5)));
+        let (all, half) = (by_seed(&[1.0, 1.0], SHARE), by_seed(&[0.5, 0.4], SHARE));
+        assert_eq!(all.less(&half).unwrap().ci95.unwrap().1, 1.0);
+        // Differences that agree to the digit have none at all.
+        let half = by_seed(&[0.5, 0.5], SHARE);
+        assert_eq!(all.less(&half).unwrap(), Estimate { mean: 0.5, ci95: None, over: Unit::Seeds });
     }
 
     #[test]

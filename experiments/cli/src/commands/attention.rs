@@ -7,7 +7,7 @@ use aaren_agents::decision::Windows;
 use aaren_agents::{Network, PolicyFile};
 use aaren_reports::plot::{Axis, Figure, Look, Series};
 use aaren_reports::{Table, looks_of, training_seeds};
-use aaren_runs::{Trained, output, provenance};
+use aaren_runs::{Trained, output, provenance, write_findings};
 use aaren_statistics::mean;
 use anyhow::Result;
 use serde::Serialize;
@@ -126,7 +126,7 @@ pub fn run(args: &Args) -> Result<()> {
         training_seeds(spec.seeds.len())
     );
     let markdown = format!("# {}: attention\n\n{table}\n{about}\n\n![Attention](attention.svg)\n", spec.name);
-    trained.write("attention", &json, &markdown, &picture(&spreads, args.recent))?;
+    write_findings(trained.folder.path(), "attention", &json, &markdown, &picture(&spreads, args.recent))?;
     if args.json {
         output::print(json)?;
     } else {

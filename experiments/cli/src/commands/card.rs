@@ -63,6 +63,9 @@ struct Replay {
 
 impl Card {
     fn of(path: &Path) -> Result<Self> {
+        // A link to a run is that run, whose summary lies beside it.
+        let real = path.canonicalize().ok().filter(|_| path.is_symlink());
+        let path = real.as_deref().unwrap_or(path);
         let experiment = RunFolder::at(path).experiment();
         let name = path.file_name().and_then(|name| name.to_str());
         let run = match (path.is_dir(), name) {

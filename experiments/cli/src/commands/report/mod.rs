@@ -23,7 +23,7 @@ pub fn report(spec: &Spec, outcome: &Outcome) -> Result<Option<Summary>> {
     if !outcome.complete || outcome.results.is_empty() {
         return Ok(None);
     }
-    let mut experiment = ExperimentResult::new(spec, outcome.results.clone(), Vec::new());
+    let mut experiment = ExperimentResult::new(spec, &outcome.folder, outcome.results.clone(), Vec::new());
     let _claim = aaren_runs::claim(&outcome.folder)?;
     experiment.costs = cost::of_policies(&experiment.policies, &experiment.seeds, &outcome.folder)?;
     let Some((summary, pictures)) = Summary::new(&experiment)? else { return Ok(None) };
@@ -59,6 +59,11 @@ const ABOUT: &str = "Scores of the last update at the first target return: mean 
 
 const DROPPED: &str =
     "All results are exploratory: runs began with a `primary` endpoint that is no longer in the YAML.";
+
+const SINGLE: &str = "All results are exploratory: single runs decide nothing.";
+
+const ANOTHER: &str = "Runs began with another `primary` endpoint, which is no longer in the YAML: who fixed this one could have \
+    seen what they came to.";
 
 const LISTED: &str = "The last update: mean over the training seeds with its 95 % interval. Not averaged over datasets, as nobody \
     knows how far returns or errors reach.";
@@ -143,7 +148,7 @@ fn write(folders: &[PathBuf], out: Option<PathBuf>, html: bool) -> Result<Writte
     // `results/*` of a shell names the files of an earlier report too.
     let is_folder = |folder: &&PathBuf| !folder.is_file();
     let some: Vec<PathBuf> = folders.iter().filter(is_folder).cloned().collect();
-    let folders = if some.is_empty() { folders } else { &some };
+    let folders = &spelled(if some.is_empty() { folders } else { &some });
     let unfinished = bring_up_to_date(folders)?;
     let (mut parts, mut reported, mut all): (Vec<Part>, _, _) = (Vec::new(), Vec::new(), Vec::new());
     for folder in summaries(folders).or_else(|error| all_finished(&unfinished).and(Err(error)))? {
@@ -176,7 +181,12 @@ fn write(folders: &[PathBuf], out: Option<PathBuf>, html: bool) -> Result<Writte
     let lines = all.iter().map(|(_, summary)| summary.line()).collect();
     let all: Vec<_> = all.iter().map(|(folder, summary)| (folder.clone(), summary)).collect();
     let dropped = all.iter().any(|(_, summary)| summary.dropped_primary);
-    let mut report = Report::new(&PrimaryResult::all(&all)?, dropped);
+    let single = reported.iter().all(|(folder, _)| run_at(folder.path()).is_some());
+    let left = all
+        .iter()
+        .flat_map(|(_, summary)| summary.unfinished.iter().map(|run| format!("{}: {run}", summary.name)));
+    let mut report = Report::new(&PrimaryResult::all(&all)?, dropped, single);
+    report.leave_out(&left.collect::<Vec<_>>());
     for part in &parts {
         report.add(part);
     }
@@ -217,8 +227,12 @@ struct Report {
 
 impl Report {
     /// What decides, and that all else does not.
-    fn new(endpoints: &[PrimaryResult], dropped: bool) -> Self {
-        let exploratory = if dropped { DROPPED } else { EXPLORATORY };
+    fn new(endpoints: &[PrimaryResult], dropped: bool, single: bool) -> Self {
+        let exploratory = match () {
+            () if single => SINGLE,
+            () if dropped => DROPPED,
+            () => EXPLORATORY,
+        };
         let mut report = Self {
             markdown: String::new(),
             latex: String::new(),
@@ -245,10 +259,23 @@ impl Report {
                 None => without.push(about),
             }
         }
+        if dropped {
+            report.markdown += &format!("{ANOTHER}\n\n");
+            without.push(ANOTHER.into());
+        }
         report.markdown += "All that follows is exploratory.\n\n";
         without.push("All but the primary endpoint is exploratory.".into());
         report.note = without.join(" ");
         report
+    }
+
+    /// The runs that no number of it is of.
+    fn leave_out(&mut self, runs: &[String]) {
+        if !runs.is_empty() {
+            let text = format!("Not done, and in no number here: {}.", runs.join("; "));
+            self.markdown += &format!("{text}\n\n");
+            self.note += &format!(" {text}");
+        }
     }
 
     fn say(&mut self, title: &str, table: &Table) {
@@ -319,6 +346,23 @@ impl Report {
         self.pictures.push((format!("report_scores{name}.svg"), aggregates.scores()));
         overviews
     }
+}
+
+/// These folders as they are told apart: of several none is spelled in two ways, and a link is what it leads to.
+fn spelled(folders: &[PathBuf]) -> Vec<PathBuf> {
+    if folders.len() == 1 && !folders[0].is_symlink() {
+        return folders.to_vec();
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    let one = |folder: &PathBuf| {
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        match real.strip_prefix(&here) {
+            Ok(inside) if inside.as_os_str().is_empty() => ".".into(),
+            Ok(inside) => inside.to_owned(),
+            Err(_) => real,
+        }
+    };
+    folders.iter().map(one).collect()
 }
 
 /// The folder of these, of several the deepest one that holds them.

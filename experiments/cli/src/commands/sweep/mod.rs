@@ -13,7 +13,7 @@ use aaren_format::{Regime, Target};
 use aaren_reports::plot::{Axis, Dot, DotChart, Figure, Level, Look, Row, Series};
 use aaren_reports::{Asked, INTERVAL, Metric, Table, lengths, looks_of, training_seeds};
 use aaren_runs::evaluation::Evaluation;
-use aaren_runs::{Trained, output, provenance};
+use aaren_runs::{Trained, output, provenance, write_findings};
 use aaren_spec::{EpisodeResult, PolicySpec};
 use aaren_statistics::{Estimate, ONE_SEED, Unit};
 use aaren_streaming::Policy;
@@ -26,12 +26,12 @@ use serde_json::{Value, json};
 #[command(after_help = "Examples:
   aaren sweep results/hopper --rollout unbounded --rollout window:20
   aaren sweep results/rate-t-maze --vary corridor=88,148,358,898
-  aaren sweep results/rate-t-maze --vary corridor=9598 --only aaren --only gru
+  aaren sweep results/rate-t-maze --vary corridor=9598 --only aaren --only gru --out results/far
   aaren sweep results/asked --target-return
   aaren sweep results/asked --target-return 500,1000,2000,max --episodes 20
   aaren sweep results/hopper --kept                    (of a run with `evaluate: {keep: all}`)")]
 pub struct Args {
-    /// Results folder of a finished experiment; sweep.json, sweep.md and sweep.svg are written there.
+    /// Results folder of a finished experiment.
     pub experiment: PathBuf,
     /// What a policy keeps of its episode: unbounded, window:K, sliding:K or reset:K timesteps; repeatable; unless
     /// given, as trained.
@@ -60,6 +60,10 @@ pub struct Args {
     /// Seed of the episodes; each training seed plays its own, and 0 gives those of the evaluations in training.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Folder to write sweep.json, sweep.md and sweep.svg to, in the place of those of an earlier sweep there; unless given, that
+    /// of the experiment.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
     /// Print one JSON object on stdout.
     #[arg(long)]
     pub json: bool,
@@ -219,11 +223,13 @@ pub fn run(args: &Args) -> Result<()> {
     let markdown = format!("# {}\n\n{table}\n{about}\n\n![{label}](sweep.svg)\n", spec.name);
     let picture =
         if over_targets { asked::picture(&cells, &data, label) } else { picture(&cells, varied, label) };
-    trained.write("sweep", &json, &markdown, &picture)?;
+    let out = args.out.as_deref().unwrap_or(trained.folder.path());
+    aaren_spec::make_folder(out)?;
+    write_findings(out, "sweep", &json, &markdown, &picture)?;
     if args.json {
         output::print(json)?;
     } else {
-        output::print(format_args!("{table}\n{about}\nwritten to {}", trained.folder.path().display()))?;
+        output::print(format_args!("{table}\n{about}\nwritten to {}", out.display()))?;
     }
     Ok(())
 }
