@@ -18,7 +18,7 @@ pub enum Error {
     OldMujoco,
     /// No environment at all.
     #[error(
-        "there is no environment: the policy was trained from data alone; `aaren evaluate --env ID` plays it"
+        "there is no environment: policies are trained from data alone; `aaren evaluate --env ID` plays a trained one"
     )]
     NoEnv,
     /// A keyword argument that the environment does not take, or not with this value.

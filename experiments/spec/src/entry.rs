@@ -60,6 +60,8 @@ const BAND: Setting =
     ("band", |encoder| !encoder.constant_state(), "0", "its state has one size however much it has seen");
 const FROZEN: Setting =
     ("frozen_scores", |encoder| encoder == EncoderKind::Aaren, "false", "the scores are an Aaren's");
+const ROTATE: Setting =
+    ("rotate", |encoder| encoder.knows(Positions::Rotary), "1", "none of its heads turns with time");
 
 /// Of an encoder that has attention, where they divide its width.
 const HEADS_UNLESS_GIVEN: usize = 4;
@@ -117,7 +119,7 @@ impl<'a> Shared<'a> {
         let unreached = |key: &str| {
             (key == "positions" && !knows)
                 || (key == "rotate" && !(knows && first.positions == Some(Positions::Rotary)))
-                || [HEADS, RECENCY, KEYS, CARRY, BAND, FROZEN]
+                || [HEADS, RECENCY, KEYS, CARRY, BAND, FROZEN, ROTATE]
                     .iter()
                     .any(|(setting, means, ..)| *setting == key && !means(encoder))
                 || (key == "rollout" && unfit(self.rollout))
@@ -153,6 +155,7 @@ impl<'a> Shared<'a> {
             (CARRY, context.carry),
             (BAND, context.band > 0),
             (FROZEN, said.frozen_scores),
+            (ROTATE, own.get(ROTATE.0).is_some()),
         ] {
             if given
                 && !means(encoder)
@@ -172,15 +175,25 @@ impl<'a> Shared<'a> {
         let regime = if band > 0 { Regime::Sliding(band) } else { regime };
         let context = Context { context_length: train, regime: rollout.unwrap_or(regime) };
         model.check().and(context.check(encoder)).map_err(|invalid| self.blame(own, invalid))?;
-        if carry && random_length {
-            let expected = "`false`: chunks that carry a state are whole";
-            return Err(self.refuse(
-                own,
-                &["random_length", "carry"],
-                "true with `carry: true`",
-                expected,
-                None,
-            ));
+        for (given, key, found, expected) in [
+            (random_length, "random_length", "true", "`false`: chunks that carry a state are whole"),
+            (
+                train == ContextLength::Episode,
+                "train",
+                "`episode`",
+                "timesteps of a chunk: nothing is carried from one episode to another",
+            ),
+            (
+                start == Some(Start::Episode),
+                "start",
+                "`episode`",
+                "no `start`: chunks follow each other from the first timestep of an episode on",
+            ),
+        ] {
+            if carry && given {
+                let found = format!("{found} with `carry: true`");
+                return Err(self.refuse(own, &[key, "carry"], &found, expected, None));
+            }
         }
         if said.frozen_scores && settings.keys > 1 {
             let found = format!("true with {} keys", settings.keys);

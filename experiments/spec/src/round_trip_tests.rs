@@ -70,7 +70,7 @@ prop_compose! {
         context_length in context_length(), episode in any::<bool>(), carry in any::<bool>(), rollout in 0..4,
         (timesteps, layout, varied, noise) in (1usize..1000, 0..5, any::<bool>(), 0.0..2.0),
     ) -> AgentConfig {
-        let carry = carry && encoder.constant_state();
+        let carry = carry && encoder.constant_state() && context_length != ContextLength::Episode && !episode;
         let layout = match layout {
             0 => Layout::Separate,
             n => Layout::Joint {

@@ -111,6 +111,9 @@ def hopper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
   - keys: {encoder: aaren, recency: gated, positions: rotary, keys: 6}
   - plain-keys: {encoder: aaren, keys: 3, tokens: 2}
   - delta: {encoder: gated-delta, tokens: 3}
+  - odd: {encoder: aaren, width: 12, heads: 4, recency: gated, positions: rotary}
+  - odd-keys: {encoder: aaren, keys: 3, recency: gated, positions: rotary, tokens: 2}
+  - odd-delta: {encoder: gated-delta, width: 12, heads: 4, positions: rotary, tokens: 3}
   - transformer
   - turned: {encoder: transformer, positions: rotary, rollout: {sliding: 9}}
   - alibi: {encoder: transformer, positions: alibi, rollout: unbounded, tokens: 2}
@@ -120,7 +123,7 @@ def hopper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
     train(folder, "Hopper-v5", policies)
     names = (
         "aaren", "recency", "gated", "sliding", "window", "rotary", "untold", "reset", "gru", "lstm", "mingru",
-        "gated-delta", "keys", "plain-keys", "delta", "transformer", "turned", "alibi", "asked", "one-token", "bc"
+        "gated-delta", "keys", "plain-keys", "delta", "odd", "odd-keys", "odd-delta", "transformer", "turned", "alibi", "asked", "one-token", "bc"
     )
     return {name: Trained("Hopper-v5", folder / "results/tiny" / f"{name}-seed3") for name in names}
 

@@ -71,7 +71,7 @@ def compare(policy: Policy, session: onnxruntime.InferenceSession, rows: int) ->
     "name",
     [
         "aaren", "recency", "gated", "rotary", "keys", "plain-keys", "untold", "reset", "gru", "lstm", "mingru",
-        "gated-delta", "delta", "asked", "one-token", "bc"
+        "gated-delta", "delta", "odd", "odd-keys", "odd-delta", "asked", "one-token", "bc"
     ],
 )
 def test_continuous_actions_agree_over_a_thousand_steps(hopper: dict[str, Trained], name: str, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def assert_same(policy: Policy, env_id: str, rows: list[dict[str, Any]]) -> None
     "name",
     [
         "aaren", "recency", "gated", "sliding", "window", "rotary", "untold", "reset", "gru", "lstm", "mingru", "gated-delta",
-        "keys", "plain-keys", "delta", "transformer", "turned", "alibi", "asked", "one-token", "bc"
+        "keys", "plain-keys", "delta", "odd", "odd-keys", "odd-delta", "transformer", "turned", "alibi", "asked", "one-token", "bc"
     ],
 )
 def test_hopper_returns_what_evaluations_csv_says(hopper: dict[str, Trained], name: str) -> None:

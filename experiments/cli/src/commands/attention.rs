@@ -55,6 +55,10 @@ struct Spread {
     nine_tenths: usize,
 }
 
+fn left_out(policy: &str) {
+    output::note(format_args!("{policy}: left out: it has no weights of the past to show"));
+}
+
 pub fn run(args: &Args) -> Result<()> {
     let trained = Trained::open(&args.experiment)?;
     let dataset = trained.dataset()?;
@@ -84,13 +88,19 @@ pub fn run(args: &Args) -> Result<()> {
         let mut shares: Vec<Vec<Vec<f64>>> = vec![Vec::new(); timesteps.len()];
         for path in trained.files(policy) {
             let file = PolicyFile::load(&path)?;
-            let Some(network) = file.decision(&path, Device::Cpu)? else { continue 'policies };
+            let Some(network) = file.decision(&path, Device::Cpu)? else {
+                bar.suspend(|| left_out(&policy.name));
+                continue 'policies;
+            };
             let windows = Windows::new(&dataset, network.task(), last, 0)?.of(network.config());
             let _guard = tch::no_grad_guard();
             for &start in &starts {
                 let batch = windows.at(&[start], Device::Cpu);
                 let at: Vec<usize> = timesteps.iter().map(|timestep| timestep - 1).collect();
-                let Some(layers) = network.attention(&batch, &at) else { continue 'policies };
+                let Some(layers) = network.attention(&batch, &at) else {
+                    bar.suspend(|| left_out(&policy.name));
+                    continue 'policies;
+                };
                 for layer in layers {
                     for head in layer.squeeze_dim(0).unbind(0) {
                         for ((shares, row), &timestep) in
@@ -109,6 +119,10 @@ pub fn run(args: &Args) -> Result<()> {
         }
     }
     bar.finish_and_clear();
+    if spreads.is_empty() {
+        let reason = "none of its policies has weights of the past to show; Transformers do, and Aarens with `keys: 1`";
+        return Err(Refusal(format!("{}: {reason}", args.experiment.display())).into());
+    }
 
     let json = json!({
         "name": spec.name, "recent": args.recent, "spreads": spreads,

@@ -120,7 +120,7 @@ impl Layer<'_> {
     fn turns(&self) -> Result<Turns<'_>> {
         let graph = self.graph;
         if self.model.rotated_heads() == 0 {
-            return Ok(Turns { graph, width: 0, of_tokens: Vec::new() });
+            return Ok(Turns { graph, width: 0, head_width: 0, of_tokens: Vec::new() });
         }
         let phases = graph.weight(&format!("{}.attention.phase", self.block))?;
         let (heads, pairs) = phases.size2()?;
@@ -149,7 +149,8 @@ impl Layer<'_> {
             let angle = graph.cast(&graph.mul(&part, &whole), FLOAT);
             ["Cos", "Sin"].map(|operator| graph.op(operator, &[&angle]))
         };
-        Ok(Turns { graph, width: width as i64, of_tokens: (0..self.tokens).map(turn).collect() })
+        let of_tokens = (0..self.tokens).map(turn).collect();
+        Ok(Turns { graph, width: width as i64, head_width: head_width as i64, of_tokens })
     }
 
     /// Token by token: what each sees `[n, tokens, …]`, and the state after the last.

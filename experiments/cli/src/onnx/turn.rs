@@ -6,6 +6,8 @@ use super::graph::{Graph, Value};
 pub(super) struct Turns<'g> {
     pub(super) graph: &'g Graph,
     pub(super) width: i64,
+    /// Channels of a head: the first two turn with each other, then the next two; one that is left over does not.
+    pub(super) head_width: i64,
     /// Cosine and sine of each channel, `[n, width]`, token by token; nothing where none turns.
     pub(super) of_tokens: Vec<[Value; 2]>,
 }
@@ -16,8 +18,10 @@ impl Turns<'_> {
         let Some([cos, sin]) = self.of_tokens.get(t) else { return x };
         let (graph, width) = (self.graph, self.width);
         let sign = if on { 1.0 } else { -1.0 };
-        let other: Vec<i64> = (0..width).map(|i| if i ^ 1 < width { i ^ 1 } else { i }).collect();
-        let signs: Vec<f32> = (0..width).map(|i| if i % 2 == 0 { -sign } else { sign }).collect();
+        let even = |i: i64| i % self.head_width % 2 == 0;
+        let other = |i: i64| if even(i) { (i + 1).min(width - 1) } else { i - 1 };
+        let other: Vec<i64> = (0..width).map(other).collect();
+        let signs: Vec<f32> = (0..width).map(|i| if even(i) { -sign } else { sign }).collect();
         let (other, signs) = (graph.ints(&other), graph.floats(&signs));
         let other = graph.mul(&graph.columns(&x, &other), &signs);
         graph.add(&graph.mul(&x, cos), &graph.mul(&other, sin))

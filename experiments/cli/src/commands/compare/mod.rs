@@ -109,6 +109,10 @@ fn of_experiment(yaml: &Path, args: &Args) -> Result<Compared> {
             continue;
         }
         trained = false;
+        if spec.env.is_none() {
+            let reason = "found none, which would give untrained policies their sizes; train them first with `aaren run`";
+            return Err(Refusal(format!("{}: {reason}", document.place("env"))).into());
+        }
         let environment = describe(&spec.env).with_context(|| document.place("env").to_string())?;
         let task = Task::new(&environment, spec.evaluate.return_scale.unwrap_or(1000.0));
         policies.push(stand_in::policy(&policy.name, &policy.agent, &task)?);
