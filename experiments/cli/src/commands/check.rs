@@ -7,7 +7,7 @@ use aaren_agents::{AgentConfig, Checkpoint, DecisionConfig, Task, Trainer};
 use aaren_datasets::Dataset;
 use aaren_encoders::open_device;
 use aaren_encoders::scan::{Prefix, chunked, hillis_steele, recurrence};
-use aaren_format::{EncoderKind, Mixer, Precision, Recency, Settings};
+use aaren_format::{EncoderKind, Mixer, Positions, Precision, Recency, Settings};
 use aaren_reports::Table;
 use aaren_runs::stand_in::{dataset, hopper, trainer};
 use aaren_runs::{measure, output, provenance};
@@ -134,7 +134,7 @@ fn report(device: Device, sizes: &Sizes) -> Result<Report> {
     Ok(report)
 }
 
-/// Every encoder, and every way an Aaren forgets.
+/// Every encoder, every way an Aaren forgets, and every way to tell timesteps.
 fn agents(sizes: &Sizes) -> (Vec<(&'static str, DecisionConfig)>, Task) {
     let aaren = [
         ("aaren", Recency::None),
@@ -152,8 +152,27 @@ fn agents(sizes: &Sizes) -> (Vec<(&'static str, DecisionConfig)>, Task) {
         agent.model.mixer = Mixer::new(encoder, Settings { heads: 4, recency, ..Settings::default() });
         agent
     };
+    let mut keyed = agent(EncoderKind::Aaren, Recency::Gated);
+    let settings = Settings { keys: 16, ..keyed.model.mixer.settings() };
+    (keyed.model.positions, keyed.model.mixer) =
+        (Positions::Rotary, Mixer::new(EncoderKind::Aaren, settings));
+    let mut banded = agent(EncoderKind::Transformer, Recency::None);
+    banded.variation.band = 5;
     let agents = (aaren.iter().map(|&(name, recency)| (name, agent(EncoderKind::Aaren, recency))))
-        .chain(others.map(|(name, encoder)| (name, agent(encoder, Recency::None))));
+        .chain(others.map(|(name, encoder)| (name, agent(encoder, Recency::None))))
+        .chain(
+            [
+                ("aaren, gated, rotary", Positions::Rotary, agent(EncoderKind::Aaren, Recency::Gated)),
+                ("transformer, rotary", Positions::Rotary, agent(EncoderKind::Transformer, Recency::None)),
+                ("transformer, alibi", Positions::Alibi, agent(EncoderKind::Transformer, Recency::None)),
+                ("gated-delta, rotary", Positions::Rotary, agent(EncoderKind::GatedDelta, Recency::None)),
+            ]
+            .map(|(name, positions, mut agent)| {
+                agent.model.positions = positions;
+                (name, agent)
+            }),
+        )
+        .chain([("aaren, gated, 16 keys, rotary", keyed), ("transformer, band 5", banded)]);
     (agents.collect(), hopper(EncoderKind::Aaren, 1).1)
 }
 
@@ -335,8 +354,8 @@ mod tests {
         let table = report.differences.to_markdown();
         assert_eq!(report.failed, 0, "{table}");
         let rows: Vec<&str> = table.lines().skip(2).collect();
-        // Scans: three forms; nine agents: two precisions and a resumed update.
-        assert_eq!(rows.len(), 3 * 2 + 9 * 3, "{table}");
+        // Scans: three forms; fifteen agents: two precisions and a resumed update.
+        assert_eq!(rows.len(), 3 * 2 + 15 * 3, "{table}");
         let mut rounded = 0;
         for row in rows {
             let cells: Vec<&str> = row.split('|').map(str::trim).collect();
@@ -346,7 +365,7 @@ mod tests {
                 assert_eq!(cells[3], "0.0e0", "{row}");
             }
         }
-        assert!(rounded >= 8, "bfloat16 does round: {table}");
+        assert!(rounded >= 14, "bfloat16 does round: {table}");
         assert_eq!(report.speeds.to_markdown().lines().count(), 2 + 6);
     }
 

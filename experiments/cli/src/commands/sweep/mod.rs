@@ -114,6 +114,10 @@ pub fn run(args: &Args) -> Result<()> {
     let spec = &trained.spec;
     let policies = chosen(&trained, &args.only)?;
     let forms = if args.kept { kept(&trained, &policies)? } else { forms(&spec.env, args.vary.as_ref())? };
+    if let Some((_, twice)) = args.rollout.iter().enumerate().find(|(i, it)| args.rollout[..*i].contains(it))
+    {
+        return Err(Refusal(format!("--rollout {twice}: found it twice, expected each once")).into());
+    }
     let metric = Metric::of(&spec.env)?;
     let data = asked::data(&trained)?;
     let targets = args.target_return.as_ref().map(|targets| targets.of(&data));
