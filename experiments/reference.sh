@@ -127,21 +127,28 @@ print(*(f"--only {run}" for run in left))' "$to")
             [ -f "$to/$cell/sweep.json" ] || swept $part $cell "$options"
         fi
         if [ "$part" = positions-t-maze ]; then
-            # Growing caches stop at 2398, and a million timesteps are walked at the middle one of the three rates.
+            # Growing caches stop at 2398, and a million timesteps are walked in few episodes.
             options="--episodes 20 --vary corridor=88,148,358,898,2398"
             constant=
             for policy in aaren-timestep aaren-none aaren-rotary aaren-rotary-half aaren-spread-rotary-half aaren-gated gru-timestep gru; do
                 constant="$constant --only $policy"
             done
-            command="$command; for each of its experiments: aaren sweep results/$part/NAME with $options, and with --episodes 20 --vary corridor=9598,99998 $constant; for learning rate 3.0e-3 with --episodes 5 --vary corridor=9598,99998,999998 $constant"
+            command="$command; for each of its experiments: aaren sweep results/$part/NAME with $options, and with --episodes 20 --vary corridor=9598,99998 $constant and --episodes 5 --vary corridor=999998 $constant; for learning rate 3.0e-3 these in one, with --episodes 5"
+            beyond() {
+                $aaren sweep "$work/$part/$1" $3 $constant --out "$work/$part/$1/$2"
+                cp "$work/$part/$1/$2/sweep.json" "$to/$1/$2.json"
+                text "$work/$part/$1/$2/sweep.md" > "$to/$1/$2.md"
+            }
             for cell in "$work/$part"/*/summary.json; do
                 cell=$(basename "$(dirname "$cell")")
                 if [ ! -f "$to/$cell/sweep.json" ]; then
                     case $cell in
-                    *-3.0e-3) swept $part "$cell" "--episodes 5 --vary corridor=9598,99998,999998 $constant" ;;
-                    *) swept $part "$cell" "--episodes 20 --vary corridor=9598,99998 $constant" ;;
+                    *-3.0e-3) beyond "$cell" far "--episodes 5 --vary corridor=9598,99998,999998" ;;
+                    *)
+                        beyond "$cell" far "--episodes 20 --vary corridor=9598,99998"
+                        beyond "$cell" million "--episodes 5 --vary corridor=999998"
+                        ;;
                     esac
-                    for kind in json md; do mv "$to/$cell/sweep.$kind" "$to/$cell/far.$kind"; done
                     swept $part "$cell" "$options"
                 fi
             done
