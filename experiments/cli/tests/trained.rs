@@ -207,6 +207,9 @@ fn a_sweep_repeats_the_evaluation_and_attention_adds_up() {
     assert!(code == Some(2) && message.contains("it has aaren, transformer"), "{message}");
     let (code, _, message) = ask(&experiment, "sweep", &["--vary", "gravity=5"]);
     assert!(code == Some(2) && message.contains("there is no `gravity`"), "{message}");
+    let twice = ["--rollout", "reset:3", "--rollout", "window:2", "--rollout", "reset:3"];
+    let (code, _, message) = ask(&experiment, "sweep", &twice);
+    assert!(code == Some(2) && message.contains("--rollout reset 3: found it twice"), "{message}");
 
     let (code, _, message) = ask(&experiment, "attention", &["--timesteps", "1", "7", "40", "--recent", "5"]);
     assert_eq!(code, Some(0), "{message}");
@@ -233,4 +236,13 @@ fn a_sweep_repeats_the_evaluation_and_attention_adds_up() {
     for spread in json["spreads"].as_array().unwrap() {
         assert!((spread["recent"].as_f64().unwrap() - 1.0).abs() < 1e-5, "{spread}");
     }
+
+    let without = ["--set", "policies=[gru]", "--set", "train.updates=5"];
+    let (code, message) = experiment.run("without", &without);
+    assert_eq!(code, Some(0), "{message}");
+    let (code, _, message) = experiment.aaren(&["attention", "without/tiny", "--timesteps", "7"]);
+    let left_out = "gru: left out: it has no weights of the past to show";
+    assert!(code == Some(2) && message.contains(left_out), "{message}");
+    assert!(message.contains("none of its policies has weights of the past"), "{message}");
+    assert!(!experiment.path("without/tiny/attention.json").exists());
 }
