@@ -136,6 +136,26 @@ fn a_report_names_the_runs_that_failed() {
 }
 
 #[test]
+fn a_summary_without_scores_is_refused() {
+    let experiment = Experiment::new(&YAML.replace("updates: 60", "updates: 5"));
+    experiment.finish("results");
+    let whole = experiment.json("results", "summary.json");
+    fs::create_dir(experiment.path("alone")).unwrap();
+    for empty in ["/policies", "/policies/aaren/targets", "/protocol/target_returns"] {
+        let mut summary = whole.clone();
+        let place = summary.pointer_mut(empty).unwrap();
+        *place = if place.is_object() { serde_json::json!({}) } else { serde_json::json!([]) };
+        fs::write(experiment.path("alone/summary.json"), summary.to_string()).unwrap();
+        let (code, _, message) = experiment.aaren(&["report", "alone", "--html"]);
+        assert!(code != Some(0) && code != Some(101), "{empty}: {message}");
+        assert!(
+            message.contains("summary.json: ") && message.contains("it holds no policy"),
+            "{empty}: {message}"
+        );
+    }
+}
+
+#[test]
 fn data_under_another_name_go_on_and_other_data_do_not() {
     let experiment = Experiment::new(YAML);
     experiment.finish("straight");
