@@ -133,9 +133,9 @@ print(*(f"--only {run}" for run in left))' "$to")
             for policy in aaren-timestep aaren-none aaren-rotary aaren-rotary-half aaren-spread-rotary-half aaren-gated gru-timestep gru; do
                 constant="$constant --only $policy"
             done
-            command="$command; for each of its experiments: aaren sweep results/$part/NAME with $options, and with --episodes 20 --vary corridor=9598,99998 $constant and --episodes 5 --vary corridor=999998 $constant; for learning rate 3.0e-3 these in one, with --episodes 5; for learning rate 1.0e-2 also --episodes 20 --vary corridor=999998 $unerring"
             # Those that erred in none of five at 1.0e-2.
             unerring="--only aaren-none --only aaren-rotary-half"
+            command="$command; for each of its experiments: aaren sweep results/$part/NAME with $options, and with --episodes 20 --vary corridor=9598,99998 $constant and --episodes 5 --vary corridor=999998 $constant; for learning rate 3.0e-3 these in one, with --episodes 5; for learning rate 1.0e-2 also --episodes 20 --vary corridor=999998 $unerring"
             beyond() {
                 $aaren sweep "$work/$part/$1" $3 --out "$work/$part/$1/$2"
                 cp "$work/$part/$1/$2/sweep.json" "$to/$1/$2.json"
