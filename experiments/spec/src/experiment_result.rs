@@ -69,9 +69,9 @@ impl ExperimentResult {
             batch: spec.train.batch,
             margin: spec.compare.margin,
             primary: spec.primary.clone(),
+            began: began(folder, &runs),
             runs,
             unfinished,
-            began: began(folder),
             costs,
         }
     }
@@ -133,9 +133,9 @@ impl ExperimentResult {
             batch: train.batch,
             margin: compare.margin,
             primary,
+            began: began(folder, &runs),
             runs,
             unfinished,
-            began: began(folder),
             costs,
         })
     }
@@ -160,9 +160,12 @@ impl ExperimentResult {
 }
 
 /// The endpoints that the runs in an experiment's folder began with.
-fn began(folder: &ExperimentFolder) -> Vec<Began> {
+fn began(folder: &ExperimentFolder, runs: &[RunResult]) -> Vec<Began> {
     let found = folder.runs_there().into_iter().filter_map(|(policy, seed)| {
-        let primary = folder.run(&policy, seed).primary()??;
+        let primary = match runs.iter().find(|run| run.policy == policy && run.seed == seed) {
+            Some(done) => done.primary.clone()?,
+            None => folder.run(&policy, seed).primary()??,
+        };
         Some(Began { policy, seed, primary })
     });
     found.collect()

@@ -16,6 +16,9 @@ pub type Strata = [Vec<f64>];
 /// As many as rliable takes for profiles; the ends of an interval then vary by about 2 % of its width.
 const RESAMPLES: usize = 2000;
 
+/// The 97.5th percentile of the normal distribution.
+const Z: f64 = 1.959963984540054;
+
 /// The mean of the middle half of all runs: `scipy.stats.trim_mean(x, 0.25)`.
 pub fn interquartile_mean(scores: &Strata) -> Estimate {
     bootstrap(&[scores], |resampled| middle_half(&resampled[0].concat()))
@@ -49,7 +52,6 @@ pub fn probability_of_improvement(x: &Strata, y: &Strata) -> Estimate {
 /// (1947) give a share of equal distributions, which is where a verdict is decided. No interval where a dataset has a single
 /// run.
 pub fn probability_above(x: &Strata, y: &Strata) -> Estimate {
-    const Z: f64 = 1.959963984540054;
     let pairs = || x.iter().zip(y);
     let center = mean(&pairs().map(|(x, y)| share_above(x, y)).collect::<Vec<_>>());
     let variance = pairs().map(|(x, y)| {
@@ -101,7 +103,6 @@ pub fn performance_profile(scores: &Strata, thresholds: &[f64]) -> Vec<Estimate>
 /// what follows from these (Zou and Donner 2008, “Construction of confidence limits about effect measures”, eq. 4; the other
 /// strata with 1.96 standard errors).
 pub fn mean_difference(differences: &Strata, alone: &[Option<(f64, f64)>]) -> Estimate {
-    const Z: f64 = 1.959963984540054;
     let datasets = differences.len() as f64;
     let center = mean(&differences.iter().map(|stratum| mean(stratum)).collect::<Vec<_>>());
     let (mut variance, mut squares) = (0.0, 0.0);
