@@ -1,5 +1,7 @@
 //! Causal attention with softmax, forward and backward: of short windows here, of long ones by libtorch's kernel, which goes
-//! block by block.
+//! block by block and neither forgets keys nor lets scores fall with time.
+
+use std::ops::Range;
 
 use tch::{Kind, Tensor};
 
@@ -15,21 +17,48 @@ const QUERIES: usize = 4;
 /// it makes a whole update a tenth slower, and in bfloat16 half as fast.
 const LONG: i64 = 1024;
 
-/// What queries `[batch, wanted tokens, width]` find among keys and values `[batch, tokens, width]` up to their own
-/// tokens, the channels of one head after those of another.
+/// What the tokens of a piece of time see of one another.
+pub(crate) struct Sight {
+    /// The first token that each one sees; the last is the token itself. It never falls.
+    pub first: Vec<usize>,
+    /// The timestep of each.
+    pub times: Vec<f32>,
+    /// What the scores of each head fall by for every timestep between query and key.
+    pub slopes: Vec<f32>,
+}
+
+impl Sight {
+    fn is_whole(&self) -> bool {
+        self.first.iter().all(|&first| first == 0) && self.slopes.iter().all(|&slope| slope == 0.0)
+    }
+
+    /// Lets the scores of a token fall, those for the tokens from number `from` on.
+    #[inline(always)]
+    fn fall<const FUSED: bool>(&self, scores: &mut [f32], from: usize, token: usize, head: usize) {
+        let (slope, now) = (self.slopes[head], self.times[token]);
+        if slope != 0.0 {
+            for (score, time) in scores.iter_mut().zip(&self.times[from..]) {
+                *score = fma::<FUSED>(slope, time - now, *score);
+            }
+        }
+    }
+}
+
+/// What queries `[batch, wanted tokens, width]` find among keys and values `[batch, tokens, width]` that they see, the
+/// channels of one head after those of another.
 pub(crate) fn attention(
     queries: Tensor,
     keys: Tensor,
     values: Tensor,
-    heads: i64,
+    sight: Sight,
     wanted: Wanted,
 ) -> (Tensor, BackThroughAttention) {
-    ablated!(Attention, super::plain::attention([queries, keys, values], heads, wanted));
+    ablated!(Attention, super::plain::attention([queries, keys, values], &sight, wanted));
     let inputs = [queries, keys, values];
-    if wanted == Wanted::All && inputs[0].size()[1] >= LONG {
-        by_blocks(inputs, heads)
+    if wanted == Wanted::All && inputs[0].size()[1] >= LONG && sight.is_whole() {
+        by_blocks(inputs, sight.slopes.len() as i64)
     } else {
-        at_once(inputs, heads, wanted)
+        at_once(inputs, sight, wanted)
     }
 }
 
@@ -63,17 +92,18 @@ fn by_blocks(inputs: [Tensor; 3], heads: i64) -> (Tensor, BackThroughAttention) 
 }
 
 /// A query's products with all that it looks at in one piece of memory.
-fn at_once(inputs: [Tensor; 3], heads: i64, wanted: Wanted) -> (Tensor, BackThroughAttention) {
+fn at_once(inputs: [Tensor; 3], sight: Sight, wanted: Wanted) -> (Tensor, BackThroughAttention) {
     let (kind, size) = (inputs[0].kind(), inputs[0].size());
-    let shape = Shape::of(&inputs, heads, wanted);
+    let shape = Shape::of(&inputs, sight.slopes.len(), wanted);
     let mut outputs = Buffer::new(&size, kind);
     // Logarithms of the sums that softmax divides by.
-    let mut logs = Buffer::new(&[size[0] * size[1], heads], Kind::Float);
+    let mut logs = Buffer::new(&[size[0] * size[1], shape.heads as i64], Kind::Float);
     for_kind!(kind, E => {
         // SAFETY: kernels write to buffers of their own only, and nobody writes to these tensors meanwhile.
         let [queries, keys, values] = inputs.each_ref().map(|input| unsafe { slice(input) });
         run(Forward::<E> {
             shape,
+            sight: &sight,
             queries,
             keys,
             values,
@@ -89,6 +119,7 @@ fn at_once(inputs: [Tensor; 3], heads: i64, wanted: Wanted) -> (Tensor, BackThro
             let [dq, dk, dv] = &mut flows;
             run(Backward::<E> {
                 shape,
+                sight: &sight,
                 // SAFETY: as above.
                 dy: unsafe { slice(&dy) },
                 queries,
@@ -117,14 +148,22 @@ struct Shape {
 }
 
 impl Shape {
-    fn of([queries, keys, _]: &[Tensor; 3], heads: i64, wanted: Wanted) -> Self {
+    fn of([queries, keys, _]: &[Tensor; 3], heads: usize, wanted: Wanted) -> Self {
         let (batch, tokens, width) = keys.size3().expect("keys are [batch, tokens, width]");
-        let [batch, tokens, heads, seen] = [batch, tokens, heads, queries.size()[1]].map(|n| n as usize);
+        let [batch, tokens, seen] = [batch, tokens, queries.size()[1]].map(|n| n as usize);
         Self { batch, tokens, seen, heads, head_width: width as usize / heads, wanted }
     }
 
     fn width(&self) -> usize {
         self.heads * self.head_width
+    }
+
+    /// Of the wanted tokens number `first` to `last`: the blocks in which what they see lies, the token with which these
+    /// begin, and the tokens from there to the last one.
+    fn reach(&self, sight: &Sight, first: usize, last: usize) -> (Range<usize>, usize, Range<usize>) {
+        let most = self.wanted.token(last) + 1;
+        let block = sight.first[self.wanted.token(first)] / LANES;
+        (block..most.div_ceil(LANES), block * LANES, block * LANES..most)
     }
 }
 
@@ -160,13 +199,12 @@ impl Head {
         }
     }
 
-    /// Products `[queries, tokens]` of some vectors `[queries, channels]` and the channels of each token of the first
-    /// `blocks` blocks.
+    /// Products `[queries, tokens]` of some vectors `[queries, channels]` and the channels of each token of some blocks.
     #[inline(always)]
-    fn products<const FUSED: bool>(&self, by: &[f32], to: &mut [f32], blocks: usize) {
+    fn products<const FUSED: bool>(&self, by: &[f32], to: &mut [f32], blocks: Range<usize>) {
         let by: [&[f32]; QUERIES] =
             std::array::from_fn(|query| &by[query * self.channels..][..self.channels]);
-        for block in 0..blocks {
+        for block in blocks {
             let mut lanes = [[0.0; LANES]; QUERIES];
             for (place, channel) in self.by_channel.chunks_exact(self.tokens).enumerate() {
                 let channel: &[f32; LANES] = channel[block * LANES..].first_chunk().expect("padded");
@@ -183,14 +221,15 @@ impl Head {
         }
     }
 
-    /// Sums `[queries, channels]` of the first `known` tokens' channels, weighed by `[queries, tokens]`.
+    /// Sums `[queries, channels]` of some tokens' channels, weighed by `[queries, tokens]`.
     #[inline(always)]
-    fn weighed<const FUSED: bool>(&self, weights: &[f32], to: &mut [f32], known: usize) {
+    fn weighed<const FUSED: bool>(&self, weights: &[f32], to: &mut [f32], known: Range<usize>) {
         let weights: [&[f32]; QUERIES] =
-            std::array::from_fn(|query| &weights[query * self.tokens..][..self.tokens]);
+            std::array::from_fn(|query| &weights[query * self.tokens..][known.clone()]);
+        let tokens = &self.by_token[known.start * self.channels..known.end * self.channels];
         for block in 0..self.channels / LANES {
             let mut lanes = [[0.0; LANES]; QUERIES];
-            for (place, token) in self.by_token.chunks_exact(self.channels).take(known).enumerate() {
+            for (place, token) in tokens.chunks_exact(self.channels).enumerate() {
                 let token: &[f32; LANES] = token[block * LANES..].first_chunk().expect("padded");
                 for query in 0..QUERIES {
                     let weight = weights[query][place];
@@ -205,16 +244,23 @@ impl Head {
         }
     }
 
-    /// Adds to each of the first `known` tokens the vectors `[queries, channels]`, weighed.
+    /// Adds to each of some tokens the vectors `[queries, channels]`, weighed.
     #[inline(always)]
-    fn spread<const FUSED: bool>(&self, to: &mut [f32], weights: &[f32], vectors: &[f32], known: usize) {
+    fn spread<const FUSED: bool>(
+        &self,
+        to: &mut [f32],
+        weights: &[f32],
+        vectors: &[f32],
+        known: Range<usize>,
+    ) {
         let weights: [&[f32]; QUERIES] =
-            std::array::from_fn(|query| &weights[query * self.tokens..][..self.tokens]);
+            std::array::from_fn(|query| &weights[query * self.tokens..][known.clone()]);
+        let to = &mut to[known.start * self.channels..known.end * self.channels];
         for block in 0..self.channels / LANES {
             let vectors: [[f32; LANES]; QUERIES] = std::array::from_fn(|query| {
                 *vectors[query * self.channels + block * LANES..].first_chunk().expect("padded")
             });
-            for (place, to) in to.chunks_exact_mut(self.channels).take(known).enumerate() {
+            for (place, to) in to.chunks_exact_mut(self.channels).enumerate() {
                 let to: &mut [f32; LANES] = to[block * LANES..].first_chunk_mut().expect("padded");
                 let mut lanes = *to;
                 for query in 0..QUERIES {
@@ -229,10 +275,11 @@ impl Head {
     }
 }
 
-/// Of one query's products with the tokens: those with the first `known`, −∞ for the others; and the largest.
+/// Of one query's products with the tokens: those with the `known`, −∞ for the others; and the largest.
 #[inline(always)]
-fn masked(products: &mut [f32], known: usize) -> f32 {
-    products[known..].fill(f32::NEG_INFINITY);
+fn masked(products: &mut [f32], known: Range<usize>) -> f32 {
+    products[..known.start].fill(f32::NEG_INFINITY);
+    products[known.end..].fill(f32::NEG_INFINITY);
     let mut tops = [f32::NEG_INFINITY; LANES];
     for products in products.as_chunks::<LANES>().0 {
         for i in 0..LANES {
@@ -261,6 +308,7 @@ fn store<E: Element>(
 
 struct Forward<'a, E> {
     shape: Shape,
+    sight: &'a Sight,
     queries: &'a [E],
     keys: &'a [E],
     values: &'a [E],
@@ -271,7 +319,7 @@ struct Forward<'a, E> {
 impl<E: Element> Kernel for Forward<'_, E> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let Self { shape, queries, keys, values, outputs, logs } = self;
+        let Self { shape, sight, queries, keys, values, outputs, logs } = self;
         let Shape { batch, tokens, seen, heads, head_width, wanted } = shape;
         let (width, scale) = (shape.width(), 1.0 / (head_width as f32).sqrt());
         let (mut key, mut value) = (Head::new(shape), Head::new(shape));
@@ -291,20 +339,22 @@ impl<E: Element> Kernel for Forward<'_, E> {
                             *to = from.get() * scale;
                         }
                     }
-                    let most = wanted.token(last) + 1;
-                    let blocks = most.div_ceil(LANES);
-                    key.products::<FUSED>(&query, &mut weights, blocks);
+                    let (blocks, from, any) = shape.reach(sight, first, last);
+                    key.products::<FUSED>(&query, &mut weights, blocks.clone());
                     for n in first..=last {
-                        let known = wanted.token(n) + 1;
-                        let weights = &mut weights[(n - first) * padded..][..blocks * LANES];
-                        let top = masked(weights, known);
+                        let token = wanted.token(n);
+                        let known = sight.first[token] - from..token + 1 - from;
+                        let weights = &mut weights[(n - first) * padded..][from..blocks.end * LANES];
+                        sight.fall::<FUSED>(weights, from, token, head);
+                        let top = masked(weights, known.clone());
                         weights.iter_mut().for_each(|weight| *weight = exp::<FUSED>(*weight - top));
-                        weights[known..].fill(0.0);
+                        weights[..known.start].fill(0.0);
+                        weights[known.end..].fill(0.0);
                         let all = total(weights);
                         weights.iter_mut().for_each(|weight| *weight /= all);
                         logs[(row * seen + n) * heads + head] = top + all.ln();
                     }
-                    value.weighed::<FUSED>(&weights, &mut found, most);
+                    value.weighed::<FUSED>(&weights, &mut found, any);
                     for n in first..=last {
                         let to = &mut outputs[(row * seen + n) * width + start..][..head_width];
                         for (to, found) in to.iter_mut().zip(&found[(n - first) * channels..]) {
@@ -319,6 +369,7 @@ impl<E: Element> Kernel for Forward<'_, E> {
 
 struct Backward<'a, E> {
     shape: Shape,
+    sight: &'a Sight,
     dy: &'a [E],
     queries: &'a [E],
     keys: &'a [E],
@@ -332,7 +383,7 @@ struct Backward<'a, E> {
 impl<E: Element> Kernel for Backward<'_, E> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let Self { shape, dy, queries, keys, values, logs, dq, dk, dv } = self;
+        let Self { shape, sight, dy, queries, keys, values, logs, dq, dk, dv } = self;
         let Shape { batch, tokens, seen, heads, head_width, wanted } = shape;
         let (width, scale) = (shape.width(), 1.0 / (head_width as f32).sqrt());
         let (mut key, mut value) = (Head::new(shape), Head::new(shape));
@@ -360,35 +411,36 @@ impl<E: Element> Kernel for Backward<'_, E> {
                         }
                         load(&mut own[(n - first) * channels..], &dy[at..][..head_width]);
                     }
-                    let most = wanted.token(last) + 1;
-                    let blocks = most.div_ceil(LANES);
-                    key.products::<FUSED>(&query, &mut weights, blocks);
-                    value.products::<FUSED>(&own, &mut flow, blocks);
+                    let (blocks, from, any) = shape.reach(sight, first, last);
+                    key.products::<FUSED>(&query, &mut weights, blocks.clone());
+                    value.products::<FUSED>(&own, &mut flow, blocks.clone());
                     // Where there are fewer queries than room for them, the others weigh nothing.
                     weights[(last + 1 - first) * padded..].fill(0.0);
                     flow[(last + 1 - first) * padded..].fill(0.0);
                     for n in first..=last {
-                        let known = wanted.token(n) + 1;
-                        let at = (n - first) * padded;
-                        let (weights, flow) =
-                            (&mut weights[at..][..blocks * LANES], &mut flow[at..][..blocks * LANES]);
+                        let token = wanted.token(n);
+                        let known = sight.first[token] - from..token + 1 - from;
+                        let (at, all) = ((n - first) * padded, from..blocks.end * LANES);
+                        let (weights, flow) = (&mut weights[at..][all.clone()], &mut flow[at..][all]);
                         let log = logs[(row * seen + n) * heads + head];
+                        sight.fall::<FUSED>(weights, from, token, head);
                         weights.iter_mut().for_each(|weight| *weight = exp::<FUSED>(*weight - log));
-                        weights[known..].fill(0.0);
+                        weights[..known.start].fill(0.0);
+                        weights[known.end..].fill(0.0);
                         let level = dot::<f32, FUSED>(weights, flow);
                         for (flow, weight) in flow.iter_mut().zip(&*weights) {
                             *flow = weight * (*flow - level);
                         }
                     }
-                    key.weighed::<FUSED>(&flow, &mut found, most);
+                    key.weighed::<FUSED>(&flow, &mut found, any.clone());
                     for n in first..=last {
                         let to = &mut dq[(row * seen + n) * width + start..][..head_width];
                         for (to, found) in to.iter_mut().zip(&found[(n - first) * channels..]) {
                             *to = E::of(found * scale);
                         }
                     }
-                    key.spread::<FUSED>(&mut to_key, &flow, &query, most);
-                    key.spread::<FUSED>(&mut to_value, &weights, &own, most);
+                    key.spread::<FUSED>(&mut to_key, &flow, &query, any.clone());
+                    key.spread::<FUSED>(&mut to_value, &weights, &own, any);
                 }
                 store(&to_key, channels, &mut dk[rows.clone()], width, start, head_width);
                 store(&to_value, channels, &mut dv[rows], width, start, head_width);
@@ -413,13 +465,15 @@ mod tests {
         {
             let x = || Tensor::randn([2, 333, width], (Kind::Float, Device::Cpu)).to_kind(kind);
             let (inputs, dy) = ([x(), x(), x()], x());
+            let sight =
+                Sight { first: vec![0; 333], times: vec![0.0; 333], slopes: vec![0.0; heads as usize] };
             let copies = || inputs.each_ref().map(Tensor::shallow_clone);
             let computed = |(y, back): (Tensor, BackThroughAttention)| {
                 let [dq, dk, dv] = back(dy.shallow_clone());
                 [y, dq, dk, dv].map(|x| x.to_kind(Kind::Float))
             };
             let blocks = computed(by_blocks(copies(), heads));
-            for (found, expected) in blocks.iter().zip(computed(at_once(copies(), heads, Wanted::All))) {
+            for (found, expected) in blocks.iter().zip(computed(at_once(copies(), sight, Wanted::All))) {
                 let off = ((found - &expected).norm() / expected.norm()).double_value(&[]);
                 assert!(off < tolerance, "{heads} heads, {kind:?}: off by {off:e}");
             }

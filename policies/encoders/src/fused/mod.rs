@@ -18,7 +18,7 @@ mod scan;
 
 use tch::{Kind, Tensor};
 
-pub(crate) use attention::attention;
+pub(crate) use attention::{Sight, attention};
 pub(crate) use back::Back;
 pub(crate) use gru::gru;
 pub(crate) use linear::{gelu, layer, linear};

@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor, nn};
 
 use super::Gradients;
+use super::attention::Sight;
 use super::back::{BackThroughAttention, BackThroughScan, BackToBoth, ScanFlow, norm_weights, summed};
 use crate::linear::float;
 use crate::scan::{Prefix, chunked};
@@ -20,7 +21,12 @@ fn flow<const N: usize>(y: &Tensor, dy: &Tensor, leaves: [&Tensor; N]) -> [Tenso
     flows.try_into().expect("one for each leaf")
 }
 
-pub(super) fn attention(inputs: [Tensor; 3], heads: i64, wanted: Wanted) -> (Tensor, BackThroughAttention) {
+pub(super) fn attention(
+    inputs: [Tensor; 3],
+    sight: &Sight,
+    wanted: Wanted,
+) -> (Tensor, BackThroughAttention) {
+    let heads = sight.slopes.len() as i64;
     let inputs = inputs.map(|x| leaf(&x));
     let (batch, tokens, width) = inputs[1].size3().expect("keys are [batch, tokens, width]");
     let y = tch::with_grad(|| {
@@ -28,9 +34,15 @@ pub(super) fn attention(inputs: [Tensor; 3], heads: i64, wanted: Wanted) -> (Ten
             .map(|input: usize| inputs[input].view([batch, -1, heads, width / heads]).transpose(1, 2));
         let scores = query.matmul(&key.transpose(2, 3)) / ((width / heads) as f64).sqrt();
         let options = (Kind::Int64, scores.device());
-        let at = wanted.of(&Tensor::arange(tokens, options), 0).unsqueeze(1);
-        let scores = scores.masked_fill(&Tensor::arange(tokens, options).gt_tensor(&at), f64::NEG_INFINITY);
-        let weights = float(&scores).softmax(-1, None::<Kind>).to_kind(value.kind());
+        let of = Tensor::arange(tokens, options);
+        let first: Vec<i64> = sight.first.iter().map(|&first| first as i64).collect();
+        let [at, first] = [&of, &Tensor::from_slice(&first)].map(|x| wanted.of(x, 0).unsqueeze(1));
+        let unseen = of.gt_tensor(&at).logical_or(&of.lt_tensor(&first));
+        let scores = scores.masked_fill(&unseen, f64::NEG_INFINITY);
+        let times = Tensor::from_slice(&sight.times);
+        let fall =
+            (&times - wanted.of(&times, 0).unsqueeze(1)) * Tensor::from_slice(&sight.slopes).view([-1, 1, 1]);
+        let weights = (float(&scores) + fall).softmax(-1, None::<Kind>).to_kind(value.kind());
         weights.matmul(&value).transpose(1, 2).reshape([batch, -1, width])
     });
     let outputs = y.detach().contiguous();

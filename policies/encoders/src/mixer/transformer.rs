@@ -3,8 +3,8 @@
 use aaren_format::{Model, Positions, TransformerSettings};
 use tch::{Device, Kind, Tensor, nn};
 
-use super::{Mixed, Mixer, by_graph};
-use crate::fused::{self, Gradients};
+use super::{Mixed, Mixer};
+use crate::fused::{self, Gradients, Sight};
 use crate::linear::{float, linear, weights, x_linear};
 use crate::rotation::{Phases, Place, by_head};
 use crate::wanted::Wanted;
@@ -51,38 +51,46 @@ impl CausalAttention {
             let future = future.gt_tensor(&(at.unsqueeze(1) + past));
             scores = scores.masked_fill(&future, f64::NEG_INFINITY);
         }
-        if let Some(gone) = self.gone(place, past, tokens) {
+        let of = Tensor::cat(&[&place.of_past(past), &place.absolute(tokens)], 0);
+        if let Some(gone) = self.gone(place, tokens) {
+            let gone = of.le_tensor(&gone.unsqueeze(1)).to_device(device);
             scores = scores.masked_fill(&gone.index_select(0, at), f64::NEG_INFINITY);
         }
         if self.alibi {
             let times = place.absolute(tokens).index_select(0, &at.to_device(Device::Cpu));
-            scores = float(&scores) - self.slopes(&times, &known(place, past, tokens)).to_device(device);
+            let fall = Tensor::from_slice(&self.slopes()).view([-1, 1, 1]) * (times.unsqueeze(1) - of);
+            scores = float(&scores) - fall.to_kind(Kind::Float).to_device(device);
         }
         scores
     }
 
-    /// Which keys, of `past` tokens and of these, each of `tokens` tokens no longer sees, `[tokens, keys]`; its own timestep
-    /// it always does.
-    fn gone(&self, place: Place, past: i64, tokens: i64) -> Option<Tensor> {
+    /// The last timestep that each of `tokens` tokens no longer sees, where there is a band; its own it always does.
+    fn gone(&self, place: Place, tokens: i64) -> Option<Tensor> {
         let (band, late) = self.band?;
-        let of = known(place, past, tokens);
         let come = Place { before: place.before + late, ..place }.absolute(tokens);
-        let last = (come - band).minimum(&(place.absolute(tokens) - 1)).unsqueeze(1);
-        Some(of.le_tensor(&last).to_device(self.key.ws.device()))
+        Some((come - band).minimum(&(place.absolute(tokens) - 1)))
     }
 
-    /// What the scores of queries at the timesteps `at` for keys at `of` fall by, `[heads, queries, keys]`: the slope of
-    /// head h of H, counted from 1, is 2^(−8h/H).
-    fn slopes(&self, at: &Tensor, of: &Tensor) -> Tensor {
-        let head = Tensor::arange_start(1, self.heads + 1, (Kind::Double, at.device()));
-        let slopes = (head * (-8.0 / self.heads as f64)).exp2().view([-1, 1, 1]);
-        (slopes * (at.unsqueeze(1) - of)).to_kind(Kind::Float)
+    /// What the scores of each head fall by for every timestep between query and key: 2^(−8h/H) for head h of H, counted
+    /// from 1, with ALiBi (Press et al. 2022).
+    fn slopes(&self) -> Vec<f64> {
+        let slope = |head| if self.alibi { (-8.0 * head as f64 / self.heads as f64).exp2() } else { 0.0 };
+        (1..=self.heads).map(slope).collect()
     }
-}
 
-/// The timesteps of the keys of `past` tokens and of the `tokens` that come at `place`.
-fn known(place: Place, past: i64, tokens: i64) -> Tensor {
-    Tensor::cat(&[&place.of_past(past), &place.absolute(tokens)], 0)
+    /// What `tokens` tokens see of one another.
+    fn sight(&self, place: Place, tokens: i64) -> Sight {
+        let numbers = |x: &Tensor| Vec::<f64>::try_from(x).expect("one axis of float64");
+        let times = numbers(&place.absolute(tokens));
+        let first = match self.gone(place, tokens) {
+            Some(gone) => {
+                numbers(&gone).iter().map(|gone| times.partition_point(|time| time <= gone)).collect()
+            }
+            None => vec![0; times.len()],
+        };
+        let narrow = |x: Vec<f64>| x.into_iter().map(|x| x as f32).collect();
+        Sight { first, times: narrow(times), slopes: narrow(self.slopes()) }
+    }
 }
 
 /// Its state is the keys and the values of all tokens so far, each `[batch, heads, tokens, width of a head]`; keys are
@@ -130,9 +138,6 @@ impl Mixer for CausalAttention {
 
     fn train<'a>(&'a self, x: &Tensor, place: Place, state: Option<&[Tensor]>, wanted: Wanted) -> Mixed<'a> {
         assert!(state.is_none(), "a cache is not carried from one batch to the next");
-        if self.alibi || self.band.is_some() {
-            return by_graph(self, x, place, state, wanted);
-        }
         let (mut query, query_back) = fused::layer(&wanted.of(x, 1).contiguous(), &self.query);
         let (mut key, key_back) = fused::layer(x, &self.key);
         let turn = self.phases.as_ref().map(|phases| {
@@ -147,7 +152,7 @@ impl Mixer for CausalAttention {
             let [batch, tokens, width] = [0, 1, 2].map(|axis: usize| x.size()[axis]);
             x.view([batch, tokens, self.heads, width / self.heads]).transpose(1, 2)
         });
-        let (mixed, mixed_back) = fused::attention(query, key, value, self.heads, wanted);
+        let (mixed, mixed_back) = fused::attention(query, key, value, self.sight(place, x.size()[1]), wanted);
         let (outputs, output_back) = fused::layer(&mixed, &self.output);
         let back = move |dy, gradients: &mut Gradients| {
             let [mut query, mut key, value] = mixed_back(output_back(dy, gradients));
