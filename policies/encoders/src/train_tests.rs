@@ -93,8 +93,8 @@ fn compare(default: bool, model: &Model, tokens: i64, wanted: Wanted, carry: boo
     tch::manual_seed(7);
     let store = nn::VarStore::new(Device::Cpu);
     let mut encoder = Encoder::new(&store.root(), model, 0.2, 30).unwrap().timed(2);
-    if model.norm == Norm::Pre && precision == Precision::Float32 {
-        encoder = encoder.banded(9, 1);
+    if model.norm == Norm::Pre {
+        encoder = encoder.timed(3).banded(9, 1);
     }
     let width = model.width as i64;
     let mut named: Vec<_> = store.variables().into_iter().collect();

@@ -38,11 +38,13 @@ pub(super) fn attention(
         let first: Vec<i64> = sight.first.iter().map(|&first| first as i64).collect();
         let [at, first] = [&of, &Tensor::from_slice(&first)].map(|x| wanted.of(x, 0).unsqueeze(1));
         let unseen = of.gt_tensor(&at).logical_or(&of.lt_tensor(&first));
-        let scores = scores.masked_fill(&unseen, f64::NEG_INFINITY);
-        let times = Tensor::from_slice(&sight.times);
-        let fall =
-            (&times - wanted.of(&times, 0).unsqueeze(1)) * Tensor::from_slice(&sight.slopes).view([-1, 1, 1]);
-        let weights = (float(&scores) + fall).softmax(-1, None::<Kind>).to_kind(value.kind());
+        let mut scores = float(&scores.masked_fill(&unseen, f64::NEG_INFINITY));
+        if sight.slopes.iter().any(|&slope| slope != 0.0) {
+            let times = Tensor::from_slice(&sight.times);
+            let since = &times - wanted.of(&times, 0).unsqueeze(1);
+            scores += since * Tensor::from_slice(&sight.slopes).view([-1, 1, 1]);
+        }
+        let weights = scores.softmax(-1, None::<Kind>).to_kind(value.kind());
         weights.matmul(&value).transpose(1, 2).reshape([batch, -1, width])
     });
     let outputs = y.detach().contiguous();

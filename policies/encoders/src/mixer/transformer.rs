@@ -51,14 +51,14 @@ impl CausalAttention {
             let future = future.gt_tensor(&(at.unsqueeze(1) + past));
             scores = scores.masked_fill(&future, f64::NEG_INFINITY);
         }
-        let of = Tensor::cat(&[&place.of_past(past), &place.absolute(tokens)], 0);
+        let of = || Tensor::cat(&[&place.of_past(past), &place.absolute(tokens)], 0);
         if let Some(gone) = self.gone(place, tokens) {
-            let gone = of.le_tensor(&gone.unsqueeze(1)).to_device(device);
+            let gone = of().le_tensor(&gone.unsqueeze(1)).to_device(device);
             scores = scores.masked_fill(&gone.index_select(0, at), f64::NEG_INFINITY);
         }
         if self.alibi {
             let times = place.absolute(tokens).index_select(0, &at.to_device(Device::Cpu));
-            let fall = Tensor::from_slice(&self.slopes()).view([-1, 1, 1]) * (times.unsqueeze(1) - of);
+            let fall = Tensor::from_slice(&self.slopes()).view([-1, 1, 1]) * (times.unsqueeze(1) - of());
             scores = float(&scores) - fall.to_kind(Kind::Float).to_device(device);
         }
         scores
