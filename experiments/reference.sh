@@ -86,6 +86,19 @@ for part in $parts; do
         keep
         cp "$work/$part"/sweep.json "$work/$part"/sweep.md "$to"
         ;;
+    t-maze-long)
+        all="--episodes 20 --vary corridor=998,2398"
+        constant="--episodes 20 --vary corridor=9998,99998 --only aaren --only aaren-carry --only gru --only gru-carry"
+        command="aaren run $yaml --jobs 2; aaren sweep results/$part $all; aaren sweep results/$part $constant"
+        $aaren run $yaml --jobs 2 --results "$work"
+        $aaren sweep "$work/$part" $all
+        cp "$work/$part"/sweep.json "$work/$part"/sweep.md "$to"
+        $aaren sweep "$work/$part" $constant --out "$work/$part/far"
+        cp "$work/$part/far/sweep.json" "$to/far.json"
+        text "$work/$part/far/sweep.md" > "$to/far.md"
+        cp "$work/$part/summary.json" "$to"
+        text "$work/$part/summary.md" > "$to/summary.md"
+        ;;
     select)
         command="aaren run $yaml --jobs 2; aaren sweep results/select-forms/hopper-medium-expert $memories"
         $aaren run $yaml --jobs 2 --results "$work" || stopped=$?
@@ -93,7 +106,7 @@ for part in $parts; do
         [ "$stopped" != 0 ] || swept select-forms hopper-medium-expert "$memories"
         $aaren report "$to" --out "$to"
         ;;
-    grid | grid-gru | popgym | popgym-sliding | asked-settings | asked-warmup | asked-cloning | asked-forms | asked-forms-again | positions-search | positions | positions-rest | positions-t-maze | hidden-forms | hidden-windows | hidden-length | hidden-rivals | hidden-iql | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
+    grid | grid-gru | popgym | popgym-sliding | asked-settings | asked-warmup | asked-cloning | asked-forms | asked-forms-again | positions-search | positions | positions-rest | positions-t-maze | t-maze-spread | hidden-forms | hidden-windows | hidden-length | hidden-rivals | hidden-iql | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
         command="aaren run $yaml --jobs 2"
         left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
@@ -125,6 +138,14 @@ print(*(f"--only {run}" for run in left))' "$to")
             options="--episodes 20 --rollout unbounded --rollout window:20 --rollout reset:20 --only aaren --only aaren-rotary --only aaren-keys-rotary"
             command="$command; aaren sweep results/$part/$cell $options"
             [ -f "$to/$cell/sweep.json" ] || swept $part $cell "$options"
+        fi
+        if [ "$part" = t-maze-spread ]; then
+            options="--episodes 20 --vary corridor=88,148,358,898,2398,9598,99998"
+            command="$command; for each of its experiments: aaren sweep results/$part/NAME $options"
+            for cell in "$work/$part"/*/summary.json; do
+                cell=$(basename "$(dirname "$cell")")
+                [ -f "$to/$cell/sweep.json" ] || swept $part "$cell" "$options"
+            done
         fi
         if [ "$part" = positions-t-maze ]; then
             # Growing caches stop at 2398, and a million timesteps are walked in few episodes.

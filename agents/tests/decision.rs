@@ -414,6 +414,17 @@ fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
     let whole = Context { context_length: ContextLength::Episode, ..aaren.context };
     let start = Start::Episode;
     resumed_is_straight(&AgentConfig::new(&DecisionConfig { context: whole, start, ..default() }));
+    let gated = Settings { heads: 2, recency: Recency::Gated, keys: 3, rotate: 0.5, ..Settings::default() };
+    let rotary = |mixer| Model { positions: Positions::Rotary, mixer, ..aaren.model };
+    let model = rotary(Mixer::new(EncoderKind::Aaren, gated));
+    resumed_is_straight(&AgentConfig::new(&DecisionConfig { context: whole, start, model, ..default() }));
+    let transformer = Model {
+        positions: Positions::Alibi,
+        ..config(EncoderKind::Transformer, Norm::Pre, Recency::None).model
+    };
+    for model in [rotary(Mixer::new(EncoderKind::Transformer, gated)), transformer] {
+        resumed_is_straight(&AgentConfig::new(&DecisionConfig { model, ..aaren }));
+    }
     // All that training can change of its windows, and a head that hears what is asked for.
     resumed_is_straight(&AgentConfig::new(&DecisionConfig {
         layout: Layout::Joint { return_in: ReturnIn::Head, rate: true, bins: 6 },

@@ -1,12 +1,15 @@
 //! Chunks of whole episodes, one after the other, for training that carries the state on.
 
+use std::ops::Range;
+
 use aaren_datasets::Dataset;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// Which part of the data each row of a batch sees at an update, where the encoder's state is carried:
-/// chunk after chunk of an episode from its start to its end, then another episode.
+/// chunk after chunk of an episode from its start to its end, then another episode: in the same chunk, where the encoder
+/// can forget inside a row, else in the next.
 ///
 /// Episodes are drawn uniformly, and each is seen whole, so that every transition counts alike. The first
 /// episode of a row starts at a transition drawn from all, or the rows would stay in step wherever
@@ -15,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Chunks {
     rows: Vec<Row>,
     context_length: usize,
+    filled: bool,
 }
 
 #[derive(Debug)]
@@ -37,18 +41,19 @@ pub(super) struct Place {
     fresh: bool,
 }
 
-/// Where the chunks of one update start.
+/// The chunks of one update.
 #[derive(Debug)]
 pub(super) struct Step {
-    /// Transition that each row's chunk starts at.
-    pub starts: Vec<usize>,
-    /// Rows whose episode starts there: their state is of another episode.
+    /// Transitions of each row: of one episode, or of several one after the other.
+    pub rows: Vec<Vec<Range<usize>>>,
+    /// Rows whose chunk starts with an episode: their state is of another.
     pub fresh: Vec<i64>,
 }
 
 impl Chunks {
-    /// Chunks of `context_length` timesteps for so many rows.
-    pub fn new(dataset: &Dataset, rows: usize, context_length: usize, seed: u64) -> Self {
+    /// Chunks of `context_length` timesteps for so many rows; all of that length where they are `filled`, else the last
+    /// one of an episode is shorter.
+    pub fn new(dataset: &Dataset, rows: usize, context_length: usize, filled: bool, seed: u64) -> Self {
         let row = |index| {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             random.set_stream(index as u64);
@@ -57,7 +62,7 @@ impl Chunks {
             let episode = &episodes[episodes.partition_point(|episode| episode.start <= next) - 1];
             Row { random, next, end: episode.start + episode.length, fresh: true }
         };
-        Self { rows: (0..rows).map(row).collect(), context_length }
+        Self { rows: (0..rows).map(row).collect(), context_length, filled }
     }
 
     /// Where every row stands.
@@ -84,18 +89,26 @@ impl Chunks {
 
     /// The chunks of the next update.
     pub fn step(&mut self, dataset: &Dataset) -> Step {
-        let mut step = Step { starts: Vec::with_capacity(self.rows.len()), fresh: Vec::new() };
+        let mut step = Step { rows: Vec::with_capacity(self.rows.len()), fresh: Vec::new() };
         for (index, row) in self.rows.iter_mut().enumerate() {
-            step.starts.push(row.next);
             if row.fresh {
                 step.fresh.push(index as i64);
             }
-            row.next += self.context_length;
-            row.fresh = row.next >= row.end;
-            if row.fresh {
-                let episode = &dataset.episodes()[row.random.random_range(0..dataset.episodes().len())];
-                (row.next, row.end) = (episode.start, episode.start + episode.length);
+            let (mut pieces, mut room) = (Vec::new(), self.context_length);
+            while room > 0 {
+                let piece = row.next..row.end.min(row.next + room);
+                (row.next, room) = (piece.end, room - piece.len());
+                pieces.push(piece);
+                row.fresh = row.next == row.end;
+                if row.fresh {
+                    let episode = &dataset.episodes()[row.random.random_range(0..dataset.episodes().len())];
+                    (row.next, row.end) = (episode.start, episode.start + episode.length);
+                    if !self.filled {
+                        break;
+                    }
+                }
             }
+            step.rows.push(pieces);
         }
         step
     }
@@ -121,39 +134,46 @@ mod tests {
             terminals: ends.clone(),
         };
         let dataset = Dataset::new("toy", transitions, 1, 1, false);
-        let mut chunks = Chunks::new(&dataset, 3, 5, 1);
-        let steps: Vec<Step> = (0..60)
-            .map(|_| {
-                let mut resumed = Chunks::new(&dataset, 3, 5, 1);
+        for filled in [false, true] {
+            let mut chunks = Chunks::new(&dataset, 3, 5, filled, 1);
+            let mut seen = vec![0; count];
+            let mut next = [None; 3];
+            for update in 0..60 {
+                let mut resumed = Chunks::new(&dataset, 3, 5, filled, 1);
                 resumed.resume(chunks.places(), &dataset).unwrap();
-                let step = chunks.step(&dataset);
-                let again = resumed.step(&dataset);
-                assert_eq!((&again.starts, &again.fresh), (&step.starts, &step.fresh));
-                step
-            })
-            .collect();
+                let (step, again) = (chunks.step(&dataset), resumed.step(&dataset));
+                assert_eq!((&again.rows, &again.fresh), (&step.rows, &step.fresh));
+                for (row, next) in next.iter_mut().enumerate() {
+                    let case = format!("filled {filled}, row {row}, update {update}");
+                    let pieces = &step.rows[row];
+                    let fresh = step.fresh.contains(&(row as i64));
+                    assert_eq!(fresh, next.is_none(), "{case}");
+                    let all: usize = pieces.iter().map(ExactSizeIterator::len).sum();
+                    assert!(all == 5 || (!filled && pieces.len() == 1 && all < 5), "{case}: {pieces:?}");
+                    for piece in pieces {
+                        let begins = piece.start == 0 || ends[piece.start - 1];
+                        assert!(
+                            next.map_or(begins || update == 0, |next| next == piece.start),
+                            "{case}: {pieces:?}"
+                        );
+                        assert!(piece.clone().all(|t| t + 1 == piece.end || !ends[t]), "{case}: {pieces:?}");
+                        piece.clone().for_each(|t| seen[t] += 1);
+                        *next = (!ends[piece.end - 1]).then_some(piece.end);
+                    }
+                    assert!(filled || all == 5 || next.is_none(), "{case}: {pieces:?}");
+                }
+            }
+            assert!(seen.iter().all(|&times| times > 0), "{seen:?}");
+        }
+        let chunks = Chunks::new(&dataset, 3, 5, true, 1);
         let refused = |change: fn(&mut Vec<Place>)| {
             let mut places = chunks.places();
             change(&mut places);
-            Chunks::new(&dataset, 3, 5, 1).resume(places, &dataset).is_none()
+            Chunks::new(&dataset, 3, 5, true, 1).resume(places, &dataset).is_none()
         };
         assert!(!refused(|_| ()));
         assert!(refused(|places| places.truncate(2)));
         assert!(refused(|places| places[1].next = places[1].end));
         assert!(refused(|places| places[1].end += if places[1].end == 20 { 1 } else { 3 }));
-        let mut seen = vec![0; count];
-        for row in 0..3 {
-            let mut expected = None;
-            for (update, step) in steps.iter().enumerate() {
-                let (start, fresh) = (step.starts[row], step.fresh.contains(&(row as i64)));
-                let begins = start == 0 || ends[start - 1];
-                assert_eq!(fresh, update == 0 || begins, "row {row}, update {update}");
-                assert!(fresh || expected == Some(start), "row {row}, update {update}");
-                let end = (start..start + 5).find(|&t| ends[t]);
-                (start..=end.unwrap_or(start + 4)).for_each(|t| seen[t] += 1);
-                expected = end.is_none().then_some(start + 5);
-            }
-        }
-        assert!(seen.iter().all(|&times| times > 0), "{seen:?}");
     }
 }

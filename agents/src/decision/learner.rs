@@ -44,7 +44,7 @@ impl<'d> DecisionLearner<'d> {
         let context_length = config.context.context_length.timesteps(dataset.longest_episode());
         let windows = Windows::new(dataset, network.task(), context_length, seed)?.of(config);
         let carried = config.carry.then(|| Carried {
-            chunks: Chunks::new(dataset, batch, context_length, seed),
+            chunks: Chunks::new(dataset, batch, context_length, windows.shared_rows(), seed),
             state: network.zero_state(batch as i64),
         });
         let device = network.device();
@@ -91,7 +91,7 @@ impl Learner for DecisionLearner<'_> {
             Some(Carried { chunks, state }) => {
                 let step = chunks.step(self.windows.dataset());
                 *state = network.forget(state, &Tensor::from_slice(&step.fresh).to_device(device));
-                let batch = vary(self.windows.at(&step.starts, device), variation);
+                let batch = vary(self.windows.pieces(&step.rows, device), variation);
                 let (loss, after, gradients) = network.gradients(&batch, Some(state), precision);
                 *state = after.unwrap_or_else(|| state.detach());
                 (loss, gradients)

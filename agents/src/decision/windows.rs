@@ -1,5 +1,7 @@
 //! Training windows of a dataset.
 
+use std::ops::Range;
+
 use aaren_datasets::Dataset;
 use aaren_format::{Bins, DecisionConfig, Layout, Start};
 use rand::{RngExt, SeedableRng};
@@ -63,7 +65,7 @@ pub struct Windows<'d> {
     /// Whether a timestep's token holds what came of the one before.
     past: bool,
     random_length: bool,
-    /// Whether windows that all begin an episode may share a row.
+    /// Whether a row may hold several windows, all but the first of which begin an episode.
     shared_rows: bool,
     seed: u64,
 }
@@ -101,11 +103,16 @@ impl<'d> Windows<'d> {
             past: config.model.past_actions && config.layout != Layout::Separate,
             random_length: config.variation.random_length,
             // Returns are left out by row.
-            shared_rows: config.start == Start::Episode
+            shared_rows: (config.start == Start::Episode || config.carry)
                 && config.model.encoder().resets()
                 && config.variation.return_dropout == 0.0,
             ..self
         }
+    }
+
+    /// Whether a row may hold several of them.
+    pub(super) fn shared_rows(&self) -> bool {
+        self.shared_rows
     }
 
     /// What they are windows of.
@@ -143,6 +150,17 @@ impl<'d> Windows<'d> {
         let lengths: Vec<usize> =
             starts.iter().map(|start| self.real((start, &self.context_length))).collect();
         self.windows(starts, &lengths, &apart(&lengths), device)
+    }
+
+    /// Rows of pieces of the data, one after the other, all but the first of which begin an episode.
+    pub(super) fn pieces(&self, rows: &[Vec<Range<usize>>], device: Device) -> Batch {
+        let pieces = || rows.iter().flatten();
+        let starts: Vec<usize> = pieces().map(|piece| piece.start).collect();
+        let lengths: Vec<usize> = pieces().map(ExactSizeIterator::len).collect();
+        let mut piece = 0..starts.len();
+        let places: Vec<Vec<usize>> =
+            rows.iter().map(|row| piece.by_ref().take(row.len()).collect()).collect();
+        self.windows(&starts, &lengths, &places, device)
     }
 
     /// Those of so many timesteps, in rows that say which they hold.

@@ -3,7 +3,7 @@
 #
 #     bash policies/streaming/devices/test.sh [FILE]
 #
-# Tested: every encoder, agent and precision gives on aarch64 what it gives here, on NEON and on portable code; the C
+# Tested: every encoder, kind of positions, perceptron and precision gives on aarch64 what it gives here, on NEON and on portable code; the C
 # interface's example does; C files act as the runtime does on both. Writes the table of the microcontroller to FILE.
 # Debian's Rust, cross compilers and QEMU are installed where they are missing, as root.
 set -euo pipefail

@@ -46,24 +46,39 @@ fn main() -> ExitCode {
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Every encoder, recency and place of norms, widths that leave rows over, and perceptrons.
+/// Every encoder, recency, kind of positions and place of norms, keys, widths that leave rows over, and perceptrons.
 fn fixtures() -> Vec<(String, Fixture)> {
     let mut all = Vec::new();
-    let encoders = ["none", "learned", "spread", "gated"]
-        .map(|recency| ("aaren", recency))
-        .into_iter()
-        .chain([("gru", "none"), ("transformer", "none")]);
-    for (i, (encoder, recency)) in encoders.enumerate() {
+    let forms = [
+        ("aaren", "none", "timestep", 1),
+        ("aaren", "learned", "timestep", 1),
+        ("aaren", "spread", "timestep", 1),
+        ("aaren", "gated", "timestep", 1),
+        ("gru", "none", "timestep", 1),
+        ("transformer", "none", "timestep", 1),
+        ("aaren", "gated", "rotary", 1),
+        ("aaren", "gated", "rotary", 5),
+        ("transformer", "none", "rotary", 1),
+        ("transformer", "none", "alibi", 1),
+        ("lstm", "none", "none", 1),
+        ("mingru", "none", "none", 1),
+        ("gated-delta", "none", "rotary", 1),
+    ];
+    for (i, (encoder, recency, positions, keys)) in forms.into_iter().enumerate() {
         for (j, (width, heads)) in [(64, 4), (100, 1), (9, 3)].into_iter().enumerate() {
             let config = Config {
                 norm: if (i + j) % 2 == 0 { "post" } else { "pre" },
                 recency,
+                positions,
+                keys,
+                rotated_heads: heads,
                 discrete: (i + j) % 4 == 1,
                 past_actions: (i + j) % 5 != 3,
                 max_timesteps: 20,
                 ..Config::new(encoder, width, 2, heads)
             };
-            all.push((format!("{encoder}-{recency}-{width}"), config.fixture((3 * i + j) as u64)));
+            let name = format!("{encoder}-{recency}-{positions}-{keys}-{width}");
+            all.push((name, config.fixture((3 * i + j) as u64)));
         }
     }
     for (width, discrete) in [(64, false), (70, true)] {

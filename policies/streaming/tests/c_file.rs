@@ -156,19 +156,26 @@ fn a_c_file_acts_as_the_runtime_does_from_every_compiler() {
 }
 
 /// Half a million steps with a decay that is smaller than half a unit in the last place of the scores: a plain
-/// recurrence drifts.
+/// recurrence drifts. With rotation too; what keys read magnifies rounding, see [`c_file`].
 #[test]
 fn a_c_file_stays_with_the_runtime_for_long() {
-    let config = Config { recency: "learned", max_timesteps: 1, ..Config::new("aaren", 16, 1, 1) };
-    let mut f = config.fixture(5);
-    f.tensor("blocks.0.attention.recency")[0] = -14.0;
-    let policy = Policy::from_bytes(&f.bytes()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("long.h"), c_file(&f.bytes(), "long").unwrap().source).unwrap();
-    let actions = drive("cc", folder.path(), "long", 500_000, &[300.0]).swap_remove(0);
-    for (action, expected) in actions.iter().zip(expected(&policy, 500_000, 300.0)) {
-        let off = action.iter().zip(&expected).map(|(a, e)| (a - e).abs()).fold(0.0, f32::max);
-        assert!(off < 3e-4, "{action:?}, {expected:?}: {off:e}");
+    let plain = Config { max_timesteps: 1, ..Config::new("aaren", 16, 1, 1) };
+    let turning = Config { positions: "rotary", rotated_heads: 1, recency: "gated", ..plain.clone() };
+    for (name, config, decay) in [
+        ("learned", Config { recency: "learned", ..plain }, "recency"),
+        ("turning", turning, "gate.bias"),
+    ] {
+        let mut f = config.fixture(5);
+        f.tensor(&format!("blocks.0.attention.{decay}"))[0] = -14.0;
+        let policy = Policy::from_bytes(&f.bytes()).unwrap();
+        std::fs::write(folder.path().join(format!("{name}.h")), c_file(&f.bytes(), name).unwrap().source)
+            .unwrap();
+        let actions = drive("cc", folder.path(), name, 500_000, &[300.0]).swap_remove(0);
+        for (action, expected) in actions.iter().zip(expected(&policy, 500_000, 300.0)) {
+            let off = action.iter().zip(&expected).map(|(a, e)| (a - e).abs()).fold(0.0, f32::max);
+            assert!(off < 3e-4, "{name}: {action:?}, {expected:?}: {off:e}");
+        }
     }
 }
 
