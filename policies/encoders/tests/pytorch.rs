@@ -1,4 +1,5 @@
-//! Blocks against numbers computed by PyTorch, from its own multi-head attention, GRU and LSTM.
+//! Blocks against numbers computed by PyTorch, from its own multi-head attention, GRU and LSTM; what turns and what has keys
+//! from its complex numbers and sums.
 //!
 //! The snippet gives parameter i, in the order of their names, the values sin(0.7·k + i):
 //!
@@ -8,7 +9,7 @@
 //! d, heads, tokens = 8, 2, 5
 //!
 //! class Block(nn.Module):
-//!     def __init__(self, aaren, recency=False, gated=False):
+//!     def __init__(self, aaren, recency=False, gated=False, alibi=False):
 //!         super().__init__()
 //!         self.attention = nn.ModuleDict({n: nn.Linear(d, d) for n in ["query", "key", "value", "output"]})
 //!         if aaren: self.attention.register_parameter("query_token", nn.Parameter(torch.empty(d)))
@@ -16,14 +17,16 @@
 //!         if gated: self.attention["gate"] = nn.Linear(d, heads)
 //!         self.norm1, self.norm2 = nn.LayerNorm(d), nn.LayerNorm(d)
 //!         self.mlp = nn.ModuleDict({"up": nn.Linear(d, 4 * d), "down": nn.Linear(4 * d, d)})
-//!         self.aaren, self.recency, self.gated = aaren, recency, gated
+//!         self.aaren, self.recency, self.gated, self.alibi = aaren, recency, gated, alibi
 //!     def forward(self, x):
 //!         a, out = self.attention, []
 //!         for n in range(tokens):                   # one call of PyTorch's attention for each prefix
 //!             q = a.query_token if self.aaren else x[n]
 //!             mask = None
+//!             age = n - torch.arange(n + 1.0)
+//!             if self.alibi:
+//!                 mask = -torch.tensor([2 ** -4, 2 ** -8])[:, None, None] * age[None, None, :]
 //!             if self.recency:
-//!                 age = n - torch.arange(n + 1.0)
 //!                 mask = -F.softplus(a.recency)[:, None, None] * age[None, None, :]
 //!             if self.gated:                        # λ_t = softplus(w_h·x_t + b_h) decays all before t
 //!                 decay = F.softplus(a.gate(x))
@@ -36,6 +39,42 @@
 //!                 v_proj_weight=a.value.weight)
 //!             out.append(y[0, 0])
 //!         x = self.norm1(x + torch.stack(out))
+//!         return self.norm2(x + self.mlp["down"](F.gelu(self.mlp["up"](x))))
+//!
+//! def turn(x, phase, t):                            # pairs of channels as complex numbers
+//!     z = torch.view_as_complex(x.unflatten(-1, (-1, 2)).contiguous()) * torch.polar(torch.ones_like(phase), phase * t)
+//!     return torch.view_as_real(z).flatten(-2)
+//!
+//! class Turning(Block):
+//!     def __init__(self, aaren):
+//!         super().__init__(aaren)
+//!         self.attention.register_parameter("phase", nn.Parameter(torch.empty(heads, d // heads // 2)))
+//!     def forward(self, x):
+//!         a, out = self.attention, []
+//!         q, k, v = [y.view(tokens, heads, -1) for y in (a.query(a.query_token.expand(tokens, d) if self.aaren else x), a.key(x), a.value(x))]
+//!         for n in range(tokens):
+//!             if self.aaren:                        # values turn
+//!                 query, keys, values = q[n], k[:n + 1], torch.stack([turn(v[i], a.phase, n - i) for i in range(n + 1)])
+//!             else:                                 # queries and keys turn
+//!                 query, keys, values = turn(q[n], a.phase, n), torch.stack([turn(k[i], a.phase, i) for i in range(n + 1)]), v[:n + 1]
+//!             y = F.scaled_dot_product_attention(query[:, None], keys.transpose(0, 1), values.transpose(0, 1))
+//!             out.append(a.output(y.flatten()))
+//!         x = self.norm1(x + torch.stack(out))
+//!         return self.norm2(x + self.mlp["down"](F.gelu(self.mlp["up"](x))))
+//!
+//! class Keyed(Block):
+//!     def __init__(self, n):
+//!         super().__init__(True)
+//!         self.attention["token_key"], self.attention["token_query"] = nn.Linear(d, heads * n), nn.Linear(d, heads * n)
+//!     def forward(self, x):
+//!         a = self.attention
+//!         q, k, v = [y.view(-1, heads, d // heads) for y in (a.query(a.query_token), x @ a.key.weight.T, a.value(x))]
+//!         weight = ((q * k).sum(-1, keepdim=True) / (d // heads) ** 0.5).exp()
+//!         key, query = [y.view(tokens, heads, -1) for y in (a.token_key(x), a.token_query(x))]
+//!         key = key / key.shape[-1] ** 0.5
+//!         u, w = (weight * key).cumsum(0), torch.einsum("thn,thd->thnd", weight * key, v).cumsum(0)
+//!         y = torch.einsum("thnd,thn->thd", w, query) / (u * query).sum(-1, keepdim=True).abs().clamp(min=1.0)
+//!         x = self.norm1(x + a.output(y.reshape(tokens, d)))
 //!         return self.norm2(x + self.mlp["down"](F.gelu(self.mlp["up"](x))))
 //!
 //! def recurrent(layer, units):
@@ -56,7 +95,8 @@
 //!         x = self.norm1(x + self.mixer(x))
 //!         return self.norm2(x + self.mlp["down"](F.gelu(self.mlp["up"](x))))
 //!
-//! for block in [Block(True), Block(True, True), Block(True, False, True), Block(False), RecurrentBlock(nn.GRU, 5), RecurrentBlock(nn.LSTM, 4)]:
+//! for block in [Block(True), Block(True, True), Block(True, False, True), Block(False), RecurrentBlock(nn.GRU, 5), RecurrentBlock(nn.LSTM, 4), Block(False, alibi=True),
+//!               Turning(False), Turning(True), Keyed(3)]:
 //!     with torch.no_grad():
 //!         for i, (_, p) in enumerate(sorted(block.named_parameters())):
 //!             p.copy_(torch.sin(torch.arange(p.numel()) * 0.7 + i).view_as(p))
@@ -69,16 +109,13 @@ use aaren_format::{EncoderKind, Mixer, Model, Norm, Positions, Recency, Settings
 use tch::{Device, Kind, Tensor, nn};
 
 fn outputs(encoder: EncoderKind, recency: Recency) -> Vec<f64> {
+    at(encoder, Positions::Timestep, recency, 1)
+}
+
+fn at(encoder: EncoderKind, positions: Positions, recency: Recency, keys: usize) -> Vec<f64> {
     let store = nn::VarStore::new(Device::Cpu);
-    let mixer = Mixer::new(encoder, Settings { heads: 2, recency, ..Settings::default() });
-    let model = Model {
-        width: 8,
-        layers: 1,
-        norm: Norm::Post,
-        past_actions: true,
-        positions: Positions::Timestep,
-        mixer,
-    };
+    let mixer = Mixer::new(encoder, Settings { heads: 2, recency, keys, ..Settings::default() });
+    let model = Model { width: 8, layers: 1, norm: Norm::Post, past_actions: true, positions, mixer };
     let encoder = Encoder::new(&store.root(), &model, 0.0, 1000).unwrap();
     let _guard = tch::no_grad_guard();
     let mut parameters: Vec<_> = store.variables().into_iter().collect();
@@ -123,6 +160,26 @@ fn aaren_with_gates() {
 fn transformer() {
     let expected = [1.827478, 0.834236, -0.22277, 1.723802, 0.83745, 0.159504, 1.803898, 0.834677, -0.158296];
     assert_close(&outputs(EncoderKind::Transformer, Recency::None), &expected);
+}
+
+#[test]
+fn positions() {
+    let expected =
+        [1.827478, 0.834236, -0.22277, 1.724786, 0.837426, 0.156599, 1.804036, 0.834674, -0.159009];
+    assert_close(&at(EncoderKind::Transformer, Positions::Alibi, Recency::None, 1), &expected);
+    let expected =
+        [0.427888, 0.322987, -0.255388, 0.480021, 0.206746, -0.14795, 0.585797, -0.190126, 0.154158];
+    assert_close(&at(EncoderKind::Transformer, Positions::Rotary, Recency::None, 1), &expected);
+    let expected =
+        [0.786669, -2.289083, -0.497463, 0.679987, -2.271489, -0.43004, 0.822136, -2.251794, -0.458587];
+    assert_close(&at(EncoderKind::Aaren, Positions::Rotary, Recency::None, 1), &expected);
+}
+
+#[test]
+fn keys() {
+    let expected =
+        [1.096613, -0.720565, 1.704634, 0.699825, -0.413811, 1.75879, 1.036636, -0.692195, 1.767774];
+    assert_close(&at(EncoderKind::Aaren, Positions::Timestep, Recency::None, 3), &expected);
 }
 
 #[test]

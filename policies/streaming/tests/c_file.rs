@@ -162,10 +162,9 @@ fn a_c_file_stays_with_the_runtime_for_long() {
     let folder = tempfile::tempdir().unwrap();
     let plain = Config { max_timesteps: 1, ..Config::new("aaren", 16, 1, 1) };
     let turning = Config { positions: "rotary", rotated_heads: 1, recency: "gated", ..plain.clone() };
-    for (name, config, decay) in [
-        ("learned", Config { recency: "learned", ..plain }, "recency"),
-        ("turning", turning, "gate.bias"),
-    ] {
+    for (name, config, decay) in
+        [("learned", Config { recency: "learned", ..plain }, "recency"), ("turning", turning, "gate.bias")]
+    {
         let mut f = config.fixture(5);
         f.tensor(&format!("blocks.0.attention.{decay}"))[0] = -14.0;
         let policy = Policy::from_bytes(&f.bytes()).unwrap();
