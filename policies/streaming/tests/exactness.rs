@@ -481,3 +481,33 @@ fn a_million_steps_do_not_drift() {
         assert_eq!(stream.state_bytes(), (1 + entries * (1 + 16) + last_action) * 4);
     }
 }
+
+/// What knows distances alone does after a million timesteps what it did after a thousand.
+#[test]
+fn a_million_steps_turn_as_a_thousand() {
+    let observations = [[0.3, -0.7], [1.1, 0.2], [-0.4, 0.9]];
+    for (encoder, regime) in [("transformer", Regime::Sliding(5)), ("gated-delta", Regime::Unbounded)] {
+        let config = Config {
+            positions: "rotary",
+            past_actions: false,
+            observation: 2,
+            max_timesteps: 1,
+            ..Config::new(encoder, 16, 2, 2)
+        };
+        let policy = Policy::from_bytes(&config.fixture(5).bytes()).unwrap();
+        let mut stream = policy.stream_with(regime).unwrap();
+        stream.reset(300.0);
+        let mut heads = [const { Vec::new() }; 3];
+        for t in 0..1_000_002 {
+            stream.act(&observations[t % 3], 0.0).unwrap();
+            let head: Vec<f64> = stream.head_output().iter().map(|&x| x.into()).collect();
+            if t < 1002 {
+                heads[t % 3] = head;
+            } else if t >= 999_999 {
+                let off = difference(&[head], std::slice::from_ref(&heads[t % 3]));
+                assert!(off < 1e-4, "{encoder}, step {t}: off by {off:e}");
+            }
+        }
+        assert!(difference(&heads[..1], &heads[1..2]) > 1e-2, "{encoder}: {heads:?}");
+    }
+}
