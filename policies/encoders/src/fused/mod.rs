@@ -15,15 +15,17 @@ mod norm;
 #[cfg(feature = "ablation")]
 mod plain;
 mod scan;
+mod sight;
 
 use tch::{Kind, Tensor};
 
-pub(crate) use attention::{Sight, attention};
+pub(crate) use attention::attention;
 pub(crate) use back::Back;
 pub(crate) use gru::gru;
 pub(crate) use linear::{gelu, layer, linear};
 pub(crate) use norm::{norm, residual, residual_norm};
 pub(crate) use scan::scan;
+pub(crate) use sight::Sight;
 
 /// Leaves a kernel to libtorch where the ablation switches it off.
 macro_rules! ablated {

@@ -3,8 +3,8 @@
 use tch::{Kind, Tensor, nn};
 
 use super::Gradients;
-use super::attention::Sight;
 use super::back::{BackThroughAttention, BackThroughScan, BackToBoth, ScanFlow, norm_weights, summed};
+use super::sight::Sight;
 use crate::linear::float;
 use crate::scan::{Prefix, chunked};
 use crate::wanted::Wanted;
