@@ -43,8 +43,9 @@ impl<'d> DecisionLearner<'d> {
         }
         let context_length = config.context.context_length.timesteps(dataset.longest_episode());
         let windows = Windows::new(dataset, network.task(), context_length, seed)?.of(config);
+        let shared = windows.shares_rows(network.device());
         let carried = config.carry.then(|| Carried {
-            chunks: Chunks::new(dataset, batch, context_length, windows.shared_rows(), seed),
+            chunks: Chunks::new(dataset, batch, context_length, shared, seed),
             state: network.zero_state(batch as i64),
         });
         let device = network.device();

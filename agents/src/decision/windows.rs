@@ -110,9 +110,9 @@ impl<'d> Windows<'d> {
         }
     }
 
-    /// Whether a row may hold several of them.
-    pub(super) fn shared_rows(&self) -> bool {
-        self.shared_rows
+    /// Whether a row holds several of them. A GPU has rows to spare, and steps one after the other are what it waits for.
+    pub(super) fn shares_rows(&self, device: Device) -> bool {
+        self.shared_rows && device == Device::Cpu
     }
 
     /// What they are windows of.
@@ -134,8 +134,7 @@ impl<'d> Windows<'d> {
         let length = |_: &usize| if self.random_length { random.random_range(1..=longest) } else { longest };
         let lengths: Vec<usize> = starts.iter().map(length).collect();
         let lengths: Vec<usize> = starts.iter().zip(&lengths).map(|window| self.real(window)).collect();
-        // A GPU has rows to spare, and steps one after the other are what it waits for.
-        let rows = if self.shared_rows && device == Device::Cpu { shared(&lengths) } else { apart(&lengths) };
+        let rows = if self.shares_rows(device) { shared(&lengths) } else { apart(&lengths) };
         self.windows(&starts, &lengths, &rows, device)
     }
 
