@@ -170,7 +170,8 @@ fn windows_of_random_length_have_every_length_as_often() {
     assert_even(&counts, 1..=10);
 }
 
-/// Every chunk but the first is a whole episode, and the weights stay: a state that leaked from one into the next would show.
+/// Every chunk holds the ten timesteps of one episode, or of its end and the start of the same again, and the weights stay: a
+/// state that leaked from one into the next would show.
 #[test]
 fn a_carried_state_ends_with_its_episode() {
     let _turn = generator();

@@ -46,7 +46,8 @@ pub(super) struct Place {
 pub(super) struct Step {
     /// Transitions of each row: of one episode, or of several one after the other.
     pub rows: Vec<Vec<Range<usize>>>,
-    /// Rows whose chunk starts with an episode: their state is of another.
+    /// Rows whose chunk is of another episode than the one before it, where nothing inside a row forgets: their state is
+    /// not theirs.
     pub fresh: Vec<i64>,
 }
 
@@ -91,7 +92,7 @@ impl Chunks {
     pub fn step(&mut self, dataset: &Dataset) -> Step {
         let mut step = Step { rows: Vec::with_capacity(self.rows.len()), fresh: Vec::new() };
         for (index, row) in self.rows.iter_mut().enumerate() {
-            if row.fresh {
+            if row.fresh && !self.filled {
                 step.fresh.push(index as i64);
             }
             let (mut pieces, mut room) = (Vec::new(), self.context_length);
@@ -147,7 +148,7 @@ mod tests {
                     let case = format!("filled {filled}, row {row}, update {update}");
                     let pieces = &step.rows[row];
                     let fresh = step.fresh.contains(&(row as i64));
-                    assert_eq!(fresh, next.is_none(), "{case}");
+                    assert_eq!(fresh, next.is_none() && !filled, "{case}");
                     let all: usize = pieces.iter().map(ExactSizeIterator::len).sum();
                     assert!(all == 5 || (!filled && pieces.len() == 1 && all < 5), "{case}: {pieces:?}");
                     for piece in pieces {

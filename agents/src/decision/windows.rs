@@ -151,7 +151,8 @@ impl<'d> Windows<'d> {
         self.windows(starts, &lengths, &apart(&lengths), device)
     }
 
-    /// Rows of pieces of the data, one after the other, all but the first of which begin an episode.
+    /// Rows of pieces of the data, one after the other, all but the first of which begin an episode. Where rows are shared,
+    /// whatever begins an episode says so.
     pub(super) fn pieces(&self, rows: &[Vec<Range<usize>>], device: Device) -> Batch {
         let pieces = || rows.iter().flatten();
         let starts: Vec<usize> = pieces().map(|piece| piece.start).collect();
@@ -159,7 +160,13 @@ impl<'d> Windows<'d> {
         let mut piece = 0..starts.len();
         let places: Vec<Vec<usize>> =
             rows.iter().map(|row| piece.by_ref().take(row.len()).collect()).collect();
-        self.windows(&starts, &lengths, &places, device)
+        let mut batch = self.windows(&starts, &lengths, &places, device);
+        let begins =
+            |start: &usize| self.dataset.episodes()[self.episode_of[*start] as usize].start == *start;
+        if self.shares_rows(device) && starts.iter().any(begins) {
+            batch.begins = Some(batch.timesteps.eq(0));
+        }
+        batch
     }
 
     /// Those of so many timesteps, in rows that say which they hold.

@@ -220,7 +220,7 @@ impl Summary {
         let cost = |cost: &Cost| {
             let scratch = cost.scratch_bytes.map_or("–".into(), |bytes| bytes.to_string());
             let step = format!("{:.1}", cost.step_us_p50);
-            [cost.regime.to_string(), cost.state_bytes.to_string(), scratch, step]
+            [cost.regime.to_string(), format!("{}{}", cost.state_bytes, cost.scratch_within()), scratch, step]
         };
         let unknown = || ["–"; 4].map(String::from);
         for (name, policy) in self.in_order() {

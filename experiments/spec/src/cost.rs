@@ -42,6 +42,14 @@ pub struct Cost {
     pub scratch_bytes: Option<usize>,
 }
 
+impl Cost {
+    /// What tables write behind its state bytes: where an older file counts a window's working memory among them, that.
+    pub fn scratch_within(&self) -> &'static str {
+        let old = self.scratch_bytes.is_none() && matches!(self.regime, Regime::Window(_));
+        if old { " with scratch" } else { "" }
+    }
+}
+
 /// [`Cost`] at one timestep, counted from 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CostPoint {

@@ -154,10 +154,11 @@ impl Grid {
                     rollouts.push(rollout);
                 }
             }
+            let within = costs.iter().map(|cost| cost.scratch_within()).max().unwrap_or_default();
             table.row([
                 policy.clone(),
                 rollouts.join(", "),
-                range(costs.iter().map(|cost| cost.state_bytes as f64), 0),
+                range(costs.iter().map(|cost| cost.state_bytes as f64), 0) + within,
                 range(costs.iter().filter_map(|cost| Some(cost.scratch_bytes? as f64)), 0),
                 range(costs.iter().map(|cost| cost.step_us_p50), 1),
                 range(cells.map(|measured| measured.updates_per_second), 1),
