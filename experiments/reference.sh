@@ -282,6 +282,8 @@ print(*(f"--only {run}" for run in left))' "$to")
         exit 2
         ;;
     esac
-    printf '{"command": "%s", "commit": "%s", "dirty": false}\n' "$command" "$commit" > "$to/provenance.json"
+    dirty=false
+    [ -z "$(git status --porcelain -- . ':!results/reference')" ] && [ "$(git rev-parse --short=12 HEAD)" = "$commit" ] || dirty=true
+    printf '{"command": "%s", "commit": "%s", "dirty": %s}\n' "$command" "$commit" "$dirty" > "$to/provenance.json"
     [ "$stopped" = 0 ] || exit "$stopped"
 done

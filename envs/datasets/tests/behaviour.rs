@@ -66,6 +66,26 @@ fn actors_give_what_the_library_gives() {
     }
 }
 
+/// Name, size and seed make a dataset, on every processor with fused products. Mean returns of what was made in 2026.
+#[test]
+fn replays_return_what_they_did() {
+    for (name, expected) in [
+        ("cartpole-medium", 168.583),
+        ("cartpole-expert", 500.0),
+        ("hopper-medium", 947.220),
+        ("hopper-expert", 3470.122),
+        ("halfcheetah-medium", 2294.328),
+        ("halfcheetah-expert", 7371.048),
+        ("walker2d-medium", 1374.151),
+        ("walker2d-expert", 3893.776),
+        ("ant-medium", 592.894),
+        ("ant-expert", 2332.156),
+    ] {
+        let found = recipe::make(name, 10_000, 7, |_| {}).unwrap().summary().return_mean;
+        assert!((found / expected - 1.0).abs() < 0.03, "{name}: {found}, not {expected}");
+    }
+}
+
 /// The whole of it, environment, noise and bounds: returns of the replay, and those that the library measured.
 #[test]
 fn replayed_policies_return_what_the_library_measured() {

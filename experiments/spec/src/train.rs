@@ -22,7 +22,7 @@ pub struct TrainSpec {
     /// Peak learning rate of AdamW, where a policy does not have its own.
     #[serde(deserialize_with = "positive")]
     pub learning_rate: f64,
-    /// Decoupled weight decay of AdamW.
+    /// Decoupled weight decay of AdamW, of all parameters.
     #[serde(deserialize_with = "not_negative")]
     pub weight_decay: f64,
     /// Updates of linear warm-up, at most `updates`; a tenth of them unless given.

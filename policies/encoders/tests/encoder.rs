@@ -35,6 +35,25 @@ fn parameters(model: &Model) -> usize {
 }
 
 /// The paper's comparison (§4): 3,152,384 parameters against 3,152,896.
+/// λ of each head before any training: 0.05·2^h, and four heads evenly over the octaves from 4 tokens to 4096.
+#[test]
+fn decays_begin_with_the_time_constants_that_are_documented() {
+    for (recency, name, expected) in [
+        (Recency::Learned, "recency", [0.05, 0.1, 0.2, 0.4]),
+        (Recency::Spread, "recency", [-3.25f64, -5.75, -8.25, -10.75].map(f64::exp2)),
+        (Recency::Gated, "gate.bias", [-3.25f64, -5.75, -8.25, -10.75].map(f64::exp2)),
+    ] {
+        let store = nn::VarStore::new(Device::Cpu);
+        let model = with_recency(recency, model(EncoderKind::Aaren, 64, 1, 4));
+        Encoder::new(&store.root(), &model, 0.0, 1000).unwrap();
+        let raw = &store.variables()[&format!("blocks.0.attention.{name}")];
+        let decays = Vec::<f64>::try_from(raw.to_kind(Kind::Double).softplus()).unwrap();
+        for (found, expected) in decays.iter().zip(expected) {
+            assert!((found / expected - 1.0).abs() < 1e-3, "{recency:?}: {decays:?}");
+        }
+    }
+}
+
 #[test]
 fn an_aaren_layer_has_one_width_more_parameters_than_its_twin() {
     assert_eq!(parameters(&model(EncoderKind::Transformer, 512, 1, 8)), 3_152_384);
