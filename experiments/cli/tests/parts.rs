@@ -59,16 +59,31 @@ fn processes_that_race_and_are_killed_lose_nothing() {
     let mut random = StdRng::seed_from_u64(3);
     let start = || experiment.command("killed", &SEEDS).spawn().unwrap();
     let mut children: Vec<Child> = (0..3).map(|_| start()).collect();
-    let mut alive = 0;
-    for _ in 0..8 {
+    let trains = |child: &mut Child| {
+        let holder = format!("process {} ", child.id());
+        let holds = |run| {
+            fs::read_to_string(experiment.file("killed", run, ".lock"))
+                .is_ok_and(|it| it.starts_with(&holder))
+        };
+        child.try_wait().unwrap().is_none() && FOUR.iter().any(|run| holds(run))
+    };
+    let (mut kills, mut at_work, mut waits) = (0, 0, 0);
+    while kills < 8 || at_work == 0 {
+        assert!(waits < 200, "nobody was killed at work");
         std::thread::sleep(Duration::from_millis(random.random_range(50..400)));
-        let child = &mut children[random.random_range(0..3)];
-        alive += usize::from(child.try_wait().unwrap().is_none());
+        let any = random.random_range(0..3);
+        // After eight only one at work.
+        let Some(place) = if kills < 8 { Some(any) } else { children.iter_mut().position(trains) } else {
+            waits += 1;
+            continue;
+        };
+        let child = &mut children[place];
+        at_work += usize::from(trains(child));
         child.kill().unwrap();
         child.wait().unwrap();
         *child = start();
+        kills += 1;
     }
-    assert!(alive > 0, "nobody was killed at work");
     for child in children {
         let (code, message) = outcome(child.wait_with_output().unwrap());
         assert_eq!(code, Some(0), "{message}");
