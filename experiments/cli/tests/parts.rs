@@ -73,7 +73,8 @@ fn processes_that_race_and_are_killed_lose_nothing() {
         std::thread::sleep(Duration::from_millis(random.random_range(50..400)));
         let any = random.random_range(0..3);
         // After eight only one at work.
-        let Some(place) = if kills < 8 { Some(any) } else { children.iter_mut().position(trains) } else {
+        let place = if kills < 8 { Some(any) } else { children.iter_mut().position(trains) };
+        let Some(place) = place else {
             waits += 1;
             continue;
         };
