@@ -110,9 +110,14 @@ impl<'d> Windows<'d> {
         }
     }
 
-    /// Whether a row holds several of them. A GPU has rows to spare, and steps one after the other are what it waits for.
-    pub(super) fn shares_rows(&self, device: Device) -> bool {
-        self.shared_rows && device == Device::Cpu
+    /// Whether a row may hold several of them.
+    pub(super) fn shared_rows(&self) -> bool {
+        self.shared_rows
+    }
+
+    /// Timesteps of the longest one that there can be.
+    pub(super) fn longest(&self) -> usize {
+        self.context_length.min(self.dataset.longest_episode())
     }
 
     /// What they are windows of.
@@ -130,11 +135,12 @@ impl<'d> Windows<'d> {
             Start::Episode => episodes[random.random_range(0..episodes.len())].start,
         };
         let starts: Vec<usize> = (0..rows).map(start).collect();
-        let longest = self.context_length.min(self.dataset.longest_episode());
+        let longest = self.longest();
         let length = |_: &usize| if self.random_length { random.random_range(1..=longest) } else { longest };
         let lengths: Vec<usize> = starts.iter().map(length).collect();
         let lengths: Vec<usize> = starts.iter().zip(&lengths).map(|window| self.real(window)).collect();
-        let rows = if self.shares_rows(device) { shared(&lengths) } else { apart(&lengths) };
+        // A GPU has rows to spare, and steps one after the other are what it waits for.
+        let rows = if self.shared_rows && device == Device::Cpu { shared(&lengths) } else { apart(&lengths) };
         self.windows(&starts, &lengths, &rows, device)
     }
 
@@ -163,7 +169,7 @@ impl<'d> Windows<'d> {
         let mut batch = self.windows(&starts, &lengths, &places, device);
         let begins =
             |start: &usize| self.dataset.episodes()[self.episode_of[*start] as usize].start == *start;
-        if self.shares_rows(device) && starts.iter().any(begins) {
+        if self.shared_rows && starts.iter().any(begins) {
             batch.begins = Some(batch.timesteps.eq(0));
         }
         batch

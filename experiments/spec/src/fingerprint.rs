@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aaren_format::{AgentSettings, DecisionConfig, Start, fnv1a};
+use aaren_format::{AgentSettings, DecisionConfig, EncoderKind, Start, fnv1a};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -62,6 +62,10 @@ impl Spec {
                 "start" if *value == json(&Start::Uniform) => {}
                 "past_actions" if *value == json(&true) && !agent.settings.contains_key("tokens") => {}
                 "encoder" => insert("model.encoder", value.clone()),
+                // Earlier programs padded what they carried.
+                "carry" if *value == json(&true) && agent.encoder().is_some_and(EncoderKind::resets) => {
+                    insert("context.carry", "with rows that go on".into());
+                }
                 key if keys_of::<ModelSection>().contains(&key) => {
                     insert(&format!("model.{key}"), value.clone())
                 }
