@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use aaren_reports::Summary;
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -26,11 +27,43 @@ fn files(folder: &str, ending: &str) -> Vec<String> {
     below.filter(|name| name.ends_with(ending)).collect()
 }
 
-/// Where several experiments are gathered, `aaren report` writes today what was committed; with `AAREN_WRITE_DOCS` it writes
-/// that anew, pictures too.
+/// Whether what is made from summaries is to be written anew.
+fn writes() -> bool {
+    std::env::var_os("AAREN_WRITE_REPORTS").is_some()
+}
+
+const CURE: &str = "AAREN_WRITE_REPORTS=1 cargo test -p aaren-cli --test quotes those_of_the";
+
+/// A text without its pictures, which not every folder has, and without its protocol, where the program says more today.
+fn told(text: &str) -> String {
+    let before = text.split("## Protocol").next().unwrap_or_default();
+    let lines = before.lines().filter(|line| !line.is_empty() && !line.starts_with("!["));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The tables of an experiment are what the program writes today of its numbers; with [`CURE`] they are written anew.
+#[test]
+fn summaries_are_those_of_the_numbers() {
+    let summaries = files("results/reference", "/summary.json");
+    assert!(summaries.len() > 150, "{}", summaries.len());
+    for numbers in summaries {
+        let text = format!("{}.md", numbers.strip_suffix(".json").unwrap());
+        let today = Summary::read(&root().join(&numbers)).unwrap().markdown();
+        let found = read(&text);
+        if writes() && told(&found) != told(&today) {
+            let pictures = found.contains("\n![");
+            let lines = today.lines().filter(|line| pictures || !line.starts_with("!["));
+            std::fs::write(root().join(&text), lines.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+        }
+        assert!(told(&read(&text)) == told(&today), "{text} is not what {numbers} gives: {CURE}");
+    }
+}
+
+/// Where several experiments are gathered, `aaren report` writes today what was committed; with [`CURE`] it writes that
+/// anew, pictures too.
 #[test]
 fn reports_are_those_of_the_summaries() {
-    let writes = std::env::var_os("AAREN_WRITE_DOCS").is_some();
+    let writes = writes();
     let scratch = tempfile::tempdir().unwrap();
     let reports = files("results/reference", "/report.md");
     assert!(reports.len() > 20, "{reports:?}");
@@ -61,8 +94,7 @@ fn reports_are_those_of_the_summaries() {
             let today = std::fs::read_to_string(to.join(file)).unwrap();
             assert!(
                 today == read(&format!("{folder}/{file}")),
-                "{folder}/{file} is not what `aaren report` writes: \
-                 AAREN_WRITE_DOCS=1 cargo test -p aaren-cli --test quotes reports"
+                "{folder}/{file} is not what `aaren report` writes: {CURE}"
             );
         }
     }
@@ -87,7 +119,8 @@ fn cells(row: &str) -> Vec<&str> {
 
 /// Whether a cell is one, with or without an interval or a unit.
 fn is_number(cell: &str) -> bool {
-    cell.trim_start_matches(['-', '−']).starts_with(|c: char| c.is_ascii_digit())
+    cell.trim_start_matches(['-', '−', '+', '*', '≈', '≥', '≤', '<', '>', '['])
+        .starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn tables(text: &str) -> Vec<Table<'_>> {
@@ -144,6 +177,12 @@ impl Origin<'_> {
     }
 }
 
+/// What a comment of a line of its own says.
+fn comment(line: &str) -> Option<&str> {
+    let within = line.trim().strip_prefix("<!--")?;
+    Some(within.strip_suffix("-->").unwrap_or_else(|| panic!("a comment of several lines: {line}")).trim())
+}
+
 /// Below `<!-- results/reference/… -->` stand a table's head and lines of that one table, in its order.
 fn check_lines(document: &str, file: &str, quoted: &[&str]) {
     let text = read(file);
@@ -156,7 +195,8 @@ fn check_lines(document: &str, file: &str, quoted: &[&str]) {
     assert!(there, "{document}: no table of {file} has these lines in this order:\n{}", quoted.join("\n"));
 }
 
-/// Below `<!-- cells of FILE, FILE; COLUMN = HEAD [where HEAD is CELL] in FILE; … -->` each number stands in the row of
+/// Below `<!-- cells of FILE, FILE; COLUMN = HEAD [where HEAD is CELL] in FILE; … -->` each number, and each word of a
+/// column that the file has, stands in the row of
 /// its name and roll-out, in the column that is told or else in that of the same head.
 fn check_cells(document: &str, sources: &str, quoted: &[&str]) {
     let mut sources = sources.split("; ");
@@ -166,7 +206,7 @@ fn check_cells(document: &str, sources: &str, quoted: &[&str]) {
             let (column, from) = told.split_once(" = ").unwrap_or_else(|| panic!("{document}: {told}"));
             let (head, file) = from.rsplit_once(" in ").unwrap_or_else(|| panic!("{document}: {told}"));
             let (head, told) = match head.split_once(" where ") {
-                Some((head, told)) => (head, told.split_once(" is ")),
+                Some((head, told)) => (head, Some(told.split_once(" is ").expect("HEAD is CELL"))),
                 None => (head, None),
             };
             (column, Origin { files: vec![file], head, told })
@@ -174,14 +214,21 @@ fn check_cells(document: &str, sources: &str, quoted: &[&str]) {
         .collect();
     let text = quoted.join("\n");
     let table = &tables(&text)[0];
+    for (column, _) in &told {
+        assert!(table.heads.contains(column), "{document}: there is no column {column}");
+    }
     let rollouts = table.heads.iter().position(|head| *head == "roll-out");
     for (column, head) in table.heads.iter().enumerate().skip(1) {
         let same = Origin { files: files.clone(), head, told: None };
         let origin = told.iter().find(|(told, _)| told == head).map_or(&same, |(_, origin)| origin);
         for row in &table.rows {
             let cell = row[column];
-            if Some(column) != rollouts && is_number(cell) {
-                let found = origin.find(row[0], rollouts.map(|column| row[column]));
+            if Some(column) == rollouts {
+                continue;
+            }
+            let found = origin.find(row[0], rollouts.map(|column| row[column]));
+            // Words of a column that the file has; elsewhere they are the page's own.
+            if is_number(cell) || (origin.head == *head && found.is_some() && !cell.is_empty()) {
                 let expected = found.as_deref().unwrap_or("no such cell");
                 assert!(
                     cell == expected,
@@ -200,15 +247,16 @@ fn quoted_tables_are_those_of_the_references() {
     for (document, text) in documents() {
         let lines: Vec<&str> = text.lines().collect();
         for (place, line) in lines.iter().enumerate() {
-            let Some(source) = line.strip_prefix("<!-- ").and_then(|line| line.strip_suffix(" -->")) else {
-                continue;
-            };
+            let Some(source) = comment(line) else { continue };
             let table: Vec<&str> =
                 lines[place + 1..].iter().copied().take_while(|line| line.starts_with('|')).collect();
             match source.strip_prefix("cells of ") {
                 Some(sources) => check_cells(&document, sources, &table),
                 None if source.starts_with("results/") => check_lines(&document, source, &table),
-                None => continue,
+                None => {
+                    assert!(source.contains(" in results/"), "{document}: what is this? {line}");
+                    continue;
+                }
             }
             assert!(table.len() > 2, "{document}: no table below {line}");
             quoted += 1;
@@ -231,16 +279,18 @@ const OWN: [&str; 7] = [
 #[test]
 fn tables_of_numbers_on_the_pages_of_results_are_quotes() {
     for (document, text) in documents() {
-        if !document.starts_with("docs/src/results/") {
+        if document != "README.md" && !document.starts_with("docs/src/results/") {
             continue;
         }
         let lines: Vec<&str> = text.lines().collect();
         for (place, line) in lines.iter().enumerate().skip(1) {
             let above = lines[place - 1];
-            let begins = line.starts_with('|') && !above.starts_with('|');
+            let begins = line.trim().starts_with('|') && !above.trim().starts_with('|');
             let head = format!("{document}: {line}");
-            if begins && !above.starts_with("<!-- ") && !OWN.contains(&head.as_str()) {
-                let rows = lines[place + 1..].iter().take_while(|line| line.starts_with('|'));
+            let quotes =
+                comment(above).is_some_and(|it| it.starts_with("cells of ") || it.starts_with("results/"));
+            if begins && !quotes && !OWN.contains(&head.as_str()) {
+                let rows = lines[place + 1..].iter().take_while(|line| line.trim().starts_with('|'));
                 let digits = rows.flat_map(|row| cells(row)).filter(|cell| is_number(cell)).count();
                 assert!(digits == 0, "no file is named above this table\n{head}");
             }
@@ -248,35 +298,59 @@ fn tables_of_numbers_on_the_pages_of_results_are_quotes() {
     }
 }
 
-/// Whether a number, as it is written, stands in a file: as such, or what a JSON holds is rounded to it.
-fn stands(number: &str, file: &str) -> bool {
+/// Whether a number, as it is written, stands in a file: at `place` in a JSON, keys with dots between them, below which any
+/// number counts that is rounded to it.
+fn stands(number: &str, place: Option<&str>, file: &str) -> bool {
     fn any(value: &Value, is_it: &dyn Fn(f64) -> bool) -> bool {
         match value {
             Value::Number(number) => number.as_f64().is_some_and(is_it),
             Value::Array(values) => values.iter().any(|value| any(value, is_it)),
-            Value::Object(values) => values.values().any(|value| any(value, is_it)),
             _ => false,
         }
     }
-    let text = read(file);
-    if file.ends_with(".json") {
-        let decimals = number.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-        let rounded = |x: f64| format!("{:.decimals$}", x.abs()) == number;
-        return any(&serde_json::from_str(&text).unwrap(), &rounded);
+    fn below<'v>(value: &'v Value, keys: &[&str]) -> Vec<&'v Value> {
+        match (value, keys) {
+            (_, []) => vec![value],
+            (Value::Array(values), _) => values.iter().flat_map(|value| below(value, keys)).collect(),
+            (_, [key, rest @ ..]) => value.get(*key).map_or_else(Vec::new, |value| below(value, rest)),
+        }
     }
-    numbers(&text).any(|other| other == number)
+    let text = read(file);
+    let Some(place) = place else { return numbers(&text).iter().any(|other| other == number) };
+    let decimals = number.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let value: Value = serde_json::from_str(&text).unwrap();
+    let found = below(&value, &place.split('.').collect::<Vec<_>>());
+    found.iter().any(|value| any(value, &|x| format!("{x:.decimals$}") == number))
 }
 
-/// The numbers of a text, without their signs.
-fn numbers(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_ascii_digit() && c != '.')
-        .map(|number| number.trim_matches('.'))
-        .filter(|number| number.starts_with(|c: char| c.is_ascii_digit()))
+/// The numbers of a text, each with the minus that stands before it.
+fn numbers(text: &str) -> Vec<String> {
+    let chars: Vec<char> = text.replace('−', "-").chars().collect();
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < chars.len() {
+        if !chars[at].is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        let start = at;
+        while at < chars.len()
+            && (chars[at].is_ascii_digit()
+                || (chars[at] == '.' && chars.get(at + 1).is_some_and(char::is_ascii_digit)))
+        {
+            at += 1;
+        }
+        // Not that of a range or of a word.
+        let before = |n: usize| start.checked_sub(n).map(|place| chars[place]);
+        let minus = before(1) == Some('-') && !before(2).is_some_and(char::is_alphanumeric);
+        let sign = if minus { "-" } else { "" };
+        found.push(format!("{sign}{}", chars[start..at].iter().collect::<String>()));
+    }
+    found
 }
 
 /// Every number with decimals in a sentence of the README and of the pages of results stands in a table of that page, or a
-/// comment of the page says where it is from: `<!-- 8.7, 0.57 in FILE -->`, or `<!-- 0.37 = 0.42 − 0.05 in FILE -->`, a
-/// difference or a ratio of two numbers that stand there.
+/// comment of the page says where it is from: `<!-- 0.71, 0.57 in FILE -->`, in a JSON `<!-- 62.2 of KEY.KEY in FILE -->`. A
+/// number with a minus stands there with one.
 #[test]
 fn numbers_in_sentences_are_those_of_the_page() {
     for (document, text) in documents() {
@@ -284,56 +358,44 @@ fn numbers_in_sentences_are_those_of_the_page() {
             continue;
         }
         let mut known: Vec<String> = Vec::new();
-        let mut sentences = Vec::new();
-        let mut code = false;
+        let (mut paragraphs, mut code) = (vec![String::new()], false);
         for line in text.lines() {
             if line.starts_with("```") {
                 code = !code;
             } else if line.starts_with('|') || code {
-                known.extend(numbers(line).map(String::from));
-            } else if let Some(told) = line.strip_prefix("<!-- ").and_then(|line| line.strip_suffix(" -->")) {
+                known.extend(numbers(line));
+            } else if let Some(told) = comment(line) {
                 let Some((told, file)) = told.rsplit_once(" in ") else { continue };
-                if told.starts_with("cells of ") {
-                    continue;
-                }
-                let there =
-                    |number: &str| assert!(stands(number, file), "{document}: {number} is not in {file}");
-                match told.split_once(" = ") {
-                    None => told.split(", ").for_each(|number| {
-                        there(number);
-                        known.push(number.into());
-                    }),
-                    Some((number, made)) => {
-                        let (a, op, b) = match made.split_once(" − ") {
-                            Some((a, b)) => (a, '−', b),
-                            None => made.split_once(" / ").map(|(a, b)| (a, '/', b)).expect("− or /"),
-                        };
-                        [a, b].iter().for_each(|x| there(x.trim_start_matches('-')));
-                        let [a, b] = [a, b].map(|x| x.parse::<f64>().unwrap());
-                        let value = if op == '/' { a / b } else { a - b };
-                        let decimals = number.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-                        assert_eq!(format!("{value:.decimals$}"), number, "{document}: {told}");
+                if !told.starts_with("cells of ") {
+                    let (told, place) = told.split_once(" of ").map_or((told, None), |(a, b)| (a, Some(b)));
+                    for number in told.split(", ") {
+                        assert!(stands(number, place, file), "{document}: {number} is not in {file}");
                         known.push(number.into());
                     }
                 }
+            } else if line.is_empty() {
+                paragraphs.push(String::new());
             } else {
-                sentences.push(line);
+                let paragraph = paragraphs.last_mut().expect("one at least");
+                *paragraph += line;
+                paragraph.push(' ');
             }
         }
-        for sentence in sentences {
-            for number in numbers(&plain(sentence)).filter(|number| number.contains('.')) {
-                assert!(
-                    known.iter().any(|other| other == number),
-                    "{document}: where is {number} from?\n{sentence}"
-                );
-            }
-        }
+        let is_known = |number: &String| {
+            known.contains(number) || (!number.starts_with('-') && known.contains(&format!("-{number}")))
+        };
+        let missing = |paragraph: &String| {
+            let numbers = numbers(&plain(paragraph)).into_iter();
+            numbers.filter(|number| number.contains('.') && !is_known(number)).collect::<Vec<_>>()
+        };
+        let missing: Vec<String> = paragraphs.iter().flat_map(missing).collect();
+        assert!(missing.is_empty(), "{document}: where are these from? {missing:?}");
     }
 }
 
-/// A sentence without code, links' targets, versions and papers' numbers.
-fn plain(sentence: &str) -> String {
-    let prose: String = sentence.split('`').step_by(2).collect::<Vec<_>>().join(" ");
+/// A paragraph without code, links' targets, versions and papers' numbers.
+fn plain(paragraph: &str) -> String {
+    let prose: String = paragraph.split('`').step_by(2).collect::<Vec<_>>().join(" ");
     let mut text = String::new();
     let mut rest = prose.as_str();
     while let Some(begin) = rest.find("](") {
@@ -342,15 +404,14 @@ fn plain(sentence: &str) -> String {
         rest = &rest[end..];
     }
     text += rest;
-    // Rust ≥ 1.95, Apache-2.0.
-    let text = text.replace("≥ ", "≥");
     let word = |word: &&str| {
         let number = word.trim_matches(|c: char| !c.is_ascii_digit());
-        let version = number.matches('.').count() > 1;
-        // arXiv 2306.09459
-        let paper = number.split_once('.').is_some_and(|(a, b)| a.len() == 4 && b.len() == 5);
-        let name = word.trim_start_matches(|c: char| !c.is_alphanumeric()).starts_with(char::is_alphabetic);
-        !version && !paper && !name && !word.starts_with('≥')
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let parts: Vec<&str> = number.split('.').collect();
+        // MuJoCo 3.17.0, arXiv 2306.09459, Rust ≥ 1.95, Apache-2.0.
+        let version = parts.len() > 2 && parts.iter().all(|part| digits(part));
+        let paper = parts.len() == 2 && parts[0].len() == 4 && parts[1].len() == 5;
+        !version && !paper && !word.starts_with(">=") && !word.starts_with("Apache-")
     };
-    text.split_whitespace().filter(word).collect::<Vec<_>>().join(" ")
+    text.replace("≥ ", ">=").split_whitespace().filter(word).collect::<Vec<_>>().join(" ")
 }

@@ -338,7 +338,8 @@ impl Summary {
         }
     }
 
-    fn markdown(&self) -> String {
+    /// What `summary.md` holds.
+    pub fn markdown(&self) -> String {
         let asked = self.asked();
         let columns = self.asked_columns();
         let about = if columns.is_empty() { String::new() } else { format!(" {}", columns.about()) };
