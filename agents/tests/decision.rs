@@ -414,7 +414,7 @@ fn a_resumed_run_is_the_uninterrupted_run_bit_for_bit() {
     let whole = Context { context_length: ContextLength::Episode, ..aaren.context };
     let start = Start::Episode;
     resumed_is_straight(&AgentConfig::new(&DecisionConfig { context: whole, start, ..default() }));
-    let gated = Settings { heads: 2, recency: Recency::Gated, keys: 3, rotate: 0.5, ..Settings::default() };
+    let gated = Settings { heads: 2, recency: Recency::Gated, keys: 3, rotate: 0.5 };
     let rotary = |mixer| Model { positions: Positions::Rotary, mixer, ..aaren.model };
     let model = rotary(Mixer::new(EncoderKind::Aaren, gated));
     resumed_is_straight(&AgentConfig::new(&DecisionConfig { context: whole, start, model, ..default() }));
