@@ -49,8 +49,8 @@ const INTERVAL: f64 = 2.0;
 /// Several dots of a row stand so far apart, and rows of several dots.
 const DOT_HEIGHT: f64 = 8.0;
 const ROW_GAP: f64 = 10.0;
-/// A row so high has room for a name in two lines.
-const TWO_LINES: f64 = 2.5 * FONT_SIZE;
+/// A row of `n` lines is `n` font sizes high, and this many more.
+const AROUND_LINES: f64 = 0.5;
 
 impl DotChart {
     /// The chart as a complete SVG document.
@@ -75,13 +75,14 @@ impl DotChart {
         };
         let legend = Legend::new(self.title.as_deref(), self.legend.iter().map(entry));
         let most = self.rows.iter().map(|row| row.dots.len()).max().unwrap_or(0);
-        // Long names do not push the data out of the picture: they get two lines. The widest that fits has exactly its width.
+        // Long names do not push the data out of the picture: they get lines. The widest that fits has exactly its width.
         let room = names.min(0.55 * WIDTH - MARGIN - GAP - 4.0);
         let left = MARGIN + room + GAP + 4.0;
         let row_height = match most {
             0 | 1 if names <= room => ROW_HEIGHT,
-            _ => (DOT_HEIGHT * most as f64 + ROW_GAP).max(TWO_LINES),
+            _ => (DOT_HEIGHT * most as f64 + ROW_GAP).max((2.0 + AROUND_LINES) * FONT_SIZE),
         };
+        let most_lines = (row_height / FONT_SIZE - AROUND_LINES) as usize;
         let levels_height = if levels.is_empty() { 0.0 } else { FONT_SIZE + 4.0 };
         let top = legend.bottom() + levels_height;
         let bottom = top + row_height * self.rows.len().max(1) as f64;
@@ -101,7 +102,7 @@ impl DotChart {
         }
         for (index, (row, number)) in self.rows.iter().zip(&numbers).enumerate() {
             let y = top + row_height * (index as f64 + 0.5);
-            let lines = wrapped(&row.name, room, if row_height >= TWO_LINES { 2 } else { 1 });
+            let lines = wrapped(&row.name, room, most_lines);
             for (place, line) in lines.iter().enumerate() {
                 let y = y + FONT_SIZE * (place as f64 - (lines.len() - 1) as f64 / 2.0 + 0.35);
                 svg.text((left - GAP - 4.0, y), Anchor::End, line);

@@ -119,6 +119,24 @@ fn a_name_that_fits_stands_in_one_line() {
     }
 }
 
+/// A row of many dots has room for a name of many lines.
+#[test]
+fn a_long_name_is_cut_only_where_its_row_ends() {
+    let dot = Dot { value: 1.0, interval: None, samples: Vec::new(), look: Look::default() };
+    let name = "halfcheetah-full-replay, positions, train.learning_rate 1.0e-3, context.batch 2, train.updates 30000";
+    let drawn = |dots: usize| {
+        let rows = vec![Row { name: name.into(), dots: vec![dot.clone(); dots] }];
+        let chart =
+            DotChart { title: None, axis: Axis::linear("x"), rows, legend: Vec::new(), levels: Vec::new() };
+        let svg = chart.to_svg();
+        let document = Document::parse(&svg).unwrap();
+        let texts = document.descendants().filter(|node| node.attribute("text-anchor") == Some("end"));
+        texts.filter_map(|node| node.text()).collect::<Vec<_>>().join(" ")
+    };
+    assert!(drawn(1).contains('…'), "{}", drawn(1));
+    assert_eq!(drawn(9), name);
+}
+
 fn value() -> impl Strategy<Value = f64> {
     prop_oneof![
         any::<f64>(),
