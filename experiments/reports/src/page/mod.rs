@@ -157,9 +157,12 @@ fn chart(figure: &Figure) -> Value {
             let (low, high): (Vec<f64>, Vec<f64>) = band.iter().copied().unzip();
             json!([rounded(&low), rounded(&high)])
         });
-        let (colour, dashes) = (series.look.hue(), series.look.dashes());
+        let (width, dashes) = series.look.stroke();
         let dashes: Vec<f64> = dashes.split_whitespace().filter_map(|length| length.parse().ok()).collect();
-        json!({"name": series.name, "x": xs, "y": rounded(&ys), "band": band, "colour": colour, "dashes": dashes})
+        json!({
+            "name": series.name, "x": xs, "y": rounded(&ys), "band": band,
+            "colour": series.look.hue(), "width": width, "dashes": dashes,
+        })
     });
     json!({
         "x": x.label, "log_x": x.scale == Scale::Log,

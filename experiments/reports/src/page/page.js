@@ -71,7 +71,7 @@
   const tick = value => value == null ? "" : Math.abs(value) >= 1e4 ? compact.format(value)
     : value !== 0 && Math.abs(value) < 1e-3 ? Number(value.toPrecision(6)).toExponential() : String(Number(value.toPrecision(6)));
 
-  function swatch({ colour, dashes }) {
+  function swatch({ colour, width, dashes }) {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     svg.setAttribute("width", "26");
     svg.setAttribute("height", "8");
@@ -81,7 +81,7 @@
     line.setAttribute("class", "swatch");
     line.dataset.colour = colour;
     line.setAttribute("stroke", shade(colour));
-    line.setAttribute("stroke-width", "3");
+    line.setAttribute("stroke-width", String(1.6 * width));
     line.setAttribute("stroke-dasharray", dashes.join(" "));
     svg.append(line);
     return svg;
@@ -110,7 +110,7 @@
     for (const line of chart.lines) {
       said.push([series.length, ...(banded.get(line) ?? [])]);
       series.push({
-        label: line.name, stroke: () => shade(line.colour), width: 2, dash: line.dashes, spanGaps: true,
+        label: line.name, stroke: () => shade(line.colour), width: line.width, dash: line.dashes, spanGaps: true,
         points: { show: line.x.length <= 40, size: 6 },
       });
       owners.push(line.name);

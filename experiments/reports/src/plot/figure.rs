@@ -64,7 +64,7 @@ impl Series {
 
     /// Width and dashes of its line.
     fn stroke(&self) -> (f64, &'static str) {
-        if self.reference { (1.0, COMPUTED) } else { (1.8, self.look.dashes()) }
+        if self.reference { (1.0, COMPUTED) } else { self.look.stroke() }
     }
 
     fn entry(&self) -> Entry {

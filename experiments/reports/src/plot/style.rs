@@ -24,7 +24,7 @@ pub struct Look {
     pub colour: usize,
     /// Shape of its marks.
     pub mark: usize,
-    /// Dashes of its line, 0 for none.
+    /// Dashes of its line, 0 for none; after the last of them lines are thin.
     pub dash: usize,
 }
 
@@ -37,9 +37,10 @@ impl Look {
         colour(self.colour)
     }
 
-    /// The value of SVG's `stroke-dasharray`.
-    pub(crate) fn dashes(self) -> &'static str {
-        DASHES[self.dash % DASHES.len()]
+    /// Width of its line, and the value of SVG's `stroke-dasharray`.
+    pub(crate) fn stroke(self) -> (f64, &'static str) {
+        let width = if self.dash / DASHES.len() % 2 == 0 { 1.8 } else { 0.9 };
+        (width, DASHES[self.dash % DASHES.len()])
     }
 }
 

@@ -58,10 +58,15 @@ impl Svg {
         ));
     }
 
-    /// A filled mark of shape number `shape`, about 6 pixels across, rimmed in white to stand off lines.
-    pub fn marker(&mut self, (x, y): (f64, f64), shape: usize, fill: &str) {
+    /// A mark of shape number `shape`, about 6 pixels across: the first six filled and rimmed in white to stand off lines, the next
+    /// six hollow.
+    pub fn marker(&mut self, (x, y): (f64, f64), shape: usize, hue: &str) {
         let (cx, cy) = (coordinate(x), coordinate(y));
-        let rim = r##"stroke="#fff" stroke-width="0.8""##;
+        let (fill, rim) = if shape / 6 % 2 == 0 {
+            (hue, r##"stroke="#fff" stroke-width="0.8""##.to_owned())
+        } else {
+            ("#fff", format!(r#"stroke="{hue}" stroke-width="1.4""#))
+        };
         let corners: &[(f64, f64)] = match shape % 6 {
             0 => {
                 return self

@@ -1,11 +1,13 @@
 //! The pictures are well-formed and show what they are given.
 
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 use roxmltree::Document;
 
 use super::axis::{Domain, Scale};
 use super::style::WIDTH;
-use super::svg::text_width;
+use super::svg::{Svg, text_width};
 use super::*;
 
 fn ticks(scale: Scale, low: f64, high: f64) -> Vec<String> {
@@ -117,6 +119,27 @@ fn a_name_that_fits_stands_in_one_line() {
             assert_eq!(height(&svg), height(&drawn("a", dots)), "{name}, {dots} dots");
         }
     }
+}
+
+/// Of ten lines and of twelve marks of one colour no two are alike.
+#[test]
+fn many_of_one_kind_can_be_told_apart() {
+    let look = |variant| Look { colour: 0, mark: variant, dash: variant };
+    let points: Vec<(f64, f64)> = (0..100).map(|x| (f64::from(x), 1.0)).collect();
+    let series = (0..10).map(|variant| Series::new("aaren", points.clone(), look(variant))).collect();
+    let figure = Figure::new(Axis::linear("x"), Axis::linear("y"), series).to_svg();
+    let document = Document::parse(&figure).unwrap();
+    let lines = document.descendants().filter(|node| node.attribute("stroke") == Some(look(0).hue()));
+    let lines: HashSet<_> =
+        lines.map(|node| (node.attribute("stroke-width"), node.attribute("stroke-dasharray"))).collect();
+    assert_eq!(lines.len(), 10, "{lines:?}");
+
+    let mark = |variant| {
+        let mut svg = Svg::new(9.0, 9.0);
+        svg.marker((4.0, 4.0), variant, look(variant).hue());
+        svg.finish("")
+    };
+    assert_eq!((0..12).map(mark).collect::<HashSet<_>>().len(), 12);
 }
 
 /// A row of many dots has room for a name of many lines.
