@@ -206,7 +206,7 @@ print(*(f"--only {run}" for run in left))' "$to")
         done
         $aaren report "$to" --out "$to"
         ;;
-    precision | hidden-velocities | regimes | positions-whole)
+    precision | hidden-velocities | regimes | positions-whole | positions-autoencode)
         command="aaren run $yaml --jobs 2"
         $aaren run $yaml --jobs 2 --results "$work"
         keep
