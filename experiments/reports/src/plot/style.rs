@@ -39,7 +39,7 @@ impl Look {
 
     /// Width of its line, and the value of SVG's `stroke-dasharray`.
     pub(crate) fn stroke(self) -> (f64, &'static str) {
-        let width = if self.dash / DASHES.len() % 2 == 0 { 1.8 } else { 0.9 };
+        let width = if (self.dash / DASHES.len()).is_multiple_of(2) { 1.8 } else { 0.9 };
         (width, DASHES[self.dash % DASHES.len()])
     }
 }

@@ -62,7 +62,7 @@ impl Svg {
     /// six hollow.
     pub fn marker(&mut self, (x, y): (f64, f64), shape: usize, hue: &str) {
         let (cx, cy) = (coordinate(x), coordinate(y));
-        let (fill, rim) = if shape / 6 % 2 == 0 {
+        let (fill, rim) = if (shape / 6).is_multiple_of(2) {
             (hue, r##"stroke="#fff" stroke-width="0.8""##.to_owned())
         } else {
             ("#fff", format!(r#"stroke="{hue}" stroke-width="1.4""#))
