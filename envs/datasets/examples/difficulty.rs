@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
     if names.is_empty() {
         let tasks = TASKS.iter().filter(|task| reference_scores(task.env).is_some()).map(|task| task.name);
-        let qualities = ["medium", "medium-replay", "medium-expert"];
+        let qualities = ["medium", "medium-replay", "full-replay", "medium-expert"];
         names = tasks.flat_map(|task| qualities.map(|quality| format!("{task}-{quality}"))).collect();
     }
     println!(
@@ -28,7 +28,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let difficulty = Difficulty::of(&dataset, env.as_ref())?;
         let percent = |share: Option<f64>| share.map_or("–".into(), |s| format!("{:.1} %", 100.0 * s));
         let normalised = |value: f64| {
-            reference_scores(&name).map_or("–".into(), |scores| format!("{:.1}", scores.normalised(value)))
+            env.as_ref()
+                .and_then(|env| reference_scores(&env.id))
+                .map_or("–".into(), |scores| format!("{:.1}", scores.normalised(value)))
         };
         println!(
             "| {name} | {} | {} | {:.0} ± {:.0} | {} | {} | {} | {} | {} | {} |",

@@ -27,7 +27,7 @@ fn assert_near(found: &[f64], expected: &[f64], tolerance: f64, what: &str) {
 }
 
 /// The parameters of the distributions against the library's network in float64; actions against those that it drew,
-/// in float32: its own sums of 64 products and its tanh are off by up to 1.1e-6.
+/// in float32: its own sums of 64 products and its tanh are off by up to 2.2e-6.
 #[test]
 fn actors_give_what_the_library_gives() {
     for task in &TASKS {
@@ -54,8 +54,8 @@ fn actors_give_what_the_library_gives() {
                     distribution.squash(&noise, &space, &mut action);
                     action.iter().map(|&a| a.into()).collect::<Vec<f64>>()
                 };
-                assert_near(&action(&stored("noise")[row]), &stored("actions")[row], 2e-6, &what);
-                assert_near(&action(&vec![0.0; space.entries()]), &stored("modes")[row], 2e-6, &what);
+                assert_near(&action(&stored("noise")[row]), &stored("actions")[row], 3e-6, &what);
+                assert_near(&action(&vec![0.0; space.entries()]), &stored("modes")[row], 3e-6, &what);
                 if let Distribution::SquashedGaussian { mean, std } = &distribution {
                     assert_near(mean, &stored("mean")[row], 1e-12, &what);
                     assert_near(std, &stored("std")[row], 1e-12, &what);
@@ -80,6 +80,10 @@ fn replays_return_what_they_did() {
         ("walker2d-expert", 3893.776),
         ("ant-medium", 592.894),
         ("ant-expert", 2332.156),
+        ("hopper-1-medium", 1093.190),
+        ("hopper-1-expert", 3358.410),
+        ("halfcheetah-1-medium", 2977.952),
+        ("halfcheetah-1-expert", 8892.212),
     ] {
         let found = recipe::make(name, 10_000, 7, |_| {}).unwrap().summary().return_mean;
         assert!((found / expected - 1.0).abs() < 0.03, "{name}: {found}, not {expected}");

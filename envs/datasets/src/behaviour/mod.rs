@@ -9,9 +9,9 @@ mod snapshots;
 pub use actor::{Actor, Distribution};
 pub use snapshots::{Snapshot, Snapshots};
 
-/// A task with trained behaviour policies.
+/// A training of behaviour policies.
 pub struct Task {
-    /// Its name in the names of datasets, which for robots are D4RL's.
+    /// Its name in the names of datasets: for robots D4RL's, with `-1` where they were trained once more, from another seed.
     pub name: &'static str,
     /// Its environment.
     pub env: &'static str,
@@ -29,10 +29,12 @@ macro_rules! task {
 }
 
 /// All of them.
-pub const TASKS: [Task; 5] = [
+pub const TASKS: [Task; 7] = [
     task!("cartpole", "CartPole-v1"),
     task!("hopper", "Hopper-v4"),
     task!("halfcheetah", "HalfCheetah-v4"),
     task!("walker2d", "Walker2d-v4"),
     task!("ant", "Ant-v4"),
+    task!("hopper-1", "Hopper-v4"),
+    task!("halfcheetah-1", "HalfCheetah-v4"),
 ];
