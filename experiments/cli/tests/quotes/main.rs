@@ -33,3 +33,9 @@ fn documents() -> Vec<(String, String)> {
     let all = others.into_iter().chain(files("docs/src", ".md"));
     all.map(|name| (name.clone(), read(&name))).collect()
 }
+
+/// Of these the README and the pages of results.
+fn pages_of_results() -> impl Iterator<Item = (String, String)> {
+    let is_it = |name: &str| name == "README.md" || name.starts_with("docs/src/results/");
+    documents().into_iter().filter(move |(name, _)| is_it(name))
+}

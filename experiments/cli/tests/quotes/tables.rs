@@ -1,6 +1,6 @@
 //! Tables are quoted from where a comment above them says.
 
-use crate::{documents, read};
+use crate::{documents, pages_of_results, read};
 
 /// A table of a text: its head and its rows, cell by cell.
 struct Table<'t> {
@@ -173,10 +173,7 @@ const OWN: [&str; 7] = [
 
 #[test]
 fn tables_of_numbers_on_the_pages_of_results_are_quotes() {
-    for (document, text) in documents() {
-        if document != "README.md" && !document.starts_with("docs/src/results/") {
-            continue;
-        }
+    for (document, text) in pages_of_results() {
         let lines: Vec<&str> = text.lines().collect();
         for (place, line) in lines.iter().enumerate().skip(1) {
             let above = lines[place - 1];

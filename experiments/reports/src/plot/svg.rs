@@ -62,15 +62,12 @@ impl Svg {
     /// six hollow.
     pub fn marker(&mut self, (x, y): (f64, f64), shape: usize, hue: &str) {
         let (cx, cy) = (coordinate(x), coordinate(y));
-        let (fill, rim) = if (shape / 6).is_multiple_of(2) {
-            (hue, r##"stroke="#fff" stroke-width="0.8""##.to_owned())
-        } else {
-            ("#fff", format!(r#"stroke="{hue}" stroke-width="1.4""#))
-        };
+        let (fill, rim, width) =
+            if (shape / 6).is_multiple_of(2) { (hue, "#fff", 0.8) } else { ("#fff", hue, 1.4) };
+        let style = format!(r#"fill="{fill}" stroke="{rim}" stroke-width="{width}""#);
         let corners: &[(f64, f64)] = match shape % 6 {
             0 => {
-                return self
-                    .push(format_args!(r#"<circle cx="{cx}" cy="{cy}" r="3.2" fill="{fill}" {rim}/>"#));
+                return self.push(format_args!(r#"<circle cx="{cx}" cy="{cy}" r="3.2" {style}/>"#));
             }
             1 => &[(-2.9, -2.9), (2.9, -2.9), (2.9, 2.9), (-2.9, 2.9)],
             2 => &[(0.0, -3.8), (3.5, 2.5), (-3.5, 2.5)],
@@ -93,7 +90,7 @@ impl Svg {
         };
         let corners: Vec<(f64, f64)> = corners.iter().map(|(dx, dy)| (x + dx, y + dy)).collect();
         let data = data(&corners);
-        self.push(format_args!(r#"<path d="{data}Z" fill="{fill}" {rim}/>"#));
+        self.push(format_args!(r#"<path d="{data}Z" {style}/>"#));
     }
 
     pub fn text(&mut self, at: (f64, f64), anchor: Anchor, text: &str) {
