@@ -177,12 +177,13 @@ print(*(f"--only {run}" for run in left))' "$to")
                 fi
             done
         fi
-        $aaren report "$to" --out "$to"
-        # What hides velocities and what shows everything are two questions.
-        case $part in grid | grid-gru)
+        # What hides velocities and what shows everything are two questions, and in no report together.
+        case $part in
+        grid | grid-gru)
             $aaren report "$to"/*-positions/ --out "$to/hidden"
             $aaren report $(ls -d "$to"/*/ | grep -v -e "-positions/" -e "/hidden/" -e "/seen/") --out "$to/seen"
             ;;
+        *) $aaren report "$to" --out "$to" ;;
         esac
         ;;
     agents | asked-total | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate | asked-edge | asked-full | asked-full-rivals | asked-speed | asked-speed-transformer | asked-unseen)

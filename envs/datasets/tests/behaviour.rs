@@ -84,6 +84,10 @@ fn replays_return_what_they_did() {
         ("hopper-1-expert", 3358.410),
         ("halfcheetah-1-medium", 2977.952),
         ("halfcheetah-1-expert", 8892.212),
+        ("walker2d-1-medium", 1555.503),
+        ("walker2d-1-expert", 3779.121),
+        ("ant-1-medium", 753.332),
+        ("ant-1-expert", 2838.605),
     ] {
         let found = recipe::make(name, 10_000, 7, |_| {}).unwrap().summary().return_mean;
         assert!((found / expected - 1.0).abs() < 0.03, "{name}: {found}, not {expected}");

@@ -29,7 +29,7 @@ macro_rules! task {
 }
 
 /// All of them.
-pub const TASKS: [Task; 7] = [
+pub const TASKS: [Task; 9] = [
     task!("cartpole", "CartPole-v1"),
     task!("hopper", "Hopper-v4"),
     task!("halfcheetah", "HalfCheetah-v4"),
@@ -37,4 +37,6 @@ pub const TASKS: [Task; 7] = [
     task!("ant", "Ant-v4"),
     task!("hopper-1", "Hopper-v4"),
     task!("halfcheetah-1", "HalfCheetah-v4"),
+    task!("walker2d-1", "Walker2d-v4"),
+    task!("ant-1", "Ant-v4"),
 ];

@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn every_name_is_a_recipe_and_a_slip_finds_the_nearest() {
         let names: Vec<String> = network::names().chain(popgym::names()).collect();
-        assert_eq!(names.len(), 7 * 6 + 6 * 3 * 3);
+        assert_eq!(names.len(), 9 * 6 + 6 * 3 * 3);
         names.iter().for_each(|name| assert!(find(name).is_ok(), "{name}"));
         for (slip, meant) in [
             ("hoper-medium-exprt", Some("hopper-medium-expert")),

@@ -78,16 +78,24 @@ pub fn comment(line: &str) -> Option<&str> {
     Some(within.strip_suffix("-->").unwrap_or_else(|| panic!("a comment of several lines: {line}")).trim())
 }
 
-/// Below `<!-- results/reference/… -->` stand a table's head and lines of that one table, in its order.
-fn check_lines(document: &str, file: &str, quoted: &[&str]) {
+/// Below `<!-- results/reference/… -->` stands a table of that file, below `<!-- results/reference/…, 3 of 16 rows -->` its head
+/// and so many of its lines, in its order: a row that is left out is told.
+fn check_lines(document: &str, source: &str, quoted: &[&str]) {
+    let (file, told) = source.split_once(", ").map_or((source, None), |(file, told)| (file, Some(told)));
     let text = read(file);
     let lines: Vec<&str> = text.lines().collect();
-    let is_it = |place: usize| {
-        let mut table = lines[place..].iter().take_while(|line| line.starts_with('|'));
+    let table = |place: usize| lines[place..].iter().take_while(|line| line.starts_with('|'));
+    let is_it = |place: &usize| {
+        let mut table = table(*place);
         quoted.iter().all(|row| table.any(|line| line == row))
     };
-    let there = (0..lines.len()).any(|place| Some(&lines[place]) == quoted.first() && is_it(place));
-    assert!(there, "{document}: no table of {file} has these lines in this order:\n{}", quoted.join("\n"));
+    let place = (0..lines.len()).filter(|&place| Some(&lines[place]) == quoted.first()).find(is_it);
+    let Some(place) = place else {
+        panic!("{document}: no table of {file} has these lines in this order:\n{}", quoted.join("\n"))
+    };
+    let rows = [quoted.len() - 2, table(place).count() - 2];
+    let should = (rows[0] < rows[1]).then(|| format!("{} of {} rows", rows[0], rows[1]));
+    assert_eq!(told, should.as_deref(), "{document}: rows of {file} below {}", quoted[0]);
 }
 
 /// Below `<!-- cells of FILE, FILE; COLUMN = HEAD [where HEAD is CELL] in FILE; … -->` each number, and each word of a
@@ -149,7 +157,7 @@ fn quoted_tables_are_those_of_the_references() {
                 Some(sources) => check_cells(&document, sources, &table),
                 None if source.starts_with("results/") => check_lines(&document, source, &table),
                 None => {
-                    assert!(source.contains(" in results/"), "{document}: what is this? {line}");
+                    assert!(source.contains(" in "), "{document}: what is this? {line}");
                     continue;
                 }
             }

@@ -51,6 +51,8 @@ const DOT_HEIGHT: f64 = 8.0;
 const ROW_GAP: f64 = 10.0;
 /// A row of `n` lines is `n` font sizes high, and this many more.
 const AROUND_LINES: f64 = 0.5;
+/// A name has so many lines at least before it is cut, and more where the dots of its row leave room.
+const LINES: usize = 4;
 
 impl DotChart {
     /// The chart as a complete SVG document.
@@ -78,11 +80,12 @@ impl DotChart {
         // Long names do not push the data out of the picture: they get lines. The widest that fits has exactly its width.
         let room = names.min(0.55 * WIDTH - MARGIN - GAP - 4.0);
         let left = MARGIN + room + GAP + 4.0;
-        let row_height = match most {
-            0 | 1 if names <= room => ROW_HEIGHT,
-            _ => (DOT_HEIGHT * most as f64 + ROW_GAP).max((2.0 + AROUND_LINES) * FONT_SIZE),
-        };
-        let most_lines = (row_height / FONT_SIZE - AROUND_LINES) as usize;
+        let of_dots = if most > 1 { DOT_HEIGHT * most as f64 + ROW_GAP } else { ROW_HEIGHT };
+        let most_lines = LINES.max((of_dots / FONT_SIZE - AROUND_LINES) as usize);
+        let lines: Vec<Vec<String>> =
+            self.rows.iter().map(|row| wrapped(&row.name, room, most_lines)).collect();
+        let longest = lines.iter().map(Vec::len).max().unwrap_or(0);
+        let row_height = of_dots.max((longest as f64 + AROUND_LINES) * FONT_SIZE);
         let levels_height = if levels.is_empty() { 0.0 } else { FONT_SIZE + 4.0 };
         let top = legend.bottom() + levels_height;
         let bottom = top + row_height * self.rows.len().max(1) as f64;
@@ -100,9 +103,8 @@ impl DotChart {
             let middle = x.min(WIDTH - MARGIN - half).max(MARGIN + half);
             svg.faint_text((middle, top - GAP), Anchor::Middle, &level.label);
         }
-        for (index, (row, number)) in self.rows.iter().zip(&numbers).enumerate() {
+        for (index, ((row, number), lines)) in self.rows.iter().zip(&numbers).zip(&lines).enumerate() {
             let y = top + row_height * (index as f64 + 0.5);
-            let lines = wrapped(&row.name, room, most_lines);
             for (place, line) in lines.iter().enumerate() {
                 let y = y + FONT_SIZE * (place as f64 - (lines.len() - 1) as f64 / 2.0 + 0.35);
                 svg.text((left - GAP - 4.0, y), Anchor::End, line);
