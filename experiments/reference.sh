@@ -180,8 +180,10 @@ print(*(f"--only {run}" for run in left))' "$to")
         # What hides velocities and what shows everything are two questions, and in no report together.
         case $part in
         grid | grid-gru)
-            $aaren report "$to"/*-positions/ --out "$to/hidden"
-            $aaren report $(ls -d "$to"/*/ | grep -v -e "-positions/" -e "/hidden/" -e "/seen/") --out "$to/seen"
+            grid=results/reference/grid
+            cells=$(ls -d $grid/*/ $grid-gru/*/ | grep -v -e "/hidden/" -e "/seen/")
+            $aaren report $(echo "$cells" | grep -e "-positions/") --out $grid/hidden
+            $aaren report $(echo "$cells" | grep -v -e "-positions/") --out $grid/seen
             ;;
         *) $aaren report "$to" --out "$to" ;;
         esac

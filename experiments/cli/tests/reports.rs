@@ -218,6 +218,30 @@ fn a_report_lies_in_the_folder_that_it_is_of() {
     let (code, _, message) = experiment.aaren(&["report", "other/results/tiny", "other/more/tiny"]);
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("is in two summaries; give one of them"), "{message}");
+    // A baseline that two experiments share counts once, unless it has two scores.
+    let summary = fs::read_to_string(experiment.path("other/more/tiny/summary.json")).unwrap();
+    let mut summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    for policies in ["/policies", "/comparison/policies"] {
+        let policies = summary.pointer_mut(policies).unwrap().as_object_mut().unwrap();
+        let aaren = policies.remove("aaren").unwrap();
+        policies.insert("aaren-again".into(), aaren);
+    }
+    fs::create_dir(experiment.path("again")).unwrap();
+    let baseline = "/policies/transformer/targets/0/raw_return/per_seed/0";
+    let score = summary.pointer(baseline).unwrap().as_f64().unwrap();
+    let mut together = |score: f64| {
+        *summary.pointer_mut(baseline).unwrap() = score.into();
+        fs::write(experiment.path("again/summary.json"), summary.to_string()).unwrap();
+        experiment.aaren(&["report", "other/results/tiny", "again", "--out", "together"])
+    };
+    let (code, said, message) = together(score);
+    assert_eq!(code, Some(0), "{message}");
+    let heads: Vec<&str> =
+        said.lines().find(|line| line.starts_with('|')).unwrap().split_whitespace().collect();
+    assert_eq!(heads.join(" "), "| dataset | aaren | transformer | aaren-again |", "{said}");
+    let (code, _, message) = together(score + 1.0);
+    assert_eq!(code, Some(2), "{message}");
+    assert!(message.contains("transformer on "), "{message}");
     // Several lie in the folder that holds them all.
     let runs = RUNS.map(|run| format!("other/results/tiny/{run}"));
     let (code, said, message) = experiment.aaren(&["report", &runs[1], &runs[0]]);

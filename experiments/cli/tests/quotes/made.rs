@@ -86,7 +86,7 @@ fn reports_are_those_of_the_summaries() {
     for report in reports {
         let folder = report.strip_suffix("/report.md").unwrap();
         let (whole, part) = folder.rsplit_once('/').unwrap();
-        // The cells of a grid where velocities are hidden, and those where they are not.
+        // The cells of grid.yaml and grid-gru.yaml where velocities are hidden, and those where they are not.
         let hidden = match part {
             "hidden" => Some(true),
             "seen" => Some(false),
@@ -94,8 +94,9 @@ fn reports_are_those_of_the_summaries() {
         };
         let experiments: Vec<String> = match hidden {
             None => vec![folder.to_owned()],
-            Some(hidden) => files(whole, "/summary.json")
+            Some(hidden) => [whole.to_owned(), format!("{whole}-gru")]
                 .iter()
+                .flat_map(|grid| files(grid, "/summary.json"))
                 .map(|summary| summary.strip_suffix("/summary.json").unwrap().to_owned())
                 .filter(|cell| cell.ends_with("-positions") == hidden)
                 .collect(),
