@@ -179,11 +179,12 @@ print(*(f"--only {run}" for run in left))' "$to")
         fi
         # What hides velocities and what shows everything are two questions, and in no report together.
         case $part in
-        grid | grid-gru)
-            grid=results/reference/grid
-            cells=$(ls -d $grid/*/ $grid-gru/*/ | grep -v -e "/hidden/" -e "/seen/")
-            $aaren report $(echo "$cells" | grep -e "-positions/") --out $grid/hidden
-            $aaren report $(echo "$cells" | grep -v -e "-positions/") --out $grid/seen
+        grid | grid-gru | hidden-length)
+            grid=${to%-gru}
+            summaries=$(ls "$grid"/*/summary.json "$grid"-gru/*/summary.json 2> /dev/null)
+            hides='"observe": "positions"'
+            $aaren report $(grep -l "$hides" $summaries | xargs -n 1 dirname) --out "$grid/hidden"
+            $aaren report $(grep -L "$hides" $summaries | xargs -n 1 dirname) --out "$grid/seen"
             ;;
         *) $aaren report "$to" --out "$to" ;;
         esac
