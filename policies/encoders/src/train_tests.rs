@@ -74,10 +74,13 @@ fn largest(x: &Tensor) -> f64 {
 }
 
 /// How far what bfloat16 computes may be off, as a share of its norm. What few numbers of a layer gather is a sum over all
-/// tokens that cancels, and so are the gates of two encoders.
-fn share_of_bfloat16(model: &Model, what: &str) -> f64 {
+/// tokens that cancels, and so are the gates of two encoders. Where rows are shared by short episodes a phase turns little:
+/// its gradient is smaller and its rounding is not, and what is left is checked in float32 alone.
+fn share_of_bfloat16(model: &Model, shares: bool, what: &str) -> f64 {
     let few = [".phase", ".recency", ".gate.bias", ".decay.bias", ".rate.bias"];
-    if few.iter().any(|name| what.ends_with(name)) {
+    if shares && what.ends_with(".phase") {
+        f64::INFINITY
+    } else if few.iter().any(|name| what.ends_with(name)) {
         0.15
     } else if [EncoderKind::MinGru, EncoderKind::GatedDelta].contains(&model.encoder()) {
         0.07
@@ -108,7 +111,7 @@ fn compare(default: bool, model: &Model, tokens: i64, wanted: Wanted, carry: boo
     });
     let x = Tensor::randn([3, tokens, width], CPU).set_requires_grad(true);
     // Episodes of several lengths, one of them of one token; some rows go on from the state.
-    let shares = model.encoder().resets() && tokens > 30 && precision == Precision::Float32;
+    let shares = model.encoder().resets() && tokens > 30;
     let begins = shares.then(|| {
         let place = Tensor::arange(3 * tokens, (Kind::Int64, Device::Cpu)).view([3, tokens]);
         (place.remainder(17).eq(4)).logical_or(&place.remainder(23).eq(5))
@@ -149,7 +152,7 @@ fn compare(default: bool, model: &Model, tokens: i64, wanted: Wanted, carry: boo
             Precision::Float32 => (largest(&(found - expected)) / largest(expected).max(least), 2e-4),
             Precision::Bfloat16 => {
                 let share = (found - expected).norm() / expected.norm();
-                (share.double_value(&[]), share_of_bfloat16(model, what))
+                (share.double_value(&[]), share_of_bfloat16(model, shares, what))
             }
         };
         assert!(off < tolerance, "{case}: {what} is off by {off:e}");
