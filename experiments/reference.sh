@@ -8,8 +8,9 @@
 # data/hopper-medium-expert.hdf5; those that begin with asked need Walker2d-v4's too, at
 # data/walker2d-medium-expert.hdf5
 # popgym, learning-rate, agents, asked, asked-full, asked-full-rivals, asked-total, asked-speed, positions, positions-rest,
-# positions-t-maze and grid-gru take an hour and more, grid hours: where a grid is stopped, the experiments that are whole are
-# kept, and the next time only the others are run. What is to be made anew is removed first.
+# positions-rest-rivals, positions-t-maze and grid-gru take an hour and more, grid, hidden-endpoint and hidden-controls hours:
+# where a grid is stopped, the experiments that are whole are kept, and the next time only the others are run. What is to be
+# made anew is removed first.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
 # made at once.
 set -eu
@@ -181,10 +182,13 @@ print(*(f"--only {run}" for run in left))' "$to")
         case $part in
         grid | grid-gru | hidden-length)
             grid=${to%-gru}
-            summaries=$(ls "$grid"/*/summary.json "$grid"-gru/*/summary.json 2> /dev/null)
+            summaries=$(ls "$grid"/*/summary.json "$grid"-gru/*/summary.json 2> /dev/null || true)
             hides='"observe": "positions"'
-            $aaren report $(grep -l "$hides" $summaries | xargs -n 1 dirname) --out "$grid/hidden"
-            $aaren report $(grep -L "$hides" $summaries | xargs -n 1 dirname) --out "$grid/seen"
+            hidden=$(grep -l "$hides" $summaries || true)
+            seen=$(grep -L "$hides" $summaries || true)
+            # One that was stopped may have none of a kind yet.
+            [ -z "$hidden" ] || $aaren report $(dirname $hidden) --out "$grid/hidden"
+            [ -z "$seen" ] || $aaren report $(dirname $seen) --out "$grid/seen"
             ;;
         *) $aaren report "$to" --out "$to" ;;
         esac

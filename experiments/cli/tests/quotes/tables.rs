@@ -1,6 +1,6 @@
 //! Tables are quoted from where a comment above them says.
 
-use crate::{documents, pages_of_results, read};
+use crate::{documents, pages_of_results, read, root};
 
 /// A table of a text: its head and its rows, cell by cell.
 struct Table<'t> {
@@ -157,7 +157,8 @@ fn quoted_tables_are_those_of_the_references() {
                 Some(sources) => check_cells(&document, sources, &table),
                 None if source.starts_with("results/") => check_lines(&document, source, &table),
                 None => {
-                    assert!(source.contains(" in "), "{document}: what is this? {line}");
+                    let file = source.rsplit_once(" in ").map(|(_, file)| root().join(file));
+                    assert!(file.is_some_and(|file| file.is_file()), "{document}: what is this? {line}");
                     continue;
                 }
             }
