@@ -107,7 +107,7 @@ for part in $parts; do
         [ "$stopped" != 0 ] || swept select-forms hopper-medium-expert "$memories"
         $aaren report "$to" --out "$to"
         ;;
-    grid | grid-gru | popgym | popgym-sliding | asked-settings | asked-warmup | asked-cloning | asked-forms | asked-forms-again | positions-search | positions-told-search | positions-told | positions | positions-rest | positions-rest-more | positions-rest-rivals | positions-half | positions-matched-search | positions-matched | positions-t-maze | t-maze-spread | hidden-forms | hidden-windows | hidden-endpoint | hidden-controls | hidden-length | hidden-rivals | hidden-iql | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
+    grid | grid-gru | popgym | popgym-sliding | asked-settings | asked-warmup | asked-cloning | asked-forms | asked-forms-again | positions-search | positions-told-search | positions-told | positions | positions-rest | positions-rest-more | positions-rest-rivals | positions-rest-controls | positions-half | positions-half-rivals | positions-matched-search | positions-matched | positions-t-maze | t-maze-spread | hidden-forms | hidden-windows | hidden-endpoint | hidden-controls | hidden-length | hidden-rivals | hidden-iql | learning-rate | learning-rate-bc-10 | regimes-seen | asked-search)
         command="aaren run $yaml --jobs 2"
         left=$($aaren run $yaml --dry-run --json --results "$work" | python3 -c '
 import json, os, sys
