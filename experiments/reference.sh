@@ -49,6 +49,8 @@ for part in $parts; do
     # What the finished experiments of a grid report.
     cells() {
         for summary in "$work/$1"/*/summary.json; do
+            # One that was stopped may have finished none.
+            [ -f "$summary" ] || continue
             cell=$(basename "$(dirname "$summary")")
             mkdir -p "$to/$cell"
             cp "$summary" "$to/$cell"
