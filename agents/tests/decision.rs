@@ -53,17 +53,17 @@ fn configs() -> Vec<DecisionConfig> {
         ..*config
     };
     all.extend(all.clone().iter().map(two_tokens));
-    for (encoder, positions, rotate) in [
-        (EncoderKind::Aaren, Positions::None, 1.0),
-        (EncoderKind::Aaren, Positions::Rotary, 0.5),
-        (EncoderKind::Aaren, Positions::Rotary, 1.0),
-        (EncoderKind::Transformer, Positions::Rotary, 1.0),
-        (EncoderKind::Transformer, Positions::Alibi, 1.0),
-        (EncoderKind::GatedDelta, Positions::Rotary, 1.0),
+    for (encoder, positions, rotate, keys, recency) in [
+        (EncoderKind::Aaren, Positions::None, 1.0, 4, Recency::None),
+        (EncoderKind::Aaren, Positions::Rotary, 0.5, 1, Recency::None),
+        (EncoderKind::Aaren, Positions::Rotary, 1.0, 4, Recency::None),
+        (EncoderKind::Aaren, Positions::Rotary, 0.5, 4, Recency::Gated),
+        (EncoderKind::Transformer, Positions::Rotary, 1.0, 1, Recency::None),
+        (EncoderKind::Transformer, Positions::Alibi, 1.0, 1, Recency::None),
+        (EncoderKind::GatedDelta, Positions::Rotary, 1.0, 1, Recency::None),
     ] {
-        let config = config(encoder, Norm::Post, Recency::None);
-        let keys = if rotate == 1.0 { 4 } else { 1 };
-        let mixer = Mixer::new(encoder, Settings { heads: 2, rotate, keys, ..Settings::default() });
+        let config = config(encoder, Norm::Post, recency);
+        let mixer = Mixer::new(encoder, Settings { heads: 2, recency, rotate, keys });
         all.push(DecisionConfig { model: Model { positions, mixer, ..config.model }, ..config });
     }
     // One token for each timestep: every encoder in two layouts, one with past actions and the next without.

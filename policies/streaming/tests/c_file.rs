@@ -178,6 +178,24 @@ fn a_c_file_stays_with_the_runtime_for_long() {
     }
 }
 
+/// What keys read is divided by what may come near zero, which magnifies rounding.
+#[test]
+fn a_c_file_with_keys_stays_near_the_runtime_for_a_thousand_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, recency, rotated_heads) in [("gated", "gated", 1), ("unforgetting", "none", 2)] {
+        let form = Config { recency, rotated_heads, past_actions: false, ..Config::new("aaren", 24, 2, 2) };
+        let bytes = Config { positions: "rotary", keys: 8, ..form }.fixture(4).bytes();
+        let policy = Policy::from_bytes(&bytes).unwrap();
+        std::fs::write(folder.path().join(format!("{name}.h")), c_file(&bytes, name).unwrap().source)
+            .unwrap();
+        let actions = drive("cc", folder.path(), name, 1000, &[300.0]).swap_remove(0);
+        for (action, expected) in actions.iter().zip(expected(&policy, 1000, 300.0)) {
+            let off = action.iter().zip(&expected).map(|(a, e)| (a - e).abs()).fold(0.0, f32::max);
+            assert!(off < 5e-4, "{name}: {action:?}, {expected:?}: {off:e}");
+        }
+    }
+}
+
 #[test]
 fn what_no_c_file_can_be_is_refused_with_the_reason() {
     let transformer = Config::new("transformer", 16, 1, 2).fixture(0).bytes();

@@ -289,11 +289,12 @@ fn episodes_of_1000_timesteps_agree_with_the_definition() {
 /// Keys and queries, with and without rotation and decay, one head and several.
 #[test]
 fn an_aarens_keys_agree_with_the_definition() {
-    for (i, (width, heads, keys)) in [(32, 4, 4), (24, 1, 7), (15, 3, 16), (16, 2, 2)].into_iter().enumerate()
-    {
+    let sizes = [(32, 4, 4), (24, 1, 7), (15, 3, 16), (16, 2, 2), (20, 4, 6)];
+    for (i, (width, heads, keys)) in sizes.into_iter().enumerate() {
         let config = Config {
-            recency: ["gated", "none", "learned", "gated"][i],
-            positions: ["rotary", "rotary", "timestep", "none"][i],
+            recency: ["gated", "none", "learned", "gated", "gated"][i],
+            positions: ["rotary", "rotary", "timestep", "none", "rotary"][i],
+            rotated_heads: if i == 4 { heads / 2 } else { heads },
             norm: if i % 2 == 0 { "post" } else { "pre" },
             keys,
             past_actions: i != 1,
@@ -304,6 +305,20 @@ fn an_aarens_keys_agree_with_the_definition() {
         }
         let stream = Policy::from_bytes(&config.fixture(0).bytes()).unwrap().stream();
         assert_eq!(stream.state_bytes(), 2 * (heads + keys * (heads + width)) * 4);
+    }
+}
+
+#[test]
+fn one_key_is_none_to_the_last_bit() {
+    for positions in ["timestep", "rotary"] {
+        let config = Config { recency: "gated", positions, ..Config::new("aaren", 24, 2, 4) };
+        let [without, mut with] = [config.fixture(6), config.fixture(6)];
+        with.header["model"]["keys"] = 1.into();
+        let [without, with] = [without, with].map(|fixture| {
+            let mut stream = Policy::from_bytes(&fixture.bytes()).unwrap().stream();
+            (stream.state_bytes(), roll_out(&mut stream, 60, 1).1)
+        });
+        assert_eq!(with, without, "{positions}");
     }
 }
 

@@ -256,11 +256,12 @@ fn mixers_are_those_of_their_papers() {
     let _alone = crate::GENERATOR.lock();
     tch::manual_seed(9);
     let of = |recency, rotate, keys| Settings { recency, rotate, keys, ..PLAIN };
-    let cases: [(EncoderKind, Settings, Positions, Oracle); 13] = [
+    let cases: [(EncoderKind, Settings, Positions, Oracle); 15] = [
         (EncoderKind::Lstm, PLAIN, Positions::Timestep, lstm),
         (EncoderKind::MinGru, PLAIN, Positions::Timestep, mingru),
         (EncoderKind::GatedDelta, PLAIN, Positions::Timestep, gated_delta),
         (EncoderKind::GatedDelta, PLAIN, Positions::Rotary, gated_delta),
+        (EncoderKind::GatedDelta, of(Recency::None, 0.5, 1), Positions::Rotary, gated_delta),
         (EncoderKind::Transformer, PLAIN, Positions::Timestep, transformer),
         (EncoderKind::Transformer, of(Recency::None, 0.5, 1), Positions::Rotary, transformer),
         (EncoderKind::Transformer, PLAIN, Positions::Alibi, alibi),
@@ -269,6 +270,7 @@ fn mixers_are_those_of_their_papers() {
         (EncoderKind::Aaren, of(Recency::Learned, 0.5, 1), Positions::Rotary, aaren),
         (EncoderKind::Aaren, of(Recency::None, 1.0, KEYS as usize), Positions::Timestep, keyed),
         (EncoderKind::Aaren, of(Recency::Gated, 1.0, KEYS as usize), Positions::Rotary, keyed),
+        (EncoderKind::Aaren, of(Recency::Gated, 0.5, KEYS as usize), Positions::Rotary, keyed),
         (EncoderKind::Aaren, of(Recency::Spread, 1.0, KEYS as usize), Positions::Rotary, keyed),
     ];
     for (encoder, settings, positions, oracle) in cases {
