@@ -218,13 +218,17 @@ impl PrimaryResult {
         self.of_each = scores.iter().map(|(name, _)| name.clone()).zip(of_each).collect();
     }
 
-    /// What the margin makes of the estimates: over the datasets as they are, and over them as a sample.
-    pub fn verdicts(&self) -> [Option<Verdict>; 2] {
-        // A probability of 0.5 is no difference.
-        let none = match self.endpoint.endpoint {
+    /// The estimate of policies that do not differ.
+    fn none(&self) -> f64 {
+        match self.endpoint.endpoint {
             Endpoint::Mean => 0.0,
             Endpoint::Probability => 0.5,
-        };
+        }
+    }
+
+    /// What the margin makes of the estimates: over the datasets as they are, and over them as a sample.
+    pub fn verdicts(&self) -> [Option<Verdict>; 2] {
+        let none = self.none();
         let verdict = |estimate: Estimate| {
             let ci95 = estimate.ci95.map(|(low, high)| (low - none, high - none));
             let shifted = Estimate { mean: estimate.mean - none, ci95, over: estimate.over };
@@ -232,6 +236,16 @@ impl PrimaryResult {
             Verdict::of(&shifted, self.endpoint.margin).filter(|_| self.endpoint.seeds.len() > 1)
         };
         self.estimates.map_or([None, None], |estimates| estimates.map(verdict))
+    }
+
+    /// Training seeds of each policy that would decide an undecided endpoint over these datasets, if the estimate and the
+    /// spread of the trainings stayed as they are: its interval narrows with the root of their number.
+    pub fn seeds_to_decide(&self) -> Option<f64> {
+        let [Some(Verdict::Undecided), _] = self.verdicts() else { return None };
+        let [Estimate { mean, ci95: Some((low, high)), .. }, _] = self.estimates? else { return None };
+        let beyond = mean - self.none() + self.endpoint.margin;
+        let half = if beyond > 0.0 { mean - low } else { high - mean };
+        Some((self.endpoint.seeds.len() as f64 * (half / beyond).powi(2)).ceil())
     }
 
     /// Estimates and verdicts; none before all runs are done.
@@ -281,6 +295,15 @@ impl PrimaryResult {
             let more = self.missing.len().saturating_sub(SHOWN);
             let _ = write!(text, " Not estimated yet, as runs are missing: {shown}");
             text += &if more > 0 { format!(" and {more} more.") } else { ".".into() };
+        }
+        if let Some(seeds) = self.seeds_to_decide() {
+            const COUNTED: f64 = 10_000.0;
+            let about =
+                if seeds > COUNTED { format!("more than {COUNTED}") } else { format!("about {seeds}") };
+            let _ = write!(
+                text,
+                " Undecided over these datasets: {about} training seeds of each would decide, if estimate and spread stay."
+            );
         }
         text
     }

@@ -168,6 +168,24 @@ fn a_probability_is_judged_from_one_half() {
     assert_eq!(with(0.01, &[3.0, 4.0, 5.0]), (0.5, Verdict::Undecided));
 }
 
+/// An estimate on either side of the margin, and on it.
+#[test]
+fn an_undecided_endpoint_says_how_many_seeds_would_decide() {
+    let with = |ours: &[f64]| {
+        let fixed = endpoint(&["a"], &[0, 1, 2]);
+        all(&[experiment("a", Some(&fixed), [ours, &[10.0, 10.0, 10.0]])]).unwrap().remove(0)
+    };
+    // Differences −2, 0 and 2 beside a margin of 2: t(2) = 4.3026527297, so the half-width is 4.97 at three seeds.
+    let above = with(&[8.0, 10.0, 12.0]);
+    assert_eq!(above.seeds_to_decide(), Some(19.0));
+    let said = "Undecided over these datasets: about 19 training seeds of each would decide";
+    assert!(above.about().contains(said), "{}", above.about());
+    // A mean of −3, one below the margin.
+    assert_eq!(with(&[5.0, 7.0, 9.0]).seeds_to_decide(), Some(75.0));
+    assert!(with(&[6.0, 8.0, 10.0]).about().contains("more than 10000 training seeds"));
+    assert_eq!(with(&[20.0, 20.0, 21.0]).seeds_to_decide(), None);
+}
+
 #[test]
 fn an_endpoint_changed_after_its_first_run_is_refused() {
     let then = PrimarySpec { margin: 5.0, ..endpoint(&["a"], &[0, 1, 2]) };
