@@ -155,11 +155,23 @@ fn a_c_file_acts_as_the_runtime_does_from_every_compiler() {
     }
 }
 
+/// The last actions of so many steps are the runtime's, within a tolerance.
+fn stays(name: &str, bytes: &[u8], steps: usize, tolerance: f32) {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = Policy::from_bytes(bytes).unwrap();
+    std::fs::write(folder.path().join(format!("{name}.h")), c_file(bytes, name).unwrap().source).unwrap();
+    let actions = drive("cc", folder.path(), name, steps, &[300.0]).swap_remove(0);
+    assert_eq!(actions.len(), STEPS, "{name}");
+    for (action, expected) in actions.iter().zip(expected(&policy, steps, 300.0)) {
+        let off = action.iter().zip(&expected).map(|(a, e)| (a - e).abs()).fold(0.0, f32::max);
+        assert!(off < tolerance, "{name}: {action:?}, {expected:?}: {off:e}");
+    }
+}
+
 /// Half a million steps with a decay that is smaller than half a unit in the last place of the scores: a plain
 /// recurrence drifts. With rotation too; what keys read magnifies rounding, see [`c_file`].
 #[test]
 fn a_c_file_stays_with_the_runtime_for_long() {
-    let folder = tempfile::tempdir().unwrap();
     let plain = Config { max_timesteps: 1, ..Config::new("aaren", 16, 1, 1) };
     let turning = Config { positions: "rotary", rotated_heads: 1, recency: "gated", ..plain.clone() };
     for (name, config, decay) in
@@ -167,32 +179,16 @@ fn a_c_file_stays_with_the_runtime_for_long() {
     {
         let mut f = config.fixture(5);
         f.tensor(&format!("blocks.0.attention.{decay}"))[0] = -14.0;
-        let policy = Policy::from_bytes(&f.bytes()).unwrap();
-        std::fs::write(folder.path().join(format!("{name}.h")), c_file(&f.bytes(), name).unwrap().source)
-            .unwrap();
-        let actions = drive("cc", folder.path(), name, 500_000, &[300.0]).swap_remove(0);
-        for (action, expected) in actions.iter().zip(expected(&policy, 500_000, 300.0)) {
-            let off = action.iter().zip(&expected).map(|(a, e)| (a - e).abs()).fold(0.0, f32::max);
-            assert!(off < 3e-4, "{name}: {action:?}, {expected:?}: {off:e}");
-        }
+        stays(name, &f.bytes(), 500_000, 3e-4);
     }
 }
 
 /// What keys read is divided by what may come near zero, which magnifies rounding.
 #[test]
 fn a_c_file_with_keys_stays_near_the_runtime_for_a_thousand_steps() {
-    let folder = tempfile::tempdir().unwrap();
     for (name, recency, rotated_heads) in [("gated", "gated", 1), ("unforgetting", "none", 2)] {
         let form = Config { recency, rotated_heads, past_actions: false, ..Config::new("aaren", 24, 2, 2) };
-        let bytes = Config { positions: "rotary", keys: 8, ..form }.fixture(4).bytes();
-        let policy = Policy::from_bytes(&bytes).unwrap();
-        std::fs::write(folder.path().join(format!("{name}.h")), c_file(&bytes, name).unwrap().source)
-            .unwrap();
-        let actions = drive("cc", folder.path(), name, 1000, &[300.0]).swap_remove(0);
-        for (action, expected) in actions.iter().zip(expected(&policy, 1000, 300.0)) {
-            let off = action.iter().zip(&expected).map(|(a, e)| (a - e).abs()).fold(0.0, f32::max);
-            assert!(off < 5e-4, "{name}: {action:?}, {expected:?}: {off:e}");
-        }
+        stays(name, &Config { positions: "rotary", keys: 8, ..form }.fixture(4).bytes(), 1000, 5e-4);
     }
 }
 
