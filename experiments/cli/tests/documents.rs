@@ -93,6 +93,30 @@ fn every_link_leads_somewhere_and_every_page_stands_in_the_book() {
     assert_eq!(missing.collect::<Vec<_>>(), Vec::<&PathBuf>::new(), "not in docs/src/SUMMARY.md");
 }
 
+/// Confirmatory or exploratory, seen or hidden: each page of results begins with what the overview says of it.
+#[test]
+fn pages_of_results_begin_with_their_status() {
+    let folder = root().join("docs/src/results");
+    let overview = std::fs::read_to_string(folder.join("overview.md")).unwrap();
+    let heads = "| question | page | status | observations | seeds × updates | short answer |";
+    let rows =
+        overview.lines().skip_while(|line| *line != heads).skip(2).take_while(|line| line.starts_with('|'));
+    let mut told = BTreeSet::new();
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let page = folder.join(cells[2].split_once("](").unwrap().1.trim_end_matches(')'));
+        let said =
+            ["observations", "seeds × updates"].iter().zip(&cells[4..6]).filter(|(_, cell)| **cell != "–");
+        let said: String = said.map(|(head, cell)| format!(" · {head}: {cell}")).collect();
+        let status = format!("*[Status](overview.md): {}{said}*", cells[3]);
+        let text = std::fs::read_to_string(&page).unwrap();
+        assert_eq!(text.lines().nth(2), Some(status.as_str()), "{}", page.display());
+        told.insert(page);
+    }
+    told.insert(folder.join("overview.md"));
+    assert_eq!(told, pages(&folder).into_iter().collect::<BTreeSet<_>>());
+}
+
 #[test]
 fn the_readme_is_short() {
     let lines = std::fs::read_to_string(root().join("README.md")).unwrap().lines().count();
