@@ -128,6 +128,12 @@ print(*(f"--only {run}" for run in left))' "$to")
                 swept $part $along "$options"
             fi
         fi
+        # Those of its question.
+        [ "$part" != hidden-length ] || for cell in "$work/$part"/*/summary.json; do
+            [ -f "$cell" ] || continue
+            cell=$(basename "$(dirname "$cell")")
+            cp "$work/$part/$cell/learning_curves.svg" "$to/$cell"
+        done
         if [ "$part" = asked-warmup ]; then
             options="--episodes 20 --rollout unbounded --rollout window:20 --rollout reset:20"
             command="$command; for each experiment of 100 updates of warm-up: aaren sweep results/$part/NAME $options"

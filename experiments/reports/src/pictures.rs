@@ -85,13 +85,15 @@ impl Pictures {
             levels,
             ..Figure::new(Axis::linear("Updates"), y, series.to_vec())
         };
-        let over_time = |label: &str, value: fn(&CostPoint) -> f64| {
-            over_time(self.costs.iter().map(|(look, name, cost)| (*look, name.clone(), cost)), label, value)
+        let named = |behind: fn(&Cost) -> &'static str| {
+            let costs = self.costs.iter();
+            costs.map(move |(look, name, cost)| (*look, format!("{name}{}", behind(cost)), cost))
         };
         let curves = over_updates(Axis::linear(self.metric.label()), &self.curves, self.levels());
         let losses = over_updates(Axis::log("Training loss"), &self.losses, Vec::new());
-        let memory = over_time("Bytes kept of the episode", |point| point.state_bytes as f64);
-        let latency = over_time("µs per environment step", |point| point.step_us_p50);
+        let kept = "Bytes kept of the episode";
+        let memory = over_time(named(Cost::scratch_within), kept, |point| point.state_bytes as f64);
+        let latency = over_time(named(|_| ""), "µs per environment step", |point| point.step_us_p50);
         [
             ("learning_curves.svg", curves),
             ("loss.svg", losses),
