@@ -12,7 +12,8 @@
 # where a grid is stopped, the experiments that are whole are kept, and the next time only the others are run. What is to be
 # made anew is removed first.
 # Runs are kept in target/reference under a name made of the sources' content: other sources, other runs. Two parts may be
-# made at once.
+# made at once. An unfinished.tar.xz beside a grid's experiments holds what another machine needs of the finished runs of one that is
+# not whole: unpacked into the folder of that name, at the commit of provenance.json, they are not made again.
 set -eu
 cd "$(dirname "$0")/.."
 parts=${*:-demo rate-t-maze precision recipes coverage oracle bench}
@@ -55,6 +56,8 @@ for part in $parts; do
             mkdir -p "$to/$cell"
             cp "$summary" "$to/$cell"
             text "$work/$1/$cell/summary.md" > "$to/$cell/summary.md"
+            # The ladder of lengths asks when the order stays: its curves answer.
+            [ "$1" != hidden-length ] || cp "$work/$1/$cell/learning_curves.svg" "$to/$cell"
         done
         cp "$work/$1/grid.json" "$to"
     }
@@ -128,12 +131,6 @@ print(*(f"--only {run}" for run in left))' "$to")
                 swept $part $along "$options"
             fi
         fi
-        # Those of its question.
-        [ "$part" != hidden-length ] || for cell in "$work/$part"/*/summary.json; do
-            [ -f "$cell" ] || continue
-            cell=$(basename "$(dirname "$cell")")
-            cp "$work/$part/$cell/learning_curves.svg" "$to/$cell"
-        done
         if [ "$part" = asked-warmup ]; then
             options="--episodes 20 --rollout unbounded --rollout window:20 --rollout reset:20"
             command="$command; for each experiment of 100 updates of warm-up: aaren sweep results/$part/NAME $options"

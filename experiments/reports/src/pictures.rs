@@ -137,3 +137,22 @@ fn loss_curve(name: &str, look: Look, runs: &[&RunResult]) -> Series {
     });
     Series::new(name, points.collect(), look)
 }
+
+#[cfg(test)]
+mod tests {
+    use aaren_envs::EnvSpec;
+
+    use super::*;
+
+    /// An older file counts a window's working memory among its state bytes: the picture of them says so, as tables do.
+    #[test]
+    fn an_older_window_is_drawn_with_its_scratch() {
+        let old = r#"{"policy": "transformer", "backend": "streaming", "regime": "window 20", "points": [],
+            "step_us_p50": 1.0, "step_us_p99": 2.0, "state_bytes": 42160}"#;
+        let mut pictures = Pictures::new("", &[], Metric::of(&EnvSpec::new("CartPole-v1")).unwrap(), 0.0);
+        pictures.costs.push((Look::default(), "window 20".into(), serde_json::from_str(old).unwrap()));
+        let [_, _, (_, memory), (_, latency)] = pictures.figures();
+        assert_eq!(memory.series[0].name, "window 20 with scratch");
+        assert_eq!(latency.series[0].name, "window 20");
+    }
+}
