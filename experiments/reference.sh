@@ -197,6 +197,8 @@ print(*(f"--only {run}" for run in left))' "$to")
             ;;
         *) $aaren report "$to" --out "$to" ;;
         esac
+        # Controls say something beside what they control only.
+        [ "$part" != hidden-controls ] || $aaren report results/reference/hidden-endpoint "$to" --out "$to/beside"
         ;;
     agents | asked-total | asked | asked-ema | asked-scale | asked-guidance | asked-max | asked-rate | asked-edge | asked-full | asked-full-rivals | asked-speed | asked-speed-transformer | asked-unseen)
         command="aaren run $yaml --jobs 2"

@@ -1,11 +1,11 @@
 //! Policies over several datasets (Agarwal et al. 2021), and beside the one that they are compared with.
 
 use super::comparison::difference_head;
-use super::{Kind, Paired, Scale, Summary, Table, Verdict, looks};
+use super::{Comparison, Kind, Paired, Scale, Summary, Table, Verdict, looks};
 use crate::plot::{Axis, Dot, DotChart, Figure, Look, Row, Series};
 use aaren_statistics::{
-    Estimate, interquartile_mean, mean, mean_difference, optimality_gap, over_sampled_datasets,
-    performance_profile, probability_of_improvement,
+    Episode, Estimate, Sample, interquartile_mean, mean, mean_difference, optimality_gap,
+    over_sampled_datasets, performance_profile, probability_of_improvement,
 };
 
 /// The policies that every dataset has.
@@ -30,7 +30,7 @@ struct Entry {
     scores: Vec<Vec<f64>>,
     /// Their means, dataset by dataset.
     means: Vec<Estimate>,
-    /// Less the other policy, dataset by dataset, where it was compared in all.
+    /// Less the other policy, dataset by dataset, where that can be told of all.
     differences: Option<Vec<Paired>>,
 }
 
@@ -49,21 +49,17 @@ impl Aggregates {
                 None => datasets.push((name, vec![summary])),
             }
         }
-        let one = |values: Vec<Option<String>>| {
-            let first = values.first().cloned().flatten();
-            first.filter(|first| values.iter().all(|value| value.as_ref() == Some(first)))
-        };
-        let comparisons = || summaries.iter().map(|(_, summary)| summary.comparison.as_ref());
-        let with = one(comparisons().map(|it| Some(it?.with.clone())).collect());
-        let margins: Vec<Option<f64>> = comparisons().map(|it| it?.margin).collect();
+        let comparisons = || summaries.iter().filter_map(|(_, summary)| summary.comparison.as_ref());
+        let with = comparisons().map(|it| it.with.clone()).find(|with| {
+            let has = |summary: &&Summary| summary.policies.contains_key(with);
+            datasets.iter().all(|(_, of_it)| of_it.iter().any(has))
+        });
+        let margins: Vec<Option<f64>> =
+            comparisons().filter(|it| Some(&it.with) == with.as_ref()).map(|it| it.margin).collect();
         let margin =
             margins.first().copied().flatten().filter(|_| margins.windows(2).all(|two| two[0] == two[1]));
-        if with.is_none() && comparisons().any(|it| it.is_some()) {
-            let why = match comparisons().all(|it| it.is_some()) {
-                true => "the experiments compare with different policies",
-                false => "somewhere the policy that others are compared with is not done, or alone",
-            };
-            left_out.push(format!("differences: {why}"));
+        if with.is_none() && comparisons().next().is_some() {
+            left_out.push("differences: no policy that others are compared with is in all datasets".into());
         } else if margin.is_none() && margins.iter().any(Option::is_some) {
             left_out.push("non-inferiority: the experiments fixed different margins".into());
         }
@@ -88,11 +84,8 @@ impl Aggregates {
                 left_out.push(format!("{name}: not in {lacking} of {} datasets", datasets.len()));
                 continue;
             };
-            let difference = |(_, of_it): &Dataset| {
-                of_it.iter().find_map(|summary| summary.comparison.as_ref()?.policies.get(name)).cloned()
-            };
-            let differences =
-                datasets.iter().map(difference).collect::<Option<_>>().filter(|_| with.is_some());
+            let difference = |(_, of_it): &Dataset| less(name, with.as_ref()?, of_it, scale);
+            let differences = datasets.iter().map(difference).collect();
             let (scores, means) = of_datasets.into_iter().unzip();
             policies.push(Entry { name: name.into(), look, scores, means, differences });
         }
@@ -224,6 +217,30 @@ impl Aggregates {
     }
 }
 
+/// One policy less the other on one dataset: as the experiment of both compared them, or if they are of two, by the
+/// normalised scores of the training seeds that both have.
+fn less(name: &str, with: &str, of_it: &[&Summary], scale: Option<Scale>) -> Option<Paired> {
+    let comparisons = of_it.iter().filter_map(|summary| summary.comparison.as_ref());
+    let mut own = comparisons.filter(|it| it.with == with).filter_map(|it| it.policies.get(name).cloned());
+    let across = || {
+        // Rates of success have wider intervals, and which rates they are is not known here.
+        scale.filter(|scale| *scale == Scale::Normalised)?;
+        let [ours, theirs] = [name, with].map(|policy| of_it.iter().find_map(|it| of_seeds(it, policy)));
+        let ((seeds, ours), (their_seeds, theirs)) = (ours?, theirs?);
+        let both = [(name, seeds, &ours), (with, their_seeds, &theirs)];
+        Comparison::new(with, "normalised score", None, both.into_iter())?.policies.remove(name)
+    };
+    own.next().or_else(across)
+}
+
+/// The training seeds of a policy, and the score of each; none where some are not done.
+fn of_seeds<'s>(summary: &'s Summary, policy: &str) -> Option<(&'s [u64], Sample)> {
+    let scores = &summary.policies.get(policy)?.targets[0].score().per_seed;
+    let seeds = scores.iter().map(|&value| vec![Episode { value, identity: 0 }]).collect();
+    let sample = Sample { seeds, range: (f64::NEG_INFINITY, f64::INFINITY) };
+    (scores.len() == summary.protocol.seeds.len()).then_some((&summary.protocol.seeds, sample))
+}
+
 /// `dataset (Env-v4, positions)` as pictures have room for: `dataset, positions`.
 fn without_env(row: &str) -> String {
     let (dataset, inside) = row.strip_suffix(')').and_then(|row| row.split_once(" (")).unwrap_or((row, ""));
@@ -244,5 +261,40 @@ fn over_datasets(differences: &[Paired]) -> Estimate {
                 several.iter().map(|it| (it.difference.ci95, it.per_seed.clone())).unzip();
             mean_difference(&runs, &alone)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// Where the policies of an experiment are two experiments', the second with a comparison of its own, its differences
+    /// from the first one's Transformer are as they were.
+    #[test]
+    fn differences_of_two_experiments_are_those_of_one() {
+        let whole = "../../results/reference/hidden-endpoint/hopper-1-full-replay/summary.json";
+        let whole = Summary::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(whole)).unwrap();
+        let (mut first, mut second) = (whole.clone(), whole.clone());
+        second.policies.remove("transformer");
+        first.policies.retain(|name, _| name == "transformer");
+        first.comparison.as_mut().unwrap().policies.clear();
+        let other = second.comparison.as_mut().unwrap();
+        (other.with, other.margin) = ("gru".into(), None);
+        other.policies.remove("gru");
+        other.policies.get_mut("aaren").unwrap().per_seed.fill(1000.0);
+        let table = |summaries: &[&Summary]| {
+            let named: Vec<_> = summaries.iter().map(|&summary| ("hopper".into(), summary.clone())).collect();
+            Aggregates::new(&named, Some(Scale::Normalised)).table().to_csv()
+        };
+        assert_eq!(table(&[&first, &second]), table(&[&whole]));
+        // Of a policy with other seeds only those count that both have; which those are is not known where some are not done.
+        second.protocol.seeds = (10..30).collect();
+        let less = |second: &Summary| less("gru", "transformer", &[&first, second], Some(Scale::Normalised));
+        let [gru, transformer] = ["gru", "transformer"].map(|name| whole.policies[name].targets[0].score());
+        let expected = gru.per_seed[..10].iter().zip(&transformer.per_seed[10..]).map(|(a, b)| a - b);
+        assert_eq!(less(&second).unwrap().per_seed, expected.collect::<Vec<_>>());
+        second.protocol.seeds.pop();
+        assert!(less(&second).is_none());
     }
 }

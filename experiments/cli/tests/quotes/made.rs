@@ -93,6 +93,7 @@ fn reports_are_those_of_the_summaries() {
             _ => None,
         };
         let experiments: Vec<String> = match hidden {
+            None if part == "beside" => vec!["results/reference/hidden-endpoint".into(), whole.to_owned()],
             None => vec![folder.to_owned()],
             Some(hidden) => [whole.to_owned(), format!("{whole}-gru")]
                 .iter()
